@@ -1,0 +1,62 @@
+# Two commands matter to a newcomer: `make demo` and `make test`.
+
+# One set of build flags for everything, so that the build cache holds. The
+# sandbox contains Kubernetes: its first build takes about 10 minutes on 2 cores.
+export GOFLAGS := -trimpath -buildvcs=false
+KUBERNETES := v1.36.3
+SANDBOX_LDFLAGS := -s -w \
+	-X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
+	-X k8s.io/component-base/version.gitMajor=1 \
+	-X k8s.io/component-base/version.gitMinor=36
+
+.PHONY: build sandbox demo test test-unit test-e2e check fmt lint bench update requirements clean
+
+build: bin/drover sandbox ## build bin/drover and bin/drover-sandbox
+
+.PHONY: bin/drover
+bin/drover:
+	@mkdir -p bin
+	go build -o $@ ./cmd/drover
+
+sandbox:
+	@mkdir -p bin
+	@test -x bin/drover-sandbox || echo "building the sandbox (Kubernetes is part of it): about 10 minutes the first time"
+	cd sandbox && CGO_ENABLED=0 go build -ldflags '$(SANDBOX_LDFLAGS)' -o ../bin/ ./cmd/drover-sandbox
+	cd sandbox && CGO_ENABLED=0 go build -o ../bin/ ./cmd/drover-sandbox-pod
+
+requirements: ## install what the sandbox runs from the distribution, where that is allowed
+	@./scripts/requirements
+
+demo: requirements build ## the whole tutorial, narrated
+	bin/drover demo $(DEMO)
+
+test: requirements build test-unit test-e2e ## all tests of both modules
+
+test-unit:
+	go test -race ./...
+	cd sandbox && CGO_ENABLED=0 go test ./...
+
+test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
+	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -v ./test/e2e
+
+check: fmt lint test ## the whole gate
+
+fmt:
+	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt these: $$files"; exit 1; }
+
+lint: bin/golangci-lint
+	bin/golangci-lint run ./...
+	cd sandbox && CGO_ENABLED=0 ../bin/golangci-lint run ./...
+
+bin/golangci-lint: tools/go.mod
+	@mkdir -p bin
+	cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bench: ## measure; compare within one run only
+	go test -run '^$$' -bench . -benchmem ./...
+
+update: ## rewrite the golden files; review their diff like code
+	go test ./... -update
+
+clean:
+	rm -rf bin

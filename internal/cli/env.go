@@ -1,0 +1,54 @@
+// Package cli turns a command line into a call of the library, and its result
+// into text, JSON and an exit code. One file a command: flags fill Options,
+// run does the work. It imports neither AWS nor Kubernetes.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"github.com/droverhq/drover/problem"
+)
+
+// Env is the outside world as a command may see it. Only main fills it from
+// the operating system.
+type Env struct {
+	Args           []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	TTY            bool   // a person sits at a terminal
+	Dir            string // the working directory
+	Self           string // path of this executable
+}
+
+// interrupted is the exit code after Ctrl-C: 128 + SIGINT, as shells have it.
+const interrupted = 130
+
+// exitCode carries the exit code of a program that a command ran in its stead.
+type exitCode int
+
+func (exitCode) Error() string { return "the program ended with an error" }
+
+// Main runs one command line and returns the exit code.
+func Main(ctx context.Context, env Env) int {
+	root := newRoot(env)
+	root.SetArgs(env.Args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	if err == nil {
+		return 0
+	}
+	problem.Print(env.Stderr, err)
+	if ctx.Err() != nil {
+		return interrupted
+	}
+	return problem.Exit(err)
+}

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+)
+
+// ErrNotFound is what Read returns once the object is gone.
+var ErrNotFound = errors.New("not found")
+
+// Request is one call about one object.
+type Request struct {
+	Type  string
+	Name  string            // physical name
+	ID    string            // what Create returned; empty for Create
+	Token string            // idempotency token: the same for every repetition of this call
+	Old   plan.Props        // inputs as last applied; nil for Create
+	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
+	Conn  plan.Props        // resolved graph.Resource.Conn
+	Tags  map[string]string // owner tags: drover:stack, drover:project, drover:urn
+	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
+}
+
+// Object is what a provider knows of one object.
+type Object struct {
+	ID      string
+	Outputs plan.Props // the object as it is, for references
+}
+
+// Provider manages the objects of a family of types. The engine calls it
+// again after a crash, so every method may be repeated. Calls return when the
+// object is really ready, or really gone.
+type Provider interface {
+	// Create makes the object. Two calls with one token make one object.
+	Create(ctx context.Context, r Request) (Object, error)
+	// Read returns ErrNotFound once the object is gone.
+	Read(ctx context.Context, r Request) (Object, error)
+	Update(ctx context.Context, r Request) (Object, error)
+	// Delete of an object that is gone, or going, succeeds.
+	Delete(ctx context.Context, r Request) error
+	// Replaces lists the properties whose change from old to want cannot be
+	// made in place ("CidrBlock"); none: Update will do.
+	Replaces(typ string, old, want plan.Props) []string
+}
+
+// Lookup resolves ${ssm:/path}.
+type Lookup func(ctx context.Context, name string) (string, error)
+
+// Host is a resource that workloads run on, as the Mover sees it.
+type Host struct {
+	URN  plan.URN
+	Name string     // physical name of the Auto Scaling group, and of the node group
+	Conn plan.Props // the cluster its nodes join
+}
+
+// Move asks for one hand-over.
+type Move struct {
+	Step   int
+	From   Host
+	To     []Host                           // the groups that stay, or are new; pods go where the scheduler puts them
+	Keep   int                              // nodes that may stay in From: 0 unless the group only shrinks
+	Memo   json.RawMessage                  // what Save stored before a crash; nil at first
+	Save   func(json.RawMessage) error      // stores what cannot be observed
+	Breach func() (reason string, yes bool) // the guard's verdict so far
+	Events event.Sink
+}
+
+// Inspection is what a move would meet.
+type Inspection struct {
+	Nodes, Pods, Balancers int
+	Findings               []event.Finding // any blocker stops the move before anything changes
+}
+
+// Mover empties a Host before the engine deletes or shrinks it.
+type Mover interface {
+	// Inspect is read-only. It is asked when a plan is made.
+	Inspect(ctx context.Context, from Host, keep int) (Inspection, error)
+	// Ready returns when the host's nodes (as many as its group wants) are Ready.
+	Ready(ctx context.Context, h Host, wait func(string)) error
+	// HandOver returns when nothing of any workload is left on From, and
+	// nothing sends traffic through its nodes.
+	HandOver(ctx context.Context, m Move) error
+	// Retire asks once more that the host is empty, then takes its nodes and
+	// instances (all but keep) away, each by name. A host that is not empty is an error.
+	Retire(ctx context.Context, h Host, keep int, wait func(string)) error
+}
+
+// Guard watches traffic while a plan that moves workloads is carried out.
+type Guard interface {
+	Start(ctx context.Context, guards []graph.Guard, events event.Sink) (Watch, error)
+}
+
+// Watch is a guard that runs.
+type Watch interface {
+	Breach() (reason string, yes bool)
+	Stop()
+}

@@ -1,0 +1,73 @@
+// Package plan says what will happen. A Plan is plain data: it can be printed,
+// stored, compared with a golden file and carried out by another process.
+//
+// It stands between the graph (what is wanted) and the engine (which carries
+// it out), and imports nothing but the standard library.
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// URN identifies a resource for life: urn:drover:<stack>:<project>:<type>:<name>.
+// A replacement keeps the URN of what it replaces and adds one to Gen.
+type URN string
+
+// NewURN makes the URN of a resource. Types may hold colons (AWS::EC2::VPC);
+// stack, project and name may not.
+func NewURN(stack, project, typ, name string) URN {
+	return URN(fmt.Sprintf("urn:drover:%s:%s:%s:%s", stack, project, typ, name))
+}
+
+// Type is the resource type: a CloudFormation type (AWS::EC2::VPC) or a
+// Kubernetes one (v1/Service, apps/v1/Deployment).
+func (u URN) Type() string {
+	parts := strings.SplitN(string(u), ":", 5)
+	if len(parts) < 5 {
+		return ""
+	}
+	return parts[4][:max(strings.LastIndexByte(parts[4], ':'), 0)]
+}
+
+// Name is the logical name, which the user gave.
+func (u URN) Name() string {
+	return string(u)[strings.LastIndexByte(string(u), ':')+1:]
+}
+
+// Props are a resource's properties: JSON data (nil, bool, float64, string,
+// []any, map[string]any). Strings may hold references; see package graph.
+type Props = map[string]any
+
+// Op is what a step does.
+type Op string
+
+// There is no replace: a replacement is a create, a hand over if something
+// runs there, and a delete.
+const (
+	Create   Op = "create"
+	Update   Op = "update"
+	HandOver Op = "hand over"
+	Delete   Op = "delete"
+)
+
+// Step is one call of a provider, or one hand-over.
+type Step struct {
+	ID        int    `json:"id"`                  // 1, 2, 3 …; the order a reader sees
+	Op        Op     `json:"op"`                  //
+	URN       URN    `json:"urn"`                 //
+	Gen       int    `json:"gen"`                 // 1, 2, …; a replacement adds one
+	Name      string `json:"name"`                // physical name: web-7c1e04b
+	Component string `json:"component,omitempty"` // "nodegroup/web": what the user declared and this is a part of
+	Want      Props  `json:"want,omitempty"`      // inputs after the step, references unresolved; nil for Delete and HandOver
+	Needs     []int  `json:"needs,omitempty"`     // IDs of the steps that must have succeeded first
+	Why       string `json:"why,omitempty"`       // "instanceType t3.2xlarge -> c5.4xlarge"
+	WhenEmpty bool   `json:"whenEmpty,omitempty"` // Delete asks once more that nothing runs there
+}
+
+// Plan is a list of steps in an order in which they could run one by one.
+type Plan struct {
+	Stack   string `json:"stack"`
+	Project string `json:"project"`
+	Steps   []Step `json:"steps"`
+}

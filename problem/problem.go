@@ -1,0 +1,137 @@
+// Package problem says what went wrong and what to do about it. Errors inside
+// the program are plain; where cause and cure are both known, they become an
+// Error, whose Kind decides the exit code.
+//
+// It imports nothing but the standard library.
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Kind classifies an error. Its exit code never changes meaning.
+type Kind int
+
+// Exit codes are documented in docs/exit-codes.md.
+const (
+	Internal Kind = 1 // a bug, or an error nobody foresaw
+	Usage    Kind = 2 // the command line or a file is wrong; nothing was changed
+	Refused  Kind = 3 // a check found a blocker, or the user said no; nothing was changed
+	Locked   Kind = 4 // somebody else works on the stack
+	Outside  Kind = 5 // AWS, Kubernetes or the machine failed; state is saved, run it again
+	Guarded  Kind = 6 // traffic suffered: the move stopped and everything still serves
+	Lost     Kind = 7 // requests failed: a load test or a demo did not hold
+)
+
+// Place is where in the user's files something is written.
+type Place struct {
+	File string
+	Line int // 1, 2, …; 0 if unknown
+}
+
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Error is an error with a remedy.
+type Error struct {
+	Kind  Kind
+	At    Place  // where the user wrote it, if it stands in a file
+	Op    string // what was being done: "evict pod shop/web-7d9f"
+	Err   error  // why it failed
+	Fix   string // what the user can do; never empty
+	Notes []string
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.At.File != "" {
+		fmt.Fprintf(&b, "%s: ", e.At)
+	}
+	if e.Op != "" {
+		b.WriteString(e.Op)
+	}
+	if e.Err != nil {
+		if e.Op != "" {
+			b.WriteString(": ")
+		}
+		b.WriteString(e.Err.Error())
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// List is several mistakes found at once, in the order of the file.
+type List []*Error
+
+func (l List) Error() string {
+	lines := make([]string, len(l))
+	for i, e := range l {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Err is the list as an error sorted by place, nil if it is empty.
+func (l List) Err() error {
+	if len(l) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(l, func(a, b *Error) int {
+		if c := strings.Compare(a.At.File, b.At.File); c != 0 {
+			return c
+		}
+		return a.At.Line - b.At.Line
+	})
+	return l
+}
+
+// Exit is the exit code for err: 0 for nil, 130 is left to the caller.
+func Exit(err error) int {
+	var list List
+	var one *Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &list):
+		return int(list[0].Kind)
+	case errors.As(err, &one):
+		return int(one.Kind)
+	}
+	return int(Internal)
+}
+
+// Print writes err for a person: each mistake on a line, its remedy below.
+func Print(w io.Writer, err error) {
+	var list List
+	if errors.As(err, &list) {
+		for _, e := range list {
+			printOne(w, e, e)
+		}
+		return
+	}
+	var one *Error
+	errors.As(err, &one)
+	printOne(w, err, one)
+}
+
+func printOne(w io.Writer, err error, e *Error) {
+	fmt.Fprintf(w, "error: %s\n", err)
+	if e == nil {
+		return
+	}
+	for _, n := range e.Notes {
+		fmt.Fprintf(w, "  note: %s\n", n)
+	}
+	if e.Fix != "" {
+		fmt.Fprintf(w, "  fix: %s\n", e.Fix)
+	}
+}

@@ -1,0 +1,94 @@
+// Package machine is the word between the AWS endpoint, which decides that an
+// instance shall run, and the supervisor, which runs it as a process: the
+// types, and the client that the endpoint uses over the supervisor's socket.
+package machine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+)
+
+// Machine is one EC2 instance that runs as a node process.
+type Machine struct {
+	ID             string            `json:"id"`             // i-0123456789abcdef0
+	PrivateIP      string            `json:"privateIP"`      // 172.16.96.10
+	PodCIDR        string            `json:"podCIDR"`        // 172.16.127.0/27: addresses of the subnet lent to this instance for its pods
+	NodeName       string            `json:"nodeName"`       // ip-172-16-96-10.us-west-2.compute.internal
+	ProviderID     string            `json:"providerID"`     // aws:///us-west-2a/i-0123456789abcdef0
+	KubeletVersion string            `json:"kubeletVersion"` // v1.35.6, from the AMI
+	Labels         map[string]string `json:"labels"`         // kubelet --node-labels
+	Taints         []string          `json:"taints"`         // kubelet --register-with-taints: nginx=true:NoSchedule
+	CPU            int               `json:"cpu"`            // vCPUs of the instance type
+	MemoryMiB      int               `json:"memoryMiB"`
+	MaxPods        int               `json:"maxPods"`
+}
+
+// Cluster is what the supervisor needs to run the cloud-controller-manager
+// for an EKS cluster that now exists.
+type Cluster struct {
+	Name     string `json:"name"`
+	Region   string `json:"region"`
+	VPCID    string `json:"vpcId"`
+	SubnetID string `json:"subnetId"` // any subnet of the cluster
+	RoleARN  string `json:"roleArn"`
+}
+
+// Client talks to the supervisor.
+type Client struct{ http *http.Client }
+
+// NewClient makes a Client for the supervisor's unix socket.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// Run starts the machine; one that runs already is left as it is.
+func (c *Client) Run(ctx context.Context, m Machine) error {
+	return c.call(ctx, http.MethodPut, "/machines/"+m.ID, m)
+}
+
+// Terminate cuts the machine's link, ends everything on it and returns when
+// nothing of it is left. A machine that is not there is no error.
+func (c *Client) Terminate(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodDelete, "/machines/"+id, nil)
+}
+
+// CreateCluster starts the cloud-controller-manager for the cluster.
+func (c *Client) CreateCluster(ctx context.Context, cl Cluster) error {
+	return c.call(ctx, http.MethodPut, "/cluster", cl)
+}
+
+// DeleteCluster stops the cloud-controller-manager and gives the control plane
+// a fresh, empty store.
+func (c *Client) DeleteCluster(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/cluster", nil)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body any) error {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://supervisor"+path, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the supervisor: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode >= 300 {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+		return fmt.Errorf("supervisor: %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
+	}
+	return nil
+}
