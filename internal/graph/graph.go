@@ -10,6 +10,15 @@
 //	${AWS::IAM::Role/web:@name}      its physical name, known when the plan is made
 //	${ssm:/aws/service/eks/...}      a value looked up when the resource is created
 //
+// How a reference is read. The type comes first. A CloudFormation type holds
+// "::" and no slash, so it ends at the first slash. A Kubernetes type is
+// version/Kind or group/version/Kind and may be followed by a name with a slash
+// of its own; it ends with its kind, the first segment that starts with a
+// capital letter, which no group, version, namespace or name does. The name
+// follows up to the next colon, so a name must not hold one: package spec
+// writes the colon of a Kubernetes name (system:x) as "%3A". The rest is the
+// path. A resource may refer to its own @name, and to nothing else of its own.
+//
 // A property that is one whole reference takes the referenced value with its
 // type; a reference inside a longer string becomes text. "$${" stands for a
 // plain "${". {"Fn::Base64": "text"} is encoded after its references are

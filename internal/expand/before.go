@@ -1,0 +1,169 @@
+package expand
+
+import (
+	"slices"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/plan"
+)
+
+// before lists what an object needs although no reference says so: created
+// after it, and deleted before it.
+func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
+	b := needs{all: e.spec.Objects(), self: o}
+	b.add("v1/Namespace", "", o.Namespace)
+	switch o.Kind() {
+	case "RoleBinding", "ClusterRoleBinding":
+		b.binding(body)
+	case "Ingress":
+		b.add("networking.k8s.io/v1/IngressClass", "", str(dig(body, "spec"), "ingressClassName"))
+	case "StatefulSet":
+		b.add("v1/Service", o.Namespace, str(dig(body, "spec"), "serviceName"))
+	case "Service":
+		if str(dig(body, "spec"), "type") == "LoadBalancer" {
+			// Its load balancer lives in the subnets, unknown to the graph, and
+			// must be gone before they can go.
+			b.keys = append(b.keys, e.routed...)
+		}
+	case "HorizontalPodAutoscaler":
+		target := dig(body, "spec", "scaleTargetRef")
+		b.add(str(target, "apiVersion")+"/"+str(target, "kind"), o.Namespace, str(target, "name"))
+	}
+	pods := podSpec(o.Kind(), body)
+	if pods != nil {
+		b.pods(pods)
+	}
+	if pods != nil || o.Custom() {
+		// Pods go before their nodes do; so does what a controller among
+		// them may have to clean up.
+		b.definition()
+		for _, g := range e.spec.NodeGroups {
+			b.keys = append(b.keys, spec.GroupKey(g.Name))
+		}
+	}
+	return b.keys
+}
+
+// needs collects what stands in the stack of what an object names.
+type needs struct {
+	all  []spec.Object
+	self spec.Object
+	keys []graph.Key
+}
+
+// add adds an object if the stack has it.
+func (b *needs) add(typ, namespace, name string) {
+	key := spec.Object{Type: typ, Namespace: namespace, Name: name}.Key()
+	declared := slices.ContainsFunc(b.all, func(o spec.Object) bool { return o.Key() == key })
+	if name != "" && declared && key != b.self.Key() && !slices.Contains(b.keys, key) {
+		b.keys = append(b.keys, key)
+	}
+}
+
+// binding needs its role and its service accounts.
+func (b *needs) binding(body plan.Props) {
+	role := dig(body, "roleRef")
+	namespace := b.self.Namespace
+	if str(role, "kind") == "ClusterRole" {
+		namespace = ""
+	}
+	b.add("rbac.authorization.k8s.io/v1/"+str(role, "kind"), namespace, str(role, "name"))
+	for _, subject := range b.accounts(body) {
+		b.add("v1/ServiceAccount", subject.Namespace, subject.Name)
+	}
+}
+
+// accounts are the service accounts that a binding is about.
+func (b *needs) accounts(body plan.Props) []spec.Object {
+	var accounts []spec.Object
+	for _, s := range list(body, "subjects") {
+		if str(s, "kind") == "ServiceAccount" {
+			accounts = append(accounts, spec.Object{Namespace: str(s, "namespace"), Name: str(s, "name")})
+		}
+	}
+	return accounts
+}
+
+// pods need what their spec names, and the rights of their service account.
+func (b *needs) pods(pods plan.Props) {
+	ns := b.self.Namespace
+	account := str(pods, "serviceAccountName")
+	b.add("v1/ServiceAccount", ns, account)
+	for _, o := range b.all {
+		kind := o.Kind()
+		if kind != "RoleBinding" && kind != "ClusterRoleBinding" || account == "" {
+			continue
+		}
+		for _, a := range b.accounts(o.Body) {
+			if a.Namespace == ns && a.Name == account {
+				b.add(o.Type, o.Namespace, o.Name)
+			}
+		}
+	}
+	b.add("scheduling.k8s.io/v1/PriorityClass", "", str(pods, "priorityClassName"))
+	b.add("node.k8s.io/v1/RuntimeClass", "", str(pods, "runtimeClassName"))
+	for _, s := range list(pods, "imagePullSecrets") {
+		b.add("v1/Secret", ns, str(s, "name"))
+	}
+	for _, v := range list(pods, "volumes") {
+		b.source(v)
+		for _, s := range list(dig(v, "projected"), "sources") {
+			b.source(s)
+		}
+	}
+	for _, c := range append(list(pods, "initContainers"), list(pods, "containers")...) {
+		for _, env := range list(c, "envFrom") {
+			b.add("v1/ConfigMap", ns, str(dig(env, "configMapRef"), "name"))
+			b.add("v1/Secret", ns, str(dig(env, "secretRef"), "name"))
+		}
+		for _, env := range list(c, "env") {
+			b.add("v1/ConfigMap", ns, str(dig(env, "valueFrom", "configMapKeyRef"), "name"))
+			b.add("v1/Secret", ns, str(dig(env, "valueFrom", "secretKeyRef"), "name"))
+		}
+	}
+}
+
+// source is where a volume takes its files from.
+func (b *needs) source(v plan.Props) {
+	ns := b.self.Namespace
+	b.add("v1/ConfigMap", ns, str(dig(v, "configMap"), "name"))
+	b.add("v1/Secret", ns, str(dig(v, "secret"), "secretName"))
+	b.add("v1/Secret", ns, str(dig(v, "secret"), "name")) // within projected
+	b.add("v1/PersistentVolumeClaim", ns, str(dig(v, "persistentVolumeClaim"), "claimName"))
+}
+
+// definition adds the definition of a custom kind.
+func (b *needs) definition() {
+	for _, o := range b.all {
+		if o.Kind() == "CustomResourceDefinition" && str(dig(o.Body, "spec"), "group") == b.self.Group() &&
+			str(dig(o.Body, "spec", "names"), "kind") == b.self.Kind() {
+			b.add(o.Type, "", o.Name)
+		}
+	}
+}
+
+// dig follows keys through mappings; nil if one is missing.
+func dig(m plan.Props, path ...string) plan.Props {
+	for _, key := range path {
+		m, _ = m[key].(plan.Props)
+	}
+	return m
+}
+
+func str(m plan.Props, key string) string {
+	s, _ := m[key].(string)
+	return s
+}
+
+// list is a list of mappings.
+func list(m plan.Props, key string) []plan.Props {
+	items, _ := m[key].([]any)
+	maps := make([]plan.Props, 0, len(items))
+	for _, item := range items {
+		if p, ok := item.(plan.Props); ok {
+			maps = append(maps, p)
+		}
+	}
+	return maps
+}

@@ -1,0 +1,131 @@
+// Package expand turns a Spec into the graph of resources that it stands for:
+// the network, the cluster, the parts of every node group, the objects of the
+// workloads. It stands between package spec, which read the files, and the
+// engine, which carries the graph out. It asks nobody anything: what depends
+// on the region is in Env.
+package expand
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// Env is what the files do not say.
+type Env struct {
+	Region string   // us-west-2
+	Zones  []string // the availability zones to spread over, in order: us-west-2a, ...
+}
+
+// Graph expands a Spec that Load found no problem in.
+func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
+	e := expander{
+		spec:  s,
+		env:   env,
+		scope: s.Scope(env.Region, env.Zones),
+		graph: &graph.Graph{Stack: s.Stack, Project: s.Name, Outputs: make(map[string]string)},
+	}
+	if s.Cluster != nil {
+		if !e.network() {
+			return nil, e.problems
+		}
+		e.cluster()
+	}
+	for _, g := range s.NodeGroups {
+		e.nodeGroup(g)
+	}
+	e.workloads()
+	e.resources()
+	e.outputs()
+	e.guards()
+	if len(e.problems) == 0 {
+		e.problems = graph.Validate(e.graph)
+	}
+	if len(e.problems) > 0 {
+		return nil, e.problems
+	}
+	return e.graph, nil
+}
+
+type expander struct {
+	spec     *spec.Spec
+	env      Env
+	scope    spec.Scope
+	graph    *graph.Graph
+	problems problem.List
+
+	subnets map[string][]graph.Key // by tier: public, private
+	routed  []graph.Key            // what must stand before a subnet reaches the internet
+}
+
+func (e *expander) add(r graph.Resource) { e.graph.Resources = append(e.graph.Resources, r) }
+
+// fail adds what went wrong with what stands at a place.
+func (e *expander) fail(at problem.Place, op string, err error, fix string) {
+	p := &problem.Error{Kind: problem.Usage, At: at, Op: op, Err: err, Fix: fix}
+	var known *problem.Error
+	if errors.As(err, &known) {
+		p.Err, p.Fix = known.Err, known.Fix
+	}
+	e.problems = append(e.problems, p)
+}
+
+// text translates the references of a string.
+func (e *expander) text(s string, at problem.Place, op string) string {
+	t, err := e.scope.Text(s)
+	if err != nil {
+		e.fail(at, op, err, "correct the reference")
+	}
+	return t
+}
+
+// tree translates the references of properties.
+func (e *expander) tree(props any, at problem.Place, op string) plan.Props {
+	t, err := e.scope.Tree(props)
+	if err != nil {
+		e.fail(at, op, err, "correct the reference")
+		return nil
+	}
+	m, _ := t.(plan.Props)
+	return m
+}
+
+func (e *expander) outputs() {
+	for _, o := range e.spec.Outputs {
+		e.graph.Outputs[o.Name] = e.text(o.Value, o.At, "outputs."+o.Name)
+	}
+}
+
+func (e *expander) guards() {
+	for i, g := range e.spec.Guards {
+		op := fmt.Sprintf("guard[%d]", i)
+		g.URL = e.text(g.URL, g.At, op+".url")
+		g.Host = e.text(g.Host, g.At, op+".host")
+		e.graph.Guards = append(e.graph.Guards, g)
+	}
+}
+
+// conn is how the provider of Kubernetes objects reaches the cluster.
+func conn() plan.Props {
+	return plan.Props{
+		"cluster":  spec.ClusterKey.To(graph.NamePath),
+		"endpoint": spec.ClusterKey.To("Endpoint"),
+		"ca":       spec.ClusterKey.To("CertificateAuthorityData"),
+	}
+}
+
+// tags are pairs of key and value in CloudFormation's form.
+func tags(pairs ...string) []any {
+	list := make([]any, 0, len(pairs)/2)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		list = append(list, plan.Props{"Key": pairs[i], "Value": pairs[i+1]})
+	}
+	return list
+}
+
+// clusterTag is the key of the tag that marks what belongs to a cluster.
+func clusterTag() string { return "kubernetes.io/cluster/" + spec.ClusterKey.To(graph.NamePath) }

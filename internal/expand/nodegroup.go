@@ -1,0 +1,208 @@
+package expand
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/plan"
+)
+
+// hopLimit lets pods reach the instance metadata through one more hop than
+// the node itself, as EKS's own node groups do.
+const hopLimit = 2
+
+// nodeGroup adds the parts of a self-managed node group. They share one
+// generation: when it changes, all of them are made anew beside the old ones.
+func (e *expander) nodeGroup(g spec.NodeGroup) {
+	part := func(r graph.Resource) {
+		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, generation(g), g.At
+		e.add(r)
+	}
+	part(graph.Resource{Key: spec.RoleKey(g.Name), NameProperty: "RoleName", Props: e.nodeRole()})
+	part(graph.Resource{
+		Key: spec.ProfileKey(g.Name), NameProperty: "InstanceProfileName",
+		Props: plan.Props{"Roles": []any{spec.RoleKey(g.Name).To(graph.NamePath)}},
+	})
+	part(graph.Resource{Key: spec.AccessKey(g.Name), Props: plan.Props{
+		"ClusterName":  spec.ClusterKey.To(graph.NamePath),
+		"PrincipalArn": spec.RoleKey(g.Name).To("Arn"),
+		"Type":         "EC2_LINUX",
+	}})
+	part(graph.Resource{
+		Key: spec.TemplateKey(g.Name), NameProperty: "LaunchTemplateName",
+		Props: plan.Props{"LaunchTemplateData": e.launchTemplate(g)},
+	})
+	part(graph.Resource{
+		Key: spec.GroupKey(g.Name), NameProperty: "AutoScalingGroupName",
+		Props: e.autoScalingGroup(g),
+		// A node joins only if it reaches the cluster and is let in.
+		After: append([]graph.Key{spec.AccessKey(g.Name)}, e.routed...),
+		Hosts: &graph.Hosts{Nodes: g.Capacity.Desired, Conn: conn()},
+	})
+}
+
+// generation is what cannot change on nodes that run, in the user's words.
+func generation(g spec.NodeGroup) plan.Props {
+	p := plan.Props{"kind": "self-managed", "instanceType": g.InstanceType}
+	if g.Version != "" {
+		p["version"] = g.Version
+	}
+	if g.AMI != "" {
+		p["ami"] = g.AMI
+	}
+	if len(g.Taints) > 0 {
+		taints := make([]any, len(g.Taints))
+		for i, t := range g.Taints {
+			taints[i] = t.String()
+		}
+		p["taints"] = taints
+	}
+	if len(g.Labels) > 0 {
+		labels := make(plan.Props, len(g.Labels))
+		for k, v := range g.Labels {
+			labels[k] = v
+		}
+		p["labels"] = labels
+	}
+	return p
+}
+
+func (e *expander) nodeRole() plan.Props {
+	return plan.Props{
+		"AssumeRolePolicyDocument": trust("ec2.amazonaws.com"),
+		"ManagedPolicyArns": []any{
+			e.awsPolicy("AmazonEKSWorkerNodePolicy"),
+			e.awsPolicy("AmazonEC2ContainerRegistryPullOnly"),
+			e.awsPolicy("AmazonEKS_CNI_Policy"),
+		},
+	}
+}
+
+func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
+	name := spec.ProfileKey(g.Name).To(graph.NamePath) // the parts of a group share one name
+	image := imageParameter(g)
+	if g.AMI != "" {
+		image = e.text(g.AMI, g.At, "nodeGroups."+g.Name+".ami")
+	}
+	marks := tags("Name", name, clusterTag(), "owned")
+	return plan.Props{
+		"ImageId":            image,
+		"InstanceType":       g.InstanceType,
+		"IamInstanceProfile": plan.Props{"Arn": spec.ProfileKey(g.Name).To("Arn")},
+		// The cluster's own group, and no other: a load balancer controller
+		// refuses nodes that have two groups with the cluster's tag.
+		"SecurityGroupIds": []any{spec.ClusterKey.To("ClusterSecurityGroupId")},
+		"MetadataOptions":  plan.Props{"HttpTokens": "required", "HttpPutResponseHopLimit": float64(hopLimit)},
+		"UserData":         plan.Props{"Fn::Base64": userData(g, name)},
+		"TagSpecifications": []any{
+			plan.Props{"ResourceType": "instance", "Tags": marks},
+			plan.Props{"ResourceType": "volume", "Tags": marks},
+		},
+	}
+}
+
+// autoScalingGroup has sizes as text: CloudFormation's schema wants them so.
+// The template's version is named, because its default never moves.
+func (e *expander) autoScalingGroup(g spec.NodeGroup) plan.Props {
+	var subnets []any
+	for _, subnet := range e.subnets[private] {
+		subnets = append(subnets, subnet.To("SubnetId"))
+	}
+	template := spec.TemplateKey(g.Name)
+	marks := tags("Name", template.To(graph.NamePath), clusterTag(), "owned")
+	for _, tag := range marks {
+		tag.(plan.Props)["PropagateAtLaunch"] = true
+	}
+	return plan.Props{
+		"MinSize":           strconv.Itoa(g.Capacity.Min),
+		"MaxSize":           strconv.Itoa(g.Capacity.Max),
+		"DesiredCapacity":   strconv.Itoa(g.Capacity.Desired),
+		"VPCZoneIdentifier": subnets,
+		"LaunchTemplate": plan.Props{
+			"LaunchTemplateId": template.To("LaunchTemplateId"),
+			"Version":          template.To("LatestVersionNumber"),
+		},
+		"Tags": marks,
+	}
+}
+
+// family splits an instance type: letters, generation, what it adds, size.
+var family = regexp.MustCompile(`^([a-z]+)([0-9]*)([a-z0-9-]*)\.`)
+
+// imageParameter is the Systems Manager parameter that holds the newest
+// Amazon Linux 2023 image for the group's version, architecture and devices.
+func imageParameter(g spec.NodeGroup) string {
+	arch, variant := architecture(g.InstanceType)
+	return fmt.Sprintf("${ssm:/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/%s/recommended/image_id}",
+		g.Version, arch, variant)
+}
+
+// architecture reads an instance type's name. A "g" after the generation
+// stands for Graviton (m7g, c6gn, im4gn), as does the family a1; the families
+// g and p have NVIDIA devices, inf and trn Amazon's.
+func architecture(instanceType string) (arch, variant string) {
+	arch, variant = "x86_64", "standard"
+	m := family.FindStringSubmatch(instanceType)
+	if m == nil {
+		return arch, variant
+	}
+	if strings.Contains(m[3], "g") || m[1] == "a" {
+		arch = "arm64"
+	}
+	switch m[1] {
+	case "g", "gr", "p":
+		variant = "nvidia"
+	case "inf", "trn":
+		variant = "neuron"
+	}
+	return arch, variant
+}
+
+// userData tells nodeadm which cluster to join, as what.
+func userData(g spec.NodeGroup, name string) string {
+	flags := []string{"--node-labels=" + nodeLabels(g, name)}
+	if len(g.Taints) > 0 {
+		taints := make([]string, len(g.Taints))
+		for i, t := range g.Taints {
+			taints[i] = t.String()
+		}
+		flags = append(flags, "--register-with-taints="+strings.Join(taints, ","))
+	}
+	lines := []string{
+		"MIME-Version: 1.0",
+		`Content-Type: multipart/mixed; boundary="BOUNDARY"`,
+		"",
+		"--BOUNDARY",
+		"Content-Type: application/node.eks.aws",
+		"",
+		"---",
+		"apiVersion: node.eks.aws/v1alpha1",
+		"kind: NodeConfig",
+		"spec:",
+		"  cluster:",
+		"    name: " + spec.ClusterKey.To(graph.NamePath),
+		"    apiServerEndpoint: " + spec.ClusterKey.To("Endpoint"),
+		"    certificateAuthority: " + spec.ClusterKey.To("CertificateAuthorityData"),
+		"    cidr: " + spec.ClusterKey.To("KubernetesNetworkConfig.ServiceIpv4Cidr"),
+		"  kubelet:",
+		"    flags:",
+	}
+	for _, f := range flags {
+		lines = append(lines, `      - "`+f+`"`)
+	}
+	return strings.Join(append(lines, "", "--BOUNDARY--", ""), "\n")
+}
+
+func nodeLabels(g spec.NodeGroup, name string) string {
+	labels := []string{spec.NodeGroupLabel + "=" + name}
+	for _, key := range slices.Sorted(maps.Keys(g.Labels)) {
+		labels = append(labels, key+"="+g.Labels[key])
+	}
+	return strings.Join(labels, ",")
+}

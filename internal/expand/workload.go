@@ -1,0 +1,92 @@
+package expand
+
+import (
+	"slices"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/plan"
+)
+
+// workloads adds the objects of all manifests.
+func (e *expander) workloads() {
+	for _, w := range e.spec.Workloads {
+		for _, o := range w.Objects {
+			e.object(o, "workload/"+w.Name, w.NodeGroup, nil)
+		}
+	}
+}
+
+// object adds one Kubernetes object with what must stand before it.
+func (e *expander) object(o spec.Object, component, nodeGroup string, after []graph.Key) {
+	body := e.tree(o.Body, o.At, o.Key().String())
+	if pods := podSpec(o.Kind(), body); pods != nil && nodeGroup != "" {
+		e.place(pods, nodeGroup)
+	}
+	e.add(graph.Resource{
+		Key: o.Key(), Component: component, Props: body, Conn: conn(), At: o.At,
+		After: append(after, e.before(o, body)...),
+	})
+}
+
+// podPaths are where Kubernetes' own kinds hold a pod's spec.
+var podPaths = map[string][]string{
+	"Pod":                   {"spec"},
+	"Deployment":            {"spec", "template", "spec"},
+	"StatefulSet":           {"spec", "template", "spec"},
+	"DaemonSet":             {"spec", "template", "spec"},
+	"ReplicaSet":            {"spec", "template", "spec"},
+	"ReplicationController": {"spec", "template", "spec"},
+	"Job":                   {"spec", "template", "spec"},
+	"CronJob":               {"spec", "jobTemplate", "spec", "template", "spec"},
+}
+
+// podSpec is the spec of the pods that an object makes; nil if it makes none.
+func podSpec(kind string, body plan.Props) plan.Props {
+	path, ok := podPaths[kind]
+	if !ok {
+		return nil
+	}
+	return dig(body, path...)
+}
+
+// place puts pods on a node group: they select its nodes and tolerate its
+// taints. What the manifest says itself stands.
+func (e *expander) place(pods plan.Props, group string) {
+	selector := dig(pods, "nodeSelector")
+	if selector == nil {
+		selector = make(plan.Props)
+		pods["nodeSelector"] = selector
+	}
+	if _, own := selector[spec.NodeGroupLabel]; !own {
+		selector[spec.NodeGroupLabel] = spec.GroupKey(group).To(graph.NamePath)
+	}
+	i := slices.IndexFunc(e.spec.NodeGroups, func(g spec.NodeGroup) bool { return g.Name == group })
+	tolerations, _ := pods["tolerations"].([]any)
+	for _, taint := range e.spec.NodeGroups[i].Taints {
+		if !slices.ContainsFunc(tolerations, func(t any) bool { return tolerates(t, taint) }) {
+			tolerations = append(tolerations, toleration(taint))
+		}
+	}
+	if len(tolerations) > 0 {
+		pods["tolerations"] = tolerations
+	}
+}
+
+func toleration(t spec.Taint) plan.Props {
+	return plan.Props{"key": t.Key, "operator": "Equal", "value": t.Value, "effect": t.Effect}
+}
+
+// tolerates is the rule of the scheduler: an empty key with Exists tolerates
+// every taint, an empty effect every effect.
+func tolerates(toleration any, t spec.Taint) bool {
+	m, _ := toleration.(plan.Props)
+	effect, key, exists := str(m, "effect"), str(m, "key"), str(m, "operator") == "Exists"
+	switch {
+	case m == nil, effect != "" && effect != t.Effect:
+		return false
+	case key == "":
+		return exists
+	}
+	return key == t.Key && (exists || str(m, "value") == t.Value)
+}

@@ -1,0 +1,125 @@
+package spec
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// logTypes are the control plane logs that EKS can send to CloudWatch.
+var logTypes = []string{"api", "audit", "authenticator", "controllerManager", "scheduler"}
+
+// AWS takes a VPC between a /16 and a /28. A public and a private subnet in
+// two zones, each a /28 at least, take a /26.
+const (
+	largestVPC  = 16
+	smallestVPC = 28
+	smallestFit = 26
+)
+
+// defaultCIDR is the VPC's range if none is given.
+const defaultCIDR = "10.0.0.0/16"
+
+func (l *loader) cluster(f field) {
+	if !f.given() {
+		return
+	}
+	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, "version", "network", "logs")
+	if !ok {
+		return
+	}
+	c := &Cluster{At: f.at, CIDRAt: f.at}
+	l.spec.Cluster = c
+	c.Version, _ = o.need("version", `add version: "1.36"`).version()
+	c.Logs = o.get("logs").logs()
+	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "cidr", "natGateways")
+	if !ok {
+		return
+	}
+	c.NAT = network.get("natGateways").nat()
+	c.CIDR = netip.MustParsePrefix(defaultCIDR)
+	if cidr := network.get("cidr"); cidr.given() {
+		c.CIDRAt = cidr.at
+		c.CIDR = cidr.cidr()
+	}
+}
+
+// version reads a Kubernetes version. It must be quoted, because YAML reads
+// 1.30 as the number 1.3.
+func (f field) version() (string, bool) {
+	if f.given() && strings.HasPrefix(describe(f.node), "the number") {
+		f.fail(`write version: "`+f.node.Value+`"`,
+			"want text, have the number %s: without quotes, YAML reads 1.30 as 1.3", f.node.Value)
+		return "", false
+	}
+	v, ok := f.word(`version: "1.36"`)
+	if !ok {
+		return "", false
+	}
+	if !kubeVersion.MatchString(v) {
+		f.fail(`write major and minor, as in "1.36"`, "%q is not a Kubernetes version that EKS knows", v)
+		return "", false
+	}
+	return v, true
+}
+
+func (f field) logs() []string {
+	var logs []string
+	for _, item := range f.items("logs: [api, audit]") {
+		name, ok := item.word("api")
+		switch {
+		case !ok:
+		case !slices.Contains(logTypes, name):
+			item.fail("choose from "+choices(logTypes), "EKS has no log %q%s", name, didYouMean(name, logTypes))
+		case slices.Contains(logs, name):
+			item.fail("remove one of the two", "%q is listed twice", name)
+		default:
+			logs = append(logs, name)
+		}
+	}
+	return logs
+}
+
+func (f field) nat() NAT {
+	if !f.given() {
+		return NATSingle
+	}
+	kinds := []string{string(NATSingle), string(NATPerZone)}
+	v, ok := f.word("natGateways: single")
+	if ok && !slices.Contains(kinds, v) {
+		f.fail("choose single (one for all zones) or perZone", "%q is not a choice%s", v, didYouMean(v, kinds))
+	}
+	return NAT(v)
+}
+
+func (f field) cidr() netip.Prefix {
+	text, ok := f.word("cidr: 172.16.0.0/16")
+	if !ok {
+		return netip.Prefix{}
+	}
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil || !p.Addr().Is4():
+		f.fail("write it as in 172.16.0.0/16", "%q is not an IPv4 range", text)
+	case p != p.Masked():
+		f.fail("write "+p.Masked().String(), "%s does not start where a /%d starts", p, p.Bits())
+	case p.Bits() < largestVPC || p.Bits() > smallestVPC:
+		f.fail("take a range between /16 and /28", "a VPC cannot be a /%d", p.Bits())
+	case p.Bits() > smallestFit:
+		f.fail("take a /26 or larger; /16 leaves room to grow",
+			"%s is too small for a public and a private subnet in two zones, each a /28 at least", p)
+	}
+	return p
+}
+
+// minor is the minor of a version like 1.36 that was checked before.
+func minor(version string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(version, "1."))
+	return n
+}
+
+// versionBehind is the version n minors before the given one.
+func versionBehind(version string, n int) string {
+	return "1." + strconv.Itoa(minor(version)-n)
+}

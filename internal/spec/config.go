@@ -1,0 +1,125 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/droverhq/drover/problem"
+)
+
+// Config is what differs between stacks: the values of drover.<stack>.yaml.
+//
+//	config:
+//	  aws:region: us-west-2
+type Config map[string]string
+
+// RegionKey is the config key of the AWS region.
+const RegionKey = "aws:region"
+
+// Region is the AWS region that the config asks for; empty: the AWS chain's.
+func (c Config) Region() string { return c[RegionKey] }
+
+func (c Config) keys() []string { return slices.Sorted(maps.Keys(c)) }
+
+// ConfigFile is the name of a stack's config file.
+func ConfigFile(stack string) string { return "drover." + stack + ".yaml" }
+
+// ReadConfig reads the config of a stack. A file that is not there is an
+// empty config.
+func ReadConfig(fsys fs.FS, stack string) (Config, problem.List) {
+	r := &reader{}
+	return r.readConfig(fsys, ConfigFile(stack)), r.problems
+}
+
+var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
+
+func (r *reader) readConfig(fsys fs.FS, file string) Config {
+	config := make(Config)
+	data, err := fs.ReadFile(fsys, file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config
+	}
+	if err != nil {
+		r.fail(problem.Place{File: file}, "", "make the file readable", "read the config: %v", err)
+		return config
+	}
+	for _, doc := range r.documents(file, data) {
+		root, _ := doc.object("config: {key: value}", "config")
+		for _, e := range root.get("config").entries("key: value") {
+			config[e.name] = e.configValue()
+		}
+	}
+	return config
+}
+
+// configValue reads any scalar as text, just as it is written.
+func (e entry) configValue() string {
+	if !e.given() || e.node.Kind != yaml.ScalarNode {
+		e.fail(fmt.Sprintf("drover config set %s VALUE", e.name), "want a single value, have %s", describe(e.node))
+		return ""
+	}
+	if e.name == RegionKey && !regionName.MatchString(e.node.Value) {
+		e.fail("drover config set aws:region us-west-2", "%q is not the name of an AWS region", e.node.Value)
+	}
+	return e.node.Value
+}
+
+// SetConfig returns the text of a config file with one value set; comments and
+// the order of the rest stay.
+func SetConfig(old []byte, key, value string) ([]byte, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(old, &doc); err != nil {
+		return nil, fmt.Errorf("read the config: %w", err)
+	}
+	if doc.Kind == 0 {
+		doc = yaml.Node{Kind: yaml.DocumentNode, Content: []*yaml.Node{{Kind: yaml.MappingNode}}}
+	}
+	root := doc.Content[0]
+	if isNull(root) {
+		*root = yaml.Node{Kind: yaml.MappingNode}
+	}
+	values, err := mapValue(root, "config", yaml.MappingNode)
+	if err != nil {
+		return nil, err
+	}
+	at, err := mapValue(values, key, yaml.ScalarNode)
+	if err != nil {
+		return nil, err
+	}
+	at.SetString(value)
+	var b bytes.Buffer
+	enc := yaml.NewEncoder(&b)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return nil, fmt.Errorf("write the config: %w", err)
+	}
+	return b.Bytes(), enc.Close()
+}
+
+// mapValue is the value of a key of a mapping, made if it is not there.
+func mapValue(m *yaml.Node, key string, kind yaml.Kind) (*yaml.Node, error) {
+	if m.Kind != yaml.MappingNode {
+		return nil, fmt.Errorf("read the config: line %d: want a mapping, have %s", m.Line, describe(m))
+	}
+	for i := 0; i < len(m.Content); i += 2 {
+		if m.Content[i].Value != key {
+			continue
+		}
+		value := m.Content[i+1]
+		if isNull(value) {
+			value.Kind, value.Tag, value.Value = kind, "", ""
+		}
+		return value, nil
+	}
+	name, value := &yaml.Node{}, &yaml.Node{Kind: kind}
+	name.SetString(key)
+	m.Content = append(m.Content, name, value)
+	return value, nil
+}

@@ -1,0 +1,63 @@
+package spec
+
+import (
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+)
+
+// The keys under which package expand puts what the sections stand for, and
+// which references lead to.
+var (
+	VPCKey         = graph.Key{Type: "AWS::EC2::VPC", Name: "network"}
+	ClusterKey     = graph.Key{Type: "AWS::EKS::Cluster", Name: "cluster"}
+	ClusterRoleKey = graph.Key{Type: "AWS::IAM::Role", Name: "cluster"}
+)
+
+// reservedGroup is the one name that a node group cannot have: the cluster's
+// own role has it.
+const reservedGroup = "cluster"
+
+// RoleKey, ProfileKey, ... name the parts of a node group.
+func RoleKey(group string) graph.Key { return graph.Key{Type: "AWS::IAM::Role", Name: group} }
+
+// ProfileKey is the instance profile of a node group.
+func ProfileKey(group string) graph.Key {
+	return graph.Key{Type: "AWS::IAM::InstanceProfile", Name: group}
+}
+
+// AccessKey is the access entry that lets a group's nodes join.
+func AccessKey(group string) graph.Key { return graph.Key{Type: "AWS::EKS::AccessEntry", Name: group} }
+
+// TemplateKey is the launch template of a node group.
+func TemplateKey(group string) graph.Key {
+	return graph.Key{Type: "AWS::EC2::LaunchTemplate", Name: group}
+}
+
+// GroupKey is the Auto Scaling group of a node group.
+func GroupKey(group string) graph.Key {
+	return graph.Key{Type: "AWS::AutoScaling::AutoScalingGroup", Name: group}
+}
+
+// SubnetKey is the subnet of a zone; tier is "public" or "private".
+func SubnetKey(tier, zone, region string) graph.Key {
+	return graph.Key{Type: "AWS::EC2::Subnet", Name: tier + "-" + ZoneLetter(zone, region)}
+}
+
+// ZoneLetter is the short name of a zone: us-west-2a -> a.
+func ZoneLetter(zone, region string) string {
+	if letter := strings.TrimPrefix(zone, region); letter != "" {
+		return strings.TrimPrefix(letter, "-")
+	}
+	return zone
+}
+
+// objectKey names a Kubernetes object. Names may hold colons (system:x), keys
+// may not: no name holds a "%", so "%3A" cannot be mistaken.
+func objectKey(typ, namespace, name string) graph.Key {
+	name = strings.ReplaceAll(name, ":", "%3A")
+	if namespace != "" {
+		name = namespace + "/" + name
+	}
+	return graph.Key{Type: typ, Name: name}
+}

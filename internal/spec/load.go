@@ -1,0 +1,224 @@
+package spec
+
+import (
+	"io/fs"
+	"slices"
+
+	"github.com/droverhq/drover/problem"
+)
+
+// loader reads one project.
+type loader struct {
+	*reader
+	fsys fs.FS
+	spec *Spec
+	read map[string]string // manifest -> the field that names it
+}
+
+// Load reads the project in fsys for one stack. The Spec may be used only if
+// there are no problems.
+func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
+	l := newLoader(fsys, stack)
+	l.config = l.readConfig(fsys, ConfigFile(stack))
+	l.spec.Config = l.config
+	if root, ok := l.stackFile(); ok {
+		l.sections(root)
+		l.checkObjects()
+		l.checkNamespaces()
+		l.checkAfter()
+		l.checkReferences()
+	}
+	_ = l.problems.Err() // sorts them in place
+	return l.spec, l.problems
+}
+
+// ReadName reads the name of the project and judges nothing else in the file.
+func ReadName(fsys fs.FS) (string, problem.List) {
+	l := newLoader(fsys, "")
+	root, ok := l.stackFile()
+	if !ok {
+		return "", l.problems
+	}
+	o := object{field: root, values: make(map[string]field)}
+	for _, e := range root.entries("name: my-project") {
+		o.values[e.name] = e.field
+	}
+	l.name(o.need("name", nameRemedy))
+	return l.spec.Name, l.problems
+}
+
+func newLoader(fsys fs.FS, stack string) loader {
+	return loader{reader: &reader{stack: stack}, fsys: fsys, spec: &Spec{Stack: stack}, read: make(map[string]string)}
+}
+
+const nameRemedy = "add a line like name: my-project"
+
+// stackFile opens drover.yaml, which is one YAML document.
+func (l *loader) stackFile() (field, bool) {
+	at := problem.Place{File: File}
+	data, err := fs.ReadFile(l.fsys, File)
+	if err != nil {
+		l.fail(at, "", "drover new FOLDER makes a project; -C FOLDER works in one", "read the stack file: %v", err)
+		return field{}, false
+	}
+	before := len(l.problems)
+	docs := l.documents(File, data)
+	switch {
+	case len(l.problems) > before:
+		return field{}, false
+	case len(docs) == 0:
+		l.fail(at, "", "start with a name: eks-migrate-nodegroups", "the file is empty")
+		return field{}, false
+	case len(docs) > 1:
+		docs[1].fail("make it one document: remove the line ---", "a second YAML document starts here")
+	}
+	return docs[0], true
+}
+
+func (l *loader) sections(root field) {
+	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
+		"name", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+	if !ok {
+		return
+	}
+	l.name(o.need("name", nameRemedy))
+	l.cluster(o.get("cluster"))
+	l.nodeGroups(o.get("nodeGroups"))
+	l.workloads(o.get("workloads"))
+	l.guards(o.get("guard"))
+	l.outputs(o.get("outputs"))
+	l.resources(o.get("resources"))
+	for _, section := range []string{"nodeGroups", "workloads"} {
+		if f := o.get(section); f.given() && !o.get("cluster").given() {
+			f.fail(`add cluster: {version: "1.36"}`, "needs a cluster, and the file has none")
+		}
+	}
+}
+
+// name is the project's, and with a suffix the cluster's and its role's.
+func (l *loader) name(f field) {
+	name, ok := f.word("name: my-project")
+	if !ok {
+		return
+	}
+	l.spec.Name = name
+	f.checkLabel(name, maxProject, "a project, its cluster and their role")
+}
+
+func (l *loader) outputs(f field) {
+	for _, e := range f.entries("name: ${cluster.endpoint}") {
+		if !logicalName.MatchString(e.name) {
+			e.fail("start with a letter and use letters, digits, - and _", "%q is not a name for an output", e.name)
+		}
+		l.spec.Outputs = append(l.spec.Outputs, Output{Name: e.name, Value: e.text(e.name + `: "..."`), At: e.at})
+	}
+}
+
+// checkObjects reports objects that are declared twice, wherever they stand.
+func (l *loader) checkObjects() {
+	first := make(map[string]problem.Place)
+	for _, o := range l.spec.Objects() {
+		id := o.Key().String()
+		at, twice := first[id]
+		if !twice {
+			first[id] = o.At
+			continue
+		}
+		l.fail(o.At, id, "remove one of the two, or rename it", "is declared twice, first at %s", at)
+	}
+}
+
+// checkNamespaces reports objects in namespaces that a new cluster will not
+// have. A manifest that could not be read might declare them.
+func (l *loader) checkNamespaces() {
+	known := []string{"default", "kube-node-lease", "kube-public", "kube-system"}
+	for _, w := range l.spec.Workloads {
+		if w.incomplete {
+			return
+		}
+	}
+	for _, o := range l.spec.Objects() {
+		if o.Type == "v1/Namespace" {
+			known = append(known, o.Name)
+		}
+	}
+	for _, o := range l.spec.Objects() {
+		if o.Namespace != "" && !slices.Contains(known, o.Namespace) {
+			l.fail(o.At, o.Key().String(), "declare it: {apiVersion: v1, kind: Namespace, metadata: {name: "+o.Namespace+"}}",
+				"nothing declares the namespace %q%s", o.Namespace, didYouMean(o.Namespace, known))
+		}
+	}
+}
+
+// Objects are all Kubernetes objects of the stack.
+func (s *Spec) Objects() []Object {
+	var all []Object
+	for _, w := range s.Workloads {
+		all = append(all, w.Objects...)
+	}
+	for _, r := range s.Resources {
+		if r.Object != nil {
+			all = append(all, *r.Object)
+		}
+	}
+	return all
+}
+
+// checkReferences translates every string once, so that what leads nowhere is
+// found with its place. The zones are not known yet.
+func (l *loader) checkReferences() {
+	scope := l.spec.Scope("", nil)
+	for _, t := range l.texts {
+		l.problems = append(l.problems, scope.check(t)...)
+	}
+}
+
+// checkAfter reports entries of after that name nothing.
+func (l *loader) checkAfter() {
+	known := l.spec.sectionNames()
+	for _, r := range l.spec.Resources {
+		for _, name := range r.After {
+			if _, ok := known[name]; !ok {
+				l.fail(r.At, "resources."+r.Name+".after", "name one of "+choices(keysOf(known)),
+					"there is no %q%s", name, didYouMean(name, keysOf(known)))
+			}
+		}
+	}
+}
+
+// sectionNames are the names by which after refers to what stands in the file.
+func (s *Spec) sectionNames() map[string]bool {
+	names := make(map[string]bool)
+	if s.Cluster != nil {
+		names["cluster"] = true
+		names["network"] = true
+	}
+	for _, g := range s.NodeGroups {
+		names["nodeGroups."+g.Name] = true
+	}
+	for _, w := range s.Workloads {
+		names["workloads."+w.Name] = true
+	}
+	for _, r := range s.Resources {
+		names["resources."+r.Name] = true
+	}
+	return names
+}
+
+func keysOf[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+func (s *Spec) hasGroup(name string) bool { return slices.Contains(s.groupNames(), name) }
+
+func (s *Spec) groupNames() []string {
+	names := make([]string, len(s.NodeGroups))
+	for i, g := range s.NodeGroups {
+		names[i] = g.Name
+	}
+	return names
+}

@@ -1,0 +1,208 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+)
+
+// maxSkew is how many minors a kubelet may be older than the API server
+// (from 1.28 on: kubernetes.io/releases/version-skew-policy).
+const maxSkew = 3
+
+var taintEffects = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
+
+const groupExample = `web: {kind: self-managed, instanceType: m7i.large, capacity: 3}`
+
+func (l *loader) nodeGroups(f field) {
+	for _, e := range f.entries(groupExample) {
+		l.spec.NodeGroups = append(l.spec.NodeGroups, l.nodeGroup(e))
+	}
+}
+
+func (l *loader) nodeGroup(e entry) NodeGroup {
+	g := NodeGroup{Name: e.name, At: e.at}
+	if e.name == reservedGroup {
+		e.fail("choose another name", "%q is the name of the cluster's own role", e.name)
+	}
+	e.checkLabel(e.name, maxGroup, "a node group")
+	o, ok := e.object(groupExample, "kind", "instanceType", "version", "ami", "capacity", "taints", "labels")
+	if !ok {
+		return g
+	}
+	o.get("kind").kind()
+	g.InstanceType = o.need("instanceType", "add instanceType: m7i.large").instanceType()
+	g.AMI = o.get("ami").ami()
+	g.Version = l.groupVersion(o)
+	g.Capacity = o.need("capacity", "add capacity: 3").capacity()
+	g.Taints = o.get("taints").taints()
+	g.Labels = o.get("labels").labels()
+	return g
+}
+
+// kind must be said for now: the default will be managed.
+func (f field) kind() {
+	const fix = "write kind: self-managed"
+	if !f.given() {
+		f.fail(fix, "is missing; its default, managed, is not supported yet")
+		return
+	}
+	kind, ok := f.word("kind: self-managed")
+	switch {
+	case !ok || kind == "self-managed":
+	case kind == "managed":
+		f.fail(fix, "managed node groups are not supported yet")
+	default:
+		f.fail(fix, "%q is not a kind of node group%s", kind, didYouMean(kind, []string{"managed", "self-managed"}))
+	}
+}
+
+func (f field) instanceType() string {
+	t, ok := f.word("instanceType: m7i.large")
+	if ok && !instanceType.MatchString(t) {
+		f.fail("write family and size, as in m7i.large", "%q is not an instance type", t)
+	}
+	return t
+}
+
+// ami takes an image's ID, or a reference to a parameter that holds one.
+func (f field) ami() string {
+	if !f.given() {
+		return ""
+	}
+	id := f.text("ami: ami-0123456789abcdef0")
+	if id != "" && !hasReference(id) && !imageID.MatchString(id) {
+		f.fail("write it as in ami-0123456789abcdef0, or remove it: the image is looked up for the version",
+			"%q is not an image ID", id)
+	}
+	return id
+}
+
+// groupVersion is the version of the group's nodes, the cluster's by default.
+// An image that the user names is of whatever version it is.
+func (l *loader) groupVersion(o object) string {
+	cluster := ""
+	if l.spec.Cluster != nil {
+		cluster = l.spec.Cluster.Version
+	}
+	f := o.get("version")
+	if !f.given() {
+		if o.get("ami").given() {
+			return ""
+		}
+		return cluster
+	}
+	v, ok := f.version()
+	if !ok || cluster == "" {
+		return v
+	}
+	switch behind := minor(cluster) - minor(v); {
+	case behind < 0:
+		f.fail("write "+cluster+" or older, or raise cluster.version first",
+			"nodes of %s are newer than the control plane, which is %s", v, cluster)
+	case behind > maxSkew:
+		f.fail("write "+versionBehind(cluster, maxSkew)+" or newer",
+			"nodes of %s are %d minors older than the control plane, which is %s; %d are allowed", v, behind, cluster, maxSkew)
+	}
+	return v
+}
+
+func (f field) capacity() Capacity {
+	const example = "capacity: 3, or capacity: {desired: 3, min: 3, max: 10}"
+	if !f.given() {
+		return Capacity{}
+	}
+	if !strings.HasPrefix(describe(f.node), "a ") { // a mapping or a list
+		n, ok := f.integer()
+		if ok && n < 0 {
+			f.fail("write 0 or more", "%d nodes are not possible", n)
+		}
+		return Capacity{Min: n, Desired: n, Max: n}
+	}
+	o, ok := f.object(example, "desired", "min", "max")
+	if !ok {
+		return Capacity{}
+	}
+	desired, ok := o.need("desired", "add desired: 3").integer()
+	c := Capacity{Min: desired, Desired: desired, Max: desired}
+	if f := o.get("min"); f.given() && ok {
+		c.Min, ok = f.integer()
+	}
+	if f := o.get("max"); f.given() && ok {
+		c.Max, ok = f.integer()
+	}
+	if ok && (c.Min < 0 || c.Min > c.Desired || c.Desired > c.Max) {
+		f.fail("make it 0 <= min <= desired <= max", "min %d, desired %d, max %d are out of order", c.Min, c.Desired, c.Max)
+	}
+	return c
+}
+
+func (f field) taints() []Taint {
+	var taints []Taint
+	for _, item := range f.items(`taints: ["nginx=true:NoSchedule"]`) {
+		text, ok := item.word(`"nginx=true:NoSchedule"`)
+		if !ok {
+			continue
+		}
+		t, ok := item.taint(text)
+		if ok && slices.ContainsFunc(taints, func(o Taint) bool { return o.Key == t.Key && o.Effect == t.Effect }) {
+			item.fail("remove one of the two", "a taint %s with effect %s is listed twice", t.Key, t.Effect)
+			continue
+		}
+		taints = append(taints, t)
+	}
+	return taints
+}
+
+func (f field) taint(text string) (Taint, bool) {
+	const fix = `write key=value:Effect, as in "nginx=true:NoSchedule"`
+	head, effect, found := strings.Cut(text, ":")
+	key, value, _ := strings.Cut(head, "=")
+	t := Taint{Key: key, Value: value, Effect: effect}
+	switch {
+	case !found:
+		f.fail(fix, "%q is not a taint: it has no effect", text)
+	case !slices.Contains(taintEffects, effect):
+		f.fail("choose from "+choices(taintEffects),
+			"%q: Kubernetes has no effect %q%s", text, effect, didYouMean(effect, taintEffects))
+	case labelKeyProblem(key) != "":
+		f.fail(fix, "%q is not a taint: %s", text, labelKeyProblem(key))
+	case !validLabelValue(value):
+		f.fail(fix, "%q is not a taint: Kubernetes refuses the value %q", text, value)
+	default:
+		return t, true
+	}
+	return t, false
+}
+
+func (f field) labels() map[string]string {
+	entries := f.entries("labels: {team: web}")
+	if len(entries) == 0 {
+		return nil
+	}
+	labels := make(map[string]string, len(entries))
+	for _, e := range entries {
+		value, ok := e.word(e.name + `: "true"`)
+		if !ok {
+			if !e.given() {
+				e.fail(`write "" for an empty value`, "has no value")
+			}
+			continue
+		}
+		labels[e.name] = value
+		e.checkNodeLabel(value)
+	}
+	return labels
+}
+
+func (e entry) checkNodeLabel(value string) {
+	switch keyProblem := labelKeyProblem(e.name); {
+	case keyProblem != "":
+		e.fail("write it as in example.com/team or team", "%s", keyProblem)
+	case e.name == NodeGroupLabel:
+		e.fail("remove it", "Drover sets this label itself")
+	case !kubeletMaySet(e.name):
+		e.fail("use a domain of your own, or node.kubernetes.io/", "Kubernetes does not let a node give itself this label")
+	case !validLabelValue(value):
+		e.fail("use letters, digits, -, _ and ., 63 characters at most", "Kubernetes refuses the value %q", value)
+	}
+}

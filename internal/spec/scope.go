@@ -1,0 +1,359 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/problem"
+)
+
+// Scope translates the references of the files into those of a graph.
+type Scope struct {
+	spec   *Spec
+	region string
+	zones  []string // nil: not known yet, any subnet is taken for granted
+}
+
+// Scope needs the region and the zones that the network spans.
+func (s *Spec) Scope(region string, zones []string) Scope {
+	return Scope{spec: s, region: region, zones: zones}
+}
+
+// roots are the words that references start with, before the first dot.
+var roots = []string{"config", "cluster", "network", "nodeGroups", "workloads", "resources"}
+
+// isReference tells whether "${ref}" in a manifest is meant for Drover.
+func isReference(ref string) bool {
+	root, _, dotted := strings.Cut(ref, ".")
+	return dotted && slices.Contains(roots, root) || strings.HasPrefix(ref, "ssm:/")
+}
+
+// Text translates a string.
+func (sc Scope) Text(s string) (string, error) {
+	v, err := sc.value(s)
+	if err != nil {
+		return "", err
+	}
+	text, ok := v.(string)
+	if !ok {
+		return "", remedy("take one of them: add .0", "%s is a list and cannot stand for text", s)
+	}
+	return text, nil
+}
+
+// Tree translates a property tree into a new one.
+func (sc Scope) Tree(v any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		return sc.value(v)
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			t, err := sc.Tree(e)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = t
+		}
+		return list, nil
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for k, e := range v {
+			t, err := sc.Tree(e)
+			if err != nil {
+				return nil, err
+			}
+			m[k] = t
+		}
+		return m, nil
+	}
+	return v, nil
+}
+
+// check reports the references of a string that lead nowhere.
+func (sc Scope) check(t text) []*problem.Error {
+	var problems []*problem.Error
+	add := func(err error) {
+		var p *problem.Error
+		if errors.As(err, &p) {
+			p.At, p.Op = t.at, t.path
+			problems = append(problems, p)
+		}
+	}
+	for _, span := range graph.Scan(t.value) {
+		if span.Inside {
+			_, err := sc.resolve(span.Text)
+			add(err)
+		}
+	}
+	if len(problems) > 0 {
+		return problems
+	}
+	translate := sc.value
+	if t.flat {
+		translate = func(s string) (any, error) { return sc.Text(s) }
+	}
+	_, err := translate(t.value)
+	add(err)
+	return problems
+}
+
+// value translates a string: to a string, or to the list that it stands for.
+func (sc Scope) value(s string) (any, error) {
+	spans := graph.Scan(s)
+	if len(spans) == 1 && spans[0].Inside {
+		return sc.resolve(spans[0].Text)
+	}
+	var b strings.Builder
+	for _, span := range spans {
+		if !span.Inside {
+			b.WriteString(graph.Escape(span.Text))
+			continue
+		}
+		v, err := sc.resolve(span.Text)
+		if err != nil {
+			return nil, err
+		}
+		text, ok := v.(string)
+		if !ok {
+			return nil, remedy("take one of them, as in ${"+span.Text+".0}",
+				"${%s} is a list and cannot stand within text", span.Text)
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
+}
+
+// remedy is a problem without a place: who calls knows it.
+func remedy(fix, format string, args ...any) error {
+	return &problem.Error{Kind: problem.Usage, Err: fmt.Errorf(format, args...), Fix: fix}
+}
+
+// unknown reports a name that is not among those that exist.
+func unknown(ref, what, name string, have []string) error {
+	return remedy(what+" that exist: "+choices(have), "${%s}: there is no %q%s", ref, name, didYouMean(name, have))
+}
+
+func (sc Scope) resolve(ref string) (any, error) {
+	if strings.HasPrefix(ref, "ssm:") {
+		parsed, err := graph.ParseRef(ref)
+		if err != nil {
+			return nil, remedy("write it as in ${ssm:/my/parameter}", "%w", err)
+		}
+		return parsed.String(), nil
+	}
+	root, rest, _ := strings.Cut(ref, ".")
+	switch root {
+	case "config":
+		return nil, remedy("write ${config.KEY}", "${%s} names no value", ref)
+	case "cluster":
+		return sc.cluster(ref, rest)
+	case "network":
+		return sc.network(ref, rest)
+	case "nodeGroups":
+		return sc.nodeGroup(ref, rest)
+	case "workloads":
+		return sc.workload(ref, rest)
+	case "resources":
+		return sc.resource(ref, rest)
+	}
+	return nil, remedy(`references start with `+choices(roots)+` or ssm; write "$${" for a plain "${"`,
+		"${%s} is not a reference%s", ref, didYouMean(root, roots))
+}
+
+func (sc Scope) cluster(ref, name string) (any, error) {
+	if sc.spec.Cluster == nil {
+		return nil, remedy(`add cluster: {version: "1.36"}`, "${%s}: the file declares no cluster", ref)
+	}
+	paths := map[string]string{
+		"name":          graph.NamePath,
+		"endpoint":      "Endpoint",
+		"ca":            "CertificateAuthorityData",
+		"version":       "Version",
+		"arn":           "Arn",
+		"securityGroup": "ClusterSecurityGroupId",
+		"oidcIssuer":    "OpenIdConnectIssuerUrl",
+		"serviceCidr":   "KubernetesNetworkConfig.ServiceIpv4Cidr",
+	}
+	if path, ok := paths[name]; ok {
+		return ClusterKey.To(path), nil
+	}
+	switch name {
+	case "kubeconfig":
+		return sc.kubeconfig(), nil
+	case "roleArn":
+		return ClusterRoleKey.To("Arn"), nil
+	}
+	return nil, unknown(ref, "outputs of the cluster", name, append(keysOf(paths), "kubeconfig", "roleArn"))
+}
+
+// kubeconfig lets kubectl in through drover token, without any other program.
+func (sc Scope) kubeconfig() string {
+	region := ""
+	if sc.region != "" {
+		region = ", --region, " + sc.region
+	}
+	name := ClusterKey.To(graph.NamePath)
+	return strings.Join([]string{
+		"apiVersion: v1",
+		"kind: Config",
+		"current-context: " + name,
+		"clusters:",
+		"- name: " + name,
+		"  cluster:",
+		"    server: " + ClusterKey.To("Endpoint"),
+		"    certificate-authority-data: " + ClusterKey.To("CertificateAuthorityData"),
+		"contexts:",
+		"- name: " + name,
+		"  context: {cluster: " + name + ", user: " + name + "}",
+		"users:",
+		"- name: " + name,
+		"  user:",
+		"    exec:",
+		"      apiVersion: client.authentication.k8s.io/v1beta1",
+		"      command: drover",
+		"      args: [token, --cluster, " + name + region + "]",
+		"      interactiveMode: Never",
+		"",
+	}, "\n")
+}
+
+func (sc Scope) network(ref, rest string) (any, error) {
+	if sc.spec.Cluster == nil {
+		return nil, remedy(`add cluster: {version: "1.36"}`, "${%s}: the file declares no cluster, so there is no network", ref)
+	}
+	name, index, indexed := strings.Cut(rest, ".")
+	switch {
+	case rest == "vpc":
+		return VPCKey.To("VpcId"), nil
+	case rest == "cidr":
+		return VPCKey.To("CidrBlock"), nil
+	case name != "publicSubnets" && name != "privateSubnets":
+		return nil, unknown(ref, "outputs of the network", rest, []string{"vpc", "cidr", "publicSubnets", "privateSubnets"})
+	}
+	subnets := make([]any, len(sc.zones))
+	for i, zone := range sc.zones {
+		subnets[i] = SubnetKey(strings.TrimSuffix(name, "Subnets"), zone, sc.region).To("SubnetId")
+	}
+	if !indexed {
+		return subnets, nil
+	}
+	i, err := strconv.Atoi(index)
+	switch {
+	case err != nil || i < 0:
+		return nil, remedy("write ${network."+name+".0}", "${%s}: %q is not the number of a subnet", ref, index)
+	case sc.zones == nil:
+		return "", nil
+	case i >= len(subnets):
+		return nil, remedy(fmt.Sprintf("take a number from 0 to %d", len(subnets)-1),
+			"${%s}: the region has %d zones", ref, len(subnets))
+	}
+	return subnets[i], nil
+}
+
+func (sc Scope) nodeGroup(ref, rest string) (any, error) {
+	group, name, _ := strings.Cut(rest, ".")
+	if !sc.spec.hasGroup(group) {
+		return nil, unknown(ref, "node groups", group, sc.spec.groupNames())
+	}
+	outputs := map[string]string{
+		"name":           GroupKey(group).To(graph.NamePath),
+		"arn":            GroupKey(group).To("AutoScalingGroupARN"),
+		"role":           RoleKey(group).To(graph.NamePath),
+		"roleArn":        RoleKey(group).To("Arn"),
+		"launchTemplate": TemplateKey(group).To("LaunchTemplateId"),
+	}
+	if text, ok := outputs[name]; ok {
+		return text, nil
+	}
+	return nil, unknown(ref, "outputs of a node group", name, keysOf(outputs))
+}
+
+// workload finds ${workloads.W.services.S.hostname}.
+func (sc Scope) workload(ref, rest string) (any, error) {
+	name, rest, _ := strings.Cut(rest, ".")
+	i := slices.IndexFunc(sc.spec.Workloads, func(w Workload) bool { return w.Name == name })
+	if i < 0 {
+		names := make([]string, len(sc.spec.Workloads))
+		for i, w := range sc.spec.Workloads {
+			names[i] = w.Name
+		}
+		return nil, unknown(ref, "workloads", name, names)
+	}
+	plural, rest, _ := strings.Cut(rest, ".")
+	var kinds, names []string
+	var found []Object
+	path := ""
+	for _, o := range sc.spec.Workloads[i].Objects {
+		kinds = append(kinds, pluralOf(o.Type))
+		if pluralOf(o.Type) != strings.ToLower(plural) {
+			continue
+		}
+		names = append(names, o.Name)
+		for _, called := range []string{o.Name, o.Namespace + "/" + o.Name} {
+			if after, ok := strings.CutPrefix(rest, called+"."); ok && after != "" {
+				found, path = append(found, o), after
+			}
+		}
+	}
+	switch {
+	case len(found) == 0 && sc.spec.Workloads[i].incomplete:
+		return "", nil // the manifest's own mistake is reported
+	case len(names) == 0:
+		return nil, unknown(ref, "kinds in the workload", plural, slices.Compact(slices.Sorted(slices.Values(kinds))))
+	case slices.Contains(names, rest):
+		return nil, remedy("add an output, as in ${"+ref+".name}", "${%s} says no output", ref)
+	case len(found) == 0:
+		called, _, _ := strings.Cut(rest, ".")
+		return nil, unknown(ref, plural+" in the workload", called, names)
+	case len(found) > 1:
+		return nil, remedy("write "+found[0].Namespace+"/"+found[0].Name+" for the name", "${%s} means several objects", ref)
+	}
+	return found[0].Key().To(objectPath(path)), nil
+}
+
+// objectPath is where an object holds what users call hostname and ip.
+func objectPath(path string) string {
+	switch path {
+	case "hostname", "ip":
+		return "status.loadBalancer.ingress.0." + path
+	case "name", "namespace":
+		return "metadata." + path
+	}
+	return path
+}
+
+// pluralOf is what a kind is called in a reference: Ingress -> ingresses.
+func pluralOf(typ string) string {
+	kind := strings.ToLower(kindOf(typ))
+	switch {
+	case strings.HasSuffix(kind, "s"):
+		return kind + "es"
+	case strings.HasSuffix(kind, "cy"):
+		return strings.TrimSuffix(kind, "y") + "ies"
+	}
+	return kind + "s"
+}
+
+func (sc Scope) resource(ref, rest string) (any, error) {
+	name, path, _ := strings.Cut(rest, ".")
+	names := make([]string, 0, len(sc.spec.Resources))
+	for _, r := range sc.spec.Resources {
+		if r.Name != name {
+			names = append(names, r.Name)
+			continue
+		}
+		if path == "" {
+			return nil, remedy("add an output, as in ${resources."+name+".Arn}, or .@name", "${%s} says no output", ref)
+		}
+		if r.Object != nil {
+			return r.Object.Key().To(objectPath(path)), nil
+		}
+		return graph.Key{Type: r.Type, Name: r.Name}.To(path), nil
+	}
+	return nil, unknown(ref, "resources", name, names)
+}
