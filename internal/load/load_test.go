@@ -1,0 +1,344 @@
+package load
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/event"
+)
+
+// collect keeps the facts of one Run.
+type collect struct{ facts []event.Fact }
+
+func (c *collect) Emit(f event.Fact) { c.facts = append(c.facts, f) }
+
+// serveRaw answers each accepted connection with handle and counts connections.
+func serveRaw(t testing.TB, handle func(conn net.Conn, n int64)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var accepted atomic.Int64
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			n := accepted.Add(1)
+			go func() {
+				defer func() { _ = conn.Close() }()
+				handle(conn, n)
+			}()
+		}
+	}()
+	return "http://" + l.Addr().String() + "/"
+}
+
+// readRequest reads one request without a body; false at the end.
+func readRequest(in *bufio.Reader) bool {
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return false
+		}
+		if line == "\r\n" {
+			return true
+		}
+	}
+}
+
+const okAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+// Every way in which a request can fail is told from the others.
+func TestCauses(t *testing.T) {
+	say := func(text string) func(net.Conn, int64) {
+		return func(conn net.Conn, _ int64) {
+			readRequest(bufio.NewReader(conn))
+			_, _ = io.WriteString(conn, text)
+		}
+	}
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
+	_ = l.Close()
+	closed := "http://" + l.Addr().String() + "/"
+
+	for _, c := range []struct {
+		name, url string
+		want      Cause
+	}{
+		{"ok", serveRaw(t, say(okAnswer)), ""},
+		{"interim answer", serveRaw(t, say("HTTP/1.1 103 Early Hints\r\n\r\n"+okAnswer)), ""},
+		{"body to the end of the connection", serveRaw(t, say("HTTP/1.0 200 OK\r\n\r\nit is ok")), ""},
+		{"status", serveRaw(t, say("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nok")), "status 502"},
+		{"other application", serveRaw(t, say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno")), WrongApplication},
+		{"refused", closed, Refused},
+		{"no such host", "http://no-such-host.invalid/", DNS},
+		{"closed at once", serveRaw(t, say("")), EOFFirst},
+		{"closed within the headers", serveRaw(t, say("HTTP/1.1 200 OK\r\nContent-Le")), Malformed},
+		{"closed within the body", serveRaw(t, say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok")), TruncatedBody},
+		{"closed within a chunk", serveRaw(t, say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nok")), TruncatedBody},
+		{"not HTTP", serveRaw(t, say("SSH-2.0-OpenSSH\r\n\r\n")), Malformed},
+		{"reset", serveRaw(t, func(conn net.Conn, _ int64) {
+			readRequest(bufio.NewReader(conn))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}), Reset},
+		{"silence", serveRaw(t, func(conn net.Conn, _ int64) { _, _ = io.Copy(io.Discard, conn) }), Timeout},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := Options{URL: c.url, Requests: 3, Connections: 1, Timeout: 300 * time.Millisecond, ExpectBody: regexp.MustCompile("ok")}
+			r, err := Run(t.Context(), o, event.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[Cause]int{c.want: 3}
+			if c.want == "" {
+				want = map[Cause]int{}
+			}
+			if r.Sent != 3 || fmt.Sprint(r.Causes) != fmt.Sprint(want) {
+				t.Errorf("sent %d, causes %v; want 3, %v", r.Sent, r.Causes, want)
+			}
+		})
+	}
+}
+
+// A server that closes a reused connection instead of answering: an idempotent
+// request is repeated once and counted as retried, any other one is a failure.
+func TestReusedConnectionCloses(t *testing.T) {
+	url := serveRaw(t, func(conn net.Conn, _ int64) {
+		in := bufio.NewReader(conn)
+		if readRequest(in) {
+			_, _ = io.WriteString(conn, okAnswer)
+		}
+		readRequest(in) // the second request of each connection gets no answer
+	})
+	for method, want := range map[string]Result{
+		"GET":  {Sent: 10, OK: 10, Retried: 9},
+		"POST": {Sent: 10, OK: 5, Failed: 5},
+	} {
+		r, err := Run(t.Context(), Options{URL: url, Method: method, Requests: 10, Connections: 1}, event.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Sent != want.Sent || r.OK != want.OK || r.Failed != want.Failed || r.Retried != want.Retried {
+			t.Errorf("%s: %d sent, %d ok, %d failed, %d retried; want %d, %d, %d, %d",
+				method, r.Sent, r.OK, r.Failed, r.Retried, want.Sent, want.OK, want.Failed, want.Retried)
+		}
+	}
+}
+
+// A connection that was closed while idle is replaced before anything is sent:
+// neither a failure nor a retry, not even for a POST.
+func TestIdleConnectionCloses(t *testing.T) {
+	url := serveRaw(t, func(conn net.Conn, _ int64) {
+		if readRequest(bufio.NewReader(conn)) {
+			_, _ = io.WriteString(conn, okAnswer)
+		}
+	})
+	o := Options{URL: url, Method: "POST", Requests: 4, Connections: 1, PerConn: 20} // 50 ms idle in between
+	r, err := Run(t.Context(), o, event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.OK != 4 || r.Retried != 0 {
+		t.Errorf("%d ok, %d retried, causes %v; want 4, 0, none", r.OK, r.Retried, r.Causes)
+	}
+}
+
+// The windows, the record, the observer and the result tell the same number of
+// requests and failures, whatever the mix of answers.
+func TestEveryRequestIsCountedOnce(t *testing.T) {
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch n.Add(1) % 7 {
+		case 1:
+			w.WriteHeader(http.StatusBadGateway)
+		case 2:
+			panic(http.ErrAbortHandler)
+		case 3:
+			_, _ = io.WriteString(w, "somebody else")
+		default:
+			_, _ = io.WriteString(w, "echo")
+		}
+	}))
+	defer server.Close()
+
+	for _, o := range []Options{
+		{Requests: 3000, Connections: 8},
+		{Requests: 1001, Connections: 3, FreshEvery: 1},
+		{Requests: 700, Rate: 500, FreshEvery: 2},
+	} {
+		var record bytes.Buffer
+		var facts collect
+		observed := 0
+		o.URL, o.Record, o.ExpectBody = server.URL, &record, regexp.MustCompile("^e[c]ho$")
+		o.Observe = func(Record) { observed++ }
+		r, err := Run(t.Context(), o, &facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		lines, failedLines := 0, 0
+		for rec, err := range ReadRecords(&record) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines++
+			if rec.Cause != "" {
+				failedLines++
+			}
+		}
+		windows, failedInWindows := 0, 0
+		for _, f := range facts.facts {
+			windows += f.(event.LoadWindow).Requests
+			failedInWindows += f.(event.LoadWindow).Failures
+		}
+		statuses, causes, buckets := r.NoStatus, 0, 0
+		for _, c := range r.Statuses {
+			statuses += c
+		}
+		for _, c := range r.Causes {
+			causes += c
+		}
+		for _, b := range r.Histogram {
+			buckets += b.Count
+		}
+		for what, got := range map[string]int{
+			"result": r.Sent, "ok + failed": r.OK + r.Failed, "record": lines, "windows": windows,
+			"observer": observed, "statuses": statuses, "histogram": buckets,
+		} {
+			if got != o.Requests {
+				t.Errorf("%+v: %s tells %d requests, want %d", o.Source, what, got, o.Requests)
+			}
+		}
+		if causes != r.Failed || failedLines != r.Failed || failedInWindows != r.Failed || r.Failed == 0 {
+			t.Errorf("failed: result %d, causes %d, record %d, windows %d", r.Failed, causes, failedLines, failedInWindows)
+		}
+	}
+}
+
+// A stall of the target shows in every request that was due during it, not
+// only in the ones that were in flight: no coordinated omission.
+func TestSteadyLatencyCountsFromSchedule(t *testing.T) {
+	stall := make(chan struct{})
+	var n atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if n.Add(1) > 20 {
+			<-stall
+		}
+	}))
+	defer server.Close()
+	time.AfterFunc(600*time.Millisecond, func() { close(stall) })
+	slow := 0
+	o := Options{URL: server.URL, Rate: 100, Requests: 60}
+	o.Observe = func(r Record) {
+		if r.Latency > 100*time.Millisecond {
+			slow++
+		}
+	}
+	r, err := Run(t.Context(), o, event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Due in the stall of 400 ms, 100 ms or more before its end: 30.
+	if r.OK != 60 || slow < 20 || slow > 40 {
+		t.Errorf("%d ok, %d slow; want 60 and about 30", r.OK, slow)
+	}
+}
+
+// With every worker waiting, due requests are neither lost nor sent late in
+// silence: those that could not be sent at all are named.
+func TestSteadyNamesWhatItCouldNotSend(t *testing.T) {
+	url := serveRaw(t, func(conn net.Conn, _ int64) { _, _ = io.Copy(io.Discard, conn) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := Run(ctx, Options{URL: url, Rate: 5000, Timeout: 1500 * time.Millisecond}, event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := r.Sent + r.Missed
+	if r.Sent != maxWorkers || due < 4500 || due > 5500 {
+		t.Errorf("%d sent, %d missed; want %d sent and about 5000 together", r.Sent, r.Missed, maxWorkers)
+	}
+}
+
+// Requests in flight when the load stops are answered and counted.
+func TestStopLetsRequestsFinish(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		time.Sleep(200 * time.Millisecond)
+	}))
+	defer server.Close()
+	r, err := Run(t.Context(), Options{URL: server.URL, Connections: 5, Duration: 100 * time.Millisecond}, event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Sent != 5 || r.OK != 5 {
+		t.Errorf("%d sent, %d ok, causes %v; want 5, 5", r.Sent, r.OK, r.Causes)
+	}
+}
+
+// The request on the wire is the one the flags ask for.
+func TestRequest(t *testing.T) {
+	got := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		got <- fmt.Sprintf("%s %s host=%s x=%s close=%v body=%s", r.Method, r.URL, r.Host, r.Header.Get("X-A"), r.Close, body)
+	}))
+	defer server.Close()
+	o := Options{
+		URL: server.URL + "/p?q=1", Method: "PUT", Host: "apps.example.com", Header: http.Header{"X-A": {"b"}},
+		Body: []byte("hello"), Requests: 1, Connections: 1, FreshEvery: 1,
+	}
+	if _, err := Run(t.Context(), o, event.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if want := "PUT /p?q=1 host=apps.example.com x=b close=true body=hello"; <-got != want {
+		t.Errorf("want %s", want)
+	}
+}
+
+// A compressed answer is judged by what it says.
+func TestGzip(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			w.WriteHeader(http.StatusNotAcceptable)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(gzipped(t, "echo"))
+	}))
+	defer server.Close()
+	o := Options{URL: server.URL, Requests: 2, Connections: 1, Gzip: true, ExpectBody: regexp.MustCompile("echo")}
+	r, err := Run(t.Context(), o, event.Discard)
+	if err != nil || r.OK != 2 {
+		t.Errorf("%d ok, causes %v, %v; want 2", r.OK, r.Causes, err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	r, err := Run(t.Context(), Options{URL: server.URL, Requests: 2, Connections: 1}, event.Discard)
+	if err != nil || r.Causes[TLSFailed] != 2 {
+		t.Errorf("causes %v, %v; want 2 times %q: nobody trusts its certificate", r.Causes, err, TLSFailed)
+	}
+}
+
+func TestURLMistake(t *testing.T) {
+	for _, url := range []string{"", "localhost:80", "ftp://x/", "http://"} {
+		if _, err := Run(t.Context(), Options{URL: url}, event.Discard); err == nil || !strings.Contains(err.Error(), "read URL") {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package text
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/verdict"
+	"github.com/droverhq/drover/plan"
+)
+
+// A run as a log file shows it: waits of more than a second are named, on
+// change and every 10 s, and nothing else repeats.
+func TestLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		v := New(&out, Style{Plain: true})
+		log := event.NewLog(time.Now, v.Read)
+		group := func(id int, typ string) plan.Step {
+			return plan.Step{
+				ID: id, Op: plan.Create, URN: plan.NewURN("dev", "shop", typ, "web"), Gen: 2,
+				Name: "web-7c1e04b", Component: "nodegroup/web", Why: "version",
+			}
+		}
+		say := func(after time.Duration, facts ...event.Fact) {
+			time.Sleep(after)
+			for _, f := range facts {
+				log.Emit(f)
+			}
+		}
+		say(0, event.RunStarted{Command: "up", Project: "shop", Stack: "dev"},
+			event.Planned{Plan: plan.Plan{Steps: []plan.Step{group(1, "AWS::IAM::Role"), group(2, "AWS::AutoScaling::AutoScalingGroup")}}},
+			event.StepStarted{Step: 1})
+		say(300*time.Millisecond, event.StepFinished{Step: 1}, event.StepStarted{Step: 2}, event.Progress{Step: 2, Waiting: "0 of 5 nodes Ready"})
+		say(13*time.Second, event.Progress{Step: 2, Waiting: "4 of 5 nodes Ready"})
+		say(2*time.Second, event.StepFinished{Step: 2})
+		say(0, event.PhaseChanged{Step: 3, Group: "web-2f9a6d1", To: "shift"},
+			event.NodeChanged{Node: "n1", Change: "cordoned"},
+			event.PodMoved{Namespace: "apps", Pod: "nginx-1", Node: "n1", Change: "evicted", Detail: "1 left"},
+			event.TargetChanged{Balancer: "lb", Instance: "i-1", State: "out"},
+			event.Finding{Severity: "warning", Object: "deployment/apps/nginx", Effect: "one replica", Fix: "scale it"},
+			event.LoadWindow{Source: "guard", Requests: 200, P99: 5 * time.Millisecond},
+			event.LoadWindow{Source: "guard", Requests: 200, Failures: 2, P99: 9 * time.Millisecond},
+			event.GuardBreached{URL: "http://lb/", Reason: "2 failures"},
+			event.RunFinished{Took: 15 * time.Second, Error: "stopped"})
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		want := `   0.0s up shop/dev
+   0.0s > create nodegroup/web-7c1e04b
+   2.0s   create nodegroup/web-7c1e04b: 0 of 5 nodes Ready (1.7s)
+  12.0s   create nodegroup/web-7c1e04b: 0 of 5 nodes Ready (11.7s)
+  15.0s   create nodegroup/web-7c1e04b: 4 of 5 nodes Ready (1.7s)
+  15.3s ok create nodegroup/web-7c1e04b  15.3s
+  15.3s > hand over web-2f9a6d1: shift
+  15.3s   node n1 cordoned
+  15.3s   pod apps/nginx-1 evicted (n1) 1 left
+  15.3s   target i-1 out at lb
+  15.3s   warning deployment/apps/nginx: one replica
+  15.3s     fix: scale it
+  15.3s   guard: 400 requests, 2 failed, p99 up to 9.0ms
+  15.3s FAILED guard: 2 failures (http://lb/)
+  15.3s FAILED up failed after 15.0s: stopped
+`
+		if got := out.String(); got != want {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+	})
+}
+
+// stuck is a terminal that takes nothing until it is freed.
+type stuck struct{ free chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.free
+	return len(p), nil
+}
+
+// A terminal that is stopped (Ctrl-S) does not hold up the engine.
+func TestSlowTerminalDoesNotBlock(t *testing.T) {
+	out := stuck{make(chan struct{})}
+	v := New(out, Style{})
+	log := event.NewLog(time.Now, v.Read)
+	for range 10_000 {
+		log.Emit(event.NodeChanged{Node: "n", Change: "cordoned"})
+	}
+	close(out.free)
+	if err := v.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without a terminal there are no escape sequences and nothing but ASCII.
+func TestPlainVerdict(t *testing.T) {
+	var out bytes.Buffer
+	v := verdict.Verdict{
+		Total:    verdict.Stats{Requests: 231004, OK: 231004, Rate: 700},
+		Phases:   []verdict.Phase{{Name: "before", Took: time.Second, Total: verdict.Stats{Requests: 231004, P50: 5 * time.Millisecond}}},
+		Loads:    []verdict.LoadStats{{Name: "closed", Phases: []verdict.Stats{{Requests: 14}}, Timeline: []verdict.Second{{Requests: 9, Failures: 1}, {Requests: 5}}}},
+		OK:       true,
+		From:     time.Unix(0, 0),
+		To:       time.Unix(2, 0),
+		Bands:    []verdict.Band{{Name: "before", From: time.Unix(0, 0), To: time.Unix(2, 0)}},
+		Failures: nil,
+	}
+	if err := Verdict(&out, v, Style{Plain: true}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "ok 0 of 231,004 requests failed in 2.0s (700/s)") {
+		t.Errorf("no headline:\n%s", out.String())
+	}
+	for _, r := range out.String() {
+		if r > 126 || r < 32 && r != '\n' {
+			t.Fatalf("%q in:\n%s", r, out.String())
+		}
+	}
+}
