@@ -23,6 +23,12 @@ type Env struct {
 	Self           string // path of this executable
 }
 
+// color says whether to draw: a terminal, and nobody who asks for plain text
+// (no-color.org).
+func (e Env) color() bool {
+	return e.TTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
+}
+
 // interrupted is the exit code after Ctrl-C: 128 + SIGINT, as shells have it.
 const interrupted = 130
 

@@ -1,0 +1,167 @@
+package drover
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/aws"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/expand"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/guard"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/kube"
+	"github.com/droverhq/drover/internal/kube/cluster"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+)
+
+// Approve sees the plan before anything happens; an error stops the run.
+type Approve func(plan.Plan) error
+
+// Preview is the plan that Up would carry out. Findings about moves are
+// emitted as events; nothing is changed.
+func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, error) {
+	want, cloud, err := p.desired(ctx)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	snapshot, err := p.store.Read(ctx, want.Stack)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return newEngine(cloud, events).Plan(ctx, want, snapshot)
+}
+
+// Up makes the stack what the stack file declares. Interrupted or failed, it
+// is called again and goes on where it was.
+func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) error {
+	want, cloud, err := p.desired(ctx)
+	if err != nil {
+		return err
+	}
+	e := newEngine(cloud, events)
+	return p.change(ctx, "up", want.Stack, events, func(s *state.Session) error {
+		pl, err := e.Plan(ctx, want, s.Snapshot())
+		if err != nil {
+			return err
+		}
+		if err := approve(pl); err != nil {
+			return err
+		}
+		events.Emit(event.Planned{Plan: pl})
+		return e.Apply(ctx, pl, want, s)
+	})
+}
+
+// Destroy deletes everything the stack has. It does not read the stack file,
+// which may have changed or be wrong.
+func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approve) error {
+	stack, err := p.selected()
+	if err != nil {
+		return err
+	}
+	config, problems := spec.ReadConfig(os.DirFS(p.dir), stack)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	cloud, err := aws.Load(ctx, config.Region())
+	if err != nil {
+		return err
+	}
+	e := newEngine(cloud, events)
+	return p.change(ctx, "destroy", stack, events, func(s *state.Session) error {
+		pl, err := e.PlanDestroy(ctx, s.Snapshot())
+		if err != nil {
+			return err
+		}
+		if err := approve(pl); err != nil {
+			return err
+		}
+		events.Emit(event.Planned{Plan: pl})
+		return e.Apply(ctx, pl, &graph.Graph{Stack: stack, Project: s.Snapshot().Project}, s)
+	})
+}
+
+// change runs one command on the locked stack, between the first and the last
+// of its events. Apply stores what happened; an unlock that fails is reported too.
+func (p *Project) change(ctx context.Context, command, stack string, events event.Sink, run func(*state.Session) error) (err error) {
+	session, err := p.store.Lock(ctx, stack, command)
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	events.Emit(event.RunStarted{Command: command, Stack: stack, Project: session.Snapshot().Project})
+	if session.Note != "" {
+		events.Emit(event.Finding{Severity: "note", Object: "stack/" + stack, Effect: session.Note})
+	}
+	defer func() {
+		err = errors.Join(err, session.Unlock(context.WithoutCancel(ctx)))
+		finished := event.RunFinished{Took: time.Since(began)}
+		if err != nil {
+			finished.Error = err.Error()
+		}
+		events.Emit(finished)
+	}()
+	return run(session)
+}
+
+// desired reads the files and expands them into a graph. Mistakes in the files
+// are all reported before AWS is asked anything.
+func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error) {
+	stack, err := p.selected()
+	if err != nil {
+		return nil, nil, err
+	}
+	s, problems := spec.Load(os.DirFS(p.dir), stack)
+	if err := problems.Err(); err != nil {
+		return nil, nil, err
+	}
+	cloud, err := aws.Load(ctx, s.Config.Region())
+	if err != nil {
+		return nil, nil, err
+	}
+	zones, err := cloud.Zones(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	want, problems := expand.Graph(s, expand.Env{Region: cloud.Region(), Zones: zones})
+	if err := problems.Err(); err != nil {
+		return nil, nil, err
+	}
+	return want, cloud, nil
+}
+
+// providers tells the two families of types apart by their names.
+func providers(cloud, kubernetes engine.Provider) func(string) (engine.Provider, error) {
+	return func(typ string) (engine.Provider, error) {
+		if strings.Contains(typ, "::") {
+			return cloud, nil
+		}
+		return kubernetes, nil
+	}
+}
+
+// newEngine wires the engine to the world: here is the one place that knows
+// all of it.
+func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
+	connect := func(ctx context.Context, conn plan.Props) (handover.Cluster, error) {
+		config, err := kube.Connect(conn, cloud.Token)
+		if err != nil {
+			return nil, err
+		}
+		return cluster.Open(ctx, config)
+	}
+	return &engine.Engine{
+		Providers: providers(cloud.Provider(), kube.NewProvider(cloud.Token)),
+		Lookup:    cloud.Lookup,
+		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect),
+		Guard:     guard.Guard{},
+		Events:    events,
+	}
+}

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/internal/demo"
+	"github.com/droverhq/drover/problem"
+)
+
+// tutorialRequests is what the demo sends at least: enough to fill the whole
+// move at the tutorial's 100 connections on two cores.
+const tutorialRequests = 200_000
+
+func newDemo(env Env) *cobra.Command {
+	var o demo.Options
+	var asJSON, inside bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Move NGINX between node groups under load, on this machine",
+		Long: `Start a sandbox, launch examples/migrate-nodegroups in it, change the node group
+"web" from 3 x t3.2xlarge to 5 x c5.4xlarge under load, judge every request, and
+take everything down. Succeeds only if every response had the expected status and
+came from the right application, and nothing was left behind.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Out, o.Stdin, o.Drover = env.Stdout, env.Stdin, env.Self
+			o.Color = env.color() && !asJSON
+			if asJSON {
+				o.Out, o.JSON = env.Stderr, env.Stdout
+			}
+			if o.Dir == "" {
+				o.Dir = demoFolder(env)
+			}
+			if inside {
+				return demo.Inside(cmd.Context(), o)
+			}
+			bin, err := findSandbox(env)
+			if err != nil {
+				return err
+			}
+			o.Sandbox = bin
+			err = demo.Run(cmd.Context(), o)
+			var failed *demo.Failed
+			if errors.As(err, &failed) {
+				problem.Print(env.Stderr, err)
+				return exitCode(failed.Code)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")
+	cmd.Flags().BoolVar(&o.Manual, "manual", false, "the same move in the tutorial's steps, each an up of its own")
+	cmd.Flags().IntVar(&o.Requests, "requests", tutorialRequests, "the closed loop sends at least `N` requests")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as JSON; the narration goes to stderr")
+	cmd.Flags().StringVar(&o.Dir, "folder", "", "where the demo keeps its project and its verdict (default: drover/demo in the user's state folder)")
+	cmd.Flags().BoolVar(&inside, "inside", false, "")
+	if err := cmd.Flags().MarkHidden("inside"); err != nil {
+		panic(err) // the flag is defined one line above
+	}
+	return cmd
+}
+
+// demoFolder follows the XDG base directories.
+func demoFolder(env Env) string {
+	state := env.Getenv("XDG_STATE_HOME")
+	if state == "" {
+		state = filepath.Join(env.Getenv("HOME"), ".local", "state")
+	}
+	if !filepath.IsAbs(state) {
+		state = os.TempDir()
+	}
+	return filepath.Join(state, "drover", "demo")
+}

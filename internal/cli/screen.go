@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/view"
+	"github.com/droverhq/drover/internal/view/jsonl"
+	"github.com/droverhq/drover/internal/view/tui"
+	"github.com/droverhq/drover/plan"
+)
+
+// reader follows the events of a run.
+type reader interface {
+	Read(event.Event)
+	Close() error
+}
+
+// screen shows one run: as JSON lines, live on a terminal, or as plain lines.
+// The JSON readers see every event; the live view opens once the plan is
+// approved, so that it does not write over the question.
+type screen struct {
+	env      Env
+	json     bool
+	log      *event.Log
+	readers  []reader // that see every event as it comes
+	views    []reader // that the curtain hid
+	files    []io.Closer
+	curtain  view.Curtain    // holds events until the live view is there
+	findings []event.Finding // before that: shown with the plan
+	started  bool
+}
+
+func newScreen(env Env, o changeOptions) (*screen, error) {
+	s := &screen{env: env, json: o.JSON}
+	file, err := logFile(o.Log)
+	if err != nil {
+		return nil, err
+	}
+	if file != nil {
+		s.readers = append(s.readers, jsonl.New(file))
+		s.files = append(s.files, file)
+	}
+	if o.JSON {
+		s.readers = append(s.readers, jsonl.New(env.Stdout))
+	}
+	s.log = event.NewLog(time.Now, s.read)
+	return s, nil
+}
+
+func (s *screen) read(e event.Event) {
+	if f, ok := e.Fact.(event.Finding); ok && !s.started {
+		s.findings = append(s.findings, f)
+	} else {
+		s.curtain.Read(e)
+	}
+	for _, r := range s.readers {
+		r.Read(e)
+	}
+}
+
+// plan shows what is about to happen; with --json the event "planned" does.
+func (s *screen) plan(p plan.Plan) error {
+	if s.json {
+		return nil
+	}
+	if err := plan.Text(s.env.Stdout, p); err != nil {
+		return err
+	}
+	if err := printFindings(s.env.Stdout, s.findings); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(s.env.Stdout)
+	return err
+}
+
+func printFindings(w io.Writer, findings []event.Finding) error {
+	for _, f := range findings {
+		if _, err := fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, f.Object, f.Effect); err != nil {
+			return err
+		}
+		if f.Fix == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "  fix: %s\n", f.Fix); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start opens the view that a person follows.
+func (s *screen) start() {
+	s.started = true
+	if s.json {
+		return
+	}
+	live := tui.Open(s.env.Stdout, s.env.TTY, s.env.Getenv)
+	s.curtain.Raise(live.Read)
+	s.views = append(s.views, live)
+}
+
+// say writes a line for a person.
+func (s *screen) say(line string) error {
+	if s.json {
+		return nil
+	}
+	_, err := fmt.Fprintln(s.env.Stdout, line)
+	return err
+}
+
+// close ends the readers, and adds what went wrong with them to err.
+func (s *screen) close(err error) error {
+	for _, r := range append(s.readers, s.views...) {
+		err = errors.Join(err, r.Close())
+	}
+	for _, f := range s.files {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}

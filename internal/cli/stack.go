@@ -1,0 +1,240 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover"
+)
+
+func newStack(env Env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "stack",
+		Short: "Manage the stacks of a project: init, ls, select, rm, output, history",
+		Long: `A stack is one instance of what drover.yaml declares: dev, staging, production.
+Each has its own state and its own config (drover.<stack>.yaml).`,
+	}
+	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
+	return cmd
+}
+
+// open opens the project that -C and -s name.
+func open(cmd *cobra.Command, env Env) (*drover.Project, error) {
+	dir, err := cmd.Flags().GetString("dir")
+	if err != nil {
+		return nil, err
+	}
+	stack, err := cmd.Flags().GetString("stack")
+	if err != nil {
+		return nil, err
+	}
+	return drover.Open(cmd.Context(), drover.Options{Dir: dir, Stack: stack, State: env.Getenv("DROVER_STATE")})
+}
+
+func newStackInit(env Env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "init NAME",
+		Short:   "Make a new, empty stack and select it",
+		Example: "  drover stack init dev",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			if err := p.Init(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(env.Stdout, "stack %s is there and selected\n", args[0])
+			return err
+		},
+	}
+}
+
+func newStackList(env Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List the stacks, with the number of their resources",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			stacks, err := p.Stacks(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(env.Stdout, stacks)
+			}
+			return writeTable(env.Stdout, "NAME\tRESOURCES\tUPDATED", len(stacks), func(i int) string {
+				s := stacks[i]
+				name := s.Name
+				if s.Selected {
+					name += "*"
+				}
+				return fmt.Sprintf("%s\t%d\t%s", name, s.Resources, age(s.Updated))
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newStackSelect(env Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "select NAME",
+		Short: "Choose the stack that commands work on",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			return p.Select(cmd.Context(), args[0])
+		},
+	}
+}
+
+func newStackRemove(env Env) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "rm NAME",
+		Short: "Remove a stack that has no resources left, with its history",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			if err := confirm(env, yes, fmt.Sprintf("Remove stack %s and its history?", args[0])); err != nil {
+				return err
+			}
+			if err := p.Remove(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(env.Stdout, "stack %s is removed\n", args[0])
+			return err
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func newStackOutput(env Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "output [NAME]",
+		Short:   "Print the stack's outputs, or one of them alone",
+		Example: "  drover stack output kubeconfig > kubeconfig",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			outputs, err := p.Outputs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				value, err := drover.Output(outputs, args[0])
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return writeJSON(env.Stdout, value)
+				}
+				_, err = fmt.Fprintln(env.Stdout, value)
+				return err
+			}
+			if asJSON {
+				return writeJSON(env.Stdout, outputs)
+			}
+			for _, name := range slices.Sorted(maps.Keys(outputs)) {
+				if _, err := fmt.Fprintf(env.Stdout, "%s: %v\n", name, outputs[name]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newStackHistory(env Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List what was done to the stack, newest first",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			runs, err := p.History(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(env.Stdout, runs)
+			}
+			return writeTable(env.Stdout, "RUN\tCOMMAND\tWHEN\tTOOK\tRESULT", len(runs), func(i int) string {
+				r := runs[i]
+				took := "-"
+				if !r.Finished.IsZero() {
+					took = r.Finished.Sub(r.Started).Round(time.Second).String()
+				}
+				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s", r.N, r.Command, age(r.Started), took, r.Result)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func writeTable(w io.Writer, header string, rows int, row func(int) string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	if _, err := fmt.Fprintln(tw, header); err != nil {
+		return err
+	}
+	for i := range rows {
+		if _, err := fmt.Fprintln(tw, row(i)); err != nil {
+			return err
+		}
+	}
+	return tw.Flush()
+}
+
+// age says how long ago something happened, roughly.
+func age(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	ago := time.Since(t)
+	switch {
+	case ago < time.Minute:
+		return fmt.Sprintf("%d seconds ago", int(ago.Seconds()))
+	case ago < time.Hour:
+		return fmt.Sprintf("%d minutes ago", int(ago.Minutes()))
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}

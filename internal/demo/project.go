@@ -1,0 +1,113 @@
+package demo
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/droverhq/drover/examples"
+)
+
+// stackFile is the file that the story edits.
+const stackFile = "drover.yaml"
+
+// writeProject makes a fresh project folder from the example.
+func writeProject(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	example, err := fs.Sub(examples.FS, "migrate-nodegroups")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	return os.CopyFS(dir, example)
+}
+
+// edit is one change of the stack file: every line of Old gives way to New.
+type edit struct {
+	About    string
+	Old, New string
+}
+
+// theChange is the whole migration in one edit.
+var theChange = edit{
+	About: "web becomes 5 x c5.4xlarge at the control plane's version",
+	Old: `    instanceType: t3.2xlarge
+    version: "1.35"
+    capacity: {desired: 3, min: 3, max: 10}
+`,
+	New: `    instanceType: c5.4xlarge
+    version: "1.36"
+    capacity: {desired: 5, min: 3, max: 10}
+`,
+}
+
+// byHand is the same migration in the tutorial's steps, each an up of its own.
+var byHand = []edit{
+	{
+		About: "add the group web2: 5 x c5.4xlarge",
+		Old:   "  web:\n    kind: self-managed\n",
+		New: `  web2:
+    kind: self-managed
+    instanceType: c5.4xlarge
+    capacity: {desired: 5, min: 3, max: 10}
+    taints: ["nginx=true:NoSchedule"]
+  web:
+    kind: self-managed
+`,
+	},
+	{About: "re-point NGINX at it", Old: "nodeGroup: web}", New: "nodeGroup: web2}"},
+	{
+		About: "scale the old group to 0",
+		Old:   "    capacity: {desired: 3, min: 3, max: 10}\n",
+		New:   "    capacity: {desired: 0, min: 0, max: 10}\n",
+	},
+	{
+		About: "remove the old group",
+		Old: `  web:
+    kind: self-managed
+    instanceType: t3.2xlarge
+    version: "1.35"
+    capacity: {desired: 0, min: 0, max: 10}
+    taints: ["nginx=true:NoSchedule"]
+`,
+		New: "",
+	},
+}
+
+// apply edits the project's stack file and returns the change as a diff would show it.
+func (e edit) apply(project string) (string, error) {
+	path := filepath.Join(project, stackFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(text), e.Old); n != 1 {
+		return "", fmt.Errorf("edit %s (%s): found the lines to change %d times, want once", path, e.About, n)
+	}
+	changed := strings.Replace(string(text), e.Old, e.New, 1)
+	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		return "", err
+	}
+	return e.diff(), nil
+}
+
+// diff shows the lines of Old that New lacks, and the other way round.
+func (e edit) diff() string {
+	var b strings.Builder
+	mark := func(sign, text, other string) {
+		for line := range strings.Lines(text) {
+			if !strings.Contains(other, line) {
+				b.WriteString(sign + line)
+			}
+		}
+	}
+	mark("- ", e.Old, e.New)
+	mark("+ ", e.New, e.Old)
+	return b.String()
+}

@@ -1,0 +1,274 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/droverhq/drover/internal/kube/table"
+	"github.com/droverhq/drover/problem"
+)
+
+// story is the part that is told inside the sandbox's network.
+type story struct {
+	Options
+	narrator
+	project string // the project folder
+	logs    []string
+}
+
+// Inside tells the story from the first up to the destroy. The environment
+// points at the sandbox, and load balancers' names resolve.
+func Inside(ctx context.Context, o Options) error {
+	s := &story{Options: o, narrator: narrator{out: o.Out}, project: filepath.Join(o.Dir, "project")}
+	err := s.tell(ctx)
+	if err != nil && ctx.Err() == nil && !o.Keep {
+		s.say("\nThe story broke off. What is there is in %s and in `drover sandbox logs`.", o.Dir)
+	}
+	return err
+}
+
+func (s *story) tell(ctx context.Context) error {
+	if err := s.launch(ctx); err != nil {
+		return err
+	}
+	if err := s.look(ctx); err != nil {
+		return err
+	}
+	passed, err := s.moveUnderLoad(ctx)
+	if err != nil {
+		return err
+	}
+	if !s.Keep {
+		if err := s.destroy(ctx); err != nil {
+			return err
+		}
+	}
+	if !passed {
+		return &problem.Error{Kind: problem.Lost, Op: "demo", Err: errors.New("requests were lost"), Fix: "see the verdict above"}
+	}
+	return nil
+}
+
+// launch makes the project and brings it up.
+func (s *story) launch(ctx context.Context) error {
+	s.chapter("The project: examples/migrate-nodegroups")
+	if err := writeProject(s.project); err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"stack", "init", "dev"}, {"config", "set", "aws:region", "us-west-2"}} {
+		if err := s.drover(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return s.up(ctx)
+}
+
+// up carries the stack file out, and keeps the log of its events for the verdict.
+func (s *story) up(ctx context.Context) error {
+	log := filepath.Join(s.Dir, fmt.Sprintf("up-%d.jsonl", len(s.logs)+1))
+	s.logs = append(s.logs, log)
+	return s.drover(ctx, "up", "--yes", "--log", log)
+}
+
+// look shows what runs as kubectl and curl would.
+func (s *story) look(ctx context.Context) error {
+	s.chapter("What runs now")
+	if err := s.nodesAndPods(ctx); err != nil {
+		return err
+	}
+	url, err := s.echoURL(ctx)
+	if err != nil {
+		return err
+	}
+	s.command(fmt.Sprintf(`curl -H "Host: %s" %s`, echoHost, url))
+	return s.echo(ctx, url)
+}
+
+func (s *story) nodesAndPods(ctx context.Context) error {
+	kubeconfig, err := s.output(ctx, "kubeconfig")
+	if err != nil {
+		return err
+	}
+	client, err := table.New([]byte(kubeconfig))
+	if err != nil {
+		return err
+	}
+	s.command("kubectl get nodes -o wide")
+	if err := client.Wide(ctx, s.out, "nodes", ""); err != nil {
+		return err
+	}
+	s.command("kubectl get pods -n apps -o wide")
+	return client.Wide(ctx, s.out, "pods", "apps")
+}
+
+// echo sends one request and shows the answer.
+func (s *story) echo(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	req.Host = echoHost
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s\n%s", url, resp.Status, body)
+	}
+	_, err = s.out.Write(body)
+	return err
+}
+
+func (s *story) echoURL(ctx context.Context) (string, error) {
+	hostname, err := s.output(ctx, "nginxServiceUrl")
+	if err != nil {
+		return "", err
+	}
+	return "http://" + hostname + "/echoserver", nil
+}
+
+// moveUnderLoad changes the node group while load runs, and judges.
+func (s *story) moveUnderLoad(ctx context.Context) (passed bool, err error) {
+	url, err := s.echoURL(ctx)
+	if err != nil {
+		return false, err
+	}
+	s.chapter("Load through the Classic load balancer, until after the old group is gone")
+	s.say("A closed loop of %d connections (at least %d requests) and a steady %d requests/s.", closedConnections, s.Requests, steadyRate)
+	traffic, err := startTraffic(ctx, s.Dir, url)
+	if err != nil {
+		return false, err
+	}
+	moved := traffic.until(ctx, quiet) // some traffic before the change, to compare with
+	if moved == nil {
+		moved = s.change(ctx)
+	}
+	if moved == nil {
+		moved = s.atLeast(ctx, traffic)
+	}
+	if err := errors.Join(moved, traffic.stop()); err != nil {
+		return false, err
+	}
+	if err := s.nodesAndPods(ctx); err != nil {
+		return false, err
+	}
+	return s.judge(traffic)
+}
+
+// change edits the stack file and brings it up: once, or step by step.
+func (s *story) change(ctx context.Context) error {
+	edits := []edit{theChange}
+	if s.Manual {
+		edits = byHand
+	}
+	for _, e := range edits {
+		s.chapter("The change: " + e.About)
+		diff, err := e.apply(s.project)
+		if err != nil {
+			return err
+		}
+		s.say("%s:\n%s", stackFile, diff)
+		if err := s.drover(ctx, "preview"); err != nil {
+			return err
+		}
+		if err := s.up(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// atLeast lets the load go on until the closed loop has sent what was asked for.
+func (s *story) atLeast(ctx context.Context, t *traffic) error {
+	if sent := t.sent(); sent < s.Requests {
+		s.say("\nThe old group is gone. The closed loop has sent %d requests and goes on to %d.", sent, s.Requests)
+		return t.untilSent(ctx, s.Requests)
+	}
+	return t.until(ctx, quiet)
+}
+
+// destroy takes the stack down and asks AWS what is left.
+func (s *story) destroy(ctx context.Context) error {
+	s.chapter("The way back: destroy")
+	for _, args := range [][]string{{"destroy", "--yes"}, {"stack", "rm", "dev", "--yes"}} {
+		if err := s.drover(ctx, args...); err != nil {
+			return err
+		}
+	}
+	left, err := inventory(ctx, os.Getenv("AWS_ENDPOINT_URL"))
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return &problem.Error{Kind: problem.Lost, Op: "ask AWS what is left", Err: fmt.Errorf("%v", left), Fix: "drover destroy"}
+	}
+	s.say("No AWS object is left.")
+	return nil
+}
+
+// inventory lists what exists in the sandbox's region, by type.
+func inventory(ctx context.Context, endpoint string) (map[string]any, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_sandbox/inventory", nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var left map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&left); err != nil {
+		return nil, fmt.Errorf("read the inventory: %w", err)
+	}
+	return left, nil
+}
+
+// drover runs one command as a person would, on our terminal.
+func (s *story) drover(ctx context.Context, args ...string) error {
+	cmd := s.process(ctx, args...)
+	s.command(cmd.String())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("drover %s: %w", args[0], err)
+	}
+	s.say("")
+	return nil
+}
+
+// output asks for one output of the stack.
+func (s *story) output(ctx context.Context, name string) (string, error) {
+	cmd := s.process(ctx, "stack", "output", name)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("drover stack output %s: %w", name, err)
+	}
+	return string(bytes.TrimSpace(out.Bytes())), nil
+}
+
+func (s *story) process(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.Drover, args...)
+	cmd.Args[0] = "drover"
+	cmd.Dir = s.project
+	// kubeconfig's exec plugin is found by the name "drover".
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(s.Drover)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute // it saves its state first
+	return cmd
+}

@@ -1,0 +1,233 @@
+package drover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/examples"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/problem"
+)
+
+// Options say which project and which of its stacks.
+type Options struct {
+	Dir   string // the folder that holds drover.yaml
+	Stack string // empty: the selected one
+	State string // a gocloud.dev/blob URL for the state; empty: Dir/.drover
+}
+
+// Project is an open project.
+type Project struct {
+	dir   string
+	stack string
+	store *state.Store
+}
+
+// selection is the file that remembers which stack commands work on.
+const selection = ".drover/selected"
+
+// Open opens the project. It reads no file but the selection, so that a
+// project with mistakes in it can still be looked at and destroyed.
+func Open(ctx context.Context, o Options) (*Project, error) {
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, spec.File)); err != nil {
+		return nil, &problem.Error{
+			Kind: problem.Usage, Op: "open project", Err: err,
+			Fix: "go to the folder that holds " + spec.File + ", name it with -C, or make one: drover new FOLDER",
+		}
+	}
+	p := &Project{dir: dir, stack: o.Stack}
+	if p.stack == "" {
+		selected, err := os.ReadFile(filepath.Join(dir, selection))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		p.stack = strings.TrimSpace(string(selected))
+	}
+	bucket := o.State
+	if bucket == "" {
+		bucket = "file://" + filepath.ToSlash(filepath.Join(dir, ".drover"))
+	}
+	if p.store, err = state.Open(ctx, bucket); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// New makes a project folder from the example migrate-nodegroups. The folder
+// must not hold a project yet.
+func New(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, spec.File)); err == nil {
+		return &problem.Error{
+			Kind: problem.Usage, Op: "make project", Err: fmt.Errorf("%s holds a project already", dir), Fix: "name another folder",
+		}
+	}
+	example, err := fs.Sub(examples.FS, "migrate-nodegroups")
+	if err != nil {
+		return err
+	}
+	if err := os.CopyFS(dir, example); err != nil {
+		return &problem.Error{Kind: problem.Usage, Op: "make project", Err: err, Fix: "name a folder that is empty or not there yet"}
+	}
+	return nil
+}
+
+// selected is the name of the stack to work on.
+func (p *Project) selected() (string, error) {
+	if p.stack == "" {
+		return "", &problem.Error{
+			Kind: problem.Usage, Err: errors.New("no stack is selected"),
+			Fix: "drover stack init dev, drover stack select NAME, or --stack NAME",
+		}
+	}
+	return p.stack, nil
+}
+
+// Init makes a stack and selects it.
+func (p *Project) Init(ctx context.Context, stack string) error {
+	name, problems := spec.ReadName(os.DirFS(p.dir))
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	if err := p.store.Init(ctx, stack, name); err != nil {
+		return err
+	}
+	return p.remember(stack)
+}
+
+// Select makes a stack the one that commands work on.
+func (p *Project) Select(ctx context.Context, stack string) error {
+	if _, err := p.store.Read(ctx, stack); err != nil {
+		return err
+	}
+	return p.remember(stack)
+}
+
+func (p *Project) remember(stack string) error {
+	file := filepath.Join(p.dir, selection)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	p.stack = stack
+	return os.WriteFile(file, []byte(stack+"\n"), 0o644)
+}
+
+// StackInfo is one line of `drover stack ls`.
+type StackInfo struct {
+	Name      string    `json:"name"`
+	Selected  bool      `json:"selected"`
+	Resources int       `json:"resources"`
+	Updated   time.Time `json:"updated,omitzero"` // start of the last run; zero: none yet
+}
+
+// Stacks lists the project's stacks by name.
+func (p *Project) Stacks(ctx context.Context) ([]StackInfo, error) {
+	list, err := p.store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stacks := make([]StackInfo, 0, len(list))
+	for _, s := range list {
+		info := StackInfo{Name: s.Stack, Selected: s.Stack == p.stack, Resources: s.Resources}
+		if s.LastRun != nil {
+			info.Updated = s.LastRun.Started
+		}
+		stacks = append(stacks, info)
+	}
+	return stacks, nil
+}
+
+// Remove forgets a stack that has nothing left.
+func (p *Project) Remove(ctx context.Context, stack string) error {
+	if err := p.store.Remove(ctx, stack, false); err != nil {
+		return err
+	}
+	if stack == p.stack {
+		return p.remember("")
+	}
+	return nil
+}
+
+// Outputs are the values that the last successful up stored.
+func (p *Project) Outputs(ctx context.Context) (map[string]any, error) {
+	stack, err := p.selected()
+	if err != nil {
+		return nil, err
+	}
+	snapshot, err := p.store.Read(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot.Outputs, nil
+}
+
+// Output picks one output, or says which there are.
+func Output(outputs map[string]any, name string) (any, error) {
+	value, ok := outputs[name]
+	if !ok {
+		fix := "run drover up first"
+		if len(outputs) > 0 {
+			fix = "take one of: " + strings.Join(slices.Sorted(maps.Keys(outputs)), ", ")
+		}
+		return nil, &problem.Error{Kind: problem.Usage, Err: fmt.Errorf("the stack has no output %q", name), Fix: fix}
+	}
+	return value, nil
+}
+
+// Run is one line of the history.
+type Run = state.Run
+
+// History lists what was done to the stack, newest first.
+func (p *Project) History(ctx context.Context) ([]Run, error) {
+	stack, err := p.selected()
+	if err != nil {
+		return nil, err
+	}
+	runs, err := p.store.History(ctx, stack)
+	slices.Reverse(runs)
+	return runs, err
+}
+
+// Config is the stack's config, by key.
+func (p *Project) Config(context.Context) (map[string]string, error) {
+	stack, err := p.selected()
+	if err != nil {
+		return nil, err
+	}
+	config, problems := spec.ReadConfig(os.DirFS(p.dir), stack)
+	return config, problems.Err()
+}
+
+// SetConfig sets one value in the stack's config file; the rest of the file
+// stays as it is.
+func (p *Project) SetConfig(ctx context.Context, key, value string) error {
+	stack, err := p.selected()
+	if err != nil {
+		return err
+	}
+	if _, err := p.store.Read(ctx, stack); err != nil {
+		return err
+	}
+	file := filepath.Join(p.dir, spec.ConfigFile(stack))
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	text, err := spec.SetConfig(old, key, value)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, text, 0o644)
+}
