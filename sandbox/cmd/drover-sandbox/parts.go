@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/sandbox/internal/aws"
+	"github.com/droverhq/drover/sandbox/internal/ccm"
+	"github.com/droverhq/drover/sandbox/internal/controlplane"
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/launch"
+	"github.com/droverhq/drover/sandbox/internal/machine"
+	"github.com/droverhq/drover/sandbox/internal/node"
+	"github.com/droverhq/drover/sandbox/internal/supervisor"
+)
+
+// parts are the processes that a sandbox is made of.
+func parts(locate locator) []*cobra.Command {
+	return []*cobra.Command{
+		probeCommand(), superviseCommand(locate), controlplaneCommand(locate), awsCommand(locate),
+		ccmCommand(locate), nodeCommand(locate),
+	}
+}
+
+func probeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:  "probe",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			// The launcher puts this into an error of its own.
+			if err := launch.Probe(); err != nil {
+				_, _ = fmt.Fprintln(cmd.ErrOrStderr(), err)
+				os.Exit(int(problem.Refused))
+			}
+			return nil
+		},
+	}
+}
+
+func superviseCommand(locate locator) *cobra.Command {
+	var c supervisor.Config
+	cmd := &cobra.Command{
+		Use:  "supervise",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if c.Dir, err = locate(); err != nil {
+				return err
+			}
+			if c.Program, err = os.Executable(); err != nil {
+				return err
+			}
+			return launch.Supervise(cmd.Context(), c)
+		},
+	}
+	portFlags(cmd, &c.AWSPort, &c.APIPort)
+	cmd.Flags().StringVar(&c.Region, "region", "", "AWS region")
+	return cmd
+}
+
+func controlplaneCommand(locate locator) *cobra.Command {
+	c := controlplane.Config{Advertise: supervisor.APIAddress}
+	cmd := &cobra.Command{
+		Use:  "controlplane",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var err error
+			if c.Dir, err = locate(); err != nil {
+				return err
+			}
+			return controlplane.Run(cmd.Context(), c)
+		},
+	}
+	portFlags(cmd, &c.AWSPort, &c.APIPort)
+	return cmd
+}
+
+func ccmCommand(locate locator) *cobra.Command {
+	return &cobra.Command{
+		Use:  "ccm",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := locate()
+			if err != nil {
+				return err
+			}
+			var cluster machine.Cluster
+			if err := folder.ReadJSON(dir.Cluster(), &cluster); err != nil {
+				return err
+			}
+			return ccm.Run(cmd.Context(), ccm.Config{
+				Cluster: cluster, Kubeconfig: dir.CCMKubeconfig(), CloudConfig: dir.CloudConfig(),
+			})
+		},
+	}
+}
+
+func awsCommand(locate locator) *cobra.Command {
+	var c aws.Config
+	cmd := &cobra.Command{
+		Use:  "aws",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := locate()
+			if err != nil {
+				return err
+			}
+			c.Dir, c.Latency = dir.String(), os.Getenv("DROVER_SANDBOX_AWS_LATENCY")
+			return aws.Run(cmd.Context(), c)
+		},
+	}
+	portFlags(cmd, &c.Port, &c.APIPort)
+	cmd.Flags().StringVar(&c.Region, "region", "", "AWS region")
+	return cmd
+}
+
+func nodeCommand(locate locator) *cobra.Command {
+	var file string
+	var apiPort int
+	cmd := &cobra.Command{
+		Use:  "node",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := locate()
+			if err != nil {
+				return err
+			}
+			program, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			c := node.Config{
+				Dir:        dir,
+				API:        fmt.Sprintf("https://%s:%d", supervisor.APIAddress, apiPort),
+				PodProgram: filepath.Join(filepath.Dir(program), launch.PodProgram),
+			}
+			if err := folder.ReadJSON(file, &c.Machine); err != nil {
+				return err
+			}
+			// A line says that the machine's link stands; its end without one, that it never will.
+			if _, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n'); err != nil {
+				return fmt.Errorf("wait for the machine's link: %w", err)
+			}
+			return node.Run(cmd.Context(), c)
+		},
+	}
+	cmd.Flags().StringVar(&file, "machine", "", "file that describes the machine")
+	cmd.Flags().IntVar(&apiPort, "api-port", 0, "port of the API server")
+	return cmd
+}
+
+func portFlags(cmd *cobra.Command, awsPort, apiPort *int) {
+	cmd.Flags().IntVar(awsPort, "aws-port", 0, "port of the AWS endpoint")
+	cmd.Flags().IntVar(apiPort, "api-port", 0, "port of the API server")
+}

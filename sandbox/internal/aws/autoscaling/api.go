@@ -1,0 +1,517 @@
+// Package autoscaling is the Auto Scaling API, and what acts on its groups:
+// reconcile.go launches and terminates instances until a group has as many as
+// it wants, in as many zones as it may.
+package autoscaling
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+// Namespace is the XML namespace of answers.
+const Namespace = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
+
+// Service answers Auto Scaling requests.
+type Service struct {
+	store *region.Store
+	now   func() time.Time
+}
+
+// New makes the service.
+func New(store *region.Store, now func() time.Time) *Service {
+	return &Service{store: store, now: now}
+}
+
+// Actions lists what is implemented.
+func (s *Service) Actions() map[string]wire.Action {
+	return map[string]wire.Action{
+		"DescribeAutoScalingGroups":           s.describeGroups,
+		"DescribeAutoScalingInstances":        s.describeInstances,
+		"DescribeScalingActivities":           s.describeActivities,
+		"DescribeTags":                        s.describeTags,
+		"CreateOrUpdateTags":                  s.createTags,
+		"DeleteTags":                          s.deleteTags,
+		"SetDesiredCapacity":                  s.setDesired,
+		"UpdateAutoScalingGroup":              s.updateGroup,
+		"DeleteAutoScalingGroup":              s.deleteGroup,
+		"TerminateInstanceInAutoScalingGroup": s.terminate,
+		"SetInstanceProtection":               s.protect,
+		"SetInstanceHealth":                   s.setHealth,
+		"SuspendProcesses":                    s.suspend,
+		"ResumeProcesses":                     s.resume,
+		"DescribeLifecycleHooks":              s.describeHooks,
+	}
+}
+
+type templateItem struct {
+	ID      string `xml:"LaunchTemplateId"`
+	Name    string `xml:"LaunchTemplateName"`
+	Version string
+}
+
+type tagItem struct {
+	Key       string
+	Value     string
+	Propagate bool   `xml:"PropagateAtLaunch"`
+	Resource  string `xml:"ResourceId"`
+	Type      string `xml:"ResourceType"`
+}
+
+type instanceItem struct {
+	ID        string        `xml:"InstanceId"`
+	Group     string        `xml:"AutoScalingGroupName,omitempty"`
+	Zone      string        `xml:"AvailabilityZone"`
+	Lifecycle string        `xml:"LifecycleState"`
+	Health    string        `xml:"HealthStatus"`
+	Protected bool          `xml:"ProtectedFromScaleIn"`
+	Type      string        `xml:"InstanceType"`
+	Template  *templateItem `xml:"LaunchTemplate"`
+}
+
+type suspended struct {
+	Name   string `xml:"ProcessName"`
+	Reason string `xml:"SuspensionReason"`
+}
+
+type groupItem struct {
+	Name       string         `xml:"AutoScalingGroupName"`
+	ARN        string         `xml:"AutoScalingGroupARN"`
+	Template   templateItem   `xml:"LaunchTemplate"`
+	Min        int            `xml:"MinSize"`
+	Max        int            `xml:"MaxSize"`
+	Desired    int            `xml:"DesiredCapacity"`
+	Cooldown   int            `xml:"DefaultCooldown"`
+	Zones      []string       `xml:"AvailabilityZones>member"`
+	HealthType string         `xml:"HealthCheckType"`
+	Grace      int            `xml:"HealthCheckGracePeriod"`
+	Instances  []instanceItem `xml:"Instances>member"`
+	Created    string         `xml:"CreatedTime"`
+	Suspended  []suspended    `xml:"SuspendedProcesses>member"`
+	Subnets    string         `xml:"VPCZoneIdentifier"`
+	Status     string         `xml:",omitempty"`
+	Tags       []tagItem      `xml:"Tags>member"`
+	Policies   []string       `xml:"TerminationPolicies>member"`
+	ProtectNew bool           `xml:"NewInstancesProtectedFromScaleIn"`
+	LinkedRole string         `xml:"ServiceLinkedRoleARN"`
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+func showInstance(i *region.Instance, withGroup bool) instanceItem {
+	item := instanceItem{ID: i.ID, Zone: i.Zone, Lifecycle: i.Lifecycle, Health: "Healthy", Protected: i.Protected,
+		Type:     i.Type,
+		Template: &templateItem{i.TemplateID, i.TemplateName, strconv.Itoa(i.TemplateVersion)}}
+	if i.Unhealthy || !i.Alive() {
+		item.Health = "Unhealthy"
+	}
+	if withGroup {
+		item.Group = i.Group
+		item.Health = strings.ToUpper(item.Health)
+	}
+	return item
+}
+
+func showTags(g *region.Group) []tagItem {
+	items := make([]tagItem, len(g.Tags))
+	for k, t := range g.Tags {
+		items[k] = tagItem{t.Key, t.Value, t.Propagate != nil && *t.Propagate, g.Name, "auto-scaling-group"}
+	}
+	return items
+}
+
+func showGroup(st *region.State, g *region.Group) groupItem {
+	item := groupItem{Name: g.Name, ARN: g.ARN, Min: int(g.MinSize), Max: int(g.MaxSize),
+		Desired:  int(*g.DesiredCapacity),
+		Cooldown: int(g.Cooldown), Zones: g.AvailabilityZones, HealthType: g.HealthCheckType,
+		Grace:   g.HealthCheckGracePeriod,
+		Created: stamp(g.Created), Subnets: strings.Join(g.Subnets, ","), Tags: showTags(g),
+		Policies:   g.TerminationPolicies,
+		ProtectNew: g.ProtectNew, Template: templateItem{g.LaunchTemplate.LaunchTemplateID,
+			g.LaunchTemplate.LaunchTemplateName, g.LaunchTemplate.Version},
+		LinkedRole: "arn:aws:iam::" + region.Account + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
+	if t, _, err := st.TemplateVersion(g.LaunchTemplate); err == nil {
+		item.Template.ID, item.Template.Name = t.LaunchTemplateID, t.LaunchTemplateName
+	}
+	for _, i := range st.Members(g.Name) {
+		item.Instances = append(item.Instances, showInstance(i, false))
+	}
+	for _, p := range g.Suspended {
+		item.Suspended = append(item.Suspended, suspended{p, "User suspended"})
+	}
+	if g.Deleting {
+		item.Status = "Delete in progress"
+	}
+	return item
+}
+
+// page cuts a Describe result as MaxRecords and NextToken ask.
+func page[T any](f wire.Form, list []T) ([]T, string, error) {
+	size := 50
+	if n := f.Int("MaxRecords"); n != nil {
+		size = *n
+	}
+	return wire.Page(list, f.Get("NextToken"), size)
+}
+
+func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		Groups []groupItem `xml:"AutoScalingGroups>member"`
+		Next   string      `xml:"NextToken,omitempty"`
+	}
+	names := f.List("AutoScalingGroupNames")
+	s.store.View(func(st *region.State) {
+		for _, g := range region.Sorted(st.Groups) {
+			if (len(names) == 0 || slices.Contains(names, g.Name)) && tagged(f, g) {
+				out.Groups = append(out.Groups, showGroup(st, g))
+			}
+		}
+	})
+	var err error
+	out.Groups, out.Next, err = page(f, out.Groups)
+	return out, err
+}
+
+// tagged tells whether a group passes the filters tag-key, tag-value and tag:KEY.
+func tagged(f wire.Form, g *region.Group) bool {
+	for _, filter := range f.Each("Filters") {
+		values := filter.List("Values")
+		key, byKey := strings.CutPrefix(filter.Get("Name"), "tag:")
+		hit := slices.ContainsFunc(g.Tags, func(t region.Tag) bool {
+			switch filter.Get("Name") {
+			case "tag-key":
+				return slices.Contains(values, t.Key)
+			case "tag-value":
+				return slices.Contains(values, t.Value)
+			}
+			return byKey && t.Key == key && slices.Contains(values, t.Value)
+		})
+		if !hit {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		Instances []instanceItem `xml:"AutoScalingInstances>member"`
+		Next      string         `xml:"NextToken,omitempty"`
+	}
+	ids := f.List("InstanceIds")
+	s.store.View(func(st *region.State) {
+		for _, i := range region.Sorted(st.Instances) {
+			if i.Group != "" && i.State != region.Terminated && (len(ids) == 0 || slices.Contains(ids, i.ID)) {
+				out.Instances = append(out.Instances, showInstance(i, true))
+			}
+		}
+	})
+	var err error
+	out.Instances, out.Next, err = page(f, out.Instances)
+	return out, err
+}
+
+// activityItem is a scaling activity in XML.
+type activityItem struct {
+	ID          string `xml:"ActivityId"`
+	Group       string `xml:"AutoScalingGroupName"`
+	Description string
+	Cause       string
+	Start       string `xml:"StartTime"`
+	End         string `xml:"EndTime,omitempty"`
+	Status      string `xml:"StatusCode"`
+	Message     string `xml:"StatusMessage,omitempty"`
+	Progress    int
+	Details     string
+}
+
+func showActivity(g *region.Group, a region.Activity) activityItem {
+	item := activityItem{ID: a.ID, Group: g.Name, Description: a.Description, Cause: a.Cause, Start: stamp(a.Start),
+		Status:  a.Status,
+		Message: a.Message, Progress: 50, Details: "{}"}
+	if !a.End.IsZero() {
+		item.End, item.Progress = stamp(a.End), 100
+	}
+	return item
+}
+
+func (s *Service) describeActivities(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		Activities []activityItem `xml:"Activities>member"`
+		Next       string         `xml:"NextToken,omitempty"`
+	}
+	name, ids := f.Get("AutoScalingGroupName"), f.List("ActivityIds")
+	s.store.View(func(st *region.State) {
+		for _, g := range region.Sorted(st.Groups) {
+			for _, a := range g.Activities {
+				if (name == "" || name == g.Name) && (len(ids) == 0 || slices.Contains(ids, a.ID)) {
+					out.Activities = append(out.Activities, showActivity(g, a))
+				}
+			}
+		}
+	})
+	var err error
+	out.Activities, out.Next, err = page(f, out.Activities)
+	return out, err
+}
+
+func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		Tags []tagItem `xml:"Tags>member"`
+		Next string    `xml:"NextToken,omitempty"`
+	}
+	s.store.View(func(st *region.State) {
+		for _, g := range region.Sorted(st.Groups) {
+			for _, t := range showTags(g) {
+				if tagPasses(f, t) {
+					out.Tags = append(out.Tags, t)
+				}
+			}
+		}
+	})
+	var err error
+	out.Tags, out.Next, err = page(f, out.Tags)
+	return out, err
+}
+
+func tagPasses(f wire.Form, t tagItem) bool {
+	for _, filter := range f.Each("Filters") {
+		value := map[string]string{"auto-scaling-group": t.Resource, "key": t.Key, "value": t.Value,
+			"propagate-at-launch": strconv.FormatBool(t.Propagate)}[filter.Get("Name")]
+		if !slices.Contains(filter.List("Values"), value) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Service) createTags(_ *http.Request, f wire.Form) (any, error) {
+	return s.eachTag(f, func(g *region.Group, t wire.Form) {
+		propagate := t.Bool("PropagateAtLaunch")
+		g.Tags.Set(region.Tag{Key: t.Get("Key"), Value: t.Get("Value"), Propagate: &propagate})
+	})
+}
+
+func (s *Service) deleteTags(_ *http.Request, f wire.Form) (any, error) {
+	return s.eachTag(f, func(g *region.Group, t wire.Form) { g.Tags.Remove(t.Get("Key"), nil) })
+}
+
+func (s *Service) eachTag(f wire.Form, change func(*region.Group, wire.Form)) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error {
+		for _, t := range f.Each("Tags") {
+			g, err := st.Group(t.Get("ResourceId"))
+			if err != nil {
+				return err
+			}
+			change(g, t)
+		}
+		return nil
+	})
+}
+
+// withGroup changes the group that the request names.
+func (s *Service) withGroup(f wire.Form, change func(*region.State, *region.Group) error) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error {
+		g, err := st.Group(f.Get("AutoScalingGroupName"))
+		if err != nil {
+			return err
+		}
+		if g.Deleting {
+			return region.Errorf(region.Invalid, "ValidationError", "AutoScalingGroup %s is pending delete", g.Name)
+		}
+		return change(st, g)
+	})
+}
+
+func (s *Service) setDesired(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		n := f.Int("DesiredCapacity")
+		if n == nil {
+			return region.Errorf(region.Invalid, "ValidationError", "DesiredCapacity is required")
+		}
+		return st.SetDesired(g, *n)
+	})
+}
+
+func (s *Service) updateGroup(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		if n := f.Int("MinSize"); n != nil {
+			g.MinSize = region.Num(*n)
+		}
+		if n := f.Int("MaxSize"); n != nil {
+			g.MaxSize = region.Num(*n)
+		}
+		if n := f.Int("DesiredCapacity"); n != nil {
+			desired := region.Num(*n)
+			g.DesiredCapacity = &desired
+		} else {
+			g.Clamp()
+		}
+		if n := f.Int("DefaultCooldown"); n != nil {
+			g.Cooldown = region.Num(*n)
+		}
+		if n := f.Int("HealthCheckGracePeriod"); n != nil {
+			g.HealthCheckGracePeriod = *n
+		}
+		g.HealthCheckType = cmp.Or(f.Get("HealthCheckType"), g.HealthCheckType)
+		if f.Has("NewInstancesProtectedFromScaleIn") {
+			g.ProtectNew = f.Bool("NewInstancesProtectedFromScaleIn")
+		}
+		if subnets := f.Get("VPCZoneIdentifier"); subnets != "" {
+			g.Subnets = strings.Split(subnets, ",")
+		}
+		if policies := f.List("TerminationPolicies"); len(policies) > 0 {
+			g.TerminationPolicies = policies
+		}
+		if t := f.Sub("LaunchTemplate"); t.Has("LaunchTemplateId") || t.Has("LaunchTemplateName") {
+			g.LaunchTemplate = region.LaunchTemplateRef{LaunchTemplateID: t.Get("LaunchTemplateId"),
+				LaunchTemplateName: t.Get("LaunchTemplateName"), Version: t.Get("Version")}
+		}
+		return st.CheckGroup(g)
+	})
+}
+
+func (s *Service) deleteGroup(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		members := st.Members(g.Name)
+		switch {
+		case f.Bool("ForceDelete"):
+			return st.Drain(g)
+		case len(members) == 0:
+			delete(st.Groups, g.Name)
+			return nil
+		case slices.ContainsFunc(members, (*region.Instance).Alive):
+			return region.Errorf(region.Dependency, "ResourceInUse",
+				"You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) still in the group.")
+		}
+		return region.Errorf(region.Busy, "ScalingActivityInProgress",
+			"You cannot delete an AutoScalingGroup while there are scaling activities in progress for that group.")
+	})
+}
+
+// terminate ends named instances, decrementing the desired capacity or having
+// them replaced. Which answer it gives depends on how they were named.
+func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
+	ids := f.List("InstanceIds")
+	many := len(ids) > 0
+	if !many {
+		ids = []string{f.Get("InstanceId")}
+	}
+	decrement := f.Bool("ShouldDecrementDesiredCapacity")
+	var items []activityItem
+	err := s.store.Update(func(st *region.State) error {
+		for _, id := range ids {
+			a, err := s.terminateOne(st, id, f.Get("AutoScalingGroupName"), decrement)
+			if err != nil {
+				return err
+			}
+			items = append(items, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if many {
+		return struct {
+			Activities []activityItem `xml:"Activities>member"`
+		}{items}, nil
+	}
+	return struct{ Activity activityItem }{items[0]}, nil
+}
+
+func (s *Service) terminateOne(st *region.State, id, group string, decrement bool) (activityItem, error) {
+	i, ok := st.Instances[id]
+	if !ok || i.Group == "" || i.State == region.Terminated || group != "" && i.Group != group {
+		return activityItem{}, region.Errorf(region.Invalid, "ValidationError",
+			"Instance Id not found - No managed instance found for instance ID: %s", id)
+	}
+	g := st.Groups[i.Group]
+	if !i.Alive() {
+		return activityItem{}, region.Errorf(region.Busy, "ScalingActivityInProgress",
+			"Instance %s is already being terminated", id)
+	}
+	if decrement {
+		if *g.DesiredCapacity-1 < g.MinSize {
+			return activityItem{}, region.Errorf(region.Invalid, "ValidationError",
+				"Currently, desiredSize equals minSize (%d). "+
+					"Terminating instance without replacement will violate group's min size constraint. "+
+					"Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.", int(g.MinSize))
+		}
+		desired := *g.DesiredCapacity - 1
+		g.DesiredCapacity = &desired
+	}
+	a := beginTermination(st, g, i, region.Stamp(s.now()), "an instance was taken out of service in response to a user request")
+	return showActivity(g, a), nil
+}
+
+func (s *Service) protect(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		for _, id := range f.List("InstanceIds") {
+			i, ok := st.Instances[id]
+			if !ok || i.Group != g.Name {
+				return region.Errorf(region.Invalid, "ValidationError",
+					"The instance %s is not part of Auto Scaling group %s.", id, g.Name)
+			}
+			i.Protected = f.Bool("ProtectedFromScaleIn")
+		}
+		return nil
+	})
+}
+
+func (s *Service) setHealth(_ *http.Request, f wire.Form) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error {
+		i, ok := st.Instances[f.Get("InstanceId")]
+		if !ok || i.Group == "" || !i.Alive() {
+			return region.Errorf(region.Invalid, "ValidationError",
+				"Instance Id not found - No managed instance found for instance ID: %s", f.Get("InstanceId"))
+		}
+		i.Unhealthy = f.Get("HealthStatus") == "Unhealthy"
+		return nil
+	})
+}
+
+func (s *Service) suspend(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(_ *region.State, g *region.Group) error {
+		for _, p := range processes(f) {
+			if !slices.Contains(region.Processes, p) {
+				return region.Errorf(region.Invalid, "ValidationError", "Invalid process: %s", p)
+			}
+			if !g.IsSuspended(p) {
+				g.Suspended = append(g.Suspended, p)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Service) resume(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(_ *region.State, g *region.Group) error {
+		list := processes(f)
+		g.Suspended = slices.DeleteFunc(g.Suspended, func(p string) bool { return slices.Contains(list, p) })
+		return nil
+	})
+}
+
+// processes are those a request names; none means all.
+func processes(f wire.Form) []string {
+	if list := f.List("ScalingProcesses"); len(list) > 0 {
+		return list
+	}
+	return region.Processes
+}
+
+// describeHooks answers that there are none: the sandbox has no way to make one.
+func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
+	var err error
+	s.store.View(func(st *region.State) { _, err = st.Group(f.Get("AutoScalingGroupName")) })
+	return struct {
+		Hooks []struct{} `xml:"LifecycleHooks>member"`
+	}{}, err
+}

@@ -1,0 +1,230 @@
+package autoscaling
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+)
+
+// launchRetry is the pause after a launch that failed.
+const launchRetry = 2 * time.Second
+
+// Scaler keeps every group at the size it wants.
+type Scaler struct {
+	store *region.Store
+	now   func() time.Time
+	log   *slog.Logger
+}
+
+// NewScaler makes a Scaler.
+func NewScaler(store *region.Store, now func() time.Time, log *slog.Logger) *Scaler {
+	return &Scaler{store: store, now: now, log: log}
+}
+
+// Run acts on every change until ctx ends.
+func (s *Scaler) Run(ctx context.Context) {
+	changed := s.store.Watch()
+	tick := time.NewTicker(launchRetry / 2) // for launches that failed
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-tick.C:
+		}
+		var due []string
+		s.store.View(func(st *region.State) {
+			for name, g := range st.Groups {
+				if s.due(st, g) {
+					due = append(due, name)
+				}
+			}
+		})
+		for _, name := range due {
+			err := s.store.Update(func(st *region.State) error {
+				if g, ok := st.Groups[name]; ok {
+					s.turn(st, g)
+				}
+				return nil
+			})
+			if err != nil {
+				s.log.Error("scale group", "group", name, "err", err)
+			}
+		}
+	}
+}
+
+// due tells whether a turn would change anything, so that a quiet group costs
+// no write.
+func (s *Scaler) due(st *region.State, g *region.Group) bool {
+	alive := 0
+	for _, i := range st.Members(g.Name) {
+		switch {
+		case i.State == region.Running && i.Lifecycle == "Pending", i.Alive() && i.Unhealthy &&
+			!g.IsSuspended("ReplaceUnhealthy"):
+			return true
+		case i.Alive():
+			alive++
+		}
+	}
+	alive += lost(st, g)
+	for _, a := range g.Activities {
+		if i := st.Instances[a.Instance]; a.Status == "InProgress" && (i == nil || i.State == region.Terminated) {
+			return true
+		}
+	}
+	want := int(*g.DesiredCapacity)
+	switch {
+	case alive < want:
+		return !g.IsSuspended("Launch") && !s.now().Before(g.RetryAt)
+	case alive > want:
+		return !g.IsSuspended("Terminate") && victim(st, g) != nil
+	}
+	return g.Deleting && len(st.Members(g.Name)) == 0
+}
+
+// turn brings a group one step nearer to what it wants.
+func (s *Scaler) turn(st *region.State, g *region.Group) {
+	now := region.Stamp(s.now())
+	s.settle(st, g, now)
+	s.replaceUnhealthy(st, g, now)
+	alive := len(living(st, g)) + lost(st, g)
+	for ; alive < int(*g.DesiredCapacity) && !g.IsSuspended("Launch") && !now.Before(g.RetryAt); alive++ {
+		if !s.launch(st, g, now) {
+			return
+		}
+	}
+	for ; alive > int(*g.DesiredCapacity) && !g.IsSuspended("Terminate"); alive-- {
+		i := victim(st, g)
+		if i == nil {
+			return // all that are left are protected
+		}
+		beginTermination(st, g, i, now, "an instance was taken out of service in response to a difference between desired and actual capacity")
+	}
+	if g.Deleting && len(st.Members(g.Name)) == 0 {
+		delete(st.Groups, g.Name)
+	}
+}
+
+// settle notes which instances have come up and which are gone.
+func (s *Scaler) settle(st *region.State, g *region.Group, now time.Time) {
+	for _, i := range st.Members(g.Name) {
+		if i.State == region.Running && i.Lifecycle == "Pending" {
+			i.Lifecycle = "InService"
+			g.Finish(i.ID, now)
+		}
+	}
+	for _, a := range slices.Clone(g.Activities) {
+		if i := st.Instances[a.Instance]; a.Status == "InProgress" && (i == nil || i.State == region.Terminated) {
+			g.Finish(a.Instance, now)
+		}
+	}
+}
+
+func (s *Scaler) replaceUnhealthy(st *region.State, g *region.Group, now time.Time) {
+	if g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("Terminate") {
+		return
+	}
+	for _, i := range living(st, g) {
+		if i.Unhealthy {
+			beginTermination(st, g, i, now, "an instance was taken out of service in response to an instance health check")
+		}
+	}
+}
+
+// launch adds an instance in the subnet whose zone has the fewest.
+func (s *Scaler) launch(st *region.State, g *region.Group, now time.Time) bool {
+	a := region.Activity{ID: region.UUID(), Status: "InProgress", Start: now,
+		Cause: fmt.Sprintf("At %s an instance was started in response to a difference between desired and actual capacity.", stamp(now))}
+	i, err := launchIn(st, g, now)
+	if err != nil {
+		a.Status, a.Message, a.End = "Failed", err.Error(), now
+		a.Description = "Launching a new EC2 instance.  Status Reason: " + err.Error()
+		g.RetryAt = now.Add(launchRetry)
+		g.Record(a)
+		s.log.Warn("launch instance", "group", g.Name, "err", err)
+		return false
+	}
+	a.Instance, a.Description = i.ID, "Launching a new EC2 instance: "+i.ID
+	g.Record(a)
+	return true
+}
+
+func launchIn(st *region.State, g *region.Group, now time.Time) (*region.Instance, error) {
+	sub, err := st.Subnet(pickSubnet(st, g))
+	if err != nil {
+		return nil, err
+	}
+	return st.Launch(g, sub, now)
+}
+
+func pickSubnet(st *region.State, g *region.Group) string {
+	perZone, perSubnet := map[string]int{}, map[string]int{}
+	for _, i := range living(st, g) {
+		perZone[i.Zone]++
+		perSubnet[i.SubnetID]++
+	}
+	return slices.MinFunc(g.Subnets, func(a, b string) int {
+		zones := cmp.Compare(perZone[zoneOf(st, a)], perZone[zoneOf(st, b)])
+		return cmp.Or(zones, cmp.Compare(perSubnet[a], perSubnet[b]))
+	})
+}
+
+func zoneOf(st *region.State, subnet string) string {
+	if sub, ok := st.Subnets[subnet]; ok {
+		return sub.AvailabilityZone
+	}
+	return ""
+}
+
+// lost counts the instances that ended without the group's doing, and that it
+// does not replace because that is suspended.
+func lost(st *region.State, g *region.Group) int {
+	n := 0
+	if g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("HealthCheck") {
+		for _, i := range st.Instances {
+			if i.Group == g.Name && !i.Alive() && !i.Retired {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func living(st *region.State, g *region.Group) []*region.Instance {
+	return slices.DeleteFunc(st.Members(g.Name), func(i *region.Instance) bool { return !i.Alive() })
+}
+
+// victim is whom the default termination policy takes: in the zone with the
+// most instances, of the oldest launch template version, the oldest. Protected
+// ones are spared unless the group is deleted.
+func victim(st *region.State, g *region.Group) *region.Instance {
+	list := slices.DeleteFunc(living(st, g), func(i *region.Instance) bool { return i.Protected && !g.Deleting })
+	if len(list) == 0 {
+		return nil
+	}
+	perZone := map[string]int{}
+	for _, i := range living(st, g) {
+		perZone[i.Zone]++
+	}
+	return slices.MinFunc(list, func(a, b *region.Instance) int {
+		return cmp.Or(cmp.Compare(perZone[b.Zone], perZone[a.Zone]), cmp.Compare(a.TemplateVersion, b.TemplateVersion),
+			a.Launched.Compare(b.Launched))
+	})
+}
+
+func beginTermination(st *region.State, g *region.Group, i *region.Instance, now time.Time, why string) region.Activity {
+	st.Terminate(i, "User initiated")
+	i.Retired = true
+	a := region.Activity{ID: region.UUID(), Instance: i.ID, Description: "Terminating EC2 instance: " + i.ID,
+		Status: "InProgress", Start: now,
+		Cause: fmt.Sprintf("At %s %s.", stamp(now), why)}
+	g.Record(a)
+	return a
+}

@@ -1,0 +1,196 @@
+// Package aws is AWS for the sandbox: one HTTP endpoint that answers Cloud
+// Control, EC2, Auto Scaling, Classic ELB, EKS, IAM, STS and SSM with their
+// wire protocols, for one account in one region.
+//
+// A request goes through endpoint.go (signature, which service, which
+// operation) to a package of its service, which reads or changes the model in
+// package region. Nothing happens in an API call beside that change. What
+// follows from it is done by those who watch the model: autoscaling.Scaler
+// launches instances, ec2.Hypervisor runs them as machines, eks.Operator
+// brings up the cluster, elb.DataPlane runs load balancers, and
+// cloudcontrol.Service carries out its asynchronous requests. All of them
+// compare what is with what shall be, so that a restart needs no special care.
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
+	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
+	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
+	"github.com/droverhq/drover/sandbox/internal/aws/eks"
+	"github.com/droverhq/drover/sandbox/internal/aws/elb"
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/ssm"
+	"github.com/droverhq/drover/sandbox/internal/balancer"
+	"github.com/droverhq/drover/sandbox/internal/dns"
+	"github.com/droverhq/drover/sandbox/internal/machine"
+)
+
+// Config says where the endpoint lives.
+type Config struct {
+	Dir     string // the sandbox's folder
+	Region  string
+	Port    int // of this endpoint on 127.0.0.1
+	APIPort int // of the Kubernetes API server on 127.0.0.1
+
+	// Latency is a factor of every latency: "0.1" is hasty, "10" about as slow
+	// as AWS; empty means 1. It is what DROVER_SANDBOX_AWS_LATENCY holds.
+	Latency string
+}
+
+// What the router namespace gives to this process.
+const (
+	link      = "eks0"               // addresses of load balancers go here
+	dnsListen = "169.254.169.253:53" // Amazon's DNS server inside every VPC
+)
+
+// Run serves until ctx ends. It is run in the router's network namespace.
+func Run(ctx context.Context, c Config) error {
+	scale, err := latencyScale(c.Latency)
+	if err != nil {
+		return err
+	}
+	supervisor := machine.NewClient(filepath.Join(c.Dir, "run", "supervisor.sock"))
+	s, err := New(c, Outside{Machines: supervisor, ControlPlane: supervisor, Network: balancer.Host{Link: link},
+		Now: time.Now, Latency: scale, Log: slog.Default()})
+	if err != nil {
+		return err
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
+	if err != nil {
+		return fmt.Errorf("open the AWS endpoint: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	names := make(chan error, 1)
+	go func() {
+		defer cancel()
+		names <- dns.Serve(ctx, dnsListen, s.Resolve)
+	}()
+	err = s.Serve(ctx, l)
+	cancel()
+	return errors.Join(err, <-names)
+}
+
+func latencyScale(text string) (float64, error) {
+	if text == "" {
+		return 1, nil
+	}
+	scale, err := strconv.ParseFloat(text, 64)
+	if err != nil || scale < 0 {
+		return 0, fmt.Errorf("latency %q: it must be a factor such as 0.5", text)
+	}
+	return scale, nil
+}
+
+// Outside is everything beyond this process.
+type Outside struct {
+	Machines     ec2.Machines
+	ControlPlane eks.ControlPlane
+	Network      balancer.Network
+	Now          func() time.Time
+	Latency      float64 // factor of every latency
+	Log          *slog.Logger
+}
+
+// Sandbox is the region and all that acts on it.
+type Sandbox struct {
+	region string
+	now    func() time.Time
+	log    *slog.Logger
+	store  *region.Store
+
+	cloudControl *cloudcontrol.Service
+	eks          *eks.Service
+	ssm          *ssm.Service
+	dataPlane    *elb.DataPlane
+	hypervisor   *ec2.Hypervisor
+	scaler       *autoscaling.Scaler
+	operator     *eks.Operator
+	reviewer     *eks.Reviewer
+}
+
+// New opens the region's state and puts the parts together.
+func New(c Config, out Outside) (*Sandbox, error) {
+	store, err := region.Open(filepath.Join(c.Dir, "aws", "state.json"), c.Region)
+	if err != nil {
+		return nil, err
+	}
+	control, err := cloudcontrol.New(store, out.Now, out.Latency)
+	if err != nil {
+		return nil, err
+	}
+	server := fmt.Sprintf("https://127.0.0.1:%d", c.APIPort)
+	return &Sandbox{region: c.Region, now: out.Now, log: out.Log, store: store,
+		cloudControl: control,
+		eks:          eks.New(store),
+		ssm:          ssm.New(c.Region),
+		dataPlane:    elb.NewDataPlane(store, out.Network, out.Log),
+		hypervisor:   ec2.NewHypervisor(store, out.Machines, out.Now, out.Latency, out.Log),
+		scaler:       autoscaling.NewScaler(store, out.Now, out.Log),
+		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
+		reviewer:     eks.NewReviewer(store, secretOf, out.Now),
+	}, nil
+}
+
+// Resolve answers the names of the VPC's DNS.
+func (s *Sandbox) Resolve(name string) (ip netip.Addr, ok bool) {
+	s.store.View(func(st *region.State) { ip, ok = st.Resolve(name) })
+	return ip, ok
+}
+
+// Serve answers on the listener and acts on the model until ctx ends.
+func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.operator.Run,
+		s.dataPlane.Run} {
+		wg.Go(func() { run(ctx) })
+	}
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
+	wg.Go(func() {
+		<-ctx.Done()
+		stop, done := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer done()
+		if server.Shutdown(stop) != nil {
+			_ = server.Close()
+		}
+	})
+	s.log.Info("AWS endpoint", "address", l.Addr().String(), "region", s.region)
+	err := server.Serve(l)
+	cancel()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// handler is the endpoint and, below /_sandbox/, what is not AWS.
+func (s *Sandbox) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /_sandbox/tokenreview", s.reviewer)
+	mux.HandleFunc("GET /_sandbox/inventory", s.inventory)
+	mux.HandleFunc("GET /_sandbox/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	services := s.newEndpoint()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		services.ServeHTTP(w, r) // not through mux, which would clean escaped paths
+	})
+}

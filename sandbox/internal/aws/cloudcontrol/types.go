@@ -1,0 +1,275 @@
+package cloudcontrol
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+)
+
+// handlers is every resource type the sandbox can make.
+func handlers(now func() time.Time) map[string]handler {
+	return map[string]handler{
+		"AWS::EC2::VPC": kind[region.VPC]{
+			all:    func(s *region.State) map[string]*region.VPC { return s.VPCs },
+			fresh:  region.VPC{EnableDNSSupport: true, InstanceTenancy: "default"},
+			create: (*region.State).CreateVPC,
+			update: anyUpdate[region.VPC],
+			remove: (*region.State).DeleteVPC,
+		},
+		"AWS::EC2::Subnet": kind[region.Subnet]{
+			all:    func(s *region.State) map[string]*region.Subnet { return s.Subnets },
+			create: (*region.State).CreateSubnet,
+			update: anyUpdate[region.Subnet],
+			remove: (*region.State).DeleteSubnet,
+		},
+		"AWS::EC2::InternetGateway": kind[region.InternetGateway]{
+			all:    func(s *region.State) map[string]*region.InternetGateway { return s.Gateways },
+			create: (*region.State).CreateInternetGateway,
+			update: anyUpdate[region.InternetGateway],
+			remove: (*region.State).DeleteInternetGateway,
+		},
+		"AWS::EC2::VPCGatewayAttachment": kind[region.GatewayAttachment]{
+			all:    func(s *region.State) map[string]*region.GatewayAttachment { return s.Attachments },
+			create: (*region.State).Attach,
+			update: anyUpdate[region.GatewayAttachment],
+			remove: (*region.State).Detach,
+		},
+		"AWS::EC2::EIP": kind[region.Address]{
+			all:    func(s *region.State) map[string]*region.Address { return s.Addresses },
+			create: (*region.State).AllocateAddress,
+			update: anyUpdate[region.Address],
+			remove: (*region.State).ReleaseAddress,
+		},
+		"AWS::EC2::NatGateway": kind[region.NATGateway]{
+			all:    func(s *region.State) map[string]*region.NATGateway { return s.NATs },
+			create: (*region.State).CreateNATGateway,
+			update: anyUpdate[region.NATGateway],
+			remove: (*region.State).DeleteNATGateway,
+			finish: finishNAT,
+		},
+		"AWS::EC2::RouteTable": kind[region.RouteTable]{
+			all:    func(s *region.State) map[string]*region.RouteTable { return s.RouteTables },
+			create: (*region.State).CreateRouteTable,
+			update: anyUpdate[region.RouteTable],
+			remove: (*region.State).DeleteRouteTable,
+		},
+		"AWS::EC2::Route": kind[region.Route]{
+			all:    func(s *region.State) map[string]*region.Route { return s.Routes },
+			create: (*region.State).CreateRoute,
+			update: func(s *region.State, _, r *region.Route) error { return s.CheckRoute(r) },
+			remove: (*region.State).DeleteRoute,
+		},
+		"AWS::EC2::SubnetRouteTableAssociation": kind[region.Association]{
+			all:    func(s *region.State) map[string]*region.Association { return s.Associations },
+			create: (*region.State).Associate,
+			remove: (*region.State).Disassociate,
+		},
+		"AWS::EC2::SecurityGroup": kind[region.SecurityGroup]{
+			all:    func(s *region.State) map[string]*region.SecurityGroup { return s.SecurityGroups },
+			create: (*region.State).CreateSecurityGroup,
+			update: func(s *region.State, _, g *region.SecurityGroup) error { return s.SetInlineRules(g) },
+			remove: (*region.State).DeleteSecurityGroup,
+			show:   showSecurityGroup,
+		},
+		"AWS::EC2::SecurityGroupIngress": rules{egress: false},
+		"AWS::EC2::SecurityGroupEgress":  rules{egress: true},
+		"AWS::EC2::LaunchTemplate": kind[region.LaunchTemplate]{
+			all: func(s *region.State) map[string]*region.LaunchTemplate { return s.LaunchTemplates },
+			create: func(s *region.State, t *region.LaunchTemplate) (string, error) {
+				return s.CreateLaunchTemplate(t, region.Stamp(now()))
+			},
+			update: func(s *region.State, _, t *region.LaunchTemplate) error {
+				return s.AddVersion(t,
+					region.Stamp(now()))
+			},
+			remove: (*region.State).DeleteLaunchTemplate,
+		},
+		"AWS::IAM::Role": kind[region.Role]{
+			all:    func(s *region.State) map[string]*region.Role { return s.Roles },
+			create: func(s *region.State, r *region.Role) (string, error) { return s.CreateRole(r, region.Stamp(now())) },
+			update: anyUpdate[region.Role],
+			remove: (*region.State).DeleteRole,
+		},
+		"AWS::IAM::InstanceProfile": kind[region.InstanceProfile]{
+			all: func(s *region.State) map[string]*region.InstanceProfile { return s.Profiles },
+			create: func(s *region.State, p *region.InstanceProfile) (string, error) {
+				return s.CreateProfile(p, region.Stamp(now()))
+			},
+			update: func(s *region.State, _, p *region.InstanceProfile) error { return s.CheckProfile(p) },
+			remove: (*region.State).DeleteProfile,
+		},
+		"AWS::EKS::Cluster": kind[region.Cluster]{
+			all: func(s *region.State) map[string]*region.Cluster { return s.Clusters },
+			create: func(s *region.State, c *region.Cluster) (string, error) {
+				return s.CreateCluster(c, region.Stamp(now()))
+			},
+			update: updateCluster,
+			remove: (*region.State).DeleteCluster,
+			wait:   waitCluster,
+		},
+		"AWS::EKS::AccessEntry": kind[region.AccessEntry]{
+			all: func(s *region.State) map[string]*region.AccessEntry { return s.AccessEntries },
+			create: func(s *region.State, e *region.AccessEntry) (string, error) {
+				return s.CreateAccessEntry(e, region.Stamp(now()))
+			},
+			update: anyUpdate[region.AccessEntry],
+			remove: (*region.State).DeleteAccessEntry,
+		},
+		"AWS::AutoScaling::AutoScalingGroup": kind[region.Group]{
+			all: func(s *region.State) map[string]*region.Group { return s.Groups },
+			create: func(s *region.State, g *region.Group) (string,
+				error) {
+				return s.CreateGroup(g, region.Stamp(now()))
+			},
+			update: updateGroup,
+			remove: (*region.State).Drain,
+			wait:   waitGroup,
+		},
+	}
+}
+
+// anyUpdate is the update of types whose changeable properties obey no rule.
+func anyUpdate[T any](_ *region.State, _, _ *T) error { return nil }
+
+func finishNAT(s *region.State, n *region.NATGateway, action string) {
+	if action == create {
+		n.State = "available"
+	}
+	if action == remove {
+		delete(s.NATs, n.NatGatewayID)
+	}
+}
+
+func showSecurityGroup(s *region.State, g *region.SecurityGroup) *region.SecurityGroup {
+	shown := *g
+	for _, r := range s.RulesOf(g.ID, false) {
+		shown.Ingress = append(shown.Ingress, r.Inline())
+	}
+	for _, r := range s.RulesOf(g.ID, true) {
+		shown.Egress = append(shown.Egress, r.Inline())
+	}
+	return &shown
+}
+
+func updateCluster(_ *region.State, old, c *region.Cluster) error {
+	if c.Version != old.Version {
+		return region.Errorf(region.Invalid, "InvalidParameterException",
+			"unsupported Kubernetes version update from %s to %s: the sandbox's control plane is %[1]s", old.Version,
+			c.Version)
+	}
+	order := []string{"CONFIG_MAP", "API_AND_CONFIG_MAP", "API"}
+	if slices.Index(order, c.Access.AuthenticationMode) < slices.Index(order, old.Access.AuthenticationMode) {
+		return region.Errorf(region.Invalid, "InvalidParameterException",
+			"Unsupported authentication mode update from %s to %s",
+			old.Access.AuthenticationMode, c.Access.AuthenticationMode)
+	}
+	c.Access.BootstrapAdmin = old.Access.BootstrapAdmin // write-only, so the model does not hold it
+	return nil
+}
+
+func waitCluster(s *region.State, id, action string) (string, error) {
+	c, ok := s.Clusters[id]
+	switch {
+	case action == remove && ok:
+		return "cluster is " + c.Status, nil
+	case action != remove && !ok:
+		return "", region.Errorf(region.NotFound, "ResourceNotFoundException", "No cluster found for name: %s.", id)
+	case action != remove && c.Status != "ACTIVE":
+		return "cluster is " + c.Status, nil
+	}
+	return "", nil
+}
+
+func updateGroup(s *region.State, old, g *region.Group) error {
+	if g.DesiredCapacity == nil {
+		g.DesiredCapacity = old.DesiredCapacity
+	}
+	g.Clamp()
+	return s.CheckGroup(g)
+}
+
+func waitGroup(s *region.State, id, action string) (string, error) {
+	g, ok := s.Groups[id]
+	switch {
+	case action == remove && ok:
+		return fmt.Sprintf("%d instances are left", len(s.Members(id))), nil
+	case action != create:
+		return "", nil
+	case !ok:
+		return "", region.Errorf(region.NotFound, "ValidationError", "AutoScalingGroup: %s not found", id)
+	}
+	serving := 0
+	for _, i := range s.Members(id) {
+		if i.Lifecycle == "InService" {
+			serving++
+		}
+	}
+	if serving >= int(*g.DesiredCapacity) {
+		return "", nil
+	}
+	text := fmt.Sprintf("%d of %d instances are in service", serving, int(*g.DesiredCapacity))
+	if len(g.Activities) > 0 && g.Activities[0].Status == "Failed" {
+		text += ": " + g.Activities[0].Message
+	}
+	return text, nil
+}
+
+// rules is the handler of the two types that are one rule of a security group.
+type rules struct{ egress bool }
+
+// ruleModel is a rule as these types write it.
+type ruleModel struct {
+	ID      string `json:"Id,omitempty"`
+	GroupID string `json:"GroupId"`
+	region.InlineRule
+}
+
+func (k rules) Create(s *region.State, want props) (string, error) {
+	var m ruleModel
+	if err := remarshal(want, &m); err != nil {
+		return "", err
+	}
+	return s.Authorize(m.Rule(m.GroupID, k.egress))
+}
+
+func (k rules) Read(s *region.State, id string) (props, bool) {
+	r, ok := s.Rules[id]
+	if !ok || r.Egress != k.egress {
+		return nil, false
+	}
+	return encode(ruleModel{ID: r.ID, GroupID: r.GroupID, InlineRule: r.Inline()}), true
+}
+
+// Update can change the description alone.
+func (k rules) Update(s *region.State, id string, want props, _ func(string) bool) error {
+	r, ok := s.Rules[id]
+	if !ok {
+		return notFound(id)
+	}
+	r.Description, _ = want["Description"].(string)
+	return nil
+}
+
+func (k rules) Delete(s *region.State, id string) error {
+	if _, ok := s.Rules[id]; !ok {
+		return notFound(id)
+	}
+	delete(s.Rules, id)
+	return nil
+}
+
+func (k rules) List(s *region.State) []string {
+	var ids []string
+	for id, r := range s.Rules {
+		if r.Egress == k.egress {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (k rules) Wait(*region.State, string, string) (string, error) { return "", nil }
+func (k rules) Finish(*region.State, string, string)               {}
+func (k rules) Updatable() bool                                    { return true }

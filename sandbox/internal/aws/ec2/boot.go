@@ -1,0 +1,257 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/machine"
+)
+
+// Machines runs instances as processes.
+type Machines interface {
+	Run(ctx context.Context, m machine.Machine) error
+	Terminate(ctx context.Context, id string) error
+}
+
+const (
+	hardware = 200 * time.Millisecond // from a launch to the running instance
+	retry    = time.Second            // between attempts to join or to end a machine
+	visible  = 5 * time.Minute        // how long a terminated instance is shown; about an hour on EC2
+)
+
+// Hypervisor makes the model's instances real: it starts the machine of each
+// that shall run and ends the machine of each that shall not.
+type Hypervisor struct {
+	store    *region.Store
+	machines Machines
+	now      func() time.Time
+	scale    float64
+	log      *slog.Logger
+}
+
+// NewHypervisor makes a Hypervisor.
+func NewHypervisor(store *region.Store, machines Machines, now func() time.Time, scale float64,
+	log *slog.Logger) *Hypervisor {
+	return &Hypervisor{store: store, machines: machines, now: now, scale: scale, log: log}
+}
+
+// Run acts on every change until ctx ends. An instance has one goroutine from
+// its launch (or from the start of this process) until it has vanished.
+func (h *Hypervisor) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	known := map[string]chan struct{}{} // closed when the instance shall end
+	ending := map[string]bool{}
+	for changed := h.store.Watch(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		h.store.View(func(st *region.State) {
+			for id, i := range st.Instances {
+				if known[id] == nil {
+					end := make(chan struct{})
+					known[id] = end
+					wg.Go(func() { h.live(ctx, id, end) })
+				}
+				if !i.Alive() && !ending[id] {
+					ending[id] = true
+					close(known[id])
+				}
+			}
+		})
+	}
+}
+
+// live is the life of one instance.
+func (h *Hypervisor) live(ctx context.Context, id string, end <-chan struct{}) {
+	alive, cancel := context.WithCancel(ctx)
+	stop := make(chan struct{})
+	go func() {
+		defer close(stop)
+		select {
+		case <-end:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer func() { cancel(); <-stop }()
+	h.powerOn(alive, id)
+	h.boot(alive, id)
+	select {
+	case <-ctx.Done():
+		return
+	case <-end:
+	}
+	h.powerOff(ctx, id)
+	h.vanish(ctx, id)
+}
+
+// powerOn makes a pending instance a running one.
+func (h *Hypervisor) powerOn(ctx context.Context, id string) {
+	var i region.Instance
+	h.store.View(func(st *region.State) { i = *st.Instances[id] })
+	if i.State != region.Pending || !sleep(ctx, i.Launched.Add(time.Duration(float64(hardware)*h.scale)).Sub(h.now())) {
+		return
+	}
+	h.update(id, func(_ *region.State, i *region.Instance) {
+		if i.State == region.Pending {
+			i.State = region.Running
+		}
+	})
+}
+
+// boot starts the instance's machine as soon as it may join its cluster, as
+// nodeadm and kubelet would: they try again until they are let in.
+func (h *Hypervisor) boot(ctx context.Context, id string) {
+	said := ""
+	for ctx.Err() == nil {
+		m, err := h.describe(id)
+		if err == nil {
+			err = h.machines.Run(ctx, m)
+		}
+		if err == nil {
+			h.log.Info("instance joins", "instance", id, "node", m.NodeName, "podCIDR", m.PodCIDR, "kubelet",
+				m.KubeletVersion)
+			return
+		}
+		if text := err.Error(); text != said && ctx.Err() == nil {
+			said = text
+			h.log.Warn("instance cannot join its cluster", "instance", id, "err", err)
+		}
+		sleep(ctx, retry)
+	}
+}
+
+// describe says how to run an instance, or why it would not come up as a node.
+func (h *Hypervisor) describe(id string) (m machine.Machine, err error) {
+	h.store.View(func(st *region.State) {
+		i := st.Instances[id]
+		if !i.Alive() {
+			err = fmt.Errorf("the instance is %s", i.State)
+			return
+		}
+		if m, err = machineOf(st, i); err == nil {
+			err = mayJoin(st, i)
+		}
+	})
+	return m, err
+}
+
+func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
+	config, err := parseUserData(i.UserData)
+	if err != nil {
+		return machine.Machine{}, err
+	}
+	labels, err := config.labels()
+	if err != nil {
+		return machine.Machine{}, err
+	}
+	if err := config.check(st); err != nil {
+		return machine.Machine{}, err
+	}
+	typ, _ := region.LookupType(i.Type)
+	image, _ := region.LookupImage(st.Region, i.ImageID)
+	if typ.Arch != image.Arch {
+		return machine.Machine{}, fmt.Errorf("the architecture of %s is %s, that of %s is %s", i.Type, typ.Arch,
+			image.Name, image.Arch)
+	}
+	pods := typ.MaxPods
+	if n := config.Spec.Kubelet.Config.MaxPods; n > 0 {
+		pods = n
+	}
+	return machine.Machine{ID: i.ID, PrivateIP: i.PrivateIP, PodCIDR: i.PodCIDR, NodeName: st.NodeName(i.PrivateIP),
+		ProviderID: fmt.Sprintf("aws:///%s/%s", i.Zone, i.ID), KubeletVersion: image.Kubelet, Labels: labels,
+		Taints: config.taints(),
+		CPU:    typ.CPU, MemoryMiB: typ.MemoryMiB, MaxPods: pods}, nil
+}
+
+// check compares the NodeConfig with the cluster it names.
+func (c nodeConfig) check(st *region.State) error {
+	want := c.Spec.Cluster
+	cluster, ok := st.Clusters[want.Name]
+	switch {
+	case !ok:
+		return fmt.Errorf("NodeConfig: there is no cluster %q", want.Name)
+	case cluster.Status != "ACTIVE":
+		return fmt.Errorf("cluster %s is %s", cluster.Name, cluster.Status)
+	case want.APIServerEndpoint != cluster.Endpoint:
+		return fmt.Errorf("NodeConfig: apiServerEndpoint is %q, the cluster's is %q", want.APIServerEndpoint,
+			cluster.Endpoint)
+	case want.CertificateAuthority != cluster.CertificateAuthorityData:
+		return fmt.Errorf("NodeConfig: certificateAuthority is not that of cluster %s", cluster.Name)
+	case want.CIDR != cluster.Kubernetes.ServiceIPv4Cidr:
+		return fmt.Errorf("NodeConfig: cidr is %q, the cluster's Services are in %s", want.CIDR,
+			cluster.Kubernetes.ServiceIPv4Cidr)
+	}
+	return nil
+}
+
+// mayJoin asks for an access entry of the instance's role. Its cluster was
+// checked before.
+func mayJoin(st *region.State, i *region.Instance) error {
+	role := st.ProfileRole(i.ProfileARN)
+	if role == nil {
+		return fmt.Errorf("unauthorized: the instance has no instance profile with a role (%q)", i.ProfileARN)
+	}
+	for _, e := range st.AccessEntries {
+		if e.PrincipalArn == role.Arn && e.Type == "EC2_LINUX" {
+			return nil
+		}
+	}
+	return fmt.Errorf("unauthorized: no access entry of type EC2_LINUX for %s", role.Arn)
+}
+
+// powerOff ends the machine; it does not give up.
+func (h *Hypervisor) powerOff(ctx context.Context, id string) {
+	for {
+		err := h.machines.Terminate(ctx, id)
+		if err == nil {
+			break
+		}
+		h.log.Warn("end machine", "instance", id, "err", err)
+		if !sleep(ctx, retry) {
+			return
+		}
+	}
+	h.update(id, func(st *region.State, i *region.Instance) {
+		if i.State != region.Terminated {
+			st.EndInstance(i, region.Stamp(h.now()))
+		}
+	})
+}
+
+// vanish takes a terminated instance out of the model after a while.
+func (h *Hypervisor) vanish(ctx context.Context, id string) {
+	var ended time.Time
+	h.store.View(func(st *region.State) { ended = st.Instances[id].Ended })
+	if sleep(ctx, ended.Add(visible).Sub(h.now())) {
+		h.update(id, func(st *region.State, i *region.Instance) { delete(st.Instances, i.ID) })
+	}
+}
+
+func (h *Hypervisor) update(id string, f func(*region.State, *region.Instance)) {
+	err := h.store.Update(func(st *region.State) error {
+		f(st, st.Instances[id])
+		return nil
+	})
+	if err != nil {
+		h.log.Error("change instance", "instance", id, "err", err)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,186 @@
+package eks
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/sigv4"
+)
+
+const (
+	tokenPrefix = "k8s-aws-v1."
+	tokenLife   = 15 * time.Minute // from X-Amz-Date; X-Amz-Expires is ignored, as by the authenticator
+	tokenMax    = 4096             // bytes
+	clusterID   = "X-K8s-Aws-Id"   // signed header that holds the cluster's name
+)
+
+// tokenReview is authentication.k8s.io/v1 TokenReview, as far as it is used.
+type tokenReview struct {
+	APIVersion string       `json:"apiVersion"`
+	Kind       string       `json:"kind"`
+	Spec       *tokenSpec   `json:"spec,omitempty"`
+	Status     reviewStatus `json:"status"`
+}
+
+type tokenSpec struct {
+	Token string `json:"token"`
+}
+
+type reviewStatus struct {
+	Authenticated bool      `json:"authenticated"`
+	User          *userInfo `json:"user,omitempty"`
+	Error         string    `json:"error,omitempty"`
+}
+
+type userInfo struct {
+	Username string              `json:"username"`
+	UID      string              `json:"uid"`
+	Groups   []string            `json:"groups,omitempty"`
+	Extra    map[string][]string `json:"extra,omitempty"`
+}
+
+// Reviewer is the webhook that the API server asks about bearer tokens: what
+// aws-iam-authenticator does on EKS.
+type Reviewer struct {
+	store *region.Store
+	keys  sigv4.Keys
+	now   func() time.Time
+}
+
+// NewReviewer makes a Reviewer.
+func NewReviewer(store *region.Store, keys sigv4.Keys, now func() time.Time) *Reviewer {
+	return &Reviewer{store: store, keys: keys, now: now}
+}
+
+// ServeHTTP answers a TokenReview.
+func (v *Reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var review tokenReview
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&review); err != nil || review.Spec == nil {
+		http.Error(w, "the body is not a TokenReview", http.StatusBadRequest)
+		return
+	}
+	user, err := v.review(review.Spec.Token)
+	review.Spec = nil
+	if err != nil {
+		review.Status = reviewStatus{Error: err.Error()}
+	} else {
+		review.Status = reviewStatus{Authenticated: true, User: user}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(review)
+}
+
+// review finds the user behind a token: a presigned STS GetCallerIdentity.
+func (v *Reviewer) review(token string) (*userInfo, error) {
+	cluster, err := v.verify(token)
+	if err != nil {
+		return nil, err
+	}
+	var user *userInfo
+	v.store.View(func(st *region.State) {
+		c, ok := st.Clusters[cluster]
+		if !ok {
+			err = fmt.Errorf("the token is for cluster %q, which does not exist", cluster)
+			return
+		}
+		user, err = authorize(st, c, region.UserARN)
+	})
+	return user, err
+}
+
+// verify checks the token's signature and says which cluster it is for.
+func (v *Reviewer) verify(token string) (cluster string, err error) {
+	encoded, ok := strings.CutPrefix(token, tokenPrefix)
+	if !ok || len(token) > tokenMax {
+		return "", fmt.Errorf("the token is not of the form %s…", tokenPrefix)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
+	if err != nil {
+		return "", fmt.Errorf("the token is not base64url: %w", err)
+	}
+	u, err := url.Parse(string(text))
+	if err != nil {
+		return "", fmt.Errorf("the token holds no URL: %w", err)
+	}
+	query := u.Query()
+	if err := checkQuery(u, query); err != nil {
+		return "", err
+	}
+	s, err := sigv4.Parse(http.Header{}, query)
+	switch {
+	case err != nil:
+		return "", err
+	case s.Service != "sts":
+		return "", fmt.Errorf("the token is signed for %s, not for sts", s.Service)
+	case !slices.Contains(s.Headers, strings.ToLower(clusterID)):
+		return "", fmt.Errorf("the token does not sign the header %s", clusterID)
+	case v.now().Sub(s.Time).Abs() > tokenLife:
+		return "", fmt.Errorf("the token of %s has expired", s.Time.Format(time.RFC3339))
+	}
+	return v.findCluster(s, u)
+}
+
+// checkQuery allows a GET of GetCallerIdentity on STS, and nothing beside it.
+func checkQuery(u *url.URL, query url.Values) error {
+	if !strings.HasPrefix(u.Hostname(), "sts.") && u.Hostname() != "127.0.0.1" && u.Hostname() != "localhost" {
+		return fmt.Errorf("the token's host %q is not STS", u.Host)
+	}
+	if query.Get("Action") != "GetCallerIdentity" {
+		return fmt.Errorf("the token's action is %q, not GetCallerIdentity", query.Get("Action"))
+	}
+	for key := range query {
+		switch key {
+		case "Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
+			"X-Amz-Security-Token",
+			"X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-User-Agent", "x-amz-user-agent", "x-id":
+		default:
+			return fmt.Errorf("the token's URL has the parameter %q", key)
+		}
+	}
+	return nil
+}
+
+// findCluster finds the cluster whose name makes the signature valid: the URL
+// tells that the header was signed, but not its value.
+func (v *Reviewer) findCluster(s sigv4.Signature, u *url.URL) (string, error) {
+	var names []string
+	v.store.View(func(st *region.State) {
+		for name := range st.Clusters {
+			names = append(names, name)
+		}
+	})
+	err := fmt.Errorf("there is no cluster")
+	for _, name := range names {
+		r := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{clusterID: {name}}}
+		if err = s.Verify(r, nil, v.keys); err == nil {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("the token is not for this cluster, or not signed by a known key: %w", err)
+}
+
+// authorize maps an AWS identity to a Kubernetes one.
+func authorize(st *region.State, c *region.Cluster, arn string) (*userInfo, error) {
+	user := &userInfo{Username: arn, UID: "aws-iam-authenticator:" + region.Account + ":" + region.UserID,
+		Extra: map[string][]string{"arn": {arn}, "canonicalArn": {arn}, "principalId": {region.UserID},
+			"accessKeyId": {region.AccessKey}}}
+	entry, listed := st.AccessEntries[arn+"|"+c.Name]
+	creator := c.Creator == arn && (c.Access.BootstrapAdmin == nil || *c.Access.BootstrapAdmin)
+	if listed {
+		user.Username, user.Groups = entry.Username, slices.Clone(entry.KubernetesGroups)
+	}
+	if creator || listed && entry.Admin() {
+		user.Groups = append(user.Groups, "system:masters")
+	}
+	if !creator && !listed {
+		return nil, fmt.Errorf("%s has no access entry in cluster %s", arn, c.Name)
+	}
+	return user, nil
+}

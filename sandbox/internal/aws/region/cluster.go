@@ -1,0 +1,283 @@
+package region
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// KubernetesVersion is the only control plane the sandbox runs.
+const KubernetesVersion = "1.36"
+
+// ServiceCIDR is where Services of a cluster have their addresses, as EKS
+// chooses it for VPCs outside of 10.0.0.0/8.
+const ServiceCIDR = "10.100.0.0/16"
+
+// Cluster is AWS::EKS::Cluster.
+type Cluster struct {
+	Name                     string
+	ID                       string `json:"Id"`
+	Arn                      string
+	RoleArn                  string
+	Version                  string
+	Endpoint                 string         `json:",omitempty"`
+	CertificateAuthorityData string         `json:",omitempty"` // base64 PEM
+	ClusterSecurityGroupID   string         `json:"ClusterSecurityGroupId"`
+	OpenIDConnectIssuerURL   string         `json:"OpenIdConnectIssuerUrl,omitempty"`
+	Network                  ClusterNetwork `json:"ResourcesVpcConfig"`
+	Kubernetes               struct {
+		IPFamily        string `json:"IpFamily,omitempty"`
+		ServiceIPv4Cidr string `json:"ServiceIpv4Cidr,omitempty"`
+	} `json:"KubernetesNetworkConfig"`
+	Access struct {
+		AuthenticationMode string
+		BootstrapAdmin     *bool `json:"BootstrapClusterCreatorAdminPermissions,omitempty"`
+	} `json:"AccessConfig"`
+	Logging            *ClusterLogging `json:",omitempty"`
+	DeletionProtection bool
+	Tags               Tags `json:",omitempty"`
+	Rest               Rest `json:",omitempty"`
+
+	VpcID   string
+	Status  string // CREATING, ACTIVE, DELETING
+	Created time.Time
+	Creator string // ARN; an administrator if BootstrapAdmin is not false
+}
+
+// ClusterLogging says which control plane logs are kept.
+type ClusterLogging struct {
+	ClusterLogging struct {
+		EnabledTypes []struct{ Type string } `json:",omitempty"`
+	} `json:",omitzero"`
+}
+
+// ClusterNetwork is where a cluster's interfaces are.
+type ClusterNetwork struct {
+	SubnetIDs        []string `json:"SubnetIds"`
+	SecurityGroupIDs []string `json:"SecurityGroupIds,omitempty"`
+	PublicAccess     *bool    `json:"EndpointPublicAccess,omitempty"`
+	PrivateAccess    *bool    `json:"EndpointPrivateAccess,omitempty"`
+	PublicCIDRs      []string `json:"PublicAccessCidrs,omitempty"`
+}
+
+// CreateCluster makes a cluster and its security group. It is CREATING until
+// package eks has brought it up.
+func (s *State) CreateCluster(c *Cluster, now time.Time) (string, error) {
+	if c.Name == "" {
+		c.Name = "cluster-" + randomHex(12)
+	}
+	if _, ok := s.Clusters[c.Name]; ok {
+		return "", Errorf(Exists, "ResourceInUseException", "Cluster already exists with name: %s", c.Name)
+	}
+	if len(s.Clusters) > 0 {
+		return "", Errorf(Limit, "ResourceLimitExceededException", "A sandbox holds one cluster, and %q is it. "+
+			"Delete it, or start a second sandbox with another --dir.", Sorted(s.Clusters)[0].Name)
+	}
+	if s.RoleByARN(c.RoleArn) == nil {
+		return "", Errorf(Invalid, "InvalidParameterException",
+			"Role with arn: %s, could not be assumed because it does not exist", c.RoleArn)
+	}
+	if err := s.checkCluster(c); err != nil {
+		return "", err
+	}
+	s.clusterDefaults(c, now)
+	group := &SecurityGroup{VpcID: c.VpcID, GroupName: fmt.Sprintf("eks-cluster-sg-%s-%d", c.Name, hash(c.Name)%1e10),
+		Description: "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.",
+		Tags: Tags{{Key: "Name", Value: "eks-cluster-sg-" + c.Name}, {Key: "aws:eks:cluster-name", Value: c.Name},
+			{Key: "kubernetes.io/cluster/" + c.Name, Value: "owned"}}}
+	if _, err := s.CreateSecurityGroup(group); err != nil {
+		return "", err
+	}
+	s.addRule(&Rule{GroupID: group.ID, Protocol: "-1", PeerGroupID: group.ID})
+	c.ClusterSecurityGroupID = group.ID
+	s.Clusters[c.Name] = c
+	return c.Name, nil
+}
+
+func (s *State) checkCluster(c *Cluster) error {
+	zones := map[string]bool{}
+	for _, id := range c.Network.SubnetIDs {
+		sub, ok := s.Subnets[id]
+		if !ok {
+			return Errorf(Invalid, "InvalidParameterException", "The subnet ID '%s' does not exist", id)
+		}
+		if c.VpcID != "" && c.VpcID != sub.VpcID {
+			return Errorf(Invalid, "InvalidParameterException", "Subnets specified must be in the same VPC")
+		}
+		c.VpcID = sub.VpcID
+		zones[sub.AvailabilityZone] = true
+	}
+	if len(zones) < 2 {
+		return Errorf(Invalid, "InvalidParameterException", "Subnets specified must be in at least two different AZs")
+	}
+	for _, id := range c.Network.SecurityGroupIDs {
+		if _, err := s.SecurityGroup(id); err != nil {
+			return err
+		}
+	}
+	if v := s.VPCs[c.VpcID]; !v.EnableDNSHostnames || !v.EnableDNSSupport {
+		return Errorf(Invalid, "InvalidParameterException", "The VPC %s must have DNS hostname and DNS resolution support", c.VpcID)
+	}
+	if c.Version != "" && c.Version != KubernetesVersion {
+		return Errorf(Invalid, "InvalidParameterException",
+			"unsupported Kubernetes version %s: the sandbox's control plane is %s (nodes may be 1.33 to %[2]s)",
+			c.Version, KubernetesVersion)
+	}
+	return nil
+}
+
+func (s *State) clusterDefaults(c *Cluster, now time.Time) {
+	c.Status, c.Created, c.Creator = "CREATING", now, UserARN
+	c.ID = c.Name
+	c.Arn = s.ARN("eks", "cluster/"+c.Name)
+	c.Version = KubernetesVersion
+	if c.Kubernetes.IPFamily == "" {
+		c.Kubernetes.IPFamily = "ipv4"
+	}
+	c.Kubernetes.ServiceIPv4Cidr = ServiceCIDR
+	if c.Access.AuthenticationMode == "" {
+		c.Access.AuthenticationMode = "CONFIG_MAP"
+	}
+	yes, no := true, false
+	if c.Access.BootstrapAdmin == nil {
+		c.Access.BootstrapAdmin = &yes
+	}
+	if c.Network.PublicAccess == nil {
+		c.Network.PublicAccess, c.Network.PublicCIDRs = &yes, []string{"0.0.0.0/0"}
+	}
+	if c.Network.PrivateAccess == nil {
+		c.Network.PrivateAccess = &no
+	}
+	c.OpenIDConnectIssuerURL = fmt.Sprintf("https://oidc.eks.%s.amazonaws.com/id/%016X%016X", s.Region, hash(c.Name),
+		hash(c.Arn))
+}
+
+// Cluster finds a cluster.
+func (s *State) Cluster(name string) (*Cluster, error) {
+	if c, ok := s.Clusters[name]; ok {
+		return c, nil
+	}
+	return nil, Errorf(NotFound, "ResourceNotFoundException", "No cluster found for name: %s.", name)
+}
+
+// DeleteCluster begins the end of a cluster. Self-managed nodes do not stop it.
+func (s *State) DeleteCluster(c *Cluster) error {
+	if c.DeletionProtection {
+		return Errorf(Invalid, "InvalidRequestException", "Cluster %s has deletion protection enabled", c.Name)
+	}
+	c.Status = "DELETING"
+	return nil
+}
+
+// RemoveCluster is the end of a cluster. Its security group stays behind if
+// something else still uses it, as on EKS.
+func (s *State) RemoveCluster(c *Cluster) {
+	delete(s.Clusters, c.Name)
+	for key, e := range s.AccessEntries {
+		if e.ClusterName == c.Name {
+			delete(s.AccessEntries, key)
+		}
+	}
+	if !s.GroupUsed(c.ClusterSecurityGroupID) {
+		s.dropSecurityGroup(c.ClusterSecurityGroupID)
+	}
+}
+
+// AccessEntry is AWS::EKS::AccessEntry.
+type AccessEntry struct {
+	PrincipalArn     string
+	ClusterName      string
+	AccessEntryArn   string
+	Type             string
+	Username         string
+	KubernetesGroups []string       `json:",omitempty"`
+	AccessPolicies   []AccessPolicy `json:",omitempty"`
+	Tags             Tags           `json:",omitempty"`
+
+	Created time.Time `json:",omitzero"`
+}
+
+// AccessPolicy grants one of EKS's predefined sets of rights.
+type AccessPolicy struct {
+	PolicyArn   string
+	AccessScope struct {
+		Type       string
+		Namespaces []string `json:",omitempty"`
+	}
+}
+
+// CreateAccessEntry lets a principal into a cluster.
+func (s *State) CreateAccessEntry(e *AccessEntry, now time.Time) (string, error) {
+	c, err := s.Cluster(e.ClusterName)
+	if err != nil {
+		return "", err
+	}
+	if c.Access.AuthenticationMode == "CONFIG_MAP" {
+		return "", Errorf(Invalid, "InvalidRequestException", "The cluster's authentication mode must be set to one of "+
+			"[API, API_AND_CONFIG_MAP] to perform this operation.")
+	}
+	key := e.PrincipalArn + "|" + e.ClusterName
+	if _, ok := s.AccessEntries[key]; ok {
+		return "", Errorf(Exists, "ResourceInUseException", "The specified access entry resource is already in use on this cluster.")
+	}
+	if strings.Contains(e.PrincipalArn, ":role/") && s.RoleByARN(e.PrincipalArn) == nil {
+		return "", Errorf(Invalid, "InvalidParameterException",
+			"The specified principalArn is invalid: invalid principal.")
+	}
+	if err := e.defaults(); err != nil {
+		return "", err
+	}
+	e.Created = now
+	e.AccessEntryArn = s.ARN("eks", fmt.Sprintf("access-entry/%s/%s/%s/%s/%08x-0000-4000-8000-%012x", e.ClusterName,
+		principalKind(e.PrincipalArn), Account, baseName(e.PrincipalArn), hash(key)>>32, hash(key)&0xffffffffffff))
+	s.AccessEntries[key] = e
+	return key, nil
+}
+
+func (e *AccessEntry) defaults() error {
+	switch e.Type {
+	case "", "STANDARD":
+		e.Type = "STANDARD"
+		if e.Username == "" {
+			e.Username = e.PrincipalArn
+		}
+		for _, g := range e.KubernetesGroups {
+			if strings.HasPrefix(g, "system:") || strings.HasPrefix(g, "eks:") {
+				return Errorf(Invalid, "InvalidParameterException",
+					"The kubernetes group name %s is invalid, it cannot start with system:", g)
+			}
+		}
+		return nil
+	case "EC2_LINUX":
+		if e.Username != "" || len(e.KubernetesGroups) > 0 || len(e.AccessPolicies) > 0 {
+			return Errorf(Invalid, "InvalidParameterException",
+				"The type EC2_LINUX allows no username, groups or policies")
+		}
+		e.Username, e.KubernetesGroups = "system:node:{{EC2PrivateDNSName}}", []string{"system:nodes"}
+		return nil
+	}
+	return Errorf(Invalid, "InvalidParameterException", "The sandbox knows the access entry types STANDARD and EC2_LINUX, not %s", e.Type)
+}
+
+func principalKind(arn string) string {
+	if strings.Contains(arn, ":role/") {
+		return "role"
+	}
+	return "user"
+}
+
+func baseName(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// DeleteAccessEntry shuts a principal out.
+func (s *State) DeleteAccessEntry(e *AccessEntry) error {
+	delete(s.AccessEntries, e.PrincipalArn+"|"+e.ClusterName)
+	return nil
+}
+
+// Admin tells whether an entry gives every right in the whole cluster.
+func (e *AccessEntry) Admin() bool {
+	return slices.ContainsFunc(e.AccessPolicies, func(p AccessPolicy) bool {
+		return p.AccessScope.Type == "cluster" && strings.HasSuffix(p.PolicyArn, "/AmazonEKSClusterAdminPolicy")
+	})
+}

@@ -1,0 +1,135 @@
+package region
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Role is AWS::IAM::Role.
+type Role struct {
+	RoleName                 string
+	Arn                      string
+	RoleID                   string `json:"RoleId"`
+	Path                     string
+	AssumeRolePolicyDocument json.RawMessage
+	ManagedPolicyArns        []string `json:",omitempty"`
+	Description              string   `json:",omitempty"`
+	MaxSessionDuration       int      `json:",omitempty"`
+	Tags                     Tags     `json:",omitempty"`
+	Rest                     Rest     `json:",omitempty"`
+
+	Created time.Time `json:",omitzero"`
+}
+
+// CreateRole makes a role with a name nobody has.
+func (s *State) CreateRole(r *Role, now time.Time) (string, error) {
+	if r.RoleName == "" {
+		r.RoleName = "drover-" + randomHex(12)
+	}
+	if _, ok := s.Roles[r.RoleName]; ok {
+		return "", Errorf(Exists, "EntityAlreadyExists", "Role with name %s already exists.", r.RoleName)
+	}
+	if r.Path == "" {
+		r.Path = "/"
+	}
+	r.RoleID = "AROA" + strings.ToUpper(randomHex(17))
+	r.Arn = "arn:aws:iam::" + Account + ":role" + r.Path + r.RoleName
+	r.Created = now
+	if r.MaxSessionDuration == 0 {
+		r.MaxSessionDuration = 3600
+	}
+	s.Roles[r.RoleName] = r
+	return r.RoleName, nil
+}
+
+// DeleteRole refuses while an instance profile holds the role.
+func (s *State) DeleteRole(r *Role) error {
+	for _, p := range s.Profiles {
+		if slices.Contains(p.Roles, r.RoleName) {
+			return Errorf(Dependency, "DeleteConflict", "Cannot delete entity, must remove roles from instance profile first.")
+		}
+	}
+	delete(s.Roles, r.RoleName)
+	return nil
+}
+
+// RoleByARN finds a role, nil if there is none.
+func (s *State) RoleByARN(arn string) *Role {
+	for _, r := range s.Roles {
+		if r.Arn == arn {
+			return r
+		}
+	}
+	return nil
+}
+
+// InstanceProfile is AWS::IAM::InstanceProfile.
+type InstanceProfile struct {
+	InstanceProfileName string
+	Arn                 string
+	Path                string
+	Roles               []string
+
+	ID      string
+	Created time.Time `json:",omitzero"`
+}
+
+// CreateProfile makes an instance profile for one existing role.
+func (s *State) CreateProfile(p *InstanceProfile, now time.Time) (string, error) {
+	if p.InstanceProfileName == "" {
+		p.InstanceProfileName = "drover-" + randomHex(12)
+	}
+	if _, ok := s.Profiles[p.InstanceProfileName]; ok {
+		return "", Errorf(Exists, "EntityAlreadyExists", "Instance Profile %s already exists.", p.InstanceProfileName)
+	}
+	if err := s.CheckProfile(p); err != nil {
+		return "", err
+	}
+	if p.Path == "" {
+		p.Path = "/"
+	}
+	p.ID = "AIPA" + strings.ToUpper(randomHex(17))
+	p.Arn = "arn:aws:iam::" + Account + ":instance-profile" + p.Path + p.InstanceProfileName
+	p.Created = now
+	s.Profiles[p.InstanceProfileName] = p
+	return p.InstanceProfileName, nil
+}
+
+// CheckProfile refuses a profile that has not exactly one existing role.
+func (s *State) CheckProfile(p *InstanceProfile) error {
+	if len(p.Roles) != 1 {
+		return Errorf(Limit, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
+	}
+	if _, ok := s.Roles[p.Roles[0]]; !ok {
+		return Errorf(NotFound, "NoSuchEntity", "The role with name %s cannot be found.", p.Roles[0])
+	}
+	return nil
+}
+
+// DeleteProfile always succeeds: running instances keep their credentials.
+func (s *State) DeleteProfile(p *InstanceProfile) error {
+	delete(s.Profiles, p.InstanceProfileName)
+	return nil
+}
+
+// ProfileOf finds the instance profile that a launch template names.
+func (s *State) ProfileOf(d LaunchTemplateData) *InstanceProfile {
+	for _, p := range s.Profiles {
+		if p.Arn == d.IamInstanceProfile.Arn || p.InstanceProfileName == d.IamInstanceProfile.Name {
+			return p
+		}
+	}
+	return nil
+}
+
+// ProfileRole is the role of an instance profile, nil if either is gone.
+func (s *State) ProfileRole(arn string) *Role {
+	for _, p := range s.Profiles {
+		if p.Arn == arn {
+			return s.Roles[p.Roles[0]]
+		}
+	}
+	return nil
+}

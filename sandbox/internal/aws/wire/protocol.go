@@ -1,0 +1,209 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+)
+
+// Protocol is how a service's clients talk.
+type Protocol int
+
+// The protocols.
+const (
+	Query  Protocol = iota // awsQuery: Auto Scaling, ELB, IAM, STS
+	EC2                    // ec2Query
+	JSON10                 // awsJson1_0: Cloud Control
+	JSON11                 // awsJson1_1: SSM
+	REST                   // restJson1: EKS
+)
+
+// Action answers one query request. The result is marshalled as XML.
+type Action func(*http.Request, Form) (any, error)
+
+// UnknownAction is what services answer to what they do not know.
+func UnknownAction(p Protocol, name string) error {
+	if p == Query || p == EC2 {
+		return region.Errorf(region.Invalid, "InvalidAction",
+			"The action %s is not valid for this web service, or the sandbox does not implement it.", name)
+	}
+	return region.Errorf(region.Invalid, "UnknownOperationException", "The sandbox does not implement %s.", name)
+}
+
+// Status is the HTTP status of an error: 400 unless the service is known to
+// use another one.
+func (p Protocol) Status(err error) int {
+	var e *region.Error
+	if !errors.As(err, &e) {
+		return http.StatusInternalServerError
+	}
+	switch e.Code {
+	case "SignatureDoesNotMatch", "InvalidClientTokenId", "InvalidSignatureException", "UnrecognizedClientException",
+		"MissingAuthenticationToken", "RequestExpired":
+		return http.StatusForbidden
+	case "AuthFailure":
+		return http.StatusUnauthorized
+	case "NoSuchEntity":
+		return http.StatusNotFound
+	case "EntityAlreadyExists", "DeleteConflict", "LimitExceeded":
+		return http.StatusConflict
+	}
+	if p == REST {
+		switch e.Kind {
+		case region.NotFound:
+			return http.StatusNotFound
+		case region.Exists, region.Dependency, region.Busy:
+			return http.StatusConflict
+		case region.Invalid, region.Limit:
+		}
+	}
+	return http.StatusBadRequest
+}
+
+// WriteError answers with an error.
+func (p Protocol) WriteError(w http.ResponseWriter, requestID string, err error) {
+	code, message := "InternalFailure", err.Error()
+	var e *region.Error
+	if errors.As(err, &e) {
+		code, message = e.Code, e.Message
+	}
+	status := p.Status(err)
+	switch p {
+	case EC2:
+		writeXML(w, status, ec2Error{Code: code, Message: message, RequestID: requestID})
+	case Query:
+		fault := "Sender"
+		if status >= 500 {
+			fault = "Receiver"
+		}
+		writeXML(w, status, queryError{Type: fault, Code: code, Message: message, RequestID: requestID})
+	case JSON10, JSON11, REST:
+		w.Header().Set("X-Amzn-ErrorType", code)
+		p.WriteJSON(w, status, map[string]string{"__type": code, "message": message, "Message": message})
+	}
+}
+
+type ec2Error struct {
+	XMLName   xml.Name `xml:"Response"`
+	Code      string   `xml:"Errors>Error>Code"`
+	Message   string   `xml:"Errors>Error>Message"`
+	RequestID string
+}
+
+type queryError struct {
+	XMLName   xml.Name `xml:"ErrorResponse"`
+	Type      string   `xml:"Error>Type"`
+	Code      string   `xml:"Error>Code"`
+	Message   string   `xml:"Error>Message"`
+	RequestID string   `xml:"RequestId"`
+}
+
+// WriteJSON answers with a JSON body.
+func (p Protocol) WriteJSON(w http.ResponseWriter, status int, v any) {
+	contentType := "application/json"
+	switch p {
+	case JSON10:
+		contentType = "application/x-amz-json-1.0"
+	case JSON11:
+		contentType = "application/x-amz-json-1.1"
+	case Query, EC2, REST:
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// WriteXML answers an action of a query service.
+func (p Protocol) WriteXML(w http.ResponseWriter, action, namespace, requestID string, result any) {
+	a := answer{action: action, namespace: namespace, requestID: requestID, result: result, ec2: p == EC2}
+	writeXML(w, http.StatusOK, a)
+}
+
+func writeXML(w http.ResponseWriter, status int, v any) {
+	body, err := xml.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprint(w, xml.Header, string(body))
+}
+
+// answer is <ActionResponse> around a result.
+type answer struct {
+	action, namespace, requestID string
+	result                       any
+	ec2                          bool
+}
+
+func (a answer) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
+	start := xml.StartElement{Name: xml.Name{Local: a.action + "Response"},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: a.namespace}}}
+	if a.ec2 {
+		return a.marshalEC2(e, start)
+	}
+	if err := e.EncodeToken(start); err != nil {
+		return err
+	}
+	if a.result == nil {
+		a.result = struct{}{}
+	}
+	if err := e.EncodeElement(a.result, named(a.action+"Result")); err != nil {
+		return err
+	}
+	meta := struct {
+		RequestID string `xml:"RequestId"`
+	}{a.requestID}
+	if err := e.EncodeElement(meta, named("ResponseMetadata")); err != nil {
+		return err
+	}
+	return e.EncodeToken(start.End())
+}
+
+// marshalEC2 puts the request ID beside the result's own fields.
+func (a answer) marshalEC2(e *xml.Encoder, start xml.StartElement) error {
+	if a.result == nil {
+		a.result = Done{Return: true}
+	}
+	var body bytes.Buffer
+	if err := xml.NewEncoder(&body).EncodeElement(a.result, named("r")); err != nil {
+		return err
+	}
+	inner := strings.TrimSuffix(strings.TrimPrefix(body.String(), "<r>"), "</r>")
+	return e.EncodeElement(struct {
+		Inner string `xml:",innerxml"`
+	}{"<requestId>" + a.requestID + "</requestId>" + inner}, start)
+}
+
+// Done is EC2's answer that holds nothing else.
+type Done struct {
+	Return bool `xml:"return"`
+}
+
+func named(name string) xml.StartElement {
+	return xml.StartElement{Name: xml.Name{Local: name}}
+}
+
+// Page cuts a list at a token, which is the position of its first element, and
+// gives the token of the next page. A size of 0 means no limit.
+func Page[T any](list []T, token string, size int) ([]T, string, error) {
+	from := 0
+	if token != "" {
+		if _, err := fmt.Sscanf(token, "page-%d", &from); err != nil || from > len(list) {
+			return nil, "", region.Errorf(region.Invalid, "InvalidNextToken", "The specified token is not valid: %s",
+				token)
+		}
+	}
+	list = list[from:]
+	if size <= 0 || len(list) <= size {
+		return list, "", nil
+	}
+	return list[:size], fmt.Sprintf("page-%d", from+size), nil
+}

@@ -1,0 +1,244 @@
+// Package balancer is the data plane of a Classic Load Balancer: a TCP proxy
+// that checks the health of its targets and drains those that leave.
+//
+// Package aws/elb says with Apply what a balancer shall be; a Balancer accepts
+// connections, sends each to the target with the fewest, and reports when a
+// target that leaves is gone. What it does like the real one:
+//
+//   - No healthy target: a connection is accepted and closed. There is no
+//     fail-open.
+//   - A target that cannot be reached: the client's connection is closed. No
+//     other target is tried.
+//   - A deregistered target still gets new connections for a moment (lag),
+//     then none; with draining its connections may end until the deadline,
+//     without they are cut.
+//   - Unhealthy targets keep the connections they have.
+//
+// What it does not: look into HTTP, filter by security group, or prefer a zone.
+package balancer
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// lag is how long after the API's answer a deregistered target still gets new
+// connections. On AWS the change takes effect within about a second.
+const lag = 200 * time.Millisecond
+
+// Spec is what a balancer shall be.
+type Spec struct {
+	IP      netip.Addr
+	Ports   map[int]int // listener port -> instance port
+	Targets map[string]Target
+	Check   Check
+	Idle    time.Duration // connections without data for that long are closed
+}
+
+// Target is an instance behind the balancer.
+type Target struct {
+	IP       netip.Addr
+	Leaving  time.Time // when it was deregistered; zero: it was not
+	Deadline time.Time // when a leaving target's connections are cut
+}
+
+// Network is where a balancer lives.
+type Network interface {
+	Claim(ip netip.Addr) error   // makes the address local
+	Release(ip netip.Addr) error // undoes Claim
+	Listen(ip netip.Addr, port int) (*net.TCPListener, error)
+	Dial(ctx context.Context, from netip.Addr, to netip.AddrPort) (*net.TCPConn, error)
+}
+
+// Balancer is one running load balancer.
+type Balancer struct {
+	net  Network
+	log  *slog.Logger
+	gone func(id string, leaving time.Time) // called when a leaving target has no connection left
+
+	// start runs f on its own until it returns; its context ends with stop, or
+	// when the balancer is closed, which waits for it.
+	start func(f func(context.Context)) (stop context.CancelFunc)
+	end   func() // ends everything started, and waits
+
+	mu        sync.Mutex
+	closed    bool
+	ip        netip.Addr
+	idle      time.Duration
+	check     Check
+	listeners map[int]*listener
+	targets   map[string]*target
+	turn      uint64 // breaks ties between equally busy targets
+}
+
+type listener struct {
+	*net.TCPListener
+	instancePort int
+}
+
+// New makes a balancer that does nothing until Apply.
+func New(name string, network Network, log *slog.Logger, gone func(id string, leaving time.Time)) *Balancer {
+	b := &Balancer{net: network, log: log.With("balancer", name), gone: gone,
+		listeners: map[int]*listener{}, targets: map[string]*target{}}
+	life, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	b.start = func(f func(context.Context)) context.CancelFunc {
+		ctx, stop := context.WithCancel(life)
+		wg.Go(func() {
+			defer stop()
+			f(ctx)
+		})
+		return stop
+	}
+	b.end = func() {
+		cancel()
+		wg.Wait()
+	}
+	b.start(b.reapIdle)
+	return b
+}
+
+// Apply makes the balancer what the spec says. A listener that cannot be
+// opened is an error; the rest is done all the same.
+func (b *Balancer) Apply(spec Spec) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	err := b.move(spec.IP)
+	b.idle = spec.Idle
+	if lerr := b.listen(spec.Ports); err == nil {
+		err = lerr
+	}
+	changed := b.check != spec.Check
+	b.check = spec.Check
+	for id, t := range b.targets {
+		if want, ok := spec.Targets[id]; !ok || want.IP != t.spec.IP {
+			b.drop(id, t)
+		}
+	}
+	for id, want := range spec.Targets {
+		t, ok := b.targets[id]
+		switch {
+		case !ok:
+			t = b.add(id, want.IP)
+		case !t.spec.Leaving.IsZero() && want.Leaving.IsZero():
+			t.rejoin()
+		case changed:
+			t.startChecks()
+		}
+		if !want.Leaving.IsZero() && t.spec.Leaving.IsZero() {
+			t.leave(want)
+		}
+	}
+	return err
+}
+
+func (b *Balancer) move(ip netip.Addr) error {
+	if b.ip == ip {
+		return nil
+	}
+	if err := b.net.Claim(ip); err != nil {
+		return fmt.Errorf("take address %s: %w", ip, err)
+	}
+	b.ip = ip
+	return nil
+}
+
+func (b *Balancer) listen(ports map[int]int) (err error) {
+	for port, l := range b.listeners {
+		if _, ok := ports[port]; !ok {
+			_ = l.Close()
+			delete(b.listeners, port)
+		}
+	}
+	for port, instancePort := range ports {
+		if l, ok := b.listeners[port]; ok {
+			l.instancePort = instancePort
+			continue
+		}
+		tcp, lerr := b.net.Listen(b.ip, port)
+		if lerr != nil {
+			err = fmt.Errorf("listen on %s port %d: %w", b.ip, port, lerr)
+			continue
+		}
+		l := &listener{tcp, instancePort}
+		b.listeners[port] = l
+		b.start(func(ctx context.Context) { b.accept(ctx, l) })
+	}
+	return err
+}
+
+// Close ends the balancer and every connection through it.
+func (b *Balancer) Close() {
+	b.mu.Lock()
+	b.closed = true
+	for port, l := range b.listeners {
+		_ = l.Close()
+		delete(b.listeners, port)
+	}
+	for id, t := range b.targets {
+		b.drop(id, t)
+	}
+	ip := b.ip
+	b.mu.Unlock()
+	b.end()
+	if ip.IsValid() {
+		if err := b.net.Release(ip); err != nil {
+			b.log.Warn("give back address", "ip", ip, "err", err)
+		}
+	}
+}
+
+// Health is what DescribeInstanceHealth says of a target.
+type Health struct {
+	InService bool
+	Checked   bool // it has been in service, or has failed its checks
+	Leaving   bool
+}
+
+// Health tells how a target is; false if the balancer does not know it.
+func (b *Balancer) Health(id string) (Health, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, ok := b.targets[id]
+	if !ok {
+		return Health{}, false
+	}
+	return Health{InService: t.healthy, Checked: t.checked, Leaving: !t.spec.Leaving.IsZero()}, true
+}
+
+// pick chooses the target for a new connection and counts the connection as
+// its own at once; nil if none is healthy.
+func (b *Balancer) pick() *target {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var best *target
+	b.turn++
+	for _, t := range b.targets {
+		if !t.healthy || t.out {
+			continue
+		}
+		if best == nil || t.busy < best.busy || t.busy == best.busy && t.served < best.served {
+			best = t
+		}
+	}
+	if best != nil {
+		best.busy++
+		best.served = b.turn
+	}
+	return best
+}
+
+// release undoes what pick counted.
+func (b *Balancer) release(t *target) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t.busy--
+	if t.busy == 0 {
+		t.signal()
+	}
+}

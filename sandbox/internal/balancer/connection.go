@@ -1,0 +1,158 @@
+package balancer
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// dialTimeout bounds the connection to a target. AWS does not document its own.
+const dialTimeout = 10 * time.Second
+
+// connection is one client's connection and the one to its target.
+type connection struct {
+	client, target *net.TCPConn
+	once           sync.Once
+}
+
+func (c *connection) close() {
+	c.once.Do(func() {
+		_ = c.client.Close()
+		_ = c.target.Close()
+	})
+}
+
+func (b *Balancer) accept(ctx context.Context, l *listener) {
+	for {
+		client, err := l.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			b.log.Warn("accept", "err", err) // out of file descriptors: wait for some to be closed
+			if !sleepUntil(ctx, time.Now().Add(10*time.Millisecond)) {
+				return
+			}
+			continue
+		}
+		b.start(func(ctx context.Context) { b.serve(ctx, client, l) })
+	}
+}
+
+// serve carries one client's connection to a target and back until both sides
+// are done.
+func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) {
+	t := b.pick()
+	if t == nil {
+		_ = client.Close()
+		return
+	}
+	defer b.release(t)
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	b.mu.Lock()
+	to := netip.AddrPortFrom(t.spec.IP, uint16(l.instancePort))
+	from := b.ip
+	b.mu.Unlock()
+	backend, err := b.net.Dial(ctx, from, to)
+	if err != nil {
+		b.log.Debug("target does not answer", "instance", t.id, "err", err)
+		_ = client.Close()
+		return
+	}
+	c := &connection{client: client, target: backend}
+	if !b.track(t, c) {
+		c.close()
+		return
+	}
+	defer b.untrack(t, c)
+	c.pipe()
+}
+
+// track makes a connection known, so that it can be cut; false if its target
+// is gone already.
+func (b *Balancer) track(t *target, c *connection) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || b.targets[t.id] != t {
+		return false
+	}
+	t.conns[c] = struct{}{}
+	return true
+}
+
+func (b *Balancer) untrack(t *target, c *connection) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(t.conns, c)
+}
+
+// pipe copies both ways; the end of one direction is passed on as a half-close.
+// Between TCP connections io.Copy moves the data inside the kernel.
+func (c *connection) pipe() {
+	defer c.close()
+	var wg sync.WaitGroup
+	wg.Go(func() { c.copy(c.target, c.client) })
+	c.copy(c.client, c.target)
+	wg.Wait()
+}
+
+func (c *connection) copy(to, from *net.TCPConn) {
+	if _, err := io.Copy(to, from); err != nil {
+		c.close()
+		return
+	}
+	_ = to.CloseWrite()
+}
+
+// reapIdle closes connections on which no data has come for the idle timeout.
+// The kernel knows when data last came, so that copying needs no clock.
+func (b *Balancer) reapIdle(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		b.mu.Lock()
+		var open []*connection
+		idle := b.idle
+		for _, t := range b.targets {
+			for c := range t.conns {
+				open = append(open, c)
+			}
+		}
+		b.mu.Unlock()
+		for _, c := range open {
+			if idle > 0 && c.quiet() > idle {
+				c.close()
+			}
+		}
+	}
+}
+
+// quiet is how long no data has come from either side.
+func (c *connection) quiet() time.Duration {
+	return min(lastData(c.client), lastData(c.target))
+}
+
+func lastData(conn *net.TCPConn) (d time.Duration) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			d = time.Duration(info.Last_data_recv) * time.Millisecond
+		}
+	})
+	return d
+}

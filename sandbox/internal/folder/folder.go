@@ -1,0 +1,191 @@
+// Package folder names what lies in a sandbox's folder. The launcher makes the
+// folder, the supervisor and its children fill it; all of them find their
+// files through it and nowhere else.
+package folder
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Folder is the absolute path of a sandbox's folder. Two sandboxes never share one.
+type Folder string
+
+// Info is what a sandbox was started with, in sandbox.json.
+type Info struct {
+	PID     int       `json:"pid"` // of the supervisor, seen from the host; 0 while nothing runs
+	AWSPort int       `json:"awsPort"`
+	APIPort int       `json:"apiPort"`
+	Region  string    `json:"region"`
+	Started time.Time `json:"started"`
+	UserNS  bool      `json:"userNamespace"` // false: started by root on a kernel that refuses user namespaces
+}
+
+// What every AWS client in the sandbox signs with.
+const (
+	AccessKeyID     = "AKIADROVERSANDBOX000"
+	SecretAccessKey = "drover-sandbox"
+)
+
+// maxPath is the longest folder a sandbox can have: a unix socket's path ends
+// at 107 bytes (unix(7)), and run/supervisor.sock is the longest one in it.
+const maxPath = 107 - len("/run/supervisor.sock")
+
+// Locate is the folder a user means by --dir: the flag, else
+// DROVER_SANDBOX_DIR, else the user's state directory.
+func Locate(flag string, getenv func(string) string) (Folder, error) {
+	dir := flag
+	if dir == "" {
+		dir = getenv("DROVER_SANDBOX_DIR")
+	}
+	if dir == "" {
+		state := getenv("XDG_STATE_HOME")
+		if state == "" {
+			home := getenv("HOME")
+			if home == "" {
+				return "", errors.New("neither --dir, DROVER_SANDBOX_DIR, XDG_STATE_HOME nor HOME is set")
+			}
+			state = filepath.Join(home, ".local", "state")
+		}
+		dir = filepath.Join(state, "drover", "sandbox")
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(abs) > maxPath {
+		return "", fmt.Errorf("folder %s has a path of %d bytes, the longest possible is %d", abs, len(abs), maxPath)
+	}
+	return Folder(abs), nil
+}
+
+// Create makes the folder and its standing parts.
+func (f Folder) Create() error {
+	for _, dir := range []string{"", "pki", "etcd", "aws", "logs", "run", "machines"} {
+		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Is reports whether the folder holds a sandbox.
+func (f Folder) Is() bool {
+	_, err := os.Stat(f.Lock())
+	return err == nil
+}
+
+func (f Folder) String() string { return string(f) }
+
+// Lock is flocked by the supervisor for as long as it lives.
+func (f Folder) Lock() string { return f.path("lock") }
+
+// Kubeconfig belongs to the cluster's administrator.
+func (f Folder) Kubeconfig() string { return f.path("kubeconfig") }
+
+// PKI holds the certificate authority and what it signed for the control plane.
+func (f Folder) PKI() string { return f.path("pki") }
+
+// Etcd is the control plane's store.
+func (f Folder) Etcd() string { return f.path("etcd") }
+
+// EtcdSocket is where etcd listens.
+func (f Folder) EtcdSocket() string { return f.path("run", "etcd.sock") }
+
+// Socket is where the supervisor listens.
+func (f Folder) Socket() string { return f.path("run", "supervisor.sock") }
+
+// ResolvConf is /etc/resolv.conf inside the sandbox.
+func (f Folder) ResolvConf() string { return f.path("run", "resolv.conf") }
+
+// CloudConfig configures the cloud-controller-manager.
+func (f Folder) CloudConfig() string { return f.path("run", "cloud.conf") }
+
+// CCMKubeconfig is the cloud-controller-manager's.
+func (f Folder) CCMKubeconfig() string { return f.path("pki", "ccm.kubeconfig") }
+
+// Cluster is the record of the EKS cluster that exists, if one does.
+func (f Folder) Cluster() string { return f.path("cluster.json") }
+
+// Logs holds one file for each component.
+func (f Folder) Logs() string { return f.path("logs") }
+
+// Log is the file that takes a component's output.
+func (f Folder) Log(component string) string { return f.path("logs", component+".log") }
+
+// Machines holds a folder for each machine.
+func (f Folder) Machines() string { return f.path("machines") }
+
+// Machine is the folder of one machine.
+func (f Folder) Machine(id string) string { return f.path("machines", id) }
+
+func (f Folder) path(parts ...string) string {
+	return filepath.Join(append([]string{string(f)}, parts...)...)
+}
+
+// ReadInfo is the zero Info if the sandbox was never started.
+func (f Folder) ReadInfo() (Info, error) {
+	var info Info
+	err := ReadJSON(f.path("sandbox.json"), &info)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Info{}, nil
+	}
+	return info, err
+}
+
+// WriteInfo replaces sandbox.json.
+func (f Folder) WriteInfo(info Info) error { return WriteJSON(f.path("sandbox.json"), info) }
+
+// ReadJSON reads a file into v.
+func ReadJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// WriteJSON replaces a file by v as a whole: a reader never sees half of it,
+// not even after a crash.
+func WriteJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(append(data, '\n'))
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return nil
+}
+
+// RemoveAll removes a folder. Unlike os.RemoveAll it also opens what its owner
+// closed to himself, as overlay file systems do with their work folders.
+func RemoveAll(path string) error {
+	if os.RemoveAll(path) == nil {
+		return nil
+	}
+	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+		if entry != nil && entry.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return err
+	})
+	return errors.Join(err, os.RemoveAll(path))
+}

@@ -1,0 +1,92 @@
+// Package images says what runs when a pod names an image. The sandbox has no
+// registry and no layers: an image is a name that stands for a program of this
+// machine, with the settings that a container runtime takes from an image's
+// config. The runtime in package cri asks it for every container it creates.
+package images
+
+import (
+	"path"
+	"strings"
+	"syscall"
+)
+
+// PodBinary is where drover-sandbox-pod, which carries the programs below,
+// appears inside every container.
+const PodBinary = "/.drover/drover-sandbox-pod"
+
+// Image is the part of an image's config that a runtime acts on.
+type Image struct {
+	Entrypoint []string       // replaced by a container's command
+	Cmd        []string       // replaced by a container's command or args
+	Env        []string       // KEY=value, below the container's own
+	StopSignal syscall.Signal // what ends the program gracefully
+	User       int64          // only reported: every process runs as the sandbox's one user
+	TakesPorts bool           // the declared container ports are appended to Entrypoint
+}
+
+// table is read from the top; the first match wins.
+var table = []struct {
+	match func(repository string) bool
+	image Image
+}{
+	{
+		match: func(repo string) bool { return strings.Contains(path.Base(repo), "echoserver") },
+		image: Image{Entrypoint: []string{PodBinary, "echoserver"}, StopSignal: syscall.SIGTERM},
+	},
+	{
+		// nginx/nginx-ingress declares STOPSIGNAL SIGTERM and its controller quits nginx gracefully on it;
+		// SIGQUIT does the same there, and is what the nginx image below it would get.
+		match: func(repo string) bool { return strings.Contains(path.Base(repo), "nginx-ingress") },
+		image: Image{Entrypoint: []string{PodBinary, "nginx-ingress"}, StopSignal: syscall.SIGQUIT, User: 101},
+	},
+	{
+		match: func(repo string) bool { return path.Base(repo) == "nginx" },
+		image: Image{
+			Entrypoint: []string{PodBinary, "nginx"},
+			Cmd:        []string{"nginx", "-g", "daemon off;"},
+			StopSignal: syscall.SIGQUIT,
+		},
+	},
+	{
+		match: func(string) bool { return true },
+		image: Image{Entrypoint: []string{PodBinary, "standin"}, StopSignal: syscall.SIGTERM, TakesPorts: true},
+	},
+}
+
+// Lookup returns the image that a reference such as
+// registry.k8s.io/echoserver:1.10 stands for. Every reference stands for one:
+// a name nobody knows is a stand-in that answers on its declared ports.
+func Lookup(reference string) Image {
+	repo := repository(reference)
+	for _, row := range table {
+		if row.match(repo) {
+			return row.image
+		}
+	}
+	return Image{} // not reached: the last row matches all
+}
+
+// repository cuts the tag and the digest from a reference.
+func repository(reference string) string {
+	repo, _, _ := strings.Cut(reference, "@")
+	if tag := strings.LastIndexByte(repo, ':'); tag > strings.LastIndexByte(repo, '/') {
+		repo = repo[:tag]
+	}
+	return repo
+}
+
+// Argv is the command line of a container: command and args are the
+// container's own, ports its declared ones as "8080/TCP".
+func (i Image) Argv(command, args, ports []string) []string {
+	if len(command) > 0 {
+		return append(append([]string{}, command...), args...)
+	}
+	argv := append([]string{}, i.Entrypoint...)
+	if i.TakesPorts {
+		return append(argv, ports...)
+	}
+	if len(args) > 0 {
+		return append(argv, args...)
+	}
+	return append(argv, i.Cmd...)
+}

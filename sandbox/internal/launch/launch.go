@@ -1,0 +1,339 @@
+// Package launch is the sandbox seen from the host: it makes the namespaces
+// and starts the supervisor in them, finds a sandbox that runs, runs commands
+// in its network, and ends it. Nothing of it stays: once a sandbox is ready
+// the launcher's work is done.
+package launch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/pki"
+)
+
+// readyWithin is how long a start may take before it is given up. It takes
+// about 5 s on two idle cores.
+const readyWithin = 60 * time.Second
+
+// apiHosts are the names and addresses that the API server has: for the host,
+// for nodes, and for pods (the first address of the service range).
+var apiHosts = []string{
+	"127.0.0.1", "localhost", "100.64.0.1", "10.100.0.1",
+	"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
+}
+
+// DefaultRegion is where a sandbox is if nobody says otherwise.
+const DefaultRegion = "us-west-2"
+
+// Options is what a user says about a sandbox to start.
+type Options struct {
+	Dir      folder.Folder
+	AWSPort  int                                          // 0: the one it had the last time, else any that is free
+	APIPort  int                                          // as AWSPort
+	Region   string                                       // "": the one it had the last time, else DefaultRegion
+	Program  string                                       // this program
+	Env      []string                                     // this process's environment
+	Progress func(waitingFor string, since time.Duration) // called now and then while the sandbox starts
+}
+
+// Start starts a sandbox and returns when it is ready. One that runs already
+// is left as it is; the bool says so.
+func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
+	if err := o.Dir.Create(); err != nil {
+		return Sandbox{}, false, &problem.Error{Kind: problem.Usage, Op: "create the sandbox's folder", Err: err,
+			Fix: "choose another folder with --dir"}
+	}
+	lock, err := takeLock(o.Dir)
+	if errors.Is(err, errHeld) {
+		box, err := join(ctx, o)
+		if errors.Is(err, ErrNotRunning) { // it ended just now, or somebody only looked
+			return Start(ctx, o)
+		}
+		return box, true, err
+	}
+	if err != nil {
+		return Sandbox{}, false, err
+	}
+	defer func() { _ = lock.Close() }()
+	if err := checkPrograms(o); err != nil {
+		return Sandbox{}, false, err
+	}
+	isolation, err := probe(ctx, o.Program)
+	if err != nil {
+		return Sandbox{}, false, err
+	}
+	box, err := launch(ctx, o, lock, isolation)
+	return box, false, err
+}
+
+// join waits until a sandbox that somebody else started is ready.
+func join(ctx context.Context, o Options) (Sandbox, error) {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	box, err := Find(o.Dir)
+	for err == nil && box.PID == 0 { // it was locked this very moment
+		if err = pause(ctx); err == nil {
+			box, err = Find(o.Dir)
+		}
+	}
+	if err != nil {
+		return Sandbox{}, err
+	}
+	if err := box.matches(o); err != nil {
+		return Sandbox{}, err
+	}
+	return box, awaitReady(ctx, box, o.Progress)
+}
+
+// matches refuses options that the running sandbox cannot take on.
+func (b Sandbox) matches(o Options) error {
+	var differs string
+	switch {
+	case o.AWSPort != 0 && o.AWSPort != b.AWSPort:
+		differs = fmt.Sprintf("its AWS endpoint has port %d, not %d", b.AWSPort, o.AWSPort)
+	case o.APIPort != 0 && o.APIPort != b.APIPort:
+		differs = fmt.Sprintf("its API server has port %d, not %d", b.APIPort, o.APIPort)
+	case o.Region != "" && o.Region != b.Region:
+		differs = fmt.Sprintf("its region is %s, not %s", b.Region, o.Region)
+	default:
+		return nil
+	}
+	return &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("start the sandbox in %s", o.Dir),
+		Err: errors.New("one runs there already, and " + differs),
+		Fix: "stop it first (drover sandbox stop), or choose another folder with --dir"}
+}
+
+// launch starts the supervisor and waits until the sandbox is ready.
+func launch(ctx context.Context, o Options, lock *os.File, isolation isolation) (Sandbox, error) {
+	info, err := o.Dir.ReadInfo()
+	if err != nil {
+		return Sandbox{}, err
+	}
+	info.PID = 0 // until the supervisor runs: whoever looks must not take the old one for it
+	if err := o.Dir.WriteInfo(info); err != nil {
+		return Sandbox{}, err
+	}
+	aws, api, err := listeners(o, &info)
+	if err != nil {
+		return Sandbox{}, err
+	}
+	defer func() { _ = aws.Close(); _ = api.Close() }()
+	info.Region = cmp.Or(o.Region, info.Region, DefaultRegion)
+	if _, err := pki.Prepare(pki.Cluster{
+		Dir: o.Dir.PKI(), Kubeconfig: o.Dir.Kubeconfig(),
+		Server: fmt.Sprintf("https://127.0.0.1:%d", info.APIPort), Hosts: apiHosts,
+	}); err != nil {
+		return Sandbox{}, fmt.Errorf("prepare certificates: %w", err)
+	}
+	supervisor, err := startSupervisor(o, info, isolation, lock, aws, api)
+	if err != nil {
+		return Sandbox{}, err
+	}
+	info.PID, info.Started, info.UserNS = supervisor.cmd.Process.Pid, time.Now().UTC(), isolation == userNamespace
+	box := Sandbox{Info: info, Dir: o.Dir}
+	err = o.Dir.WriteInfo(info)
+	if err == nil {
+		err = supervisor.await(ctx, box, o.Progress)
+	}
+	if err != nil {
+		supervisor.end()
+		return Sandbox{}, err
+	}
+	return box, nil
+}
+
+// listeners opens the two ports on the host's loopback, before anything is
+// started: a port that is taken is the most likely mistake.
+func listeners(o Options, info *folder.Info) (aws, api *os.File, err error) {
+	aws, err = listen("--aws-port", o.AWSPort, &info.AWSPort)
+	if err != nil {
+		return nil, nil, err
+	}
+	api, err = listen("--api-port", o.APIPort, &info.APIPort)
+	if err != nil {
+		_ = aws.Close()
+		return nil, nil, err
+	}
+	return aws, api, nil
+}
+
+// listen opens the wanted port, else the kept one, else any, and keeps it.
+func listen(flag string, wanted int, kept *int) (*os.File, error) {
+	if wanted != 0 {
+		*kept = wanted
+	}
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: *kept})
+	if err != nil {
+		fix := fmt.Sprintf("end the program that uses port %d, or choose another one with %s", *kept, flag)
+		if errors.Is(err, unix.EACCES) {
+			fix = "choose a port above 1023 with " + flag
+		}
+		return nil, &problem.Error{Kind: problem.Refused, Op: "open the sandbox's port", Err: err, Fix: fix}
+	}
+	defer func() { _ = l.Close() }()
+	*kept = l.Addr().(*net.TCPAddr).Port
+	return l.File()
+}
+
+// process is the supervisor, until it is ready.
+type process struct {
+	cmd    *exec.Cmd
+	ended  chan struct{}
+	report io.ReadCloser // what it has to say if it fails to start; ends when it has started
+	log    string
+}
+
+// The supervisor's inherited files, in the order that Supervise expects.
+const (
+	lockFD = 3 + iota
+	awsFD
+	apiFD
+	reportFD
+)
+
+func startSupervisor(o Options, info folder.Info, isolation isolation, lock, aws, api *os.File) (*process, error) {
+	out, err := os.OpenFile(o.Dir.Log("supervisor"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = out.Close() }()
+	report, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tell.Close() }()
+	// No context: what is started here outlives this process.
+	cmd := exec.CommandContext(context.Background(), o.Program, "supervise", "--dir", o.Dir.String(), "--region", info.Region,
+		"--aws-port", fmt.Sprint(info.AWSPort), "--api-port", fmt.Sprint(info.APIPort))
+	cmd.Args[0] = "drover-sandbox"
+	cmd.Dir = "/"
+	cmd.Env = append(slices.Clone(o.Env), "PATH="+searchPath(o.Env))
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.ExtraFiles = []*os.File{lock, aws, api, tell}
+	cmd.SysProcAttr = isolation.attributes()
+	cmd.SysProcAttr.Setsid = true // it outlives the terminal
+	if err := cmd.Start(); err != nil {
+		_ = report.Close()
+		return nil, fmt.Errorf("start the supervisor: %w", err)
+	}
+	p := &process{cmd: cmd, ended: make(chan struct{}), report: report, log: o.Dir.Log("supervisor")}
+	go func() {
+		_ = cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// await returns when the sandbox is ready, or why it never will be.
+func (p *process) await(ctx context.Context, box Sandbox, progress func(string, time.Duration)) error {
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = p.report.Close() })
+	defer stop()
+	failure, err := io.ReadAll(p.report)
+	if err == nil && len(failure) > 0 {
+		err = errors.New(strings.TrimSpace(string(failure)))
+	}
+	if err != nil {
+		return p.explain(err)
+	}
+	gone, ended := context.WithCancelCause(ctx)
+	defer ended(nil)
+	go func() {
+		select {
+		case <-p.ended:
+			ended(errors.New("the supervisor ended"))
+		case <-gone.Done():
+		}
+	}()
+	if err := awaitReady(gone, box, progress); err != nil {
+		return p.explain(err, failing(box)...)
+	}
+	return nil
+}
+
+func (p *process) explain(err error, notes ...string) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &problem.Error{Kind: problem.Outside, Op: "start the sandbox", Err: err, Notes: notes,
+		Fix: "see why in " + filepath.Dir(p.log) + ", then start it again"}
+}
+
+// failing names the components that keep ending, with the last line that each has logged.
+func failing(box Sandbox) []string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	status, err := box.Status(ctx)
+	if err != nil {
+		return nil // the supervisor's own end says enough
+	}
+	var notes []string
+	for _, c := range status.Components {
+		if c.Restarts > 0 {
+			notes = append(notes, fmt.Sprintf("%s ended %d times (%s): %s", c.Name, c.Restarts, c.Ended, lastLine(box.Dir.Log(c.Name))))
+		}
+	}
+	return notes
+}
+
+func lastLine(path string) string {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	text := strings.TrimSpace(string(data))
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// end ends what was started, and all below it.
+func (p *process) end() {
+	_ = p.cmd.Process.Kill()
+	<-p.ended
+}
+
+// searchPath is the user's PATH and the folders of programs for administrators,
+// where distributions put nginx and nft.
+func searchPath(env []string) string {
+	path := "/usr/local/sbin:/usr/sbin:/sbin"
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, "PATH="); ok && value != "" {
+			path = value + ":" + path
+		}
+	}
+	return path
+}
+
+var errHeld = errors.New("the lock is held")
+
+// takeLock locks the folder, or returns errHeld. The lock is the supervisor's:
+// it inherits the open file, and the kernel unlocks it when it ends.
+func takeLock(dir folder.Folder) (*os.File, error) {
+	f, err := os.OpenFile(dir.Lock(), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	_ = f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errHeld
+	}
+	return nil, fmt.Errorf("lock %s: %w", dir.Lock(), err)
+}

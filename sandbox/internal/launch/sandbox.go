@@ -1,0 +1,163 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/ready"
+	"github.com/droverhq/drover/sandbox/internal/supervisor"
+)
+
+// Sandbox is a sandbox that runs.
+type Sandbox struct {
+	folder.Info
+	Dir folder.Folder
+}
+
+// Find is the sandbox that runs in a folder. It returns a problem.Error if
+// none does. Its PID is 0 while it is being started.
+func Find(dir folder.Folder) (Sandbox, error) {
+	if dir.Is() {
+		lock, err := takeLock(dir)
+		switch {
+		case errors.Is(err, errHeld):
+			info, err := dir.ReadInfo()
+			return Sandbox{Info: info, Dir: dir}, err
+		case err != nil:
+			return Sandbox{}, err
+		}
+		_ = lock.Close()
+	}
+	return Sandbox{}, &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("find the sandbox in %s", dir),
+		Err: ErrNotRunning, Fix: "drover sandbox start"}
+}
+
+// ErrNotRunning is why Find finds no sandbox.
+var ErrNotRunning = errors.New("it does not run")
+
+// Endpoint is the URL of the AWS endpoint.
+func (b Sandbox) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d", b.AWSPort) }
+
+// Server is the URL of the API server.
+func (b Sandbox) Server() string { return fmt.Sprintf("https://127.0.0.1:%d", b.APIPort) }
+
+// Variable is one of the environment.
+type Variable struct{ Name, Value string }
+
+// Env is what points AWS clients and kubectl at the sandbox.
+func (b Sandbox) Env() []Variable {
+	return []Variable{
+		{"AWS_ENDPOINT_URL", b.Endpoint()},
+		{"AWS_ACCESS_KEY_ID", folder.AccessKeyID},
+		{"AWS_SECRET_ACCESS_KEY", folder.SecretAccessKey},
+		{"AWS_REGION", b.Region},
+		{"AWS_DEFAULT_REGION", b.Region},
+		{"AWS_EC2_METADATA_DISABLED", "true"},
+		{"KUBECONFIG", b.Dir.Kubeconfig()},
+	}
+}
+
+// Unset are variables that would win over those of Env, or go along with
+// credentials that they do not belong to.
+func Unset() []string { return []string{"AWS_PROFILE", "AWS_SESSION_TOKEN"} }
+
+// Status asks the supervisor what everything is doing.
+func (b Sandbox) Status(ctx context.Context) (supervisor.Status, error) {
+	var status supervisor.Status
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", b.Dir.Socket())
+		},
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://supervisor/status", nil)
+	if err != nil {
+		return status, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return status, fmt.Errorf("ask the supervisor: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return status, json.NewDecoder(resp.Body).Decode(&status)
+}
+
+// tick is the rhythm in which a sandbox that starts or stops is looked at.
+const tick = 100 * time.Millisecond
+
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(tick):
+		return nil
+	}
+}
+
+// awaitReady returns when the AWS endpoint answers and the API server is ready.
+func awaitReady(ctx context.Context, box Sandbox, progress func(string, time.Duration)) error {
+	ca, err := os.ReadFile(filepath.Join(box.Dir.PKI(), "ca.crt"))
+	if err != nil {
+		return err
+	}
+	client, begin := ready.Client(ca), time.Now()
+	for _, server := range []struct{ what, url string }{
+		{"the AWS endpoint", box.Endpoint() + "/_sandbox/ready"},
+		{"the API server", box.Server() + "/readyz"},
+	} {
+		err := ready.Await(ctx, client, server.url, func() { progress(server.what, time.Since(begin)) })
+		if errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("waited %s for %s", time.Since(begin).Round(time.Second), server.what)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Logs are the names of the components that have written a log.
+func Logs(dir folder.Folder) ([]string, error) {
+	entries, err := os.ReadDir(dir.Logs())
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if name, ok := strings.CutSuffix(entry.Name(), ".log"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// CopyLog writes a component's log to w and, if follow is set, what is added
+// to it until ctx is done.
+func CopyLog(ctx context.Context, w io.Writer, dir folder.Folder, component string, follow bool) error {
+	f, err := os.Open(dir.Log(filepath.Base(component)))
+	if err != nil {
+		return &problem.Error{Kind: problem.Usage, Op: "read the log of " + component, Err: err,
+			Fix: "drover sandbox logs (lists those that are there)"}
+	}
+	defer func() { _ = f.Close() }()
+	for {
+		if _, err := io.Copy(w, f); err != nil {
+			return err
+		}
+		if !follow || pause(ctx) != nil {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/droverhq/drover/sandbox/internal/supervisor"
+)
+
+// Supervise is the supervisor's side of the start: it takes over the files
+// that the launcher opened on the host, and tells it whether it could start.
+func Supervise(ctx context.Context, c supervisor.Config) error {
+	for fd := lockFD; fd <= reportFD; fd++ {
+		unix.CloseOnExec(fd) // they are this process's alone
+	}
+	report := os.NewFile(reportFD, "report")
+	err := supervise(ctx, c, func() { _ = report.Close() })
+	if err != nil {
+		_, _ = fmt.Fprintln(report, err) // to nobody, if it had started
+	}
+	return err
+}
+
+func supervise(ctx context.Context, c supervisor.Config, ready func()) error {
+	var err error
+	if c.AWS, err = inherited(awsFD); err != nil {
+		return err
+	}
+	if c.API, err = inherited(apiFD); err != nil {
+		return err
+	}
+	return supervisor.Run(ctx, c, ready)
+}
+
+func inherited(fd uintptr) (net.Listener, error) {
+	f := os.NewFile(fd, "listener")
+	defer func() { _ = f.Close() }()
+	return net.FileListener(f)
+}

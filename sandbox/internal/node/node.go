@@ -1,0 +1,189 @@
+// Package node is one machine of the sandbox: a real kubelet and a real
+// kube-proxy in one process, over the container runtime of package cri. The
+// supervisor starts it as the first process of new PID, network, mount, UTS
+// and IPC namespaces, so its end is the end of everything that ran on it.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"github.com/droverhq/drover/sandbox/internal/cri"
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/machine"
+	"github.com/droverhq/drover/sandbox/internal/podnet"
+)
+
+// uplink is the machine's link to the VPC, which the supervisor sets up.
+const uplink = "eth0"
+
+// Config is what a node needs to know. In the machine's folder lie
+// kubelet.kubeconfig, proxy.kubeconfig, kubelet.crt and kubelet.key.
+type Config struct {
+	Dir        folder.Folder
+	Machine    machine.Machine
+	API        string // URL of the API server
+	PodProgram string // path of drover-sandbox-pod
+}
+
+func (c Config) file(name string) string { return filepath.Join(c.Dir.Machine(c.Machine.ID), name) }
+
+// Run is the machine's life. It waits until the supervisor has set up the
+// machine's link, and ends with everything on it when ctx is done, or when
+// kube-proxy fails.
+func Run(ctx context.Context, c Config) (err error) {
+	if err := setVersion(c.Machine.KubeletVersion); err != nil {
+		return err
+	}
+	if err := unix.Sethostname([]byte(c.Machine.NodeName)); err != nil {
+		return fmt.Errorf("set hostname: %w", err)
+	}
+	if err := prepareMounts(c); err != nil {
+		return fmt.Errorf("prepare the machine's file system: %w", err)
+	}
+	network, err := c.network(ctx)
+	if err != nil {
+		return err
+	}
+	runtime, err := cri.New(ctx, cri.Config{Network: network, PodProgram: c.PodProgram, Scratch: scratchDir})
+	if err != nil {
+		return fmt.Errorf("start the container runtime: %w", err)
+	}
+	defer func() { err = errors.Join(err, runtime.Close(context.WithoutCancel(ctx))) }()
+	tasks, ctx := errgroup.WithContext(ctx)
+	tasks.Go(func() error { return startKubelet(ctx, c, runtime) })
+	tasks.Go(func() error { return runProxy(ctx, c) })
+	tasks.Go(func() error { return runtime.ServeStreams(ctx) })
+	if err := tasks.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// network waits for the machine's link and connects pods over it.
+func (c Config) network(ctx context.Context) (*podnet.Network, error) {
+	address, err := netip.ParseAddr(c.Machine.PrivateIP)
+	if err != nil {
+		return nil, fmt.Errorf("private address of %s: %w", c.Machine.ID, err)
+	}
+	prefix, err := netip.ParsePrefix(c.Machine.PodCIDR)
+	if err != nil {
+		return nil, fmt.Errorf("pod range of %s: %w", c.Machine.ID, err)
+	}
+	if err := awaitUplink(ctx, address); err != nil {
+		return nil, fmt.Errorf("wait for the machine's link: %w", err)
+	}
+	pool, err := podnet.OpenPool(prefix, c.file("pod-addresses.json"), time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return podnet.New(uplink, pool)
+}
+
+// awaitUplink returns when the machine has its address and a default route,
+// which is the last that the supervisor sets up.
+func awaitUplink(ctx context.Context, address netip.Addr) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !uplinkIsUp(address) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func uplinkIsUp(address netip.Addr) bool {
+	link, err := netlink.LinkByName(uplink)
+	if err != nil {
+		return false
+	}
+	addrs, err := netlink.AddrList(link, netlink.FAMILY_V4)
+	if err != nil || len(addrs) == 0 || addrs[0].IP.String() != address.String() {
+		return false
+	}
+	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Dst: nil, LinkIndex: link.Attrs().Index},
+		netlink.RT_FILTER_DST|netlink.RT_FILTER_OIF)
+	return err == nil && len(routes) > 0
+}
+
+// Fixed paths in the machine's own mount namespace, whatever the sandbox's
+// folder is called: unix sockets below them must not get too long.
+const (
+	kubeletDir = "/run/kubelet"
+	scratchDir = "/run/scratch"
+	podLogsDir = "/var/log/pods" // where a kubelet's logs are looked for
+)
+
+// prepareMounts gives the machine its own /proc, /run and /var/log. A kubelet
+// writes to the latter two wherever it is told to keep its files.
+func prepareMounts(c Config) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("make mounts private: %w", err)
+	}
+	// Where /proc is masked, as in some containers, the kernel refuses a fresh one; the one there will do.
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil && !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("mount /proc: %w", err)
+	}
+	for _, dir := range []string{"/run", "/var/log"} {
+		if err := replace(dir, c.Dir.String(), filepath.Dir(c.PodProgram)); err != nil {
+			return fmt.Errorf("replace %s: %w", dir, err)
+		}
+	}
+	for inside, outside := range map[string]string{kubeletDir: c.file("kubelet"), podLogsDir: c.file("pods")} {
+		if err := bindDir(outside, inside); err != nil {
+			return err
+		}
+	}
+	return os.Mkdir(scratchDir, 0o700)
+}
+
+// replace mounts an empty directory in memory over dir. What of keep lies in
+// it stays reachable.
+func replace(dir string, keep ...string) error {
+	kept := map[string]*os.File{}
+	for _, path := range keep {
+		rel, err := filepath.Rel(dir, path)
+		if err != nil || !filepath.IsLocal(rel) {
+			continue
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = f.Close() }()
+		kept[path] = f
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "mode=755"); err != nil {
+		return err
+	}
+	for path, f := range kept {
+		if err := bindDir(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bindDir(source, target string) error {
+	for _, dir := range []string{source, target} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mount(source, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return fmt.Errorf("bind %s to %s: %w", source, target, err)
+	}
+	return nil
+}

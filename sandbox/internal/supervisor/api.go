@@ -1,0 +1,163 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/machine"
+)
+
+// Status is what the sandbox is doing; PIDs are the host's.
+type Status struct {
+	Components []ComponentStatus `json:"components"`
+	Machines   []MachineStatus   `json:"machines"`
+}
+
+// ComponentStatus is a component and what it is doing.
+type ComponentStatus struct {
+	Name string `json:"name"`
+	State
+}
+
+func (s *supervisor) listen(ctx context.Context) (net.Listener, error) {
+	if err := os.Remove(s.Dir.Socket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var config net.ListenConfig
+	return config.Listen(ctx, "unix", s.Dir.Socket())
+}
+
+// serve answers on the socket until ctx is done.
+func (s *supervisor) serve(ctx context.Context, l net.Listener) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.status()) })
+	mux.HandleFunc("GET /machines", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.machineStatuses()) })
+	mux.HandleFunc("PUT /machines/{id}", func(w http.ResponseWriter, r *http.Request) {
+		var m machine.Machine
+		order(w, errors.Join(json.NewDecoder(r.Body).Decode(&m), sameID(m.ID, r.PathValue("id"))),
+			func() error { return s.runMachine(m) })
+	})
+	mux.HandleFunc("DELETE /machines/{id}", func(w http.ResponseWriter, r *http.Request) {
+		order(w, nil, func() error { return s.terminateMachine(r.PathValue("id")) })
+	})
+	mux.HandleFunc("PUT /cluster", func(w http.ResponseWriter, r *http.Request) {
+		var c machine.Cluster
+		order(w, json.NewDecoder(r.Body).Decode(&c), func() error { return s.orderCluster(r.Context(), c) })
+	})
+	mux.HandleFunc("DELETE /cluster", func(w http.ResponseWriter, _ *http.Request) {
+		order(w, nil, s.deleteCluster)
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		slog.Error("serve the supervisor's socket", "error", err)
+	}
+}
+
+func sameID(body, path string) error {
+	if body != path {
+		return errors.New("the machine's id is not the one in the path")
+	}
+	return nil
+}
+
+// order carries out an order whose reading gave err.
+func order(w http.ResponseWriter, err error, do func() error) {
+	status := http.StatusBadRequest
+	if err == nil {
+		status, err = http.StatusInternalServerError, do()
+	}
+	if err != nil {
+		slog.Error("order failed", "error", err)
+		http.Error(w, err.Error(), status)
+	}
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+func (s *supervisor) status() Status {
+	s.mu.Lock()
+	components := []*component{s.controlplane, s.aws}
+	if s.ccm != nil {
+		components = append(components, s.ccm)
+	}
+	s.mu.Unlock()
+	var status Status
+	for _, c := range components {
+		status.Components = append(status.Components, ComponentStatus{Name: c.name, State: c.now()})
+	}
+	status.Machines = s.machineStatuses()
+	onHost := hostPIDs()
+	for i := range status.Components {
+		status.Components[i].PID = onHost[status.Components[i].PID]
+	}
+	for i := range status.Machines {
+		status.Machines[i].PID = onHost[status.Machines[i].PID]
+	}
+	return status
+}
+
+// hostPIDs maps the PIDs of this process's children to those that the host
+// knows them by: /proc is the host's.
+func hostPIDs() map[int]int {
+	pids := map[int]int{}
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	if err != nil {
+		return pids
+	}
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread ended
+		}
+		for child := range strings.FieldsSeq(string(children)) {
+			if inner, err := innerPID(child); err == nil {
+				pids[inner], _ = strconv.Atoi(child)
+			}
+		}
+	}
+	return pids
+}
+
+// innerPID is the PID of a child of this process in this process's own
+// namespace. NSpid lists a process's PIDs from /proc's namespace inwards; a
+// machine has one of its own below ours.
+func innerPID(child string) (int, error) {
+	status, err := os.ReadFile(filepath.Join("/proc", child, "status"))
+	if err != nil {
+		return 0, err
+	}
+	ours, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	depth := len(nsPIDs(ours)) - 1
+	pids := nsPIDs(status)
+	if len(pids) <= depth {
+		return 0, fs.ErrNotExist
+	}
+	return strconv.Atoi(pids[depth])
+}
+
+func nsPIDs(status []byte) []string {
+	for line := range strings.Lines(string(status)) {
+		if list, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			return strings.Fields(list)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/machine"
+	"github.com/droverhq/drover/sandbox/internal/pki"
+)
+
+// node is a machine and the process that it is.
+type node struct {
+	*component
+	machine     machine.Machine
+	terminating chan struct{} // non-nil once it is being terminated; closed when nothing is left
+}
+
+// errClosing answers orders that come while the sandbox stops.
+var errClosing = errors.New("the sandbox is stopping")
+
+// instanceID is also what keeps an order from naming a file elsewhere.
+var instanceID = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
+
+// restoreMachines starts the machines whose record is in the folder.
+func (s *supervisor) restoreMachines() error {
+	entries, err := os.ReadDir(s.Dir.Machines())
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		var m machine.Machine
+		err := folder.ReadJSON(s.machineFile(entry.Name()), &m)
+		if errors.Is(err, fs.ErrNotExist) {
+			// Its creation or its removal was cut short.
+			err = folder.RemoveAll(s.Dir.Machine(entry.Name()))
+		} else if err == nil {
+			err = s.runMachine(m)
+		}
+		if err != nil {
+			return fmt.Errorf("restore machine %s: %w", entry.Name(), err)
+		}
+	}
+	return nil
+}
+
+// runMachine starts a machine, unless it runs.
+func (s *supervisor) runMachine(m machine.Machine) error {
+	if err := validate(m); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return errClosing
+	}
+	if old, ok := s.machines[m.ID]; ok {
+		if old.terminating != nil {
+			return fmt.Errorf("%s is being terminated", m.ID)
+		}
+		return nil
+	}
+	if err := s.prepare(m); err != nil {
+		return err
+	}
+	n := &node{machine: m}
+	n.component = s.nodeComponent(m)
+	s.machines[m.ID] = n
+	n.run()
+	slog.Info("machine started", "machine", m.ID, "address", m.PrivateIP)
+	return nil
+}
+
+// prepare writes what the node process starts with. The record comes last: a
+// machine that has one can be started.
+func (s *supervisor) prepare(m machine.Machine) error {
+	dir := s.Dir.Machine(m.ID)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	server := fmt.Sprintf("https://%s:%d", APIAddress, s.APIPort)
+	if err := s.ca.PrepareNode(pki.Node{Dir: dir, Name: m.NodeName, IP: m.PrivateIP, Server: server}); err != nil {
+		return err
+	}
+	return folder.WriteJSON(s.machineFile(m.ID), m)
+}
+
+// nodeComponent is the process that a machine is.
+func (s *supervisor) nodeComponent(m machine.Machine) *component {
+	return &component{
+		name:   "node-" + m.ID,
+		log:    s.Dir.Log("node-" + m.ID),
+		start:  func(out *os.File) (*child, error) { return s.boot(m, out) },
+		grace:  0, // a machine is switched off
+		reaper: s.reaper,
+		ending: func() {
+			if err := cut(m.ID); err != nil {
+				slog.Error("cut the link of a machine", "machine", m.ID, "error", err)
+			}
+		},
+	}
+}
+
+// boot starts a machine's process, the first one in process, network and mount
+// namespaces of its own. It begins its work when a line on its standard input
+// tells it that its network stands.
+func (s *supervisor) boot(m machine.Machine, out *os.File) (*child, error) {
+	begin, tell, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = begin.Close(); _ = tell.Close() }()
+	cmd := s.command(nil, "node", "--machine", s.machineFile(m.ID), "--api-port", strconv.Itoa(s.APIPort))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = begin, out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS |
+			syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
+	}
+	child, err := s.reaper.start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	err = s.reaper.alive(child, func(pidfd int) error { return connect(m, child.pid, pidfd) })
+	if err == nil {
+		_, err = tell.WriteString("\n")
+	}
+	if err != nil {
+		s.reaper.signal(child, syscall.SIGKILL)
+		<-child.done
+		return nil, err
+	}
+	return child, nil
+}
+
+// terminateMachine ends a machine and returns when nothing of it is left.
+func (s *supervisor) terminateMachine(id string) error {
+	if !instanceID.MatchString(id) {
+		return fmt.Errorf("%q is no instance ID", id)
+	}
+	s.mu.Lock()
+	n, ok := s.machines[id]
+	if !ok {
+		s.mu.Unlock()
+		return nil
+	}
+	if n.terminating != nil {
+		s.mu.Unlock()
+		<-n.terminating
+		return nil
+	}
+	n.terminating = make(chan struct{})
+	s.mu.Unlock()
+
+	n.stop()
+	err := errors.Join(disconnect(id), s.forget(id))
+	s.mu.Lock()
+	delete(s.machines, id)
+	s.mu.Unlock()
+	close(n.terminating)
+	slog.Info("machine terminated", "machine", id)
+	return err
+}
+
+// forget removes a machine's files, the record first: half of a folder must
+// not come back to life.
+func (s *supervisor) forget(id string) error {
+	if err := os.Remove(s.machineFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return folder.RemoveAll(s.Dir.Machine(id))
+}
+
+func (s *supervisor) machineFile(id string) string {
+	return filepath.Join(s.Dir.Machine(id), "machine.json")
+}
+
+func validate(m machine.Machine) error {
+	if !instanceID.MatchString(m.ID) {
+		return fmt.Errorf("%q is no instance ID", m.ID)
+	}
+	if ip := net.ParseIP(m.PrivateIP); ip == nil || ip.To4() == nil {
+		return fmt.Errorf("machine %s: private address %q is no IPv4 address", m.ID, m.PrivateIP)
+	}
+	if _, _, err := net.ParseCIDR(m.PodCIDR); err != nil {
+		return fmt.Errorf("machine %s: %w", m.ID, err)
+	}
+	if m.NodeName == "" {
+		return fmt.Errorf("machine %s has no node name", m.ID)
+	}
+	return nil
+}
+
+// MachineStatus is a machine and what it is doing.
+type MachineStatus struct {
+	Machine machine.Machine `json:"machine"`
+	State
+}
+
+func (s *supervisor) machineStatuses() []MachineStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]MachineStatus, 0, len(s.machines))
+	for _, n := range s.machines {
+		status := MachineStatus{Machine: n.machine, State: n.now()}
+		if n.terminating != nil {
+			status.State.State = "terminating"
+		}
+		list = append(list, status)
+	}
+	slices.SortFunc(list, func(a, b MachineStatus) int { return strings.Compare(a.Machine.ID, b.Machine.ID) })
+	return list
+}
