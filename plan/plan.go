@@ -63,11 +63,29 @@ type Step struct {
 	Needs     []int  `json:"needs,omitempty"`     // IDs of the steps that must have succeeded first
 	Why       string `json:"why,omitempty"`       // "instanceType t3.2xlarge -> c5.4xlarge"
 	WhenEmpty bool   `json:"whenEmpty,omitempty"` // Delete asks once more that nothing runs there
+
+	// Suffix is set if all parts of this generation of the component share it: "7c1e04b".
+	Suffix string `json:"suffix,omitempty"`
+
+	Hosts       bool `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
+	Keep        int  `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
+	DeleteFirst bool `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes
 }
 
 // Plan is a list of steps in an order in which they could run one by one.
 type Plan struct {
 	Stack   string `json:"stack"`
 	Project string `json:"project"`
+	Serial  uint64 `json:"serial"`            // of the state that it was made from
+	Destroy bool   `json:"destroy,omitempty"` // everything goes: nothing is handed over
 	Steps   []Step `json:"steps"`
+}
+
+// Counts says how many steps do what.
+func (p Plan) Counts() map[Op]int {
+	counts := make(map[Op]int)
+	for _, s := range p.Steps {
+		counts[s.Op]++
+	}
+	return counts
 }

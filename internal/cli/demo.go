@@ -45,11 +45,13 @@ came from the right application, and nothing was left behind.`,
 			o.Sandbox = bin
 			err = demo.Run(cmd.Context(), o)
 			var failed *demo.Failed
-			if errors.As(err, &failed) {
-				problem.Print(env.Stderr, err)
-				return exitCode(failed.Code)
+			if !errors.As(err, &failed) {
+				return err
 			}
-			return err
+			if err != error(failed) { //nolint:errorlint // something more than that failed
+				problem.Print(env.Stderr, err)
+			}
+			return exitCode(failed.Code)
 		},
 	}
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")

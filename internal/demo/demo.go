@@ -108,6 +108,8 @@ func (o Options) sandbox(ctx context.Context, verb string, args ...string) error
 	all := append([]string{verb, "--dir", filepath.Join(o.Dir, "sandbox")}, args...)
 	cmd := exec.CommandContext(ctx, o.Sandbox, all...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// kubeconfig's exec plugin is found by the name "drover".
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(o.Drover)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmd.Stdin, cmd.Stderr = o.Stdin, os.Stderr
 	cmd.Stdout = o.Out
 	if verb == "exec" && o.JSON != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -242,7 +243,7 @@ func inventory(ctx context.Context, endpoint string) (map[string]any, error) {
 // drover runs one command as a person would, on our terminal.
 func (s *story) drover(ctx context.Context, args ...string) error {
 	cmd := s.process(ctx, args...)
-	s.command(cmd.String())
+	s.command("drover " + strings.Join(args, " "))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("drover %s: %w", args[0], err)
@@ -264,10 +265,7 @@ func (s *story) output(ctx context.Context, name string) (string, error) {
 
 func (s *story) process(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.Drover, args...)
-	cmd.Args[0] = "drover"
 	cmd.Dir = s.project
-	// kubeconfig's exec plugin is found by the name "drover".
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(s.Drover)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute // it saves its state first
 	return cmd

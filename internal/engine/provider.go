@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/graph"
@@ -13,13 +15,18 @@ import (
 // ErrNotFound is what Read returns once the object is gone.
 var ErrNotFound = errors.New("not found")
 
+// ErrNotMade is what Create wraps if it is certain that no object exists: the
+// next attempt is a new one, with a new token and perhaps other inputs. After
+// any other error of Create the engine repeats the same call until it knows.
+var ErrNotMade = errors.New("nothing was made")
+
 // Request is one call about one object.
 type Request struct {
 	Type  string
 	Name  string            // physical name
 	ID    string            // what Create returned; empty for Create
 	Token string            // idempotency token: the same for every repetition of this call
-	Old   plan.Props        // inputs as last applied; nil for Create
+	Old   plan.Props        // inputs as last applied, without those that a cut-off update left open; nil for Create
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
 	Tags  map[string]string // owner tags: drover:stack, drover:project, drover:urn
@@ -36,7 +43,8 @@ type Object struct {
 // again after a crash, so every method may be repeated. Calls return when the
 // object is really ready, or really gone.
 type Provider interface {
-	// Create makes the object. Two calls with one token make one object.
+	// Create makes the object. Two calls with one token make one object. An
+	// Object with an ID beside an error exists, but did not become ready.
 	Create(ctx context.Context, r Request) (Object, error)
 	// Read returns ErrNotFound once the object is gone.
 	Read(ctx context.Context, r Request) (Object, error)
@@ -46,6 +54,31 @@ type Provider interface {
 	// Replaces lists the properties whose change from old to want cannot be
 	// made in place ("CidrBlock"); none: Update will do.
 	Replaces(typ string, old, want plan.Props) []string
+}
+
+// DeleteFirster is what a Provider adds that has types of which two cannot
+// stand at once: objects with a fixed name, a subnet's route table.
+type DeleteFirster interface {
+	DeleteFirst(typ string) bool
+}
+
+// Steadier is what a Provider adds that knows outputs which no update in place
+// changes. Without it only identifiers are steady; see Engine.Plan.
+type Steadier interface {
+	Steady(typ, output string) bool
+}
+
+// ByFamily chooses the provider for a type: CloudFormation types hold "::".
+func ByFamily(aws, kubernetes Provider) func(typ string) (Provider, error) {
+	return func(typ string) (Provider, error) {
+		switch {
+		case strings.Contains(typ, "::"):
+			return aws, nil
+		case strings.Contains(typ, "/"):
+			return kubernetes, nil
+		}
+		return nil, fmt.Errorf("%q is neither a CloudFormation type (AWS::EC2::VPC) nor a Kubernetes one (apps/v1/Deployment)", typ)
+	}
 }
 
 // Lookup resolves ${ssm:/path}.
@@ -76,10 +109,14 @@ type Inspection struct {
 	Findings               []event.Finding // any blocker stops the move before anything changes
 }
 
-// Mover empties a Host before the engine deletes or shrinks it.
+// Mover empties a Host before the engine deletes or shrinks it. Every method may
+// be repeated, also when the host's group is gone already: a run may have been
+// killed after it deleted it. Such a host has nothing and is empty.
 type Mover interface {
-	// Inspect is read-only. It is asked when a plan is made.
-	Inspect(ctx context.Context, from Host, keep int) (Inspection, error)
+	// Inspect is read-only. It is asked when a plan is made. Replaced are the
+	// Kubernetes objects (apps/v1/Deployment apps/nginx) that the plan updates
+	// or deletes before the hand-over: their pods are placed anew by then.
+	Inspect(ctx context.Context, from Host, keep int, replaced []graph.Key) (Inspection, error)
 	// Ready returns when the host's nodes (as many as its group wants) are Ready.
 	Ready(ctx context.Context, h Host, wait func(string)) error
 	// HandOver returns when nothing of any workload is left on From, and

@@ -1,0 +1,198 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudcontrol/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/problem"
+)
+
+// failure is how one Cloud Control request ended, if not well: refused at
+// once, or failed by the type's handler later.
+type failure struct {
+	code    string // handler error code: AlreadyExists, Throttling, …
+	message string
+	id      string // set if the handler got as far as naming an object
+	replay  bool   // told at once, so it is an earlier request's: this token was used before
+}
+
+func (f *failure) Error() string {
+	if f.message == "" {
+		return f.code
+	}
+	return f.code + ": " + f.message
+}
+
+func failed(ev *types.ProgressEvent, replay bool) *failure {
+	code := string(ev.ErrorCode)
+	if code == "" {
+		code = string(ev.OperationStatus) // CANCEL_COMPLETE has no code
+	}
+	return &failure{code: code, message: aws.ToString(ev.StatusMessage), id: aws.ToString(ev.Identifier), replay: replay}
+}
+
+// refused makes a failure of the service's own exceptions, whose names are the
+// handler's codes with "Exception" behind; other errors stay as they are.
+func refused(err error) error {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return err
+	}
+	code := strings.TrimSuffix(api.ErrorCode(), "Exception")
+	if code == "ResourceNotFound" {
+		code = string(types.HandlerErrorCodeNotFound)
+	}
+	return &failure{code: code, message: api.ErrorMessage()}
+}
+
+func failureOf(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return nil
+}
+
+func isNotFound(err error) bool {
+	f := failureOf(err)
+	return f != nil && f.code == string(types.HandlerErrorCodeNotFound)
+}
+
+// The classes of the handler contract (CloudFormation CLI guide, "Handler
+// error codes"), and how long each is worth repeating.
+const (
+	transientFor = 10 * time.Minute // throttling, another operation on the object, AWS's own faults
+	// settlingFor bounds what a new IAM role or profile takes to be known everywhere: seconds, up to a minute.
+	settlingFor = 2 * time.Minute
+	// dependentsFor bounds the wait for what still uses an object that shall go. The engine deletes users first,
+	// so this is what AWS needs to let go, such as network interfaces of a deleted load balancer.
+	dependentsFor = 10 * time.Minute
+)
+
+// patience is how long the request that failed so may be repeated; 0: not at all.
+func (f *failure) patience() time.Duration {
+	switch f.code {
+	case "Throttling", "ResourceConflict", "ServiceInternalError", "NetworkFailure", "ServiceTimeout",
+		"ConcurrentOperation", "ConcurrentModification", "HandlerInternalFailure":
+		return transientFor
+	}
+	if f.says("is invalid or cannot be assumed", "cannot be assumed", "Invalid IAM Instance Profile",
+		"Invalid iamInstanceProfile", "IAM instance profile", "Invalid principal", "principal is invalid",
+		"is not authorized to perform: sts:AssumeRole", "trust relationship") {
+		return settlingFor
+	}
+	return 0
+}
+
+// certain failures end a create for good: once what they name is cleaned up,
+// nothing exists. After the others, AWS itself may not know.
+func (f *failure) certain() bool {
+	switch f.code {
+	case "NotStabilized", "ServiceTimeout", "ServiceInternalError", "InternalFailure", "NetworkFailure",
+		"HandlerInternalFailure", "ClientTokenConflict", "ConcurrentOperation", "RequestTokenNotFound":
+		return false
+	}
+	return true
+}
+
+// noObject is an error of which is certain that nothing exists after it.
+type noObject struct{ error }
+
+func (e noObject) Unwrap() []error { return []error{e.error, engine.ErrNotMade} }
+
+func notMade(err error, certain bool) error {
+	if !certain {
+		return err
+	}
+	return noObject{err}
+}
+
+// unclear tells a request whose effect AWS does not tell: an update or a
+// delete may be sent again, a create may not.
+func (f *failure) unclear() bool {
+	return f.code == "NotStabilized" || f.code == "RequestTokenNotFound"
+}
+
+// blocked tells a delete that is refused because something still uses the object.
+func (f *failure) blocked() bool {
+	return f.says("DependencyViolation", "has dependencies", "dependent object", "DeleteConflict", "ResourceInUse",
+		"in use", "ScalingActivityInProgress", "mapped public address", "must detach", "Exceeded attempts to wait")
+}
+
+func (f *failure) says(parts ...string) bool {
+	text := strings.ToLower(f.message)
+	for _, part := range parts {
+		if strings.Contains(text, strings.ToLower(part)) {
+			return true
+		}
+	}
+	return false
+}
+
+// explain gives a failure its remedy. Errors that are not about the request,
+// such as a context that ended, pass.
+func explain(op string, err error) error {
+	f := failureOf(err)
+	if f == nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return &problem.Error{Kind: problem.Outside, Op: op, Err: err, Fix: f.fix()}
+}
+
+func (f *failure) fix() string {
+	switch f.code {
+	case "AccessDenied", "UnauthorizedTaggingOperation":
+		return "allow the action that is named above to the caller's IAM identity " +
+			"(Cloud Control acts with the caller's own rights), then run the command again"
+	case "InvalidCredentials", "ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId":
+		return "renew the AWS credentials, then run the command again"
+	case "ServiceLimitExceeded":
+		return "ask for a higher quota (AWS console, Service Quotas) or remove what is not needed, then run the command again"
+	case "AlreadyExists":
+		return "an object of this name exists that this stack does not own: delete it, or give the resource another name"
+	case "NotUpdatable":
+		return "this change needs a new object: rename the resource in the file, so that a new one is made and the old one deleted"
+	case "InvalidRequest", "GeneralServiceException", "Validation":
+		return "correct what is named above, then run the command again"
+	case "UnsupportedAction", "TypeNotFound":
+		return "Cloud Control does not manage this type in this region: take it out of the stack"
+	}
+	if f.blocked() {
+		return "remove what still uses the object (it may be something this stack did not make), then run the command again"
+	}
+	return "run the command again: what was done is saved, and the rest is taken up where it stopped"
+}
+
+// backoff is a pause that grows by half each time: the first is 200 ms, so that
+// what takes a second is not waited for five; the longest is 5 s.
+type backoff struct{ last time.Duration }
+
+const (
+	firstPause   = 200 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+func (b *backoff) next() time.Duration {
+	b.last = min(max(b.last*3/2, firstPause), longestPause)
+	return b.last
+}
+
+// pause sleeps, or returns the context's error.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

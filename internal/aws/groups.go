@@ -1,0 +1,184 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/smithy-go"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// Scaling reads and steers Auto Scaling groups for a hand-over, by the
+// services' own APIs: Cloud Control knows neither a group's instances nor its
+// suspended processes, and cannot end an instance by name.
+type Scaling struct {
+	groups    *autoscaling.Client
+	instances *ec2.Client
+}
+
+var _ handover.Scaling = (*Scaling)(nil)
+
+// Scaling is the hand-over's view of the account's Auto Scaling groups.
+func (c *Cloud) Scaling() *Scaling { return &Scaling{groups: c.scaling, instances: c.ec2} }
+
+// Group reads one group.
+func (s *Scaling) Group(ctx context.Context, name string) (handover.Group, error) {
+	out, err := s.groups.DescribeAutoScalingGroups(ctx,
+		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{name}})
+	if err != nil {
+		return handover.Group{}, fmt.Errorf("read Auto Scaling group %s: %w", name, err)
+	}
+	if len(out.AutoScalingGroups) == 0 {
+		return handover.Group{}, fmt.Errorf("read Auto Scaling group %s: %w", name, handover.ErrNotFound)
+	}
+	return group(out.AutoScalingGroups[0]), nil
+}
+
+func group(g astypes.AutoScalingGroup) handover.Group {
+	out := handover.Group{
+		Name:    aws.ToString(g.AutoScalingGroupName),
+		Min:     int(aws.ToInt32(g.MinSize)),
+		Max:     int(aws.ToInt32(g.MaxSize)),
+		Desired: int(aws.ToInt32(g.DesiredCapacity)),
+		Tags:    map[string]string{},
+	}
+	for _, i := range g.Instances {
+		out.Instances = append(out.Instances, handover.Instance{
+			ID: aws.ToString(i.InstanceId), Lifecycle: string(i.LifecycleState)})
+	}
+	for _, p := range g.SuspendedProcesses {
+		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
+	}
+	for _, t := range g.Tags {
+		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return out
+}
+
+// manyInstances is how many instances one call asks for: EC2 takes up to 1000
+// in a page, and at most 200 values in a filter.
+const manyInstances = 200
+
+// States asks by filter, since asking by ID fails for all if one is forgotten.
+func (s *Scaling) States(ctx context.Context, instances []string) (map[string]string, error) {
+	states := map[string]string{}
+	for some := range slices.Chunk(instances, manyInstances) {
+		pages := ec2.NewDescribeInstancesPaginator(s.instances, &ec2.DescribeInstancesInput{
+			Filters: []ec2types.Filter{{Name: aws.String("instance-id"), Values: some}}})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("read the state of %d instances: %w", len(instances), err)
+			}
+			addStates(states, page.Reservations)
+		}
+	}
+	return states, nil
+}
+
+func addStates(states map[string]string, reservations []ec2types.Reservation) {
+	for _, r := range reservations {
+		for _, i := range r.Instances {
+			if i.State != nil {
+				states[aws.ToString(i.InstanceId)] = string(i.State.Name)
+			}
+		}
+	}
+}
+
+// Suspend keeps the group from acting on its own.
+func (s *Scaling) Suspend(ctx context.Context, group string, processes []string) error {
+	if len(processes) == 0 {
+		return nil // an empty list would mean all
+	}
+	_, err := s.groups.SuspendProcesses(ctx,
+		&autoscaling.SuspendProcessesInput{AutoScalingGroupName: &group, ScalingProcesses: processes})
+	return about(err, "suspend %s of Auto Scaling group %s", strings.Join(processes, ", "), group)
+}
+
+// Resume undoes Suspend.
+func (s *Scaling) Resume(ctx context.Context, group string, processes []string) error {
+	if len(processes) == 0 {
+		return nil
+	}
+	_, err := s.groups.ResumeProcesses(ctx,
+		&autoscaling.ResumeProcessesInput{AutoScalingGroupName: &group, ScalingProcesses: processes})
+	return about(err, "resume %s of Auto Scaling group %s", strings.Join(processes, ", "), group)
+}
+
+// SetMin sets the group's least size. Its desired capacity follows only if it was smaller.
+func (s *Scaling) SetMin(ctx context.Context, group string, n int) error {
+	_, err := s.groups.UpdateAutoScalingGroup(ctx,
+		&autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &group, MinSize: aws.Int32(int32(n))})
+	return about(err, "set the least size of Auto Scaling group %s to %d", group, n)
+}
+
+// Terminate first looks whether the instance is still the group's: one that
+// is going already would lower the desired capacity a second time.
+func (s *Scaling) Terminate(ctx context.Context, group, instance string) error {
+	g, err := s.Group(ctx, group)
+	if errors.Is(err, handover.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	member := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
+	if member < 0 || strings.HasPrefix(g.Instances[member].Lifecycle, "Terminat") {
+		return nil
+	}
+	_, err = s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
+		InstanceId: &instance, ShouldDecrementDesiredCapacity: aws.Bool(true)})
+	var api smithy.APIError
+	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") {
+		return nil // it went between the two calls
+	}
+	return about(err, "terminate instance %s of Auto Scaling group %s", instance, group)
+}
+
+// Tag sets tags on the group itself, not on its instances.
+func (s *Scaling) Tag(ctx context.Context, group string, tags map[string]string) error {
+	_, err := s.groups.CreateOrUpdateTags(ctx, &autoscaling.CreateOrUpdateTagsInput{Tags: groupTags(group, tags)})
+	return about(err, "tag Auto Scaling group %s", group)
+}
+
+// Untag removes tags from the group.
+func (s *Scaling) Untag(ctx context.Context, group string, keys []string) error {
+	tags := map[string]string{}
+	for _, k := range keys {
+		tags[k] = ""
+	}
+	list := groupTags(group, tags)
+	for i := range list {
+		list[i].Value = nil // any value will do
+	}
+	_, err := s.groups.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: list})
+	return about(err, "remove tags from Auto Scaling group %s", group)
+}
+
+func groupTags(group string, tags map[string]string) []astypes.Tag {
+	var out []astypes.Tag
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, astypes.Tag{ResourceId: &group, ResourceType: aws.String("auto-scaling-group"),
+			Key: aws.String(k), Value: aws.String(tags[k]), PropagateAtLaunch: aws.Bool(false)})
+	}
+	return out
+}
+
+// about says what an error is about; nil stays nil.
+func about(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}

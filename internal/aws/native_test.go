@@ -1,0 +1,144 @@
+package aws
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// queryAPI answers the query protocol by action, and notes what was asked.
+type queryAPI struct {
+	answer map[string]func(url.Values) string // XML of the result; "!Code message" is an error
+	asked  []string
+}
+
+func (q *queryAPI) RoundTrip(req *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, err
+	}
+	action, status := form.Get("Action"), http.StatusOK
+	q.asked = append(q.asked, action)
+	reply := q.answer[action]
+	if reply == nil {
+		return nil, fmt.Errorf("nobody should ask for %s", action)
+	}
+	text := reply(form)
+	if code, failed := strings.CutPrefix(text, "!"); failed {
+		status = http.StatusBadRequest
+		code, message, _ := strings.Cut(code, " ")
+		text = fmt.Sprintf("<ErrorResponse><Error><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)
+	} else {
+		text = fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, text)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Request: req, Body: io.NopCloser(bytes.NewBufferString(text))}, nil
+}
+
+func (q *queryAPI) cloud() *Cloud {
+	return New(aws.Config{Region: "us-west-2", HTTPClient: &http.Client{Transport: q},
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")})
+}
+
+// A balancer that lets an instance go does not list it any more, yet still
+// serves connections through it: that must be seen, and one that AWS has
+// forgotten must not spoil it.
+func TestDrainingInstanceIsSeen(t *testing.T) {
+	states := map[string]string{
+		"i-new":     "InService|N/A",
+		"i-going":   "InService|Instance deregistration currently in progress.",
+		"i-drained": "OutOfService|Instance is not currently registered with the LoadBalancer.",
+	}
+	api := &queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeLoadBalancers": func(url.Values) string {
+			return `<LoadBalancerDescriptions>
+				<member><LoadBalancerName>web</LoadBalancerName><DNSName>web.elb</DNSName><Instances><member><InstanceId>i-new</InstanceId></member></Instances></member>
+				<member><LoadBalancerName>other</LoadBalancerName><Instances><member><InstanceId>i-x</InstanceId></member></Instances></member>
+			</LoadBalancerDescriptions>`
+		},
+		"DescribeLoadBalancerAttributes": func(url.Values) string {
+			return `<LoadBalancerAttributes><ConnectionDraining><Enabled>true</Enabled><Timeout>60</Timeout></ConnectionDraining></LoadBalancerAttributes>`
+		},
+		"DescribeInstanceHealth": func(form url.Values) string {
+			ids := []string{"i-new"} // the registered ones, unless asked by ID
+			if form.Get("Instances.member.1.InstanceId") != "" {
+				ids = nil
+				for n := 1; form.Get(fmt.Sprintf("Instances.member.%d.InstanceId", n)) != ""; n++ {
+					ids = append(ids, form.Get(fmt.Sprintf("Instances.member.%d.InstanceId", n)))
+				}
+			}
+			var b strings.Builder
+			for _, id := range ids {
+				state, words, known := strings.Cut(states[id], "|")
+				if !known {
+					return "!InvalidInstance Could not find EC2 instance " + id
+				}
+				fmt.Fprintf(&b, "<member><InstanceId>%s</InstanceId><State>%s</State><Description>%s</Description></member>", id, state, words)
+			}
+			return "<InstanceStates>" + b.String() + "</InstanceStates>"
+		},
+	}}
+	got, err := api.cloud().Balancers().Balancers(t.Context(), []string{"i-going", "i-drained", "i-forgotten"}, []string{"web", "deleted"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []handover.Target{{Instance: "i-new", State: handover.InService},
+		{Instance: "i-going", State: handover.Draining, Why: "Instance deregistration currently in progress."}}
+	if len(got) != 1 || got[0].Draining != time.Minute || !slices.Equal(got[0].Targets, want) {
+		t.Errorf("got %+v, want balancer web with targets %+v", got, want)
+	}
+}
+
+// Ending an instance lowers the desired capacity; doing so twice for one
+// instance would take a node that nobody named.
+func TestTerminateCountsAnInstanceOnce(t *testing.T) {
+	for lifecycle, calls := range map[string]int{"InService": 1, "Terminating:Wait": 0, "": 0} {
+		member := ""
+		if lifecycle != "" {
+			member = "<member><InstanceId>i-1</InstanceId><LifecycleState>" + lifecycle + "</LifecycleState></member>"
+		}
+		api := &queryAPI{answer: map[string]func(url.Values) string{
+			"DescribeAutoScalingGroups": func(url.Values) string {
+				return "<AutoScalingGroups><member><AutoScalingGroupName>web</AutoScalingGroupName><Instances>" + member + "</Instances></member></AutoScalingGroups>"
+			},
+			"TerminateInstanceInAutoScalingGroup": func(form url.Values) string {
+				if form.Get("ShouldDecrementDesiredCapacity") != "true" {
+					t.Error("without decrement, the group launches another instance")
+				}
+				return ""
+			},
+		}}
+		if err := api.cloud().Scaling().Terminate(t.Context(), "web", "i-1"); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(api.asked) - 1; got != calls {
+			t.Errorf("%q instance: %d terminations, want %d", lifecycle, got, calls)
+		}
+	}
+}
+
+// For the API, an empty list of processes means all of them.
+func TestNothingToSuspendSuspendsNothing(t *testing.T) {
+	api := &queryAPI{}
+	scaling := api.cloud().Scaling()
+	if err := scaling.Suspend(t.Context(), "web", nil); err != nil {
+		t.Error(err)
+	}
+	if err := scaling.Resume(t.Context(), "web", nil); err != nil {
+		t.Error(err)
+	}
+}

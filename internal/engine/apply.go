@@ -1,0 +1,269 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// Apply carries a plan out that was made from this graph and this state. (For
+// PlanDestroy, the graph is empty.) Steps run as their needs are met.
+//
+// When a step fails, or ctx is cancelled, nothing starts that should not; what
+// runs is let finish, except that a hand-over stops between two turns; and all
+// that happened is saved. Running the same command again goes on from there.
+func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journal) error {
+	if err := p.Verify(); err != nil {
+		return fmt.Errorf("refuse an unsafe plan: %w", err)
+	}
+	if now := j.Snapshot().Serial; now != p.Serial {
+		return &problem.Error{Kind: problem.Refused, Op: "carry out the plan",
+			Err: errors.New("the stack has changed since the plan was made"), Fix: "run the same command again"}
+	}
+	a := newApply(e, p, g, j)
+	if err := a.refuseBlockers(ctx); err != nil {
+		return err
+	}
+	if err := j.Start(context.WithoutCancel(ctx), p.Counts()); err != nil {
+		return fmt.Errorf("begin the run: %w", err)
+	}
+	err := a.run(ctx)
+	if err == nil {
+		err = a.settle(ctx)
+	}
+	return errors.Join(err, j.Finish(ctx, err))
+}
+
+// apply is one run.
+type apply struct {
+	*Engine
+	plan    plan.Plan
+	graph   *graph.Graph
+	journal Journal
+	wanted  map[plan.URN]graph.Resource
+	urns    map[graph.Key]plan.URN
+
+	followers map[int][]int // by step ID: the steps that need it
+	unmet     map[int]int   // by step ID: needs that have not succeeded yet
+	ready     []int         // step IDs, lowest first
+	guard     guard
+}
+
+func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
+	a := &apply{Engine: e, plan: p, graph: g, journal: j,
+		wanted: make(map[plan.URN]graph.Resource, len(g.Resources)), urns: make(map[graph.Key]plan.URN, len(g.Resources)),
+		followers: make(map[int][]int), unmet: make(map[int]int, len(p.Steps))}
+	for _, r := range g.Resources {
+		urn := plan.NewURN(p.Stack, p.Project, r.Type, r.Name)
+		a.wanted[urn], a.urns[r.Key] = r, urn
+	}
+	for _, s := range p.Steps {
+		a.unmet[s.ID] = len(s.Needs)
+		for _, n := range s.Needs {
+			a.followers[n] = append(a.followers[n], s.ID)
+		}
+		if len(s.Needs) == 0 {
+			a.ready = append(a.ready, s.ID)
+		}
+	}
+	a.guard.moving = countMoving(a, p.Steps)
+	return a
+}
+
+// blocker is the severity of a finding that no move may begin with.
+const blocker = "blocker"
+
+// refuseBlockers asks once more what the hand-overs will meet, before anything changes.
+func (a *apply) refuseBlockers(ctx context.Context) error {
+	var blockers []event.Finding
+	for _, s := range a.plan.Steps {
+		r, exists := a.journal.Snapshot().Find(s.URN, s.Gen)
+		if s.Op != plan.HandOver || !exists {
+			continue
+		}
+		in, err := a.Mover.Inspect(ctx, host(r), s.Keep, a.replacedBefore(s))
+		if err != nil {
+			return fmt.Errorf("inspect %s: %w", s.Name, err)
+		}
+		for _, f := range in.Findings {
+			if f.Severity == blocker {
+				blockers = append(blockers, f)
+			}
+		}
+	}
+	if len(blockers) == 0 {
+		return nil
+	}
+	refused := &problem.Error{Kind: problem.Refused, Op: "move workloads",
+		Err: fmt.Errorf("%s: %s", blockers[0].Object, blockers[0].Effect), Fix: blockers[0].Fix}
+	if refused.Fix == "" {
+		refused.Fix = "resolve what blocks the move; nothing was changed"
+	}
+	for _, f := range blockers[1:] {
+		note := f.Object + ": " + f.Effect
+		if f.Fix != "" {
+			note += "; " + f.Fix
+		}
+		refused.Notes = append(refused.Notes, note)
+	}
+	return refused
+}
+
+func (a *apply) replacedBefore(h plan.Step) []graph.Key {
+	var keys []graph.Key
+	for _, id := range h.Needs {
+		s := a.plan.Steps[id-1]
+		if r, ok := a.journal.Snapshot().Find(s.URN, s.Gen); ok && s.Op != plan.Create && len(r.Conn.Declared) > 0 {
+			keys = append(keys, graph.Key{Type: r.Type, Name: s.URN.Name()})
+		}
+	}
+	return keys
+}
+
+// result is how a step ended.
+type result struct {
+	step plan.Step
+	took time.Duration
+	err  error
+}
+
+// run starts steps as their needs are met, at most Parallel at once, and
+// returns when none runs any more.
+func (a *apply) run(ctx context.Context) error {
+	defer a.guard.stop()
+	parallel := a.Parallel
+	if parallel == 0 {
+		parallel = DefaultParallel
+	}
+	var failures problem.List
+	results := make(chan result)
+	running, stopped := 0, false
+	for {
+		for !stopped && running < parallel && len(a.ready) > 0 && ctx.Err() == nil {
+			s := a.plan.Steps[a.ready[0]-1]
+			if err := a.watch(ctx, s); err != nil {
+				failures, stopped = append(failures, failure(s, err)), true
+				break
+			}
+			a.ready = a.ready[1:]
+			running++
+			go func() { results <- a.timed(ctx, s) }()
+		}
+		if running == 0 {
+			break
+		}
+		r := <-results
+		running--
+		a.guard.moved(a, r.step)
+		if r.err != nil {
+			failures = append(failures, failure(r.step, r.err))
+			stopped = stopped || stopsAll(r.err)
+			continue
+		}
+		a.release(r.step)
+	}
+	return a.verdict(ctx, failures)
+}
+
+// release makes the steps ready that waited for this one last.
+func (a *apply) release(s plan.Step) {
+	for _, id := range a.followers[s.ID] {
+		if a.unmet[id]--; a.unmet[id] == 0 {
+			at, _ := slices.BinarySearch(a.ready, id)
+			a.ready = slices.Insert(a.ready, at, id)
+		}
+	}
+}
+
+// timed frames a step with its events.
+func (a *apply) timed(ctx context.Context, s plan.Step) result {
+	a.Events.Emit(event.StepStarted{Step: s.ID, Op: s.Op, URN: s.URN, Name: s.Name, Component: s.Component})
+	began := time.Now()
+	err := a.step(ctx, s)
+	r := result{step: s, took: time.Since(began), err: err}
+	finished := event.StepFinished{Step: s.ID, Took: r.took}
+	if err != nil {
+		finished.Error = err.Error()
+	}
+	a.Events.Emit(finished)
+	return r
+}
+
+// stopsAll tells the errors after which nothing new may start at all: what
+// happens cannot be written down any more, or traffic suffers.
+func stopsAll(err error) bool {
+	var unwritten *journalError
+	var p *problem.Error
+	return errors.As(err, &unwritten) || errors.As(err, &p) && p.Kind == problem.Guarded
+}
+
+// failure names the step; the remedy of its cause stays.
+func failure(s plan.Step, err error) *problem.Error {
+	f := &problem.Error{Kind: problem.Outside, Op: fmt.Sprintf("%s %s", s.Op, what(s)), Err: err,
+		Fix: "remove the cause and run the same command again: all that was done is saved, and it goes on from there"}
+	var cause *problem.Error
+	if errors.As(err, &cause) {
+		f.Kind, f.Fix, f.Notes = cause.Kind, cause.Fix, cause.Notes
+	}
+	return f
+}
+
+// what names a step's object as the user would: its type is part of the URN.
+func what(s plan.Step) string {
+	typ := s.URN.Type()
+	return typ[strings.LastIndexAny(typ, ":/")+1:] + " " + s.Name
+}
+
+func (a *apply) verdict(ctx context.Context, failures problem.List) error {
+	switch {
+	case len(failures) == 1:
+		return failures[0]
+	case len(failures) > 1:
+		return failures
+	case ctx.Err() != nil:
+		return &problem.Error{Kind: problem.Outside, Op: "stopped", Err: context.Cause(ctx),
+			Fix: "run the same command again: all that was done is saved, and it goes on from there"}
+	}
+	return a.guard.verdict()
+}
+
+// settle ends a run that succeeded: what changed without a step is stored,
+// and the outputs of the stack are resolved.
+func (a *apply) settle(ctx context.Context) error {
+	for _, r := range a.graph.Resources {
+		have, ok := a.journal.Snapshot().Live(a.urns[r.Key])
+		if !ok {
+			continue
+		}
+		now, err := a.described(ctx, r, have)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.Key, err)
+		}
+		now.Inputs, now.Lookups = have.Inputs, have.Lookups
+		if err := a.journal.Learn(ctx, now); err != nil {
+			return &journalError{err}
+		}
+	}
+	values := make(map[string]any, len(a.graph.Outputs))
+	for name, text := range a.graph.Outputs {
+		value, err := graph.Resolve(text, a.lookUp(ctx, new(state.Resource)))
+		if err != nil {
+			return &problem.Error{Kind: problem.Outside, Op: "resolve output " + name, Err: err,
+				Fix: "all resources are up; check the output in the stack file, then run the same command again"}
+		}
+		values[name] = value
+	}
+	if err := a.journal.SetOutputs(ctx, values); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}

@@ -1,0 +1,419 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+var (
+	standard = nodes{"standard", "t2.medium", "1.36", 3}
+	before   = nodes{"web", "t3.2xlarge", "1.35", 3}
+	after    = nodes{"web", "c5.4xlarge", "1.36", 5}
+)
+
+// up plans and applies by hand, for tests that change the engine in between.
+func (w *world) up(ctx context.Context, g *graph.Graph, change func(*engine.Engine)) (plan.Plan, error) {
+	w.t.Helper()
+	w.cloud.faults, w.cloud.desired = new(faults), map[plan.URN]graph.Resource{}
+	s := w.lock()
+	e := w.cloud.engine(event.Discard)
+	change(e)
+	p, err := e.Plan(ctx, g, s.Snapshot())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p, e.Apply(ctx, p, g, s)
+}
+
+func kind(err error) problem.Kind {
+	var list problem.List
+	var p *problem.Error
+	switch {
+	case errors.As(err, &list):
+		return list[0].Kind
+	case errors.As(err, &p) && p.Fix != "":
+		return p.Kind
+	}
+	return 0
+}
+
+// wrapped lets a test watch or break single calls of the cloud.
+type wrapped struct {
+	*cloud
+	before func(op plan.Op, r engine.Request) error
+}
+
+func (p wrapped) Create(ctx context.Context, r engine.Request) (engine.Object, error) {
+	if err := p.before(plan.Create, r); err != nil {
+		return engine.Object{}, err
+	}
+	return p.cloud.Create(ctx, r)
+}
+
+func (p wrapped) Update(ctx context.Context, r engine.Request) (engine.Object, error) {
+	if err := p.before(plan.Update, r); err != nil {
+		return engine.Object{}, err
+	}
+	return p.cloud.Update(ctx, r)
+}
+
+func (p wrapped) Delete(ctx context.Context, r engine.Request) error {
+	if err := p.before(plan.Delete, r); err != nil {
+		return err
+	}
+	return p.cloud.Delete(ctx, r)
+}
+
+func (w *world) intercept(before func(plan.Op, engine.Request) error) func(*engine.Engine) {
+	return func(e *engine.Engine) {
+		e.Providers = func(string) (engine.Provider, error) { return wrapped{w.cloud, before}, nil }
+	}
+}
+
+// A blocker shows in the plan, and refuses the run before anything changes.
+func TestBlockerRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.cloud.inspect = func(engine.Host, int) engine.Inspection {
+		return engine.Inspection{Nodes: 3, Findings: []event.Finding{
+			{Severity: "warning", Object: "pod/a", Effect: "slow"},
+			{Severity: "blocker", Object: "pod/b", Effect: "is gone for good", Fix: "give it a controller"}}}
+	}
+	_, err := w.up(context.Background(), tutorial("web", standard, after), w.intercept(
+		func(op plan.Op, r engine.Request) error {
+			t.Errorf("%s of %s", op, r.Name)
+			return nil
+		}))
+	if kind(err) != problem.Refused || !strings.Contains(err.Error(), "pod/b") {
+		t.Fatal(err)
+	}
+}
+
+// A failed step holds back what depends on it and nothing else; the rest is
+// saved, and the error names the step.
+func TestFailureHoldsBackOnlyWhatDependsOnIt(t *testing.T) {
+	w := newWorld(t)
+	_, err := w.up(context.Background(), tutorial("web", standard, before), w.intercept(
+		func(op plan.Op, r engine.Request) error {
+			if r.Type == "AWS::IAM::InstanceProfile" && strings.HasPrefix(r.Name, "web") {
+				return errors.New("limit exceeded")
+			}
+			return nil
+		}))
+	if kind(err) != problem.Outside || !strings.Contains(err.Error(), "create InstanceProfile web-") {
+		t.Fatalf("%v", err)
+	}
+	var names []string
+	for _, o := range w.cloud.objects {
+		if o.typ == group {
+			names = append(names, o.name[:3])
+		}
+	}
+	if !slices.Equal(names, []string{"sta"}) {
+		t.Errorf("groups %v: standard depends on nothing that failed, web does", names)
+	}
+	w.mustRun(tutorial("web", standard, before))
+}
+
+// Ctrl-C lets the call that runs finish, starts nothing more, and saves.
+func TestCancelLetsRunningStepsFinish(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	calls := 0
+	_, err := w.up(ctx, tutorial("web", standard), func(e *engine.Engine) {
+		w.intercept(func(plan.Op, engine.Request) error {
+			calls++
+			cancel()
+			return nil
+		})(e)
+		e.Parallel = 1
+	})
+	if !errors.Is(err, context.Canceled) || kind(err) != problem.Outside {
+		t.Fatal(err)
+	}
+	if calls != 1 || len(w.cloud.objects) != 1 {
+		t.Fatalf("%d calls, %d objects", calls, len(w.cloud.objects))
+	}
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil || len(s.Resources) != 1 || len(s.Pending) != 0 {
+		t.Fatalf("%v: %+v", err, s)
+	}
+}
+
+// A plan is for the state that it was made from.
+func TestStalePlanIsRefused(t *testing.T) {
+	w := newWorld(t)
+	g := tutorial("web", standard, before)
+	ctx := context.Background()
+	s := w.lock()
+	e := w.cloud.engine(event.Discard)
+	p, err := e.Plan(ctx, g, s.Snapshot())
+	if err := errors.Join(err, s.Learn(ctx, state.Resource{URN: "urn:drover:dev:shop:T:x", Gen: 1})); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Apply(ctx, p, g, s); kind(err) != problem.Refused {
+		t.Fatal(err)
+	}
+}
+
+// A change that failed early and is taken back moves nothing: the old group
+// never stopped serving, and what was begun of the new one goes.
+func TestTakenBackChangeMovesNothing(t *testing.T) {
+	w := newWorld(t)
+	g := tutorial("web", standard, before)
+	w.mustRun(g)
+	_, err := w.up(context.Background(), tutorial("web", standard, after), w.intercept(
+		func(op plan.Op, r engine.Request) error {
+			if r.Type == template {
+				return fmt.Errorf("no such instance type: %w", engine.ErrNotMade)
+			}
+			return nil
+		}))
+	if err == nil {
+		t.Fatal("it was to fail")
+	}
+	p := w.mustRun(g)
+	for _, s := range p.Steps {
+		if s.Op == plan.Create || s.Op == plan.HandOver || s.Hosts && s.Op == plan.Delete {
+			t.Errorf("%s of %s, though nothing has to change", s.Op, s.Name)
+		}
+	}
+}
+
+// A group that is not Ready yet is not forgotten: the next run waits for it
+// before it hands anything over.
+func TestUnreadyNodesAreAwaitedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	g := tutorial("web", standard, after)
+	_, err := w.up(context.Background(), g, func(e *engine.Engine) { e.Mover = unready{e.Mover} })
+	if err == nil || !strings.Contains(err.Error(), "wait for nodes") {
+		t.Fatal(err)
+	}
+	ready := w.cloud.ready
+	p := w.mustRun(g)
+	if w.cloud.ready == ready || p.Steps[0].Op != plan.Update || p.Steps[0].Why != "finish what was cut off" {
+		t.Fatalf("nobody waited for the nodes again:\n%s", detail(p))
+	}
+}
+
+type unready struct{ engine.Mover }
+
+func (unready) Ready(context.Context, engine.Host, func(string)) error {
+	return errors.New("0 of 5 nodes Ready")
+}
+
+// An update whose answer was lost may have had an effect: taken back, it is
+// undone, although the state says that nothing has to change.
+func TestTakenBackUpdateIsUndone(t *testing.T) {
+	w := newWorld(t)
+	g := func(props plan.Props) *graph.Graph {
+		return &graph.Graph{Stack: stackName, Project: projectName, Resources: []graph.Resource{
+			{Key: graph.Key{Type: role, Name: "x"}, Props: props}}}
+	}
+	w.mustRun(g(plan.Props{"value": 1}))
+	if _, err := w.run(g(plan.Props{"value": 2, "more": true}), &faults{at: 3, kind: "lost after"}); err == nil {
+		t.Fatal("the fault did not strike")
+	}
+	w.mustRun(g(plan.Props{"value": 1}))
+}
+
+// An object that exists and did not become ready is waited for again, by an
+// update that changes nothing.
+func TestUnreadyObjectIsAwaitedAgain(t *testing.T) {
+	w := newWorld(t)
+	g := &graph.Graph{Stack: stackName, Project: projectName, Resources: []graph.Resource{
+		{Key: graph.Key{Type: workload, Name: "apps/x"}, Props: plan.Props{"kind": "Deployment"}}}}
+	if _, err := w.run(g, &faults{at: 3, kind: "not ready"}); !errors.Is(err, errReady) {
+		t.Fatal(err)
+	}
+	if p := w.mustRun(g); len(p.Steps) != 1 || p.Steps[0].Op != plan.Update || w.cloud.objects["id-001"].version != 2 {
+		t.Fatalf("nobody waited again:\n%s", detail(p))
+	}
+}
+
+// What was looked up when a resource was made stays until its path changes.
+func TestLookupsAreKept(t *testing.T) {
+	w := newWorld(t)
+	asked := 0
+	count := func(e *engine.Engine) {
+		e.Lookup = func(_ context.Context, path string) (string, error) {
+			asked++
+			return fmt.Sprintf("ami-%d of %s", asked, path), nil
+		}
+	}
+	g := &graph.Graph{Stack: stackName, Project: projectName, Resources: []graph.Resource{{
+		Key: graph.Key{Type: role, Name: "x"}, Props: plan.Props{"image": "${ssm:/a}", "size": 1}}}}
+	for _, c := range []struct {
+		props plan.Props
+		want  string
+		steps int
+	}{
+		{plan.Props{"image": "${ssm:/a}", "size": 1}, `{"image":"ami-1 of /a","size":1}`, 1},
+		{plan.Props{"image": "${ssm:/a}", "size": 1}, `{"image":"ami-1 of /a","size":1}`, 0},
+		{plan.Props{"image": "${ssm:/a}", "size": 2}, `{"image":"ami-1 of /a","size":2}`, 1},
+		{plan.Props{"image": "${ssm:/b}", "size": 2}, `{"image":"ami-2 of /b","size":2}`, 1},
+	} {
+		g.Resources[0].Props = c.props
+		p, err := w.up(context.Background(), g, count)
+		if err != nil || len(p.Steps) != c.steps || w.cloud.objects["id-001"].inputs != c.want {
+			t.Fatalf("%v: %d steps, %s, want %d steps, %s", err, len(p.Steps), w.cloud.objects["id-001"].inputs, c.steps, c.want)
+		}
+	}
+}
+
+// Outputs are what the run left; a resource may refer to its own name.
+func TestOutputs(t *testing.T) {
+	w := newWorld(t)
+	key := graph.Key{Type: role, Name: "x"}
+	g := &graph.Graph{Stack: stackName, Project: projectName,
+		Resources: []graph.Resource{{Key: key, NameProperty: "name", Props: plan.Props{"label": key.To(graph.NamePath)}}},
+		Outputs:   map[string]string{"id": key.To("Id"), "text": "at " + key.To("version")}}
+	w.mustRun(g)
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil || s.Outputs["id"] != "id-001" || s.Outputs["text"] != "at 1" {
+		t.Fatalf("%v: %v", err, s.Outputs)
+	}
+	g.Outputs["bad"] = key.To("nothing")
+	if _, err := w.run(g, new(faults)); kind(err) != problem.Outside || !strings.Contains(err.Error(), "bad") {
+		t.Fatal(err)
+	}
+}
+
+// watcher is a guard that breaches when it is told to.
+type watcher struct {
+	mu       sync.Mutex
+	urls     []string
+	breached bool
+	stops    int
+}
+
+func (w *watcher) Start(_ context.Context, guards []graph.Guard, _ event.Sink) (engine.Watch, error) {
+	for _, g := range guards {
+		w.urls = append(w.urls, g.URL)
+	}
+	return w, nil
+}
+
+func (w *watcher) Breach() (string, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return "1 request failed", w.breached
+}
+
+func (w *watcher) Stop() { w.stops++ }
+
+// The guard watches from before workloads move to after the last node is gone,
+// and once traffic suffers nothing more is moved or deleted.
+func TestGuard(t *testing.T) {
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		service := graph.Key{Type: "v1/Service", Name: "apps/nginx"}
+		g.Guards = []graph.Guard{{URL: "http://" + service.To("Id") + "/echo"}}
+		return g
+	}
+	for breachAt, ends := range map[string]plan.Op{"": "", workload: plan.HandOver, group: plan.Delete} {
+		w, guard := newWorld(t), &watcher{}
+		if _, err := w.up(context.Background(), guarded(before), func(e *engine.Engine) { e.Guard = guard }); err != nil {
+			t.Fatal(err)
+		}
+		if guard.urls != nil {
+			t.Fatal("a guard for a plan that moves nothing")
+		}
+		_, err := w.up(context.Background(), guarded(after), func(e *engine.Engine) {
+			w.intercept(func(op plan.Op, r engine.Request) error {
+				moves := op == plan.Update && r.Type == workload || op == plan.Delete && r.Type == group
+				if moves && guard.urls == nil {
+					t.Errorf("%s of %s is not watched", op, r.Name)
+				}
+				if moves && r.Type == breachAt {
+					guard.mu.Lock()
+					guard.breached = true
+					guard.mu.Unlock()
+				}
+				return nil
+			})(e)
+			e.Guard = guard
+		})
+		if breachAt == "" {
+			if err != nil || guard.stops != 1 || !strings.HasPrefix(guard.urls[0], "http://id-") {
+				t.Errorf("%v, %d stops, %v", err, guard.stops, guard.urls)
+			}
+			continue
+		}
+		if kind(err) != problem.Guarded || guard.stops != 1 {
+			t.Errorf("breach at %s: %v, %d stops", breachAt, err, guard.stops)
+		}
+		groups := 0
+		for _, o := range w.cloud.objects {
+			if o.typ == group && (!o.emptied || ends == plan.Delete) {
+				groups++
+			}
+		}
+		if want := map[plan.Op]int{plan.HandOver: 3, plan.Delete: 2}[ends]; groups != want {
+			t.Errorf("breach at %s: %d groups serve, want %d", breachAt, groups, want)
+		}
+	}
+}
+
+func TestByFamily(t *testing.T) {
+	aws, kubernetes := &wrapped{}, &wrapped{}
+	of := engine.ByFamily(aws, kubernetes)
+	for typ, want := range map[string]engine.Provider{"AWS::EC2::VPC": aws, "v1/Service": kubernetes, "apps/v1/Deployment": kubernetes} {
+		if got, err := of(typ); err != nil || got != want {
+			t.Errorf("%s: %v, %v", typ, got, err)
+		}
+	}
+	if _, err := of("Service"); err == nil {
+		t.Error("a type of no family")
+	}
+}
+
+// thousand is a stack of 1,000 resources, each referring to one before it.
+func thousand(value int) *graph.Graph {
+	g := &graph.Graph{Stack: stackName, Project: projectName}
+	for i := range 1000 {
+		r := graph.Resource{Key: graph.Key{Type: role, Name: fmt.Sprint("r", i)}, NameProperty: "name", Component: fmt.Sprint("c", i/20),
+			Props: plan.Props{"value": value, "list": []any{"a", "b", map[string]any{"c": i}}}}
+		if i > 0 {
+			r.Props["on"] = graph.Key{Type: role, Name: fmt.Sprint("r", i/2)}.To("Id")
+		}
+		g.Resources = append(g.Resources, r)
+	}
+	return g
+}
+
+func BenchmarkPlan(b *testing.B) {
+	w := newWorld(b)
+	w.cloud.parallel = 10
+	w.mustRun(thousand(1))
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := w.cloud.engine(event.Discard)
+	for name, c := range map[string]struct {
+		value, steps int
+	}{"nothing": {1, 0}, "everything": {2, 1000}} {
+		b.Run(name, func(b *testing.B) {
+			g := thousand(c.value)
+			for b.Loop() {
+				if p, err := e.Plan(context.Background(), g, s); err != nil || len(p.Steps) != c.steps {
+					b.Fatal(err, len(p.Steps))
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,432 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+)
+
+// Types of the fake cloud that are hard in some way; any other is like a role.
+const (
+	network  = "AWS::EC2::VPC"                         // no name of its own: only a token tells two creates apart
+	role     = "AWS::IAM::Role"                        // a unique name
+	template = "AWS::EC2::LaunchTemplate"              // its output "version" changes with each update
+	group    = "AWS::AutoScaling::AutoScalingGroup"    // workloads run on it
+	link     = "AWS::EC2::SubnetRouteTableAssociation" // two with the same slot cannot stand at once
+	workload = "apps/v1/Deployment"                    // a fixed name, reached through a connection
+)
+
+// cloud is AWS, Kubernetes and what moves workloads, in memory. It honours
+// tokens, refuses names that are taken and deletes of what is referred to, and
+// notes every breach of what the engine promises.
+type cloud struct {
+	mu       sync.Mutex
+	objects  map[string]*object
+	tokens   map[string]*object          // also of deleted objects
+	made     int                         // objects so far, for IDs
+	desired  map[plan.URN]graph.Resource // what the graph of the current run wants
+	destroy  bool
+	faults   *faults
+	breaches []string
+	inspect  func(engine.Host, int) engine.Inspection
+	ready    int // calls of Ready
+	parallel int
+}
+
+type object struct {
+	id, typ, name, urn string
+	inputs             string // JSON
+	conn               string
+	version            int
+	emptied            bool // handed over: nothing runs there any more
+	retired            bool
+}
+
+func newCloud() *cloud {
+	return &cloud{objects: map[string]*object{}, tokens: map[string]*object{}, faults: new(faults), parallel: 1}
+}
+
+func (c *cloud) breach(format string, args ...any) {
+	c.breaches = append(c.breaches, fmt.Sprintf(format, args...))
+}
+
+// engine wires the cloud to an engine.
+func (c *cloud) engine(events event.Sink) *engine.Engine {
+	return &engine.Engine{
+		Providers: func(string) (engine.Provider, error) { return c, nil },
+		Lookup:    func(_ context.Context, path string) (string, error) { return "value of " + path, nil },
+		Mover:     mover{c},
+		Events:    events,
+		Parallel:  c.parallel,
+	}
+}
+
+// faults strike at one point of a run: the n-th provider call or journal write.
+type faults struct {
+	at    int // 0: never
+	kind  string
+	seen  int
+	dead  bool // the process is gone: nothing that it does has an effect
+	local bool // this call fails, the process lives on
+}
+
+var faultKinds = []string{"crash before", "crash after", "lost before", "lost after", "not made", "not ready"}
+
+var (
+	errDead  = errors.New("the process was killed")
+	errLost  = errors.New("connection reset")
+	errReady = errors.New("it did not become ready")
+)
+
+// around runs effect under the faults. The caller holds the cloud's lock.
+func (f *faults) around(effect func() error) error {
+	if f.dead {
+		return errDead
+	}
+	if f.seen++; f.seen != f.at {
+		return effect()
+	}
+	switch f.kind {
+	case "crash before":
+		f.dead = true
+		return errDead
+	case "crash after":
+		f.dead = true
+		_ = effect()
+		return errDead
+	case "lost after":
+		_ = effect()
+		return errLost
+	case "not made":
+		return fmt.Errorf("limit exceeded: %w", engine.ErrNotMade)
+	case "not ready":
+		return errors.Join(effect(), errReady)
+	}
+	return errLost
+}
+
+func (c *cloud) output(o *object) engine.Object {
+	outputs := plan.Props{"Id": o.id, "version": float64(o.version)}
+	return engine.Object{ID: o.id, Outputs: outputs}
+}
+
+func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Object, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.faults.kind == "not made" && c.tokens[r.Token] != nil {
+		c.faults.kind = "lost before" // it would be a lie
+	}
+	var obj engine.Object
+	err := c.faults.around(func() error {
+		o, err := c.create(r)
+		if err == nil {
+			obj = c.output(o)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, errReady) {
+		obj = engine.Object{}
+	}
+	return obj, err
+}
+
+func (c *cloud) create(r engine.Request) (*object, error) {
+	inputs := text(r.Want)
+	if o := c.tokens[r.Token]; o != nil {
+		if o.inputs != inputs && o.version == 1 {
+			c.breach("create of %s repeated under its token with other inputs: %s, then %s", r.Name, o.inputs, inputs)
+		}
+		if c.objects[o.id] != nil {
+			return o, nil
+		}
+		c.breach("create of %s repeated under the token of a deleted object", r.Name)
+	}
+	if err := c.refersToWhatExists(r); err != nil {
+		return nil, err
+	}
+	for _, o := range c.objects {
+		if o.typ == r.Type && o.conn == text(r.Conn) && c.taken(o, r) {
+			return nil, fmt.Errorf("%s %s already exists as %s: %w", r.Type, r.Name, o.id, engine.ErrNotMade)
+		}
+	}
+	c.made++
+	o := &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"],
+		inputs: inputs, conn: text(r.Conn), version: 1}
+	c.objects[o.id], c.tokens[r.Token] = o, o
+	return o, nil
+}
+
+func (c *cloud) taken(o *object, r engine.Request) bool {
+	switch r.Type {
+	case link:
+		var inputs plan.Props
+		_ = json.Unmarshal([]byte(o.inputs), &inputs)
+		return inputs["slot"] == r.Want["slot"]
+	case network:
+		return false
+	}
+	return o.name == r.Name
+}
+
+// refersToWhatExists refuses inputs that hold the ID of nothing.
+func (c *cloud) refersToWhatExists(r engine.Request) error {
+	if strings.Contains(text(r.Want), "${") {
+		c.breach("%s %s has unresolved inputs %s", r.Type, r.Name, text(r.Want))
+	}
+	for _, id := range ids(text(r.Want)) {
+		if c.objects[id] == nil {
+			return fmt.Errorf("%s %s refers to %s, which does not exist: %w", r.Type, r.Name, id, engine.ErrNotMade)
+		}
+	}
+	return nil
+}
+
+func ids(text string) []string {
+	var found []string
+	for i := strings.Index(text, "id-"); i >= 0; i = strings.Index(text, "id-") {
+		found = append(found, text[i:i+6])
+		text = text[i+6:]
+	}
+	return found
+}
+
+func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := c.objects[r.ID]
+	if o == nil {
+		return engine.Object{}, engine.ErrNotFound
+	}
+	return c.output(o), nil
+}
+
+// Update patches as Cloud Control does: what Old says is in place is not sent.
+func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var obj engine.Object
+	err := c.faults.around(func() error {
+		o := c.objects[r.ID]
+		if o == nil {
+			return engine.ErrNotFound
+		}
+		var is plan.Props
+		if err := json.Unmarshal([]byte(o.inputs), &is); err != nil {
+			return err
+		}
+		if err := c.refersToWhatExists(r); err != nil {
+			return err
+		}
+		for k, v := range r.Want {
+			if old, ok := r.Old[k]; ok && state.Equal(old, v) {
+				continue
+			}
+			if strings.HasPrefix(k, "fixed") && !state.Equal(is[k], v) {
+				c.breach("update of %s changes %s", r.Name, k)
+			}
+			is[k] = v
+		}
+		for k := range r.Old {
+			if _, ok := r.Want[k]; !ok {
+				delete(is, k)
+			}
+		}
+		o.inputs = text(is)
+		o.version++
+		obj = c.output(o)
+		return nil
+	})
+	return obj, err
+}
+
+func (c *cloud) Delete(_ context.Context, r engine.Request) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.faults.around(func() error {
+		o := c.objects[r.ID]
+		if o == nil {
+			return nil
+		}
+		c.mayDelete(o)
+		delete(c.objects, o.id)
+		return nil
+	})
+}
+
+// mayDelete holds the promises of a plan.
+func (c *cloud) mayDelete(o *object) {
+	stands := false
+	for _, other := range c.objects {
+		if other != o && other.urn == o.urn {
+			stands = true
+		}
+		if slices.Contains(ids(other.inputs), o.id) && !c.DeleteFirst(o.typ) {
+			c.breach("deleted %s (%s) while %s (%s) refers to it", o.id, o.urn, other.id, other.urn)
+		}
+		if c.destroy && o.typ == group && other.typ == workload {
+			c.breach("deleted the group %s before the workload %s", o.name, other.name)
+		}
+	}
+	if _, wanted := c.desired[plan.URN(o.urn)]; wanted && !stands && !c.DeleteFirst(o.typ) {
+		c.breach("deleted %s (%s) before its replacement stood", o.id, o.urn)
+	}
+	if o.typ == group && !c.destroy && (!o.emptied || !o.retired) {
+		c.breach("deleted the group %s: emptied %v, retired %v", o.name, o.emptied, o.retired)
+	}
+}
+
+// Replaces follows a naming rule: what starts with "fixed" cannot change.
+func (c *cloud) Replaces(_ string, old, want plan.Props) []string {
+	var props []string
+	for k, v := range want {
+		if strings.HasPrefix(k, "fixed") && !state.Equal(old[k], v) {
+			props = append(props, k)
+		}
+	}
+	slices.Sort(props)
+	return props
+}
+
+func (c *cloud) DeleteFirst(typ string) bool { return typ == link || !strings.Contains(typ, "::") }
+
+var (
+	_ engine.Provider      = (*cloud)(nil)
+	_ engine.DeleteFirster = (*cloud)(nil)
+)
+
+// mover empties groups of the cloud.
+type mover struct{ *cloud }
+
+func (m mover) find(h engine.Host) *object {
+	for _, o := range m.objects {
+		if o.typ == group && o.name == h.Name {
+			return o
+		}
+	}
+	return nil
+}
+
+func (m mover) Inspect(_ context.Context, h engine.Host, keep int, _ []graph.Key) (engine.Inspection, error) {
+	if m.inspect == nil {
+		return engine.Inspection{}, nil
+	}
+	return m.inspect(h, keep), nil
+}
+
+func (m mover) Ready(_ context.Context, h engine.Host, wait func(string)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults.around(func() error {
+		m.ready++
+		wait("3 of 3 nodes Ready")
+		if o := m.find(h); o == nil || o.retired {
+			return fmt.Errorf("group %s is not there to become ready", h.Name)
+		}
+		return nil
+	})
+}
+
+func (m mover) HandOver(_ context.Context, move engine.Move) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults.around(func() error {
+		o := m.find(move.From)
+		if o == nil { // its delete had an effect, and the run was killed before it could write that down
+			return nil
+		}
+		if m.toZero(o) || move.Keep > 0 {
+			return nil
+		}
+		if _, wanted := m.desired[plan.URN(o.urn)]; wanted &&
+			!slices.ContainsFunc(move.To, func(h engine.Host) bool { return h.URN == move.From.URN && m.find(h) != nil }) {
+			m.breach("hand-over of %s before its replacement stood", o.name)
+		}
+		o.emptied = true
+		return nil
+	})
+}
+
+// toZero is true of a group that stays and shall have no nodes.
+func (m mover) toZero(o *object) bool {
+	want, wanted := m.desired[plan.URN(o.urn)]
+	return wanted && want.Hosts.Nodes == 0
+}
+
+func (m mover) Retire(_ context.Context, h engine.Host, keep int, _ func(string)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults.around(func() error {
+		o := m.find(h)
+		if o == nil || m.toZero(o) || keep > 0 {
+			return nil
+		}
+		if !o.emptied {
+			m.breach("nodes of %s were taken away before they were handed over", h.Name)
+		}
+		o.retired = true
+		return nil
+	})
+}
+
+// journal lets the faults strike at every write of the state.
+type journal struct {
+	engine.Journal
+	*cloud
+}
+
+func (j journal) around(effect func() error) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if k := j.faults.kind; j.faults.seen+1 == j.faults.at && !strings.HasPrefix(k, "crash") {
+		j.faults.seen++ // a bucket that only fails a call is the same as a crash before it
+		return effect()
+	}
+	return j.faults.around(effect)
+}
+
+func (j journal) Start(ctx context.Context, steps map[plan.Op]int) error {
+	return j.around(func() error { return j.Journal.Start(ctx, steps) })
+}
+
+func (j journal) Finish(ctx context.Context, result error) error {
+	return j.around(func() error { return j.Journal.Finish(ctx, result) })
+}
+
+func (j journal) Begin(ctx context.Context, in state.Intent) (begun state.Intent, err error) {
+	err = j.around(func() error { begun, err = j.Journal.Begin(ctx, in); return err })
+	return begun, err
+}
+
+func (j journal) Done(ctx context.Context, in state.Intent, r *state.Resource) error {
+	return j.around(func() error { return j.Journal.Done(ctx, in, r) })
+}
+
+func (j journal) Failed(ctx context.Context, in state.Intent, notMade bool) error {
+	return j.around(func() error { return j.Journal.Failed(ctx, in, notMade) })
+}
+
+func (j journal) Learn(ctx context.Context, r state.Resource) error {
+	return j.around(func() error { return j.Journal.Learn(ctx, r) })
+}
+
+func (j journal) SetOutputs(ctx context.Context, values map[string]any) error {
+	return j.around(func() error { return j.Journal.SetOutputs(ctx, values) })
+}
+
+func text(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}

@@ -1,0 +1,462 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+)
+
+// Plan says what must happen to make what exists what is wanted. It changes
+// nothing; of the outside world it only asks the Mover what a hand-over would
+// meet, and emits its findings.
+//
+// What decides about a resource that exists:
+//   - Its Generation differs: it is replaced, with its whole component.
+//   - Its properties differ, once references to what is known are resolved: it
+//     is updated, or replaced if the provider says so. Outputs of a resource that
+//     is made anew are not known and count as different; names are known.
+//   - It refers to an output of a resource that is updated, and the output is
+//     not steady (an identifier never changes; the latest version of a launch
+//     template does): an update is planned, which does nothing if the value
+//     turns out to be the same.
+//   - Its connection leads to something that is made anew: it is replaced.
+//   - A run was cut off while it was created or updated: that is finished.
+func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (plan.Plan, error) {
+	p, err := e.judge(g, s)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	return e.steps(ctx, p)
+}
+
+// PlanDestroy says how to delete everything, in reverse order of need.
+func (e *Engine) PlanDestroy(ctx context.Context, s *state.Snapshot) (plan.Plan, error) {
+	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s)
+	if err != nil {
+		return plan.Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p.destroy = true
+	return e.steps(ctx, p)
+}
+
+// fate is what becomes of a wanted resource.
+type fate int
+
+const (
+	keep fate = iota
+	create
+	update
+	replace
+)
+
+// made reports that an object is made which does not exist yet.
+func (f fate) made() bool { return f == create || f == replace }
+
+// item is one wanted resource and what was decided about it.
+type item struct {
+	graph.Resource
+	urn  plan.URN
+	unit *unit
+	have *state.Resource // the generation that stays, or is replaced; nil: there is none
+
+	fate  fate
+	gen   int
+	name  string
+	known plan.Props // inputs as far as they are known now
+	conn  any        // the same of its connection
+	why   string
+	stale bool // its create was begun, with inputs that an update could not change
+}
+
+// unit is what shares one generation: the parts of a component that has a
+// Generation, or one resource.
+type unit struct {
+	items  []*item
+	target int    // the generation that its parts must have
+	next   int    // the one to take if target cannot be kept
+	why    string // of taking next though the Generation is the same
+}
+
+// judgement is what was decided about every resource of a stack.
+type judgement struct {
+	engine  *Engine
+	old     *state.Snapshot
+	destroy bool
+	items   []*item // each after what it needs
+	byKey   map[graph.Key]*item
+	byURN   map[plan.URN]*item
+	found   map[plan.URN][]generation
+}
+
+func (e *Engine) judge(g *graph.Graph, s *state.Snapshot) (*judgement, error) {
+	sorted, err := g.Sorted()
+	if err != nil {
+		return nil, err
+	}
+	j := &judgement{engine: e, old: s,
+		byKey: make(map[graph.Key]*item, len(sorted)), byURN: make(map[plan.URN]*item, len(sorted))}
+	for _, r := range sorted {
+		it := &item{Resource: r, urn: plan.NewURN(g.Stack, g.Project, r.Type, r.Name)}
+		j.items = append(j.items, it)
+		j.byKey[r.Key], j.byURN[it.urn] = it, it
+	}
+	j.group()
+	return j, j.decide()
+}
+
+// group finds the units and the generation that each must have.
+func (j *judgement) group() {
+	var units []*unit
+	byComponent := make(map[string]*unit)
+	for _, it := range j.items {
+		shared := it.Component != "" && len(it.Generation) > 0
+		u := byComponent[it.Component]
+		if u == nil || !shared {
+			u = new(unit)
+			units = append(units, u)
+		}
+		if shared {
+			byComponent[it.Component] = u
+		}
+		it.unit = u
+		u.items = append(u.items, it)
+	}
+	j.found = generations(j.old)
+	for _, u := range units {
+		u.settle(j.found)
+		j.aim(u)
+	}
+}
+
+// aim finds what there is for the generation that the unit must have.
+func (j *judgement) aim(u *unit) {
+	for _, it := range u.items {
+		it.have = inUse(j.found[it.urn], u.target)
+	}
+}
+
+// generation is one of a resource's, as the state has it: an object, or the
+// intent to make one.
+type generation struct {
+	state.Resource
+	pending bool // it may exist or not
+	leaving bool // its delete has begun, or it is handed over: it cannot be used again
+}
+
+func generations(s *state.Snapshot) map[plan.URN][]generation {
+	found := make(map[plan.URN][]generation)
+	for _, r := range s.Resources {
+		_, deleting := s.Intent(plan.Delete, r.URN, r.Gen)
+		leaving := deleting || r.Gone || r.Leaving
+		found[r.URN] = append(found[r.URN], generation{Resource: r, leaving: leaving})
+	}
+	for _, in := range s.Pending {
+		if in.Op == plan.Create {
+			found[in.URN] = append(found[in.URN], generation{Resource: *in.Resource, pending: true})
+		}
+	}
+	return found
+}
+
+// inUse is the generation to keep if it exists, and else the one that is in use.
+func inUse(found []generation, target int) *state.Resource {
+	var have *state.Resource
+	for i, g := range found {
+		if g.Gen == target && !g.pending && !g.leaving {
+			return &found[i].Resource
+		}
+		if !g.Condemned && !g.pending {
+			have = &found[i].Resource
+		}
+	}
+	return have
+}
+
+// settle finds the generation that the parts must have: one that stands and is
+// what is wanted, be it an earlier one that a change taken back has left; or the
+// latest, if it was begun for what is wanted; or else a new one.
+func (u *unit) settle(found map[plan.URN][]generation) {
+	latest := 0
+	for _, it := range u.items {
+		for _, g := range found[it.urn] {
+			latest = max(latest, g.Gen)
+		}
+	}
+	u.next = latest + 1
+	for u.target = latest; u.target > 0; u.target-- {
+		if u.stands(found, u.target) {
+			break
+		}
+	}
+	begun := u.begun(found, latest)
+	switch {
+	case u.target == 0 && begun:
+		u.target = latest
+	case u.target == 0:
+		u.target = u.next
+		u.next++
+	case u.target < latest && begun:
+		u.next = latest
+	}
+}
+
+// stands reports that every part has an object of this generation as wanted.
+func (u *unit) stands(found map[plan.URN][]generation, gen int) bool {
+	return !slices.ContainsFunc(u.items, func(it *item) bool {
+		return !slices.ContainsFunc(found[it.urn], func(g generation) bool {
+			return g.Gen == gen && !g.pending && !g.leaving && state.Equal(g.Generation, it.Generation)
+		})
+	})
+}
+
+// begun reports that all that there is of this generation is as wanted.
+func (u *unit) begun(found map[plan.URN][]generation, gen int) bool {
+	some := false
+	for _, it := range u.items {
+		for _, g := range found[it.urn] {
+			if g.Gen != gen {
+				continue
+			}
+			if g.leaving || g.Condemned || !state.Equal(g.Generation, it.Generation) {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
+
+// decide judges every resource, and again from the start when one part of a
+// component turns out to drag the others along.
+func (j *judgement) decide() error {
+	for {
+		dragged, err := j.decideAll()
+		if err != nil || !dragged {
+			return err
+		}
+	}
+}
+
+func (j *judgement) decideAll() (dragged bool, err error) {
+	for _, it := range j.items {
+		if err := j.decideOne(it); err != nil {
+			return false, fmt.Errorf("%s: %w", it.Key, err)
+		}
+		for it.overtaken() {
+			u := it.unit
+			u.why, u.target, u.next = it.why, u.next, u.next+1
+			j.aim(u)
+			if len(u.items) > 1 {
+				return true, nil
+			}
+			if err := j.decideOne(it); err != nil {
+				return false, fmt.Errorf("%s: %w", it.Key, err)
+			}
+		}
+	}
+	return false, nil
+}
+
+// overtaken reports that the generation which its unit aims at will not do.
+func (it *item) overtaken() bool {
+	return it.fate == replace && it.have.Gen == it.unit.target || it.stale
+}
+
+func (j *judgement) decideOne(it *item) error {
+	it.gen = it.unit.target
+	it.name = physicalName(j.old.ID, it.Resource, it.urn, it.gen)
+	it.fate, it.why, it.stale = create, "", false
+	if it.have != nil {
+		it.fate = replace
+		if it.have.Gen == it.gen {
+			it.fate, it.name = keep, it.have.Name
+		}
+	}
+	maybe, err := j.resolve(it)
+	if err != nil {
+		return err
+	}
+	provider, err := j.engine.Providers(it.Type)
+	if err != nil {
+		return err
+	}
+	if it.fate == keep {
+		j.compare(it, provider, maybe)
+		return nil
+	}
+	if in, cut := j.old.Intent(plan.Create, it.urn, it.gen); cut {
+		begun := in.Resource.Inputs
+		props := provider.Replaces(it.Type, begun, it.known)
+		it.stale, it.why = len(props) > 0, propsWhy(pick(begun, props), pick(it.known, props))
+	}
+	if it.fate == replace && !it.stale {
+		it.why = it.unit.reason()
+	}
+	return nil
+}
+
+// compare decides about a resource of the right generation.
+func (j *judgement) compare(it *item, provider Provider, maybe []string) {
+	_, cut := j.old.Intent(plan.Update, it.urn, it.gen)
+	switch {
+	case j.moves(it):
+		it.fate, it.why = replace, "moves with what it belongs to"
+	case !state.Equal(it.have.Inputs, it.known):
+		it.fate, it.why = update, updateWhy(it)
+		if props := provider.Replaces(it.Type, it.have.Inputs, it.known); len(props) > 0 {
+			it.fate, it.why = replace, propsWhy(pick(it.have.Inputs, props), pick(it.known, props))
+		}
+	case len(maybe) > 0:
+		it.fate, it.why = update, "if "+strings.Join(maybe, ", ")+" changes"
+	case it.have.Condemned:
+		it.fate, it.why = update, "stays after all"
+	case cut || it.have.Settling:
+		it.fate, it.why = update, "finish what was cut off"
+	case !slices.Equal(strict(it.have.Needs), strict(j.needs(it))):
+		it.fate, it.why = update, "refers to another resource"
+	}
+}
+
+// moves reports that the object must be made again elsewhere: what it is
+// reached through is another one, not just another address of it.
+func (j *judgement) moves(it *item) bool {
+	for _, ref := range graph.Refs(map[string]any(it.Conn)) {
+		if to := j.byKey[ref.Key]; to != nil && to.fate.made() {
+			return true
+		}
+	}
+	return !state.Equal(it.Conn, it.have.Conn.Declared) && !state.Equal(it.conn, it.have.Conn.Resolved)
+}
+
+// resolve fills known and conn. It names the outputs that an update may change.
+func (j *judgement) resolve(it *item) (maybe []string, err error) {
+	props, err := graph.Resolve(map[string]any(declared(it.Resource, it.name)), func(ref graph.Ref) (any, error) {
+		value, steady, err := j.value(it, ref)
+		if !steady && it.have != nil {
+			maybe = append(maybe, fmt.Sprintf("%s of %s", ref.Path, ref.Key.Name))
+		}
+		return value, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	it.known, _ = props.(map[string]any)
+	it.conn, err = graph.Resolve(map[string]any(it.Conn), func(ref graph.Ref) (any, error) {
+		value, _, err := j.value(it, ref)
+		return value, err
+	})
+	return maybe, err
+}
+
+// value is what a reference stands for, as far as it is known now. What is not
+// known stays as the text of the reference, which no real value equals.
+func (j *judgement) value(it *item, ref graph.Ref) (value any, steady bool, err error) {
+	if ref.Lookup != "" {
+		if it.fate == keep {
+			if found, ok := it.have.Lookups[ref.Lookup]; ok {
+				return found, true, nil
+			}
+		}
+		return ref.String(), true, nil
+	}
+	to := j.byKey[ref.Key]
+	switch {
+	case to == nil:
+		return nil, false, fmt.Errorf("%s refers to nothing", ref)
+	case ref.Path == graph.NamePath:
+		return to.name, true, nil
+	case to.fate.made():
+		return ref.String(), true, nil
+	}
+	value, ok := graph.Get(map[string]any(to.have.Outputs), ref.Path)
+	if !ok {
+		return ref.String(), true, nil
+	}
+	return value, to.fate == keep || j.steady(to, ref.Path, value), nil
+}
+
+// identifiers are how names of outputs end that no update in place changes.
+var identifiers = []string{"Id", "ID", "Arn", "ARN", "Name", "name", "uid", "Endpoint"}
+
+func (j *judgement) steady(to *item, path string, value any) bool {
+	if slices.ContainsFunc(identifiers, func(end string) bool { return strings.HasSuffix(path, end) }) {
+		return true
+	}
+	if text, ok := value.(string); ok && slices.Contains(strings.Split(to.have.ID, "|"), text) {
+		return true
+	}
+	provider, err := j.engine.Providers(to.Type)
+	knows, ok := provider.(Steadier)
+	return err == nil && ok && knows.Steady(to.Type, path)
+}
+
+// needs is what the resource depends on once the plan is carried out.
+func (j *judgement) needs(it *item) []state.Need {
+	return needsOf(it.Resource, func(k graph.Key) (state.Need, bool) {
+		to := j.byKey[k]
+		if to == nil {
+			return state.Need{}, false
+		}
+		return state.Need{URN: to.urn, Gen: to.gen}, true
+	})
+}
+
+// needsOf lists dependencies: references with the generation that they lead
+// to, and After without.
+func needsOf(r graph.Resource, find func(graph.Key) (state.Need, bool)) []state.Need {
+	values := []any{map[string]any(r.Props), map[string]any(r.Conn)}
+	if r.Hosts != nil {
+		values = append(values, map[string]any(r.Hosts.Conn))
+	}
+	refs := graph.Refs(values)
+	var needs []state.Need
+	for _, k := range r.Needs() {
+		n, ok := find(k)
+		if !ok {
+			continue
+		}
+		if !slices.ContainsFunc(refs, func(ref graph.Ref) bool { return ref.Key == k }) {
+			n.Gen = 0
+		}
+		needs = append(needs, n)
+	}
+	return needs
+}
+
+// strict leaves the needs that are references, sorted.
+func strict(needs []state.Need) []state.Need {
+	var refs []state.Need
+	for _, n := range needs {
+		if n.Gen > 0 {
+			refs = append(refs, n)
+		}
+	}
+	slices.SortFunc(refs, func(a, b state.Need) int { return strings.Compare(string(a.URN), string(b.URN)) })
+	return refs
+}
+
+func pick(props plan.Props, keys []string) plan.Props {
+	picked := make(plan.Props, len(keys))
+	for _, k := range keys {
+		key, _, _ := strings.Cut(strings.TrimPrefix(k, "/"), "/")
+		if v, ok := props[key]; ok {
+			picked[key] = v
+		}
+	}
+	return picked
+}
+
+// deleteFirst reports that what comes cannot stand beside r: same place, same name.
+func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
+	provider, err := j.engine.Providers(r.Type)
+	if err != nil {
+		return false, err
+	}
+	knows, ok := provider.(DeleteFirster)
+	return ok && knows.DeleteFirst(r.Type) && state.Equal(r.Conn.Resolved, comes.conn), nil
+}

@@ -1,0 +1,435 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// journalError is a failure to write down what happens. Nothing may happen after it.
+type journalError struct{ err error }
+
+func (e *journalError) Error() string { return "write state: " + e.err.Error() }
+func (e *journalError) Unwrap() error { return e.err }
+
+// step carries one step out. Provider calls are let finish when the run is
+// stopped: what was sent cannot be taken back, and its answer is wanted.
+func (a *apply) step(ctx context.Context, s plan.Step) error {
+	switch s.Op {
+	case plan.Create:
+		return a.create(ctx, s)
+	case plan.Update:
+		return a.update(ctx, s)
+	case plan.HandOver:
+		return a.handOver(ctx, s)
+	case plan.Delete:
+		return a.delete(ctx, s)
+	}
+	return fmt.Errorf("unknown operation %q", s.Op)
+}
+
+func (a *apply) create(ctx context.Context, s plan.Step) error {
+	want, err := a.want(ctx, s, state.Resource{})
+	if err != nil {
+		return err
+	}
+	in, cut := a.journal.Snapshot().Intent(plan.Create, s.URN, s.Gen)
+	if cut && !state.Equal(in.Resource.Inputs, want.Inputs) {
+		_, made, err := a.adopt(ctx, s, in, false)
+		if err != nil {
+			return err
+		}
+		if made {
+			return a.update(ctx, s)
+		}
+	}
+	in, err = a.journal.Begin(ctx, state.Intent{Op: plan.Create, URN: s.URN, Gen: s.Gen, Resource: &want})
+	if err != nil {
+		return &journalError{err}
+	}
+	made, _, err := a.make(ctx, s, in, want)
+	if err != nil || made.Hosts == nil {
+		return err
+	}
+	return a.awaitNodes(ctx, s, made)
+}
+
+// make sends a create that was begun and stores what came of it. An object
+// that workloads run on counts as settling until its nodes are ready.
+func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want state.Resource) (made state.Resource, ok bool, err error) {
+	provider, err := a.Providers(want.Type)
+	if err != nil {
+		return want, false, err
+	}
+	req := a.request(s, want)
+	req.Token, req.Want = in.Token, want.Inputs
+	ctx, done := unhurried(ctx)
+	defer done()
+	obj, callErr := provider.Create(ctx, req)
+	if callErr != nil && obj.ID == "" {
+		notMade := errors.Is(callErr, ErrNotMade)
+		if err := a.journal.Failed(ctx, in, notMade); err != nil {
+			return want, false, errors.Join(callErr, &journalError{err})
+		}
+		return want, false, callErr
+	}
+	made = want
+	made.ID, made.Outputs = obj.ID, obj.Outputs
+	made.Settling = callErr != nil || made.Hosts != nil
+	if err := a.journal.Done(ctx, in, &made); err != nil {
+		return made, false, errors.Join(callErr, &journalError{err})
+	}
+	return made, true, callErr
+}
+
+// awaitNodes is repeated by the next run if this one is cut off: the resource stays settling.
+func (a *apply) awaitNodes(ctx context.Context, s plan.Step, made state.Resource) error {
+	if err := a.Mover.Ready(ctx, host(made), a.wait(s)); err != nil {
+		return fmt.Errorf("wait for nodes: %w", err)
+	}
+	made.Settling = false
+	if err := a.journal.Learn(ctx, made); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+// adopt finds out what came of a create whose end is unknown, by repeating it
+// as it was. An object that nobody wants any more is condemned at once.
+func (a *apply) adopt(ctx context.Context, s plan.Step, in state.Intent, condemn bool) (state.Resource, bool, error) {
+	was := *in.Resource
+	was.Condemned = condemn
+	made, ok, err := a.make(ctx, s, in, was)
+	if errors.Is(err, ErrNotMade) && !ok {
+		return made, false, nil
+	}
+	if ok {
+		return made, true, nil // also if it is not ready: it is known now
+	}
+	return made, false, fmt.Errorf("find out what an earlier run made: %w", err)
+}
+
+func (a *apply) update(ctx context.Context, s plan.Step) error {
+	have, ok := a.journal.Snapshot().Find(s.URN, s.Gen)
+	if !ok {
+		return fmt.Errorf("%s, generation %d, is not in the state", s.URN, s.Gen)
+	}
+	want, err := a.want(ctx, s, have)
+	if err != nil {
+		return err
+	}
+	cut, pending := a.journal.Snapshot().Intent(plan.Update, s.URN, s.Gen)
+	if state.Equal(have.Inputs, want.Inputs) && !pending && !have.Settling {
+		return a.learn(ctx, want)
+	}
+	provider, err := a.Providers(want.Type)
+	if err != nil {
+		return err
+	}
+	if props := provider.Replaces(want.Type, have.Inputs, want.Inputs); len(props) > 0 {
+		return &problem.Error{Kind: problem.Outside, Err: fmt.Errorf("%s turned out to change, which takes a new object",
+			strings.Join(props, ", ")), Fix: "run the same command again: the next plan replaces it"}
+	}
+	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Update, URN: s.URN, Gen: s.Gen, Resource: &want})
+	if err != nil {
+		return &journalError{err}
+	}
+	if err := a.change(ctx, s, provider, in, have, &want, applied(have, cut, want)); err != nil {
+		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
+			return errors.Join(err, &journalError{writeErr})
+		}
+		return err
+	}
+	if err := a.journal.Done(ctx, in, &want); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+// change sends the update. A group that shrinks gives its nodes up first, by
+// name; one that grows, or is not known to be ready, waits for its nodes.
+func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in state.Intent,
+	have state.Resource, want *state.Resource, old plan.Props) error {
+	ctx, done := unhurried(ctx)
+	defer done()
+	shrinks := have.Hosts != nil && want.Hosts != nil && want.Hosts.Nodes < have.Hosts.Nodes
+	if shrinks {
+		if err := a.Mover.Retire(ctx, host(have), want.Hosts.Nodes, a.wait(s)); err != nil {
+			return fmt.Errorf("take nodes away: %w", err)
+		}
+	}
+	req := a.request(s, *want)
+	req.Token, req.Old, req.Want = in.Token, old, want.Inputs
+	obj, err := provider.Update(ctx, req)
+	if err != nil {
+		return err
+	}
+	if want.Outputs = obj.Outputs; obj.ID != "" {
+		want.ID = obj.ID
+	}
+	if want.Hosts == nil || shrinks {
+		return nil
+	}
+	if err := a.Mover.Ready(ctx, host(*want), a.wait(s)); err != nil {
+		return fmt.Errorf("wait for nodes: %w", err)
+	}
+	return nil
+}
+
+// applied is what a provider may count on to be in place. Properties that an
+// update with an unknown end has touched are left out, so that they are sent
+// again; those that are not wanted any more are left in, so that they are removed.
+func applied(have state.Resource, cut state.Intent, want state.Resource) plan.Props {
+	old := maps.Clone(have.Inputs)
+	for _, k := range cut.Doubt {
+		_, wanted := want.Inputs[k]
+		begun, sent := cut.Resource.Inputs[k]
+		switch {
+		case wanted:
+			delete(old, k)
+		case sent:
+			old[k] = begun
+		}
+	}
+	return old
+}
+
+func (a *apply) learn(ctx context.Context, r state.Resource) error {
+	if err := a.journal.Learn(ctx, r); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+// find is the resource to hand over or to delete. What a run may have made
+// before it was cut off is looked for.
+func (a *apply) find(ctx context.Context, s plan.Step) (state.Resource, bool, error) {
+	snap := a.journal.Snapshot()
+	if r, ok := snap.Find(s.URN, s.Gen); ok {
+		return r, !r.Gone, nil
+	}
+	if in, ok := snap.Intent(plan.Create, s.URN, s.Gen); ok {
+		return a.adopt(ctx, s, in, true)
+	}
+	return state.Resource{}, false, nil
+}
+
+func (a *apply) handOver(ctx context.Context, s plan.Step) error {
+	r, ok, err := a.find(ctx, s)
+	if err != nil || !ok {
+		return err
+	}
+	goes := a.goes()
+	all := goes[state.Need{URN: s.URN, Gen: s.Gen}]
+	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.HandOver, URN: s.URN, Gen: s.Gen, All: all})
+	if err != nil {
+		return &journalError{err}
+	}
+	err = a.Mover.HandOver(ctx, Move{
+		Step: s.ID, From: host(r), To: a.others(r, goes), Keep: s.Keep, Memo: in.Memo,
+		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
+		Breach: a.guard.breach, Events: a.Events,
+	})
+	if err != nil {
+		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
+			return errors.Join(err, &journalError{writeErr})
+		}
+		return err
+	}
+	if err := a.journal.Done(ctx, in, nil); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+// goes is what the plan deletes.
+func (a *apply) goes() map[state.Need]bool {
+	goes := make(map[state.Need]bool)
+	for _, s := range a.plan.Steps {
+		if s.Op == plan.Delete {
+			goes[state.Need{URN: s.URN, Gen: s.Gen}] = true
+		}
+	}
+	return goes
+}
+
+// others are the hosts of the same cluster that stay.
+func (a *apply) others(from state.Resource, goes map[state.Need]bool) []Host {
+	var hosts []Host
+	for _, r := range a.journal.Snapshot().Resources {
+		self := r.URN == from.URN && r.Gen == from.Gen
+		if r.Hosts != nil && !self && !r.Condemned && !goes[state.Need{URN: r.URN, Gen: r.Gen}] &&
+			state.Equal(r.Hosts.Conn.Resolved, from.Hosts.Conn.Resolved) {
+			hosts = append(hosts, host(r))
+		}
+	}
+	return hosts
+}
+
+func (a *apply) delete(ctx context.Context, s plan.Step) error {
+	r, ok, err := a.find(ctx, s)
+	if err != nil || !ok {
+		return err
+	}
+	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Delete, URN: s.URN, Gen: s.Gen, First: s.DeleteFirst})
+	if err != nil {
+		return &journalError{err}
+	}
+	if err := a.remove(ctx, s, in, r); err != nil {
+		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
+			return errors.Join(err, &journalError{writeErr})
+		}
+		return err
+	}
+	if err := a.journal.Done(ctx, in, nil); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r state.Resource) error {
+	ctx, done := unhurried(ctx)
+	defer done()
+	if s.WhenEmpty {
+		if err := a.Mover.Retire(ctx, host(r), 0, a.wait(s)); err != nil {
+			return fmt.Errorf("take nodes away: %w", err)
+		}
+	}
+	provider, err := a.Providers(r.Type)
+	if err != nil {
+		return err
+	}
+	req := a.request(s, r)
+	req.Token, req.Old = in.Token, r.Inputs
+	return provider.Delete(ctx, req)
+}
+
+// want is the resource as it shall be after the step, references resolved.
+func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (state.Resource, error) {
+	r, ok := a.wanted[s.URN]
+	if !ok {
+		return state.Resource{}, fmt.Errorf("%s is not in the graph", s.URN)
+	}
+	have.URN, have.Gen, have.Name = s.URN, s.Gen, s.Name
+	have.Condemned, have.Settling = false, false
+	return a.described(ctx, r, have)
+}
+
+// described fills in what the graph says of a resource. Its name and
+// generation, and what its provider said, stay.
+func (a *apply) described(ctx context.Context, r graph.Resource, have state.Resource) (state.Resource, error) {
+	want := have
+	want.Type, want.Component, want.Generation = r.Type, r.Component, r.Generation
+	want.Declared = r.Props
+	want.Lookups = maps.Clone(have.Lookups)
+	get := a.lookUp(ctx, &want)
+	inputs, err := graph.Resolve(map[string]any(declared(r, want.Name)), get)
+	if err != nil {
+		return want, err
+	}
+	want.Inputs, _ = inputs.(map[string]any)
+	if want.Conn, err = conn(r.Conn, get); err != nil {
+		return want, err
+	}
+	want.Hosts = nil
+	if r.Hosts != nil {
+		want.Hosts = &state.Hosts{Nodes: r.Hosts.Nodes}
+		if want.Hosts.Conn, err = conn(r.Hosts.Conn, get); err != nil {
+			return want, err
+		}
+	}
+	want.Needs = needsOf(r, func(k graph.Key) (state.Need, bool) {
+		live, ok := a.journal.Snapshot().Live(a.urns[k])
+		return state.Need{URN: live.URN, Gen: live.Gen}, ok
+	})
+	return want, nil
+}
+
+func conn(declared plan.Props, get func(graph.Ref) (any, error)) (state.Conn, error) {
+	resolved, err := graph.Resolve(map[string]any(declared), get)
+	if err != nil {
+		return state.Conn{}, err
+	}
+	props, _ := resolved.(map[string]any)
+	return state.Conn{Declared: declared, Resolved: props}, nil
+}
+
+// lookUp resolves references from what stands now. What is looked up is kept
+// with the resource.
+func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(graph.Ref) (any, error) {
+	return func(ref graph.Ref) (any, error) {
+		if ref.Lookup != "" {
+			return a.parameter(ctx, r, ref.Lookup)
+		}
+		urn := a.urns[ref.Key]
+		if urn == r.URN && ref.Path == graph.NamePath {
+			return r.Name, nil
+		}
+		live, ok := a.journal.Snapshot().Live(urn)
+		if !ok {
+			return nil, fmt.Errorf("%s does not exist", ref.Key)
+		}
+		if ref.Path == graph.NamePath {
+			return live.Name, nil
+		}
+		value, ok := graph.Get(map[string]any(live.Outputs), ref.Path)
+		if !ok {
+			return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
+		}
+		return value, nil
+	}
+}
+
+func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (any, error) {
+	if value, ok := r.Lookups[path]; ok {
+		return value, nil
+	}
+	value, err := a.Lookup(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("look up %s: %w", path, err)
+	}
+	if r.Lookups == nil {
+		r.Lookups = make(map[string]string)
+	}
+	r.Lookups[path] = value
+	return value, nil
+}
+
+// request is what every call about a resource has.
+func (a *apply) request(s plan.Step, r state.Resource) Request {
+	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s), Tags: map[string]string{
+		"drover:stack": a.plan.Stack, "drover:project": a.plan.Project, "drover:urn": string(r.URN),
+	}}
+}
+
+func (a *apply) wait(s plan.Step) func(string) {
+	return func(waiting string) { a.Events.Emit(event.Progress{Step: s.ID, Waiting: waiting}) }
+}
+
+// courtesy is how long a call to the outside may go on after the run was
+// interrupted: most come back by then, and need not be asked for again. One
+// that only waits for something to become ready is cut off, which is safe.
+const courtesy = 10 * time.Second
+
+// unhurried is the context of a call that gets the courtesy.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-call.Done():
+		case <-time.After(courtesy):
+			cancel()
+		}
+	})
+	return call, func() { stop(); cancel() }
+}

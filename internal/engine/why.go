@@ -1,0 +1,223 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+)
+
+// Reasons in a plan: what the user changed, in the user's words.
+
+const (
+	maxChanges = 3  // changed properties that are named one by one
+	maxValue   = 40 // characters of a value that is shown
+)
+
+// placement is the label by which workloads are placed on a node group.
+const placement = "nodeSelector.drover.dev/nodegroup"
+
+// reason tells why the parts of a unit are replaced.
+func (u *unit) reason() string {
+	if u.why != "" {
+		return u.why
+	}
+	var reasons []string
+	for _, it := range u.items {
+		if it.have != nil && len(reasons) == 0 {
+			reasons = changes(it.have.Generation, it.Generation)
+		}
+	}
+	for _, it := range u.items {
+		if it.have != nil {
+			reasons = append(reasons, capacity(it)...)
+		}
+	}
+	if len(reasons) == 0 {
+		return "made anew"
+	}
+	return strings.Join(reasons, ", ")
+}
+
+func capacity(it *item) []string {
+	if it.Hosts == nil || it.have.Hosts == nil || it.Hosts.Nodes == it.have.Hosts.Nodes {
+		return nil
+	}
+	return []string{fmt.Sprintf("capacity %d -> %d", it.have.Hosts.Nodes, it.Hosts.Nodes)}
+}
+
+// updateWhy tells why a resource is updated. A change of capacity shows once,
+// however the type spells it.
+func updateWhy(it *item) string {
+	reasons := capacity(it)
+	before, after := it.have.Inputs, it.known
+	if len(reasons) > 0 {
+		from, to := strconv.Itoa(it.have.Hosts.Nodes), strconv.Itoa(it.Hosts.Nodes)
+		after = maps.Clone(after)
+		for k, v := range after {
+			if old, ok := before[k]; ok && text(old) == from && text(v) == to {
+				after[k] = old
+			}
+		}
+	}
+	return strings.Join(append(reasons, propsWhys(before, after)...), ", ")
+}
+
+func propsWhy(before, after plan.Props) string { return strings.Join(propsWhys(before, after), ", ") }
+
+// propsWhys names up to maxChanges changed properties, and says where the rest is.
+func propsWhys(before, after plan.Props) []string {
+	found := diff("", before, after)
+	var reasons []string
+	found = slices.DeleteFunc(found, func(c change) bool {
+		if !strings.HasSuffix(c.path, placement) || c.after == nil {
+			return false
+		}
+		reasons = append(reasons, "now placed on "+text(c.after))
+		return true
+	})
+	if len(found) > maxChanges {
+		where := commonPath(found)
+		if where != "" {
+			where = " in " + where
+		}
+		return append(reasons, fmt.Sprintf("%d changes%s", len(found), where))
+	}
+	for _, c := range found {
+		reasons = append(reasons, c.String())
+	}
+	return reasons
+}
+
+// changes compares the top level only: what a user writes is flat.
+func changes(before, after plan.Props) []string {
+	var reasons []string
+	for _, k := range union(before, after) {
+		if c := (change{k, before[k], after[k]}); !state.Equal(c.before, c.after) {
+			reasons = append(reasons, c.String())
+		}
+	}
+	return reasons
+}
+
+// change is one property that differs. Nil is a property that is not there.
+type change struct {
+	path          string
+	before, after any
+}
+
+func (c change) String() string {
+	name, before, after := c.path, text(c.before), text(c.after)
+	switch {
+	case c.after == nil:
+		return name + " removed"
+	case after == "":
+		return name + " changes"
+	case c.before == nil:
+		return name + " " + after + " added"
+	case before == "":
+		return name + " -> " + after
+	}
+	return name + " " + before + " -> " + after
+}
+
+// text is a value as a reason shows it; empty if it is not known, not plain, or long.
+func text(v any) string {
+	switch v := v.(type) {
+	case string:
+		if len(graph.Refs(v)) > 0 || len(v) > maxValue || strings.ContainsAny(v, "\n\t") {
+			return ""
+		}
+		return v
+	case nil, map[string]any, []any:
+		return ""
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(data)
+}
+
+// diff lists what differs, by path. Lists of the same length are compared
+// item by item, others as a whole.
+func diff(path string, before, after any) []change {
+	if state.Equal(before, after) {
+		return nil
+	}
+	join := func(key string) string {
+		if path == "" {
+			return key
+		}
+		return path + "." + key
+	}
+	b, bIsMap := before.(map[string]any)
+	a, aIsMap := after.(map[string]any)
+	if bIsMap && aIsMap {
+		var found []change
+		for _, k := range union(b, a) {
+			found = append(found, diff(join(k), b[k], a[k])...)
+		}
+		return found
+	}
+	bl, bIsList := before.([]any)
+	al, aIsList := after.([]any)
+	if bIsList && aIsList && len(bl) == len(al) {
+		var found []change
+		for i := range bl {
+			found = append(found, diff(join(strconv.Itoa(i)), bl[i], al[i])...)
+		}
+		return found
+	}
+	return []change{{path, before, after}}
+}
+
+func union(a, b map[string]any) []string {
+	keys := slices.Collect(maps.Keys(a))
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// commonPath is the deepest property that all changes lie in.
+func commonPath(found []change) string {
+	common := strings.Split(found[0].path, ".")
+	for _, c := range found[1:] {
+		parts := strings.Split(c.path, ".")
+		n := 0
+		for n < len(common) && n < len(parts) && common[n] == parts[n] {
+			n++
+		}
+		common = common[:n]
+	}
+	return strings.Join(common, ".")
+}
+
+// inspectionWhy is what a hand-over would meet: "3 nodes, 4 pods, 1 load balancer".
+func inspectionWhy(in Inspection) string {
+	if in.Nodes == 0 && in.Pods == 0 && in.Balancers == 0 {
+		return "nothing runs there"
+	}
+	parts := []string{count(in.Nodes, "node"), count(in.Pods, "pod")}
+	if in.Balancers > 0 {
+		parts = append(parts, count(in.Balancers, "load balancer"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

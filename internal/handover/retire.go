@@ -1,0 +1,282 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/problem"
+)
+
+// joinTime is how long a group's nodes may take from launch to Ready. eksctl
+// waits 25 min for a node group; nodes of the AL2023 AMI take one to two.
+const joinTime = 15 * time.Minute
+
+// Ready returns when as many nodes of the host are Ready and set up as its
+// group wants.
+func (m *Mover) Ready(ctx context.Context, h engine.Host, wait func(string)) error {
+	cluster, err := m.connect(ctx, h.Conn)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	var g Group
+	var s Snapshot
+	ready := func() (bool, error) {
+		if g, err = m.scaling.Group(ctx, h.Name); err != nil {
+			return false, err
+		}
+		if s, err = cluster.Snapshot(); err != nil {
+			return false, err
+		}
+		n := count(s.Nodes, func(n Node) bool { return belongs(n, g) && n.Ready && n.Initialized })
+		wait(fmt.Sprintf("%d of %d nodes Ready", n, g.Desired))
+		return n >= g.Desired, nil
+	}
+	err = until(ctx, cluster, joinTime, ready)
+	if !errors.Is(err, errLate) {
+		return wrap(err, "wait for the nodes of "+h.Name)
+	}
+	states, stateErr := m.scaling.States(ctx, instances(g, s))
+	if stateErr != nil {
+		return fmt.Errorf("wait for the nodes of %s: %w", h.Name, stateErr)
+	}
+	return &problem.Error{
+		Kind: problem.Outside, Op: "wait for the nodes of " + h.Name,
+		Err:   fmt.Errorf("not as many Ready as wanted (%d) after %s", g.Desired, joinTime),
+		Fix:   "see the scaling activities of the group and the console output of an instance (aws ec2 get-console-output), then run the same command again",
+		Notes: unready(g, s, states),
+	}
+}
+
+// unready says of each instance how far it got.
+func unready(g Group, s Snapshot, states map[string]string) []string {
+	var notes []string
+	if missing := g.Desired - len(g.Instances); missing > 0 {
+		notes = append(notes, fmt.Sprintf("the group has yet to launch %d instances: see its scaling activities for capacity, quota or launch template errors", missing))
+	}
+	for _, i := range g.Instances {
+		at := slices.IndexFunc(s.Nodes, func(n Node) bool { return n.Instance == i.ID })
+		switch {
+		case at < 0:
+			notes = append(notes, fmt.Sprintf("instance %s is %s and never joined the cluster: its user data, its role's access entry, or its way to the API server", i.ID, states[i.ID]))
+		case !s.Nodes[at].Ready:
+			notes = append(notes, fmt.Sprintf("node %s joined and is not Ready: see kubectl describe node (network add-on)", s.Nodes[at].Name))
+		case !s.Nodes[at].Initialized:
+			notes = append(notes, fmt.Sprintf("node %s is Ready and still tainted by a controller that has to set it up", s.Nodes[at].Name))
+		}
+	}
+	return notes
+}
+
+// Retire takes the nodes of a host away, all but keep, each by name. DaemonSets
+// (kube-proxy, the network add-on) serve to the end: a Node object is removed
+// only after its instance is terminated.
+func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(string)) error {
+	cluster, err := m.connect(ctx, h.Conn)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	g, err := m.scaling.Group(ctx, h.Name)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("retire %s: %w", h.Name, err)
+	}
+	s, err := cluster.Snapshot()
+	if err != nil {
+		return fmt.Errorf("retire %s: %w", h.Name, err)
+	}
+	going := retiring(g, s, h.Name, keep)
+	if err := m.shut(ctx, cluster, going); err != nil {
+		return fmt.Errorf("retire %s: %w", h.Name, err)
+	}
+	if err := m.empty(ctx, cluster, h.Name, going); err != nil {
+		return err
+	}
+	if g.Name != "" && g.Min > keep {
+		if err := m.scaling.SetMin(ctx, h.Name, keep); err != nil {
+			return fmt.Errorf("retire %s: %w", h.Name, err)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(going)) {
+		if !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id }) {
+			continue
+		}
+		if err := m.scaling.Terminate(ctx, h.Name, id); err != nil {
+			return fmt.Errorf("terminate instance %s of %s: %w", id, h.Name, err)
+		}
+	}
+	if err := m.terminated(ctx, cluster, h.Name, going, wait); err != nil {
+		return err
+	}
+	for _, node := range slices.Sorted(maps.Values(going)) {
+		if node == "" {
+			continue
+		}
+		if err := cluster.DeleteNode(ctx, node); err != nil {
+			return fmt.Errorf("remove node %s of %s: %w", node, h.Name, err)
+		}
+	}
+	return m.loosen(ctx, h.Name, keep)
+}
+
+// retiring maps the instances that go to their nodes ("" if they have none):
+// all of them, or those that the hand-over marked and those that never joined.
+func retiring(g Group, s Snapshot, group string, keep int) map[string]string {
+	going := map[string]string{}
+	for _, n := range s.Nodes {
+		if (n.Group == group || belongs(n, g)) && (keep == 0 || n.Before != "") {
+			going[n.Instance] = n.Name
+		}
+	}
+	for _, i := range g.Instances {
+		joined := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Instance == i.ID })
+		if !joined && len(g.Instances)-len(going) > keep {
+			going[i.ID] = ""
+		}
+	}
+	return going
+}
+
+// shut cordons the nodes that go, once more, so that nothing lands there
+// between the look and the end.
+func (m *Mover) shut(ctx context.Context, cluster Cluster, going map[string]string) error {
+	for _, node := range slices.Sorted(maps.Values(going)) {
+		if node == "" {
+			continue
+		}
+		if err := cluster.PatchNode(ctx, node, Patch{Unschedulable: ptr(true)}); err != nil {
+			return fmt.Errorf("cordon node %s: %w", node, err)
+		}
+	}
+	return nil
+}
+
+// empty asks again that nothing runs on the nodes and nothing is sent to them.
+func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, going map[string]string) error {
+	s, err := cluster.Snapshot()
+	if err != nil {
+		return fmt.Errorf("look at %s once more: %w", group, err)
+	}
+	var left []string
+	nodes := slices.Collect(maps.Values(going))
+	for _, p := range s.Pods {
+		if !p.stays() && slices.Contains(nodes, p.Node) {
+			left = append(left, "pod "+p.String()+" runs on node "+p.Node)
+		}
+	}
+	ids := slices.Sorted(maps.Keys(going))
+	if len(ids) > 0 {
+		balancers, err := m.balancers.Balancers(ctx, ids, nil)
+		if err != nil {
+			return fmt.Errorf("look at %s once more: %w", group, err)
+		}
+		for _, b := range balancers {
+			for _, g := range b.Targets {
+				if slices.Contains(ids, g.Instance) {
+					left = append(left, fmt.Sprintf("instance %s is %s in load balancer %s", g.Instance, g.State, b.Name))
+				}
+			}
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return &problem.Error{
+		Kind: problem.Outside, Op: "retire " + group, Err: errors.New("it is not empty: " + list(left)),
+		Fix:   "nothing was ended. Run the same command again: it hands over what came since",
+		Notes: left[1:],
+	}
+}
+
+// terminated waits for the end of every instance.
+func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, going map[string]string, wait func(string)) error {
+	ids := slices.Sorted(maps.Keys(going))
+	var left []string
+	err := until(ctx, cluster, patience, func() (bool, error) {
+		g, err := m.scaling.Group(ctx, group)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return false, err
+		}
+		states, err := m.scaling.States(ctx, ids)
+		if err != nil {
+			return false, err
+		}
+		left = nil
+		for _, id := range ids {
+			in := slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id })
+			if state, known := states[id]; in || known && state != "terminated" {
+				left = append(left, id+" "+state)
+			}
+		}
+		wait(fmt.Sprintf("%d of %d instances terminated", len(ids)-len(left), len(ids)))
+		return len(left) == 0, nil
+	})
+	if !errors.Is(err, errLate) {
+		return wrap(err, "wait for the instances of "+group+" to end")
+	}
+	return &problem.Error{
+		Kind: problem.Outside, Op: "wait for the instances of " + group + " to end",
+		Err: fmt.Errorf("after %s: %s", patience, strings.Join(left, ", ")),
+		Fix: "see the scaling activities of the group (a lifecycle hook may hold instances), then run the same command again",
+	}
+}
+
+// loosen lets a group that stays act on its own again. Its MinSize never
+// rises above what is kept: that would launch instances.
+func (m *Mover) loosen(ctx context.Context, group string, keep int) error {
+	g, err := m.scaling.Group(ctx, group)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("retire %s: %w", group, err)
+	}
+	h, recorded := g.hold()
+	if keep == 0 || !recorded {
+		return nil // it is about to be deleted, or acts freely
+	}
+	if err := letLoose(ctx, m.scaling, group, Resume{Processes: h.Processes, Min: min(h.Min, keep)}); err != nil {
+		return fmt.Errorf("retire %s: %w", group, err)
+	}
+	return nil
+}
+
+var errLate = errors.New("took too long")
+
+// until asks again, at the least every reread, until the answer is yes.
+// Errors are forgiven until the limit: AWS throttles, API servers restart.
+func until(ctx context.Context, cluster Cluster, limit time.Duration, is func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
+	defer cancel()
+	ticks := time.NewTicker(reread)
+	defer ticks.Stop()
+	for {
+		yes, err := is()
+		if yes {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errLate) && err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				return err
+			}
+			return context.Cause(ctx)
+		case <-ticks.C:
+		case <-cluster.Changed():
+			<-ticks.C // AWS is asked too: no faster than reread
+		}
+	}
+}
+
+func wrap(err error, op string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}

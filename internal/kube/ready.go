@@ -1,0 +1,138 @@
+package kube
+
+import (
+	"fmt"
+
+	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// verdict is what an object's own status says of it.
+type verdict struct {
+	state   state
+	waiting string // what it waits for, or why it failed
+}
+
+type state int
+
+const (
+	waiting state = iota
+	ready
+	broken // it has given up; only a change, or luck, will help
+)
+
+// assess judges by kstatus, which knows observedGeneration and the built-in
+// workloads, and is stricter where others reference what is not there yet.
+func assess(u *unstructured.Unstructured) verdict {
+	switch u.GetKind() {
+	case "Service":
+		if field(u, "spec", "type") == "LoadBalancer" {
+			return assessBalancer(u)
+		}
+	case "Namespace":
+		if phase := field(u, "status", "phase"); phase != "Active" {
+			return verdict{waiting, "the namespace is " + or(phase, "new")}
+		}
+		return verdict{state: ready}
+	case "PersistentVolumeClaim":
+		// Pending is as ready as it gets: most classes bind only when a pod comes.
+		if field(u, "status", "phase") == "Lost" {
+			return verdict{broken, "its volume is lost"}
+		}
+		return verdict{state: ready}
+	case "Job":
+		return assessJob(u)
+	}
+	return assessByStatus(u)
+}
+
+func assessByStatus(u *unstructured.Unstructured) verdict {
+	result, err := status.Compute(u)
+	if err != nil {
+		return verdict{waiting, err.Error()}
+	}
+	switch result.Status {
+	case status.CurrentStatus:
+		return verdict{state: ready}
+	case status.FailedStatus:
+		return verdict{broken, result.Message}
+	default:
+		if text, ok := podCount(u); ok {
+			return verdict{waiting, text}
+		}
+		return verdict{waiting, result.Message}
+	}
+}
+
+// assessBalancer waits for the address, which others refer to.
+func assessBalancer(u *unstructured.Unstructured) verdict {
+	ingress, _, _ := unstructured.NestedSlice(u.Object, "status", "loadBalancer", "ingress")
+	for _, item := range ingress {
+		if at, ok := item.(map[string]any); ok && (at["hostname"] != nil || at["ip"] != nil) {
+			return verdict{state: ready}
+		}
+	}
+	return verdict{waiting, "no load balancer address yet"}
+}
+
+// assessJob waits for the end: what depends on a Job depends on its work.
+func assessJob(u *unstructured.Unstructured) verdict {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, item := range conditions {
+		c, _ := item.(map[string]any)
+		switch {
+		case c["status"] != "True":
+		case c["type"] == "Complete":
+			return verdict{state: ready}
+		case c["type"] == "Failed":
+			return verdict{broken, fmt.Sprintf("the job failed: %v", c["message"])}
+		}
+	}
+	if suspended, _, _ := unstructured.NestedBool(u.Object, "spec", "suspend"); suspended {
+		return verdict{state: ready}
+	}
+	return verdict{waiting, fmt.Sprintf("%d of %d pods completed",
+		number(u, 0, "status", "succeeded"), number(u, 1, "spec", "completions"))}
+}
+
+// podCount tells how far a workload is.
+func podCount(u *unstructured.Unstructured) (string, bool) {
+	want := number(u, 1, "spec", "replicas")
+	switch u.GetKind() {
+	case "Deployment":
+		updated := number(u, 0, "status", "updatedReplicas")
+		if updated < want {
+			return fmt.Sprintf("%d of %d pods are of the new revision", updated, want), true
+		}
+		if extra := number(u, 0, "status", "replicas") - want; extra > 0 {
+			return fmt.Sprintf("%d pods of the old revision left", extra), true
+		}
+		return fmt.Sprintf("%d of %d pods available", number(u, 0, "status", "availableReplicas"), want), true
+	case "StatefulSet":
+		return fmt.Sprintf("%d of %d pods ready", number(u, 0, "status", "readyReplicas"), want), true
+	case "DaemonSet":
+		return fmt.Sprintf("%d of %d pods available",
+			number(u, 0, "status", "numberAvailable"), number(u, 0, "status", "desiredNumberScheduled")), true
+	}
+	return "", false
+}
+
+func field(u *unstructured.Unstructured, path ...string) string {
+	text, _, _ := unstructured.NestedString(u.Object, path...)
+	return text
+}
+
+func number(u *unstructured.Unstructured, missing int64, path ...string) int64 {
+	n, found, err := unstructured.NestedInt64(u.Object, path...)
+	if err != nil || !found {
+		return missing
+	}
+	return n
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

@@ -1,0 +1,120 @@
+package kube
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+func decode(t *testing.T, text string, into any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// live reads YAML as the API server would send it: whole numbers are integers.
+func live(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var u unstructured.Unstructured
+	if err := u.UnmarshalJSON(data); err != nil {
+		t.Fatal(err)
+	}
+	return &u
+}
+
+// What others refer to, or depend on, must be there before an object counts as ready.
+func TestAssess(t *testing.T) {
+	tests := []struct {
+		name, object string
+		state        state
+		words        string
+	}{
+		{"a load balancer without address", `{apiVersion: v1, kind: Service, spec: {type: LoadBalancer, clusterIP: 10.100.0.9}}`,
+			waiting, "no load balancer address"},
+		{"a load balancer with a name", `{apiVersion: v1, kind: Service, spec: {type: LoadBalancer, clusterIP: 10.100.0.9},
+			status: {loadBalancer: {ingress: [{hostname: a.elb.amazonaws.com}]}}}`, ready, ""},
+		{"a plain service", `{apiVersion: v1, kind: Service, spec: {clusterIP: 10.100.0.9}}`, ready, ""},
+		{"a claim that waits for its first pod", `{apiVersion: v1, kind: PersistentVolumeClaim, status: {phase: Pending}}`, ready, ""},
+		{"a namespace on its way out", `{apiVersion: v1, kind: Namespace, status: {phase: Terminating}}`, waiting, "Terminating"},
+		{"a job that runs", `{apiVersion: batch/v1, kind: Job, spec: {completions: 2}, status: {succeeded: 1, startTime: now}}`,
+			waiting, "1 of 2 pods completed"},
+		{"a job that failed", `{apiVersion: batch/v1, kind: Job, status: {conditions: [{type: Failed, status: "True", message: BackoffLimitExceeded}]}}`,
+			broken, "BackoffLimitExceeded"},
+		{"an ingress needs no address", `{apiVersion: networking.k8s.io/v1, kind: Ingress}`, ready, ""},
+		{"a rollout that the controller has not seen", `{apiVersion: apps/v1, kind: Deployment, metadata: {generation: 2},
+			spec: {replicas: 1}, status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1,
+			conditions: [{type: Available, status: "True"}]}}`, waiting, ""},
+		{"a rollout under way", `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3},
+			status: {replicas: 4, updatedReplicas: 1, readyReplicas: 3, availableReplicas: 3}}`, waiting, "1 of 3 pods are of the new revision"},
+		{"old pods left", `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3},
+			status: {replicas: 4, updatedReplicas: 3, readyReplicas: 4, availableReplicas: 4}}`, waiting, "1 pods of the old revision"},
+		{"not all available", `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3, progressDeadlineSeconds: 600},
+			status: {replicas: 3, updatedReplicas: 3, readyReplicas: 2, availableReplicas: 2}}`, waiting, "2 of 3 pods available"},
+		{"done", `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3, progressDeadlineSeconds: 600},
+			status: {replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3, conditions: [
+			{type: Available, status: "True"}, {type: Progressing, status: "True", reason: NewReplicaSetAvailable}]}}`, ready, ""},
+		{"given up", `{apiVersion: apps/v1, kind: Deployment, status: {conditions: [
+			{type: Progressing, status: "False", reason: ProgressDeadlineExceeded}]}}`, broken, "deadline"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := assess(live(t, tt.object))
+			if got.state != tt.state || !strings.Contains(got.waiting, tt.words) {
+				t.Errorf("got %d %q, want %d %q", got.state, got.waiting, tt.state, tt.words)
+			}
+		})
+	}
+}
+
+// The first reason shown is the one that a person can act on.
+func TestTroubles(t *testing.T) {
+	var pods []corev1.Pod
+	decode(t, `
+- {metadata: {name: fine}, status: {phase: Running, conditions: [{type: Ready, status: "True"}]}}
+- {metadata: {name: starting}, status: {phase: Pending, containerStatuses: [{state: {waiting: {reason: ContainerCreating}}}]}}
+- {metadata: {name: unready}, status: {phase: Running, conditions: [{type: Ready, status: "False", message: "containers with unready status: [nginx]"}]}}
+- {metadata: {name: unplaced}, status: {phase: Pending, conditions: [{type: PodScheduled, status: "False", message: "0/6 nodes are available: 3 Insufficient cpu. preemption: not helpful."}]}}
+- {metadata: {name: unpulled}, status: {phase: Pending, containerStatuses: [{state: {waiting: {reason: ImagePullBackOff, message: "Back-off pulling image \"ngnix\""}}}]}}
+`, &pods)
+	want := []string{
+		`pod unpulled ImagePullBackOff: Back-off pulling image "ngnix"`,
+		"pod unplaced Pending: 0/6 nodes are available: 3 Insufficient cpu",
+		"pod unready runs, and is not ready yet: containers with unready status: [nginx]",
+		"pod starting is starting",
+	}
+	got := troubles(pods)
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestReplaces(t *testing.T) {
+	tests := []struct{ typ, old, want, fields string }{
+		{"apps/v1/Deployment", `{metadata: {name: a}, spec: {replicas: 3, selector: {matchLabels: {app: a}}}}`,
+			`{metadata: {name: a}, spec: {replicas: 5, selector: {matchLabels: {app: a}}}}`, ""},
+		{"apps/v1/Deployment", `{spec: {selector: {matchLabels: {app: a}}}}`, `{spec: {selector: {matchLabels: {app: b}}}}`, "spec.selector"},
+		{"v1/Service", `{spec: {type: ClusterIP}}`, `{spec: {type: LoadBalancer}}`, ""},
+		{"rbac.authorization.k8s.io/v1/RoleBinding", `{roleRef: {name: a}}`, `{roleRef: {name: b}}`, "roleRef"},
+		{"v1/ConfigMap", `{data: {a: "1"}}`, `{data: {a: "2"}}`, ""},
+		{"v1/ConfigMap", `{immutable: true, data: {a: "1"}}`, `{immutable: true, data: {a: "2"}}`, "data"},
+		{"v1/Pod", `{spec: {nodeName: a, containers: [{name: c, image: x:1}]}}`, `{spec: {nodeName: a, containers: [{name: c, image: x:2}]}}`, ""},
+		{"v1/Pod", `{spec: {containers: [{name: c, command: [a]}]}}`, `{spec: {containers: [{name: c, command: [b]}]}}`, "spec"},
+		{"example.com/v1/Anything", `{spec: {a: 1}}`, `{spec: {a: 2}}`, ""},
+	}
+	for _, tt := range tests {
+		var old, want map[string]any
+		decode(t, tt.old, &old)
+		decode(t, tt.want, &want)
+		if got := strings.Join(replaces(tt.typ, old, want), " "); got != tt.fields {
+			t.Errorf("%s %s -> %s replaces %q, want %q", tt.typ, tt.old, tt.want, got, tt.fields)
+		}
+	}
+}

@@ -1,0 +1,436 @@
+package state_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+var ctx = context.Background()
+
+func open(t *testing.T, url string) *state.Store {
+	t.Helper()
+	s, err := state.Open(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func lock(t *testing.T, s *state.Store) *state.Session {
+	t.Helper()
+	session, err := s.Lock(ctx, "dev", "up")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+func newStack(t *testing.T, url string) (*state.Store, *state.Session) {
+	t.Helper()
+	s := open(t, url)
+	if err := s.Init(ctx, "dev", "shop"); err != nil {
+		t.Fatal(err)
+	}
+	return s, lock(t, s)
+}
+
+func resource(name string, gen int, needs ...state.Need) state.Resource {
+	return state.Resource{URN: urn(name), Gen: gen, Type: "T", Name: name, Inputs: plan.Props{"name": name}, Needs: needs}
+}
+
+func urn(name string) plan.URN { return plan.NewURN("dev", "shop", "T", name) }
+
+func create(t *testing.T, s *state.Session, r state.Resource) {
+	t.Helper()
+	in, err := s.Begin(ctx, state.Intent{Op: plan.Create, URN: r.URN, Gen: r.Gen, Resource: &r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ID = "id-" + r.Name
+	if err := s.Done(ctx, in, &r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func kind(err error) problem.Kind {
+	var p *problem.Error
+	if !errors.As(err, &p) || p.Fix == "" {
+		return 0
+	}
+	return p.Kind
+}
+
+// What a run wrote is what the next one reads, whether the run ended well
+// (checkpoint) or was killed (journal), and also over both.
+func TestStateSurvivesTheRun(t *testing.T) {
+	url := "file://" + t.TempDir()
+	store, s := newStack(t, url)
+	if err := s.Start(ctx, map[plan.Op]int{plan.Create: 2}); err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, resource("vpc", 1))
+	if err := errors.Join(s.Finish(ctx, nil), s.Unlock(ctx)); err != nil {
+		t.Fatal(err)
+	}
+
+	killed := lock(t, store)
+	create(t, killed, resource("subnet", 1, state.Need{URN: urn("vpc"), Gen: 1}))
+	pending := resource("group", 1)
+	in, err := killed.Begin(ctx, state.Intent{Op: plan.Create, URN: pending.URN, Gen: 1, Resource: &pending})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Break(ctx, "dev"); err != nil {
+		t.Fatal(err)
+	}
+
+	next := lock(t, open(t, url))
+	if !state.Equal(next.Snapshot(), killed.Snapshot()) || len(next.Snapshot().Resources) != 2 {
+		t.Fatalf("read %+v, want %+v", next.Snapshot(), killed.Snapshot())
+	}
+	again, err := next.Begin(ctx, state.Intent{Op: plan.Create, URN: pending.URN, Gen: 1, Resource: &pending})
+	if err != nil || again.Token != in.Token {
+		t.Fatalf("token %q (%v) for the repeated create, want %q: it would make a second object", again.Token, err, in.Token)
+	}
+	if runs, err := store.History(ctx, "dev"); err != nil || len(runs) != 1 || runs[0].Result != state.Succeeded {
+		t.Fatalf("history %+v, %v", runs, err)
+	}
+}
+
+// An update that came back with an error may be refused for ever under its
+// token; a create must keep it until nothing was made for sure.
+func TestTokens(t *testing.T) {
+	_, s := newStack(t, "mem://")
+	create(t, s, resource("vpc", 1))
+	begin := func(op plan.Op, name string) state.Intent {
+		r := resource(name, 1)
+		in, err := s.Begin(ctx, state.Intent{Op: op, URN: r.URN, Gen: 1, Resource: &r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+	for _, c := range []struct {
+		op      plan.Op
+		name    string
+		notMade bool
+		same    bool
+	}{
+		{plan.Update, "vpc", false, false},
+		{plan.Create, "a", false, true},
+		{plan.Create, "b", true, false},
+	} {
+		first := begin(c.op, c.name)
+		if err := s.Failed(ctx, first, c.notMade); err != nil {
+			t.Fatal(err)
+		}
+		if second := begin(c.op, c.name); (second.Token == first.Token) != c.same {
+			t.Errorf("%s %s, not made %v: tokens %q and %q", c.op, c.name, c.notMade, first.Token, second.Token)
+		}
+	}
+}
+
+// The state never holds what no run can have left. Each case drops one rule of Verify.
+func TestWritesAreVerified(t *testing.T) {
+	vpc := state.Need{URN: urn("vpc"), Gen: 1}
+	cases := map[string]func(*state.Session) error{
+		"needs what is not there": func(s *state.Session) error {
+			return s.Learn(ctx, resource("subnet", 1, state.Need{URN: urn("nothing"), Gen: 1}))
+		},
+		"deletes what is needed": func(s *state.Session) error {
+			in, err := s.Begin(ctx, state.Intent{Op: plan.Delete, URN: vpc.URN, Gen: 1})
+			return errors.Join(err, s.Done(ctx, in, nil))
+		},
+		"deletes what an unfinished update may refer to": func(s *state.Session) error {
+			other := resource("subnet", 1) // no longer refers to vpc, if it went through
+			_, err := s.Begin(ctx, state.Intent{Op: plan.Update, URN: other.URN, Gen: 1, Resource: &other})
+			if err != nil {
+				return nil
+			}
+			in, err := s.Begin(ctx, state.Intent{Op: plan.Delete, URN: vpc.URN, Gen: 1})
+			return errors.Join(err, s.Done(ctx, in, nil))
+		},
+		"deletes what an unfinished update may refer to now": func(s *state.Session) error {
+			create(t, s, resource("later", 1))
+			other := resource("subnet", 1, state.Need{URN: urn("later"), Gen: 1})
+			in, err := s.Begin(ctx, state.Intent{Op: plan.Update, URN: other.URN, Gen: 1, Resource: &other})
+			if err := errors.Join(err, s.Failed(ctx, in, false)); err != nil {
+				return nil
+			}
+			in, err = s.Begin(ctx, state.Intent{Op: plan.Delete, URN: urn("later"), Gen: 1})
+			return errors.Join(err, s.Done(ctx, in, nil))
+		},
+		"creates what exists": func(s *state.Session) error {
+			r := resource("vpc", 1)
+			_, err := s.Begin(ctx, state.Intent{Op: plan.Create, URN: r.URN, Gen: 1, Resource: &r})
+			return err
+		},
+		"updates what does not exist": func(s *state.Session) error {
+			r := resource("vpc", 2)
+			_, err := s.Begin(ctx, state.Intent{Op: plan.Update, URN: r.URN, Gen: 2, Resource: &r})
+			return err
+		},
+	}
+	for name, write := range cases {
+		_, s := newStack(t, "mem://")
+		create(t, s, resource("vpc", 1))
+		create(t, s, resource("subnet", 1, vpc))
+		if write(s) == nil {
+			t.Errorf("%s: written", name)
+		}
+		if n := len(s.Snapshot().Resources); n < 2 {
+			t.Errorf("%s: the refused entry changed the state", name)
+		}
+	}
+}
+
+// A replacement takes over; what goes before its replacement comes stays as a
+// name until nothing refers to it.
+func TestReplacement(t *testing.T) {
+	_, s := newStack(t, "mem://")
+	create(t, s, resource("web", 1))
+	create(t, s, resource("app", 1, state.Need{URN: urn("web"), Gen: 1}))
+	in, err := s.Begin(ctx, state.Intent{Op: plan.Delete, URN: urn("web"), Gen: 1, First: true})
+	if err := errors.Join(err, s.Done(ctx, in, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if r, ok := s.Snapshot().Find(urn("web"), 1); !ok || !r.Gone || !r.Condemned {
+		t.Fatalf("while app refers to it: %+v", r)
+	}
+	create(t, s, resource("web", 2))
+	if r, ok := s.Snapshot().Live(urn("web")); !ok || r.Gen != 2 {
+		t.Fatalf("in use: %+v", r)
+	}
+	app := resource("app", 1, state.Need{URN: urn("web"), Gen: 2})
+	if err := s.Learn(ctx, app); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := s.Snapshot().Find(urn("web"), 1); ok {
+		t.Fatal("nothing refers to it, and it is remembered")
+	}
+	if rs := s.Snapshot().Resources; rs[0].URN != urn("web") {
+		t.Fatalf("app stands before what it now needs: %v", rs)
+	}
+}
+
+// After an update whose end is unknown, both old and new values are in doubt.
+func TestDoubt(t *testing.T) {
+	_, s := newStack(t, "mem://")
+	create(t, s, resource("vpc", 1))
+	for _, step := range []struct {
+		inputs plan.Props
+		want   string
+	}{
+		{plan.Props{"name": "vpc", "a": 1}, "a"},
+		{plan.Props{"name": "other"}, "a name"},
+	} {
+		r := resource("vpc", 1)
+		r.Inputs = step.inputs
+		in, err := s.Begin(ctx, state.Intent{Op: plan.Update, URN: r.URN, Gen: 1, Resource: &r})
+		if err != nil || strings.Join(in.Doubt, " ") != step.want {
+			t.Fatalf("doubt %q (%v), want %q", in.Doubt, err, step.want)
+		}
+	}
+}
+
+// Any change of a byte of any file is noticed, with the file's name and a remedy.
+func TestDamageIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	store, s := newStack(t, "file://"+dir)
+	create(t, s, resource("vpc", 1))
+	files, err := filepath.Glob(filepath.Join(dir, "stacks/dev/*/*.json"))
+	if err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	files = append(files, filepath.Join(dir, "stacks/dev/checkpoint.json"))
+	rapid.Check(t, func(t *rapid.T) {
+		file := rapid.SampledFrom(files).Draw(t, "file")
+		whole, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = os.WriteFile(file, whole, 0o600) }()
+		broken := append([]byte(nil), whole...)
+		i := rapid.IntRange(0, len(broken)-1).Draw(t, "at")
+		broken[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "xor"))
+		if err := os.WriteFile(file, broken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		snap, err := store.Read(ctx, "dev")
+		if err == nil && !state.Equal(snap, s.Snapshot()) {
+			t.Fatalf("byte %d of %s: read %+v", i, file, snap)
+		}
+		if err != nil && kind(err) == 0 {
+			t.Fatalf("byte %d of %s: %v has no remedy", i, file, err)
+		}
+	})
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Read(ctx, "dev"); err == nil || !strings.Contains(err.Error(), "damaged") {
+		t.Fatalf("a journal with a gap: %v", err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	store, s := newStack(t, "file://"+dir)
+	_, err := store.Lock(ctx, "dev", "destroy")
+	if kind(err) != problem.Locked || !strings.Contains(err.Error(), `"up"`) {
+		t.Fatalf("locked by this process: %v", err)
+	}
+
+	file := filepath.Join(dir, "stacks/dev/lock.json")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(change func(*state.Lock)) {
+		var l state.Lock
+		if err := json.Unmarshal(data, &l); err != nil {
+			t.Fatal(err)
+		}
+		change(&l)
+		changed, err := json.Marshal(l)
+		if err := errors.Join(err, os.WriteFile(file, changed, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*state.Lock)
+		taken  bool
+	}{
+		"its process ended":          {func(l *state.Lock) { l.PID = ended.Process.Pid }, true},
+		"its process ID is reused":   {func(l *state.Lock) { l.Started = "1" }, true},
+		"this machine was restarted": {func(l *state.Lock) { l.Boot, l.PID = "before", 1 }, true},
+		"another host":               {func(l *state.Lock) { l.Host, l.PID = "elsewhere", ended.Process.Pid }, false},
+		"another PID namespace":      {func(l *state.Lock) { l.Space, l.PID = "pid:[1]", ended.Process.Pid }, false},
+	} {
+		edit(c.change)
+		next, err := store.Lock(ctx, "dev", "up")
+		if (err == nil) != c.taken || (err != nil && kind(err) != problem.Locked) {
+			t.Errorf("%s: %v, want taken over: %v", name, err, c.taken)
+		}
+		if err == nil && !strings.Contains(next.Note, "took over") {
+			t.Errorf("%s: note %q", name, next.Note)
+		}
+	}
+
+	// s has lost its lock by now: it must neither write over the other's entries nor unlock.
+	other, err := store.Lock(ctx, "dev", "up")
+	if err == nil {
+		t.Fatal("taken from another host")
+	}
+	if err := store.Break(ctx, "dev"); err != nil {
+		t.Fatal(err)
+	}
+	if other, err = store.Lock(ctx, "dev", "up"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, other, resource("vpc", 1))
+	if err := s.Learn(ctx, resource("vpc", 1)); kind(err) != problem.Locked {
+		t.Errorf("a session without its lock writes: %v", err)
+	}
+	if err := s.Unlock(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Lock(ctx, "dev", "up"); kind(err) != problem.Locked {
+		t.Errorf("a session unlocked what another one holds: %v", err)
+	}
+}
+
+// Of many that come at once, one gets the lock, also where the holder has died.
+func TestLockIsExclusive(t *testing.T) {
+	dir := t.TempDir()
+	store, s := newStack(t, "file://"+dir)
+	if err := s.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []string{"", `{"host":"` + hostname(t) + `","boot":"before"}`} {
+		if left != "" {
+			machine, _ := os.ReadFile("/etc/machine-id")
+			left = strings.Replace(left, "}", `,"machine":"`+strings.TrimSpace(string(machine))+`"}`, 1)
+			if err := os.WriteFile(filepath.Join(dir, "stacks/dev/lock.json"), []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const takers = 8
+		won := make(chan *state.Session, takers)
+		for range takers {
+			go func() {
+				one, _ := store.Lock(ctx, "dev", "up")
+				won <- one
+			}()
+		}
+		winners := 0
+		for range takers {
+			if one := <-won; one != nil {
+				winners++
+				defer func() { _ = one.Unlock(ctx) }()
+			}
+		}
+		if winners != 1 {
+			t.Fatalf("%d winners over %q", winners, left)
+		}
+		if err := store.Break(ctx, "dev"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func hostname(t *testing.T) string {
+	t.Helper()
+	h, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestInitListRemove(t *testing.T) {
+	dir := t.TempDir()
+	store, s := newStack(t, "file://"+dir)
+	if err := store.Init(ctx, "dev", "shop"); kind(err) != problem.Usage {
+		t.Errorf("init twice: %v", err)
+	}
+	if err := store.Init(ctx, "../x", "shop"); kind(err) != problem.Usage {
+		t.Errorf("a name that leaves the folder: %v", err)
+	}
+	if _, err := store.Read(ctx, "none"); kind(err) != problem.Usage {
+		t.Errorf("unknown stack: %v", err)
+	}
+	create(t, s, resource("vpc", 1))
+	list, err := store.List(ctx)
+	if err != nil || len(list) != 1 || list[0].Stack != "dev" || list[0].Resources != 1 || list[0].Locked == nil {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := s.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Remove(ctx, "dev", false); kind(err) != problem.Refused {
+		t.Errorf("removed while a resource exists: %v", err)
+	}
+	if err := store.Remove(ctx, "dev", true); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := store.List(ctx); err != nil || len(list) != 0 {
+		t.Fatalf("after remove: %+v, %v", list, err)
+	}
+}
