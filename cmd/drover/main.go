@@ -19,6 +19,7 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // the first Ctrl-C ends the run in order, the second at once
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."
