@@ -91,8 +91,44 @@ func (s *story) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	body, err := s.firstAnswer(ctx, url)
+	if err != nil {
+		return err
+	}
 	s.command(fmt.Sprintf(`curl -H "Host: %s" %s`, echoHost, url))
-	return s.echo(ctx, url)
+	_, err = s.out.Write(body)
+	return err
+}
+
+// A new load balancer answers once its nodes have passed two health checks,
+// 10 s apart (the cloud-controller-manager's defaults).
+const (
+	firstAnswerLimit = 2 * time.Minute
+	firstAnswerRetry = 500 * time.Millisecond
+)
+
+// firstAnswer waits until the load balancer answers for the first time.
+func (s *story) firstAnswer(ctx context.Context, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, firstAnswerLimit)
+	defer cancel()
+	began := time.Now()
+	for told := false; ; told = true {
+		body, err := echo(ctx, url)
+		if err == nil {
+			if told {
+				s.say("It answers after %s.", time.Since(began).Round(time.Second))
+			}
+			return body, nil
+		}
+		if !told {
+			s.say("Waiting for the load balancer: two health checks, 10 s apart, put its nodes into service …")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the load balancer does not answer: %w", err)
+		case <-time.After(firstAnswerRetry):
+		}
+	}
 }
 
 func (s *story) nodesAndPods(ctx context.Context) error {
@@ -112,27 +148,23 @@ func (s *story) nodesAndPods(ctx context.Context) error {
 	return client.Wide(ctx, s.out, "pods", "apps")
 }
 
-// echo sends one request and shows the answer.
-func (s *story) echo(ctx context.Context, url string) error {
+// echo sends one request and returns the answer's body.
+func echo(ctx context.Context, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Host = echoHost
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("GET %s: %s", url, resp.Status)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s\n%s", url, resp.Status, body)
-	}
-	_, err = s.out.Write(body)
-	return err
+	return body, err
 }
 
 func (s *story) echoURL(ctx context.Context) (string, error) {
@@ -222,8 +254,8 @@ func (s *story) destroy(ctx context.Context) error {
 	return nil
 }
 
-// inventory lists what exists in the sandbox's region, by type.
-func inventory(ctx context.Context, endpoint string) (map[string]any, error) {
+// inventory lists what exists in the sandbox's region: identifiers by type.
+func inventory(ctx context.Context, endpoint string) (map[string][]string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+"/_sandbox/inventory", nil)
 	if err != nil {
 		return nil, err
@@ -233,11 +265,11 @@ func inventory(ctx context.Context, endpoint string) (map[string]any, error) {
 		return nil, err
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var left map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&left); err != nil {
+	var answer struct{ Resources map[string][]string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		return nil, fmt.Errorf("read the inventory: %w", err)
 	}
-	return left, nil
+	return answer.Resources, nil
 }
 
 // drover runs one command as a person would, on our terminal.

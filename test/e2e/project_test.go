@@ -80,16 +80,16 @@ func (p *project) try(args ...string) (string, int) {
 }
 
 // inventory lists what exists in the sandbox's AWS, by type.
-func inventory(t *testing.T) map[string]any {
+func inventory(t *testing.T) map[string][]string {
 	t.Helper()
 	resp, err := http.Get(os.Getenv("AWS_ENDPOINT_URL") + "/_sandbox/inventory")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	var left map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&left); err != nil {
+	var answer struct{ Resources map[string][]string }
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
 		t.Fatal(err)
 	}
-	return left
+	return answer.Resources
 }
