@@ -160,6 +160,16 @@ func (p *Project) Remove(ctx context.Context, stack string) error {
 	return nil
 }
 
+// Cancel takes the stack's lock away from whoever holds it. Only a person can
+// know that this is safe.
+func (p *Project) Cancel(ctx context.Context) error {
+	stack, err := p.selected()
+	if err != nil {
+		return err
+	}
+	return p.store.Break(ctx, stack)
+}
+
 // Outputs are the values that the last successful up stored.
 func (p *Project) Outputs(ctx context.Context) (map[string]any, error) {
 	stack, err := p.selected()

@@ -5,11 +5,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"golang.org/x/term"
+	"k8s.io/klog/v2"
 
 	"github.com/droverhq/drover/internal/cli"
 )
@@ -20,6 +22,8 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the first Ctrl-C ends the run in order, the second at once
+	klog.LogToStderr(false)      // client-go's own lines; what matters comes back as an error
+	klog.SetOutput(io.Discard)
 	dir, err := os.Getwd()
 	if err != nil {
 		dir = "."

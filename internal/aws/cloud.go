@@ -30,6 +30,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/droverhq/drover/problem"
@@ -51,7 +52,8 @@ type Cloud struct {
 // Load reads the standard AWS chain (environment, profiles, SSO, instance
 // role). A region given here wins over the chain's.
 func Load(ctx context.Context, region string) (*Cloud, error) {
-	options := []func(*config.LoadOptions) error{config.WithRetryer(retryer)}
+	// What matters comes back as an error; the SDK's own log lines would only disturb the screen.
+	options := []func(*config.LoadOptions) error{config.WithRetryer(retryer), config.WithLogger(logging.Nop{})}
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}

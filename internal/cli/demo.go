@@ -27,7 +27,7 @@ take everything down. Succeeds only if every response had the expected status an
 came from the right application, and nothing was left behind.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.Out, o.Stdin, o.Drover = env.Stdout, env.Stdin, env.Self
+			o.Out, o.Err, o.Stdin, o.Getenv, o.Drover = env.Stdout, env.Stderr, env.Stdin, env.Getenv, env.Self
 			o.Color = env.color() && !asJSON
 			if asJSON {
 				o.Out, o.JSON = env.Stderr, env.Stdout

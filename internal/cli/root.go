@@ -37,7 +37,7 @@ func newRoot(env Env) *cobra.Command {
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
 	root.AddCommand(
 		newNew(env), newStack(env), newConfig(env),
-		newPreview(env), newUp(env), newDestroy(env),
+		newPreview(env), newUp(env), newDestroy(env), newCancel(env),
 		newLoad(env), newToken(env),
 		newSandbox(env), newDemo(env), newVersion(env),
 	)

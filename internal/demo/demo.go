@@ -27,8 +27,10 @@ import (
 // Options is all the demo knows.
 type Options struct {
 	Out     io.Writer // the narration
+	Err     io.Writer // what the commands of the story complain about
 	JSON    io.Writer // the verdict as JSON; nil: not wanted
 	Stdin   io.Reader
+	Getenv  func(string) string
 	Drover  string // this binary
 	Sandbox string // the drover-sandbox binary
 	Dir     string // the demo's folder: project, records, verdict
@@ -109,8 +111,8 @@ func (o Options) sandbox(ctx context.Context, verb string, args ...string) error
 	cmd := exec.CommandContext(ctx, o.Sandbox, all...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	// kubeconfig's exec plugin is found by the name "drover".
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(o.Drover)+string(os.PathListSeparator)+os.Getenv("PATH"))
-	cmd.Stdin, cmd.Stderr = o.Stdin, os.Stderr
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(o.Drover)+string(os.PathListSeparator)+o.Getenv("PATH"))
+	cmd.Stdin, cmd.Stderr = o.Stdin, o.Err
 	cmd.Stdout = o.Out
 	if verb == "exec" && o.JSON != nil {
 		cmd.Stdout = o.JSON

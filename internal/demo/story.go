@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -243,7 +242,7 @@ func (s *story) destroy(ctx context.Context) error {
 			return err
 		}
 	}
-	left, err := inventory(ctx, os.Getenv("AWS_ENDPOINT_URL"))
+	left, err := inventory(ctx, s.Getenv("AWS_ENDPOINT_URL"))
 	if err != nil {
 		return err
 	}
@@ -276,7 +275,7 @@ func inventory(ctx context.Context, endpoint string) (map[string][]string, error
 func (s *story) drover(ctx context.Context, args ...string) error {
 	cmd := s.process(ctx, args...)
 	s.command("drover " + strings.Join(args, " "))
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, os.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, s.Err
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("drover %s: %w", args[0], err)
 	}
@@ -288,7 +287,7 @@ func (s *story) drover(ctx context.Context, args ...string) error {
 func (s *story) output(ctx context.Context, name string) (string, error) {
 	cmd := s.process(ctx, "stack", "output", name)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	cmd.Stdout, cmd.Stderr = &out, s.Err
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("drover stack output %s: %w", name, err)
 	}

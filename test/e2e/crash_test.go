@@ -16,7 +16,7 @@ import (
 
 // Kill -9 at every step boundary of the first up, of the change and of the
 // destroy; the same command run again must finish, with no orphan and no
-// duplicate. Kills the mutation that forgets to journal before or after a call.
+// duplicate; and while the change is killed over and over, no request fails. Kills the mutation that forgets to journal before or after a call.
 func TestKilledAtEveryStepBoundary(t *testing.T) {
 	p := newProject(t)
 	kills := p.killedThroughout("up", "--yes", "--json")
@@ -28,8 +28,9 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 		t.Errorf("up after up is not empty:\n%s", again)
 	}
 
+	p.awaitAnswer()
 	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
-	kills = p.killedThroughout("up", "--yes", "--json")
+	p.underLoad(func() { kills = p.killedThroughout("up", "--yes", "--json") })
 	t.Logf("change: killed %d times", kills)
 	if got := inventoryCounts(t); got != want {
 		t.Errorf("after the change AWS holds\n%s\nwant as many of each type as before:\n%s", got, want)

@@ -1,0 +1,71 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/load"
+)
+
+// echo is a request through the load balancer that only the echoserver answers as expected.
+func (p *project) echo() load.Options {
+	p.t.Helper()
+	return load.Options{
+		URL:        "http://" + strings.TrimSpace(p.run("stack", "output", "nginxServiceUrl")) + "/echoserver",
+		Host:       "apps.example.com",
+		Timeout:    load.DefaultTimeout,
+		ExpectBody: regexp.MustCompile("Hostname: echoserver-"),
+	}
+}
+
+// awaitAnswer waits until the load balancer has put its first nodes into
+// service: two health checks, 10 s apart.
+func (p *project) awaitAnswer() {
+	p.t.Helper()
+	one := p.echo()
+	one.Requests, one.Connections = 1, 1
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(500 * time.Millisecond) {
+		result, err := load.Run(p.t.Context(), one, event.Discard)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if result.OK == 1 {
+			return
+		}
+	}
+	p.t.Fatal("the load balancer does not answer")
+}
+
+// underLoad sends 200 requests a second while f runs; none may fail.
+func (p *project) underLoad(f func()) {
+	p.t.Helper()
+	steady := p.echo()
+	steady.Rate, steady.FreshEvery = 200, 4
+	ctx, stop := context.WithCancel(p.t.Context())
+	defer stop()
+	type outcome struct {
+		result load.Result
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := load.Run(ctx, steady, event.Discard)
+		done <- outcome{result, err}
+	}()
+	f()
+	stop()
+	o := <-done
+	if o.err != nil {
+		p.t.Fatal(o.err)
+	}
+	p.t.Logf("%d requests, %d failed, %d sent again on a new connection", o.result.Sent, o.result.Failed, o.result.Retried)
+	if o.result.Failed > 0 || o.result.Missed > 0 || o.result.Sent == 0 {
+		p.t.Errorf("of %d requests %d failed and %d were never sent: %v\n%v",
+			o.result.Sent, o.result.Failed, o.result.Missed, o.result.Causes, o.result.Failures)
+	}
+}
