@@ -22,6 +22,7 @@ func (p Plan) Verify() error {
 			v.update(s)
 		case Delete:
 			v.delete(s)
+		case Create:
 		}
 	}
 	return errors.Join(v.errs...)

@@ -124,14 +124,14 @@ func Print(w io.Writer, err error) {
 }
 
 func printOne(w io.Writer, err error, e *Error) {
-	fmt.Fprintf(w, "error: %s\n", err)
+	_, _ = fmt.Fprintf(w, "error: %s\n", err)
 	if e == nil {
 		return
 	}
 	for _, n := range e.Notes {
-		fmt.Fprintf(w, "  note: %s\n", n)
+		_, _ = fmt.Fprintf(w, "  note: %s\n", n)
 	}
 	if e.Fix != "" {
-		fmt.Fprintf(w, "  fix: %s\n", e.Fix)
+		_, _ = fmt.Fprintf(w, "  fix: %s\n", e.Fix)
 	}
 }

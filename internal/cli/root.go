@@ -32,7 +32,7 @@ func newRoot(env Env) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
+	root.SetFlagErrorFunc(usage)
 	root.PersistentFlags().StringP("dir", "C", env.Dir, "the project `folder` (where drover.yaml is)")
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
 	root.AddCommand(

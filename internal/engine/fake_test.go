@@ -73,11 +73,10 @@ func (c *cloud) engine(events event.Sink) *engine.Engine {
 
 // faults strike at one point of a run: the n-th provider call or journal write.
 type faults struct {
-	at    int // 0: never
-	kind  string
-	seen  int
-	dead  bool // the process is gone: nothing that it does has an effect
-	local bool // this call fails, the process lives on
+	at   int // 0: never
+	kind string
+	seen int
+	dead bool // the process is gone: nothing that it does has an effect
 }
 
 var faultKinds = []string{"crash before", "crash after", "lost before", "lost after", "not made", "not ready"}

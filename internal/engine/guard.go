@@ -44,6 +44,7 @@ func (a *apply) moves(s plan.Step) bool {
 		return s.Hosts || len(a.wanted[s.URN].Conn) > 0
 	case plan.Delete:
 		return s.WhenEmpty
+	case plan.Create:
 	}
 	return false
 }

@@ -325,7 +325,7 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 // moves reports that the object must be made again elsewhere: what it is
 // reached through is another one, not just another address of it.
 func (j *judgement) moves(it *item) bool {
-	for _, ref := range graph.Refs(map[string]any(it.Conn)) {
+	for _, ref := range graph.Refs(it.Conn) {
 		if to := j.byKey[ref.Key]; to != nil && to.fate.made() {
 			return true
 		}
@@ -335,7 +335,7 @@ func (j *judgement) moves(it *item) bool {
 
 // resolve fills known and conn. It names the outputs that an update may change.
 func (j *judgement) resolve(it *item) (maybe []string, err error) {
-	props, err := graph.Resolve(map[string]any(declared(it.Resource, it.name)), func(ref graph.Ref) (any, error) {
+	props, err := graph.Resolve(declared(it.Resource, it.name), func(ref graph.Ref) (any, error) {
 		value, steady, err := j.value(it, ref)
 		if !steady && it.have != nil {
 			maybe = append(maybe, fmt.Sprintf("%s of %s", ref.Path, ref.Key.Name))
@@ -346,7 +346,7 @@ func (j *judgement) resolve(it *item) (maybe []string, err error) {
 		return nil, err
 	}
 	it.known, _ = props.(map[string]any)
-	it.conn, err = graph.Resolve(map[string]any(it.Conn), func(ref graph.Ref) (any, error) {
+	it.conn, err = graph.Resolve(it.Conn, func(ref graph.Ref) (any, error) {
 		value, _, err := j.value(it, ref)
 		return value, err
 	})

@@ -464,6 +464,7 @@ func phase(op plan.Op) int {
 		return 1
 	case plan.Delete:
 		return 2
+	case plan.Create, plan.Update:
 	}
 	return 0
 }

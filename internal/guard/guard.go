@@ -163,8 +163,7 @@ func (w *watcher) try(ctx context.Context) error {
 
 // unable says what to do about a guard that fails before the move begins.
 func (w *watcher) unable(cause load.Cause) error {
-	switch cause {
-	case load.DNS, load.ConnectTimeout, load.ConnectFailed:
+	if cause == load.DNS || cause == load.ConnectTimeout || cause == load.ConnectFailed {
 		return w.problem(problem.Outside, fmt.Errorf("%s: its target cannot be reached from here, so it cannot watch the move", cause),
 			"run drover where the URL can be reached; for the sandbox: drover sandbox exec -- drover up")
 	}

@@ -46,7 +46,7 @@ func BenchmarkClient(b *testing.B) {
 		b.SetParallelism(50) // times 2 processors
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				resp, err := client.Get(url) //nolint:noctx // as hey
+				resp, err := client.Get(url)
 				if err != nil {
 					b.Error(err)
 					return

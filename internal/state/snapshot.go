@@ -233,6 +233,7 @@ func (s *Snapshot) begin(in Intent) {
 		s.Resources[i].Needs = both(s.Resources[i].Needs, in.Resource.Needs) // it may refer to either
 	case plan.HandOver:
 		s.Resources[i].Leaving = s.Resources[i].Leaving || in.All
+	case plan.Create: // nothing is stored of it yet
 	}
 }
 
@@ -261,6 +262,7 @@ func (s *Snapshot) done(e entry) {
 				s.Resources = slices.Delete(s.Resources, i, i+1)
 			}
 		}
+	case plan.HandOver: // what it changed is not ours to store
 	}
 }
 

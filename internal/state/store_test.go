@@ -334,14 +334,14 @@ func TestLock(t *testing.T) {
 	}
 
 	// s has lost its lock by now: it must neither write over the other's entries nor unlock.
-	other, err := store.Lock(ctx, "dev", "up")
-	if err == nil {
+	if _, err := store.Lock(ctx, "dev", "up"); err == nil {
 		t.Fatal("taken from another host")
 	}
 	if err := store.Break(ctx, "dev"); err != nil {
 		t.Fatal(err)
 	}
-	if other, err = store.Lock(ctx, "dev", "up"); err != nil {
+	other, err := store.Lock(ctx, "dev", "up")
+	if err != nil {
 		t.Fatal(err)
 	}
 	create(t, other, resource("vpc", 1))
