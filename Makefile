@@ -37,7 +37,7 @@ test-unit:
 	cd sandbox && CGO_ENABLED=0 go test ./...
 
 test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
-	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -v ./test/e2e
+	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -p 1 -v ./test/...
 
 check: fmt lint test ## the whole gate
 
@@ -56,7 +56,8 @@ bench: ## measure; compare within one run only
 	go test -run '^$$' -bench . -benchmem ./...
 
 update: ## rewrite the golden files; review their diff like code
-	go test ./... -update
+	@for p in $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n 1 dirname | sort -u); do go test ./$$p -update || exit 1; done
+	UPDATE_SCRIPTS=1 go test ./cmd/drover
 
 clean:
 	rm -rf bin
