@@ -41,7 +41,7 @@ func log(facts ...any) []event.Event {
 func move() []event.Event {
 	asg := plan.NewURN("dev", "p", "AWS::AutoScaling::AutoScalingGroup", "web")
 	step := func(id int, op plan.Op, gen int, name string) plan.Step {
-		return plan.Step{ID: id, Op: op, URN: asg, Gen: gen, Name: name, Component: "nodegroup/web"}
+		return plan.Step{ID: id, Op: op, URN: asg, Gen: gen, Name: name, Component: "nodegroup/web", Suffix: name[len("web-"):]}
 	}
 	pl := plan.Plan{Steps: []plan.Step{
 		step(1, plan.Create, 2, "web-7c1e04b"),

@@ -22,7 +22,7 @@ func TestLines(t *testing.T) {
 		group := func(id int, typ string) plan.Step {
 			return plan.Step{
 				ID: id, Op: plan.Create, URN: plan.NewURN("dev", "shop", typ, "web"), Gen: 2,
-				Name: "web-7c1e04b", Component: "nodegroup/web", Why: "version",
+				Name: "web-7c1e04b", Component: "nodegroup/web", Suffix: "7c1e04b", Why: "version",
 			}
 		}
 		say := func(after time.Duration, facts ...event.Fact) {

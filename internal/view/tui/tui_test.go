@@ -21,7 +21,7 @@ func middle() (*story.Story, time.Time) {
 	group := func(id int, op plan.Op, gen int, name string) plan.Step {
 		return plan.Step{
 			ID: id, Op: op, URN: plan.NewURN("dev", "shop", "AWS::AutoScaling::AutoScalingGroup", "web"), Gen: gen,
-			Name: name, Component: "nodegroup/web",
+			Name: name, Component: "nodegroup/web", Suffix: strings.TrimPrefix(name, "web-"),
 		}
 	}
 	var s story.Story
