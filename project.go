@@ -1,11 +1,13 @@
 package drover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,9 +29,10 @@ type Options struct {
 
 // Project is an open project.
 type Project struct {
-	dir   string
-	stack string
-	store *state.Store
+	dir        string
+	stack      string // to work on
+	remembered string // the selected one
+	store      *state.Store
 }
 
 // selection is the file that remembers which stack commands work on.
@@ -48,17 +51,15 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 			Fix: "go to the folder that holds " + spec.File + ", name it with -C, or make one: drover new FOLDER",
 		}
 	}
-	p := &Project{dir: dir, stack: o.Stack}
-	if p.stack == "" {
-		selected, err := os.ReadFile(filepath.Join(dir, selection))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
-		}
-		p.stack = strings.TrimSpace(string(selected))
+	selected, err := os.ReadFile(filepath.Join(dir, selection))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
+	p := &Project{dir: dir, remembered: strings.TrimSpace(string(selected))}
+	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {
-		bucket = "file://" + filepath.ToSlash(filepath.Join(dir, ".drover"))
+		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ".drover"))}).String()
 	}
 	if p.store, err = state.Open(ctx, bucket); err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ func (p *Project) remember(stack string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	p.stack = stack
+	p.stack, p.remembered = stack, stack
 	return os.WriteFile(file, []byte(stack+"\n"), 0o644)
 }
 
@@ -140,7 +141,7 @@ func (p *Project) Stacks(ctx context.Context) ([]StackInfo, error) {
 	}
 	stacks := make([]StackInfo, 0, len(list))
 	for _, s := range list {
-		info := StackInfo{Name: s.Stack, Selected: s.Stack == p.stack, Resources: s.Resources}
+		info := StackInfo{Name: s.Stack, Selected: s.Stack == p.remembered, Resources: s.Resources}
 		if s.LastRun != nil {
 			info.Updated = s.LastRun.Started
 		}
@@ -151,13 +152,24 @@ func (p *Project) Stacks(ctx context.Context) ([]StackInfo, error) {
 
 // Remove forgets a stack that has nothing left.
 func (p *Project) Remove(ctx context.Context, stack string) error {
-	if err := p.store.Remove(ctx, stack, false); err != nil {
+	if err := p.store.Remove(ctx, stack); err != nil {
 		return err
 	}
-	if stack == p.stack {
+	if stack == p.remembered {
 		return p.remember("")
 	}
 	return nil
+}
+
+// Holder says who holds the stack's lock, since when and for what; it is an
+// error if nobody does.
+func (p *Project) Holder(ctx context.Context) (string, error) {
+	stack, err := p.selected()
+	if err != nil {
+		return "", err
+	}
+	lock, err := p.store.Holder(ctx, stack)
+	return lock.String(), err
 }
 
 // Cancel takes the stack's lock away from whoever holds it. Only a person can
@@ -205,9 +217,7 @@ func (p *Project) History(ctx context.Context) ([]Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs, err := p.store.History(ctx, stack)
-	slices.Reverse(runs)
-	return runs, err
+	return p.store.History(ctx, stack)
 }
 
 // Config is the stack's config, by key.

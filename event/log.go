@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -38,6 +39,10 @@ type discard struct{}
 
 func (discard) Emit(Fact) {}
 
+// ErrUnknownKind is what decoding an event of a later version fails with. A
+// reader of a log leaves such events out.
+var ErrUnknownKind = errors.New("unknown kind")
+
 // UnmarshalJSON restores the concrete type of the fact, so that a log that was
 // written can be read and drawn again. Unknown kinds are an error.
 func (e *Event) UnmarshalJSON(data []byte) error {
@@ -52,7 +57,7 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	}
 	decode, ok := decoders[raw.Kind]
 	if !ok {
-		return fmt.Errorf("event %d: unknown kind %q", raw.Seq, raw.Kind)
+		return fmt.Errorf("event %d: %w %q", raw.Seq, ErrUnknownKind, raw.Kind)
 	}
 	fact, err := decode(raw.Fact)
 	if err != nil {

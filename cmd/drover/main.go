@@ -21,8 +21,10 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop) // the first Ctrl-C ends the run in order, the second at once
-	klog.LogToStderr(false)      // client-go's own lines; what matters comes back as an error
+	// The first Ctrl-C ends the run in order, the second at once. SIGTERM stays
+	// caught: whoever started us passes the same Ctrl-C on as one.
+	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
+	klog.LogToStderr(false) // client-go's own lines; what matters comes back as an error
 	klog.SetOutput(io.Discard)
 	dir, err := os.Getwd()
 	if err != nil {

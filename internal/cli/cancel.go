@@ -20,7 +20,11 @@ this machine that was killed needs no cancel: its lock is taken over.`,
 			if err != nil {
 				return err
 			}
-			if err := confirm(env, yes, "Is the run that holds the lock really over?"); err != nil {
+			holder, err := p.Holder(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := confirm(cmd.Context(), env, yes, holder+". Is that run really over?"); err != nil {
 				return err
 			}
 			if err := p.Cancel(cmd.Context()); err != nil {

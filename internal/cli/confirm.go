@@ -2,15 +2,17 @@ package cli
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/droverhq/drover/problem"
 )
 
 // confirm asks a person; a script says --yes.
-func confirm(env Env, yes bool, question string) error {
+func confirm(ctx context.Context, env Env, yes bool, question string) error {
 	if yes {
 		return nil
 	}
@@ -23,8 +25,8 @@ func confirm(env Env, yes bool, question string) error {
 	if _, err := fmt.Fprintf(env.Stdout, "%s [y/N] ", question); err != nil {
 		return err
 	}
-	answer, err := bufio.NewReader(env.Stdin).ReadString('\n')
-	if err != nil && answer == "" {
+	answer, err := readLine(ctx, env.Stdin)
+	if err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {
@@ -32,4 +34,27 @@ func confirm(env Env, yes bool, question string) error {
 		return nil
 	}
 	return &problem.Error{Kind: problem.Refused, Err: errors.New("you said no; nothing was changed"), Fix: "run it again when you are ready"}
+}
+
+// readLine gives up when ctx ends. The read itself cannot be called back: its
+// goroutine ends with the process, which does nothing else after this.
+func readLine(ctx context.Context, r io.Reader) (string, error) {
+	type answer struct {
+		line string
+		err  error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		line, err := bufio.NewReader(r).ReadString('\n')
+		if line != "" {
+			err = nil // an answer without a newline is one too
+		}
+		read <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case a := <-read:
+		return a.line, a.err
+	}
 }

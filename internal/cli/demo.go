@@ -36,22 +36,14 @@ came from the right application, and nothing was left behind.`,
 				o.Dir = demoFolder(env)
 			}
 			if inside {
-				return demo.Inside(cmd.Context(), o)
+				return passOn(env, demo.Inside(cmd.Context(), o))
 			}
 			bin, err := findSandbox(env)
 			if err != nil {
 				return err
 			}
 			o.Sandbox = bin
-			err = demo.Run(cmd.Context(), o)
-			var failed *demo.Failed
-			if !errors.As(err, &failed) {
-				return err
-			}
-			if err != error(failed) { //nolint:errorlint // something more than that failed
-				problem.Print(env.Stderr, err)
-			}
-			return exitCode(failed.Code)
+			return passOn(env, demo.Run(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")
@@ -64,6 +56,19 @@ came from the right application, and nothing was left behind.`,
 		panic(err) // the flag is defined one line above
 	}
 	return cmd
+}
+
+// passOn ends with the exit code of the program that failed, which has said
+// itself what was wrong; what else failed is printed.
+func passOn(env Env, err error) error {
+	var failed *demo.Failed
+	if !errors.As(err, &failed) {
+		return err
+	}
+	if err != error(failed) { //nolint:errorlint // exactly this error, and nothing around it
+		problem.Print(env.Stderr, err)
+	}
+	return exitCode(failed.Code)
 }
 
 // demoFolder follows the XDG base directories.

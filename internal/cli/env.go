@@ -45,16 +45,17 @@ func Main(ctx context.Context, env Env) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
-	var code exitCode
-	if errors.As(err, &code) {
-		return int(code)
+	var program exitCode
+	if errors.As(err, &program) {
+		return int(program)
 	}
 	if err == nil {
 		return 0
 	}
 	problem.Print(env.Stderr, err)
-	if ctx.Err() != nil {
+	code := problem.Exit(err)
+	if ctx.Err() != nil && code != int(problem.Lost) { // Ctrl-C is how a load test is ended
 		return interrupted
 	}
-	return problem.Exit(err)
+	return code
 }

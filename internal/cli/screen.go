@@ -103,13 +103,17 @@ func (s *screen) start() {
 	s.views = append(s.views, live)
 }
 
-// say writes a line for a person.
-func (s *screen) say(line string) error {
+const nothingToDo = "Nothing to do: the stack is as declared."
+
+// nothing is what there is to say about an empty plan, and what was noticed.
+func (s *screen) nothing() error {
 	if s.json {
 		return nil
 	}
-	_, err := fmt.Fprintln(s.env.Stdout, line)
-	return err
+	if _, err := fmt.Fprintln(s.env.Stdout, nothingToDo); err != nil {
+		return err
+	}
+	return printFindings(s.env.Stdout, s.findings)
 }
 
 // close ends the readers, and adds what went wrong with them to err.

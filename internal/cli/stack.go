@@ -116,7 +116,7 @@ func newStackRemove(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := confirm(env, yes, fmt.Sprintf("Remove stack %s and its history?", args[0])); err != nil {
+			if err := confirm(cmd.Context(), env, yes, fmt.Sprintf("Remove stack %s and its history?", args[0])); err != nil {
 				return err
 			}
 			if err := p.Remove(cmd.Context(), args[0]); err != nil {

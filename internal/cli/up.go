@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 )
 
 // changeOptions is what the commands that change a stack have in common.
@@ -68,6 +70,10 @@ type change func(*drover.Project, context.Context, event.Sink, drover.Approve) e
 
 // runChange shows the plan, asks, and lets the views follow the run.
 func runChange(cmd *cobra.Command, env Env, o changeOptions, do change, question string) (err error) {
+	if o.JSON && !o.Yes {
+		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),
+			Fix: "give --yes too; drover preview --json shows the plan"}
+	}
 	p, err := open(cmd, env)
 	if err != nil {
 		return err
@@ -79,12 +85,12 @@ func runChange(cmd *cobra.Command, env Env, o changeOptions, do change, question
 	defer func() { err = show.close(err) }()
 	approve := func(pl plan.Plan) error {
 		if len(pl.Steps) == 0 {
-			return show.say("Nothing to do: the stack is as declared.")
+			return show.nothing()
 		}
 		if err := show.plan(pl); err != nil {
 			return err
 		}
-		if err := confirm(env, o.Yes, question); err != nil {
+		if err := confirm(cmd.Context(), env, o.Yes, question); err != nil {
 			return err
 		}
 		show.start()
@@ -118,8 +124,10 @@ func newPreview(env Env) *cobra.Command {
 				return writeJSON(env.Stdout, pl)
 			}
 			if len(pl.Steps) == 0 {
-				_, err := fmt.Fprintln(env.Stdout, "Nothing to do: the stack is as declared.")
-				return err
+				if _, err := fmt.Fprintln(env.Stdout, nothingToDo); err != nil {
+					return err
+				}
+				return printFindings(env.Stdout, findings)
 			}
 			show := plan.Text
 			if detail {
@@ -141,5 +149,9 @@ func logFile(path string) (*os.File, error) {
 	if path == "" {
 		return nil, nil
 	}
-	return os.Create(path)
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, &problem.Error{Kind: problem.Usage, Op: "--log", Err: err, Fix: "name a file in a folder that is there"}
+	}
+	return file, nil
 }

@@ -53,6 +53,12 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	if before["folder "+sandboxDir] {
+		return &problem.Error{
+			Kind: problem.Refused, Op: "start the demo", Err: fmt.Errorf("another demo runs, was kept or broke off: %s is there", sandboxDir),
+			Fix: fmt.Sprintf("%s sandbox stop --purge --dir %s, or --folder for another place", o.Drover, sandboxDir),
+		}
+	}
 	n := narrator{out: o.Out}
 	n.chapter("The sandbox: an EKS-like region on this machine")
 	if err := o.sandbox(ctx, "start"); err != nil {
@@ -117,12 +123,20 @@ func (o Options) sandbox(ctx context.Context, verb string, args ...string) error
 	if verb == "exec" && o.JSON != nil {
 		cmd.Stdout = o.JSON
 	}
-	err := cmd.Run()
+	return failed("drover sandbox "+verb, cmd.Run())
+}
+
+// failed keeps the exit code of a program that ended with an error.
+func failed(what string, err error) error {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &Failed{Code: exit.ExitCode(), What: "drover sandbox " + verb}
+	if !errors.As(err, &exit) {
+		return err
 	}
-	return err
+	code := exit.ExitCode()
+	if code < 0 { // ended by a signal
+		code = 128 + int(syscall.SIGINT)
+	}
+	return &Failed{Code: code, What: what}
 }
 
 // Failed is a program of the story that ended with an error, which it has printed itself.

@@ -18,11 +18,12 @@ type footprint map[string]bool
 // write to when they are not kept in (kubelet hard-codes /var/log/containers).
 var watched = []string{
 	"/run/netns", "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/cni", "/etc/cni", "/etc/kubernetes",
-	"/var/log/containers", "/var/log/pods", "/run/containerd", "/var/lib/nginx", "/var/log/nginx",
+	"/var/log/containers", "/var/log/pods", "/run/containerd",
 }
 
-// takeFootprint looks for processes and mounts that name the folder, for
-// network namespaces, and for files in the watched folders.
+// takeFootprint looks for processes and mounts that have to do with the folder,
+// for the network namespaces of such processes, and for files in the watched
+// folders.
 func takeFootprint(folder string) (footprint, error) {
 	f := footprint{}
 	procs, err := filepath.Glob("/proc/[0-9]*")
@@ -31,13 +32,16 @@ func takeFootprint(folder string) (footprint, error) {
 	}
 	self := fmt.Sprintf("/proc/%d", os.Getpid())
 	for _, proc := range procs {
-		// A process may end while we look, and other people's namespaces are not ours to read.
-		if ns, err := os.Readlink(proc + "/ns/net"); err == nil {
-			f["network namespace "+ns] = true
+		if proc == self || !concerns(proc, folder) {
+			continue
 		}
 		line, err := os.ReadFile(proc + "/cmdline")
-		if err == nil && proc != self && bytes.Contains(line, []byte("drover-sandbox")) && bytes.Contains(line, []byte(folder)) {
-			f["process "+filepath.Base(proc)+": "+strings.TrimSpace(string(bytes.ReplaceAll(line, []byte{0}, []byte(" "))))] = true
+		if err != nil || len(line) == 0 {
+			continue // it has ended
+		}
+		f["process "+filepath.Base(proc)+": "+strings.TrimSpace(string(bytes.ReplaceAll(line, []byte{0}, []byte(" "))))] = true
+		if ns, err := os.Readlink(proc + "/ns/net"); err == nil {
+			f["network namespace "+ns] = true
 		}
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
@@ -62,6 +66,19 @@ func takeFootprint(folder string) (footprint, error) {
 		f["folder "+folder] = true
 	}
 	return f, nil
+}
+
+// concerns tells whether a process was started for the sandbox in the folder:
+// by its command line, its environment or where it works.
+func concerns(proc, folder string) bool {
+	for _, file := range []string{"/cmdline", "/environ"} {
+		// A process may end while we look, and other people's are not ours to read.
+		if text, err := os.ReadFile(proc + file); err == nil && bytes.Contains(text, []byte(folder)) {
+			return true
+		}
+	}
+	cwd, err := os.Readlink(proc + "/cwd")
+	return err == nil && strings.HasPrefix(cwd, folder)
 }
 
 // since lists what is there now and was not before, sorted.

@@ -193,13 +193,14 @@ func (s *story) moveUnderLoad(ctx context.Context) (passed bool, err error) {
 	if moved == nil {
 		moved = s.atLeast(ctx, traffic)
 	}
-	if err := errors.Join(moved, traffic.stop()); err != nil {
-		return false, err
+	if err := traffic.stop(); err != nil {
+		return false, errors.Join(moved, err)
 	}
-	if err := s.nodesAndPods(ctx); err != nil {
-		return false, err
+	if moved == nil {
+		moved = s.nodesAndPods(ctx)
 	}
-	return s.judge(traffic)
+	passed, err = s.judge(traffic) // also a move that failed: what became of the requests?
+	return passed, errors.Join(moved, err)
 }
 
 // change edits the stack file and brings it up: once, or step by step.
@@ -277,7 +278,7 @@ func (s *story) drover(ctx context.Context, args ...string) error {
 	s.command("drover " + strings.Join(args, " "))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, s.Err
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("drover %s: %w", args[0], err)
+		return failed("drover "+args[0], err)
 	}
 	s.say("")
 	return nil
@@ -289,7 +290,7 @@ func (s *story) output(ctx context.Context, name string) (string, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, s.Err
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("drover stack output %s: %w", name, err)
+		return "", failed("drover stack output "+name, err)
 	}
 	return string(bytes.TrimSpace(out.Bytes())), nil
 }

@@ -56,6 +56,7 @@ type apply struct {
 	unmet     map[int]int   // by step ID: needs that have not succeeded yet
 	ready     []int         // step IDs, lowest first
 	guard     guard
+	changed   bool // a step has succeeded
 }
 
 func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
@@ -151,7 +152,7 @@ func (a *apply) run(ctx context.Context) error {
 		for !stopped && running < parallel && len(a.ready) > 0 && ctx.Err() == nil {
 			s := a.plan.Steps[a.ready[0]-1]
 			if err := a.watch(ctx, s); err != nil {
-				failures, stopped = append(failures, failure(s, err)), true
+				failures, stopped = append(failures, a.failure(s, err)), true
 				break
 			}
 			a.ready = a.ready[1:]
@@ -165,10 +166,11 @@ func (a *apply) run(ctx context.Context) error {
 		running--
 		a.guard.moved(a, r.step)
 		if r.err != nil {
-			failures = append(failures, failure(r.step, r.err))
+			failures = append(failures, a.failure(r.step, r.err))
 			stopped = stopped || stopsAll(r.err)
 			continue
 		}
+		a.changed = true
 		a.release(r.step)
 	}
 	return a.verdict(ctx, failures)
@@ -206,13 +208,17 @@ func stopsAll(err error) bool {
 	return errors.As(err, &unwritten) || errors.As(err, &p) && p.Kind == problem.Guarded
 }
 
-// failure names the step; the remedy of its cause stays.
-func failure(s plan.Step, err error) *problem.Error {
+// failure names the step; the remedy of its cause stays. What was refused, or is
+// wrong in a file, counts as such only while nothing was changed.
+func (a *apply) failure(s plan.Step, err error) *problem.Error {
 	f := &problem.Error{Kind: problem.Outside, Op: fmt.Sprintf("%s %s", s.Op, what(s)), Err: err,
 		Fix: "remove the cause and run the same command again: all that was done is saved, and it goes on from there"}
 	var cause *problem.Error
 	if errors.As(err, &cause) {
 		f.Kind, f.Fix, f.Notes = cause.Kind, cause.Fix, cause.Notes
+	}
+	if a.changed && (f.Kind == problem.Usage || f.Kind == problem.Refused) {
+		f.Kind = problem.Outside
 	}
 	return f
 }

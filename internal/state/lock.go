@@ -178,6 +178,16 @@ func (s *Store) release(ctx context.Context, stack string, lock Lock) error {
 	return s.remove(ctx, []string{lockKey(stack)})
 }
 
+// Holder is who holds the stack's lock; it is an error if nobody does.
+func (s *Store) Holder(ctx context.Context, stack string) (Lock, error) {
+	l, err := s.holder(ctx, stack)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return l, &problem.Error{Kind: problem.Usage, Op: "look at the lock of stack " + stack, Err: errors.New("nobody holds it"),
+			Fix: "there is nothing to cancel; drover stack ls lists the stacks"}
+	}
+	return l, err
+}
+
 // Break removes a lock, whoever holds it. Only a person can know that this is safe.
 func (s *Store) Break(ctx context.Context, stack string) error {
 	if err := s.remove(ctx, []string{lockKey(stack)}); err != nil {

@@ -162,13 +162,13 @@ func (s *Store) summary(ctx context.Context, stack string) (Summary, error) {
 	return sum, nil
 }
 
-// Remove forgets a stack. It refuses while anything of it exists, unless forced.
-func (s *Store) Remove(ctx context.Context, stack string, force bool) error {
+// Remove forgets a stack. It refuses while anything of it exists.
+func (s *Store) Remove(ctx context.Context, stack string) error {
 	session, err := s.Lock(ctx, stack, "stack rm")
 	if err != nil {
 		return err
 	}
-	if snap := session.Snapshot(); !snap.Empty() && !force {
+	if snap := session.Snapshot(); !snap.Empty() {
 		return errors.Join(&problem.Error{Kind: problem.Refused, Op: "remove stack " + stack,
 			Err: fmt.Errorf("%d resources of it exist", len(snap.Resources)+len(snap.Pending)),
 			Fix: fmt.Sprintf("drover destroy --stack %s, then remove the stack", stack),

@@ -424,10 +424,17 @@ func TestInitListRemove(t *testing.T) {
 	if err := s.Unlock(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Remove(ctx, "dev", false); kind(err) != problem.Refused {
+	if err := store.Remove(ctx, "dev"); kind(err) != problem.Refused {
 		t.Errorf("removed while a resource exists: %v", err)
 	}
-	if err := store.Remove(ctx, "dev", true); err != nil {
+	if s, err = store.Lock(ctx, "dev", "destroy"); err != nil {
+		t.Fatal(err)
+	}
+	in, err := s.Begin(ctx, state.Intent{Op: plan.Delete, URN: urn("vpc"), Gen: 1})
+	if err := errors.Join(err, s.Done(ctx, in, nil), s.Unlock(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Remove(ctx, "dev"); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := store.List(ctx); err != nil || len(list) != 0 {

@@ -81,6 +81,9 @@ func ReadAll(r io.Reader) ([]event.Event, error) {
 		if err == nil {
 			err = json.Unmarshal(line, &e)
 		}
+		if errors.Is(err, event.ErrUnknownKind) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("event log, line %d: %w", n, err)
 		}

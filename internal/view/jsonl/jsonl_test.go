@@ -36,7 +36,11 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil || len(cut) != len(want)-1 {
 		t.Errorf("cut short: %d events, %v; want %d", len(cut), err, len(want)-1)
 	}
-	if _, err := ReadAll(strings.NewReader("{}\n")); err == nil || !strings.Contains(err.Error(), "line 1") {
+	later, err := ReadAll(strings.NewReader(`{"seq":1,"at":"2026-11-01T00:00:00Z","kind":"of-a-later-version","fact":{}}` + "\n" + text))
+	if err != nil || len(later) != len(want) {
+		t.Errorf("with an unknown kind: %d events, %v; want %d", len(later), err, len(want))
+	}
+	if _, err := ReadAll(strings.NewReader("not JSON\n")); err == nil || !strings.Contains(err.Error(), "line 1") {
 		t.Errorf("not an event: %v", err)
 	}
 }

@@ -64,7 +64,15 @@ func TestStop(t *testing.T) {
 	body, send := io.Pipe()
 	answered := make(chan error, 1)
 	go func() {
-		resp, err := http.Post("http://"+listener.Addr().String(), "text/plain", body)
+		// The body waits for "100 Continue": once its first part is written, the request is being served.
+		client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String(), body)
+		if err != nil {
+			answered <- err
+			return
+		}
+		req.Header.Set("Expect", "100-continue")
+		resp, err := client.Do(req)
 		if err == nil {
 			err = resp.Body.Close()
 		}
