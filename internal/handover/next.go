@@ -22,7 +22,7 @@ import (
 //	             traffic suffers, or     │
 //	             nothing moves in time   └──▶ stopped
 //
-// Up to ready nothing has changed. From shift on the old nodes are cordoned and
+// Up to ready nothing is closed. From shift on the old nodes are cordoned and
 // their group is held still; every turn makes sure that this is still so. Stop
 // puts everything back that the hand-over changed, and what was moved stays
 // moved: all of it serves. A stopped hand-over that is asked for again starts
@@ -94,7 +94,7 @@ type Observed struct {
 	Cluster   Snapshot
 	Balancers []Balancer
 	// Places are the nodes that would take each pod of the old nodes, by UID,
-	// by selectors, taints and volumes. Read while in Inspect and Ready.
+	// by selectors, taints and volumes. Read only while in Ready.
 	Places map[string][]string
 	// Refused are evictions that were refused lately, by UID.
 	Refused map[string]Refused
@@ -190,6 +190,7 @@ type turn struct {
 	s       State
 	o       Observed
 	actions []Action
+	stopped bool // in this very turn: nothing more is asked for
 
 	old     []Node           // that leave
 	leaving map[string]bool  // their names
@@ -204,7 +205,9 @@ func newTurn(s State, o Observed) *turn {
 	t.old = members(o, s)
 	for _, n := range t.old {
 		t.leaving[n.Name] = true
-		t.going[n.Instance] = true
+		if n.Instance != "" {
+			t.going[n.Instance] = true
+		}
 	}
 	if s.Keep == 0 {
 		for _, i := range o.From.Instances {
@@ -235,19 +238,24 @@ func newTurn(s State, o Observed) *turn {
 func members(o Observed, s State) []Node {
 	var nodes []Node
 	for _, n := range o.Cluster.Nodes {
-		if s.Keep == 0 && belongs(n, o.From) || slices.Contains(s.Nodes, n.Name) {
+		if s.Keep == 0 && belongs(n, s.Group, o.From) || slices.Contains(s.Nodes, n.Name) {
 			nodes = append(nodes, n)
 		}
 	}
 	return nodes
 }
 
-// belongs: by instance, or by label once the instance has left its group.
-func belongs(n Node, g Group) bool {
-	return n.Group == g.Name || n.Instance != "" && slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance })
+// belongs: by instance, or by label once the instance has left its group, or
+// the group is gone. Then g is zero, and only its name is known.
+func belongs(n Node, group string, g Group) bool {
+	return group != "" && n.Group == group || n.Instance != "" && slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance })
 }
 
-func (t *turn) act(a Action) { t.actions = append(t.actions, a) }
+func (t *turn) act(a Action) {
+	if !t.stopped {
+		t.actions = append(t.actions, a)
+	}
+}
 
 func (t *turn) wait(format string, args ...any) { t.act(Wait{For: fmt.Sprintf(format, args...)}) }
 
@@ -256,10 +264,14 @@ func (t *turn) to(p Phase) {
 	t.s.Phase, t.s.Since, t.s.Marks = p, t.o.At, nil
 }
 
-// stop turns back, unless it does so already.
+// stop turns back, unless this turn does so already: the first reason counts.
+// The next turn begins to put back.
 func (t *turn) stop(r Reason) {
+	if t.stopped {
+		return
+	}
 	t.s.Reason = &r
-	t.actions = nil
+	t.actions, t.stopped = nil, true
 	t.to(Stop)
 }
 
@@ -281,6 +293,9 @@ func (t *turn) waited(key string) time.Duration { return t.o.At.Sub(t.s.Marks[ke
 func (t *turn) inspect() {
 	t.s.Nodes = t.choose()
 	*t = *newTurn(t.s, t.o)
+	if t.spareNodes() {
+		return
+	}
 	found := findings(t, nil)
 	for _, f := range found {
 		t.act(Report{Finding: f})
@@ -293,39 +308,67 @@ func (t *turn) inspect() {
 	t.to(Ready)
 }
 
-// choose picks the nodes that leave when some may stay: those that were chosen
-// before, then broken ones, then those with the fewest pods, then the oldest.
-// Instances that never became nodes go first; Retire finds them.
+// spareNodes opens the nodes that an earlier hand-over of the group closed and
+// this one does not choose: it keeps more. True: there were some.
+func (t *turn) spareNodes() bool {
+	if t.s.Keep == 0 {
+		return false // all of them leave
+	}
+	some := false
+	for _, n := range t.o.Cluster.Nodes {
+		if n.Before != "" && !t.leaving[n.Name] && belongs(n, t.s.Group, t.o.From) {
+			some = true
+			t.act(reopen(n))
+		}
+	}
+	return some
+}
+
+// choose picks the nodes that leave when some may stay. Instances that never
+// became nodes are found by Retire.
 func (t *turn) choose() []string {
 	if t.s.Keep == 0 {
 		return nil
 	}
 	var nodes []Node
-	pods := map[string]int{}
 	for _, n := range t.o.Cluster.Nodes {
-		if belongs(n, t.o.From) {
+		if belongs(n, t.s.Group, t.o.From) {
 			nodes = append(nodes, n)
 		}
 	}
-	for _, p := range t.o.Cluster.Pods {
-		if !p.stays() {
-			pods[p.Node]++
-		}
-	}
-	slices.SortStableFunc(nodes, func(a, b Node) int {
-		return cmp.Or(
-			falseFirst(a.Before == "", b.Before == ""),
-			falseFirst(a.Ready, b.Ready),
-			cmp.Compare(pods[a.Name], pods[b.Name]),
-			a.Created.Compare(b.Created),
-			strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(nodes, leavesFirst(t.o.From, movable(t.o.Cluster)))
 	names := make([]string, 0, len(nodes))
 	for _, n := range nodes[:max(0, len(nodes)-t.s.Keep)] {
 		names = append(names, n.Name)
 	}
 	slices.Sort(names)
 	return names
+}
+
+// movable counts the pods on each node that a move concerns.
+func movable(s Snapshot) map[string]int {
+	pods := map[string]int{}
+	for _, p := range s.Pods {
+		if !p.stays() {
+			pods[p.Node]++
+		}
+	}
+	return pods
+}
+
+// leavesFirst is the order in which nodes of a group leave: those whose instance
+// has left it, then those that were chosen before, then broken ones, then those
+// with the fewest pods, then the oldest.
+func leavesFirst(g Group, pods map[string]int) func(a, b Node) int {
+	return func(a, b Node) int {
+		return cmp.Or(
+			falseFirst(!g.left(a.Instance), !g.left(b.Instance)),
+			falseFirst(a.Before == "", b.Before == ""),
+			falseFirst(a.Ready, b.Ready),
+			cmp.Compare(pods[a.Name], pods[b.Name]),
+			a.Created.Compare(b.Created),
+			strings.Compare(a.Name, b.Name))
+	}
 }
 
 func falseFirst(a, b bool) int {
@@ -375,7 +418,7 @@ func (t *turn) nodesMissing() []string {
 	for _, g := range t.o.To {
 		ready := 0
 		for _, n := range t.o.Cluster.Nodes {
-			if !belongs(n, g) || t.leaving[n.Name] {
+			if !belongs(n, g.Name, g) || t.leaving[n.Name] {
 				continue
 			}
 			switch {
@@ -436,7 +479,7 @@ func (t *turn) targets(b Balancer) []string {
 	for _, name := range t.o.Cluster.Services[i].Nodes {
 		n, ok := t.o.Cluster.node(name)
 		if ok && n.usable() && !n.excluded() && !t.leaving[name] &&
-			slices.ContainsFunc(t.o.To, func(g Group) bool { return belongs(n, g) }) {
+			slices.ContainsFunc(t.o.To, func(g Group) bool { return belongs(n, g.Name, g) }) {
 			ids = append(ids, n.Instance)
 		}
 	}

@@ -3,6 +3,8 @@ package handover
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -44,6 +46,14 @@ type Group struct {
 type Instance struct {
 	ID        string // i-0123456789abcdef0
 	Lifecycle string // Auto Scaling's word: Pending, InService, Terminating, …
+}
+
+// ends: it no longer counts, whatever Terminating waits for.
+func (i Instance) ends() bool { return strings.HasPrefix(i.Lifecycle, "Terminat") }
+
+// left: the instance is in the group no more, or about to end.
+func (g Group) left(instance string) bool {
+	return instance != "" && !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == instance && !i.ends() })
 }
 
 // Balancers tells which load balancers send traffic through instances.

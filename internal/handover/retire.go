@@ -1,10 +1,10 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +34,7 @@ func (m *Mover) Ready(ctx context.Context, h engine.Host, wait func(string)) err
 		if s, err = cluster.Snapshot(); err != nil {
 			return false, err
 		}
-		n := count(s.Nodes, func(n Node) bool { return belongs(n, g) && n.Ready && n.Initialized })
+		n := count(s.Nodes, func(n Node) bool { return belongs(n, h.Name, g) && n.Ready && n.Initialized })
 		wait(fmt.Sprintf("%d of %d nodes Ready", n, g.Desired))
 		return n >= g.Desired, nil
 	}
@@ -42,7 +42,7 @@ func (m *Mover) Ready(ctx context.Context, h engine.Host, wait func(string)) err
 	if !errors.Is(err, errLate) {
 		return wrap(err, "wait for the nodes of "+h.Name)
 	}
-	states, stateErr := m.scaling.States(ctx, instances(g, s))
+	states, stateErr := m.scaling.States(ctx, instances(h.Name, g, s))
 	if stateErr != nil {
 		return fmt.Errorf("wait for the nodes of %s: %w", h.Name, stateErr)
 	}
@@ -91,11 +91,11 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 	if err != nil {
 		return fmt.Errorf("retire %s: %w", h.Name, err)
 	}
-	going := retiring(g, s, h.Name, keep)
-	if err := m.shut(ctx, cluster, going); err != nil {
+	ids, nodes := retiring(g, s, h.Name, keep)
+	if err := m.shut(ctx, cluster, nodes); err != nil {
 		return fmt.Errorf("retire %s: %w", h.Name, err)
 	}
-	if err := m.empty(ctx, cluster, h.Name, going); err != nil {
+	if err := m.empty(ctx, cluster, h.Name, ids, nodes); err != nil {
 		return err
 	}
 	if g.Name != "" && g.Min > keep {
@@ -103,7 +103,7 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 			return fmt.Errorf("retire %s: %w", h.Name, err)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(going)) {
+	for _, id := range ids {
 		if !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id }) {
 			continue
 		}
@@ -111,13 +111,10 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 			return fmt.Errorf("terminate instance %s of %s: %w", id, h.Name, err)
 		}
 	}
-	if err := m.terminated(ctx, cluster, h.Name, going, wait); err != nil {
+	if err := m.terminated(ctx, cluster, h.Name, ids, wait); err != nil {
 		return err
 	}
-	for _, node := range slices.Sorted(maps.Values(going)) {
-		if node == "" {
-			continue
-		}
+	for _, node := range nodes {
 		if err := cluster.DeleteNode(ctx, node); err != nil {
 			return fmt.Errorf("remove node %s of %s: %w", node, h.Name, err)
 		}
@@ -125,31 +122,48 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 	return m.loosen(ctx, h.Name, keep)
 }
 
-// retiring maps the instances that go to their nodes ("" if they have none):
-// all of them, or those that the hand-over marked and those that never joined.
-func retiring(g Group, s Snapshot, group string, keep int) map[string]string {
-	going := map[string]string{}
-	for _, n := range s.Nodes {
-		if (n.Group == group || belongs(n, g)) && (keep == 0 || n.Before != "") {
-			going[n.Instance] = n.Name
+// retiring are the instances and the nodes that go: all of them, or those that
+// the hand-over marked and then those that never joined, until keep are left.
+// What has left the group already, because a run was cut short, goes anyway.
+func retiring(g Group, s Snapshot, group string, keep int) (ids, nodes []string) {
+	room := count(g.Instances, func(i Instance) bool { return !i.ends() }) - keep
+	goes := func(instance string) bool {
+		if keep == 0 || g.left(instance) {
+			return true
+		}
+		room--
+		return room >= 0
+	}
+	pods := movable(s)
+	first := leavesFirst(g, pods)
+	for _, n := range slices.SortedFunc(slices.Values(s.Nodes), func(a, b Node) int {
+		return cmp.Or(falseFirst(pods[a.Name] > 0, pods[b.Name] > 0), first(a, b))
+	}) {
+		if !belongs(n, group, g) || keep > 0 && n.Before == "" || !goes(n.Instance) {
+			continue
+		}
+		nodes = append(nodes, n.Name)
+		if n.Instance != "" {
+			ids = append(ids, n.Instance)
 		}
 	}
 	for _, i := range g.Instances {
-		joined := slices.ContainsFunc(s.Nodes, func(n Node) bool { return n.Instance == i.ID })
-		if !joined && len(g.Instances)-len(going) > keep {
-			going[i.ID] = ""
+		joined := slices.ContainsFunc(s.Nodes, func(n Node) bool {
+			return n.Instance == i.ID || keep > 0 && n.Instance == "" && belongs(n, group, g) // perhaps it
+		})
+		if !joined && goes(i.ID) {
+			ids = append(ids, i.ID)
 		}
 	}
-	return going
+	slices.Sort(ids)
+	slices.Sort(nodes)
+	return ids, nodes
 }
 
 // shut cordons the nodes that go, once more, so that nothing lands there
 // between the look and the end.
-func (m *Mover) shut(ctx context.Context, cluster Cluster, going map[string]string) error {
-	for _, node := range slices.Sorted(maps.Values(going)) {
-		if node == "" {
-			continue
-		}
+func (m *Mover) shut(ctx context.Context, cluster Cluster, nodes []string) error {
+	for _, node := range nodes {
 		if err := cluster.PatchNode(ctx, node, Patch{Unschedulable: ptr(true)}); err != nil {
 			return fmt.Errorf("cordon node %s: %w", node, err)
 		}
@@ -158,19 +172,17 @@ func (m *Mover) shut(ctx context.Context, cluster Cluster, going map[string]stri
 }
 
 // empty asks again that nothing runs on the nodes and nothing is sent to them.
-func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, going map[string]string) error {
+func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, ids, nodes []string) error {
 	s, err := cluster.Snapshot()
 	if err != nil {
 		return fmt.Errorf("look at %s once more: %w", group, err)
 	}
 	var left []string
-	nodes := slices.Collect(maps.Values(going))
 	for _, p := range s.Pods {
 		if !p.stays() && slices.Contains(nodes, p.Node) {
 			left = append(left, "pod "+p.String()+" runs on node "+p.Node)
 		}
 	}
-	ids := slices.Sorted(maps.Keys(going))
 	if len(ids) > 0 {
 		balancers, err := m.balancers.Balancers(ctx, ids, nil)
 		if err != nil {
@@ -195,8 +207,7 @@ func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, going 
 }
 
 // terminated waits for the end of every instance.
-func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, going map[string]string, wait func(string)) error {
-	ids := slices.Sorted(maps.Keys(going))
+func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, ids []string, wait func(string)) error {
 	var left []string
 	err := until(ctx, cluster, patience, func() (bool, error) {
 		g, err := m.scaling.Group(ctx, group)

@@ -300,7 +300,7 @@ func (r *run) ask(ctx context.Context, s State, snapshot Snapshot) (outside, err
 		}
 		now.to = append(now.to, g)
 	}
-	ids := instances(now.from, snapshot)
+	ids := instances(s.Group, now.from, snapshot)
 	if len(ids) == 0 && len(s.Balancers) == 0 {
 		return now, nil
 	}
@@ -311,13 +311,13 @@ func (r *run) ask(ctx context.Context, s State, snapshot Snapshot) (outside, err
 }
 
 // instances of a group: those in it, and those of nodes that carry its name.
-func instances(g Group, s Snapshot) []string {
+func instances(group string, g Group, s Snapshot) []string {
 	var ids []string
 	for _, i := range g.Instances {
 		ids = append(ids, i.ID)
 	}
 	for _, n := range s.Nodes {
-		if n.Instance != "" && belongs(n, g) {
+		if n.Instance != "" && belongs(n, group, g) {
 			ids = append(ids, n.Instance)
 		}
 	}

@@ -44,6 +44,7 @@ type world struct {
 	stale   int                   // snapshots may be this many steps old
 	seen    []Snapshot            // newest last
 	shown   int                   // index of the last one given out
+	gone    bool                  // the group that is handed over was deleted
 	down    atomic.Bool           // the API server cannot be reached
 	faults  bool                  // calls fail, before or after they took effect
 	broken  []string              // what must never happen, and did
@@ -469,6 +470,9 @@ func (w *world) group(name string) *Group {
 }
 
 func (w *world) Group(_ context.Context, name string) (g Group, err error) {
+	if w.gone && name == w.from.Name {
+		return Group{}, ErrNotFound
+	}
 	g = *w.group(name)
 	g.Tags, g.Suspended, g.Instances = maps.Clone(g.Tags), slices.Clone(g.Suspended), slices.Clone(g.Instances)
 	return g, w.call(func() {})
