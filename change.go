@@ -160,7 +160,7 @@ func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	return &engine.Engine{
 		Providers: providers(cloud.Provider(), kube.NewProvider(cloud.Token)),
 		Lookup:    cloud.Lookup,
-		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect),
+		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect, events),
 		Guard:     guard.Guard{},
 		Events:    events,
 	}

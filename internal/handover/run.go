@@ -42,13 +42,14 @@ type Mover struct {
 	scaling   Scaling
 	balancers Balancers
 	connect   Connect
+	events    event.Sink // for what Retire does; a hand-over's go to its Move
 }
 
 var _ engine.Mover = (*Mover)(nil)
 
 // New makes a Mover.
-func New(scaling Scaling, balancers Balancers, connect Connect) *Mover {
-	return &Mover{scaling: scaling, balancers: balancers, connect: connect}
+func New(scaling Scaling, balancers Balancers, connect Connect, events event.Sink) *Mover {
+	return &Mover{scaling: scaling, balancers: balancers, connect: connect, events: events}
 }
 
 // Inspect says what a hand-over of the host would meet.

@@ -29,7 +29,7 @@ type desk struct {
 func (d *desk) Emit(f event.Fact) { d.facts = append(d.facts, f) }
 
 func (d *desk) mover() *Mover {
-	return New(d.world, d.world, func(context.Context, plan.Props) (Cluster, error) { return d.world, nil })
+	return New(d.world, d.world, func(context.Context, plan.Props) (Cluster, error) { return d.world, nil }, event.Discard)
 }
 
 func (d *desk) host() engine.Host { return engine.Host{Name: d.from.Name} }

@@ -579,7 +579,7 @@ func (p *player) start() {
 		Save:   func(m json.RawMessage) error { p.memo = m; return nil },
 		Breach: func() (string, bool) { return p.breach, p.breach != "" },
 	}
-	p.run = &run{Mover: New(p.world, p.world, nil), cluster: p.world, move: mv, now: func() time.Time { return p.now }, refused: map[string]Refused{}}
+	p.run = &run{Mover: New(p.world, p.world, nil, event.Discard), cluster: p.world, move: mv, now: func() time.Time { return p.now }, refused: map[string]Refused{}}
 	if s, err := resume(mv); err == nil && s.Phase != Inspect {
 		p.state = s
 	}
