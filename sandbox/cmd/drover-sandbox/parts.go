@@ -110,7 +110,7 @@ func awsCommand(locate locator) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.Dir, c.Latency = dir.String(), os.Getenv("DROVER_SANDBOX_AWS_LATENCY")
+			c.Dir, c.Latency = dir.String(), os.Getenv(latencyVariable)
 			return aws.Run(cmd.Context(), c)
 		},
 	}

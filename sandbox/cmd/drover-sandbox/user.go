@@ -13,10 +13,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/sandbox/internal/aws"
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/launch"
 	"github.com/droverhq/drover/sandbox/internal/supervisor"
 )
+
+// latencyVariable holds a factor of AWS's latencies.
+const latencyVariable = "DROVER_SANDBOX_AWS_LATENCY"
 
 func startCommand(locate locator) *cobra.Command {
 	var opts launch.Options
@@ -36,6 +40,10 @@ A sandbox that was stopped, or killed, goes on where it was. One that runs is le
 				return err
 			}
 			opts.Env = os.Environ()
+			if _, err := aws.LatencyScale(os.Getenv(latencyVariable)); err != nil {
+				return &problem.Error{Kind: problem.Usage, Op: "read " + latencyVariable, Err: err,
+					Fix: "unset it, or set it to a factor such as 0.1"}
+			}
 			progress := newProgress(cmd.ErrOrStderr())
 			opts.Progress = progress.waiting
 			begin := time.Now()
@@ -150,11 +158,9 @@ func envCommand(locate locator) *cobra.Command {
 					return err
 				}
 			}
-			for _, name := range launch.Unset() {
-				if _, set := os.LookupEnv(name); set {
-					if _, err := fmt.Fprintf(cmd.OutOrStdout(), "unset %s\n", name); err != nil {
-						return err
-					}
+			for _, name := range launch.Unset(os.Environ()) {
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "unset %s\n", quote(name)); err != nil {
+					return err
 				}
 			}
 			return nil

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -57,7 +58,7 @@ const (
 
 // Run serves until ctx ends. It is run in the router's network namespace.
 func Run(ctx context.Context, c Config) error {
-	scale, err := latencyScale(c.Latency)
+	scale, err := LatencyScale(c.Latency)
 	if err != nil {
 		return err
 	}
@@ -84,12 +85,13 @@ func Run(ctx context.Context, c Config) error {
 	return errors.Join(err, <-names)
 }
 
-func latencyScale(text string) (float64, error) {
+// LatencyScale reads Config.Latency.
+func LatencyScale(text string) (float64, error) {
 	if text == "" {
 		return 1, nil
 	}
 	scale, err := strconv.ParseFloat(text, 64)
-	if err != nil || scale < 0 {
+	if err != nil || scale < 0 || math.IsNaN(scale) || math.IsInf(scale, 0) {
 		return 0, fmt.Errorf("latency %q: it must be a factor such as 0.5", text)
 	}
 	return scale, nil
@@ -137,7 +139,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		cloudControl: control,
 		eks:          eks.New(store),
 		ssm:          ssm.New(c.Region),
-		dataPlane:    elb.NewDataPlane(store, out.Network, out.Log),
+		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, out.Now, out.Latency, out.Log),
 		scaler:       autoscaling.NewScaler(store, out.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),

@@ -27,9 +27,10 @@ import (
 	"time"
 )
 
-// lag is how long after the API's answer a deregistered target still gets new
-// connections. On AWS the change takes effect within about a second.
-const lag = 200 * time.Millisecond
+// Lag is how long after the API's answer a deregistered target still gets new
+// connections, before the factor of latencies. On AWS the change takes effect
+// within about a second.
+const Lag = 200 * time.Millisecond
 
 // Spec is what a balancer shall be.
 type Spec struct {
@@ -37,6 +38,7 @@ type Spec struct {
 	Ports   map[int]int // listener port -> instance port
 	Targets map[string]Target
 	Check   Check
+	Lag     time.Duration // for which a leaving target still gets new connections
 	Idle    time.Duration // connections without data for that long are closed
 }
 
@@ -70,6 +72,7 @@ type Balancer struct {
 	closed    bool
 	ip        netip.Addr
 	idle      time.Duration
+	lag       time.Duration
 	check     Check
 	listeners map[int]*listener
 	targets   map[string]*target
@@ -109,7 +112,7 @@ func (b *Balancer) Apply(spec Spec) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	err := b.move(spec.IP)
-	b.idle = spec.Idle
+	b.idle, b.lag = spec.Idle, spec.Lag
 	if lerr := b.listen(spec.Ports); err == nil {
 		err = lerr
 	}

@@ -76,7 +76,7 @@ func newRig(t *testing.T) *rig {
 	backend := freePort(t)
 	r.spec = Spec{IP: netip.MustParseAddr("127.0.0.1"), Ports: map[int]int{r.port: backend}, Targets: map[string]Target{},
 		Check: Check{Protocol: "TCP", Port: backend, Interval: 20 * time.Millisecond, Timeout: time.Second, Healthy: 2,
-			Unhealthy: 2}, Idle: time.Minute}
+			Unhealthy: 2}, Lag: Lag, Idle: time.Minute}
 	for _, ip := range []string{"127.0.0.2", "127.0.0.3"} {
 		echo(t, ip, backend)
 		r.spec.Targets[ip] = Target{IP: netip.MustParseAddr(ip)}
@@ -163,7 +163,7 @@ func TestSpreadAndHalfClose(t *testing.T) {
 	}
 }
 
-// A leaving target still serves new connections for the lag, then none; its
+// A leaving target still serves new connections for the Lag, then none; its
 // open connection works until it ends, and only then is the target gone.
 func TestDraining(t *testing.T) {
 	r := newRig(t)
@@ -184,7 +184,7 @@ func TestDraining(t *testing.T) {
 	if !early["127.0.0.2"] {
 		t.Error("the leaving target got no new connection within the lag")
 	}
-	time.Sleep(lag + 50*time.Millisecond)
+	time.Sleep(Lag + 50*time.Millisecond)
 	for range 6 {
 		if _, name := r.dial(); name != "127.0.0.3" {
 			t.Fatalf("a new connection went to %q after the lag", name)
@@ -216,7 +216,7 @@ func TestDeadlineCuts(t *testing.T) {
 		start := time.Now()
 		r.leave("127.0.0.2", drain)
 		_, err := held.Read(make([]byte, 1))
-		if took := time.Since(start); err == nil || took < max(drain, lag) || took > max(drain, lag)+time.Second {
+		if took := time.Since(start); err == nil || took < max(drain, Lag) || took > max(drain, Lag)+time.Second {
 			t.Errorf("drain %s: cut after %s with %v", drain, took, err)
 		}
 		if id := <-r.gone; id != "127.0.0.2" {
@@ -233,7 +233,7 @@ func TestRejoin(t *testing.T) {
 	r.spec.Targets["127.0.0.2"] = Target{IP: netip.MustParseAddr("127.0.0.2")}
 	r.apply()
 	r.inService("127.0.0.2")
-	time.Sleep(lag + 50*time.Millisecond)
+	time.Sleep(Lag + 50*time.Millisecond)
 	names := map[string]bool{}
 	for range 4 {
 		_, name := r.dial()

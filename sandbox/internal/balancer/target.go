@@ -109,8 +109,9 @@ func (t *target) judge(check Check, err error) {
 // its connections have ended or the deadline has passed.
 func (t *target) leave(want Target) {
 	t.spec = want
+	rest := want.Leaving.Add(t.b.lag)
 	t.stopLeave = t.b.start(func(ctx context.Context) {
-		if !sleepUntil(ctx, want.Leaving.Add(lag)) {
+		if !sleepUntil(ctx, rest) {
 			return
 		}
 		t.b.mu.Lock()

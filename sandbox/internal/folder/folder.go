@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -64,9 +65,27 @@ func Locate(flag string, getenv func(string) string) (Folder, error) {
 	return Folder(abs), nil
 }
 
-// Create makes the folder and its standing parts.
+// Claim makes the folder. It refuses one that holds anything but a sandbox, as
+// that would go with it when it is purged.
+func (f Folder) Claim() error {
+	if err := os.MkdirAll(string(f), 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(string(f))
+	if err != nil || f.Is() {
+		return err
+	}
+	for _, entry := range entries {
+		if name := entry.Name(); name != "lock" && !strings.HasPrefix(name, unfinished) { // a start that was cut short
+			return fmt.Errorf("%s is not empty (it has %s), and no sandbox's folder", f, name)
+		}
+	}
+	return nil
+}
+
+// Create makes the folder's standing parts.
 func (f Folder) Create() error {
-	for _, dir := range []string{"", "pki", "etcd", "aws", "logs", "run", "machines"} {
+	for _, dir := range []string{"pki", "etcd", "aws", "logs", "run", "machines"} {
 		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
 			return err
 		}
@@ -76,7 +95,7 @@ func (f Folder) Create() error {
 
 // Is reports whether the folder holds a sandbox.
 func (f Folder) Is() bool {
-	_, err := os.Stat(f.Lock())
+	_, err := os.Stat(f.info())
 	return err == nil
 }
 
@@ -96,6 +115,9 @@ func (f Folder) Etcd() string { return f.path("etcd") }
 
 // EtcdSocket is where etcd listens.
 func (f Folder) EtcdSocket() string { return f.path("run", "etcd.sock") }
+
+// Run holds sockets.
+func (f Folder) Run() string { return f.path("run") }
 
 // Socket is where the supervisor listens.
 func (f Folder) Socket() string { return f.path("run", "supervisor.sock") }
@@ -131,7 +153,7 @@ func (f Folder) path(parts ...string) string {
 // ReadInfo is the zero Info if the sandbox was never started.
 func (f Folder) ReadInfo() (Info, error) {
 	var info Info
-	err := ReadJSON(f.path("sandbox.json"), &info)
+	err := ReadJSON(f.info(), &info)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Info{}, nil
 	}
@@ -139,7 +161,9 @@ func (f Folder) ReadInfo() (Info, error) {
 }
 
 // WriteInfo replaces sandbox.json.
-func (f Folder) WriteInfo(info Info) error { return WriteJSON(f.path("sandbox.json"), info) }
+func (f Folder) WriteInfo(info Info) error { return WriteJSON(f.info(), info) }
+
+func (f Folder) info() string { return f.path("sandbox.json") }
 
 // ReadJSON reads a file into v.
 func ReadJSON(path string, v any) error {
@@ -153,6 +177,9 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
+// unfinished is how the name of a file begins that WriteJSON has not put in place yet.
+const unfinished = ".new-"
+
 // WriteJSON replaces a file by v as a whole: a reader never sees half of it,
 // not even after a crash.
 func WriteJSON(path string, v any) error {
@@ -160,7 +187,7 @@ func WriteJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	tmp, err := os.CreateTemp(filepath.Dir(path), unfinished+"*")
 	if err != nil {
 		return err
 	}

@@ -86,3 +86,33 @@ func TestRemoveAllOpensClosedFolders(t *testing.T) {
 		t.Errorf("it is still there: %v", err)
 	}
 }
+
+// A start takes a folder that is empty, a sandbox's, or was left by a start
+// that was cut short. Anything else is the user's: purging would remove it.
+func TestClaimRefusesOthersFolders(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		has  []string
+		ok   bool
+	}{
+		{"empty", nil, true},
+		{"a sandbox", []string{"sandbox.json", "lock", "etcd"}, true},
+		{"cut short", []string{"lock", ".new-1"}, true},
+		{"a user's", []string{"lock", "thesis.txt"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, name := range c.has {
+				if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := Folder(dir).Claim(); (err == nil) != c.ok {
+				t.Errorf("%v, want ok %v", err, c.ok)
+			}
+		})
+	}
+	if dir := Folder(filepath.Join(t.TempDir(), "a", "b")); dir.Claim() != nil || dir.Create() != nil {
+		t.Error("a folder that is not there yet is refused")
+	}
+}

@@ -41,9 +41,10 @@ func (b Sandbox) Exec(c Command) error {
 // environment is the user's own, pointed at the sandbox.
 func (b Sandbox) environment(own []string) []string {
 	var env []string
+	unset := Unset(own)
 	for _, entry := range own {
 		name, _, _ := strings.Cut(entry, "=")
-		if !slices.Contains(Unset(), name) {
+		if !slices.Contains(unset, name) {
 			env = append(env, entry)
 		}
 	}

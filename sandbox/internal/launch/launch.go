@@ -53,7 +53,7 @@ type Options struct {
 // Start starts a sandbox and returns when it is ready. One that runs already
 // is left as it is; the bool says so.
 func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
-	if err := o.Dir.Create(); err != nil {
+	if err := o.Dir.Claim(); err != nil {
 		return Sandbox{}, false, &problem.Error{Kind: problem.Usage, Op: "create the sandbox's folder", Err: err,
 			Fix: "choose another folder with --dir"}
 	}
@@ -61,6 +61,9 @@ func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
 	if errors.Is(err, errHeld) {
 		box, err := join(ctx, o)
 		if errors.Is(err, ErrNotRunning) { // it ended just now, or somebody only looked
+			if err := pause(ctx); err != nil {
+				return Sandbox{}, false, err
+			}
 			return Start(ctx, o)
 		}
 		return box, true, err
@@ -69,6 +72,17 @@ func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
 		return Sandbox{}, false, err
 	}
 	defer func() { _ = lock.Close() }()
+	info, err := o.Dir.ReadInfo()
+	if err != nil {
+		return Sandbox{}, false, err
+	}
+	info.PID = 0 // until the supervisor runs: whoever looks must not take the old one for it
+	if err := errors.Join(o.Dir.WriteInfo(info), o.Dir.Create()); err != nil {
+		return Sandbox{}, false, err
+	}
+	if err := suits(o, info); err != nil {
+		return Sandbox{}, false, err
+	}
 	if err := checkPrograms(o); err != nil {
 		return Sandbox{}, false, err
 	}
@@ -76,7 +90,7 @@ func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
 	if err != nil {
 		return Sandbox{}, false, err
 	}
-	box, err := launch(ctx, o, lock, isolation)
+	box, err := launch(ctx, o, info, lock, isolation)
 	return box, false, err
 }
 
@@ -117,16 +131,24 @@ func (b Sandbox) matches(o Options) error {
 		Fix: "stop it first (drover sandbox stop), or choose another folder with --dir"}
 }
 
+// suits refuses options that do not go with what the folder holds.
+func suits(o Options, info folder.Info) error {
+	var differs string
+	_, err := os.Stat(o.Dir.Cluster())
+	switch {
+	case o.Region != "" && info.Region != "" && o.Region != info.Region:
+		differs = fmt.Sprintf("what it holds is in region %s, not %s", info.Region, o.Region)
+	case err == nil && o.APIPort != 0 && info.APIPort != 0 && o.APIPort != info.APIPort:
+		differs = fmt.Sprintf("its cluster's API server has port %d, not %d", info.APIPort, o.APIPort)
+	default:
+		return nil
+	}
+	return &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("start the sandbox in %s", o.Dir), Err: errors.New(differs),
+		Fix: "choose another folder with --dir, or start afresh (drover sandbox stop --purge)"}
+}
+
 // launch starts the supervisor and waits until the sandbox is ready.
-func launch(ctx context.Context, o Options, lock *os.File, isolation isolation) (Sandbox, error) {
-	info, err := o.Dir.ReadInfo()
-	if err != nil {
-		return Sandbox{}, err
-	}
-	info.PID = 0 // until the supervisor runs: whoever looks must not take the old one for it
-	if err := o.Dir.WriteInfo(info); err != nil {
-		return Sandbox{}, err
-	}
+func launch(ctx context.Context, o Options, info folder.Info, lock *os.File, isolation isolation) (Sandbox, error) {
 	aws, api, err := listeners(o, &info)
 	if err != nil {
 		return Sandbox{}, err
@@ -146,6 +168,9 @@ func launch(ctx context.Context, o Options, lock *os.File, isolation isolation) 
 	info.PID, info.Started, info.UserNS = supervisor.cmd.Process.Pid, time.Now().UTC(), isolation == userNamespace
 	box := Sandbox{Info: info, Dir: o.Dir}
 	err = o.Dir.WriteInfo(info)
+	if err == nil {
+		_, err = supervisor.begin.Write([]byte{'\n'})
+	}
 	if err == nil {
 		err = supervisor.await(ctx, box, o.Progress)
 	}
@@ -192,6 +217,7 @@ func listen(flag string, wanted int, kept *int) (*os.File, error) {
 // process is the supervisor, until it is ready.
 type process struct {
 	cmd    *exec.Cmd
+	begin  io.WriteCloser // a byte lets it begin; it ends if there comes none
 	ended  chan struct{}
 	report io.ReadCloser // what it has to say if it fails to start; ends when it has started
 	log    string
@@ -226,11 +252,15 @@ func startSupervisor(o Options, info folder.Info, isolation isolation, lock, aws
 	cmd.ExtraFiles = []*os.File{lock, aws, api, tell}
 	cmd.SysProcAttr = isolation.attributes()
 	cmd.SysProcAttr.Setsid = true // it outlives the terminal
-	if err := cmd.Start(); err != nil {
+	begin, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		_ = report.Close()
 		return nil, fmt.Errorf("start the supervisor: %w", err)
 	}
-	p := &process{cmd: cmd, ended: make(chan struct{}), report: report, log: o.Dir.Log("supervisor")}
+	p := &process{cmd: cmd, begin: begin, ended: make(chan struct{}), report: report, log: o.Dir.Log("supervisor")}
 	go func() {
 		_ = cmd.Wait()
 		close(p.ended)
@@ -322,12 +352,26 @@ var errHeld = errors.New("the lock is held")
 
 // takeLock locks the folder, or returns errHeld. The lock is the supervisor's:
 // it inherits the open file, and the kernel unlocks it when it ends.
-func takeLock(dir folder.Folder) (*os.File, error) {
+func takeLock(dir folder.Folder) (*os.File, error) { return flock(dir, unix.LOCK_EX) }
+
+// held reports whether somebody has taken the lock. Those who only look share it.
+func held(dir folder.Folder) (bool, error) {
+	lock, err := flock(dir, unix.LOCK_SH)
+	if errors.Is(err, errHeld) {
+		return true, nil
+	}
+	if err == nil {
+		_ = lock.Close()
+	}
+	return false, err
+}
+
+func flock(dir folder.Folder, how int) (*os.File, error) {
 	f, err := os.OpenFile(dir.Lock(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 	if err == nil {
 		return f, nil
 	}

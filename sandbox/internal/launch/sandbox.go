@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,15 +30,14 @@ type Sandbox struct {
 // none does. Its PID is 0 while it is being started.
 func Find(dir folder.Folder) (Sandbox, error) {
 	if dir.Is() {
-		lock, err := takeLock(dir)
-		switch {
-		case errors.Is(err, errHeld):
-			info, err := dir.ReadInfo()
-			return Sandbox{Info: info, Dir: dir}, err
-		case err != nil:
+		running, err := held(dir)
+		if err != nil {
 			return Sandbox{}, err
 		}
-		_ = lock.Close()
+		if running {
+			info, err := dir.ReadInfo()
+			return Sandbox{Info: info, Dir: dir}, err
+		}
 	}
 	return Sandbox{}, &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("find the sandbox in %s", dir),
 		Err: ErrNotRunning, Fix: "drover sandbox start"}
@@ -68,9 +68,24 @@ func (b Sandbox) Env() []Variable {
 	}
 }
 
-// Unset are variables that would win over those of Env, or go along with
-// credentials that they do not belong to.
-func Unset() []string { return []string{"AWS_PROFILE", "AWS_SESSION_TOKEN"} }
+// Unset are the variables of an environment that would win over those of Env,
+// go along with credentials that they do not belong to, or lead out of the
+// sandbox's network.
+func Unset(env []string) []string {
+	var names []string
+	for _, entry := range env {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "AWS_ENDPOINT_URL_") || slices.Contains(astray, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+var astray = []string{
+	"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+	"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy",
+}
 
 // Status asks the supervisor what everything is doing.
 func (b Sandbox) Status(ctx context.Context) (supervisor.Status, error) {

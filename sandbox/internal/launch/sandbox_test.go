@@ -18,6 +18,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/launch"
 )
 
 // box is a sandbox in a folder of its own, driven through its command line.
@@ -163,9 +166,27 @@ func TestLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	network := readlink(t, fmt.Sprintf("/proc/%d/ns/net", b.pid("")))
+	if _, err := b.try("exec", "--", b.program, "stop", "--dir", b.dir); exitCode(err) != 3 {
+		t.Errorf("stop in the sandbox itself: %v, want exit code 3", err)
+	}
 	b.run("stop")
 	if err := lingering.Wait(); err == nil {
 		t.Error("a command that ran in the sandbox outlived it")
+	}
+
+	if _, err := b.try("start", "--region", "eu-west-1"); exitCode(err) != 3 {
+		t.Errorf("another region: %v, want exit code 3", err)
+	}
+	b.run("start")
+	orphan := b.command("exec", "--", "sleep", "60")
+	if err := orphan.Start(); err != nil {
+		t.Fatal(err)
+	}
+	entered(t, orphan.Process.Pid, readlink(t, fmt.Sprintf("/proc/%d/ns/net", b.pid(""))))
+	b.kill("")
+	b.run("stop")
+	if err := orphan.Wait(); err == nil {
+		t.Error("a command outlived a sandbox whose supervisor was killed")
 	}
 	b.run("stop", "--purge") // a second time, with nothing to stop
 	if left := processes(t, b.dir); len(left) > 0 {
@@ -179,6 +200,40 @@ func TestLife(t *testing.T) {
 	}
 	if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// A stale PID, and a lock that is held for another reason, make stop end
+// nobody: neither the process that has the PID now, nor those beside it.
+func TestStopSparesOthers(t *testing.T) {
+	dir := folder.Folder(t.TempDir())
+	if err := dir.Create(); err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	if err := dir.WriteInfo(folder.Info{PID: other.Process.Pid}); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.Create(dir.Lock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { _ = lock.Close() })
+	if ran, err := launch.Stop(t.Context(), dir); ran || err != nil {
+		t.Errorf("%v, %v; want false", ran, err)
+	}
+	if state := read(t, fmt.Sprintf("/proc/%d/stat", other.Process.Pid)); strings.Contains(state, ") Z") {
+		t.Error("it ended another process")
+	}
+	if info, err := dir.ReadInfo(); err != nil || info.PID != 0 {
+		t.Errorf("the PID is still noted: %v, %v", info, err)
 	}
 }
 
@@ -222,6 +277,17 @@ func TestExec(t *testing.T) {
 	if err := cmd.Wait(); exitCode(err) != 8 {
 		t.Errorf("%v, want exit code 8", err)
 	}
+}
+
+// entered returns when a process is in a network namespace.
+func entered(t *testing.T, pid int, network string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if readlink(t, fmt.Sprintf("/proc/%d/ns/net", pid)) == network {
+			return
+		}
+	}
+	t.Fatal("exec does not enter the sandbox's network")
 }
 
 func exitCode(err error) int {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,35 +24,87 @@ const (
 	commandGrace    = 2 * time.Second
 )
 
-// Stop ends a sandbox and returns when nothing of it runs. It returns false if
-// none ran.
+// stopWithin is how long the lock may stay held, which covers both signals to
+// a supervisor that hears only the second.
+const stopWithin = 3 * supervisorGrace
+
+// sweeps is how often processes are looked for: one that ends may have
+// started another just before.
+const sweeps = 20
+
+// Stop ends a sandbox and returns when nothing of it runs, nor of one whose
+// supervisor was killed. It returns false if nothing ran.
 func Stop(ctx context.Context, dir folder.Folder) (bool, error) {
-	box, err := Find(dir)
-	if errors.Is(err, ErrNotRunning) {
+	if !dir.Is() {
 		return false, nil
 	}
-	for err == nil && box.PID == 0 {
-		if err = pause(ctx); err == nil {
-			box, err = Find(dir)
-		}
-	}
+	mark, err := markOf(dir)
 	if err != nil {
 		return false, err
 	}
-	network, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", box.PID))
-	if err != nil {
-		return false, fmt.Errorf("look at the sandbox: %w", err)
+	if mark.on(os.Getpid()) {
+		return false, &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("stop the sandbox in %s", dir),
+			Err: errors.New("this command runs in it itself"), Fix: "run it outside (without drover sandbox exec)"}
 	}
-	if err := end(ctx, box.PID, supervisorGrace); err != nil {
-		return false, fmt.Errorf("stop the sandbox: %w", err)
-	}
-	// What was run with exec is no child of the sandbox; it would keep the network alive.
-	for _, pid := range inNetwork(network) {
-		if err := end(ctx, pid, commandGrace); err != nil {
-			return false, fmt.Errorf("end process %d, which ran in the sandbox: %w", pid, err)
+	within, cancel := context.WithTimeoutCause(ctx, stopWithin, errors.New("the lock stays held, but not by a supervisor"))
+	defer cancel()
+	ran := false
+	for {
+		lock, err := takeLock(dir) // keeps others from starting it while it is swept
+		if err == nil {
+			defer func() { _ = lock.Close() }()
+			swept, err := sweep(ctx, dir, mark)
+			return ran || swept, err
+		}
+		if !errors.Is(err, errHeld) {
+			return ran, err
+		}
+		ended, err := endSupervisor(within, dir, mark)
+		if err == nil {
+			ran = ran || ended
+			err = pause(within)
+		}
+		if err != nil {
+			return ran, fmt.Errorf("stop the sandbox: %w", err)
 		}
 	}
-	return true, nil
+}
+
+// endSupervisor returns false if there is none yet, or none any more.
+func endSupervisor(ctx context.Context, dir folder.Folder, mark mark) (bool, error) {
+	info, err := dir.ReadInfo()
+	if err != nil || info.PID == 0 {
+		return false, err
+	}
+	return end(ctx, info.PID, supervisorGrace, func() bool {
+		running, err := held(dir)
+		return err == nil && running && mark.on(info.PID)
+	})
+}
+
+// sweep ends what was run with exec: it is no child of the sandbox, and would
+// keep its namespaces alive.
+func sweep(ctx context.Context, dir folder.Folder, mark mark) (bool, error) {
+	swept := false
+	for range sweeps {
+		pids := mark.processes()
+		if len(pids) == 0 {
+			info, err := dir.ReadInfo()
+			if err != nil {
+				return swept, err
+			}
+			info.PID = 0
+			return swept, dir.WriteInfo(info)
+		}
+		for _, pid := range pids {
+			ended, err := end(ctx, pid, commandGrace, func() bool { return mark.on(pid) })
+			if err != nil {
+				return swept, fmt.Errorf("end process %d, which ran in the sandbox: %w", pid, err)
+			}
+			swept = swept || ended
+		}
+	}
+	return swept, fmt.Errorf("processes keep starting in the sandbox, such as %v", mark.processes())
 }
 
 // Purge removes the folder of a sandbox that does not run.
@@ -76,54 +130,83 @@ func Purge(dir folder.Folder) error {
 
 // end asks a process to end, kills it after grace, and returns when it has
 // ended and, if it was the first of a PID namespace, all in that namespace too.
-func end(ctx context.Context, pid int, grace time.Duration) error {
+// A PID may have passed to another process: is is asked again once it is held
+// fast, and end returns false if that says no.
+func end(ctx context.Context, pid int, grace time.Duration, is func() bool) (bool, error) {
 	handle, err := unix.PidfdOpen(pid, 0)
 	if errors.Is(err, unix.ESRCH) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = unix.Close(handle) }()
+	if !is() {
+		return false, nil
+	}
 	for _, step := range []struct {
 		signal unix.Signal
 		within time.Duration
 	}{{unix.SIGTERM, grace}, {unix.SIGKILL, grace}} {
 		if err := unix.PidfdSendSignal(handle, step.signal, nil, 0); errors.Is(err, unix.ESRCH) {
-			return nil
+			return true, nil
 		} else if err != nil {
-			return err
+			return false, err
 		}
 		deadline := time.Now().Add(step.within)
 		for time.Now().Before(deadline) {
 			if err := ctx.Err(); err != nil {
-				return err
+				return false, err
 			}
 			poll := []unix.PollFd{{Fd: int32(handle), Events: unix.POLLIN}}
 			n, err := unix.Poll(poll, int(tick.Milliseconds()))
 			if n > 0 {
-				return nil
+				return true, nil
 			}
 			if err != nil && !errors.Is(err, unix.EINTR) {
-				return err
+				return false, err
 			}
 		}
 	}
-	return fmt.Errorf("process %d does not end", pid)
+	return false, fmt.Errorf("process %d does not end", pid)
 }
 
-// inNetwork lists the processes in a network namespace.
-func inNetwork(network string) []int {
-	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
+// mark is what tells processes in a sandbox's namespaces from all others: the
+// supervisor mounts the folder's run on itself. Unlike the numbers of
+// namespaces, which the kernel gives away again, it is the folder's alone.
+type mark string
+
+func markOf(dir folder.Folder) (mark, error) {
+	path, err := filepath.EvalSymlinks(dir.Run())
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil // it never ran
+	}
+	// As proc_pid_mountinfo(5) writes it.
+	return mark(strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)), err
+}
+
+func (m mark) on(pid int) bool {
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", pid))
+	if err != nil {
+		return false // it has ended
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == string(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// processes lists those that bear the mark.
+func (m mark) processes() []int {
+	paths, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil
 	}
 	var pids []int
-	for _, link := range links {
-		if target, err := os.Readlink(link); err != nil || target != network {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link)))); err == nil {
+	for _, path := range paths {
+		if pid, err := strconv.Atoi(filepath.Base(path)); err == nil && m.on(pid) {
 			pids = append(pids, pid)
 		}
 	}

@@ -26,6 +26,10 @@ func Supervise(ctx context.Context, c supervisor.Config) error {
 }
 
 func supervise(ctx context.Context, c supervisor.Config, ready func()) error {
+	// A byte says that the launcher has noted this process; its end without one, that nobody would find it.
+	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("wait for the launcher: %w", err)
+	}
 	var err error
 	if c.AWS, err = inherited(awsFD); err != nil {
 		return err

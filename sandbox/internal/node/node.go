@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
@@ -37,7 +36,7 @@ type Config struct {
 
 func (c Config) file(name string) string { return filepath.Join(c.Dir.Machine(c.Machine.ID), name) }
 
-// Run is the machine's life. It waits until the supervisor has set up the
+// Run is the machine's life. It begins when the supervisor has set up the
 // machine's link, and ends with everything on it when ctx is done, or when
 // kube-proxy fails.
 func Run(ctx context.Context, c Config) (err error) {
@@ -50,7 +49,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := prepareMounts(c); err != nil {
 		return fmt.Errorf("prepare the machine's file system: %w", err)
 	}
-	network, err := c.network(ctx)
+	network, err := c.network()
 	if err != nil {
 		return err
 	}
@@ -69,53 +68,17 @@ func Run(ctx context.Context, c Config) (err error) {
 	return nil
 }
 
-// network waits for the machine's link and connects pods over it.
-func (c Config) network(ctx context.Context) (*podnet.Network, error) {
-	address, err := netip.ParseAddr(c.Machine.PrivateIP)
-	if err != nil {
-		return nil, fmt.Errorf("private address of %s: %w", c.Machine.ID, err)
-	}
+// network connects pods over the machine's link.
+func (c Config) network() (*podnet.Network, error) {
 	prefix, err := netip.ParsePrefix(c.Machine.PodCIDR)
 	if err != nil {
 		return nil, fmt.Errorf("pod range of %s: %w", c.Machine.ID, err)
-	}
-	if err := awaitUplink(ctx, address); err != nil {
-		return nil, fmt.Errorf("wait for the machine's link: %w", err)
 	}
 	pool, err := podnet.OpenPool(prefix, c.file("pod-addresses.json"), time.Now)
 	if err != nil {
 		return nil, err
 	}
 	return podnet.New(uplink, pool)
-}
-
-// awaitUplink returns when the machine has its address and a default route,
-// which is the last that the supervisor sets up.
-func awaitUplink(ctx context.Context, address netip.Addr) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !uplinkIsUp(address) {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
-	return nil
-}
-
-func uplinkIsUp(address netip.Addr) bool {
-	link, err := netlink.LinkByName(uplink)
-	if err != nil {
-		return false
-	}
-	addrs, err := netlink.AddrList(link, netlink.FAMILY_V4)
-	if err != nil || len(addrs) == 0 || addrs[0].IP.String() != address.String() {
-		return false
-	}
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Dst: nil, LinkIndex: link.Attrs().Index},
-		netlink.RT_FILTER_DST|netlink.RT_FILTER_OIF)
-	return err == nil && len(routes) > 0
 }
 
 // Fixed paths in the machine's own mount namespace, whatever the sandbox's

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -166,6 +167,10 @@ func setupMounts(dir folder.Folder) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
+	// The mark by which package launch knows the processes in these namespaces.
+	if err := unix.Mount(dir.Run(), dir.Run(), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount %s on itself: %w", dir.Run(), err)
+	}
 	target, err := filepath.EvalSymlinks("/etc/resolv.conf")
 	if err != nil {
 		slog.Warn("names of load balancers will not resolve in the sandbox", "error", err)
@@ -198,10 +203,12 @@ func forward(ctx context.Context, l net.Listener, port int) {
 	for {
 		conn, err := l.Accept()
 		if err != nil {
-			if ctx.Err() == nil {
-				slog.Error("accept from the host", "error", err)
+			if errors.Is(err, net.ErrClosed) {
+				return
 			}
-			return
+			slog.Error("accept from the host", "error", err) // out of files, say, which passes
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
 		group.Go(func() { relay(ctx, conn, fmt.Sprintf("127.0.0.1:%d", port)) })
 	}

@@ -15,6 +15,7 @@ import (
 type DataPlane struct {
 	store   *region.Store
 	network balancer.Network
+	lag     time.Duration
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -27,9 +28,10 @@ type running struct {
 	fail string // what Apply said last
 }
 
-// NewDataPlane makes a DataPlane.
-func NewDataPlane(store *region.Store, network balancer.Network, log *slog.Logger) *DataPlane {
-	return &DataPlane{store: store, network: network, log: log, running: map[string]*running{}}
+// NewDataPlane makes a DataPlane. Latency is a factor of the balancers' lag.
+func NewDataPlane(store *region.Store, network balancer.Network, latency float64, log *slog.Logger) *DataPlane {
+	lag := time.Duration(float64(balancer.Lag) * latency)
+	return &DataPlane{store: store, network: network, lag: lag, log: log, running: map[string]*running{}}
 }
 
 // Run follows every change until ctx ends; then all load balancers stop.
@@ -51,7 +53,9 @@ func (d *DataPlane) Run(ctx context.Context) {
 		specs := map[string]balancer.Spec{}
 		d.store.View(func(st *region.State) {
 			for name, lb := range st.LoadBalancers {
-				specs[name] = specOf(st, lb)
+				spec := specOf(st, lb)
+				spec.Lag = d.lag
+				specs[name] = spec
 			}
 		})
 		d.apply(specs)

@@ -35,6 +35,9 @@ import (
 // an endpoint that goes and its replacement often come as two.
 const batch = 100 * time.Millisecond
 
+// retryAfter is the pause before a configuration that nginx did not take is tried again.
+const retryAfter = time.Second
+
 // dir holds what nginx writes.
 const dir = "/run/nginx"
 
@@ -175,6 +178,8 @@ func (c *controller) serve(ctx context.Context) error {
 		return err
 	}
 	c.live.Store(true)
+	var retry <-chan time.Time // nil while nginx has what the cluster asks for
+	generation := current.generation
 	for {
 		select {
 		case <-ctx.Done():
@@ -183,27 +188,32 @@ func (c *controller) serve(ctx context.Context) error {
 		case <-nginx.exited:
 			return fmt.Errorf("nginx ended: %w", nginx.err)
 		case <-c.changed:
+		case <-retry:
 		}
 		select {
 		case <-ctx.Done(): // handled above
 			continue
 		case <-time.After(batch):
 		}
-		if current, err = c.update(ctx, nginx, current); err != nil {
+		generation++ // also after a failure: nginx may take that configuration yet
+		retry = nil
+		if current, err = c.update(ctx, nginx, current, generation); err != nil {
 			_, _ = fmt.Fprintf(c.log, "keep the old configuration: %v\n", err)
+			retry = time.After(retryAfter)
 		}
 	}
 }
 
-// update returns the layout that nginx has then.
-func (c *controller) update(ctx context.Context, nginx *master, current layout) (layout, error) {
+// update returns the layout that nginx has then, with the generation given if it
+// is another one, or none if that is not known.
+func (c *controller) update(ctx context.Context, nginx *master, current layout, generation int) (layout, error) {
 	next, err := c.layout(current.generation)
 	if err != nil || reflect.DeepEqual(next, current) {
 		return current, err
 	}
-	next.generation++
+	next.generation = generation
 	if err := nginx.reload(ctx, next); err != nil {
-		return current, err
+		return layout{}, err // which one nginx has is not known: any is news to it
 	}
 	return next, nil
 }
