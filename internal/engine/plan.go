@@ -373,7 +373,7 @@ func (j *judgement) value(it *item, ref graph.Ref) (value any, steady bool, err 
 	case to.fate.made():
 		return ref.String(), true, nil
 	}
-	value, ok := graph.Get(map[string]any(to.have.Outputs), ref.Path)
+	value, ok := graph.Get(to.have.Outputs, ref.Path)
 	if !ok {
 		return ref.String(), true, nil
 	}
@@ -409,9 +409,9 @@ func (j *judgement) needs(it *item) []state.Need {
 // needsOf lists dependencies: references with the generation that they lead
 // to, and After without.
 func needsOf(r graph.Resource, find func(graph.Key) (state.Need, bool)) []state.Need {
-	values := []any{map[string]any(r.Props), map[string]any(r.Conn)}
+	values := []any{r.Props, r.Conn}
 	if r.Hosts != nil {
-		values = append(values, map[string]any(r.Hosts.Conn))
+		values = append(values, r.Hosts.Conn)
 	}
 	refs := graph.Refs(values)
 	var needs []state.Need
