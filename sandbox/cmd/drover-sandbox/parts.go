@@ -55,7 +55,7 @@ func superviseCommand(locate locator) *cobra.Command {
 			if c.Program, err = os.Executable(); err != nil {
 				return err
 			}
-			return launch.Supervise(cmd.Context(), c)
+			return launch.Supervise(cmd.Context(), c, cmd.InOrStdin())
 		},
 	}
 	portFlags(cmd, &c.AWSPort, &c.APIPort)

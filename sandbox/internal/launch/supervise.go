@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -12,22 +13,23 @@ import (
 )
 
 // Supervise is the supervisor's side of the start: it takes over the files
-// that the launcher opened on the host, and tells it whether it could start.
-func Supervise(ctx context.Context, c supervisor.Config) error {
+// that the launcher opened on the host, and tells it whether it could start. The
+// launcher writes one byte once it can be found.
+func Supervise(ctx context.Context, c supervisor.Config, launcher io.Reader) error {
 	for fd := lockFD; fd <= reportFD; fd++ {
 		unix.CloseOnExec(fd) // they are this process's alone
 	}
 	report := os.NewFile(reportFD, "report")
-	err := supervise(ctx, c, func() { _ = report.Close() })
+	err := supervise(ctx, c, launcher, func() { _ = report.Close() })
 	if err != nil {
 		_, _ = fmt.Fprintln(report, err) // to nobody, if it had started
 	}
 	return err
 }
 
-func supervise(ctx context.Context, c supervisor.Config, ready func()) error {
+func supervise(ctx context.Context, c supervisor.Config, launcher io.Reader, ready func()) error {
 	// A byte says that the launcher has noted this process; its end without one, that nobody would find it.
-	if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+	if _, err := io.ReadFull(launcher, make([]byte, 1)); err != nil {
 		return fmt.Errorf("wait for the launcher: %w", err)
 	}
 	var err error
