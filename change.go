@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -137,16 +136,6 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 	return want, cloud, nil
 }
 
-// providers tells the two families of types apart by their names.
-func providers(cloud, kubernetes engine.Provider) func(string) (engine.Provider, error) {
-	return func(typ string) (engine.Provider, error) {
-		if strings.Contains(typ, "::") {
-			return cloud, nil
-		}
-		return kubernetes, nil
-	}
-}
-
 // newEngine wires the engine to the world: here is the one place that knows
 // all of it.
 func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
@@ -158,7 +147,7 @@ func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 		return cluster.Open(ctx, config)
 	}
 	return &engine.Engine{
-		Providers: providers(cloud.Provider(), kube.NewProvider(cloud.Token)),
+		Providers: engine.ByFamily(cloud.Provider(), kube.NewProvider(cloud.Token)),
 		Lookup:    cloud.Lookup,
 		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect, events),
 		Guard:     guard.Guard{},
