@@ -97,7 +97,7 @@ func (p *Project) change(ctx context.Context, command, stack string, events even
 	began := time.Now()
 	events.Emit(event.RunStarted{Command: command, Stack: stack, Project: session.Snapshot().Project})
 	if session.Note != "" {
-		events.Emit(event.Finding{Severity: "note", Object: "stack/" + stack, Effect: session.Note})
+		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + stack, Effect: session.Note})
 	}
 	defer func() {
 		err = errors.Join(err, session.Unlock(context.WithoutCancel(ctx)))

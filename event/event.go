@@ -58,36 +58,43 @@ type (
 	}
 	// Finding is something that inspect noticed about a move.
 	Finding struct {
-		Severity string `json:"severity"` // blocker, warning, note
-		Object   string `json:"object"`   // deployment/apps/nginx
-		Effect   string `json:"effect"`   // what would happen
-		Fix      string `json:"fix,omitempty"`
+		Severity Severity `json:"severity"`
+		Object   string   `json:"object"` // deployment/apps/nginx
+		Effect   string   `json:"effect"` // what would happen
+		Fix      string   `json:"fix,omitempty"`
 	}
-	// PhaseChanged: a hand-over entered a phase.
+	// PhaseChanged: a hand-over as a whole entered a phase.
 	PhaseChanged struct {
 		Step  int    `json:"step"`
 		Group string `json:"group"` // web-2f9a6d1
-		From  string `json:"from"`
-		To    string `json:"to"`
+		From  Phase  `json:"from"`
+		To    Phase  `json:"to"`
 	}
-	// NodeChanged: cordoned, excluded from load balancers, uncordoned, removed.
+	// WorkloadChanged: one workload of a hand-over entered a state.
+	WorkloadChanged struct {
+		Workload string        `json:"workload"` // deployment/apps/nginx
+		From     WorkloadState `json:"from"`
+		To       WorkloadState `json:"to"`
+		Why      string        `json:"why,omitempty"` // why it is parked, or moves the way it does
+	}
+	// NodeChanged: a node that is left was seen to have changed.
 	NodeChanged struct {
-		Node   string `json:"node"`
-		Change string `json:"change"`
+		Node   string     `json:"node"`
+		Change NodeChange `json:"change"`
 	}
-	// PodMoved: released, replaced, evicted, gone.
+	// PodMoved: a pod on a node that is left, or its successor, was seen to have changed.
 	PodMoved struct {
-		Namespace string `json:"namespace"`
-		Pod       string `json:"pod"`
-		Node      string `json:"node"`
-		Change    string `json:"change"`
-		Detail    string `json:"detail,omitempty"`
+		Namespace string    `json:"namespace"`
+		Pod       string    `json:"pod"`
+		Node      string    `json:"node"`
+		Change    PodChange `json:"change"`
+		Detail    string    `json:"detail,omitempty"`
 	}
 	// TargetChanged: a load balancer's view of an instance changed.
 	TargetChanged struct {
-		Balancer string `json:"balancer"`
-		Instance string `json:"instance"`
-		State    string `json:"state"` // InService, draining, out
+		Balancer string      `json:"balancer"`
+		Instance string      `json:"instance"`
+		State    TargetState `json:"state"`
 	}
 	// LoadWindow is one second of traffic seen by a guard or a load test.
 	LoadWindow struct {
@@ -111,16 +118,17 @@ type (
 	}
 )
 
-func (RunStarted) kind() string    { return "run-started" }
-func (Planned) kind() string       { return "planned" }
-func (StepStarted) kind() string   { return "step-started" }
-func (Progress) kind() string      { return "progress" }
-func (StepFinished) kind() string  { return "step-finished" }
-func (Finding) kind() string       { return "finding" }
-func (PhaseChanged) kind() string  { return "phase-changed" }
-func (NodeChanged) kind() string   { return "node-changed" }
-func (PodMoved) kind() string      { return "pod-moved" }
-func (TargetChanged) kind() string { return "target-changed" }
-func (LoadWindow) kind() string    { return "load-window" }
-func (GuardBreached) kind() string { return "guard-breached" }
-func (RunFinished) kind() string   { return "run-finished" }
+func (RunStarted) kind() string      { return "run-started" }
+func (Planned) kind() string         { return "planned" }
+func (StepStarted) kind() string     { return "step-started" }
+func (Progress) kind() string        { return "progress" }
+func (StepFinished) kind() string    { return "step-finished" }
+func (Finding) kind() string         { return "finding" }
+func (PhaseChanged) kind() string    { return "phase-changed" }
+func (WorkloadChanged) kind() string { return "workload-changed" }
+func (NodeChanged) kind() string     { return "node-changed" }
+func (PodMoved) kind() string        { return "pod-moved" }
+func (TargetChanged) kind() string   { return "target-changed" }
+func (LoadWindow) kind() string      { return "load-window" }
+func (GuardBreached) kind() string   { return "guard-breached" }
+func (RunFinished) kind() string     { return "run-finished" }

@@ -68,19 +68,20 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 }
 
 var decoders = map[string]func([]byte) (Fact, error){
-	RunStarted{}.kind():    decode[RunStarted],
-	Planned{}.kind():       decode[Planned],
-	StepStarted{}.kind():   decode[StepStarted],
-	Progress{}.kind():      decode[Progress],
-	StepFinished{}.kind():  decode[StepFinished],
-	Finding{}.kind():       decode[Finding],
-	PhaseChanged{}.kind():  decode[PhaseChanged],
-	NodeChanged{}.kind():   decode[NodeChanged],
-	PodMoved{}.kind():      decode[PodMoved],
-	TargetChanged{}.kind(): decode[TargetChanged],
-	LoadWindow{}.kind():    decode[LoadWindow],
-	GuardBreached{}.kind(): decode[GuardBreached],
-	RunFinished{}.kind():   decode[RunFinished],
+	RunStarted{}.kind():      decode[RunStarted],
+	Planned{}.kind():         decode[Planned],
+	StepStarted{}.kind():     decode[StepStarted],
+	Progress{}.kind():        decode[Progress],
+	StepFinished{}.kind():    decode[StepFinished],
+	Finding{}.kind():         decode[Finding],
+	PhaseChanged{}.kind():    decode[PhaseChanged],
+	WorkloadChanged{}.kind(): decode[WorkloadChanged],
+	NodeChanged{}.kind():     decode[NodeChanged],
+	PodMoved{}.kind():        decode[PodMoved],
+	TargetChanged{}.kind():   decode[TargetChanged],
+	LoadWindow{}.kind():      decode[LoadWindow],
+	GuardBreached{}.kind():   decode[GuardBreached],
+	RunFinished{}.kind():     decode[RunFinished],
 }
 
 func decode[F Fact](data []byte) (Fact, error) {

@@ -80,9 +80,6 @@ func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
 	return a
 }
 
-// blocker is the severity of a finding that no move may begin with.
-const blocker = "blocker"
-
 // refuseBlockers asks once more what the hand-overs will meet, before anything changes.
 func (a *apply) refuseBlockers(ctx context.Context) error {
 	var blockers []event.Finding
@@ -96,7 +93,7 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 			return fmt.Errorf("inspect %s: %w", s.Name, err)
 		}
 		for _, f := range in.Findings {
-			if f.Severity == blocker {
+			if f.Severity == event.Blocker {
 				blockers = append(blockers, f)
 			}
 		}

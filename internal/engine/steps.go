@@ -371,7 +371,7 @@ func (b *builder) warnOfHalfMoves() {
 			slices.ContainsFunc(b.handOvers, func(h *node) bool { return h.URN == in.URN && h.Gen == in.Gen }) {
 			continue
 		}
-		b.engine.Events.Emit(event.Finding{Severity: "warning", Object: it.Component,
+		b.engine.Events.Emit(event.Finding{Severity: event.Warning, Object: it.Component,
 			Effect: "it was about to shrink and now stays as it is: some of its nodes may still be cordoned",
 			Fix:    "kubectl get nodes -l drover.dev/nodegroup=" + it.name + ", then kubectl uncordon those that are SchedulingDisabled"})
 	}

@@ -59,5 +59,5 @@ func (a ChangePod) String() string  { return a.What + " pod " + a.Pod.String() }
 func (a Evict) String() string      { return "evict pod " + a.Pod.String() }
 func (a Wait) String() string       { return "wait: " + a.For }
 func (a Report) String() string {
-	return a.Finding.Severity + ": " + a.Finding.Object + ": " + a.Finding.Effect
+	return string(a.Finding.Severity) + ": " + a.Finding.Object + ": " + a.Finding.Effect
 }

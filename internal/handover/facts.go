@@ -22,7 +22,9 @@ func changes(before, now Observed, s State) []event.Fact {
 
 func nodeChanges(before, now Snapshot, old map[string]bool) []event.Fact {
 	var facts []event.Fact
-	say := func(n Node, change string) { facts = append(facts, event.NodeChanged{Node: n.Name, Change: change}) }
+	say := func(n Node, change event.NodeChange) {
+		facts = append(facts, event.NodeChanged{Node: n.Name, Change: change})
+	}
 	for _, n := range now.Nodes {
 		was, known := before.node(n.Name)
 		if !known || !old[n.Name] {
@@ -30,20 +32,20 @@ func nodeChanges(before, now Snapshot, old map[string]bool) []event.Fact {
 		}
 		switch {
 		case n.Cordoned && !was.Cordoned:
-			say(n, "cordoned")
+			say(n, event.NodeCordoned)
 		case !n.Cordoned && was.Cordoned:
-			say(n, "uncordoned")
+			say(n, event.NodeUncordoned)
 		}
 		switch {
 		case n.excluded() && !was.excluded():
-			say(n, "excluded from load balancers")
+			say(n, event.NodeExcluded)
 		case !n.excluded() && was.excluded():
-			say(n, "back in load balancers")
+			say(n, event.NodeIncluded)
 		}
 	}
 	for _, n := range before.Nodes {
 		if _, there := now.node(n.Name); !there && old[n.Name] {
-			say(n, "removed")
+			say(n, event.NodeRemoved)
 		}
 	}
 	return facts
@@ -58,7 +60,7 @@ func podChanges(before, now Snapshot, old map[string]bool) []event.Fact {
 		}
 	}
 	var facts []event.Fact
-	say := func(p Pod, change, detail string) {
+	say := func(p Pod, change event.PodChange, detail string) {
 		facts = append(facts, event.PodMoved{Namespace: p.Namespace, Pod: p.Name, Node: p.Node, Change: change, Detail: detail})
 	}
 	there := map[string]bool{}
@@ -72,33 +74,33 @@ func podChanges(before, now Snapshot, old map[string]bool) []event.Fact {
 				say(p, change, "")
 			}
 		case !old[p.Node] && p.Serving && !b.Serving && p.Workload != "" && moving[p.Workload]:
-			say(p, "replaced", "serves in place of a pod of "+p.Workload)
+			say(p, event.PodReplaced, "serves in place of a pod of "+p.Workload)
 		}
 	}
 	for _, p := range before.Pods {
 		if old[p.Node] && !p.stays() && !there[p.UID] {
-			say(p, "gone", "")
+			say(p, event.PodGone, "")
 		}
 	}
 	return facts
 }
 
 // endings are the stations that a pod on an old node has passed since.
-func endings(before, now Pod) []string {
+func endings(before, now Pod) []event.PodChange {
 	was, _ := before.release()
 	is, _ := now.release()
-	var passed []string
-	add := func(is bool, change string) {
+	var passed []event.PodChange
+	add := func(is bool, change event.PodChange) {
 		if is {
 			passed = append(passed, change)
 		}
 	}
-	add(before.Released == "" && now.Released != "", "released")
-	add(is.Out && !was.Out, "out of its Services")
-	add(is.Back && !was.Back, "given back")
+	add(before.Released == "" && now.Released != "", event.PodReleased)
+	add(is.Out && !was.Out, event.PodOut)
+	add(is.Back && !was.Back, event.PodGivenBack)
 	ends := now.Deleting && !before.Deleting
-	add(ends && now.Evicted, "evicted")
-	add(ends && !now.Evicted, "ending") // by its controller: a rollout, a scale-down
+	add(ends && now.Evicted, event.PodEvicted)
+	add(ends && !now.Evicted, event.PodEnding) // by its controller: a rollout, a scale-down
 	return passed
 }
 
@@ -114,7 +116,7 @@ func targetChanges(before, now []Balancer) []event.Fact {
 		for _, g := range b.Targets {
 			key := [2]string{b.Name, g.Instance}
 			if was[key] != g.State {
-				facts = append(facts, event.TargetChanged{Balancer: b.Name, Instance: g.Instance, State: string(g.State)})
+				facts = append(facts, event.TargetChanged{Balancer: b.Name, Instance: g.Instance, State: event.TargetState(g.State)})
 			}
 			delete(was, key)
 		}
@@ -122,7 +124,7 @@ func targetChanges(before, now []Balancer) []event.Fact {
 	for _, b := range before {
 		for _, g := range b.Targets {
 			if _, left := was[[2]string{b.Name, g.Instance}]; left {
-				facts = append(facts, event.TargetChanged{Balancer: b.Name, Instance: g.Instance, State: "out"})
+				facts = append(facts, event.TargetChanged{Balancer: b.Name, Instance: g.Instance, State: event.TargetOut})
 			}
 		}
 	}

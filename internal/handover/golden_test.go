@@ -141,13 +141,13 @@ func (r *trace) until(p *player, limit time.Duration) {
 func seen(f event.Fact) string {
 	switch f := f.(type) {
 	case event.PhaseChanged:
-		return "phase " + f.From + " -> " + f.To
+		return "phase " + string(f.From) + " -> " + string(f.To)
 	case event.NodeChanged:
-		return "node " + f.Node + " " + f.Change
+		return "node " + f.Node + " " + string(f.Change)
 	case event.PodMoved:
-		return "pod " + f.Pod + " on " + f.Node + " " + f.Change
+		return "pod " + f.Pod + " on " + f.Node + " " + string(f.Change)
 	case event.TargetChanged:
-		return "target " + f.Instance + " " + f.State
+		return "target " + f.Instance + " " + string(f.State)
 	}
 	return ""
 }

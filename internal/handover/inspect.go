@@ -12,9 +12,9 @@ import (
 
 // The severities of findings.
 const (
-	blocker = "blocker" // the move would never end, or lose something for good: it does not start
-	warning = "warning" // requests or data may be lost
-	note    = "note"    // good to know; the move takes care of it
+	blocker = event.Blocker
+	warning = event.Warning
+	note    = event.Note
 )
 
 // check looks for one kind of trouble.

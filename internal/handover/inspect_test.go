@@ -70,7 +70,7 @@ func expect(t *testing.T, got []event.Finding, want string) {
 	}
 	for i, f := range got {
 		severity, words, _ := strings.Cut(wanted[i], " ")
-		if f.Severity != severity || !strings.Contains(f.Effect, words) || severity == blocker && f.Fix == "" {
+		if string(f.Severity) != severity || !strings.Contains(f.Effect, words) || f.Severity == blocker && f.Fix == "" {
 			t.Errorf("want %q, found %+v", wanted[i], f)
 		}
 	}

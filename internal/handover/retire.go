@@ -119,7 +119,7 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 		if err := cluster.DeleteNode(ctx, node); err != nil {
 			return fmt.Errorf("remove node %s of %s: %w", node, h.Name, err)
 		}
-		m.events.Emit(event.NodeChanged{Node: node, Change: "removed"})
+		m.events.Emit(event.NodeChanged{Node: node, Change: event.NodeRemoved})
 	}
 	return m.loosen(ctx, h.Name, keep)
 }

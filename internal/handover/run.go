@@ -146,7 +146,7 @@ type outside struct {
 
 // loop takes turns until there is nothing left to do.
 func (r *run) loop(ctx context.Context, s State) error {
-	r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: s.Group, To: string(s.Phase)})
+	r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: s.Group, To: event.Phase(s.Phase)})
 	for {
 		began := r.now()
 		next, err := r.turn(ctx, s)
@@ -185,7 +185,7 @@ func (r *run) turn(ctx context.Context, s State) (State, error) {
 		}
 	}
 	if next.Phase != s.Phase {
-		r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: s.Group, From: string(s.Phase), To: string(next.Phase)})
+		r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: s.Group, From: event.Phase(s.Phase), To: event.Phase(next.Phase)})
 	}
 	var failed []error
 	for _, a := range actions {

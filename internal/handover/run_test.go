@@ -46,7 +46,7 @@ func (d *desk) phases() string {
 	var names []string
 	for _, f := range d.facts {
 		if p, ok := f.(event.PhaseChanged); ok {
-			names = append(names, p.To)
+			names = append(names, string(p.To))
 		}
 	}
 	return strings.Join(names, " ")

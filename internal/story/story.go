@@ -14,17 +14,18 @@ import (
 // Story is the run so far. A second run in the same log begins with fresh
 // lines and moves; what is known of nodes, pods and targets stays.
 type Story struct {
-	Run      event.RunStarted
-	Started  time.Time // of the run, or of the first event if the log begins later; zero: none yet
-	Lines    []Line    // the plan as the user read it
-	Moves    []Move    // one for each hand-over, in order
-	Nodes    []Subject // what was done to nodes, in order of their first mention
-	Pods     []Subject
-	Targets  []Subject
-	Findings []event.Finding
-	Traffic  []Traffic // one for each source
-	Breach   *event.GuardBreached
-	Finished *event.RunFinished // nil: it goes on
+	Run       event.RunStarted
+	Started   time.Time // of the run, or of the first event if the log begins later; zero: none yet
+	Lines     []Line    // the plan as the user read it
+	Moves     []Move    // one for each hand-over, in order
+	Workloads []Subject // how far each is in its move, in order of their first mention
+	Nodes     []Subject // what was done to nodes
+	Pods      []Subject
+	Targets   []Subject
+	Findings  []event.Finding
+	Traffic   []Traffic // one for each source
+	Breach    *event.GuardBreached
+	Finished  *event.RunFinished // nil: it goes on
 }
 
 // Line is one folded line of the plan.
@@ -64,14 +65,15 @@ const (
 type Move struct {
 	Step  int
 	Group string
-	Phase string
-	Since time.Time // when the phase began
-	Seen  []string  // phases so far, in order
+	Phase event.Phase
+	Since time.Time     // when the phase began
+	Seen  []event.Phase // phases so far, in order
 }
 
-// Subject is a node, a pod or a load balancer's target, and what happened to it.
+// Subject is a workload, a node, a pod or a load balancer's target, and what
+// happened to it.
 type Subject struct {
-	Name    string // node; namespace/pod; instance
+	Name    string // workload; node; namespace/pod; instance
 	On      string // of a pod its node, of a target its load balancer
 	Changes []Change
 }
@@ -126,12 +128,14 @@ func (s *Story) Add(e event.Event) {
 		s.Findings = append(s.Findings, f)
 	case event.PhaseChanged:
 		s.phaseChanged(e.At, f)
+	case event.WorkloadChanged:
+		s.Workloads = tell(s.Workloads, f.Workload, "", Change{At: e.At, What: string(f.To), Detail: f.Why})
 	case event.NodeChanged:
-		s.Nodes = tell(s.Nodes, f.Node, "", Change{At: e.At, What: f.Change})
+		s.Nodes = tell(s.Nodes, f.Node, "", Change{At: e.At, What: string(f.Change)})
 	case event.PodMoved:
-		s.Pods = tell(s.Pods, f.Namespace+"/"+f.Pod, f.Node, Change{At: e.At, What: f.Change, Detail: f.Detail})
+		s.Pods = tell(s.Pods, f.Namespace+"/"+f.Pod, f.Node, Change{At: e.At, What: string(f.Change), Detail: f.Detail})
 	case event.TargetChanged:
-		s.Targets = tell(s.Targets, f.Instance, f.Balancer, Change{At: e.At, What: f.State})
+		s.Targets = tell(s.Targets, f.Instance, f.Balancer, Change{At: e.At, What: string(f.State)})
 	case event.LoadWindow:
 		s.window(f)
 	case event.GuardBreached:
@@ -210,7 +214,7 @@ func (s *Story) phaseChanged(at time.Time, f event.PhaseChanged) {
 			return
 		}
 	}
-	s.Moves = append(s.Moves, Move{Step: f.Step, Group: f.Group, Phase: f.To, Since: at, Seen: []string{f.To}})
+	s.Moves = append(s.Moves, Move{Step: f.Step, Group: f.Group, Phase: f.To, Since: at, Seen: []event.Phase{f.To}})
 }
 
 // Move is the hand-over of a step; nil if it has not begun.
@@ -252,6 +256,18 @@ func tell(subjects []Subject, name, on string, c Change) []Subject {
 		}
 	}
 	return append(subjects, Subject{Name: name, On: on, Changes: []Change{c}})
+}
+
+// Parked are the workloads that stay where they are; the latest change of each
+// says why.
+func (s *Story) Parked() []Subject {
+	var parked []Subject
+	for _, w := range s.Workloads {
+		if w.Now().What == string(event.WorkloadParked) {
+			parked = append(parked, w)
+		}
+	}
+	return parked
 }
 
 // Count is how many subjects are in each state now.

@@ -104,9 +104,9 @@ func (t *tale) phase() string {
 // handOver names the phase of a hand-over; its first begins with the step.
 func handOver(l *story.Line, m *story.Move) string {
 	if m == nil {
-		return string(plan.HandOver) + " " + l.Name[strings.LastIndexByte(l.Name, '/')+1:] + ": inspect"
+		return string(plan.HandOver) + " " + l.Name[strings.LastIndexByte(l.Name, '/')+1:] + ": " + string(event.PhaseInspect)
 	}
-	return string(plan.HandOver) + " " + m.Group + ": " + m.Phase
+	return string(plan.HandOver) + " " + m.Group + ": " + string(m.Phase)
 }
 
 // phaseAt is the phase of a moment.

@@ -40,6 +40,8 @@ func sample(t *testing.T, title string) verdict.Verdict {
 	at(2, event.RunStarted{Command: "up"})
 	at(3, event.StepStarted{Step: 1, Op: plan.HandOver, URN: "urn:drover:dev:p:AWS::AutoScaling::AutoScalingGroup:web", Name: "web-2f9a6d1", Component: "nodegroup/web"})
 	at(3, event.PhaseChanged{Step: 1, Group: "web-2f9a6d1", To: "shift"})
+	at(3, event.WorkloadChanged{Workload: "deployment/apps/web", From: event.WorkloadWaiting, To: event.WorkloadSurging})
+	at(4, event.WorkloadChanged{Workload: "deployment/apps/old", From: event.WorkloadWaiting, To: event.WorkloadParked, Why: "its image is gone"})
 	at(4, event.NodeChanged{Node: "ip-10-0-0-1.ec2.internal", Change: "cordoned"})
 	at(5, event.PodMoved{Namespace: "apps", Pod: "<b>nginx", Node: "ip-10-0-0-1.ec2.internal", Change: "evicted"})
 	at(9, event.TargetChanged{Balancer: "lb", Instance: "i-1", State: "out"})
@@ -68,6 +70,7 @@ func TestPage(t *testing.T) {
 	page := write(t, sample(t, `<script>alert("x")</script>`))
 	for _, want := range []string{
 		"<b>1</b> of 200 requests failed", "hand over web-2f9a6d1: shift", ">reset<", "ip-10-0-0-1<", "&lt;b&gt;nginx", "&lt;script&gt;",
+		"<b>deployment/apps/old</b>: its image is gone", `class="part stays"`, `class="part leaving"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("no %q", want)

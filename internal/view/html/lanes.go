@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/story"
 	"github.com/droverhq/drover/internal/verdict"
 )
@@ -12,19 +13,36 @@ import (
 // shownLanes bounds a group; a move of hundreds of pods is read in the tables.
 const shownLanes = 40
 
+// kindred are the lanes of one kind of object, and what its words look like.
+type kindred struct {
+	title string
+	lanes []verdict.Lane
+	look  func(what string) string // the class of a part
+}
+
+func kinds(s verdict.Story) []kindred {
+	return []kindred{
+		{"Workloads", s.Workloads, workloadLook},
+		{"Nodes", s.Nodes, nodeLook},
+		{"Pods", s.Pods, podLook},
+		{"Load balancer targets", s.Targets, targetLook},
+	}
+}
+
 // lanes draws one lane an object: from each change to the next, the state it
 // then was in. It returns where the next group begins.
-func lanes(title string, all []verdict.Lane, a axis, end time.Time, y px) (group, px) {
-	g := group{Title: title, TextY: y + 4}
+func lanes(k kindred, a axis, end time.Time, y px) (group, px) {
+	g := group{Title: k.title, TextY: y + 4}
+	all := k.lanes
 	if len(all) > shownLanes {
-		g.Title = fmt.Sprintf("%s (the first %d of %d)", title, shownLanes, len(all))
+		g.Title = fmt.Sprintf("%s (the first %d of %d)", k.title, shownLanes, len(all))
 		all = all[:shownLanes]
 	}
 	y += 14
 	for _, l := range all {
 		g.Lanes = append(g.Lanes, lane{
 			Name: fit(shortName(l.Name), left-12), Full: strings.TrimSpace(l.Name + " " + l.On),
-			Y: y, TextY: y + laneTall - 6, Parts: parts(l, a, end),
+			Y: y, TextY: y + laneTall - 6, Parts: parts(l, k.look, a, end),
 		})
 		y += laneTall
 	}
@@ -43,7 +61,7 @@ func shortName(name string) string {
 // minWidth makes a change visible however short the state lasted.
 const minWidth = 3
 
-func parts(l verdict.Lane, a axis, end time.Time) []part {
+func parts(l verdict.Lane, look func(string) string, a axis, end time.Time) []part {
 	var all []part
 	for i, c := range l.Changes {
 		to := end
@@ -52,10 +70,11 @@ func parts(l verdict.Lane, a axis, end time.Time) []part {
 		}
 		x := a.x(c.At)
 		width := max(a.x(to)-x, minWidth)
-		if over(c.What) {
+		class := look(c.What)
+		if class == over { // nothing comes after it
 			width = minWidth
 		}
-		all = append(all, part{X: x, Width: width, Class: state(c.What), Text: fit(c.What, width-6), Tip: tip(l, c, a)})
+		all = append(all, part{X: x, Width: width, Class: class, Text: fit(c.What, width-6), Tip: tip(l, c, a)})
 	}
 	return all
 }
@@ -71,21 +90,68 @@ func tip(l verdict.Lane, c story.Change, a axis) string {
 	return text
 }
 
-// over: nothing comes after it.
-func over(what string) bool { return state(what) == "over" }
+// The classes of a part, which are its colours.
+const (
+	serves  = "serves"
+	leaving = "leaving" // on its way out
+	drains  = "drains"  // no longer asked
+	over    = "over"
+	stays   = "stays" // parked
+	other   = "other" // a word of a later version, too
+)
 
-// state is the colour of a part: serving, on its way out, no longer asked, or
-// over. The words are those of docs/events.md.
-func state(what string) string {
-	switch what {
-	case "InService", "replaced", "uncordoned", "back in load balancers", "given back":
-		return "serves"
-	case "cordoned", "released":
-		return "leaving"
-	case "excluded from load balancers", "draining", "out of its Services", "evicted":
-		return "drains"
-	case "removed", "gone", "out":
-		return "over"
+func workloadLook(what string) string {
+	switch event.WorkloadState(what) {
+	case event.WorkloadMoved:
+		return serves
+	case event.WorkloadSurging, event.WorkloadInOrder, event.WorkloadAfterJob, event.WorkloadByOperator:
+		return leaving
+	case event.WorkloadGap:
+		return drains
+	case event.WorkloadParked:
+		return stays
+	case event.WorkloadWaiting:
 	}
-	return "other"
+	return other
+}
+
+func nodeLook(what string) string {
+	switch event.NodeChange(what) {
+	case event.NodeUncordoned, event.NodeIncluded:
+		return serves
+	case event.NodeCordoned:
+		return leaving
+	case event.NodeExcluded:
+		return drains
+	case event.NodeRemoved:
+		return over
+	}
+	return other
+}
+
+func podLook(what string) string {
+	switch event.PodChange(what) {
+	case event.PodReplaced, event.PodGivenBack:
+		return serves
+	case event.PodReleased:
+		return leaving
+	case event.PodOut, event.PodEvicted, event.PodEnding:
+		return drains
+	case event.PodGone:
+		return over
+	}
+	return other
+}
+
+func targetLook(what string) string {
+	switch event.TargetState(what) {
+	case event.TargetInService:
+		return serves
+	case event.TargetDraining:
+		return drains
+	case event.TargetOut:
+		return over
+	case event.TargetOutOfService: // not asked yet, or no longer: its lane tells
+	}
+	return other
 }

@@ -120,15 +120,10 @@ func draw(v verdict.Verdict) picture {
 	p.Plots = []plot{rate, late}
 	p.Columns = columns(v, a)
 	y := late.Bottom + gap - 14
-	for _, g := range []struct {
-		title string
-		lanes []verdict.Lane
-	}{
-		{"Nodes", v.Story.Nodes}, {"Pods", v.Story.Pods}, {"Load balancer targets", v.Story.Targets},
-	} {
-		if len(g.lanes) > 0 {
+	for _, k := range kinds(v.Story) {
+		if len(k.lanes) > 0 {
 			var drawn group
-			drawn, y = lanes(g.title, g.lanes, a, v.To, y)
+			drawn, y = lanes(k, a, v.To, y)
 			p.Groups = append(p.Groups, drawn)
 		}
 	}

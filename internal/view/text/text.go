@@ -107,13 +107,15 @@ func (v *View) fact(e event.Event) {
 	case event.Finding:
 		v.finding(e.At, f)
 	case event.PhaseChanged:
-		v.line(e.At, s.start()+" hand over "+f.Group+": "+s.bold(f.To))
+		v.line(e.At, s.start()+" hand over "+f.Group+": "+s.bold(string(f.To)))
+	case event.WorkloadChanged:
+		v.workload(e.At, f)
 	case event.NodeChanged:
-		v.line(e.At, "  node "+f.Node+" "+f.Change)
+		v.line(e.At, "  node "+f.Node+" "+string(f.Change))
 	case event.PodMoved:
-		v.line(e.At, join("  pod "+f.Namespace+"/"+f.Pod+" "+f.Change, brackets(f.Node), s.dim(f.Detail)))
+		v.line(e.At, join("  pod "+f.Namespace+"/"+f.Pod+" "+string(f.Change), brackets(f.Node), s.dim(f.Detail)))
 	case event.TargetChanged:
-		v.line(e.At, "  target "+f.Instance+" "+f.State+" at "+f.Balancer)
+		v.line(e.At, "  target "+f.Instance+" "+string(f.State)+" at "+f.Balancer)
 	case event.LoadWindow:
 		v.window(e.At, f)
 	case event.GuardBreached:
@@ -135,8 +137,8 @@ func (v *View) stepFinished(at time.Time, f event.StepFinished) {
 }
 
 func (v *View) finding(at time.Time, f event.Finding) {
-	word := f.Severity
-	if word == "blocker" {
+	word := string(f.Severity)
+	if f.Severity == event.Blocker {
 		word = v.style.bad(word)
 	}
 	v.line(at, "  "+word+" "+f.Object+": "+f.Effect)
@@ -145,7 +147,19 @@ func (v *View) finding(at time.Time, f event.Finding) {
 	}
 }
 
+// workload tells how a workload fares; one that is parked stands out.
+func (v *View) workload(at time.Time, f event.WorkloadChanged) {
+	word := string(f.To)
+	if f.To == event.WorkloadParked {
+		word = v.style.bad(word)
+	}
+	v.line(at, join("  "+f.Workload+" "+word, v.style.dim(f.Why)))
+}
+
 func (v *View) runFinished(at time.Time, f event.RunFinished) {
+	for _, w := range v.story.Parked() {
+		v.line(at, v.style.bad(v.style.cross()+" parked "+w.Name)+": "+w.Now().Detail)
+	}
 	if f.Error != "" {
 		v.line(at, v.style.bad(v.style.cross()+" "+v.story.Run.Command+" failed after "+view.Took(f.Took)+": "+f.Error))
 		return

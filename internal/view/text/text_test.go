@@ -38,6 +38,8 @@ func TestLines(t *testing.T) {
 		say(13*time.Second, event.Progress{Step: 2, Waiting: "4 of 5 nodes Ready"})
 		say(2*time.Second, event.StepFinished{Step: 2})
 		say(0, event.PhaseChanged{Step: 3, Group: "web-2f9a6d1", To: "shift"},
+			event.WorkloadChanged{Workload: "deployment/apps/nginx", From: event.WorkloadWaiting, To: event.WorkloadSurging},
+			event.WorkloadChanged{Workload: "deployment/apps/old", From: event.WorkloadWaiting, To: event.WorkloadParked, Why: "its image is gone"},
 			event.NodeChanged{Node: "n1", Change: "cordoned"},
 			event.PodMoved{Namespace: "apps", Pod: "nginx-1", Node: "n1", Change: "evicted", Detail: "1 left"},
 			event.TargetChanged{Balancer: "lb", Instance: "i-1", State: "out"},
@@ -56,6 +58,8 @@ func TestLines(t *testing.T) {
   15.0s   create nodegroup/web-7c1e04b: 4 of 5 nodes Ready (1.7s)
   15.3s ok create nodegroup/web-7c1e04b  15.3s
   15.3s > hand over web-2f9a6d1: shift
+  15.3s   deployment/apps/nginx surging
+  15.3s   deployment/apps/old parked its image is gone
   15.3s   node n1 cordoned
   15.3s   pod apps/nginx-1 evicted (n1) 1 left
   15.3s   target i-1 out at lb
@@ -63,6 +67,7 @@ func TestLines(t *testing.T) {
   15.3s     fix: scale it
   15.3s   guard: 400 requests, 2 failed, p99 up to 9.0ms
   15.3s FAILED guard: 2 failures (http://lb/)
+  15.3s FAILED parked deployment/apps/old: its image is gone
   15.3s FAILED up failed after 15.0s: stopped
 `
 		if got := out.String(); got != want {

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/story"
 	"github.com/droverhq/drover/internal/view"
 	"github.com/droverhq/drover/plan"
@@ -41,12 +42,10 @@ type frame struct {
 	count         int // frames so far; turns the spinner
 }
 
-// phases in the order in which a hand-over goes through them.
-var phases = []string{"inspect", "ready", "shift", "release", "evict", "soak", "done"}
-
 const (
-	nodeRows = 10 // nodes shown one by one; more are summed up
-	spark    = 30 // seconds of the traffic's small plots
+	nodeRows   = 10 // nodes shown one by one; more are summed up
+	parkedRows = 5  // parked workloads shown one by one; more are counted
+	spark      = 30 // seconds of the traffic's small plots
 )
 
 func (f frame) draw() string {
@@ -58,6 +57,9 @@ func (f frame) draw() string {
 		lines = f.lines(true)
 	}
 	foot := append(f.traffic(), f.ending()...)
+	if room := max(f.height-4, 0); f.height > 0 && len(foot) > room { // the head and a hint of the plan stay
+		foot = foot[len(foot)-room:]
+	}
 	if room := f.height - 1 - len(foot) - 1; f.height > 0 && len(lines) > room {
 		lines = append(lines[:max(room-1, 1)], f.style.dim.Render("  …"))
 	}
@@ -137,23 +139,27 @@ func (f frame) move(m *story.Move, state story.State, short bool) []string {
 	if state != story.Running {
 		return rows
 	}
+	if len(f.story.Workloads) > 0 {
+		rows = append(rows, "    "+f.style.dim.Render("workloads ")+counts(story.Count(f.story.Workloads)))
+	}
 	rows = append(rows, f.nodes(short)...)
 	if len(f.story.Targets) > 0 {
-		rows = append(rows, "    "+f.style.dim.Render("targets  ")+counts(story.Count(f.story.Targets)))
+		rows = append(rows, "    "+f.style.dim.Render("targets   ")+counts(story.Count(f.story.Targets)))
 	}
 	return rows
 }
 
 func (f frame) strip(m *story.Move) string {
-	names := phases
+	names := event.Way()
 	if !slices.Contains(names, m.Phase) { // stop, stopped: the way it went
 		names = m.Seen
 	}
 	at := slices.Index(names, m.Phase)
 	var parts []string
-	for i, name := range names {
+	for i, phase := range names {
+		name := string(phase)
 		switch {
-		case i < at, name == "done" && i == at:
+		case i < at, phase == event.PhaseDone && i == at:
 			parts = append(parts, f.style.good.Render(name))
 		case i == at:
 			parts = append(parts, f.style.now.Render("▸"+name)+f.style.dim.Render(" "+view.Took(f.now.Sub(m.Since))))
@@ -181,8 +187,8 @@ func (f frame) nodes(short bool) []string {
 	}
 	if short || len(names) > nodeRows {
 		return []string{
-			"    " + f.style.dim.Render("nodes    ") + counts(story.Count(f.story.Nodes)),
-			"    " + f.style.dim.Render("pods     ") + counts(story.Count(f.story.Pods)),
+			"    " + f.style.dim.Render("nodes     ") + counts(story.Count(f.story.Nodes)),
+			"    " + f.style.dim.Render("pods      ") + counts(story.Count(f.story.Pods)),
 		}
 	}
 	width := 0
@@ -198,7 +204,7 @@ func (f frame) nodes(short bool) []string {
 		if len(pods[n]) > 0 {
 			parts = append(parts, "pods: "+counts(story.Count(pods[n])))
 		}
-		rows = append(rows, "    "+f.style.dim.Render("node     ")+strings.Join(parts, "  "))
+		rows = append(rows, "    "+f.style.dim.Render("node      ")+strings.Join(parts, "  "))
 	}
 	return rows
 }
@@ -238,13 +244,27 @@ func (f frame) traffic() []string {
 	return rows
 }
 
+// parked names the workloads that stay where they are, and why.
+func (f frame) parked() []string {
+	var rows []string
+	parked := f.story.Parked()
+	for _, w := range parked[:min(len(parked), parkedRows)] {
+		rows = append(rows, f.style.bad.Render("✗ parked "+w.Name)+": "+w.Now().Detail)
+	}
+	if more := len(parked) - parkedRows; more > 0 {
+		rows = append(rows, f.style.bad.Render(fmt.Sprintf("✗ and %d more parked", more)))
+	}
+	return rows
+}
+
 func (f frame) ending() []string {
 	var rows []string
 	for _, n := range f.story.Findings {
-		if n.Severity == "blocker" {
+		if n.Severity == event.Blocker {
 			rows = append(rows, f.style.bad.Render("✗ "+n.Object+": "+n.Effect))
 		}
 	}
+	rows = append(rows, f.parked()...)
 	if b := f.story.Breach; b != nil {
 		rows = append(rows, f.style.bad.Render("✗ guard: "+b.Reason))
 	}

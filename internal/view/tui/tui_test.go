@@ -34,7 +34,9 @@ func middle() (*story.Story, time.Time) {
 		}}},
 		event.StepStarted{Step: 1}, event.StepFinished{Step: 1}, event.StepStarted{Step: 2},
 		event.PhaseChanged{Step: 2, Group: "web-2f9a6d1", To: "inspect"}, event.PhaseChanged{Step: 2, Group: "web-2f9a6d1", To: "shift"},
-		event.NodeChanged{Node: "n1", Change: "cordoned"},
+		event.WorkloadChanged{Workload: "deployment/apps/api", From: event.WorkloadSurging, To: event.WorkloadMoved},
+		event.WorkloadChanged{Workload: "deployment/apps/web", From: event.WorkloadSurging, To: event.WorkloadParked, Why: "its image is gone"},
+		event.NodeChanged{Node: "n1", Change: event.NodeCordoned},
 		event.PodMoved{Namespace: "apps", Pod: "a", Node: "n1", Change: "released"},
 		event.PodMoved{Namespace: "apps", Pod: "b", Node: "n1", Change: "gone"},
 		event.TargetChanged{Balancer: "lb", Instance: "i-1", State: "draining"},
@@ -58,14 +60,16 @@ func plainStyle() style {
 func TestFrame(t *testing.T) {
 	s, now := middle()
 	got := frame{s, plainStyle(), now, 100, 0, 0}.draw()
-	want := `up shop/dev  18.0s
+	want := `up shop/dev  20.0s
 ✓ create    nodegroup/web-7c1e04b  1.0s
-⠋ hand over nodegroup/web-2f9a6d1  14.0s  pod apps/b-new to be Ready (7.0s)
-    inspect → ready → ▸shift 12.0s → release → evict → soak → done
-    node     n1  cordoned  pods: 1 gone · 1 released
-    targets  1 draining
+⠋ hand over nodegroup/web-2f9a6d1  16.0s  pod apps/b-new to be Ready (7.0s)
+    inspect → ready → ▸shift 14.0s → release → evict → soak → done
+    workloads 1 moved · 1 parked
+    node      n1  cordoned  pods: 1 gone · 1 released
+    targets   1 draining
 · delete    nodegroup/web-2f9a6d1
 guard    1 failed of 400  200/s  p99 4.0ms   █▄
+✗ parked deployment/apps/web: its image is gone
 `
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
