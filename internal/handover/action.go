@@ -10,37 +10,53 @@ import (
 // line of a trace.
 type Action interface{ fmt.Stringer }
 
-// What Next may ask for.
+// What a turn may ask for.
 type (
-	// Hold keeps the group from acting on its own; first it records in Tags
-	// what to put back.
+	// Hold keeps a group from acting on its own; first it records in Tags what
+	// to put back.
 	Hold struct {
+		Group     string
 		Tags      map[string]string
 		Processes []string
 		Min       int // MinSize to set; -1 leaves it
 	}
-	// Resume puts the group back as the record says.
+	// Resume puts a group back as its record says.
 	Resume struct {
+		Group     string
 		Processes []string
 		Min       int // -1 leaves it
 	}
 	// ChangeNode changes a node; its record is part of the patch.
 	ChangeNode struct {
 		Node  string
-		What  string // cordon, exclude, put back
+		What  string // cordon, exclude, mark leaving, put back
 		Patch Patch
 	}
 	// ChangePod changes a pod; its record is part of the patch.
 	ChangePod struct {
-		Pod   Ref
-		What  string // release, take out, give back, forget
-		Patch Patch
+		Pod      Ref
+		Workload string
+		What     string // hold, release, take out, give back, forget, extend
+		Patch    Patch
 	}
 	// Evict asks the Eviction API.
 	Evict struct {
-		Pod Ref
+		Pod      Ref
+		Workload string
 	}
-	// Wait says what the hand-over is waiting for.
+	// Recount makes the controller of a disruption budget look again.
+	Recount struct {
+		Namespace, Budget string
+	}
+	// Sentinel puts a sentinel on a node; Unguard takes it away.
+	Sentinel struct {
+		Node   string
+		Repels []Repelled
+	}
+	Unguard struct {
+		Node string
+	}
+	// Wait says what a part of the move is waiting for.
 	Wait struct {
 		For string
 	}
@@ -51,13 +67,20 @@ type (
 )
 
 func (a Hold) String() string {
-	return fmt.Sprintf("hold group, suspend %v, min %d", a.Processes, a.Min)
+	return fmt.Sprintf("hold group %s, suspend %v, min %d", a.Group, a.Processes, a.Min)
 }
-func (a Resume) String() string     { return fmt.Sprintf("resume group %v, min %d", a.Processes, a.Min) }
+func (a Resume) String() string {
+	return fmt.Sprintf("resume group %s %v, min %d", a.Group, a.Processes, a.Min)
+}
 func (a ChangeNode) String() string { return a.What + " node " + a.Node }
 func (a ChangePod) String() string  { return a.What + " pod " + a.Pod.String() }
 func (a Evict) String() string      { return "evict pod " + a.Pod.String() }
-func (a Wait) String() string       { return "wait: " + a.For }
+func (a Recount) String() string {
+	return "recount poddisruptionbudget " + a.Namespace + "/" + a.Budget
+}
+func (a Sentinel) String() string { return "put sentinel on node " + a.Node }
+func (a Unguard) String() string  { return "take sentinel from node " + a.Node }
+func (a Wait) String() string     { return "wait: " + a.For }
 func (a Report) String() string {
 	return string(a.Finding.Severity) + ": " + a.Finding.Object + ": " + a.Finding.Effect
 }

@@ -3,24 +3,33 @@ package handover
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/droverhq/drover/problem"
 )
 
-// The marks that a hand-over leaves on objects while it works. Each is written
-// in the same atomic write as the change it records, or before it, so that a
-// crash never leaves a change without its record.
+// The marks that a move leaves on objects while it works. Each is written in
+// the same atomic write as the change it records, or before it, so that a crash
+// never leaves a change without its record. The move's Record holds a copy.
 const (
 	// excludeLabel takes a node out of every load balancer that the AWS cloud
 	// controller or the AWS Load Balancer Controller keeps; the only lever that
 	// does (cordons, taints and NotReady do not).
 	excludeLabel = "node.kubernetes.io/exclude-from-external-load-balancers"
 
-	BeforeAnnotation     = "drover.dev/before"     // on nodes: a Before
+	// LeavingTaint keeps new DaemonSet pods off a node whose old ones were taken
+	// out of their Services. Effect NoSchedule.
+	LeavingTaint = "drover.dev/leaving"
+
+	BeforeAnnotation     = "drover.dev/before"     // on nodes: what they were like before
 	ReleasedAnnotation   = "drover.dev/released"   // on pods: a Release
-	ExpendableAnnotation = "drover.dev/expendable" // on bare pods, by the user: "true" lets a move end it for good
+	ExpendableAnnotation = "drover.dev/expendable" // by the user, "true": the pod may be ended for good
+	AcceptGapAnnotation  = "drover.dev/accept-gap" // by the user, "true": nothing need serve while the pod moves
+	SentinelLabel        = "drover.dev/sentinel"   // on sentinels: the node's name
 
 	// CostAnnotation ranks a ReplicaSet's pods for deletion, lowest first.
 	CostAnnotation = "controller.kubernetes.io/pod-deletion-cost"
@@ -30,7 +39,84 @@ const (
 	minTag       = "drover.dev/min"       // on Auto Scaling groups: MinSize before
 )
 
-// before is what a node was like before the hand-over touched it.
+// Record is all that a move must remember because it cannot be observed. It is
+// kept twice: where the caller saves it (the engine's journal) and in the cluster.
+type Record struct {
+	Group     string                     `json:"group"` // that is handed over
+	Keep      int                        `json:"keep,omitempty"`
+	Phase     Phase                      `json:"phase"`
+	Since     time.Time                  `json:"since"`           // when the phase began
+	Wave      int                        `json:"wave,omitempty"`  // nodes of this wave and of earlier ones may move
+	WaveAt    time.Time                  `json:"waveAt,omitzero"` // when it began
+	Nodes     map[string]*NodeRecord     `json:"nodes,omitempty"` // that leave
+	Holds     map[string]hold            `json:"holds,omitempty"` // groups held still, and what they were like before
+	Workloads map[string]*WorkloadRecord `json:"workloads,omitempty"`
+	Balancers []string                   `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
+	Guarded   bool                       `json:"guarded,omitempty"`   // sentinels may stand on the nodes
+	Reason    *Reason                    `json:"reason,omitempty"`    // why it stops
+}
+
+// Reason is why a move, or a part of it, stopped, in the words of problem.Error.
+type Reason struct {
+	Kind  problem.Kind `json:"kind"`
+	Op    string       `json:"op"`
+	Why   string       `json:"why"`
+	Fix   string       `json:"fix"`
+	Notes []string     `json:"notes,omitempty"` // further findings of the same kind
+}
+
+// NodeRecord is one node that leaves.
+type NodeRecord struct {
+	Before   before    `json:"before"`
+	Wave     int       `json:"wave"`
+	State    NodeState `json:"state"`
+	Since    time.Time `json:"since"`             // when the state began
+	Excluded time.Time `json:"excluded,omitzero"` // since when it was seen kept out of load balancers
+	Why      string    `json:"why,omitempty"`     // why it cannot be emptied
+	mark     mark
+
+	// Released are its DaemonSets' pods that were taken out of their Services, by UID.
+	Released map[string]PodRecord `json:"released,omitempty"`
+}
+
+// WorkloadRecord is one workload of which pods leave.
+type WorkloadRecord struct {
+	State  WorkloadState     `json:"state"`
+	Since  time.Time         `json:"since"` // when the state began
+	Floors map[string]int    `json:"floors,omitempty"`
+	Denied map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
+	Tries  int               `json:"tries,omitempty"`  // replacements that landed on leaving nodes
+	Why    string            `json:"why,omitempty"`    // why it is parked
+	Fix    string            `json:"fix,omitempty"`
+	mark   mark
+
+	// Released are the pods under way, by UID: a copy of what lies on them.
+	Released map[string]PodRecord `json:"released,omitempty"`
+}
+
+// PodRecord is what a move knows of a pod that it released.
+type PodRecord struct {
+	Ref
+	Release Release   `json:"release"`
+	Gone    time.Time `json:"gone,omitzero"` // since when no EndpointSlice lists it
+}
+
+// mark is a watchdog: what was last seen to move, and since when. It is not
+// kept: after a crash patience begins anew.
+type mark struct {
+	seen  string
+	since time.Time
+}
+
+// stuck is true when what is seen has not changed for the limit.
+func (m *mark) stuck(now time.Time, seen string, limit time.Duration) bool {
+	if m.since.IsZero() || m.seen != seen {
+		m.seen, m.since = seen, now
+	}
+	return now.Sub(m.since) >= limit
+}
+
+// before is what a node was like before the move touched it.
 type before struct {
 	Unschedulable bool    `json:"unschedulable"`
 	Exclude       *string `json:"exclude,omitempty"`
@@ -38,21 +124,32 @@ type before struct {
 
 // Release records how to give a released pod back.
 type Release struct {
-	Group    string            `json:"group"`    // whose hand-over it is
-	Workload string            `json:"workload"` // deployment/apps/nginx
-	At       time.Time         `json:"at"`
-	Labels   map[string]string `json:"labels"`         // taken away
-	Cost     *string           `json:"cost,omitempty"` // former deletion cost
-	Out      bool              `json:"out,omitempty"`  // its Services' labels are among those taken
-	Back     bool              `json:"back,omitempty"` // given back; its ReplicaSet has yet to remove the surplus pod
+	Group    string            `json:"group"`              // whose move it is
+	Workload string            `json:"workload"`           // deployment/apps/nginx
+	At       time.Time         `json:"at"`                 //
+	Until    time.Time         `json:"until"`              // after that any run gives it back
+	Owner    *Owner            `json:"owner,omitempty"`    // its former controller, if that was changed
+	Labels   map[string]string `json:"labels,omitempty"`   // taken away
+	Cost     *string           `json:"cost,omitempty"`     // former deletion cost
+	Out      bool              `json:"out,omitempty"`      // its Services' labels are among those taken
+	OutAt    time.Time         `json:"outAt,omitzero"`     // when it was taken out, or given back
+	Settle   time.Duration     `json:"settle,omitempty"`   // how long those who sent to it may still do so, nanoseconds
+	Services []string          `json:"services,omitempty"` // that it was taken out of
+	Back     bool              `json:"back,omitempty"`     // given back; its ReplicaSet has yet to remove the surplus pod
 }
 
 // release reads the record of a released pod; ok is false if it is not one.
-func (p Pod) release() (r Release, ok bool) {
+func (p *Pod) release() (r Release, ok bool) {
 	if p.Released == "" {
 		return Release{}, false
 	}
 	return r, json.Unmarshal([]byte(p.Released), &r) == nil
+}
+
+// beside: released, and not given back.
+func (p *Pod) beside() bool {
+	r, ok := p.release()
+	return ok && !r.Back
 }
 
 // encode writes plain data as JSON; data of this package's own types cannot fail.
@@ -66,20 +163,24 @@ func encode(v any) string {
 
 // held are the processes with which an Auto Scaling group would act against a
 // move: launch or end instances that nobody moved. Terminate and Launch stay,
-// because Terminate would also stop our own terminations.
-var held = []string{"AZRebalance", "AlarmNotification", "ReplaceUnhealthy", "ScheduledActions"}
+// because Terminate would also stop our own terminations. A group that takes
+// pods is kept from ending instances that were just filled.
+var (
+	held      = []string{"AZRebalance", "AlarmNotification", "InstanceRefresh", "ReplaceUnhealthy", "ScheduledActions"}
+	heldTaker = []string{"AZRebalance", "InstanceRefresh"}
+)
 
-// hold records what a group was like before, in tags.
+// hold records what a group was like before.
 type hold struct {
-	Processes []string // suspended by us
-	Min       int      // former MinSize
+	Processes []string `json:"processes"` // suspended by us
+	Min       int      `json:"min"`       // former MinSize
 }
 
 func (h hold) tags() map[string]string {
 	return map[string]string{suspendedTag: strings.Join(h.Processes, " "), minTag: strconv.Itoa(h.Min)}
 }
 
-// hold reads the record; ok is false if the group carries none.
+// hold reads the record on the group; ok is false if it carries none.
 func (g Group) hold() (h hold, ok bool) {
 	text, ok := g.Tags[suspendedTag]
 	if !ok {
@@ -92,13 +193,37 @@ func (g Group) hold() (h hold, ok bool) {
 	return hold{Processes: strings.Fields(text), Min: n}, true
 }
 
-// quiet: the group does nothing on its own, and may shrink to keep.
-func (g Group) quiet(keep int) bool {
+// still: the group carries its record, runs none of the processes, and may
+// shrink to keep.
+func (g Group) still(processes []string, keep int) bool {
 	_, recorded := g.hold()
-	return recorded && g.Min <= keep && !slices.ContainsFunc(held, func(p string) bool { return !slices.Contains(g.Suspended, p) })
+	return recorded && g.Min <= keep && len(g.running(processes)) == 0
 }
 
-// running are the held processes that are not suspended yet.
-func (g Group) running() []string {
-	return slices.DeleteFunc(slices.Clone(held), func(p string) bool { return slices.Contains(g.Suspended, p) })
+// running are those of the processes that are not suspended.
+func (g Group) running(processes []string) []string {
+	return slices.DeleteFunc(slices.Clone(processes), func(p string) bool { return slices.Contains(g.Suspended, p) })
+}
+
+// newRecord begins a move.
+func newRecord(group string, keep int, now time.Time) *Record {
+	return &Record{
+		Group: group, Keep: keep, Phase: Inspect, Since: now, Nodes: map[string]*NodeRecord{}, Holds: map[string]hold{}, Workloads: map[string]*WorkloadRecord{},
+	}
+}
+
+// ReadRecord reads what was saved; a record of another move is none.
+func ReadRecord(data []byte) (*Record, error) {
+	r := newRecord("", 0, time.Time{})
+	if err := json.Unmarshal(data, r); err != nil {
+		return nil, fmt.Errorf("read the record of a move: %w", err)
+	}
+	return r, nil
+}
+
+// leaving are the names of the nodes that leave, in the order of their waves.
+func (r *Record) leaving() []string {
+	names := slices.Sorted(maps.Keys(r.Nodes))
+	slices.SortStableFunc(names, func(a, b string) int { return r.Nodes[a].Wave - r.Nodes[b].Wave })
+	return names
 }

@@ -6,103 +6,169 @@ import (
 	"slices"
 )
 
-// putBack undoes what the hand-over changed: the nodes take pods and traffic
-// again, the group acts on its own again, and no pod stays released. What was
-// moved stays moved. Nothing here ends a pod that serves and is needed.
-func (t *turn) putBack() {
-	clean := t.closeGaps()
-	for _, n := range t.old {
-		if n.Before != "" {
-			clean = false
-			t.act(reopen(n))
-		}
+// putBack undoes what the move changed: the nodes take pods and traffic again,
+// the groups act on their own again, no sentinel stands and no pod stays
+// released. What was moved stays moved. Nothing here ends a pod that serves and
+// is needed, and nothing waits for AWS but what AWS has to do.
+func (m *Move) putBack(workloads map[string]bool) {
+	nodes := map[string]bool{}
+	m.due(workloads, nodes)
+	clean := m.reopen()
+	m.decideWorkloads(workloads)
+	for _, r := range m.Record.Workloads {
+		clean = clean && len(r.Released) == 0
 	}
-	if h, ok := t.o.From.hold(); ok {
-		clean = false
-		t.act(Resume(h))
+	clean = m.letGo(append(slices.Clone(m.o.To), m.o.From)) && clean
+	if !clean {
+		m.clean = mark{}
+		return
 	}
-	switch {
-	case !clean:
-		delete(t.s.Marks, "clean")
-	case t.stuck("clean", "", sureAfter):
-		t.to(Stopped)
+	if m.clean.stuck(m.view.Now, "clean", sureAfter) {
+		m.to(Stopped)
 	}
 }
 
-// reopen gives a node back what it had before.
-func reopen(n Node) ChangeNode {
-	var b before
-	if json.Unmarshal([]byte(n.Before), &b) != nil {
-		b = before{} // somebody else wrote it; an open node is the safe reading
-	}
-	return ChangeNode{Node: n.Name, What: "put back", Patch: Patch{
-		Labels:        map[string]*string{excludeLabel: b.Exclude},
-		Annotations:   map[string]*string{BeforeAnnotation: nil},
-		Unschedulable: &b.Unschedulable,
-	}}
-}
-
-// closeGaps ends the released state of every pod of this hand-over. One whose
-// replacement serves goes the rest of its way, which loses nothing. After
-// backLimit any other returns to its ReplicaSet, which then has a pod too many
-// and removes the replacement that does not serve: it ranks pods that are not
-// Ready first, and after that by deletion cost, which the pod gets for that
-// time. Not sooner, because a replacement that becomes Ready just then would be
-// ended while proxies send to it. It is true once none is left.
-func (t *turn) closeGaps() bool {
+// reopen opens the nodes again, gives their DaemonSets' pods back and takes
+// the sentinels away; it is true once all is seen to be so.
+func (m *Move) reopen() bool {
 	clean := true
-	for _, key := range slices.Sorted(maps.Keys(t.all)) {
-		h := t.herd(key)
-		surplus, took := h.surplus(), t.o.At.Sub(t.s.Since)
-		for _, p := range t.all[key] {
-			r, released := p.release()
-			if !released || r.Group != t.s.Group || p.Deleting {
-				continue
-			}
+	for _, name := range m.Record.leaving() {
+		n := m.view.Nodes[name]
+		if n == nil {
+			continue
+		}
+		b := m.Record.Nodes[name].Before
+		if !n.like(b) {
 			clean = false
-			_, _, local := t.lastOnNode(p)
-			switch {
-			case r.Back:
-				t.forget(h, p, r, took >= 2*backLimit)
-			case took >= backLimit, local, r.Out && surplus < 0:
-				t.giveBack(p, r)
-			case r.Out:
-				t.finish(p)
-			case surplus > 0:
-				surplus--
-				t.takeOut(p)
-			default:
-				t.wait("%s: pod %s serves until its replacement does", key, p.Name)
+			m.act(ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
+		}
+		for _, p := range m.view.On(name) {
+			switch r, released := p.release(); {
+			case p.Sentinel:
+				clean = false
+				m.act(Unguard{Node: name})
+			case released && p.daemon() && !r.Back:
+				clean = false
+				m.act(giveBack(p, r, m.view.Now))
+			case released && p.daemon():
+				clean = false
+				m.act(forget(p, r))
 			}
 		}
 	}
 	return clean
 }
 
-// giveBack returns a pod to its ReplicaSet and Services.
-func (t *turn) giveBack(p Pod, r Release) {
-	labels := map[string]*string{}
-	for key, value := range r.Labels {
-		labels[key] = ptr(value)
-	}
-	r.Back, r.Out = true, false
-	t.act(ChangePod{Pod: p.Ref, What: "give back", Patch: Patch{
-		Labels: labels,
-		Annotations: map[string]*string{
-			ReleasedAnnotation: ptr(encode(r)),
-			CostAnnotation:     ptr(highestCost),
-		},
-	}})
+// before is what the node's own record says that it was like.
+func (n *Node) before() (b before, ok bool) {
+	return b, n.Before != "" && json.Unmarshal([]byte(n.Before), &b) == nil
 }
 
-// forget removes the last trace from a pod once its ReplicaSet has taken it
-// back and has no pod too many.
-func (t *turn) forget(h herd, p Pod, r Release, late bool) {
-	if !late && (p.Workload != r.Workload || len(h.owned) > h.w.Replicas) {
-		t.wait("pod %s: its ReplicaSet takes it back", p.Ref)
-		return
+// like: the node is as it was before, and carries no mark.
+func (n *Node) like(b before) bool {
+	return n.Before == "" && !n.Leaving && n.Cordoned == b.Unschedulable && n.excluded() == (&Node{Exclude: b.Exclude}).excluded()
+}
+
+// backTo gives a node back what it had before.
+func (n *Node) backTo(b before) Patch {
+	p := Patch{
+		Labels:        map[string]*string{excludeLabel: b.Exclude},
+		Annotations:   map[string]*string{BeforeAnnotation: nil},
+		Unschedulable: &b.Unschedulable,
 	}
-	t.act(ChangePod{Pod: p.Ref, What: "forget", Patch: Patch{
-		Annotations: map[string]*string{ReleasedAnnotation: nil, CostAnnotation: r.Cost},
-	}})
+	if n.Leaving {
+		p.Leaving = ptr(false)
+	}
+	return p
+}
+
+// letGo lets groups act on their own again; true: they do.
+func (m *Move) letGo(groups []Group) bool {
+	free := true
+	for _, g := range groups {
+		h, held := m.Record.Holds[g.Name]
+		onGroup, marked := g.hold()
+		switch {
+		case g.Name == "" || !held && !marked:
+			continue
+		case !held:
+			h = onGroup // an earlier move's
+		case !marked && len(g.running(h.Processes)) == len(h.Processes):
+			continue
+		}
+		free = false
+		m.act(Resume{Group: g.Name, Processes: h.Processes, Min: min(h.Min, g.Desired)})
+	}
+	return free
+}
+
+// Restore gives back what moves have left in the cluster: what it finds on the
+// objects, and what the records say of objects whose own mark is lost. Alive
+// says which groups a move is at work on now; those are left alone. It is a pure
+// function: the actions are carried out by the caller, which asks again until
+// there are none.
+func Restore(v *View, records map[string]*Record, alive func(group string) bool) []Action {
+	var actions []Action
+	for _, name := range slices.Sorted(maps.Keys(v.Nodes)) {
+		n := v.Nodes[name]
+		b, marked := n.before()
+		for _, group := range slices.Sorted(maps.Keys(records)) {
+			if r := records[group].Nodes[name]; r != nil && !alive(group) && !marked {
+				b, marked = r.Before, !n.like(r.Before)
+			}
+		}
+		if marked && !alive(n.Group) {
+			actions = append(actions, ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
+		}
+	}
+	for _, p := range v.releasedPods() {
+		r, ok := p.release()
+		switch {
+		case p.Sentinel && !alive(v.groupOf(p.Node)):
+			actions = append(actions, Unguard{Node: p.Node})
+		case !ok || p.Deleting || alive(r.Group):
+		case r.Back:
+			actions = append(actions, forget(p, r))
+		default:
+			actions = append(actions, giveBack(p, r, v.Now))
+		}
+	}
+	return actions
+}
+
+// Expired gives back released pods whose move has not been heard of for too
+// long: whatever run of Drover looks at the cluster does so.
+func Expired(v *View) []Action {
+	var actions []Action
+	for _, p := range v.releasedPods() {
+		r, ok := p.release()
+		if !ok || p.Deleting || v.Now.Before(r.Until) {
+			continue
+		}
+		if r.Back {
+			actions = append(actions, forget(p, r))
+		} else {
+			actions = append(actions, giveBack(p, r, v.Now))
+		}
+	}
+	return actions
+}
+
+// releasedPods are the pods that carry a move's mark, in the order of their names.
+func (v *View) releasedPods() []*Pod {
+	var pods []*Pod
+	for _, p := range v.Pods {
+		if p.Released != "" || p.Sentinel {
+			pods = append(pods, p)
+		}
+	}
+	slices.SortFunc(pods, func(a, b *Pod) int { return cmpRef(a.Ref, b.Ref) })
+	return pods
+}
+
+func (v *View) groupOf(node string) string {
+	if n := v.Nodes[node]; n != nil {
+		return n.Group
+	}
+	return ""
 }

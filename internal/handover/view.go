@@ -103,9 +103,10 @@ func (v *View) DropPod(uid string) {
 	v.touch(p)
 }
 
+// touch notes a change of a pod. One that stays concerns its node only.
 func (v *View) touch(p *Pod) {
-	if key := p.owner(); key != "" {
-		v.workloads[key] = true
+	if !p.stays() {
+		v.workloads[p.owner()] = true
 	}
 	if p.Node != "" {
 		v.nodes[p.Node] = true
@@ -290,15 +291,24 @@ type Path struct {
 }
 
 // stays: it belongs to its node, or no longer runs; a move leaves it alone.
-func (p *Pod) stays() bool { return p.Daemon || p.Mirror || p.Finished || p.Sentinel }
+func (p *Pod) stays() bool { return p.Mirror || p.Finished || p.Sentinel || p.daemon() }
 
-// owner is the workload that a pod belongs, or belonged, to.
+// daemon: a DaemonSet's pod, also one that was taken out of its Services, which
+// its DaemonSet let go of.
+func (p *Pod) daemon() bool {
+	return p.Daemon || p.Released != "" && strings.HasPrefix(p.owner(), "daemonset/")
+}
+
+// owner is the workload that a pod belongs, or belonged, to. A pod that nothing
+// controls is a workload of its own.
 func (p *Pod) owner() string {
-	if p.Released == "" {
-		return p.Workload
+	if p.Released != "" {
+		if r, ok := p.release(); ok {
+			return r.Workload
+		}
 	}
-	if r, ok := p.release(); ok {
-		return r.Workload
+	if p.Workload == "" {
+		return "pod/" + p.Namespace + "/" + p.Name
 	}
 	return p.Workload
 }
@@ -395,13 +405,14 @@ func (s *Service) admits(n *Node) bool {
 type Budget struct {
 	Namespace   string
 	Name        string
-	Expected    int    // pods it counts
-	Desired     int    // pods that must stay healthy
-	Healthy     int    // pods that are
-	Allowed     int    // disruptions it allows now
-	Seen        bool   // its status is of its present generation
-	Broken      string // why it cannot be computed, in its controller's own words
-	AlwaysAllow bool   // unhealthyPodEvictionPolicy AlwaysAllow
+	Expected    int      // pods it counts
+	Desired     int      // pods that must stay healthy
+	Healthy     int      // pods that are
+	Allowed     int      // disruptions it allows now
+	Keys        []string // labels that it selects by
+	Seen        bool     // its status is of its present generation
+	Broken      string   // why it cannot be computed, in its controller's own words
+	AlwaysAllow bool     // unhealthyPodEvictionPolicy AlwaysAllow
 }
 
 // Key is namespace/name.

@@ -1,0 +1,567 @@
+package handover
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/problem"
+)
+
+// The severities of findings. Untyped, so that they fit event.Finding.
+const (
+	blocker = "blocker" // a pod could not be moved: the move does not start, or parks its workload
+	warning = "warning" // requests or data may be lost
+	note    = "note"    // good to know; the move takes care of it
+)
+
+// Question is what an inspection looks at.
+type Question struct {
+	Observed
+	Options
+	Group      string
+	Keep       int
+	Leaving    []string                     // nodes, in their order
+	Replaced   map[string]bool              // workloads that the plan places anew before the move
+	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
+	Placements map[string]Placement         // by UID; nil: not asked
+}
+
+// check looks for one kind of trouble.
+type check func(q *inspection) []event.Finding
+
+// checks are asked in this order, which is that of the report: what blocks
+// first, then what may lose something, then what is good to know. An extension
+// adds one function here.
+var checks = []check{
+	cannotMove,
+	frozen,
+	pinned,
+	noPlace,
+	twoBudgets,
+	brokenBudget,
+	closedBudget,
+	noNodesAdmitted,
+	unmetBudget,
+	unaskedBalancers,
+	daemonServices,
+	oneAtATime,
+	onDelete,
+	rollingOut,
+	localStorage,
+	noReadiness,
+	longPreStop,
+	noPreStop,
+	noDraining,
+	waitsForJob,
+	tolerant,
+	closedBudgetSurged,
+	single,
+}
+
+// inspection is a question with what follows from it.
+type inspection struct {
+	Question
+	v       *View
+	leaving map[string]bool
+	pods    []*Pod // that leave
+}
+
+func inspect(q Question) *inspection {
+	i := &inspection{Question: q, v: q.View, leaving: map[string]bool{}}
+	for _, name := range q.Leaving {
+		i.leaving[name] = true
+		for _, p := range q.View.On(name) {
+			if !p.stays() {
+				i.pods = append(i.pods, p)
+			}
+		}
+	}
+	slices.SortStableFunc(i.pods, func(a, b *Pod) int { return cmpRef(a.Ref, b.Ref) })
+	return i
+}
+
+func cmpRef(a, b Ref) int {
+	return strings.Compare(a.Namespace+"/"+a.Name+"/"+a.UID, b.Namespace+"/"+b.Name+"/"+b.UID)
+}
+
+// Findings asks every check.
+func Findings(q Question) []event.Finding {
+	i := inspect(q)
+	var all []event.Finding
+	for _, c := range checks {
+		all = append(all, c(i)...)
+	}
+	return all
+}
+
+// refusal is the reason not to start, nil if nothing blocks.
+func refusal(group string, findings []event.Finding) *Reason {
+	var r *Reason
+	for _, f := range findings {
+		switch line := f.Object + ": " + f.Effect; {
+		case f.Severity != blocker:
+		case r == nil:
+			r = &Reason{Kind: problem.Refused, Op: "hand over " + group, Why: line, Fix: f.Fix}
+		default:
+			r.Notes = append(r.Notes, "also "+line+"; fix: "+f.Fix)
+		}
+	}
+	return r
+}
+
+// each makes one finding for each workload of which a leaving pod is of the
+// kind. Pods that are going already no longer matter.
+func (i *inspection) each(is func(*Pod, *Workload) bool, say func(*Pod, *Workload) event.Finding) []event.Finding {
+	found := map[string]event.Finding{}
+	for _, p := range i.pods {
+		key := p.owner()
+		if _, known := found[key]; known || p.Deleting {
+			continue
+		}
+		w := i.v.Workloads[key]
+		if w == nil {
+			w = &Workload{Namespace: p.Namespace}
+		}
+		if !is(p, w) {
+			continue
+		}
+		f := say(p, w)
+		f.Object = key
+		found[key] = f
+	}
+	var all []event.Finding
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		all = append(all, found[key])
+	}
+	return all
+}
+
+// promised says how a pod would move.
+func (i *inspection) promised(p *Pod) promise {
+	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle))
+}
+
+// moves: the workload is left to the move; the plan does not place it anew.
+func (i *inspection) moves(p *Pod) bool { return !i.Replaced[p.owner()] }
+
+func cannotMove(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return i.moves(p) && i.promised(p).how == Never },
+		func(p *Pod, _ *Workload) event.Finding {
+			pr := i.promised(p)
+			return event.Finding{Severity: blocker, Effect: pr.why, Fix: pr.fix}
+		})
+}
+
+// frozen: the plan changes the template, and nothing would follow.
+func frozen(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			return !i.moves(p) && (w.Paused || w.Partition > 0 && p.Group == i.Group && ordinal(p) < w.Partition)
+		},
+		func(p *Pod, w *Workload) event.Finding {
+			if w.Paused {
+				return event.Finding{Severity: blocker, Effect: "it is paused: the new placement would never roll out",
+					Fix: fmt.Sprintf("kubectl -n %s rollout resume %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)}
+			}
+			return event.Finding{Severity: blocker,
+				Effect: fmt.Sprintf("its update strategy has a partition (%d): pods below it come back by the old template, which fits only %s", w.Partition, i.Group),
+				Fix:    fmt.Sprintf("set the partition to 0: kubectl -n %s patch statefulset %s --type merge -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}'", w.Namespace, w.Name)}
+		})
+}
+
+func pinned(i *inspection) []event.Finding {
+	if i.Keep > 0 {
+		return nil // nodes that its selectors name stay
+	}
+	return i.each(
+		func(p *Pod, w *Workload) bool { return p.Group == i.Group && i.moves(p) && w.Rolling == "" },
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{
+				Severity: blocker, Effect: "its own selector admits only nodes of " + i.Group + ": a replacement could run nowhere",
+				Fix: "let its manifest name a node group that stays, or none (drover.yaml: workloads.<name>.nodeGroup)",
+			}
+		})
+}
+
+func noPlace(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			where, asked := i.Placements[p.UID]
+			return asked && (where.Node == "" || where.Preempts != "") && i.moves(p) && !p.beside()
+		},
+		func(p *Pod, _ *Workload) event.Finding {
+			where := i.Placements[p.UID]
+			f := event.Finding{Severity: blocker, Effect: "a replacement would find no node: " + where.Why, Fix: where.Fix}
+			if where.Preempts != "" {
+				f.Effect = "a replacement would find room only by ending pod " + where.Preempts + ", which has a lower priority"
+			}
+			if f.Fix == "" {
+				f.Fix = "make the node groups that stay larger, or let one of them fit its selectors, tolerations and volumes"
+			}
+			return f
+		})
+}
+
+// twoBudgets: the Eviction API refuses pods under more than one, unless the pod
+// can leave all but one of them once it is replaced.
+func twoBudgets(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			return len(p.Budgets) > 1 && i.moves(p) && (i.promised(p).how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
+		},
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{
+				Severity: blocker, Effect: "it is under the PodDisruptionBudgets " + strings.Join(p.Budgets, " and ") + ": the Eviction API refuses such pods",
+				Fix: "keep one of them: kubectl -n " + p.Namespace + " get pdb",
+			}
+		})
+}
+
+func (i *inspection) budgets(p *Pod) []*Budget {
+	var all []*Budget
+	for _, name := range p.Budgets {
+		if b := i.v.Budgets[p.Namespace+"/"+name]; b != nil {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+func brokenBudget(i *inspection) []event.Finding {
+	broken := func(b *Budget) bool { return b.Broken != "" }
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), broken) && i.moves(p) },
+		func(p *Pod, _ *Workload) event.Finding {
+			all := i.budgets(p)
+			b := all[slices.IndexFunc(all, broken)]
+			return event.Finding{
+				Severity: blocker, Effect: fmt.Sprintf("PodDisruptionBudget %q cannot be computed and allows nothing: %s", b.Name, b.Broken),
+				Fix: fmt.Sprintf("give it an absolute minAvailable, or a selector of pods whose controller has a scale: kubectl -n %s edit pdb %s", b.Namespace, b.Name),
+			}
+		})
+}
+
+// closed: its budget never allows an eviction of one of the wanted pods.
+func (i *inspection) closed(p *Pod) (*Budget, bool) {
+	all := i.budgets(p)
+	if len(all) != 1 || !all[0].never() {
+		return nil, false
+	}
+	return all[0], true
+}
+
+func closedBudget(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			_, closed := i.closed(p)
+			return closed && !p.beside() && i.moves(p) && i.promised(p).how != SurgeFirst && i.promised(p).how != Never
+		},
+		func(p *Pod, w *Workload) event.Finding {
+			b, _ := i.closed(p)
+			return event.Finding{
+				Severity: blocker, Effect: fmt.Sprintf("PodDisruptionBudget %q never allows an eviction (it wants %d of %d healthy), and a pod of this %s gets no extra pod first", b.Name, b.Desired, b.Expected, strings.ToLower(w.Kind)),
+				Fix: fmt.Sprintf("let it allow one disruption: kubectl -n %s edit pdb %s", p.Namespace, b.Name),
+			}
+		})
+}
+
+// noNodesAdmitted: a load balancer that takes only nodes with some labels
+// would be left with none.
+func noNodesAdmitted(i *inspection) []event.Finding {
+	var found []event.Finding
+	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
+		s := i.v.Services[key]
+		if !s.Balanced || len(s.NodeLabels) == 0 {
+			continue
+		}
+		old, others := false, false
+		for _, n := range i.v.Nodes {
+			if s.admits(n) {
+				old, others = old || i.leaving[n.Name], others || !i.leaving[n.Name]
+			}
+		}
+		if !old || others {
+			continue
+		}
+		var labels []string
+		for _, k := range slices.Sorted(maps.Keys(s.NodeLabels)) {
+			labels = append(labels, k+"="+s.NodeLabels[k])
+		}
+		found = append(found, event.Finding{
+			Severity: blocker, Object: "service/" + key,
+			Effect: "its annotation service.beta.kubernetes.io/aws-load-balancer-target-node-labels (" + strings.Join(labels, ",") + ") fits nodes of " + i.Group + " only: its load balancer would be left without targets",
+			Fix:    "give the new nodes these labels (drover.yaml: nodeGroups.<name>.labels), or change the annotation",
+		})
+	}
+	return found
+}
+
+// unmetBudget: a budget that is not met refuses even pods that serve nobody.
+func unmetBudget(i *inspection) []event.Finding {
+	unmet := func(b *Budget) bool { return b.Seen && b.Healthy < b.Desired && !b.AlwaysAllow }
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), unmet) && i.moves(p) },
+		func(p *Pod, _ *Workload) event.Finding {
+			all := i.budgets(p)
+			b := all[slices.IndexFunc(all, unmet)]
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("PodDisruptionBudget %q is not met (%d of %d healthy): it refuses broken pods too, until a replacement is Ready", b.Name, b.Healthy, b.Desired),
+				Fix: fmt.Sprintf("repair the pods, or set unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s edit pdb %s", b.Namespace, b.Name),
+			}
+		})
+}
+
+// unaskedBalancers: somebody sends requests, and cannot be asked whether it has let go.
+func unaskedBalancers(i *inspection) []event.Finding {
+	known := map[string]bool{}
+	for _, b := range i.Balancers {
+		known[strings.ToLower(b.Host)] = true
+	}
+	var found []event.Finding
+	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
+		s := i.v.Services[key]
+		for _, host := range s.Hosts {
+			if s.Balanced && !known[strings.ToLower(host)] && i.admitsLeaving(s) {
+				found = append(found, event.Finding{
+					Severity: warning, Object: "service/" + key,
+					Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, unaskedDrain),
+					Fix:    "see that its deregistration delay is not longer than 300 s",
+				})
+			}
+		}
+		if len(s.TargetGroups) > 0 && len(i.v.behind[key]) > 0 {
+			found = append(found, event.Finding{
+				Severity: warning, Object: "service/" + key,
+				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(s.TargetGroups), settleTargets),
+				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
+			})
+		}
+	}
+	return found
+}
+
+func (i *inspection) admitsLeaving(s *Service) bool {
+	return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance != "" && s.admits(n) })
+}
+
+// daemonServices: requests go to pods that stay with their nodes.
+func daemonServices(i *inspection) []event.Finding {
+	var found []event.Finding
+	seen := map[string]bool{}
+	for _, name := range i.Leaving {
+		for _, p := range i.v.On(name) {
+			if !p.daemon() || !p.selected() || seen[p.owner()] {
+				continue
+			}
+			seen[p.owner()] = true
+			f := event.Finding{Severity: note, Object: p.owner(), Effect: "Service " + p.service() + " sends to its pods: they are taken out of it before their nodes end"}
+			if len(p.Doors) == 0 {
+				f.Severity, f.Effect = warning, "Service "+p.service()+" sends to its pods, and they cannot be taken out of it before their nodes end: "+p.NoDoor
+				f.Fix = "let the Service select by a label of its own"
+			}
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func oneAtATime(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			how := i.promised(p).how
+			return i.moves(p) && (how == InOrder || how == ByOperator || how == Gap) && p.Workload != ""
+		},
+		func(p *Pod, w *Workload) event.Finding {
+			pr := i.promised(p)
+			f := event.Finding{Severity: warning, Effect: "a pod is ended before the next one starts, one at a time: " + pr.why, Fix: "run more than one replica that can serve"}
+			switch {
+			case pr.how == Gap:
+				f.Effect, f.Fix = "nothing serves while it moves, as was accepted: "+pr.why, ""
+			case w.Nature == Ordered && w.Wants > 1:
+				f.Severity = note
+			case pr.how == ByOperator && w.Wants > 1:
+				f.Fix = "see that its controller brings members back one by one, or protect them by a PodDisruptionBudget"
+			}
+			return f
+		})
+}
+
+func onDelete(i *inspection) []event.Finding {
+	return i.each(
+		func(_ *Pod, w *Workload) bool { return w.OnDelete },
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{Severity: warning, Effect: "its update strategy is OnDelete: its pods come back by its present template as they move, one at a time"}
+		})
+}
+
+func rollingOut(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, w *Workload) bool { return w.Rolling != "" && i.moves(p) },
+		func(_ *Pod, w *Workload) event.Finding {
+			f := event.Finding{
+				Severity: warning, Effect: "its rollout is not complete (" + w.Rolling + "); the move waits for it",
+				Fix: fmt.Sprintf("kubectl -n %s rollout status %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name),
+			}
+			if w.Paused || w.Stalled {
+				f.Effect = "its rollout is paused in the middle (" + w.Rolling + "): each pod is replaced by one of its own revision"
+				f.Fix = fmt.Sprintf("kubectl -n %s rollout resume %s/%s, if that was forgotten", w.Namespace, strings.ToLower(w.Kind), w.Name)
+			}
+			if w.Stalled {
+				f.Effect = "its rollout has failed (" + w.Rolling + "): each pod is replaced by one of its own revision"
+				f.Fix = fmt.Sprintf("kubectl -n %s rollout undo %s/%s, or repair it", w.Namespace, strings.ToLower(w.Kind), w.Name)
+			}
+			return f
+		})
+}
+
+func localStorage(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return p.EmptyDir },
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: "what it keeps in emptyDir volumes ends with the pod",
+				Fix: "nothing, if that is a cache; else put it on a PersistentVolume",
+			}
+		})
+}
+
+func noReadiness(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return p.selected() && !p.Probe },
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: "without a readiness probe a new pod gets requests before it can answer them",
+				Fix: "give every container that listens a readinessProbe",
+			}
+		})
+}
+
+func longPreStop(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return p.PreStopTime > 0 && p.PreStopTime >= p.Grace },
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("its preStop hook (%s) uses up its grace period (%s): requests under way are cut", p.PreStopTime, p.Grace),
+				Fix: "make terminationGracePeriodSeconds longer than preStop and the longest request together",
+			}
+		})
+}
+
+// noPreStop matters where a pod is ended while proxies may still send to it;
+// surge-first takes it out of its Services before.
+func noPreStop(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			return p.selected() && !p.PreStop && (i.promised(p).how != SurgeFirst || !i.moves(p))
+		},
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: "without a preStop hook it stops listening while proxies still send it requests",
+				Fix: "lifecycle.preStop.sleep of 5 to 20 s, shorter than its grace period",
+			}
+		})
+}
+
+func noDraining(i *inspection) []event.Finding {
+	var found []event.Finding
+	for _, b := range i.Balancers {
+		uses := slices.ContainsFunc(b.Targets, func(t Target) bool {
+			return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance == t.Instance })
+		})
+		if b.Draining == 0 && uses {
+			found = append(found, event.Finding{
+				Severity: warning, Object: "load balancer " + b.Name, Effect: "connection draining is off: open connections through old nodes are cut",
+				Fix: "annotate its Service: service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled=true, …-timeout=60",
+			})
+		}
+	}
+	return found
+}
+
+func waitsForJob(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return i.promised(p).how == AfterJob },
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{
+				Severity: note, Effect: fmt.Sprintf("a pod of it works there: the move waits for its end, up to %s", jobPatience),
+				Fix: i.promised(p).fix,
+			}
+		})
+}
+
+func tolerant(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return p.Tolerates && i.moves(p) && p.Workload != "" },
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{Severity: note, Effect: "its tolerations let its pods start on cordoned nodes: sentinels keep them off while it moves"}
+		})
+}
+
+func closedBudgetSurged(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			_, closed := i.closed(p)
+			return closed && i.promised(p).how == SurgeFirst && i.moves(p)
+		},
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{Severity: note, Effect: fmt.Sprintf("PodDisruptionBudget %q allows no eviction; the extra pod that comes first makes room for one", p.Budgets[0])}
+		})
+}
+
+func single(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			return i.promised(p).how == SurgeFirst && w.Wants == 1 && p.selected() && i.moves(p)
+		},
+		func(*Pod, *Workload) event.Finding {
+			return event.Finding{Severity: note, Effect: "one replica: it serves on until its replacement does"}
+		})
+}
+
+// rehearsals are the calls to try before anything changes, one pod for each
+// workload and revision: they find policies, quotas, webhooks and what is gone.
+func rehearsals(i *inspection, now time.Time) []rehearsal {
+	var all []rehearsal
+	seen := map[string]bool{}
+	for _, p := range i.pods {
+		key := p.owner()
+		if seen[key] || p.Deleting || p.Released != "" || p.Workload == "" || !i.moves(p) {
+			continue
+		}
+		w := i.v.Workloads[key]
+		if w == nil || w.Nature == Runs {
+			continue
+		}
+		seen[key] = true
+		all = append(all, rehearsal{key, verbCreate, Rehearsal{Pod: p.Ref, Create: true}})
+		all = append(all, rehearsal{key, verbEvict, Rehearsal{Pod: p.Ref, Evict: true}})
+		if w.Nature != Replicated || p.Alone != "" || w.Surge == 0 {
+			continue
+		}
+		if w.Holder != nil {
+			all = append(all, rehearsal{key, verbHold, Rehearsal{Pod: p.Ref, Patch: &Patch{Owner: w.Holder}}})
+		}
+		if p.Handle != "" {
+			all = append(all, rehearsal{key, verbRelease, Rehearsal{Pod: p.Ref, Patch: &Patch{Labels: map[string]*string{p.Handle: nil}}}})
+		}
+		if len(p.Doors) > 0 {
+			gone := map[string]*string{}
+			for _, door := range p.Doors {
+				gone[door] = nil
+			}
+			all = append(all, rehearsal{key, verbTakeOut, Rehearsal{Pod: p.Ref, Patch: &Patch{Labels: gone}}})
+		}
+	}
+	return all
+}
+
+// rehearsal is one call to try for a workload.
+type rehearsal struct {
+	workload, verb string
+	Rehearsal
+}

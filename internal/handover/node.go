@@ -1,0 +1,285 @@
+package handover
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// NodeState is where a node that leaves stands.
+//
+//	open ─▶ closed ─▶ emptying ─▶ draining ─▶ empty
+//	                      └──▶ kept
+//
+// Closed: cordoned, and its wave has not come. Emptying: its pods leave, and
+// beside that load balancers let go of it, as soon as they can do without it.
+// Draining: no pod is left, and somebody may still send through the node. Empty: it
+// can be ended. Kept: all that is left on it is parked; it goes on serving. What
+// comes back to a node makes it emptying again.
+type NodeState string
+
+// The states of a node.
+const (
+	NodeOpen     NodeState = "open"
+	NodeClosed   NodeState = "closed"
+	NodeEmptying NodeState = "emptying"
+	NodeDraining NodeState = "draining"
+	NodeEmpty    NodeState = "empty"
+	NodeKept     NodeState = "kept"
+)
+
+// settled: the move has nothing more to do for it.
+func (s NodeState) settled() bool { return s == NodeEmpty || s == NodeKept }
+
+const (
+	// drainMargin is what a load balancer may take beyond its own draining
+	// time: the service controller retries after 5 s to 300 s.
+	drainMargin = 2 * time.Minute
+
+	// unaskedDrain is how long a node stays after it was excluded, if a load
+	// balancer sends through it that nobody here can ask: 300 s, by default, of
+	// deregistration delay, and 2 min for what follows its API later.
+	unaskedDrain = 7 * time.Minute
+)
+
+// NodeCase is everything that the decision about one node rests on.
+type NodeCase struct {
+	Move    string
+	Name    string
+	View    *View
+	Node    *Node // nil: it is gone
+	Open    bool  // its wave has come
+	Pods    []*Pod
+	Dead    bool                  // its kubelet is silent for good
+	Parked  func(*Pod) bool       // the pod's workload is parked
+	Targets map[string]Target     // the node in load balancers, by their names
+	Drains  func(string) Balancer // a load balancer by its name
+	Hold    string                // why load balancers cannot do without it yet; empty: they can
+	Unasked []string              // load balancers that may send through it and that nobody can ask
+	Settle  time.Duration         // the user's least settle time
+}
+
+// NodeDecision is what to do for one node now.
+type NodeDecision struct {
+	Record  NodeRecord
+	Actions []Action
+	Again   time.Time
+}
+
+// NextNode decides one turn for one node, as NextWorkload does for a workload.
+func NextNode(c NodeCase, r NodeRecord) NodeDecision {
+	n := &station{NodeCase: c, now: c.View.Now}
+	n.d.Record = r
+	n.r = &n.d.Record
+	n.r.Released = maps.Clone(r.Released)
+	n.next()
+	return n.d
+}
+
+// station is one node under way.
+type station struct {
+	NodeCase
+	now time.Time
+	r   *NodeRecord
+	d   NodeDecision
+}
+
+func (n *station) act(a Action) { n.d.Actions = append(n.d.Actions, a) }
+
+func (n *station) wait(format string, args ...any) { n.act(Wait{For: fmt.Sprintf(format, args...)}) }
+
+func (n *station) again(d time.Duration) {
+	if at := n.now.Add(max(d, time.Millisecond)); n.d.Again.IsZero() || at.Before(n.d.Again) {
+		n.d.Again = at
+	}
+}
+
+func (n *station) to(s NodeState) {
+	if n.r.State != s {
+		n.r.State, n.r.Since = s, n.now
+		n.r.mark = mark{}
+	}
+}
+
+// next tells the story of a node in its order.
+func (n *station) next() {
+	switch {
+	case n.Node == nil:
+		n.to(NodeEmpty)
+		return
+	case !n.closed():
+		n.to(NodeOpen)
+		return
+	case !n.Open:
+		n.to(NodeClosed)
+		return
+	}
+	left, kept := n.left()
+	switch excluded := kept > 0 || n.excluded(); {
+	case left > 0:
+		n.to(NodeEmptying)
+	case kept > 0:
+		n.to(NodeKept)
+	case !excluded, !n.daemonsOut(), !n.drained(), !n.detached():
+		n.to(NodeDraining)
+	default:
+		n.to(NodeEmpty)
+	}
+}
+
+// closed cordons the node; it is asked for again, should somebody open it.
+func (n *station) closed() bool {
+	if n.Node.Cordoned && n.Node.Before != "" {
+		return true
+	}
+	n.act(ChangeNode{Node: n.Name, What: "cordon", Patch: Patch{
+		Annotations:   map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
+		Unschedulable: ptr(true),
+	}})
+	return false
+}
+
+// left counts the pods that have to leave yet, and those that are parked. What
+// ends on a node whose kubelet is silent ends with the node.
+func (n *station) left() (left, kept int) {
+	for _, p := range n.Pods {
+		switch {
+		case p.stays(), n.Dead && p.Deleting:
+		case n.Parked(p):
+			kept++
+		default:
+			left++
+		}
+	}
+	return left, kept
+}
+
+// excluded takes the node out of load balancers, once they can do without it.
+func (n *station) excluded() bool {
+	if n.Node.excluded() {
+		if n.r.Excluded.IsZero() {
+			n.r.Excluded = n.now
+		}
+		return true
+	}
+	n.r.Excluded = time.Time{}
+	if n.Hold != "" {
+		n.wait("%s", n.Hold)
+		n.stuck("hold", patience, fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
+		return false
+	}
+	n.act(ChangeNode{Node: n.Name, What: "exclude", Patch: Patch{
+		Labels:      map[string]*string{excludeLabel: ptr("true")},
+		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
+	}})
+	return false
+}
+
+// stuck gives up on a node that waits for the same for too long.
+func (n *station) stuck(seen string, limit time.Duration, why string) {
+	if n.r.mark.stuck(n.now, seen, limit) {
+		n.r.Why = why
+		return
+	}
+	n.again(limit - n.now.Sub(n.r.mark.since))
+}
+
+// daemonsOut takes DaemonSets' pods out of the Services that send to them: an
+// endpoint on a node that ends stays listed for 40 s and more. Until the node
+// goes a taint keeps their controllers from making others there. One that cannot
+// be taken out serves to the end; that was found and told beforehand.
+func (n *station) daemonsOut() bool {
+	out := true
+	for _, p := range n.Pods {
+		if !p.daemon() || p.Deleting || n.Dead {
+			continue
+		}
+		r, released := p.release()
+		switch {
+		case p.selected() && p.Ready && len(p.Doors) > 0:
+			out = false
+			n.daemonOut(p, r)
+		case released && r.Out:
+			out = n.quiet(p, r) && out
+		}
+	}
+	return out
+}
+
+func (n *station) daemonOut(p *Pod, r Release) {
+	if !n.Node.Leaving {
+		n.act(ChangeNode{Node: n.Name, What: "mark leaving", Patch: Patch{Leaving: ptr(true)}})
+		return
+	}
+	r.Group, r.Workload, r.At, r.Until = n.Move, p.Workload, n.now, n.now.Add(expiry)
+	r.Owner, r.Out, r.OutAt, r.Settle = p.Owner, true, n.now, n.View.settle(p, n.Settle)
+	if r.Labels == nil {
+		r.Labels = map[string]string{}
+	}
+	gone := map[string]*string{}
+	for _, key := range p.Doors {
+		r.Labels[key], gone[key] = p.Labels[key], nil
+	}
+	n.act(ChangePod{Pod: p.Ref, Workload: p.Workload, What: verbTakeOut, Patch: Patch{
+		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+	}})
+}
+
+// quiet: nobody who sent to the pod does so any more.
+func (n *station) quiet(p *Pod, r Release) bool {
+	rec := n.r.Released[p.UID]
+	rec.Ref, rec.Release = p.Ref, r
+	switch {
+	case len(p.listed()) > 0:
+		rec.Gone = time.Time{}
+	case rec.Gone.IsZero():
+		rec.Gone = n.now
+	}
+	if n.r.Released == nil {
+		n.r.Released = map[string]PodRecord{}
+	}
+	n.r.Released[p.UID] = rec
+	if rec.Gone.IsZero() || n.now.Sub(rec.Gone) < r.Settle {
+		n.wait("pod %s: out of its Services, its last requests end", p.Ref)
+		n.again(r.Settle)
+		return false
+	}
+	return true
+}
+
+// drained is true when no load balancer sends traffic through the node, or drains it.
+func (n *station) drained() bool {
+	since := n.now.Sub(n.r.Excluded).Round(time.Second)
+	for _, name := range slices.Sorted(maps.Keys(n.Targets)) {
+		b, word := n.Drains(name), "registered"
+		if n.Targets[name].State == Draining {
+			word = "draining"
+		}
+		n.wait("load balancer %s: node %s still %s (%s of %s)", name, n.Name, word, since, b.Draining)
+		limit := b.Draining + drainMargin
+		if since >= limit {
+			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller, or an Auto Scaling group attached to it)", word, name, since, b.Draining, drainMargin)
+		} else {
+			n.again(limit - since)
+		}
+		return false
+	}
+	if len(n.Unasked) > 0 && since < unaskedDrain {
+		n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, unaskedDrain, n.Name)
+		n.again(unaskedDrain - since)
+		return false
+	}
+	n.r.Why = ""
+	return true
+}
+
+// detached: no volume is attached to the node any more.
+func (n *station) detached() bool {
+	if len(n.Node.Volumes) == 0 || n.Dead {
+		return true
+	}
+	n.wait("node %s: volume %s still attached", n.Name, list(n.Node.Volumes))
+	n.stuck("volumes", patience, fmt.Sprintf("volume %s is still attached to it after %s: see kubectl get volumeattachments", list(n.Node.Volumes), patience))
+	return false
+}

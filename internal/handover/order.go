@@ -1,0 +1,60 @@
+package handover
+
+import (
+	"cmp"
+	"slices"
+)
+
+// order moves what cannot be replaced before it goes, by the Eviction API: pods
+// of StatefulSets (highest ordinal first), of controllers that Drover does not
+// know, and those that may not run twice. Disruption budgets decide, a pod keeps
+// its own grace period, and a workload loses one pod at a time, the next only
+// when all its others serve again. Its controller may also move the pod by
+// itself once it is asked to go (KubeVirt does), and answer no until then.
+//
+// It is false: no other pod of the workload may begin before this one is through.
+func (h *herd) order(p *Pod, pr promise) bool {
+	if len(h.beside)+len(h.out) > 0 || slices.ContainsFunc(h.Pods, func(q *Pod) bool { return q.Deleting && !h.Dead(q.Node) }) {
+		return false
+	}
+	if path, is := h.short(); is && h.serves(p, path) {
+		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
+		return false
+	}
+	if !p.Ready && pr.how != Gap {
+		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(": ", p.Trouble))
+		h.again(brokenAfter - h.now.Sub(p.ReadySince))
+		return true
+	}
+	if path, alone := h.alone(p); alone && pr.how != Gap && !p.AcceptGap {
+		h.wait("%s: pod %s alone serves Service %s; its controller is to let another one do so", h.Key, p.Name, path)
+		return true
+	}
+	if lb, last := h.lastOnNode(p); last {
+		h.wait("load balancer %s: node %s is in it for the sake of pod %s", lb, p.Node, p.Name)
+		return false
+	}
+	h.evict(p)
+	return false
+}
+
+// alone: the pod is the only one that serves a Service.
+func (h *herd) alone(p *Pod) (service string, is bool) {
+	for _, path := range h.paths(p) {
+		if path != "" && h.serves(p, path) && h.serving[path] == 1 {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// falseFirst orders false before true.
+func falseFirst(a, b bool) int {
+	number := func(b bool) int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Compare(number(a), number(b))
+}

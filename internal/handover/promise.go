@@ -1,0 +1,220 @@
+package handover
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// How a pod moves.
+type How string
+
+// The ways to move, from the best to none.
+const (
+	SurgeFirst How = "surge-first" // its replacement serves before it is told to go
+	InOrder    How = "in order"    // one at a time, the next when all others serve
+	ByOperator How = "by operator" // the same, and its controller may do it itself once it is asked to go
+	AfterJob   How = "after job"   // it ends by itself
+	Gap        How = "gap"         // nothing serves for a while, as the user accepted
+	Never      How = "never"       // it cannot be moved
+)
+
+// promise is how one pod may move, and why not better.
+type promise struct {
+	how     How
+	why     string // it is not surge-first
+	fix     string // what would help
+	byOwner bool   // surge-first: released by its controller reference, else by its label Handle
+	direct  bool   // surge-first: ended without being taken out of its Services, which its preStop hook covers
+}
+
+// verbs are the calls that a refusal for good is remembered of.
+const (
+	verbCreate  = "create"
+	verbHold    = "hold"
+	verbRelease = "release"
+	verbTakeOut = "take out"
+	verbEvict   = "evict"
+)
+
+// promised says how a pod may move. Denied are the calls about its workload
+// that were refused for good; settle is how long those who send to it may go on.
+func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
+	switch {
+	case p.Workload == "" && p.Released == "":
+		return bare(p)
+	case p.Keep != "" && (w == nil || w.Nature != Runs):
+		return promise{how: Never, why: "its annotation " + p.Keep + " forbids to disrupt it",
+			fix: "remove the annotation, or end the pod yourself"}
+	case w == nil:
+		return promise{how: InOrder, why: "its controller is gone"}
+	case w.Nature == Runs:
+		return job(p)
+	case p.Fixed != "":
+		return promise{how: Never, why: "its template names node " + p.Fixed + " (spec.nodeName): a replacement would return to it",
+			fix: "use a nodeSelector instead of nodeName"}
+	}
+	if slice := p.byHand(); slice != "" {
+		return promise{how: Never, why: "EndpointSlice " + slice + " lists its address and no controller keeps it: requests would go on to a pod that is gone",
+			fix: "delete the EndpointSlice, or give its Service a selector"}
+	}
+	if why := denied[verbCreate]; why != "" {
+		return promise{how: Never, why: "another pod like it could not be made: " + why, fix: "cure that, then run the same command again"}
+	}
+	if why := denied[verbEvict]; why != "" {
+		return promise{how: Never, why: "it may not be evicted: " + why, fix: "cure that, then run the same command again"}
+	}
+	return withGap(p, w, byNature(p, w, denied, settle))
+}
+
+func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
+	switch w.Nature {
+	case Replicated:
+		return replicated(p, w, denied, settle)
+	case Ordered:
+		return promise{how: InOrder, why: "each pod of a StatefulSet has a name of its own"}
+	case Operated, Runs:
+	}
+	return promise{how: ByOperator, why: "only its controller (" + w.Kind + ") knows how to replace it"}
+}
+
+// withGap asks for consent where a pod that has no other beside it serves
+// requests and cannot be replaced before it goes.
+func withGap(p *Pod, w *Workload, pr promise) promise {
+	if pr.how != InOrder && pr.how != ByOperator || w.Wants > 1 || !p.Ready || !p.selected() {
+		return pr
+	}
+	if p.AcceptGap {
+		pr.how = Gap
+		return pr
+	}
+	return promise{how: Never, why: "while it moves nothing would serve Service " + p.service() + ": " + pr.why,
+		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true (or on its workload), or let a second pod run beside it", p.Namespace, p.Name, AcceptGapAnnotation)}
+}
+
+// service is a Service that selects the pod.
+func (p *Pod) service() string {
+	for _, x := range p.Paths {
+		if x.Selected {
+			return x.Service
+		}
+	}
+	return ""
+}
+
+func bare(p *Pod) promise {
+	if p.Expendable {
+		return promise{how: Gap, why: "nothing controls it: it ends for good, as its annotation allows"}
+	}
+	return promise{how: Never, why: "nothing controls it: once evicted it is gone for good",
+		fix: fmt.Sprintf("delete it, let a Deployment make it, or allow its end: kubectl -n %s annotate pod %s %s=true", p.Namespace, p.Name, ExpendableAnnotation)}
+}
+
+func job(p *Pod) promise {
+	if p.Expendable {
+		return promise{how: Gap, why: "its work is lost, as its annotation allows"}
+	}
+	return promise{how: AfterJob, why: "what it did would be lost",
+		fix: fmt.Sprintf("let it finish, or allow its end: kubectl -n %s annotate pod %s %s=true", p.Namespace, p.Name, ExpendableAnnotation)}
+}
+
+// replicated pods move surge-first if there is a way to let them go, a way to
+// take them out of their Services, and room for one more by their own strategy.
+func replicated(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
+	inOrder := promise{how: InOrder}
+	switch {
+	case p.Alone != "":
+		inOrder.why = "no second pod may run beside it: " + p.Alone
+		return inOrder
+	case w.Surge == 0:
+		inOrder.why = "its own strategy allows no pod beyond those wanted (maxSurge 0)"
+		return inOrder
+	}
+	pr := promise{how: SurgeFirst, byOwner: w.Holder != nil && denied[verbHold] == ""}
+	if !pr.byOwner && (p.Handle == "" || denied[verbRelease] != "") {
+		inOrder.why = "there is no way to let it leave its ReplicaSet and serve on"
+		if why := denied[verbRelease]; why != "" {
+			inOrder.why += ": " + why
+		} else if why := denied[verbHold]; why != "" {
+			inOrder.why += ": " + why
+		}
+		return inOrder
+	}
+	if !p.selected() {
+		return pr
+	}
+	shut := denied[verbTakeOut]
+	if shut == "" && len(p.Doors) == 0 {
+		shut = p.NoDoor
+	}
+	if shut == "" {
+		return pr
+	}
+	pr.direct = true
+	if covered(p, settle) || p.AcceptGap {
+		return pr
+	}
+	return promise{how: Never, why: "it cannot be taken out of its Services before it ends: " + shut,
+		fix: fmt.Sprintf("a preStop hook that sleeps for %s or more, a Service selector with a label of its own, or accept lost requests: annotation %s=true", settle.Round(time.Second), AcceptGapAnnotation)}
+}
+
+// covered: its preStop hook keeps it serving for as long as anybody may send to it.
+func covered(p *Pod, settle time.Duration) bool {
+	return p.PreStopTime >= settle && p.PreStopTime < p.Grace
+}
+
+// byHand names a hand-kept EndpointSlice that lists the pod.
+func (p *Pod) byHand() string {
+	if i := slices.IndexFunc(p.Paths, func(x Path) bool { return x.ByHand != "" }); i >= 0 {
+		return p.Paths[i].ByHand
+	}
+	return ""
+}
+
+// How long those who sent requests to a pod may go on after its last
+// EndpointSlice let go of it. Each is a bound for a source that cannot be asked.
+const (
+	// settleProxies: kube-proxy applies a change within a second under load, and
+	// within 2 to 3.5 s on busy nodes; 3 s lost 0 of 131,430 requests on three
+	// nodes, and consumers that were 5 s behind lost some at 3 s.
+	settleProxies = 6 * time.Second
+
+	// settleIngress: ingress-nginx reloads its list of pods at most every 3.3 s
+	// (sync-rate-limit 0.3), after it has seen the change.
+	settleIngress = 10 * time.Second
+
+	// settleDNS: CoreDNS answers for headless Services with a TTL of 30 s on EKS,
+	// and clients look up anew after that.
+	settleDNS = 35 * time.Second
+
+	// settleTargets: target groups that nobody here asks drain for 300 s by
+	// default, and NLBs take minutes to follow their API.
+	settleTargets = 7 * time.Minute
+
+	// settleEach is added for each 1,000 nodes: proxies of large clusters fall behind.
+	settleEach = 3 * time.Second
+)
+
+// settle is the longest of the bounds of those who send to the pod, and the
+// user's own if that is longer.
+func (v *View) settle(p *Pod, least time.Duration) time.Duration {
+	longest := time.Duration(0)
+	for _, x := range p.Paths {
+		s := v.Services[p.Namespace+"/"+x.Service]
+		longest = max(longest, settleProxies)
+		switch {
+		case s == nil:
+			continue
+		case len(s.TargetGroups) > 0:
+			longest = max(longest, settleTargets)
+		case s.Headless:
+			longest = max(longest, settleDNS)
+		case s.Ingress != "":
+			longest = max(longest, settleIngress)
+		}
+	}
+	if longest > 0 {
+		longest += time.Duration(len(v.Nodes)/1000) * settleEach
+	}
+	return max(longest, least)
+}

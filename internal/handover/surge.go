@@ -1,0 +1,374 @@
+package handover
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Surge-first: the new pod serves before the old one is told to go, and neither
+// replicas nor template of the workload are touched.
+//
+//	in its ReplicaSet ─release▶ beside it ─take out▶ out of its Services ─settle, evict▶ gone
+//
+// Released, a pod keeps serving while its ReplicaSet makes another in its place,
+// which the cordon keeps off the old nodes. It is taken out of its Services
+// only when enough others serve by each of its paths, and evicted only when
+// everybody who sent to it has let go.
+
+// surge lets a pod go, if its workload may have one more. It is true if another
+// pod of the workload may begin as well.
+func (h *herd) surge(p *Pod, pr promise) bool {
+	under := len(h.beside) + len(h.out)
+	switch path, is := h.short(); {
+	case is && under == 0 && len(h.ending) == 0:
+		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
+		return false
+	case is:
+		return false
+	case !p.Ready && !h.broken(p):
+		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(": ", p.Trouble))
+		h.again(brokenAfter - h.now.Sub(p.ReadySince))
+		return true
+	case under >= h.w.Surge || h.d.Surged >= h.Room:
+		return false
+	}
+	h.letGo(p, pr)
+	h.beside = append(h.beside, p) // so that it counts
+	h.d.Surged++
+	return true
+}
+
+// letGo releases a pod from its ReplicaSet. The record and the change are one write.
+func (h *herd) letGo(p *Pod, pr promise) {
+	r := Release{Group: h.Move, Workload: h.Key, At: h.now, Until: h.now.Add(expiry), Cost: p.Cost}
+	a := ChangePod{Pod: p.Ref, Workload: h.Key, What: verbHold}
+	if pr.byOwner {
+		r.Owner, a.Patch.Owner = p.Owner, h.w.Holder
+	} else {
+		r.Labels = map[string]string{p.Handle: p.Labels[p.Handle]}
+		a.What, a.Patch.Labels = verbRelease, map[string]*string{p.Handle: nil}
+	}
+	a.Patch.Annotations = map[string]*string{ReleasedAnnotation: ptr(encode(r))}
+	h.act(a)
+}
+
+// replace takes a released pod out once it is not missed, and waits for its
+// replacement as long as the workload's author would.
+func (h *herd) replace(p *Pod) {
+	r, released := p.release()
+	if !released {
+		return // released in this very turn
+	}
+	if !h.missed(p) {
+		h.takeOut(p)
+		return
+	}
+	why := h.trouble()
+	waited, limit := h.now.Sub(r.At), cmp.Or(h.w.Deadline, patience)
+	h.d.Crowded = h.d.Crowded || h.crowded()
+	if h.landed(p, r) {
+		return
+	}
+	if waited < limit {
+		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(": ", why))
+		h.again(limit - waited)
+		return
+	}
+	h.park(fmt.Sprintf("the replacement of pod %s does not serve after %s%s", p.Name, limit, after(": ", why)), h.cure())
+}
+
+// landed counts replacements that started on nodes that leave, and parks the
+// workload when that goes on.
+func (h *herd) landed(p *Pod, r Release) bool {
+	n := 0
+	for _, f := range h.fresh {
+		if f.Created.After(r.At) && f.Node != "" {
+			n++
+		}
+	}
+	if n == 0 {
+		return false
+	}
+	if h.r.Tries = max(h.r.Tries, n); h.r.Tries < tries || !p.Tolerates {
+		return false
+	}
+	h.park(fmt.Sprintf("its pods tolerate the taint of cordoned nodes: %d replacements started on nodes that leave", n),
+		"narrow its tolerations (operator: Exists without a key matches every taint), then run the same command again")
+	return true
+}
+
+// trouble is why the workload has too few pods that serve.
+func (h *herd) trouble() string {
+	if h.w.Trouble != "" {
+		return h.w.Trouble
+	}
+	why := ""
+	for _, p := range h.Pods {
+		switch {
+		case p.Deleting || p.stays() || p.beside() || p.Ready:
+		case p.Trouble != "":
+			return fmt.Sprintf("pod %s: %s", p.Name, p.Trouble)
+		case len(p.Gates) > 0:
+			why = fmt.Sprintf("pod %s: readiness gate %s is not met", p.Name, p.Gates[0])
+		case p.Node == "" && p.Scheduler != "":
+			why = fmt.Sprintf("pod %s: its scheduler %s has not placed it", p.Name, p.Scheduler)
+		case why == "" && !p.Ready:
+			why = fmt.Sprintf("pod %s is not Ready", p.Name)
+		}
+	}
+	return why
+}
+
+// crowded: a replacement finds no room.
+func (h *herd) crowded() bool {
+	return slices.ContainsFunc(h.Pods, func(p *Pod) bool { return p.Node == "" && p.Crowded && !p.Deleting })
+}
+
+// cure is what would help a replacement that does not serve.
+func (h *herd) cure() string {
+	for _, p := range h.Pods {
+		if !p.Ready && !p.Deleting && p.Trouble == "" && p.Node != "" && !p.beside() && h.activePassive() {
+			return fmt.Sprintf("only one of its pods is Ready at a time, it seems: let it be missing while it moves (annotation %s=true on the workload), then run the same command again", AcceptGapAnnotation)
+		}
+	}
+	return fmt.Sprintf("nothing is lost, the pod goes back to %s. See kubectl -n %s describe pods for what the new pod needs, then run the same command again", h.Key, h.w.Namespace)
+}
+
+// activePassive: several pods run, and fewer were Ready from the start.
+func (h *herd) activePassive() bool {
+	most := 0
+	for _, n := range h.r.Floors {
+		most = max(most, n)
+	}
+	return most > 0 && most < h.w.Wants
+}
+
+// takeOut makes every Service let go of a released pod. Where a load balancer
+// sends to the pod's node for the sake of this very pod (externalTrafficPolicy
+// Local), the node leaves the load balancer first; that is the node's part.
+func (h *herd) takeOut(p *Pod) {
+	if lb, last := h.lastOnNode(p); last {
+		h.wait("load balancer %s: node %s is in it for the sake of pod %s", lb, p.Node, p.Name)
+		return
+	}
+	h.spend(p)
+	if !p.selected() && len(p.listed()) == 0 {
+		h.evict(p)
+		return
+	}
+	pr := h.promised(p)
+	if pr.how == Never {
+		h.park(pr.why, pr.fix)
+		return
+	}
+	if pr.direct {
+		h.evict(p)
+		return
+	}
+	r, _ := p.release()
+	r.Labels, r.Out, r.OutAt, r.Until = maps.Clone(r.Labels), true, h.now, h.now.Add(expiry)
+	r.Settle = h.View.settle(p, h.Settle)
+	if r.Labels == nil {
+		r.Labels = map[string]string{}
+	}
+	gone := map[string]*string{}
+	for _, key := range slices.Concat(p.Doors, h.veils(p)) {
+		r.Labels[key], gone[key] = p.Labels[key], nil
+	}
+	for _, x := range p.Paths {
+		if !slices.Contains(r.Services, x.Service) {
+			r.Services = append(r.Services, x.Service)
+		}
+	}
+	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: verbTakeOut, Patch: Patch{
+		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+	}})
+	h.recount(p, gone)
+}
+
+// veils are labels that a pod under several budgets loses, because the Eviction
+// API refuses such pods. Its budgets must be met without it.
+func (h *herd) veils(p *Pod) []string {
+	if len(p.Budgets) < 2 {
+		return nil
+	}
+	for _, name := range p.Budgets {
+		b := h.View.Budgets[p.Namespace+"/"+name]
+		if b == nil || b.Healthy-1 < b.Desired {
+			return nil
+		}
+	}
+	return p.Veils
+}
+
+// recount has the budgets counted anew that may have stopped selecting the pod:
+// their controller does not notice that by itself, and would allow one
+// disruption too many.
+func (h *herd) recount(p *Pod, gone map[string]*string) {
+	for _, name := range p.Budgets {
+		b := h.View.Budgets[p.Namespace+"/"+name]
+		if b != nil && slices.ContainsFunc(b.Keys, func(k string) bool { _, is := gone[k]; return is }) {
+			h.act(Recount{Namespace: p.Namespace, Budget: name})
+		}
+	}
+}
+
+// lastOnNode finds a load balancer that would send requests into nothing if the
+// pod left its Services now: no other pod on the node serves for it.
+func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
+	for _, x := range p.Paths {
+		s := h.View.Services[p.Namespace+"/"+x.Service]
+		if !x.Selected || !x.Ready || s == nil || !s.Local {
+			continue
+		}
+		lb, sends := h.Sender(p.Node, s.Key())
+		if sends && !h.View.localOther(p, x.Service) {
+			return lb, true
+		}
+	}
+	return "", false
+}
+
+// localOther: another pod on the same node serves for the Service.
+func (v *View) localOther(p *Pod, service string) bool {
+	for _, q := range v.on[p.Node] {
+		if q.UID == p.UID || q.Namespace != p.Namespace || q.Deleting || !q.Ready {
+			continue
+		}
+		if slices.ContainsFunc(q.Paths, func(x Path) bool { return x.Service == service && x.Selected && x.Ready }) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish ends a pod that was taken out, once everybody has let go of it.
+func (h *herd) finish(p *Pod) {
+	rec := h.r.Released[p.UID]
+	switch quiet := h.now.Sub(rec.Gone); {
+	case p.selected():
+		h.takeOut(p) // a Service that selects it came, or changed
+	case len(p.listed()) > 0:
+		h.wait("pod %s: EndpointSlices of %s still list it", p.Ref, list(p.listed()))
+	case quiet < rec.Release.Settle:
+		h.wait("pod %s: out of its Services, its last requests end", p.Ref)
+		h.again(rec.Release.Settle - quiet)
+	default:
+		h.evict(p)
+	}
+}
+
+// renew tells that the move is alive, so that nobody gives the pod back.
+func (h *herd) renew(p *Pod) {
+	r, released := p.release()
+	if !released || r.Until.Sub(h.now) > expiry/2 {
+		return
+	}
+	r.Until = h.now.Add(expiry)
+	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: "renew", Patch: Patch{Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))}}})
+}
+
+// restore ends what is under way for a workload that is parked, or whose move
+// stops. A released pod whose replacement serves goes the rest of its way, which
+// loses nothing. Any other returns to its ReplicaSet, which then has a pod too
+// many and removes the replacement that does not serve: it ranks pods that are
+// not Ready first, and after that by deletion cost, which the pod gets for
+// that time. A move that stops waits backLimit before it does so, because a
+// replacement that becomes Ready just then would be ended while proxies send to it.
+func (h *herd) restore() {
+	late := h.Back.IsZero() || h.now.Sub(h.Back) >= backLimit
+	if !h.Back.IsZero() && !late {
+		h.again(backLimit - h.now.Sub(h.Back))
+	}
+	_, short := h.short()
+	for _, p := range h.out {
+		if short || h.r.Denied[verbEvict] != "" || h.refusedLong(p) {
+			h.giveBack(p)
+		} else {
+			h.finish(p)
+		}
+	}
+	for _, p := range h.beside {
+		_, local := h.lastOnNode(p)
+		switch {
+		case !h.missed(p) && !local && h.r.Denied[verbTakeOut] == "" && !late:
+			h.takeOut(p)
+		case late || local:
+			h.giveBack(p)
+		default:
+			h.wait("%s: pod %s serves until its replacement does", h.Key, p.Name)
+		}
+	}
+	for _, p := range h.back {
+		h.forget(p)
+	}
+	if h.r.State == WorkloadParked && len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0 {
+		h.to(WorkloadMoved) // somebody else saw to it
+	}
+}
+
+// refusedLong: the pod's eviction has been refused for longer than it is worth waiting.
+func (h *herd) refusedLong(p *Pod) bool {
+	r, ok := h.Refused[p.UID]
+	return ok && h.now.Sub(r.Since) >= backLimit
+}
+
+// giveBack returns a pod to its ReplicaSet and Services.
+func (h *herd) giveBack(p *Pod) {
+	r, _ := p.release()
+	h.act(giveBack(p, r, h.now))
+	h.again(time.Second)
+}
+
+func giveBack(p *Pod, r Release, now time.Time) ChangePod {
+	labels := map[string]*string{}
+	for key, value := range r.Labels {
+		labels[key] = ptr(value)
+	}
+	owner := r.Owner
+	r.Back, r.Out, r.OutAt = true, false, now
+	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "give back", Patch: Patch{
+		Labels: labels, Owner: owner,
+		Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r)), CostAnnotation: ptr(highestCost)},
+	}}
+}
+
+// forget removes the last trace from a pod once its ReplicaSet has taken it
+// back and has no pod too many, or should have long ago.
+func (h *herd) forget(p *Pod) {
+	r, _ := p.release()
+	adopted := p.Workload == r.Workload && h.owned <= h.w.Wants
+	if !adopted && h.now.Sub(r.Until) < 0 && h.now.Sub(r.OutAt) < 2*backLimit {
+		h.wait("pod %s: its ReplicaSet takes it back", p.Ref)
+		h.again(time.Second)
+		return
+	}
+	h.act(forget(p, r))
+}
+
+func forget(p *Pod, r Release) ChangePod {
+	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "forget", Patch: Patch{
+		Annotations: map[string]*string{ReleasedAnnotation: nil, CostAnnotation: r.Cost},
+	}}
+}
+
+// by names a path of traffic.
+func by(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " behind Service " + path
+}
+
+// after puts text behind a separator, if there is any.
+func after(separator, text string) string {
+	if text == "" {
+		return ""
+	}
+	return separator + text
+}
+
+func ptr[T any](v T) *T { return &v }

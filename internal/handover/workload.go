@@ -1,0 +1,541 @@
+package handover
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// WorkloadState is where a workload of which pods leave stands.
+//
+//	waiting ─▶ surging | in order | after its Job | by its operator | gap ─▶ moved
+//	   └──────────────────────┴─────────────────────────────────────────▶ parked
+//
+// Waiting: none of its pods is under way. The states in the middle say how its
+// pods leave now; a workload goes from one to another, and back to waiting, as its
+// pods do. Moved: nothing of it is left; a pod that comes back makes it wait again.
+// Parked is final for this move: what was begun is given back or brought to its
+// end, whichever loses nothing, and its pods stay where they are.
+type WorkloadState string
+
+// The states of a workload.
+const (
+	WorkloadWaiting    WorkloadState = "waiting"
+	WorkloadSurging    WorkloadState = "surging"
+	WorkloadInOrder    WorkloadState = "in order"
+	WorkloadAfterJob   WorkloadState = "after job"
+	WorkloadByOperator WorkloadState = "by operator"
+	WorkloadGap        WorkloadState = "gap"
+	WorkloadMoved      WorkloadState = "moved"
+	WorkloadParked     WorkloadState = "parked"
+)
+
+// stateOf is the state of a workload whose pods leave that way.
+var stateOf = map[How]WorkloadState{
+	SurgeFirst: WorkloadSurging, InOrder: WorkloadInOrder, AfterJob: WorkloadAfterJob, ByOperator: WorkloadByOperator, Gap: WorkloadGap,
+}
+
+// settled: the move has nothing more to do for it.
+func (s WorkloadState) settled() bool { return s == WorkloadMoved || s == WorkloadParked }
+
+// Limits of time for a workload. Reaching one parks it; none skips anything.
+const (
+	// patience is how long nothing of a workload may move. EKS gives a managed
+	// group's node the same 15 min to drain during an update (EKS user guide,
+	// managed-node-update-behavior).
+	patience = 15 * time.Minute
+
+	// jobPatience is how long a Job's pod is waited for.
+	jobPatience = time.Hour
+
+	// brokenAfter is how long a pod must not have been Ready to be ended
+	// without a replacement: one that is just starting may serve any moment.
+	brokenAfter = time.Minute
+
+	// evictRetry is the pause before asking again for a pod whose eviction was
+	// refused: kubectl's (kubectl/pkg/drain/drain.go, evictPods).
+	evictRetry = 5 * time.Second
+
+	// overdue is what a pod may take beyond its grace period.
+	overdue = 2 * time.Minute
+
+	// backLimit is how long a move that stops tries to bring the pods under way
+	// to their end before it gives them back as they are.
+	backLimit = time.Minute
+
+	// expiry is how long a released pod may go without word from its move. A run
+	// that finds it later gives it back. It is renewed when half of it is over.
+	expiry = 20 * time.Minute
+
+	// tries is how often replacements may land on nodes that leave.
+	tries = 3
+)
+
+// Case is everything that the decision about one workload rests on.
+type Case struct {
+	Move     string // the group that is handed over
+	Key      string
+	View     *View
+	Workload *Workload // nil: it was deleted
+	Pods     []*Pod    // all of it, those too that it was made to let go of
+
+	Leaves  func(node string) bool                    // pods must leave the node
+	Open    func(node string) bool                    // … and may do so now: its wave has come
+	Before  func(a, b string) int                     // the order in which nodes are emptied
+	Dead    func(node string) bool                    // its kubelet is silent for good: what ends there is gone
+	Through func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
+	Sender  func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
+	Guarded bool                                      // sentinels stand on all nodes that leave
+
+	Room    int                // pods that it may have made in addition now
+	Refused map[string]Refused // by UID of the pod
+	Settle  time.Duration      // the user's least settle time
+	Back    time.Time          // the move stops since then: everything under way goes back, or to its end; zero: it does not
+}
+
+// Refused is the last refusal of one eviction, and since when it is refused.
+type Refused struct {
+	At, Since time.Time
+	Refusal
+}
+
+// Decision is what to do for one workload now.
+type Decision struct {
+	Record  WorkloadRecord
+	Actions []Action
+	Surged  int       // pods made in addition
+	Crowded bool      // a replacement finds no room
+	Tempted bool      // a pod may start on nodes that leave: sentinels are needed
+	Again   time.Time // decide again then, if nothing changed; zero: no need
+}
+
+// NextWorkload decides one turn for one workload. It does no I/O and reads no
+// clock. Its actions may be lost, repeated, or carried out twice: whatever is
+// still needed is asked for again.
+func NextWorkload(c Case, r WorkloadRecord) Decision {
+	h := newHerd(c, r)
+	if !c.Back.IsZero() || r.State == WorkloadParked {
+		h.restore()
+	} else {
+		h.move()
+	}
+	return h.d
+}
+
+// herd is one workload's pods, sorted out.
+type herd struct {
+	Case
+	now time.Time
+	w   Workload // zero: it was deleted; it wants no pods
+	r   *WorkloadRecord
+	d   Decision
+
+	fresh  []*Pod // on nodes that leave, nothing done yet; in the order in which they go
+	beside []*Pod // released, still in their Services
+	out    []*Pod // taken out of their Services
+	back   []*Pod // given back
+	ending []*Pod // told to end, on nodes that leave
+	owned  int    // in the workload, wherever they run, and not ending
+
+	serving map[string]int // pods that serve, by path of traffic
+	waits   []string
+}
+
+func newHerd(c Case, r WorkloadRecord) *herd {
+	h := &herd{Case: c, now: c.View.Now, serving: map[string]int{}}
+	h.d.Record = r
+	h.r = &h.d.Record
+	h.r.Floors, h.r.Denied, h.r.Released = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released)
+	if c.Workload != nil {
+		h.w = *c.Workload
+	}
+	for _, p := range c.Pods {
+		h.sort(p)
+	}
+	slices.SortStableFunc(h.fresh, func(a, b *Pod) int {
+		return cmp.Or(c.Before(a.Node, b.Node), cmp.Compare(ordinal(b), ordinal(a)))
+	})
+	h.raiseFloors()
+	h.follow()
+	return h
+}
+
+// sort puts a pod where it belongs.
+func (h *herd) sort(p *Pod) {
+	r, released := p.release()
+	switch {
+	case p.stays():
+		return
+	case p.Deleting:
+		if h.Leaves(p.Node) && !h.Dead(p.Node) {
+			h.ending = append(h.ending, p)
+		}
+		return
+	case released && r.Out && !r.Back:
+		h.out = append(h.out, p)
+		return
+	case released && !r.Back:
+		h.beside = append(h.beside, p)
+	default:
+		h.owned++
+		if released {
+			h.back = append(h.back, p)
+		} else if h.Leaves(p.Node) {
+			h.fresh = append(h.fresh, p)
+		}
+	}
+	for _, path := range h.paths(p) {
+		if h.serves(p, path) {
+			h.serving[path]++
+		}
+	}
+}
+
+// paths are the ways by which requests reach a pod now, by Service; a pod
+// without a Service has one that is called "".
+func (h *herd) paths(p *Pod) []string {
+	var names []string
+	for _, x := range p.Paths {
+		if x.Selected {
+			names = append(names, x.Service)
+		}
+	}
+	if len(names) == 0 {
+		return []string{""}
+	}
+	return names
+}
+
+// serves: requests by that path reach the pod.
+func (h *herd) serves(p *Pod, path string) bool {
+	if !p.Ready || h.now.Sub(p.ReadySince) < h.w.MinReady {
+		return false
+	}
+	for _, x := range p.Paths {
+		if !x.Selected || x.Service != path {
+			continue
+		}
+		s := h.View.Services[p.Namespace+"/"+path]
+		return x.Ready && (s == nil || !s.Local || h.Through(p.Node, s))
+	}
+	return path == ""
+}
+
+// raiseFloors keeps for each path the most pods that were seen serving, as far
+// as the workload wants them: that many it can have.
+func (h *herd) raiseFloors() {
+	for path, n := range h.serving {
+		if n = min(n, h.w.Wants); n > h.r.Floors[path] {
+			if h.r.Floors == nil {
+				h.r.Floors = map[string]int{}
+			}
+			h.r.Floors[path] = n
+		}
+	}
+}
+
+// floor is how many pods must serve by a path at all times.
+func (h *herd) floor(path string) int { return min(h.w.Wants, h.r.Floors[path]) }
+
+// short is a path by which fewer pods serve than must; "", false: none.
+func (h *herd) short() (string, bool) {
+	for _, path := range slices.Sorted(maps.Keys(h.r.Floors)) {
+		if h.serving[path] < h.floor(path) {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// missed: without the pod fewer would serve, by some path, than must.
+func (h *herd) missed(p *Pod) bool {
+	return slices.ContainsFunc(h.paths(p), func(path string) bool {
+		return h.serves(p, path) && h.serving[path]-1 < h.floor(path)
+	})
+}
+
+// spend counts the pod as one that serves no more.
+func (h *herd) spend(p *Pod) {
+	for _, path := range h.paths(p) {
+		if h.serves(p, path) {
+			h.serving[path]--
+		}
+	}
+}
+
+// follow keeps the record of the pods under way, and forgets those that are gone.
+func (h *herd) follow() {
+	under := map[string]bool{}
+	for _, p := range slices.Concat(h.beside, h.out, h.back) {
+		under[p.UID] = true
+		rec := h.r.Released[p.UID]
+		rec.Ref = p.Ref
+		rec.Release, _ = p.release()
+		if len(p.listed()) > 0 || !rec.Release.Out {
+			rec.Gone = time.Time{}
+		} else if rec.Gone.IsZero() {
+			rec.Gone = h.now
+		}
+		if h.r.Released == nil {
+			h.r.Released = map[string]PodRecord{}
+		}
+		h.r.Released[p.UID] = rec
+	}
+	maps.DeleteFunc(h.r.Released, func(uid string, _ PodRecord) bool { return !under[uid] })
+}
+
+func (h *herd) act(a Action) { h.d.Actions = append(h.d.Actions, a) }
+
+// wait says what the workload waits for; the first reason counts.
+func (h *herd) wait(format string, args ...any) {
+	h.waits = append(h.waits, fmt.Sprintf(format, args...))
+	h.act(Wait{For: h.waits[len(h.waits)-1]})
+}
+
+// again asks for another turn after d, even if nothing changes.
+func (h *herd) again(d time.Duration) {
+	if at := h.now.Add(max(d, time.Millisecond)); h.d.Again.IsZero() || at.Before(h.d.Again) {
+		h.d.Again = at
+	}
+}
+
+// to enters a state.
+func (h *herd) to(s WorkloadState) {
+	if h.r.State != s {
+		h.r.State, h.r.Since = s, h.now
+	}
+}
+
+// park gives up on the workload for this move; the first reason counts. Its
+// pods under way are dealt with from the next turn on.
+func (h *herd) park(why, fix string) {
+	if h.r.State == WorkloadParked {
+		return
+	}
+	h.r.Why, h.r.Fix = why, cmp.Or(fix, "cure that, then run the same command again")
+	h.to(WorkloadParked)
+	h.again(0)
+}
+
+// move does this turn's part of the way of each pod.
+func (h *herd) move() {
+	for _, p := range h.back { // of an earlier move, which stopped
+		h.forget(p)
+	}
+	for _, p := range h.out {
+		h.finish(p)
+	}
+	for _, p := range h.beside {
+		h.replace(p)
+		h.renew(p)
+	}
+	h.begin()
+	h.watch()
+}
+
+// begin starts on pods whose time has come, each in its own way.
+func (h *herd) begin() {
+	never, how := promise{}, How("")
+	for _, p := range h.fresh {
+		if !h.Open(p.Node) {
+			continue
+		}
+		pr := h.promised(p)
+		if pr.how == Never {
+			never = pr
+			continue
+		}
+		if how == "" {
+			how = pr.how
+		}
+		if !h.tempt(p) && !h.leave(p, pr) {
+			break // the others wait for this one
+		}
+	}
+	h.state(how, never)
+}
+
+// promised says how the pod may move.
+func (h *herd) promised(p *Pod) promise {
+	return promised(p, h.Workload, h.r.Denied, h.View.settle(p, h.Settle))
+}
+
+// leave takes the pod's first step. False: no other pod of the workload may
+// begin before it.
+func (h *herd) leave(p *Pod, pr promise) bool {
+	switch {
+	case pr.how == AfterJob:
+		h.wait("%s: pod %s runs until its work is done", h.Key, p.Name)
+		return true
+	case pr.how == Gap && h.Workload == nil:
+		h.evict(p)
+		return true
+	case h.rolling():
+		h.wait("%s: its rollout is not complete: %s", h.Key, h.w.Rolling)
+		return false
+	case h.broken(p):
+		return h.bury(p, pr)
+	case pr.how == SurgeFirst:
+		return h.surge(p, pr)
+	}
+	return h.order(p, pr)
+}
+
+// rolling: a rollout is under way that will end by itself. One that is paused,
+// or has passed its deadline, leaves its ReplicaSets at work, and that is enough.
+func (h *herd) rolling() bool { return h.w.Rolling != "" && !h.w.Paused && !h.w.Stalled }
+
+// broken: the pod serves nobody, and is not about to.
+func (h *herd) broken(p *Pod) bool { return !p.Ready && h.now.Sub(p.ReadySince) >= brokenAfter }
+
+// bury ends a broken pod, which nobody misses. If its budget says no, because it
+// is not met, a replacement may meet it.
+func (h *herd) bury(p *Pod, pr promise) bool {
+	if r, refused := h.Refused[p.UID]; refused && pr.how == SurgeFirst && h.now.Sub(r.Since) >= evictRetry {
+		return h.surge(p, pr)
+	}
+	h.evict(p)
+	return true
+}
+
+// tempt is true for a pod whose replacement might start on a node that leaves,
+// as long as no sentinel keeps it off.
+func (h *herd) tempt(p *Pod) bool {
+	if !p.Tolerates {
+		return false
+	}
+	h.d.Tempted = true
+	if !h.Guarded {
+		h.wait("%s: it tolerates every taint; sentinels are to keep its pods off the nodes that leave", h.Key)
+		return true
+	}
+	return false
+}
+
+// evict asks for an eviction, unless it was refused a moment ago.
+func (h *herd) evict(p *Pod) {
+	if r, ok := h.Refused[p.UID]; ok && h.now.Sub(r.At) < evictRetry {
+		h.wait("pod %s: %s", p.Ref, r.Why)
+		h.again(evictRetry - h.now.Sub(r.At))
+		return
+	}
+	h.act(Evict{Pod: p.Ref, Workload: h.Key})
+}
+
+// state says where the workload stands.
+func (h *herd) state(how How, never promise) {
+	switch {
+	case h.r.State == WorkloadParked:
+	case len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0:
+		h.to(WorkloadMoved)
+	case len(h.beside)+len(h.out) > 0:
+		h.to(WorkloadSurging)
+	case how == "" && never.how == Never && len(h.ending) == 0 && !slices.ContainsFunc(h.fresh, h.waiting):
+		h.park(never.why, never.fix)
+	case how != "" && (how == AfterJob || len(h.ending) > 0):
+		h.to(stateOf[how])
+	default:
+		h.to(WorkloadWaiting)
+	}
+	for _, p := range h.ending {
+		h.tellEnd(p)
+	}
+}
+
+// waiting: the pod's wave has not come.
+func (h *herd) waiting(p *Pod) bool { return !h.Open(p.Node) }
+
+// tellEnd says until when a pod may take to end, and what keeps it after that.
+func (h *herd) tellEnd(p *Pod) {
+	switch {
+	case h.now.Before(p.GoneBy):
+		h.wait("pod %s: ends by %s", p.Ref, p.GoneBy.UTC().Format("15:04:05"))
+	case len(p.Finalizers) > 0:
+		h.wait("pod %s: it has ended, and finalizer %s keeps it", p.Ref, list(p.Finalizers))
+	default:
+		h.wait("pod %s: should have ended by %s", p.Ref, p.GoneBy.UTC().Format("15:04:05"))
+	}
+}
+
+// watch parks the workload when nothing of it has moved for too long.
+func (h *herd) watch() {
+	if h.r.State.settled() || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 {
+		h.r.mark = mark{}
+		return
+	}
+	limit := patience
+	if h.r.State == WorkloadAfterJob && len(h.ending) == 0 {
+		limit = jobPatience
+	}
+	if slices.ContainsFunc(h.ending, func(p *Pod) bool { return h.now.Before(p.GoneBy.Add(overdue)) }) {
+		h.r.mark = mark{}
+		h.again(overdue)
+		return
+	}
+	if !h.r.mark.stuck(h.now, h.signature(), limit) {
+		h.again(limit - h.now.Sub(h.r.mark.since))
+		return
+	}
+	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, list(h.waits))
+	h.park(why, h.remedy())
+}
+
+// signature changes whenever something of the workload moves.
+func (h *herd) signature() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d %d", len(h.fresh), h.owned)
+	for _, set := range [][]*Pod{h.beside, h.out, h.ending} {
+		b.WriteByte('|')
+		for _, p := range set {
+			b.WriteString(p.UID + " ")
+		}
+	}
+	ready := 0
+	for _, p := range h.Pods {
+		if p.Ready && !p.Deleting {
+			ready++
+		}
+	}
+	b.WriteString(strconv.Itoa(ready))
+	return b.String()
+}
+
+// remedy is what would help a workload that is stuck.
+func (h *herd) remedy() string {
+	for _, p := range slices.Concat(h.out, h.beside, h.fresh, h.ending) {
+		if len(p.Finalizers) > 0 && p.Deleting {
+			return fmt.Sprintf("see why the controller of finalizer %s does not clear it: kubectl -n %s get pod %s -o yaml", p.Finalizers[0], p.Namespace, p.Name)
+		}
+		if r, ok := h.Refused[p.UID]; ok && r.Budget != "" {
+			return fmt.Sprintf("let the budget allow one disruption, by more replicas, less protection, or unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s get pdb %s", p.Namespace, r.Budget)
+		}
+	}
+	if ns := h.w.Namespace; ns != "" {
+		return "see kubectl -n " + ns + " describe pods, then run the same command again"
+	}
+	return ""
+}
+
+// ordinal is a StatefulSet pod's number, 0 for any other.
+func ordinal(p *Pod) int {
+	if !strings.HasPrefix(p.Workload, "statefulset/") {
+		return 0
+	}
+	n, err := strconv.Atoi(p.Name[strings.LastIndexByte(p.Name, '-')+1:])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// list shortens a list for one line.
+func list(items []string) string {
+	if len(items) > 1 {
+		return fmt.Sprintf("%s (and %d more)", items[0], len(items)-1)
+	}
+	return strings.Join(items, "")
+}
