@@ -25,6 +25,7 @@ const (
 	Outside  Kind = 5 // AWS, Kubernetes or the machine failed; state is saved, run it again
 	Guarded  Kind = 6 // traffic suffered: the move stopped and everything still serves
 	Lost     Kind = 7 // requests failed: a load test or a demo did not hold
+	Parked   Kind = 8 // a move is done but for what is parked: that serves on where it is
 )
 
 // Place is where in the user's files something is written.

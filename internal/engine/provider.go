@@ -89,6 +89,9 @@ type Host struct {
 	URN  plan.URN
 	Name string     // physical name of the Auto Scaling group, and of the node group
 	Conn plan.Props // the cluster its nodes join
+
+	// NoneNew: no group is made before it goes, so what stands now must take its pods.
+	NoneNew bool
 }
 
 // Move asks for one hand-over.

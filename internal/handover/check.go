@@ -5,17 +5,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/problem"
 )
 
-// The severities of findings. Untyped, so that they fit event.Finding.
 const (
-	blocker = "blocker" // a pod could not be moved: the move does not start, or parks its workload
-	warning = "warning" // requests or data may be lost
-	note    = "note"    // good to know; the move takes care of it
+	blocker = event.Blocker // a pod could not be moved: the move does not start, or parks its workload
+	warning = event.Warning
+	note    = event.Note
 )
 
 // Question is what an inspection looks at.
@@ -525,7 +523,7 @@ func single(i *inspection) []event.Finding {
 
 // rehearsals are the calls to try before anything changes, one pod for each
 // workload and revision: they find policies, quotas, webhooks and what is gone.
-func rehearsals(i *inspection, now time.Time) []rehearsal {
+func rehearsals(i *inspection) []rehearsal {
 	var all []rehearsal
 	seen := map[string]bool{}
 	for _, p := range i.pods {

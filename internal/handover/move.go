@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -24,21 +25,21 @@ import (
 // and what was moved stays moved: all of it serves. A stopped move that is
 // asked for again starts at inspect and finds less to do. Done deletes nothing:
 // that is the plan's next step.
-type Phase string
+type Phase = event.Phase
 
 // The phases.
 const (
-	Inspect Phase = "inspect"
-	Ready   Phase = "ready"
-	Shift   Phase = "shift"
-	Soak    Phase = "soak"
-	Done    Phase = "done"
-	Stop    Phase = "stop"
-	Stopped Phase = "stopped"
+	Inspect = event.PhaseInspect
+	Ready   = event.PhaseReady
+	Shift   = event.PhaseShift
+	Soak    = event.PhaseSoak
+	Done    = event.PhaseDone
+	Stop    = event.PhaseStop
+	Stopped = event.PhaseStopped
 )
 
 // reversible phases can be stopped. This is the rule's only home.
-func (p Phase) reversible() bool { return p == Ready || p == Shift || p == Soak }
+func reversible(p Phase) bool { return p == Ready || p == Shift || p == Soak }
 
 const (
 	// soakTime is how long the nodes must have stayed empty to be done, if the
@@ -75,6 +76,7 @@ type Observed struct {
 	Balancers []Balancer
 	Asked     time.Time // when AWS answered
 	Refused   map[string]Refused
+	Stale     string  // why AWS does not answer: what it said is old; empty: it answers
 	Stopping  *Reason // the caller wants the move to stop: it was interrupted, or nothing answers any more
 }
 
@@ -87,11 +89,14 @@ type Move struct {
 	o       Observed
 	view    *View
 	actions []Action
+	facts   []event.Fact
 	targets map[string]map[string]Target // instance -> load balancer -> what it is there
 	lbs     map[string]Balancer
 	hosts   map[string]string // DNS name in lower case -> load balancer
 	asked   time.Time
-	counts  map[string]int // workloads by state, and pods under way
+	lack    map[string]string // by load balancer: what it lacks of the nodes that stay; of this turn
+	foreign []foreign         // load balancers that nobody can ask; of this turn
+	off     *bool             // sentinels stand where they should; of this turn
 
 	dueWorkloads map[string]time.Time
 	dueNodes     map[string]time.Time
@@ -101,6 +106,14 @@ type Move struct {
 	under        map[string]int  // workload -> pods beside and out
 	clean        mark
 	begun        bool
+	hastened     bool
+	version      int // changes when something of the record does that must not be lost
+}
+
+// foreign is a load balancer that no provider here knows.
+type foreign struct {
+	service *Service
+	host    string
 }
 
 // NewMove goes on with a record.
@@ -115,15 +128,19 @@ func NewMove(r *Record, o Options) *Move {
 // has become due. Its actions may be lost, repeated, or carried out twice.
 func (m *Move) Turn(o Observed) []Action {
 	m.o, m.view, m.actions = o, o.View, nil
-	workloads, nodes := o.View.Take()
+	m.lack, m.foreign, m.off = map[string]string{}, m.strangers(), nil
+	changes := o.View.Take()
+	m.tell(changes)
+	workloads, nodes := changes.Workloads, changes.Nodes
 	if !m.begun || o.Asked != m.asked {
+		m.tellTargets(o.Balancers)
 		m.sortTargets()
 	}
 	if !m.begun {
 		m.rejoin(workloads, nodes)
 	}
 	switch {
-	case !m.Record.Phase.reversible():
+	case !reversible(m.Record.Phase):
 	case o.Breach != "":
 		m.stop(Reason{
 			Kind: problem.Guarded, Op: "hand over " + m.Record.Group, Why: o.Breach,
@@ -149,7 +166,7 @@ func (m *Move) rejoin(workloads, nodes map[string]bool) {
 	m.begun = true
 	for key, w := range m.Record.Workloads {
 		workloads[key] = true
-		m.unsettled[key] = !w.State.settled()
+		m.unsettled[key] = !settled(w.State)
 		if !m.unsettled[key] {
 			delete(m.unsettled, key)
 		}
@@ -208,6 +225,7 @@ func (m *Move) remember(node string) {
 	}
 	for name := range m.targets[n.Instance] {
 		if !slices.Contains(m.Record.Balancers, name) {
+			m.version++
 			m.Record.Balancers = append(m.Record.Balancers, name)
 			slices.Sort(m.Record.Balancers)
 		}
@@ -220,7 +238,9 @@ func (m *Move) wait(format string, args ...any) { m.act(Wait{For: fmt.Sprintf(fo
 
 // to enters a phase.
 func (m *Move) to(p Phase) {
+	m.emit(event.PhaseChanged{Group: m.Record.Group, From: m.Record.Phase, To: p})
 	m.Record.Phase, m.Record.Since, m.clean = p, m.view.Now, mark{}
+	m.version++
 }
 
 // stop turns back; the first reason counts.
@@ -384,13 +404,17 @@ func (m *Move) hold(g Group, processes []string, keep int) bool {
 		return true
 	}
 	h, recorded := g.hold()
-	switch remembered, ok := m.Record.Holds[g.Name]; {
+	remembered, ok := m.Record.Holds[g.Name]
+	switch {
 	case ok:
 		h = remembered
 	case !recorded:
 		h = hold{Processes: g.running(processes), Min: g.Min}
 	}
-	m.Record.Holds[g.Name] = h
+	if !ok {
+		m.Record.Holds[g.Name] = h
+		m.version++
+	}
 	a := Hold{Group: g.Name, Tags: h.tags(), Processes: processes, Min: -1}
 	if g.Min > keep {
 		a.Min = keep
@@ -412,6 +436,9 @@ func (m *Move) closeNodes() bool {
 // node decides about one node; true: it is closed.
 func (m *Move) node(name string) bool {
 	d := NextNode(m.nodeCase(name), *m.Record.Nodes[name])
+	if was := m.Record.Nodes[name]; was.State != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
+		m.version++
+	}
 	*m.Record.Nodes[name] = d.Record
 	m.actions = append(m.actions, d.Actions...)
 	delete(m.dueNodes, name)
@@ -512,6 +539,7 @@ func (m *Move) workload(key string) {
 		m.Record.Workloads[key] = r
 	}
 	d := NextWorkload(m.workloadCase(key, pods), *r)
+	m.tellWorkload(key, *r, d.Record)
 	*r = d.Record
 	m.note(key, d)
 	for _, p := range pods { // a node's turn depends on its workloads
@@ -524,8 +552,8 @@ func (m *Move) workload(key string) {
 // note keeps what follows from a decision.
 func (m *Move) note(key string, d Decision) {
 	m.actions = append(m.actions, d.Actions...)
-	set(m.unsettled, key, !d.Record.State.settled() || len(d.Record.Released) > 0)
-	set(m.crowded, key, d.Crowded && !d.Record.State.settled())
+	set(m.unsettled, key, !settled(d.Record.State) || len(d.Record.Released) > 0)
+	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
 	set(m.tempted, key, d.Tempted)
 	m.under[key] = len(d.Record.Released) + d.Surged
 	if m.under[key] == 0 {
@@ -627,31 +655,45 @@ func (m *Move) sender(node, service string) (string, bool) {
 	return "", false
 }
 
-// unasked are the load balancers that may send through the node, and that no
-// provider here knows.
-func (m *Move) unasked(n *Node) []string {
-	var hosts []string
-	if n.Instance == "" {
-		return nil
-	}
+// strangers are the load balancers of Services that no provider here knows.
+func (m *Move) strangers() []foreign {
+	var all []foreign
 	for _, s := range m.view.Services {
-		if !s.Balanced || !s.admits(n) {
+		if !s.Balanced {
 			continue
 		}
 		for _, host := range s.Hosts {
 			if _, known := m.hosts[strings.ToLower(host)]; !known {
-				hosts = append(hosts, host)
+				all = append(all, foreign{s, host})
 			}
 		}
 	}
-	slices.Sort(hosts)
+	slices.SortFunc(all, func(a, b foreign) int { return strings.Compare(a.host, b.host) })
+	return all
+}
+
+// unasked are the load balancers that may send through the node, and that
+// nobody can ask.
+func (m *Move) unasked(n *Node) []string {
+	var hosts []string
+	for _, f := range m.foreign {
+		if n.Instance != "" && f.service.admits(n) {
+			hosts = append(hosts, f.host)
+		}
+	}
 	return hosts
 }
 
 // cannotSpare says which load balancer could not do without the node yet.
 func (m *Move) cannotSpare(n *Node) string {
+	if m.o.Stale != "" {
+		return "AWS does not answer: " + m.o.Stale
+	}
 	for _, name := range slices.Sorted(maps.Keys(m.targets[n.Instance])) {
-		if why := m.lacks(m.lbs[name]); why != "" {
+		if _, known := m.lack[name]; !known {
+			m.lack[name] = m.lacks(m.lbs[name])
+		}
+		if why := m.lack[name]; why != "" {
 			return why
 		}
 	}
@@ -682,7 +724,7 @@ func (m *Move) lacks(b Balancer) string {
 	want, have := 0, 0
 	for _, g := range m.o.To {
 		for _, i := range g.Instances {
-			n := m.nodeOf(i.ID)
+			n := m.view.byInstance[i.ID]
 			if going[i.ID] || n == nil || !n.usable() || n.excluded() || !s.admits(n) {
 				continue
 			}
@@ -703,15 +745,6 @@ func (m *Move) owns(b Balancer) *Service {
 	for _, s := range m.view.Services {
 		if slices.ContainsFunc(s.Hosts, func(h string) bool { return h != "" && strings.EqualFold(h, b.Host) }) {
 			return s
-		}
-	}
-	return nil
-}
-
-func (m *Move) nodeOf(instance string) *Node {
-	for _, n := range m.view.Nodes {
-		if n.Instance == instance {
-			return n
 		}
 	}
 	return nil
@@ -753,17 +786,16 @@ func (m *Move) localShort(n *Node) string {
 	return ""
 }
 
-// guarded: sentinels stand on every node that leaves and that pods could start on.
+// guarded: sentinels stand on every node that leaves.
 func (m *Move) guarded() bool {
-	if !m.Record.Guarded {
-		return false
+	if m.off == nil {
+		m.off = ptr(m.Record.Guarded && !slices.ContainsFunc(m.Record.leaving(), m.unguarded))
 	}
-	for name := range m.Record.Nodes {
-		if m.view.Nodes[name] != nil && !slices.ContainsFunc(m.view.On(name), func(p *Pod) bool { return p.Sentinel }) {
-			return false
-		}
-	}
-	return true
+	return *m.off
+}
+
+func (m *Move) unguarded(node string) bool {
+	return m.view.Nodes[node] != nil && !slices.ContainsFunc(m.view.On(node), func(p *Pod) bool { return p.Sentinel })
 }
 
 // keepOff puts sentinels on the nodes that leave, where pods would start on
@@ -772,10 +804,13 @@ func (m *Move) keepOff() {
 	if len(m.tempted) == 0 || m.guarded() {
 		return
 	}
-	m.Record.Guarded = true
+	if !m.Record.Guarded {
+		m.Record.Guarded = true
+		m.version++
+	}
 	repels := m.repelled()
 	for _, name := range m.Record.leaving() {
-		if m.view.Nodes[name] != nil && !slices.ContainsFunc(m.view.On(name), func(p *Pod) bool { return p.Sentinel }) {
+		if m.unguarded(name) {
 			m.act(Sentinel{Node: name, Repels: repels})
 		}
 	}
@@ -828,6 +863,7 @@ func (m *Move) advance() {
 	}
 	m.Record.Wave++
 	m.Record.WaveAt = m.view.Now
+	m.version++
 	m.wake(m.Record.Wave)
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/droverhq/drover/event"
 )
 
 // ErrNotFound is what Scaling.Group returns once the group is gone.
@@ -83,13 +85,13 @@ type Target struct {
 }
 
 // TargetState is what a load balancer thinks of a target.
-type TargetState string
+type TargetState = event.TargetState
 
 // The states of every kind of load balancer, in one set of words.
 const (
-	InService    TargetState = "InService"
-	OutOfService TargetState = "OutOfService" // registered, and not, or not yet, healthy
-	Draining     TargetState = "draining"     // deregistered, open connections live on
+	InService    = event.TargetInService
+	OutOfService = event.TargetOutOfService // registered, and not, or not yet, healthy
+	Draining     = event.TargetDraining     // deregistered, open connections live on
 )
 
 // Cluster is the part of Kubernetes that a move needs. Reads come from

@@ -20,13 +20,24 @@ type View struct {
 	Services  map[string]*Service // by namespace/name
 	Budgets   map[string]*Budget  // PodDisruptionBudgets, by namespace/name
 
-	on        index           // node -> its pods
-	of        index           // workload -> its pods, those too that it was made to let go of
-	behind    index           // service -> pods that it selects, or still lists
-	under     index           // budget -> pods that it selects
-	workloads map[string]bool // that changed since Take
-	nodes     map[string]bool
+	on         index // node -> its pods
+	of         index // workload -> its pods, those too that it was made to let go of
+	behind     index // service -> pods that it selects, or still lists
+	under      index // budget -> pods that it selects
+	byInstance map[string]*Node
+	changes    Changes
 }
+
+// Changes are what happened to a view since it was last asked.
+type Changes struct {
+	Workloads map[string]bool // that changed, or pods of theirs did
+	Nodes     map[string]bool // the same for nodes
+	PodLog    []Change[Pod]   // in the order of their coming
+	NodeLog   []Change[Node]
+}
+
+// Change is one object's: Before is nil if it is new, Now if it is gone.
+type Change[T any] struct{ Before, Now *T }
 
 // index maps a key to pods by UID.
 type index map[string]map[string]*Pod
@@ -65,14 +76,15 @@ func NewView() *View {
 	return &View{
 		Nodes: map[string]*Node{}, Pods: map[string]*Pod{}, Workloads: map[string]*Workload{},
 		Services: map[string]*Service{}, Budgets: map[string]*Budget{},
-		on: index{}, of: index{}, behind: index{}, under: index{},
-		workloads: map[string]bool{}, nodes: map[string]bool{},
+		on: index{}, of: index{}, behind: index{}, under: index{}, byInstance: map[string]*Node{},
+		changes: Changes{Workloads: map[string]bool{}, Nodes: map[string]bool{}},
 	}
 }
 
 // PutPod stores a pod and notes whom its change concerns.
 func (v *View) PutPod(p *Pod) {
-	v.DropPod(p.UID)
+	before := v.forget(p.UID)
+	v.changes.PodLog = append(v.changes.PodLog, Change[Pod]{before, p})
 	v.Pods[p.UID] = p
 	v.on.put(p.Node, p)
 	v.of.put(p.owner(), p)
@@ -87,9 +99,16 @@ func (v *View) PutPod(p *Pod) {
 
 // DropPod forgets a pod; one that is not there is no matter.
 func (v *View) DropPod(uid string) {
+	if p := v.forget(uid); p != nil {
+		v.changes.PodLog = append(v.changes.PodLog, Change[Pod]{p, nil})
+	}
+}
+
+// forget takes a pod out of every index.
+func (v *View) forget(uid string) *Pod {
 	p, ok := v.Pods[uid]
 	if !ok {
-		return
+		return nil
 	}
 	delete(v.Pods, uid)
 	v.on.drop(p.Node, uid)
@@ -101,40 +120,60 @@ func (v *View) DropPod(uid string) {
 		v.under.drop(p.Namespace+"/"+b, uid)
 	}
 	v.touch(p)
+	return p
 }
 
 // touch notes a change of a pod. One that stays concerns its node only.
 func (v *View) touch(p *Pod) {
 	if !p.stays() {
-		v.workloads[p.owner()] = true
+		v.changes.Workloads[p.owner()] = true
 	}
 	if p.Node != "" {
-		v.nodes[p.Node] = true
+		v.changes.Nodes[p.Node] = true
 	}
 }
 
 // PutNode stores a node.
 func (v *View) PutNode(n *Node) {
+	v.logNode(v.Nodes[n.Name], n)
 	v.Nodes[n.Name] = n
-	v.nodes[n.Name] = true
+	if n.Instance != "" {
+		v.byInstance[n.Instance] = n
+	}
 }
 
 // DropNode forgets a node.
 func (v *View) DropNode(name string) {
+	n := v.Nodes[name]
+	if n == nil {
+		return
+	}
+	v.logNode(n, nil)
 	delete(v.Nodes, name)
-	v.nodes[name] = true
+	if v.byInstance[n.Instance] == n {
+		delete(v.byInstance, n.Instance)
+	}
+}
+
+func (v *View) logNode(before, now *Node) {
+	v.changes.NodeLog = append(v.changes.NodeLog, Change[Node]{before, now})
+	for _, n := range []*Node{before, now} {
+		if n != nil {
+			v.changes.Nodes[n.Name] = true
+		}
+	}
 }
 
 // PutWorkload stores a workload.
 func (v *View) PutWorkload(w *Workload) {
 	v.Workloads[w.Key()] = w
-	v.workloads[w.Key()] = true
+	v.changes.Workloads[w.Key()] = true
 }
 
 // DropWorkload forgets a workload.
 func (v *View) DropWorkload(key string) {
 	delete(v.Workloads, key)
-	v.workloads[key] = true
+	v.changes.Workloads[key] = true
 }
 
 // PutService stores a Service; its pods' workloads are concerned.
@@ -167,11 +206,11 @@ func (v *View) concern(pods map[string]*Pod) {
 	}
 }
 
-// Take returns the workloads and nodes that changed since it was last called.
-func (v *View) Take() (workloads, nodes map[string]bool) {
-	workloads, nodes = v.workloads, v.nodes
-	v.workloads, v.nodes = map[string]bool{}, map[string]bool{}
-	return workloads, nodes
+// Take returns what changed since it was last called.
+func (v *View) Take() Changes {
+	taken := v.changes
+	v.changes = Changes{Workloads: map[string]bool{}, Nodes: map[string]bool{}}
+	return taken
 }
 
 // On are the pods on a node, Of those of a workload, Behind those of a Service

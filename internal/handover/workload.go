@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/droverhq/drover/event"
 )
 
 // WorkloadState is where a workload of which pods leave stands.
@@ -20,18 +22,18 @@ import (
 // pods do. Moved: nothing of it is left; a pod that comes back makes it wait again.
 // Parked is final for this move: what was begun is given back or brought to its
 // end, whichever loses nothing, and its pods stay where they are.
-type WorkloadState string
+type WorkloadState = event.WorkloadState
 
 // The states of a workload.
 const (
-	WorkloadWaiting    WorkloadState = "waiting"
-	WorkloadSurging    WorkloadState = "surging"
-	WorkloadInOrder    WorkloadState = "in order"
-	WorkloadAfterJob   WorkloadState = "after job"
-	WorkloadByOperator WorkloadState = "by operator"
-	WorkloadGap        WorkloadState = "gap"
-	WorkloadMoved      WorkloadState = "moved"
-	WorkloadParked     WorkloadState = "parked"
+	WorkloadWaiting    = event.WorkloadWaiting
+	WorkloadSurging    = event.WorkloadSurging
+	WorkloadInOrder    = event.WorkloadInOrder
+	WorkloadAfterJob   = event.WorkloadAfterJob
+	WorkloadByOperator = event.WorkloadByOperator
+	WorkloadGap        = event.WorkloadGap
+	WorkloadMoved      = event.WorkloadMoved
+	WorkloadParked     = event.WorkloadParked
 )
 
 // stateOf is the state of a workload whose pods leave that way.
@@ -39,8 +41,8 @@ var stateOf = map[How]WorkloadState{
 	SurgeFirst: WorkloadSurging, InOrder: WorkloadInOrder, AfterJob: WorkloadAfterJob, ByOperator: WorkloadByOperator, Gap: WorkloadGap,
 }
 
-// settled: the move has nothing more to do for it.
-func (s WorkloadState) settled() bool { return s == WorkloadMoved || s == WorkloadParked }
+// settled: the move has nothing more to do for a workload.
+func settled(s WorkloadState) bool { return s == WorkloadMoved || s == WorkloadParked }
 
 // Limits of time for a workload. Reaching one parks it; none skips anything.
 const (
@@ -463,7 +465,7 @@ func (h *herd) tellEnd(p *Pod) {
 
 // watch parks the workload when nothing of it has moved for too long.
 func (h *herd) watch() {
-	if h.r.State.settled() || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 {
+	if settled(h.r.State) || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 {
 		h.r.mark = mark{}
 		return
 	}

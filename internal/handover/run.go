@@ -1,0 +1,829 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+const (
+	// reread is how often Auto Scaling and the load balancers are asked: they
+	// have no watch. AWS throttles these reads per account at some 10 a second.
+	reread = time.Second
+
+	// beat is the longest time between two turns: so long may a breach go
+	// unnoticed when nothing else happens.
+	beat = 250 * time.Millisecond
+
+	// pace is the shortest time between two turns, so that a busy cluster's
+	// watches do not keep a processor busy.
+	pace = 100 * time.Millisecond
+
+	// outage is how long nothing may answer before a move stops.
+	outage = 5 * time.Minute
+
+	// farewell is how long a move that stops tries to put everything back
+	// beyond what that takes, if calls fail.
+	farewell = 3 * time.Minute
+
+	// hurry is how long a move that was interrupted lets pods under way come to
+	// their end before it gives them back.
+	hurry = 15 * time.Second
+
+	// writers is how many calls are under way at once.
+	writers = 16
+
+	// copyPace is the shortest time between two copies of the record into the cluster.
+	copyPace = 2 * time.Second
+)
+
+// Connect opens a cluster from graph.Resource.Conn.
+type Connect func(ctx context.Context, conn plan.Props) (Cluster, error)
+
+// Mover moves workloads off node groups.
+type Mover struct {
+	Options   Options
+	scaling   Scaling
+	balancers Balancers
+	connect   Connect
+	events    event.Sink // for what Retire does; a hand-over's go to its Move
+}
+
+var _ engine.Mover = (*Mover)(nil)
+
+// New makes a Mover.
+func New(scaling Scaling, balancers Balancers, connect Connect, events event.Sink) *Mover {
+	return &Mover{scaling: scaling, balancers: balancers, connect: connect, events: events}
+}
+
+// open connects to the host's cluster and gives back what moves that are dead
+// left released there longer than they may: every run does so, whatever it is for.
+func (m *Mover) open(ctx context.Context, h engine.Host) (Cluster, error) {
+	cluster, err := m.connect(ctx, h.Conn)
+	if err != nil {
+		return nil, err
+	}
+	v, err := cluster.View()
+	if err != nil {
+		cluster.Close()
+		return nil, err
+	}
+	for _, a := range Expired(v) {
+		if change, is := a.(ChangePod); is {
+			if err := cluster.PatchPod(ctx, change.Pod, change.Patch); err != nil {
+				m.events.Emit(event.Finding{Severity: warning, Object: "pod/" + change.Pod.String(), Effect: "it was released by a run that ended, and could not be given back: " + err.Error(), Fix: "drover restore"})
+			}
+		}
+	}
+	return cluster, nil
+}
+
+// Inspect says what a hand-over of the host would meet.
+func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replaced []graph.Key) (engine.Inspection, error) {
+	cluster, err := m.open(ctx, from)
+	if err != nil {
+		return engine.Inspection{}, err
+	}
+	defer cluster.Close()
+	r := &run{Mover: m, cluster: cluster, move: engine.Move{From: from, Keep: keep, Events: event.Discard}}
+	o, err := r.observe(ctx, nil)
+	if err != nil {
+		return engine.Inspection{}, fmt.Errorf("inspect %s: %w", from.Name, err)
+	}
+	q := r.question(ctx, o, keys(o.View, replaced), from.NoneNew)
+	i := inspect(q)
+	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
+}
+
+// balancers counts those that send through nodes that leave.
+func (i *inspection) balancers() int {
+	n := 0
+	for _, b := range i.Balancers {
+		if slices.ContainsFunc(b.Targets, func(t Target) bool {
+			node := i.v.byInstance[t.Instance]
+			return node != nil && i.leaving[node.Name]
+		}) {
+			n++
+		}
+	}
+	return n
+}
+
+// keys are the workloads of the view that the plan replaces.
+func keys(v *View, replaced []graph.Key) map[string]bool {
+	found := map[string]bool{}
+	for key, w := range v.Workloads {
+		if slices.Contains(replaced, graph.Key{Type: w.API + "/" + w.Kind, Name: w.Namespace + "/" + w.Name}) {
+			found[key] = true
+		}
+	}
+	return found
+}
+
+// question gathers what an inspection rests on: where pods would go, and what
+// the API server says to each call when it is only tried.
+func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, place bool) Question {
+	q := Question{Observed: o, Options: r.Options, Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
+	for _, n := range chosen(o, q.Group, q.Keep) {
+		q.Leaving = append(q.Leaving, n.Name)
+	}
+	i := inspect(q)
+	q.Denied = r.rehearse(ctx, rehearsals(i))
+	if place {
+		q.Placements = r.place(ctx, i)
+	}
+	return q
+}
+
+// place asks where the pods would go. Without an answer nothing is said about it.
+func (r *run) place(ctx context.Context, i *inspection) map[string]Placement {
+	var refs []Ref
+	for _, p := range i.pods {
+		if p.Workload != "" && !p.Deleting && !p.beside() && i.moves(p) && i.promised(p).how != AfterJob {
+			refs = append(refs, p.Ref)
+		}
+	}
+	where, err := r.cluster.Place(ctx, i.Leaving, refs)
+	if err != nil {
+		return nil
+	}
+	found := map[string]Placement{}
+	for _, w := range where {
+		found[w.Pod.UID] = w
+	}
+	return found
+}
+
+// rehearse tries calls as dry runs, several at once. Only a refusal counts.
+func (r *run) rehearse(ctx context.Context, tries []rehearsal) map[string]map[string]string {
+	denied := map[string]map[string]string{}
+	var mu sync.Mutex
+	each(tries, func(t rehearsal) {
+		var refusal *Refusal
+		if err := r.cluster.Rehearse(ctx, t.Rehearsal); !errors.As(err, &refusal) || refusal.Passing {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if denied[t.workload] == nil {
+			denied[t.workload] = map[string]string{}
+		}
+		denied[t.workload][t.verb] = refusal.Why
+	})
+	return denied
+}
+
+// each calls do for every item, writers at once, and returns when all are through.
+func each[T any](items []T, do func(T)) {
+	slots := make(chan struct{}, writers)
+	var all sync.WaitGroup
+	for _, item := range items {
+		slots <- struct{}{}
+		all.Go(func() {
+			do(item)
+			<-slots
+		})
+	}
+	all.Wait()
+}
+
+// HandOver empties the host.
+func (m *Mover) HandOver(ctx context.Context, mv engine.Move) error {
+	cluster, err := m.open(ctx, mv.From)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	r := &run{Mover: m, cluster: cluster, move: mv, refused: map[string]Refused{}}
+	return r.loop(ctx)
+}
+
+// run is one hand-over under way.
+type run struct {
+	*Mover
+	cluster Cluster
+	move    engine.Move
+	core    *Move
+
+	aws     outside // as last read
+	mu      sync.Mutex
+	refused map[string]Refused // evictions, by pod UID
+	denied  []denial           // of this turn
+	failing time.Time          // since when every call has failed; zero: the last one did not
+	awsOff  time.Time          // since when AWS has not answered
+	lastErr error
+	copied  time.Time
+	saved   int    // version of the record
+	waiting string // last said
+}
+
+// denial is a call that was refused for good.
+type denial struct{ workload, verb, why string }
+
+// outside is what AWS said at a time.
+type outside struct {
+	at        time.Time
+	from      Group
+	to        []Group
+	balancers []Balancer
+	err       error
+}
+
+// resume goes on with what was saved before a crash, or begins. A move that had
+// stopped begins anew; one that was done watches the nodes once more.
+func (r *run) resume(ctx context.Context) (*Record, bool) {
+	data := []byte(r.move.Memo)
+	if len(data) == 0 {
+		if all, err := r.cluster.Records(ctx); err == nil {
+			data = all[r.move.From.Name]
+		}
+	}
+	if len(data) == 0 {
+		return nil, false
+	}
+	rec, err := ReadRecord(data)
+	if err != nil || rec.Group != r.move.From.Name || rec.Keep != r.move.Keep || rec.Phase == Inspect {
+		return nil, false
+	}
+	return rec, rec.Phase != Stopped
+}
+
+// loop takes turns until there is nothing left to do.
+func (r *run) loop(ctx context.Context) error {
+	r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: r.move.From.Name, To: Inspect})
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	for {
+		began := time.Now()
+		o, err := r.observe(context.WithoutCancel(ctx), r.core.Record)
+		if err != nil {
+			return err // the watches themselves are broken
+		}
+		o.Stopping = r.stopping(ctx)
+		phase := r.core.Record.Phase
+		actions := r.core.Turn(o)
+		if err := r.save(context.WithoutCancel(ctx), phase); err != nil {
+			return err
+		}
+		r.tell(actions)
+		r.carryOut(context.WithoutCancel(ctx), actions)
+		switch r.core.Record.Phase {
+		case Done:
+			return r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil)
+		case Stopped:
+			return r.ended(ctx)
+		case Stop:
+			if r.leftFor(ctx) {
+				return r.unfinished(ctx)
+			}
+		}
+		r.rest(ctx, began, r.core.Record.Phase != phase)
+	}
+}
+
+// begin inspects, refuses what cannot be moved, and chooses the nodes.
+func (r *run) begin(ctx context.Context) error {
+	if rec, goesOn := r.resume(ctx); goesOn {
+		r.core = NewMove(rec, r.Options)
+		if rec.Phase == Done {
+			rec.Phase = Soak
+		}
+		return nil
+	} else if rec != nil {
+		// a stopped move: what it remembers of objects outlives marks that were lost
+		defer func() { r.core.inherit(rec) }()
+	}
+	o, err := r.observe(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", r.move.From.Name, err)
+	}
+	rec := newRecord(r.move.From.Name, r.move.Keep, o.View.Now)
+	r.core = NewMove(rec, r.Options)
+	if r.reopenSpared(ctx, o) {
+		if o, err = r.observe(ctx, nil); err != nil {
+			return fmt.Errorf("inspect %s: %w", r.move.From.Name, err)
+		}
+	}
+	r.core.Begin(o)
+	q := r.question(ctx, o, nil, true)
+	found := Findings(q)
+	for _, f := range found {
+		r.move.Events.Emit(f)
+	}
+	if err := r.judge(q, found); err != nil {
+		return err
+	}
+	r.core.to(Ready)
+	return nil
+}
+
+// judge refuses to begin if something cannot be moved, or parks it if the user
+// wants that; if nothing at all can be moved it always refuses.
+func (r *run) judge(q Question, found []event.Finding) error {
+	reason := refusal(q.Group, found)
+	if reason == nil {
+		r.core.deny(q.Denied)
+		return nil
+	}
+	blocked := map[string]event.Finding{}
+	for _, f := range found {
+		if _, known := blocked[f.Object]; f.Severity == blocker && !known {
+			blocked[f.Object] = f
+		}
+	}
+	free := slices.ContainsFunc(inspect(q).pods, func(p *Pod) bool { _, is := blocked[p.owner()]; return !is })
+	if !r.Options.Park || !free {
+		return failure(reason)
+	}
+	for key, f := range blocked {
+		r.core.Record.Workloads[key] = &WorkloadRecord{State: WorkloadParked, Since: q.View.Now, Why: f.Effect, Fix: f.Fix}
+		r.move.Events.Emit(event.WorkloadChanged{Workload: key, From: WorkloadWaiting, To: WorkloadParked, Why: f.Effect})
+	}
+	r.core.deny(q.Denied)
+	return nil
+}
+
+// deny keeps what dry runs said, so that another way is taken from the start.
+func (m *Move) deny(denied map[string]map[string]string) {
+	for key, verbs := range denied {
+		w := m.Record.Workloads[key]
+		if w == nil {
+			w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
+			m.Record.Workloads[key] = w
+		}
+		w.Denied = maps.Clone(verbs)
+	}
+}
+
+// inherit takes over from an earlier move what objects were like before it.
+func (m *Move) inherit(earlier *Record) {
+	for name, n := range earlier.Nodes {
+		if have := m.Record.Nodes[name]; have != nil && m.view.Nodes[name] != nil && m.view.Nodes[name].Cordoned {
+			have.Before = n.Before
+		}
+	}
+	for group, h := range earlier.Holds {
+		if _, known := m.Record.Holds[group]; !known {
+			m.Record.Holds[group] = h
+		}
+	}
+}
+
+// reopenSpared opens the nodes that an earlier move of the group closed and this
+// one, which keeps more, does not choose. True: there were some.
+func (r *run) reopenSpared(ctx context.Context, o Observed) bool {
+	if r.move.Keep == 0 {
+		return false // all of them leave
+	}
+	goes := map[string]bool{}
+	for _, n := range chosen(o, r.move.From.Name, r.move.Keep) {
+		goes[n.Name] = true
+	}
+	some := false
+	for _, name := range slices.Sorted(maps.Keys(o.View.Nodes)) {
+		n := o.View.Nodes[name]
+		if b, marked := n.before(); marked && !goes[name] && belongs(n, r.move.From.Name, o.From) {
+			some = r.cluster.PatchNode(ctx, name, n.backTo(b)) == nil || some
+		}
+	}
+	return some
+}
+
+// stopping is why the caller wants the move to stop.
+func (r *run) stopping(ctx context.Context) *Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: "it was interrupted", Fix: "run the same command again: it continues"}
+	case !r.failing.IsZero() && time.Since(r.failing) >= outage:
+		return r.out("nothing answers any more", r.lastErr)
+	case !r.awsOff.IsZero() && time.Since(r.awsOff) >= outage:
+		return r.out("AWS does not answer any more", r.aws.err)
+	}
+	return nil
+}
+
+func (r *run) out(what string, err error) *Reason {
+	return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: fmt.Sprintf("%s for %s: %v", what, outage, err),
+		Fix: "state is saved. Cure what fails, then run the same command again: it continues"}
+}
+
+// save keeps the record where the caller wants it before anything is done that
+// it tells of, and a copy in the cluster.
+func (r *run) save(ctx context.Context, before Phase) error {
+	if r.core.version == r.saved && before == r.core.Record.Phase {
+		return nil
+	}
+	memo, err := json.Marshal(r.core.Record)
+	if err != nil {
+		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
+	}
+	if err := r.move.Save(memo); err != nil {
+		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
+	}
+	r.saved = r.core.version
+	if before != r.core.Record.Phase || time.Since(r.copied) >= copyPace {
+		r.copied = time.Now()
+		r.heed(r.cluster.SaveRecord(ctx, r.move.From.Name, memo))
+	}
+	return nil
+}
+
+// tell reports what was seen, and what the turn waits for, if that is news.
+func (r *run) tell(actions []Action) {
+	for _, f := range r.core.Facts() {
+		if p, is := f.(event.PhaseChanged); is {
+			p.Step = r.move.Step
+			f = p
+		}
+		r.move.Events.Emit(f)
+	}
+	var waits []string
+	for _, a := range actions {
+		if w, is := a.(Wait); is {
+			waits = append(waits, w.For)
+		}
+	}
+	r.say(list(waits))
+}
+
+func (r *run) say(waiting string) {
+	if waiting != "" && waiting != r.waiting {
+		r.waiting = waiting
+		r.move.Events.Emit(event.Progress{Step: r.move.Step, Waiting: waiting})
+	}
+}
+
+// rest waits for a reason to take the next turn.
+func (r *run) rest(ctx context.Context, began time.Time, moved bool) {
+	if moved {
+		return
+	}
+	done := ctx.Done()
+	if r.core.Record.Phase == Stop {
+		done = nil // it is known by now
+	}
+	next := time.NewTimer(beat)
+	defer next.Stop()
+	select {
+	case <-done:
+		return
+	case <-next.C:
+		return
+	case <-r.cluster.Changed():
+	}
+	early := time.NewTimer(pace - time.Since(began))
+	defer early.Stop()
+	select {
+	case <-done:
+	case <-early.C:
+	}
+}
+
+// observe reads everything that a turn rests on. What AWS said may be as old as
+// reread; if it does not answer, what it said last counts, and nothing is begun
+// that rests on it.
+func (r *run) observe(ctx context.Context, rec *Record) (Observed, error) {
+	v, err := r.cluster.View()
+	if err != nil {
+		return Observed{}, err
+	}
+	if r.aws.at.IsZero() || time.Since(r.aws.at) >= reread {
+		r.ask(ctx, rec, v)
+		if r.aws.err != nil && rec == nil {
+			return Observed{}, r.aws.err
+		}
+	}
+	o := Observed{View: v, From: r.aws.from, To: r.aws.to, Balancers: r.aws.balancers, Asked: r.aws.at, Refused: maps.Clone(r.refused)}
+	if r.aws.err != nil {
+		o.Stale = r.aws.err.Error()
+	}
+	if r.move.Breach != nil {
+		if reason, yes := r.move.Breach(); yes {
+			o.Breach = reason
+		}
+	}
+	return o, nil
+}
+
+// ask reads the groups and the load balancers.
+func (r *run) ask(ctx context.Context, rec *Record, v *View) {
+	now, err := r.read(ctx, rec, v)
+	if err != nil {
+		r.aws.at, r.aws.err = time.Now(), err
+		if r.awsOff.IsZero() {
+			r.awsOff = time.Now()
+		}
+		return
+	}
+	r.aws, r.awsOff = now, time.Time{}
+}
+
+func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
+	now := outside{at: time.Now()}
+	group := r.move.From.Name
+	var err error
+	if now.from, err = r.scaling.Group(ctx, group); err != nil && !errors.Is(err, ErrNotFound) {
+		return outside{}, fmt.Errorf("read Auto Scaling group %s: %w", group, err)
+	}
+	for _, host := range r.move.To {
+		g, err := r.scaling.Group(ctx, host.Name)
+		if errors.Is(err, ErrNotFound) {
+			continue // somebody deleted it: its nodes are missed soon enough
+		}
+		if err != nil {
+			return outside{}, fmt.Errorf("read Auto Scaling group %s: %w", host.Name, err)
+		}
+		now.to = append(now.to, g)
+	}
+	var known []string
+	if rec != nil {
+		known = rec.Balancers
+	}
+	ids := instances(group, now.from, v)
+	if len(ids) == 0 && len(known) == 0 {
+		return now, nil
+	}
+	if now.balancers, err = r.balancers.Balancers(ctx, ids, known); err != nil {
+		return outside{}, fmt.Errorf("read the load balancers of %s: %w", group, err)
+	}
+	return now, nil
+}
+
+// instances of a group: those in it, and those of nodes that carry its name.
+func instances(group string, g Group, v *View) []string {
+	var ids []string
+	for _, i := range g.Instances {
+		ids = append(ids, i.ID)
+	}
+	for _, n := range v.Nodes {
+		if n.Instance != "" && belongs(n, group, g) {
+			ids = append(ids, n.Instance)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// carryOut does what a turn asked for, side by side; what changes the same
+// object comes one after the other. A breach in between stops what is not yet begun.
+func (r *run) carryOut(ctx context.Context, actions []Action) {
+	var objects [][]Action
+	at := map[string]int{}
+	for _, a := range actions {
+		key := object(a)
+		if key == "" {
+			continue
+		}
+		if i, known := at[key]; known {
+			objects[i] = append(objects[i], a)
+			continue
+		}
+		at[key] = len(objects)
+		objects = append(objects, []Action{a})
+	}
+	each(objects, func(of []Action) {
+		for _, a := range of {
+			if r.breached() {
+				return
+			}
+			r.report(a, r.do(ctx, a))
+		}
+	})
+	r.learn()
+}
+
+func (r *run) breached() bool {
+	if r.move.Breach == nil || !reversible(r.core.Record.Phase) {
+		return false
+	}
+	_, yes := r.move.Breach()
+	return yes
+}
+
+// object names what an action changes; "" for one that changes nothing.
+func object(a Action) string {
+	switch a := a.(type) {
+	case Hold:
+		return "group/" + a.Group
+	case Resume:
+		return "group/" + a.Group
+	case ChangeNode:
+		return "node/" + a.Node
+	case Sentinel:
+		return "sentinel/" + a.Node
+	case Unguard:
+		return "sentinel/" + a.Node
+	case ChangePod:
+		return "pod/" + a.Pod.UID
+	case Evict:
+		return "pod/" + a.Pod.UID
+	case Recount:
+		return "budget/" + a.Namespace + "/" + a.Budget
+	}
+	return ""
+}
+
+// do carries one action out.
+func (r *run) do(ctx context.Context, a Action) error {
+	switch a := a.(type) {
+	case Hold:
+		return r.hold(ctx, a)
+	case Resume:
+		r.stale()
+		return letLoose(ctx, r.scaling, a)
+	case ChangeNode:
+		return r.cluster.PatchNode(ctx, a.Node, a.Patch)
+	case ChangePod:
+		return r.cluster.PatchPod(ctx, a.Pod, a.Patch)
+	case Evict:
+		return r.cluster.Evict(ctx, a.Pod)
+	case Recount:
+		return r.cluster.TouchBudget(ctx, a.Namespace, a.Budget)
+	case Sentinel:
+		return r.cluster.Guard(ctx, a.Node, a.Repels)
+	case Unguard:
+		return r.cluster.Unguard(ctx, a.Node)
+	case Report:
+		r.move.Events.Emit(a.Finding)
+	case Wait: // said by tell, once a turn
+	}
+	return nil
+}
+
+// stale makes AWS be asked anew before the next turn.
+func (r *run) stale() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.aws.at = time.Time{}
+}
+
+func (r *run) hold(ctx context.Context, a Hold) error {
+	if err := r.scaling.Tag(ctx, a.Group, a.Tags); err != nil {
+		return err
+	}
+	if err := r.scaling.Suspend(ctx, a.Group, a.Processes); err != nil {
+		return err
+	}
+	r.stale()
+	return setMin(ctx, r.scaling, a.Group, a.Min)
+}
+
+func setMin(ctx context.Context, scaling Scaling, group string, n int) error {
+	if n < 0 {
+		return nil
+	}
+	return scaling.SetMin(ctx, group, n)
+}
+
+// letLoose undoes a Hold; the record goes last.
+func letLoose(ctx context.Context, scaling Scaling, a Resume) error {
+	if len(a.Processes) > 0 {
+		if err := scaling.Resume(ctx, a.Group, a.Processes); err != nil {
+			return err
+		}
+	}
+	if err := setMin(ctx, scaling, a.Group, a.Min); err != nil {
+		return err
+	}
+	return scaling.Untag(ctx, a.Group, []string{suspendedTag, minTag})
+}
+
+// report notes how a call ended. A refusal concerns its object alone; only what
+// every call meets is an outage.
+func (r *run) report(a Action, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var refusal *Refusal
+	switch {
+	case err == nil:
+		r.failing = time.Time{}
+		if e, is := a.(Evict); is {
+			delete(r.refused, e.Pod.UID)
+		}
+	case errors.As(err, &refusal):
+		r.failing = time.Time{}
+		r.refuse(a, *refusal)
+	default:
+		r.lastErr = fmt.Errorf("%s: %w", a, err)
+		if r.failing.IsZero() {
+			r.failing = time.Now()
+		}
+	}
+}
+
+// refuse remembers what was refused, so that it is asked for again later, or
+// done in another way.
+func (r *run) refuse(a Action, refusal Refusal) {
+	now := r.core.view.Now
+	switch a := a.(type) {
+	case Evict:
+		since := now
+		if before, known := r.refused[a.Pod.UID]; known {
+			since = before.Since
+		}
+		r.refused[a.Pod.UID] = Refused{At: now, Since: since, Refusal: refusal}
+		if !refusal.Passing && now.Sub(since) >= backLimit {
+			r.denied = append(r.denied, denial{a.Workload, verbEvict, refusal.Why})
+		}
+	case ChangePod:
+		if !refusal.Passing && a.Workload != "" {
+			r.denied = append(r.denied, denial{a.Workload, a.What, refusal.Why})
+		}
+	default:
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
+	}
+}
+
+// learn puts what was refused for good into the record, for the next turn.
+func (r *run) learn() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.denied {
+		r.core.refused(d.workload, d.verb, d.why)
+	}
+	r.denied = nil
+	if r.lastErr != nil && !r.failing.IsZero() {
+		r.say("trying again: " + r.lastErr.Error())
+	}
+}
+
+// refused keeps that a call about a workload is denied, and makes it due.
+func (m *Move) refused(workload, verb, why string) {
+	w := m.Record.Workloads[workload]
+	if w == nil {
+		return
+	}
+	denied := maps.Clone(w.Denied)
+	if denied == nil {
+		denied = map[string]string{}
+	}
+	denied[verb] = why
+	w.Denied = denied
+	m.dueWorkloads[workload] = time.Time{}
+	m.version++
+}
+
+// heed notes an error of a call that no action asked for.
+func (r *run) heed(err error) {
+	if err != nil {
+		r.say("the record of the move could not be copied into the cluster: " + err.Error())
+	}
+}
+
+// leftFor: putting back has taken longer than it may while calls fail, or AWS
+// does not answer.
+func (r *run) leftFor(ctx context.Context) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ctx.Err() != nil {
+		r.core.hasten(hurry)
+	}
+	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
+	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= backLimit+farewell
+}
+
+// hasten shortens the time that pods under way get to come to their end.
+func (m *Move) hasten(limit time.Duration) {
+	if !m.hastened {
+		m.hastened = true
+		m.Record.Since = m.Record.Since.Add(limit - backLimit)
+	}
+}
+
+// ended is what a move that stopped returns.
+func (r *run) ended(ctx context.Context) error {
+	if err := r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil); err != nil {
+		r.heed(err)
+	}
+	if ctx.Err() != nil && r.core.Record.Reason.Kind == problem.Outside {
+		return fmt.Errorf("hand over %s: interrupted; what it had closed is open again: %w", r.move.From.Name, ctx.Err())
+	}
+	return failure(r.core.Record.Reason)
+}
+
+// unfinished is what a move returns that could not put everything back.
+func (r *run) unfinished(ctx context.Context) error {
+	reason := *r.core.Record.Reason
+	reason.Notes = append(slices.Clone(reason.Notes), fmt.Sprintf("not all could be put back: %v. When the cluster and AWS answer again: drover restore", r.lastErr))
+	return errors.Join(failure(&reason), ctx.Err())
+}
+
+// failure is a reason as an error.
+func failure(r *Reason) error {
+	return &problem.Error{Kind: r.Kind, Op: r.Op, Err: errors.New(strings.TrimSpace(r.Why)), Fix: r.Fix, Notes: r.Notes}
+}
