@@ -51,6 +51,10 @@ const (
 	canarySoak = 5 * time.Second
 	waveTime   = 3 * time.Second
 
+	// canaryPatience is how long the first wave waits for a pod that ends; one
+	// with a long grace period holds up nobody else.
+	canaryPatience = 30 * time.Second
+
 	// deadAfter is how long a kubelet must have been silent for its node to count
 	// as dead: Kubernetes' own patience before it evicts from it.
 	deadAfter = 5 * time.Minute
@@ -442,8 +446,8 @@ func (m *Move) node(name string) bool {
 	*m.Record.Nodes[name] = d.Record
 	m.actions = append(m.actions, d.Actions...)
 	delete(m.dueNodes, name)
-	if !d.Again.IsZero() {
-		m.dueNodes[name] = d.Again
+	if at := m.againBy(d.Actions, d.Again); !at.IsZero() {
+		m.dueNodes[name] = at
 	}
 	return d.Record.State != NodeOpen
 }
@@ -560,9 +564,24 @@ func (m *Move) note(key string, d Decision) {
 		delete(m.under, key)
 	}
 	delete(m.dueWorkloads, key)
-	if !d.Again.IsZero() {
-		m.dueWorkloads[key] = d.Again
+	if at := m.againBy(d.Actions, d.Again); !at.IsZero() {
+		m.dueWorkloads[key] = at
 	}
+}
+
+// askAgain is the pause before what was asked for is asked for again, if
+// nothing was seen to come of it: the call may have been lost.
+const askAgain = 2 * time.Second
+
+// againBy is when to decide again at the latest.
+func (m *Move) againBy(actions []Action, at time.Time) time.Time {
+	soon := m.view.Now.Add(askAgain)
+	for _, a := range actions {
+		if _, waits := a.(Wait); !waits && (at.IsZero() || soon.Before(at)) {
+			return soon
+		}
+	}
+	return at
 }
 
 func set(of map[string]bool, key string, is bool) {
@@ -615,7 +634,7 @@ func (m *Move) room(key string) int {
 // can be asked, every node counts.
 func (m *Move) reached(node string, s *Service) bool {
 	n, known := m.view.Nodes[node], false
-	if n == nil {
+	if r := m.Record.Nodes[node]; n == nil || m.Record.Phase != Stop && (n.excluded() || r != nil && r.asked) {
 		return false
 	}
 	for _, host := range s.Hosts {
@@ -881,7 +900,8 @@ func (m *Move) busy() bool {
 				continue
 			}
 			w := m.Record.Workloads[p.owner()]
-			if w == nil || w.State == WorkloadSurging || p.Deleting && m.view.Now.Before(p.GoneBy) {
+			toldAt := p.GoneBy.Add(-p.Grace)
+			if w == nil || w.State == WorkloadSurging || p.Deleting && m.view.Now.Before(toldAt.Add(canaryPatience)) {
 				return true
 			}
 		}

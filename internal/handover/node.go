@@ -169,6 +169,7 @@ func (n *station) excluded() bool {
 		n.stuck("hold", patience, fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
 		return false
 	}
+	n.r.asked = true
 	n.act(ChangeNode{Node: n.Name, What: "exclude", Patch: Patch{
 		Labels:      map[string]*string{excludeLabel: ptr("true")},
 		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},

@@ -3,6 +3,7 @@ package handover
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // order moves what cannot be replaced before it goes, by the Eviction API: pods
@@ -21,6 +22,11 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
 		return false
 	}
+	if q := h.young(); q != nil {
+		h.wait("%s: pod %s is Ready, and not everybody sends to it yet", h.Key, q.Name)
+		h.again(time.Second)
+		return false
+	}
 	if !p.Ready && pr.how != Gap {
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(": ", p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
@@ -36,6 +42,17 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	}
 	h.evict(p)
 	return false
+}
+
+// young is a pod that became Ready so lately that some may not send to it yet:
+// until they do, the next one must not go.
+func (h *herd) young() *Pod {
+	for _, p := range h.Pods {
+		if p.Ready && p.selected() && !p.Deleting && h.now.Sub(p.ReadySince) < h.View.settle(p, h.Settle) {
+			return p
+		}
+	}
+	return nil
 }
 
 // alone: the pod is the only one that serves a Service.

@@ -73,6 +73,7 @@ type NodeRecord struct {
 	Since    time.Time `json:"since"`             // when the state began
 	Excluded time.Time `json:"excluded,omitzero"` // since when it was seen kept out of load balancers
 	Why      string    `json:"why,omitempty"`     // why it cannot be emptied
+	asked    bool      // to leave its load balancers: from then on nothing on it counts as reached through them
 	mark     mark
 
 	// Released are its DaemonSets' pods that were taken out of their Services, by UID.

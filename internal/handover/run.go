@@ -222,6 +222,7 @@ type run struct {
 	refused map[string]Refused // evictions, by pod UID
 	denied  []denial           // of this turn
 	failing time.Time          // since when every call has failed; zero: the last one did not
+	failed  time.Time          // the last one that did
 	awsOff  time.Time          // since when AWS has not answered
 	lastErr error
 	copied  time.Time
@@ -306,15 +307,15 @@ func (r *run) begin(ctx context.Context) error {
 		// a stopped move: what it remembers of objects outlives marks that were lost
 		defer func() { r.core.inherit(rec) }()
 	}
-	o, err := r.observe(ctx, nil)
+	o, err := r.firstLook(ctx)
 	if err != nil {
-		return fmt.Errorf("inspect %s: %w", r.move.From.Name, err)
+		return err
 	}
 	rec := newRecord(r.move.From.Name, r.move.Keep, o.View.Now)
 	r.core = NewMove(rec, r.Options)
 	if r.reopenSpared(ctx, o) {
-		if o, err = r.observe(ctx, nil); err != nil {
-			return fmt.Errorf("inspect %s: %w", r.move.From.Name, err)
+		if o, err = r.firstLook(ctx); err != nil {
+			return err
 		}
 	}
 	r.core.Begin(o)
@@ -328,6 +329,23 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.core.to(Ready)
 	return nil
+}
+
+// firstLook asks again until AWS answers, as long as an outage may last.
+func (r *run) firstLook(ctx context.Context) (Observed, error) {
+	began := time.Now()
+	for {
+		r.aws.at = time.Time{}
+		o, err := r.observe(ctx, nil)
+		if err == nil || ctx.Err() != nil || time.Since(began) >= outage {
+			return o, wrap(err, "inspect "+r.move.From.Name)
+		}
+		r.say("trying again: " + err.Error())
+		select {
+		case <-ctx.Done():
+		case <-time.After(reread):
+		}
+	}
 }
 
 // judge refuses to begin if something cannot be moved, or parks it if the user
@@ -409,7 +427,7 @@ func (r *run) stopping(ctx context.Context) *Reason {
 	switch {
 	case ctx.Err() != nil:
 		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: "it was interrupted", Fix: "run the same command again: it continues"}
-	case !r.failing.IsZero() && time.Since(r.failing) >= outage:
+	case !r.failing.IsZero() && r.failed.Sub(r.failing) >= outage:
 		return r.out("nothing answers any more", r.lastErr)
 	case !r.awsOff.IsZero() && time.Since(r.awsOff) >= outage:
 		return r.out("AWS does not answer any more", r.aws.err)
@@ -720,8 +738,9 @@ func (r *run) report(a Action, err error) {
 		r.refuse(a, *refusal)
 	default:
 		r.lastErr = fmt.Errorf("%s: %w", a, err)
+		r.failed = time.Now()
 		if r.failing.IsZero() {
-			r.failing = time.Now()
+			r.failing = r.failed
 		}
 	}
 }

@@ -294,7 +294,7 @@ func (h *herd) restore() {
 	for _, p := range h.beside {
 		_, local := h.lastOnNode(p)
 		switch {
-		case !h.missed(p) && !local && h.r.Denied[verbTakeOut] == "" && !late:
+		case !h.missed(p) && !local && h.promised(p).how == SurgeFirst:
 			h.takeOut(p)
 		case late || local:
 			h.giveBack(p)

@@ -144,11 +144,12 @@ type herd struct {
 	owned  int    // in the workload, wherever they run, and not ending
 
 	serving map[string]int // pods that serve, by path of traffic
+	own     map[string]int // … and are in the workload
 	waits   []string
 }
 
 func newHerd(c Case, r WorkloadRecord) *herd {
-	h := &herd{Case: c, now: c.View.Now, serving: map[string]int{}}
+	h := &herd{Case: c, now: c.View.Now, serving: map[string]int{}, own: map[string]int{}}
 	h.d.Record = r
 	h.r = &h.d.Record
 	h.r.Floors, h.r.Denied, h.r.Released = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released)
@@ -191,8 +192,12 @@ func (h *herd) sort(p *Pod) {
 		}
 	}
 	for _, path := range h.paths(p) {
-		if h.serves(p, path) {
-			h.serving[path]++
+		if !h.serves(p, path) {
+			continue
+		}
+		h.serving[path]++
+		if !released {
+			h.own[path]++
 		}
 	}
 }
@@ -227,10 +232,10 @@ func (h *herd) serves(p *Pod, path string) bool {
 	return path == ""
 }
 
-// raiseFloors keeps for each path the most pods that were seen serving, as far
-// as the workload wants them: that many it can have.
+// raiseFloors keeps for each path the most of its own pods that were seen
+// serving, as far as the workload wants them: that many it can have.
 func (h *herd) raiseFloors() {
-	for path, n := range h.serving {
+	for path, n := range h.own {
 		if n = min(n, h.w.Wants); n > h.r.Floors[path] {
 			if h.r.Floors == nil {
 				h.r.Floors = map[string]int{}

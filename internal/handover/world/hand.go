@@ -1,0 +1,149 @@
+package world
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// Hand is what a person, or another controller, does to a world.
+type Hand struct{ w *World }
+
+// Kill makes a node's kubelet, and all that runs there, silent.
+func (h *Hand) Kill(name string) {
+	n := h.w.nodes[name]
+	n.deadSince, n.Ready, n.ReadySince = h.w.now(), false, h.w.now()
+}
+
+// Remove takes a node away as if its instance had been ended.
+func (h *Hand) Remove(name string) { delete(h.w.nodes, name) }
+
+// Break makes the i-th pod of an app never Ready again.
+func (h *Hand) Break(app string, i int) { h.pods(app)[i].broken = true }
+
+// Stick puts a finalizer on the i-th pod of an app; Free clears all of them.
+func (h *Hand) Stick(app string, i int) {
+	p := h.pods(app)[i]
+	p.stuck, p.Finalizers = true, []string{"example.com/deregister"}
+}
+
+func (h *Hand) Free() {
+	for _, p := range h.w.pods {
+		p.stuck, p.Finalizers = false, nil
+	}
+}
+
+// End deletes the i-th pod of an app.
+func (h *Hand) End(app string, i int) { h.w.tell(h.pods(app)[i]) }
+
+func (h *Hand) pods(app string) []*pod {
+	return slices.DeleteFunc(h.w.sorted(), func(p *pod) bool { return p.app.Name != app })
+}
+
+// Forgive takes the world as it is now for the one that must not get worse.
+func (h *Hand) Forgive() {
+	for _, a := range h.w.apps {
+		a.start = h.w.serving(a)
+	}
+	h.w.broken = nil
+}
+
+// Scale is what an autoscaler does.
+func (h *Hand) Scale(app string, n int) {
+	for _, a := range h.w.apps {
+		if a.Name == app {
+			a.Replicas, a.scaled = n, true
+		}
+	}
+}
+
+// Down makes AWS or the API server answer nothing.
+func (h *Hand) Down(aws, api bool) { h.w.awsDown, h.w.apiDown = aws, api }
+
+// Uncordon opens every old node, and Unmark removes the marks of a move.
+func (h *Hand) Uncordon() {
+	for _, n := range h.w.nodes {
+		n.Cordoned = false
+	}
+}
+
+func (h *Hand) Unmark() {
+	for _, n := range h.w.nodes {
+		n.Before = ""
+	}
+	for _, g := range h.w.groups {
+		g.Tags = map[string]string{}
+	}
+}
+
+// On are the names of an app's pods on the nodes of a group that are not ending.
+func (h *Hand) On(group, app string) []string {
+	var names []string
+	for _, p := range h.pods(app) {
+		if n := h.w.nodes[p.Node]; n != nil && n.Group == group && !p.Deleting && !p.Finished {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// Ready is how many pods of an app are Ready.
+func (h *Hand) Ready(app string) int {
+	n := 0
+	for _, p := range h.pods(app) {
+		if p.Ready && !p.Deleting {
+			n++
+		}
+	}
+	return n
+}
+
+// Evictions is how many pods were evicted.
+func (h *Hand) Evictions() int { return h.w.moved }
+
+// Left is all that a move has left closed, held or marked, on nodes and groups
+// that are still there.
+func (h *Hand) Left() []string {
+	var left []string
+	add := func(is bool, format string, args ...any) {
+		if is {
+			left = append(left, fmt.Sprintf(format, args...))
+		}
+	}
+	for name, n := range h.w.nodes {
+		add(n.Cordoned, "node %s is cordoned", name)
+		add(n.Exclude != nil, "node %s is excluded", name)
+		add(n.Leaving, "node %s is tainted", name)
+		add(n.Before != "", "node %s carries a record", name)
+	}
+	for name, g := range h.w.groups {
+		add(len(g.Suspended) > 0, "group %s: %v suspended", name, g.Suspended)
+		add(len(g.Tags) > 0, "group %s: tags %v", name, g.Tags)
+		add(g.Min != len(g.Instances), "group %s: min %d of %d", name, g.Min, len(g.Instances))
+	}
+	for _, p := range h.w.sorted() {
+		add(p.Released != "", "pod %s is released: %s", p.Name, p.Released)
+		add(p.Sentinel, "a sentinel stands on %s", p.Node)
+	}
+	for group := range h.w.records {
+		left = append(left, "record of "+group)
+	}
+	slices.SortFunc(left, strings.Compare)
+	return left
+}
+
+// Nodes are the names of a group's nodes.
+func (h *Hand) Nodes(group string) []string {
+	var names []string
+	for name, n := range h.w.nodes {
+		if n.Group == group {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+var _ handover.Cluster = (*World)(nil)

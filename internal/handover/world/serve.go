@@ -1,0 +1,458 @@
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+var (
+	_ handover.Scaling   = (*World)(nil)
+	_ handover.Balancers = (*World)(nil)
+)
+
+var errFault = errors.New("connection reset by peer")
+
+// call does something, unless the call is lost; its answer may be lost too.
+func (w *World) call(down *bool, do func() error) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if *down || w.Faults > 0 && w.rng.IntN(w.Faults) == 0 {
+		return errFault
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	if w.Faults > 0 && w.rng.IntN(w.Faults) == 0 {
+		return errFault
+	}
+	return nil
+}
+
+// snap keeps the pods as they are now, for views that are old.
+func (w *World) snap() {
+	now := map[string]*handover.Pod{}
+	for uid, p := range w.pods {
+		pod := p.Pod
+		pod.Labels = maps.Clone(p.Labels)
+		now[uid] = &pod
+	}
+	w.shown = append(w.shown, now)
+	if len(w.shown) > w.Stale+1 {
+		w.shown = w.shown[len(w.shown)-w.Stale-1:]
+	}
+}
+
+// View shows the pods of some ticks ago, and all else as it is.
+func (w *World) View() (*handover.View, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.view
+	v.Now = w.now()
+	for _, n := range w.nodes {
+		if have := v.Nodes[n.Name]; have == nil || !reflect.DeepEqual(*have, n.Node) {
+			copied := n.Node
+			v.PutNode(&copied)
+		}
+	}
+	for name := range v.Nodes {
+		if w.nodes[name] == nil {
+			v.DropNode(name)
+		}
+	}
+	w.viewPods(v)
+	for _, a := range w.apps {
+		w.viewApp(v, a)
+	}
+	return v, nil
+}
+
+func (w *World) viewPods(v *handover.View) {
+	if len(w.shown) == 0 {
+		w.snap()
+	}
+	seen := w.shown[w.rng.IntN(len(w.shown))]
+	for uid, p := range seen {
+		if have := v.Pods[uid]; have == nil || !reflect.DeepEqual(have, p) {
+			v.PutPod(p)
+		}
+	}
+	for uid := range v.Pods {
+		if seen[uid] == nil {
+			v.DropPod(uid)
+		}
+	}
+}
+
+func (w *World) viewApp(v *handover.View, a *App) {
+	load := handover.Workload{
+		Kind: a.kind(), API: "apps/v1", Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
+		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.kind() == "Job",
+	}
+	if a.Rolling || a.Paused {
+		load.Rolling = "1 of 3 pods are new"
+	}
+	if a.kind() == "Deployment" || a.kind() == "Rollout" {
+		load.Holder = &handover.Owner{API: "apps/v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
+	}
+	if have := v.Workloads[load.Key()]; have == nil || !reflect.DeepEqual(*have, load) {
+		v.PutWorkload(&load)
+	}
+	if !a.NoService {
+		s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.Local}
+		if a.Local {
+			s.Hosts = []string{a.Name + ".elb"}
+		}
+		if a.Ingress > 0 {
+			s.Ingress = a.Name
+		}
+		if have := v.Services[s.Key()]; have == nil || !reflect.DeepEqual(*have, s) {
+			v.PutService(&s)
+		}
+	}
+	for i := range 1 + a.Budgets {
+		if a.Budget == 0 {
+			break
+		}
+		b := w.budget(a)
+		b.Name = fmt.Sprintf("%s-%d", a.Name, i)
+		if have := v.Budgets[b.Key()]; have == nil || !reflect.DeepEqual(*have, b) {
+			v.PutBudget(&b)
+		}
+	}
+}
+
+// budget counts what a disruption budget of the app counts: all pods that it
+// selects, and as many as their controllers want.
+func (w *World) budget(a *App) handover.Budget {
+	b := handover.Budget{Namespace: "apps", Desired: a.Budget, Expected: a.Replicas, Seen: true, Keys: []string{"app"}}
+	for _, p := range w.pods {
+		if p.app == a && p.Ready && !p.Deleting && len(p.Budgets) > 0 {
+			b.Healthy++
+		}
+	}
+	b.Allowed = max(0, b.Healthy-b.Desired)
+	return b
+}
+
+// Changed, Close, Place and Rehearse are the rest of handover.Cluster's reads.
+func (w *World) Changed() <-chan struct{} { return w.changed }
+func (w *World) Close()                   {}
+
+// Place says that there is room outside, unless every other node is gone.
+func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref) ([]handover.Placement, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var where []handover.Placement
+	for _, p := range pods {
+		at := handover.Placement{Pod: p, Why: fmt.Sprintf("0/%d nodes are available", len(w.nodes))}
+		for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+			if !slices.Contains(leaving, name) && w.nodes[name].deadSince.IsZero() {
+				at.Node, at.Why = name, ""
+			}
+		}
+		where = append(where, at)
+	}
+	return where, nil
+}
+
+// Rehearse asks the app's policies.
+func (w *World) Rehearse(_ context.Context, r handover.Rehearsal) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	p := w.pods[r.Pod.UID]
+	switch {
+	case p == nil:
+		return nil
+	case r.Create:
+		return denied(p.app, "create")
+	case r.Evict:
+		return denied(p.app, "evict")
+	}
+	return patchDenied(p.app, *r.Patch)
+}
+
+func denied(a *App, what string) error {
+	if slices.Contains(a.Denies, what) {
+		return &handover.Refusal{Why: "policy no-" + what + " forbids it"}
+	}
+	return nil
+}
+
+func patchDenied(a *App, p handover.Patch) error {
+	if len(p.Labels) > 0 {
+		if err := denied(a, "labels"); err != nil {
+			return err
+		}
+	}
+	if p.Owner != nil {
+		return denied(a, "owner")
+	}
+	return nil
+}
+
+// PatchNode changes a node.
+func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) error {
+	return w.call(&w.apiDown, func() error {
+		n := w.nodes[name]
+		if n == nil {
+			return nil
+		}
+		if value, ok := p.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]; ok {
+			n.Exclude = value
+		}
+		if value, ok := p.Annotations[handover.BeforeAnnotation]; ok {
+			n.Before = text(value)
+		}
+		if p.Unschedulable != nil {
+			n.Cordoned = *p.Unschedulable
+		}
+		if p.Leaving != nil {
+			n.Leaving = *p.Leaving
+		}
+		return nil
+	})
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// PatchPod changes a pod.
+func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch) error {
+	return w.call(&w.apiDown, func() error {
+		p := w.pods[r.UID]
+		if p == nil {
+			return nil
+		}
+		if err := patchDenied(p.app, patch); err != nil {
+			return err
+		}
+		p.Labels = maps.Clone(p.Labels)
+		for key, value := range patch.Labels {
+			if value == nil {
+				delete(p.Labels, key)
+			} else {
+				p.Labels[key] = *value
+			}
+		}
+		if value, ok := patch.Annotations[handover.ReleasedAnnotation]; ok {
+			p.Released = text(value)
+		}
+		if value, ok := patch.Annotations[handover.CostAnnotation]; ok {
+			p.Cost = value
+		}
+		if patch.Owner != nil {
+			p.Owner = patch.Owner
+		}
+		return nil
+	})
+}
+
+// Evict is the Eviction API.
+func (w *World) Evict(_ context.Context, r handover.Ref) error {
+	return w.call(&w.apiDown, func() error {
+		p := w.pods[r.UID]
+		if p == nil || p.Deleting {
+			return nil
+		}
+		if err := denied(p.app, "evict"); err != nil {
+			return err
+		}
+		if p.app.Busy > 0 {
+			if p.app.evictable.IsZero() {
+				p.app.evictable = w.now().Add(p.app.Busy)
+			}
+			if w.now().Before(p.app.evictable) {
+				return &handover.Refusal{Why: "webhook: the machine is being moved", Passing: true}
+			}
+			p.app.evictable = time.Time{}
+		}
+		switch b := w.budget(p.app); {
+		case len(p.Budgets) > 1:
+			return &handover.Refusal{Budget: p.Budgets[0], Why: "This pod has more than one PodDisruptionBudget", Passing: true}
+		case len(p.Budgets) == 1 && p.Ready && b.Healthy-1 < b.Desired, len(p.Budgets) == 1 && !p.Ready && b.Healthy < b.Desired:
+			return &handover.Refusal{Budget: p.Budgets[0], Why: fmt.Sprintf("PodDisruptionBudget %s needs %d healthy pods and has %d currently", p.Budgets[0], b.Desired, b.Healthy), Passing: true}
+		}
+		if w.checking && p.app.nature() == handover.Runs && !p.Finished {
+			w.fail("pod %s of a Job was evicted while it worked", p.Name)
+		}
+		w.moved++
+		p.Evicted = true
+		w.tell(p)
+		return nil
+	})
+}
+
+// TouchBudget does nothing: the model's budgets are always counted anew.
+func (w *World) TouchBudget(context.Context, string, string) error { return nil }
+
+// Guard puts a sentinel on a node.
+func (w *World) Guard(_ context.Context, name string, _ []handover.Repelled) error {
+	return w.call(&w.apiDown, func() error {
+		uid := "sentinel-" + name
+		w.pods[uid] = &pod{app: &App{NoService: true}, Pod: handover.Pod{
+			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Created: w.now()}}
+		return nil
+	})
+}
+
+// Unguard takes it away.
+func (w *World) Unguard(_ context.Context, name string) error {
+	return w.call(&w.apiDown, func() error { delete(w.pods, "sentinel-"+name); return nil })
+}
+
+// DeleteNode removes a node.
+func (w *World) DeleteNode(_ context.Context, name string) error {
+	return w.call(&w.apiDown, func() error { delete(w.nodes, name); return nil })
+}
+
+// SaveRecord and Records keep the records of moves.
+func (w *World) SaveRecord(_ context.Context, group string, record []byte) error {
+	return w.call(&w.apiDown, func() error {
+		if record == nil {
+			delete(w.records, group)
+		} else {
+			w.records[group] = record
+		}
+		return nil
+	})
+}
+
+func (w *World) Records(context.Context) (map[string][]byte, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.records), nil
+}
+
+// Group reads an Auto Scaling group.
+func (w *World) Group(_ context.Context, name string) (g handover.Group, err error) {
+	err = w.call(&w.awsDown, func() error {
+		have := w.groups[name]
+		if have == nil {
+			return handover.ErrNotFound
+		}
+		g = *have
+		g.Tags, g.Suspended, g.Instances = maps.Clone(g.Tags), slices.Clone(g.Suspended), slices.Clone(g.Instances)
+		return nil
+	})
+	return g, err
+}
+
+// States of instances.
+func (w *World) States(_ context.Context, ids []string) (map[string]string, error) {
+	states := map[string]string{}
+	err := w.call(&w.awsDown, func() error {
+		for _, id := range ids {
+			states[id] = "terminated"
+			if !w.instanceGone(id) {
+				states[id] = "running"
+			}
+		}
+		return nil
+	})
+	return states, err
+}
+
+func (w *World) change(name string, do func(*handover.Group)) error {
+	return w.call(&w.awsDown, func() error {
+		g := w.groups[name]
+		if g == nil {
+			return handover.ErrNotFound
+		}
+		do(g)
+		return nil
+	})
+}
+
+// Suspend, Resume, SetMin, Tag and Untag change a group.
+func (w *World) Suspend(_ context.Context, group string, processes []string) error {
+	return w.change(group, func(g *handover.Group) {
+		for _, p := range processes {
+			if !slices.Contains(g.Suspended, p) {
+				g.Suspended = append(g.Suspended, p)
+			}
+		}
+	})
+}
+
+func (w *World) Resume(_ context.Context, group string, processes []string) error {
+	return w.change(group, func(g *handover.Group) {
+		g.Suspended = slices.DeleteFunc(g.Suspended, func(p string) bool { return slices.Contains(processes, p) })
+	})
+}
+
+func (w *World) SetMin(_ context.Context, group string, n int) error {
+	return w.change(group, func(g *handover.Group) { g.Min = n })
+}
+
+func (w *World) Tag(_ context.Context, group string, tags map[string]string) error {
+	return w.change(group, func(g *handover.Group) { maps.Copy(g.Tags, tags) })
+}
+
+func (w *World) Untag(_ context.Context, group string, keys []string) error {
+	return w.change(group, func(g *handover.Group) {
+		for _, k := range keys {
+			delete(g.Tags, k)
+		}
+	})
+}
+
+// Terminate ends an instance; its pods and connections go with it.
+func (w *World) Terminate(_ context.Context, group, instance string) error {
+	return w.change(group, func(g *handover.Group) {
+		before := len(g.Instances)
+		g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
+		g.Desired -= before - len(g.Instances)
+		maps.DeleteFunc(w.nodes, func(_ string, n *node) bool { return n.Instance == instance })
+	})
+}
+
+// Balancers answers for every load balancer that it is asked about.
+func (w *World) Balancers(_ context.Context, instances, known []string) ([]handover.Balancer, error) {
+	var all []handover.Balancer
+	err := w.call(&w.awsDown, func() error {
+		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
+			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.draining}
+			concerns := slices.Contains(known, name)
+			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
+				t := w.targets[name][id]
+				state := handover.InService
+				switch {
+				case !t.until.IsZero():
+					state = handover.Draining
+				case w.now().Before(t.since):
+					state = handover.OutOfService
+				}
+				concerns = concerns || slices.Contains(instances, id)
+				b.Targets = append(b.Targets, handover.Target{Instance: id, State: state})
+			}
+			if concerns {
+				all = append(all, b)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// String tells a world in one line, for a failed test.
+func (w *World) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var b strings.Builder
+	for _, p := range w.sorted() {
+		fmt.Fprintf(&b, "%s@%s ready=%t deleting=%t released=%t %s\n", p.Name, p.Node, p.Ready, p.Deleting, p.Released != "", p.Trouble)
+	}
+	return b.String()
+}

@@ -1,0 +1,589 @@
+// Package world is a cluster as a model: controllers, a scheduler, EndpointSlices
+// and the proxies that lag behind them, disruption budgets, Auto Scaling groups
+// and load balancers, as far as a hand-over has to do with them. It stands
+// behind the interfaces that package handover asks for (Cluster, Scaling,
+// Balancers), lets time pass, and knows what must never happen: Broken lists
+// what did.
+//
+// Time is time.Now, so that a test in a testing/synctest bubble lets hours pass
+// in milliseconds. New sets a world up and Run lets it live until the context ends.
+package world
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// The groups of every world: Old is handed over, New takes its pods.
+const (
+	Old = "web-2f9a6d1"
+	New = "web-7c1e04b"
+)
+
+// tick is how finely time passes.
+const tick = 500 * time.Millisecond
+
+// lag is how far proxies are behind EndpointSlices.
+const lag = 2 * time.Second
+
+// App is one workload with a Service of its own and perhaps a budget, in
+// namespace apps. Its pods carry the labels app and, if they are a ReplicaSet's,
+// pod-template-hash.
+type App struct {
+	Name      string
+	Kind      string // Deployment, ReplicaSet, StatefulSet, Job, Rollout, Cluster …; empty: Deployment
+	Replicas  int
+	Surge     int           // of its strategy
+	Ready     time.Duration // how long a pod takes to become Ready; 0: 1 to 4 s
+	Grace     time.Duration // how long a pod takes to end; 0: 3 s
+	PreStop   time.Duration // it goes on serving for so long after it was told to end
+	Budget    int           // minAvailable; 0: no budget
+	Budgets   int           // further budgets of the same kind
+	NoService bool
+	Local     bool          // externalTrafficPolicy Local behind a load balancer of its own
+	Ingress   time.Duration // an ingress controller sends to its pods, so far behind
+
+	NewNeverReady bool // pods made after the set-up never become Ready
+	Leader        bool // only the oldest pod is Ready
+	Tolerates     bool // its pods may start on cordoned nodes
+	SelectsHash   bool // its Service selects by pod-template-hash
+	Rolling       bool // its rollout never completes
+	Paused        bool
+	Keep          bool          // annotated karpenter.sh/do-not-disrupt
+	AcceptGap     bool          // annotated drover.dev/accept-gap
+	Work          time.Duration // a Job's: how long its pods run
+	Denies        []string      // calls that a policy refuses: labels, owner, evict, create
+	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
+
+	start     map[string]int // serving pods by path when the world was set up
+	evictable time.Time
+	scaled    bool // by hand: its controller ends pods as it likes
+}
+
+func (a *App) key() string { return strings.ToLower(a.kind()) + "/apps/" + a.Name }
+
+func (a *App) kind() string {
+	if a.Kind == "" {
+		return "Deployment"
+	}
+	return a.Kind
+}
+
+func (a *App) nature() handover.Nature {
+	switch a.kind() {
+	case "Deployment", "ReplicaSet", "Rollout", "ReplicationController":
+		return handover.Replicated
+	case "StatefulSet":
+		return handover.Ordered
+	case "Job":
+		return handover.Runs
+	}
+	return handover.Operated
+}
+
+// World is a cluster under way.
+type World struct {
+	// Skew is how far the API server's clock is ahead of the runner's. Stale is
+	// how many ticks a view may be old. Faults is one in how many calls fails,
+	// before or after it took effect; 0: none.
+	Skew   time.Duration
+	Stale  int
+	Faults int
+
+	mu       sync.Mutex
+	rng      *rand.Rand
+	began    time.Time
+	nodes    map[string]*node
+	pods     map[string]*pod
+	apps     []*App
+	groups   map[string]*handover.Group
+	targets  map[string]map[string]*target // load balancer -> instance
+	draining time.Duration
+	awsDown  bool
+	apiDown  bool
+	records  map[string][]byte
+	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
+	view     *handover.View
+	shown    []map[string]*handover.Pod
+	serial   int
+	checking bool
+	broken   []string
+	moved    int // evictions
+	changed  chan struct{}
+}
+
+type node struct {
+	handover.Node
+	deadSince time.Time
+}
+
+type pod struct {
+	handover.Pod
+	app    *App
+	ready  time.Time // becomes Ready
+	until  time.Time // a Job's: ends by itself
+	stuck  bool      // a finalizer keeps it
+	broken bool      // it never becomes Ready again
+	told   time.Time // to end
+}
+
+type target struct {
+	since time.Time // in service
+	until time.Time // drained; zero: registered
+}
+
+// Balanced is the load balancer of every world; one with local traffic is named after its app.
+const Balanced = "lb"
+
+// NewWorld has old nodes with every pod on them, and as many new ones. It must be
+// run by Run; Settle lets it stand for a while first.
+func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
+	w := &World{
+		Skew: skew, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
+		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, draining: 20 * time.Second,
+		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1),
+	}
+	for _, name := range []string{Old, New} {
+		g := &handover.Group{Name: name, Min: nodes, Max: 2 * nodes, Desired: nodes, Tags: map[string]string{}}
+		w.groups[name] = g
+		for i := range nodes {
+			n := &node{Node: handover.Node{
+				Name: fmt.Sprintf("%s-%02d", name[:5], i), Group: name, Instance: fmt.Sprintf("i-%s%02d", name[4:], i), Created: w.began.Add(-time.Hour),
+				Ready: true, ReadySince: w.began.Add(skew), Initialized: true, CPU: 8000, Memory: 32 << 30, MaxPods: 50,
+			}}
+			n.Cordoned = name == New
+			w.nodes[n.Name] = n
+			g.Instances = append(g.Instances, handover.Instance{ID: n.Instance, Lifecycle: "InService"})
+			w.targets[Balanced][n.Instance] = &target{}
+		}
+	}
+	for _, a := range apps {
+		if a.Local {
+			w.targets[a.Name] = map[string]*target{}
+		}
+	}
+	return w
+}
+
+// Settle lets the world stand for a while, opens the new nodes, and from then on
+// looks out for what must never happen.
+func (w *World) Settle(d time.Duration) {
+	for range int(d / tick) {
+		time.Sleep(tick)
+		w.step()
+	}
+	w.mu.Lock()
+	for _, n := range w.nodes {
+		n.Cordoned = false
+	}
+	for _, a := range w.apps {
+		a.start = w.serving(a)
+	}
+	w.checking = true
+	w.mu.Unlock()
+}
+
+// Run lets time pass until ctx ends.
+func (w *World) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		time.Sleep(tick)
+		w.step()
+	}
+}
+
+// Broken is what must never happen, and did.
+func (w *World) Broken() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.broken)
+}
+
+// With changes the world by hand.
+func (w *World) With(change func(*Hand)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change(&Hand{w})
+}
+
+func (w *World) now() time.Time { return time.Now().Add(w.Skew) }
+
+// step is one tick: every controller does its part once.
+func (w *World) step() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.bury()
+	for _, a := range w.apps {
+		w.replicate(a)
+	}
+	for _, p := range w.sorted() {
+		w.live(p)
+	}
+	w.endpoints()
+	w.balance()
+	w.snap()
+	w.check()
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (w *World) sorted() []*pod {
+	return slices.SortedFunc(maps.Values(w.pods), func(a, b *pod) int { return strings.Compare(a.UID, b.UID) })
+}
+
+// bury removes pods whose time is over, unless their kubelet is silent.
+func (w *World) bury() {
+	for uid, p := range w.pods {
+		n := w.nodes[p.Node]
+		switch {
+		case p.Node != "" && n == nil:
+			delete(w.pods, uid) // the pod garbage collector
+		case p.stuck || n != nil && !n.deadSince.IsZero():
+		case p.Deleting && !w.now().Before(p.told.Add(w.takes(p))):
+			delete(w.pods, uid)
+		}
+	}
+}
+
+func (w *World) takes(p *pod) time.Duration {
+	if p.app.Grace > 0 {
+		return p.app.Grace + p.app.PreStop
+	}
+	return 3*time.Second + p.app.PreStop
+}
+
+// replicate is the controller of an app.
+func (w *World) replicate(a *App) {
+	var mine, names []*pod
+	for _, p := range w.sorted() {
+		if p.app != a || p.Finished {
+			continue
+		}
+		names = append(names, p)
+		w.claim(p)
+		if !p.Deleting && p.Workload != "" && !w.elsewhere(p) {
+			mine = append(mine, p)
+		}
+	}
+	if a.nature() == handover.Ordered || a.nature() == handover.Operated {
+		for i := range a.Replicas {
+			name := fmt.Sprintf("%s-%d", a.Name, i)
+			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) {
+				w.spawn(a, name)
+			}
+		}
+		return
+	}
+	if a.nature() == handover.Runs && w.checking {
+		return // its pods were made once
+	}
+	for range a.Replicas - len(mine) {
+		w.serial++
+		w.spawn(a, fmt.Sprintf("%s-%d", a.Name, w.serial))
+	}
+	slices.SortStableFunc(mine, func(p, q *pod) int {
+		return rank(p) - rank(q)
+	})
+	for _, p := range mine[:max(0, len(mine)-a.Replicas)] {
+		w.tell(p)
+	}
+}
+
+// rank is a ReplicaSet's: what goes first is not scheduled, not Ready, cheap, young.
+func rank(p *pod) int {
+	r := 0
+	if p.Node != "" {
+		r += 1000
+	}
+	if p.Ready {
+		r += 500
+	}
+	if p.Cost != nil {
+		r += 100
+	}
+	return r
+}
+
+// elsewhere: another object controls the pod, so its ReplicaSet passes it over.
+func (w *World) elsewhere(p *pod) bool {
+	return p.Owner != nil && p.Owner.Kind != "ReplicaSet" && p.app.nature() == handover.Replicated && p.app.kind() != "ReplicationController"
+}
+
+// claim adopts pods that fit and lets go of those that do not.
+func (w *World) claim(p *pod) {
+	a := p.app
+	if a.nature() != handover.Replicated {
+		p.Workload = a.key()
+		return
+	}
+	fits := p.Labels["app"] == a.Name && p.Labels["pod-template-hash"] == "abc"
+	switch {
+	case w.elsewhere(p):
+		p.Workload = a.key()
+	case fits:
+		p.Workload, p.Owner = a.key(), w.set(a)
+	default:
+		p.Workload, p.Owner = "", nil
+	}
+}
+
+func (w *World) set(a *App) *handover.Owner {
+	return &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: a.Name + "-abc", UID: a.Name + "-abc"}
+}
+
+func (w *World) spawn(a *App, name string) {
+	w.serial++
+	p := &pod{app: a, Pod: handover.Pod{
+		Ref:      handover.Ref{Namespace: "apps", Name: name, UID: fmt.Sprintf("uid-%04d", w.serial)},
+		Workload: a.key(), Labels: map[string]string{"app": a.Name}, Created: w.now(), ReadySince: w.now(), Grace: max(30*time.Second, a.Grace),
+		Probe: true, CPU: 100, Memory: 1 << 20, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop,
+	}}
+	if a.Budgets > 0 {
+		p.Labels["tier"] = "front"
+	}
+	if a.Keep {
+		p.Keep = "karpenter.sh/do-not-disrupt"
+	}
+	if a.nature() == handover.Replicated {
+		p.Labels["pod-template-hash"] = "abc"
+		p.Owner = w.set(a)
+		if !a.SelectsHash {
+			p.Handle = "pod-template-hash"
+		}
+	}
+	w.pods[p.UID] = p
+}
+
+// tell is a pod's SIGTERM.
+func (w *World) tell(p *pod) {
+	if !p.Deleting {
+		p.Deleting, p.told = true, w.now()
+		p.GoneBy = w.now().Add(max(30*time.Second, p.app.Grace))
+	}
+}
+
+// live schedules a pod and lets it become Ready.
+func (w *World) live(p *pod) {
+	if p.Node == "" && !w.schedule(p) {
+		return
+	}
+	if n := w.nodes[p.Node]; n == nil || !n.deadSince.IsZero() {
+		if n != nil && p.Ready && w.now().Sub(n.deadSince) > 40*time.Second {
+			p.Ready, p.ReadySince = false, w.now()
+		}
+		return
+	}
+	bad := p.broken || p.app.NewNeverReady && p.Created.After(w.began.Add(w.Skew).Add(20*time.Second)) ||
+		p.app.Leader && !w.leads(p)
+	if p.app.Work > 0 && !p.Finished && w.now().Sub(p.Created) > p.app.Work {
+		p.Finished, p.Ready = true, false
+	}
+	switch {
+	case p.Deleting || p.Finished:
+	case bad && p.Ready:
+		p.Ready, p.ReadySince = false, w.now()
+	case bad && p.app.NewNeverReady:
+		p.Trouble = "ImagePullBackOff: Back-off pulling image"
+	case !bad && !p.Ready && !w.now().Before(p.ready):
+		p.Ready, p.ReadySince = true, w.now()
+	}
+}
+
+// leads: it is the oldest pod of its app that is not ending.
+func (w *World) leads(p *pod) bool {
+	for _, q := range w.sorted() {
+		if q.app == p.app && !q.Deleting && q.Node != "" {
+			return q == p
+		}
+	}
+	return false
+}
+
+func (w *World) schedule(p *pod) bool {
+	var open []string
+	for _, n := range w.nodes {
+		if n.Ready && n.deadSince.IsZero() && (!n.Cordoned || p.Tolerates) && !w.repelled(p, n.Name) {
+			open = append(open, n.Name)
+		}
+	}
+	if len(open) == 0 {
+		p.Trouble = "Unschedulable: 0 nodes are available"
+		return false
+	}
+	slices.Sort(open)
+	p.Node, p.Trouble = open[w.rng.IntN(len(open))], ""
+	takes := p.app.Ready
+	if takes == 0 {
+		takes = time.Duration(1+w.rng.IntN(4)) * time.Second
+	}
+	p.ready = w.now().Add(takes)
+	return true
+}
+
+// repelled: a sentinel stands on the node.
+func (w *World) repelled(_ *pod, name string) bool {
+	return slices.ContainsFunc(w.sorted(), func(q *pod) bool { return q.Sentinel && q.Node == name })
+}
+
+// selects: the app's Service selects the pod.
+func (p *pod) selects() bool {
+	a := p.app
+	return !a.NoService && !p.Sentinel && p.Labels["app"] == a.Name && (!a.SelectsHash || p.Labels["pod-template-hash"] == "abc")
+}
+
+// endpoints is the endpoint controller; the proxies come later.
+func (w *World) endpoints() {
+	now := map[string][]string{}
+	for _, p := range w.sorted() {
+		p.Paths, p.Doors, p.Budgets, p.Veils = nil, nil, nil, nil
+		if p.selects() && !p.Finished {
+			x := handover.Path{Service: p.app.Name, Selected: true}
+			if !p.Deleting {
+				x.Listed, x.Ready = p.Node != "", p.Ready
+			}
+			if x.Ready {
+				now[p.app.Name] = append(now[p.app.Name], p.UID)
+			}
+			p.Paths, p.Doors = []handover.Path{x}, []string{"app"}
+			if p.app.SelectsHash {
+				p.Doors = []string{"pod-template-hash"}
+			}
+		}
+		if p.app.Budget > 0 && p.Labels["app"] != "" {
+			p.Budgets = append(p.Budgets, p.app.Name+"-0")
+		}
+		for i := range p.app.Budgets {
+			if p.Labels["tier"] != "" {
+				p.Budgets = append(p.Budgets, fmt.Sprintf("%s-%d", p.app.Name, i+1))
+				p.Veils = []string{"tier"}
+			}
+		}
+	}
+	w.history = append(w.history, now)
+}
+
+// sentTo is what consumers of a Service send to now.
+func (w *World) sentTo(a *App) []string {
+	behind := int((lag + a.Ingress) / tick)
+	return w.history[max(0, len(w.history)-1-behind)][a.Name]
+}
+
+// balance is the service controller and the load balancers.
+func (w *World) balance() {
+	for lb, targets := range w.targets {
+		for _, n := range w.nodes {
+			if n.Instance == "" {
+				continue
+			}
+			t := targets[n.Instance]
+			excluded := n.Exclude != nil
+			switch {
+			case excluded && t != nil && t.until.IsZero():
+				t.until = w.now().Add(w.draining)
+			case !excluded && t == nil:
+				targets[n.Instance] = &target{since: w.now().Add(2 * time.Second)}
+			case !excluded && t != nil && !t.until.IsZero():
+				t.until = time.Time{}
+			}
+			if lb != Balanced && t != nil && t.until.IsZero() && !w.hasLocal(lb, n.Name) {
+				t.since = w.now().Add(3 * time.Second) // its health check fails
+			}
+		}
+		for id, t := range targets {
+			if !t.until.IsZero() && !w.now().Before(t.until) || w.instanceGone(id) {
+				delete(targets, id)
+			}
+		}
+	}
+}
+
+func (w *World) instanceGone(id string) bool {
+	for _, n := range w.nodes {
+		if n.Instance == id {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *World) hasLocal(app, node string) bool {
+	return slices.ContainsFunc(w.sorted(), func(p *pod) bool {
+		return p.app.Name == app && p.Node == node && p.Ready && !p.Deleting && p.selects()
+	})
+}
+
+// serving counts the pods that requests reach now, by path: "service".
+func (w *World) serving(a *App) map[string]int {
+	n := map[string]int{}
+	for _, uid := range w.sentTo(a) {
+		p := w.pods[uid]
+		if p == nil || !p.Ready || p.Deleting && !w.preStopping(p) {
+			continue
+		}
+		if a.Local && !w.inService(a.Name, p.Node) {
+			continue
+		}
+		n[a.Name]++
+	}
+	return n
+}
+
+func (w *World) preStopping(p *pod) bool { return w.now().Before(p.told.Add(p.app.PreStop)) }
+
+func (w *World) inService(lb, name string) bool {
+	n := w.nodes[name]
+	if n == nil {
+		return false
+	}
+	t := w.targets[lb][n.Instance]
+	return t != nil && t.until.IsZero() && !w.now().Before(t.since)
+}
+
+// check says what must never happen.
+func (w *World) check() {
+	if !w.checking {
+		return
+	}
+	for _, a := range w.apps {
+		for _, uid := range w.sentTo(a) {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
+				w.fail("pod %s ended while proxies sent to it", p.Name)
+			}
+		}
+		floor := min(a.Replicas, a.start[a.Name])
+		if a.nature() != handover.Replicated || a.Surge == 0 {
+			floor--
+		}
+		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled {
+			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
+		}
+		if total := w.running(a); a.nature() == handover.Replicated && total > a.Replicas+max(a.Surge, 0)+1 {
+			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
+		}
+	}
+}
+
+func (w *World) running(a *App) int {
+	n := 0
+	for _, p := range w.pods {
+		if p.app == a && !p.Deleting && !p.Finished {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *World) fail(format string, args ...any) {
+	if len(w.broken) < 20 {
+		w.broken = append(w.broken, fmt.Sprintf("%s: ", time.Since(w.began))+fmt.Sprintf(format, args...))
+	}
+}
