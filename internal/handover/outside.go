@@ -11,8 +11,8 @@ import (
 // ErrNotFound is what Scaling.Group returns once the group is gone.
 var ErrNotFound = errors.New("not found")
 
-// Scaling is the part of Auto Scaling and EC2 that a hand-over needs. Every
-// call may be repeated.
+// Scaling is the part of Auto Scaling and EC2 that a move needs. Every call
+// may be repeated.
 type Scaling interface {
 	// Group returns ErrNotFound (wrapped or not) if there is no such group.
 	Group(ctx context.Context, name string) (Group, error)
@@ -92,36 +92,80 @@ const (
 	Draining     TargetState = "draining"     // deregistered, open connections live on
 )
 
-// Cluster is the part of Kubernetes that a hand-over needs. Reads come from
-// watches, so they cost nothing; writes may be repeated.
+// Cluster is the part of Kubernetes that a move needs. Reads come from
+// watches, so they cost nothing; writes may be repeated. A *Refusal as error
+// means that this one object must not be changed so; any other error means that
+// nobody knows.
 type Cluster interface {
-	// Snapshot is what the watches have seen by now.
-	Snapshot() (Snapshot, error)
-	// Places are the nodes that would take a copy of each pod, by UID, by
-	// selectors, taints and volumes; whether they have room is not asked.
-	Places(pods []Ref) (map[string][]string, error)
-	// Changed receives after something in the snapshot changed. It has room
-	// for one signal, so none is lost and none piles up.
+	// View is brought up to date with what the watches have seen by now. It
+	// belongs to the caller until the next call.
+	View() (*View, error)
+	// Changed receives after something in the view changed. It has room for
+	// one signal, so none is lost and none piles up.
 	Changed() <-chan struct{}
+
+	// Place answers, by the scheduler's own rules and for all pods together, where
+	// copies of the pods would go if the nodes took no pods any more.
+	Place(ctx context.Context, leaving []string, pods []Ref) ([]Placement, error)
+	// Rehearse sends one call as a dry run; nil: it would be carried out.
+	Rehearse(ctx context.Context, r Rehearsal) error
 
 	PatchNode(ctx context.Context, node string, p Patch) error
 	// PatchPod and Evict act on that very pod: if another one has taken its
 	// name, or it is gone, they do nothing.
 	PatchPod(ctx context.Context, pod Ref, p Patch) error
-	// Evict returns a *Refusal when a PodDisruptionBudget says no.
 	Evict(ctx context.Context, pod Ref) error
+	// TouchBudget makes the controller count a disruption budget anew: it does
+	// not by itself when a pod stops being selected.
+	TouchBudget(ctx context.Context, namespace, name string) error
+	// Guard puts a sentinel on a node: a pod that never runs, and keeps by
+	// anti-affinity every pod off the node that carries the labels. Unguard
+	// takes it away.
+	Guard(ctx context.Context, node string, repels []Repelled) error
+	Unguard(ctx context.Context, node string) error
 	// DeleteNode removes the Node object; one that is gone is no error.
 	DeleteNode(ctx context.Context, node string) error
+
+	// SaveRecord keeps a move's record in the cluster; nil removes it. Records
+	// lists all by group.
+	SaveRecord(ctx context.Context, group string, record []byte) error
+	Records(ctx context.Context) (map[string][]byte, error)
 
 	// Close ends the watches and waits for them.
 	Close()
 }
 
-// Patch changes metadata in one atomic write: nil removes a key.
+// Placement is where a copy of a pod would go.
+type Placement struct {
+	Pod      Ref
+	Node     string // empty: nowhere
+	Why      string // nowhere: by which rule, in the scheduler's words, with how many nodes each
+	Fix      string // what would help: nodeTaintsPolicy: Honor; empty: room
+	Preempts string // it goes there only by ending this pod, which has a lower priority
+}
+
+// Rehearsal is one call to try. Exactly one of the fields after Pod is set.
+type Rehearsal struct {
+	Pod    Ref
+	Create bool   // a pod from the same template
+	Evict  bool   // an eviction
+	Patch  *Patch // a change of the pod
+}
+
+// Repelled are pods of one namespace that carry all of the labels.
+type Repelled struct {
+	Namespace string
+	Labels    map[string]string
+}
+
+// Patch changes an object in one atomic write: a nil value removes a key.
 type Patch struct {
 	Labels        map[string]*string
 	Annotations   map[string]*string
-	Unschedulable *bool // nodes only; nil leaves it as it is
+	Unschedulable *bool  // nodes only; nil leaves it as it is
+	Leaving       *bool  // nodes only: the taint drover.dev/leaving:NoSchedule
+	Owner         *Owner // pods only: becomes its controller; nil leaves it as it is
+	Orphan        bool   // pods only: it has no controller any more
 }
 
 // Ref names one pod for its life.
@@ -133,10 +177,12 @@ type Ref struct {
 
 func (r Ref) String() string { return r.Namespace + "/" + r.Name }
 
-// Refusal is the Eviction API's 429: a disruption budget has nothing to spend.
+// Refusal is a no to one call about one object: a disruption budget that has
+// nothing to spend, a policy or webhook that forbids it, a quota.
 type Refusal struct {
-	Budget string // PodDisruptionBudget "nginx"; empty if the API server did not say
-	Why    string // its own words
+	Budget  string // PodDisruptionBudget "nginx"; empty: something else refused
+	Why     string // in the words of who refused
+	Passing bool   // it may be asked for again: a budget, a webhook that is busy moving the pod itself
 }
 
 func (r *Refusal) Error() string { return r.Why }

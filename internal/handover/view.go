@@ -1,35 +1,201 @@
 package handover
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Snapshot is a cluster as far as a hand-over looks at it. Package
-// kube/cluster makes it from Kubernetes objects; it is plain data, so that
-// everything decided on it can be decided again in a test.
-type Snapshot struct {
-	Nodes     []Node     // sorted by name
-	Pods      []Pod      // sorted by namespace and name
-	Workloads []Workload // sorted by key; what controls the pods
-	Services  []Service  // those with a load balancer
-	Budgets   []Budget   // PodDisruptionBudgets
+// View is a cluster as far as a move looks at it, indexed by what a move asks
+// for. Package kube/cluster keeps one up to date from its watches, object by
+// object; a test fills one by hand. Whoever holds a view may read it until it is
+// brought up to date again. Values are replaced, never changed in place.
+type View struct {
+	Now       time.Time // by the API server's clock
+	Nodes     map[string]*Node
+	Pods      map[string]*Pod // by UID
+	Workloads map[string]*Workload
+	Services  map[string]*Service // by namespace/name
+	Budgets   map[string]*Budget  // PodDisruptionBudgets, by namespace/name
+
+	on        index           // node -> its pods
+	of        index           // workload -> its pods, those too that it was made to let go of
+	behind    index           // service -> pods that it selects, or still lists
+	under     index           // budget -> pods that it selects
+	workloads map[string]bool // that changed since Take
+	nodes     map[string]bool
 }
+
+// index maps a key to pods by UID.
+type index map[string]map[string]*Pod
+
+func (x index) put(key string, p *Pod) {
+	if key == "" {
+		return
+	}
+	if x[key] == nil {
+		x[key] = map[string]*Pod{}
+	}
+	x[key][p.UID] = p
+}
+
+func (x index) drop(key, uid string) {
+	delete(x[key], uid)
+	if len(x[key]) == 0 {
+		delete(x, key)
+	}
+}
+
+// list is a key's pods in the order of their names.
+func (x index) list(key string) []*Pod {
+	pods := make([]*Pod, 0, len(x[key]))
+	for _, p := range x[key] {
+		pods = append(pods, p)
+	}
+	slices.SortFunc(pods, func(a, b *Pod) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(a.UID, b.UID))
+	})
+	return pods
+}
+
+// NewView makes an empty view.
+func NewView() *View {
+	return &View{
+		Nodes: map[string]*Node{}, Pods: map[string]*Pod{}, Workloads: map[string]*Workload{},
+		Services: map[string]*Service{}, Budgets: map[string]*Budget{},
+		on: index{}, of: index{}, behind: index{}, under: index{},
+		workloads: map[string]bool{}, nodes: map[string]bool{},
+	}
+}
+
+// PutPod stores a pod and notes whom its change concerns.
+func (v *View) PutPod(p *Pod) {
+	v.DropPod(p.UID)
+	v.Pods[p.UID] = p
+	v.on.put(p.Node, p)
+	v.of.put(p.owner(), p)
+	for _, path := range p.Paths {
+		v.behind.put(p.Namespace+"/"+path.Service, p)
+	}
+	for _, b := range p.Budgets {
+		v.under.put(p.Namespace+"/"+b, p)
+	}
+	v.touch(p)
+}
+
+// DropPod forgets a pod; one that is not there is no matter.
+func (v *View) DropPod(uid string) {
+	p, ok := v.Pods[uid]
+	if !ok {
+		return
+	}
+	delete(v.Pods, uid)
+	v.on.drop(p.Node, uid)
+	v.of.drop(p.owner(), uid)
+	for _, path := range p.Paths {
+		v.behind.drop(p.Namespace+"/"+path.Service, uid)
+	}
+	for _, b := range p.Budgets {
+		v.under.drop(p.Namespace+"/"+b, uid)
+	}
+	v.touch(p)
+}
+
+func (v *View) touch(p *Pod) {
+	if key := p.owner(); key != "" {
+		v.workloads[key] = true
+	}
+	if p.Node != "" {
+		v.nodes[p.Node] = true
+	}
+}
+
+// PutNode stores a node.
+func (v *View) PutNode(n *Node) {
+	v.Nodes[n.Name] = n
+	v.nodes[n.Name] = true
+}
+
+// DropNode forgets a node.
+func (v *View) DropNode(name string) {
+	delete(v.Nodes, name)
+	v.nodes[name] = true
+}
+
+// PutWorkload stores a workload.
+func (v *View) PutWorkload(w *Workload) {
+	v.Workloads[w.Key()] = w
+	v.workloads[w.Key()] = true
+}
+
+// DropWorkload forgets a workload.
+func (v *View) DropWorkload(key string) {
+	delete(v.Workloads, key)
+	v.workloads[key] = true
+}
+
+// PutService stores a Service; its pods' workloads are concerned.
+func (v *View) PutService(s *Service) {
+	v.Services[s.Key()] = s
+	v.concern(v.behind[s.Key()])
+}
+
+// DropService forgets a Service.
+func (v *View) DropService(key string) {
+	delete(v.Services, key)
+	v.concern(v.behind[key])
+}
+
+// PutBudget stores a disruption budget; its pods' workloads are concerned.
+func (v *View) PutBudget(b *Budget) {
+	v.Budgets[b.Key()] = b
+	v.concern(v.under[b.Key()])
+}
+
+// DropBudget forgets a disruption budget.
+func (v *View) DropBudget(key string) {
+	delete(v.Budgets, key)
+	v.concern(v.under[key])
+}
+
+func (v *View) concern(pods map[string]*Pod) {
+	for _, p := range pods {
+		v.touch(p)
+	}
+}
+
+// Take returns the workloads and nodes that changed since it was last called.
+func (v *View) Take() (workloads, nodes map[string]bool) {
+	workloads, nodes = v.workloads, v.nodes
+	v.workloads, v.nodes = map[string]bool{}, map[string]bool{}
+	return workloads, nodes
+}
+
+// On are the pods on a node, Of those of a workload, Behind those of a Service
+// (namespace/name), Under those of a budget; each in the order of their names.
+func (v *View) On(node string) []*Pod        { return v.on.list(node) }
+func (v *View) Of(workload string) []*Pod    { return v.of.list(workload) }
+func (v *View) Behind(service string) []*Pod { return v.behind.list(service) }
+func (v *View) Under(budget string) []*Pod   { return v.under.list(budget) }
 
 // Node is one node.
 type Node struct {
 	Name        string
 	Instance    string // i-0123456789abcdef0, from its provider ID
 	Group       string // its label drover.dev/nodegroup
+	Zone        string
 	Version     string // of its kubelet: v1.35.6
 	Created     time.Time
+	Labels      map[string]string
 	Ready       bool
-	Initialized bool // no taint left that says a controller has yet to set it up
+	ReadySince  time.Time // since when it is, or is not, Ready
+	Initialized bool      // no taint left that says a controller has yet to set it up
 	Cordoned    bool
+	Leaving     bool     // carries the taint drover.dev/leaving
 	Exclude     *string  // value of the label that keeps it out of load balancers; nil: no such label
-	Before      string   // annotation drover.dev/before: what a hand-over must put back
+	Before      string   // annotation drover.dev/before: what a move must put back
 	Daemons     []string // DaemonSets whose pod belongs there and is not Ready
 	Volumes     []string // volumes attached to it
 	CPU         int64    // allocatable, in thousandths of a core
@@ -38,7 +204,7 @@ type Node struct {
 }
 
 // excluded follows the service controller: any value but one that reads as false.
-func (n Node) excluded() bool {
+func (n *Node) excluded() bool {
 	if n.Exclude == nil {
 		return false
 	}
@@ -47,112 +213,199 @@ func (n Node) excluded() bool {
 }
 
 // usable: pods may start there.
-func (n Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned }
+func (n *Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned && !n.Leaving }
 
 // Pod is one pod.
 type Pod struct {
 	Ref
 	Node        string
 	Workload    string // key of its Workload; empty: nothing controls it
+	Owner       *Owner // its controller as metadata tells: the ReplicaSet, StatefulSet …
 	Labels      map[string]string
-	Released    string  // annotation drover.dev/released
+	Released    string  // annotation drover.dev/released: a Release
 	Cost        *string // annotation controller.kubernetes.io/pod-deletion-cost
-	Expendable  bool    // annotation drover.dev/expendable=true: the user allows that it is lost
+	Keep        string  // the annotation by which somebody forbids to disrupt it: "karpenter.sh/do-not-disrupt"
+	Expendable  bool    // annotation drover.dev/expendable=true, on it or its workload: it may be lost
+	AcceptGap   bool    // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
+	Sentinel    bool    // label drover.dev/sentinel: a move put it there to keep others off
 	Daemon      bool    // controlled by a DaemonSet
 	Mirror      bool    // a static pod of its node
 	Finished    bool    // succeeded or failed
+	Created     time.Time
 	Ready       bool
 	ReadySince  time.Time // since when it is, or is not, Ready
 	Deleting    bool
 	Evicted     bool          // Deleting, and the Eviction API did it
 	GoneBy      time.Time     // when its grace period ends; set while Deleting
+	Finalizers  []string      // that keep it once it has ended
 	Grace       time.Duration // termination grace period
 	PreStop     bool          // some container has a preStop hook
 	PreStopTime time.Duration // how long its preStop hooks sleep; 0 if unknown
 	Probe       bool          // every container with a port has a readiness probe
 	EmptyDir    bool          // holds data that ends with it, other than in memory
 	Trouble     string        // why it is not Ready: "Unschedulable: 0/5 nodes are available: …"
+	Crowded     bool          // Unschedulable for want of CPU, memory, pods or another resource
+	Tolerates   bool          // it may start on a cordoned node
+	Fixed       string        // spec.nodeName of its template, if that names a node
+	Scheduler   string        // schedulerName, if it is not the default one
+	Gates       []string      // readiness gates that are not met
 
-	// Handle is a label that its ReplicaSet selects by and no Service or disruption
-	// budget does: without it the pod leaves the ReplicaSet and keeps serving.
-	// Empty: there is none.
+	// Handle is a label that its ReplicaSet selects by and nothing else that Drover
+	// sees does (Service, budget, policy): without it the pod leaves the ReplicaSet
+	// and keeps serving. Empty: there is none.
 	Handle string
-	// Alone is why no second pod may run beside it; it has no Handle then.
+	// Alone is why no second pod may run beside it: its Deployment's strategy is
+	// Recreate, or a volume that only one node can attach.
 	Alone string
-	// Services select it now. Doors are labels of it without which none of
-	// them does. Listed names the Services whose EndpointSlices still hold it.
-	Services []string
-	Doors    []string
-	Listed   []string
-	// Serving: Ready, and every Service that selects it sends it requests.
-	Serving bool
+	// Paths are the ways by which requests reach it.
+	Paths []Path
+	// Doors are labels of it without which no Service selects it, chosen so that
+	// budgets and policies still do. NoDoor says why there is no such choice.
+	Doors  []string
+	NoDoor string
+	// Veils are labels without which at most one of its budgets selects it.
+	Veils   []string
 	Budgets []string // PodDisruptionBudgets that select it
 
 	Group  string // the node group that its own selectors name, if they do
 	CPU    int64  // requested, in thousandths of a core
 	Memory int64  // requested, in bytes
-	// Apart are the UIDs of pods with which a copy of it may not share a node.
-	Apart []string
+}
+
+// Owner is a controller.
+type Owner struct {
+	API  string `json:"apiVersion"`
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	UID  string `json:"uid"`
+}
+
+// Path is one way by which requests reach a pod.
+type Path struct {
+	Service  string // name of the Service; its namespace is the pod's
+	Selected bool   // the Service selects the pod now
+	Listed   bool   // an EndpointSlice of the Service holds it
+	Ready    bool   // … as one that serves
+	ByHand   string // the EndpointSlice that lists its address and that no controller keeps: nobody will take it out
 }
 
 // stays: it belongs to its node, or no longer runs; a move leaves it alone.
-func (p Pod) stays() bool { return p.Daemon || p.Mirror || p.Finished }
+func (p *Pod) stays() bool { return p.Daemon || p.Mirror || p.Finished || p.Sentinel }
 
-// Workload is what controls pods: a Deployment (standing for its
-// ReplicaSets), a ReplicaSet without one, a StatefulSet, a Job …
+// owner is the workload that a pod belongs, or belonged, to.
+func (p *Pod) owner() string {
+	if p.Released == "" {
+		return p.Workload
+	}
+	if r, ok := p.release(); ok {
+		return r.Workload
+	}
+	return p.Workload
+}
+
+// selected: some Service selects it now.
+func (p *Pod) selected() bool {
+	return slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Selected })
+}
+
+// listed names the Services that still list it.
+func (p *Pod) listed() []string {
+	var names []string
+	for _, x := range p.Paths {
+		if x.Listed {
+			names = append(names, x.Service)
+		}
+	}
+	return names
+}
+
+// Nature is how a workload's pods come and go.
+type Nature string
+
+// The natures of workloads.
+const (
+	Replicated Nature = "replicated" // a ReplicaSet's or ReplicationController's: any pod is as good as any other
+	Ordered    Nature = "ordered"    // a StatefulSet's: each has its own name, and is made again under it
+	Runs       Nature = "runs"       // a Job's: each ends by itself
+	Operated   Nature = "operated"   // of a controller that Drover does not know
+)
+
+// Workload is what controls pods: a Deployment, Rollout or the like (standing
+// for its ReplicaSets), a ReplicaSet or ReplicationController without one, a
+// StatefulSet, a Job, or a kind that Drover knows by its owner reference alone.
 type Workload struct {
 	Kind      string // Deployment
 	API       string // apps/v1
 	Namespace string
 	Name      string
-	Replicas  int           // pods it wants
-	Surge     int           // pods it may have beyond that during a rollout, at least 1
+	UID       string
+	Nature    Nature
+	Wants     int           // pods it wants, by its own field or /scale
+	Counted   bool          // Wants is known; else it is what was seen
+	Surge     int           // pods beyond that during a rollout, by its own strategy; 0: never one more
+	Short     int           // pods missing during a rollout that its own strategy allows
 	MinReady  time.Duration // how long a pod must be Ready to count
 	Deadline  time.Duration // its author's patience for one pod to become Ready
-	Settled   bool          // no rollout is under way
+	Rolling   string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
+	Paused    bool          // its rollouts are paused
+	Stalled   bool          // its rollout has passed its deadline
+	OnDelete  bool          // a StatefulSet whose pods change only when they are ended
+	Partition int           // ordinals below keep the old template
+	Scaler    string        // horizontalpodautoscaler/apps/web, if one owns Wants
+	Holder    *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble   string        // why it cannot make a pod: "exceeded quota: …"
+	Once      bool          // a Job that fails for good when a pod of it is ended
 }
 
 // Key is how a workload is named everywhere: "deployment/apps/nginx".
-func (w Workload) Key() string {
+func (w *Workload) Key() string {
 	return strings.ToLower(w.Kind) + "/" + w.Namespace + "/" + w.Name
 }
 
-// Service is a Service of type LoadBalancer.
+// Service is a Service with a selector.
 type Service struct {
-	Namespace string
-	Name      string
-	Host      string // of its load balancer
-	Local     bool   // externalTrafficPolicy Local: a node only serves through pods of its own
-	// Nodes are those through which the load balancer may send traffic: for
-	// Local those with a pod that serves, else all that its annotations admit.
-	Nodes []string
+	Namespace    string
+	Name         string
+	Balanced     bool              // of type LoadBalancer
+	Hosts        []string          // DNS names or addresses of its load balancers
+	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
+	NodeLocal    bool              // internalTrafficPolicy Local: the same for clients within the cluster
+	Headless     bool              // clients find its pods by DNS
+	Ingress      string            // an Ingress or route that sends to it: an ingress controller keeps its own list of pods
+	TargetGroups []string          // ARNs of target groups that TargetGroupBindings register its pods or nodes with
+	Early        bool              // publishNotReadyAddresses
+	Sticky       bool              // sessionAffinity ClientIP
+	NodeLabels   map[string]string // only nodes with these are registered with its load balancers
+}
+
+// Key is namespace/name.
+func (s *Service) Key() string { return s.Namespace + "/" + s.Name }
+
+// admits: its load balancers take the node.
+func (s *Service) admits(n *Node) bool {
+	for k, want := range s.NodeLabels {
+		if got, ok := n.Labels[k]; !ok || got != want {
+			return false
+		}
+	}
+	return true
 }
 
 // Budget is a PodDisruptionBudget.
 type Budget struct {
-	Namespace string
-	Name      string
-	Expected  int  // pods it counts
-	Desired   int  // pods that must stay healthy
-	Allowed   int  // disruptions it allows now
-	Never     bool // it allows none even when every pod is healthy
+	Namespace   string
+	Name        string
+	Expected    int    // pods it counts
+	Desired     int    // pods that must stay healthy
+	Healthy     int    // pods that are
+	Allowed     int    // disruptions it allows now
+	Seen        bool   // its status is of its present generation
+	Broken      string // why it cannot be computed, in its controller's own words
+	AlwaysAllow bool   // unhealthyPodEvictionPolicy AlwaysAllow
 }
 
-// node finds a node by name.
-func (s Snapshot) node(name string) (Node, bool) {
-	i, ok := slices.BinarySearchFunc(s.Nodes, name, func(n Node, name string) int { return strings.Compare(n.Name, name) })
-	if !ok {
-		return Node{}, false
-	}
-	return s.Nodes[i], true
-}
+// Key is namespace/name.
+func (b *Budget) Key() string { return b.Namespace + "/" + b.Name }
 
-// workload finds a workload by key.
-func (s Snapshot) workload(key string) (Workload, bool) {
-	i := slices.IndexFunc(s.Workloads, func(w Workload) bool { return w.Key() == key })
-	if i < 0 {
-		return Workload{}, false
-	}
-	return s.Workloads[i], true
-}
+// never: it allows no disruption even when every pod is healthy.
+func (b *Budget) never() bool { return b.Seen && b.Expected > 0 && b.Desired >= b.Expected }
