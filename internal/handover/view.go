@@ -395,13 +395,14 @@ func (s *Service) admits(n *Node) bool {
 type Budget struct {
 	Namespace   string
 	Name        string
-	Expected    int    // pods it counts
-	Desired     int    // pods that must stay healthy
-	Healthy     int    // pods that are
-	Allowed     int    // disruptions it allows now
-	Seen        bool   // its status is of its present generation
-	Broken      string // why it cannot be computed, in its controller's own words
-	AlwaysAllow bool   // unhealthyPodEvictionPolicy AlwaysAllow
+	Expected    int      // pods it counts
+	Desired     int      // pods that must stay healthy
+	Healthy     int      // pods that are
+	Allowed     int      // disruptions it allows now
+	Keys        []string // labels that it selects by
+	Seen        bool     // its status is of its present generation
+	Broken      string   // why it cannot be computed, in its controller's own words
+	AlwaysAllow bool     // unhealthyPodEvictionPolicy AlwaysAllow
 }
 
 // Key is namespace/name.
