@@ -264,20 +264,25 @@ func claimsOf(p *corev1.Pod) []string {
 	return found
 }
 
-func seeClaim(w *world, key string, _, _ *corev1.PersistentVolumeClaim) {
-	for uid := range w.using[key] {
-		w.marks.pods[types.UID(uid)] = true
+func seeClaim(w *world, key string, before, now *corev1.PersistentVolumeClaim) {
+	if before != nil {
+		w.holding.drop(before.Spec.VolumeName, key)
+	}
+	if now != nil {
+		w.holding.put(now.Spec.VolumeName, key)
+	}
+	w.markUsing(key)
+}
+
+func seeVolume(w *world, key string, _, _ *corev1.PersistentVolume) {
+	for claim := range w.holding[key] {
+		w.markUsing(claim)
 	}
 }
 
-func seeVolume(w *world, _ string, before, now *corev1.PersistentVolume) {
-	for _, v := range []*corev1.PersistentVolume{before, now} {
-		if v == nil || v.Spec.ClaimRef == nil {
-			continue
-		}
-		for uid := range w.using[v.Spec.ClaimRef.Namespace+"/"+v.Spec.ClaimRef.Name] {
-			w.marks.pods[types.UID(uid)] = true
-		}
+func (w *world) markUsing(claim string) {
+	for uid := range w.using[claim] {
+		w.marks.pods[types.UID(uid)] = true
 	}
 }
 

@@ -30,6 +30,7 @@ type world struct {
 	on       links // node -> UIDs of pods
 	at       links // address -> UIDs of pods
 	using    links // claim -> UIDs of pods
+	holding  links // volume -> claims
 
 	owners   map[types.UID]metav1.Object // what may stand in a pod's chain of owners
 	owned    links                       // UID of an owner -> what it controls: "pod/UID" and "owner/UID"
@@ -76,7 +77,7 @@ func newMarks() marks {
 func newWorld(ask func(key string, w claimed)) *world {
 	w := &world{
 		view: handover.NewView(), marks: newMarks(), ask: ask, inquired: set{},
-		pods: map[types.UID]*corev1.Pod{}, labelled: newPods(), on: links{}, at: links{}, using: links{},
+		pods: map[types.UID]*corev1.Pod{}, labelled: newPods(), on: links{}, at: links{}, using: links{}, holding: links{},
 		owners: map[types.UID]metav1.Object{}, owned: links{}, tops: map[string]metav1.Object{},
 		claimed: map[string]claimed{}, claims: links{}, scalers: links{}, answers: map[string]*answer{},
 		services: newFinder(), budgets: newFinder(), policies: newFinder(), watchers: newFinder(), adopters: newFinder(),

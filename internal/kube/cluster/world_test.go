@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -96,7 +97,9 @@ func differ[T any](what string, a, b map[string]*T) string {
 			return fmt.Sprintf("%s %s should be gone", what, key)
 		}
 		if !reflect.DeepEqual(a[key], b[key]) {
-			return fmt.Sprintf("%s %s:\n incremental %+v\n scratch     %+v", what, key, *a[key], *b[key])
+			x, _ := json.Marshal(a[key])
+			y, _ := json.Marshal(b[key])
+			return fmt.Sprintf("%s %s:\n incremental %s\n scratch     %s", what, key, x, y)
 		}
 	}
 	for key := range b {
