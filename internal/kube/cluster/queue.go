@@ -59,7 +59,7 @@ func (q *queue) handler(kind int) cache.ResourceEventHandler {
 				return
 			}
 			n, err := meta.Accessor(now)
-			if err != nil || n.GetResourceVersion() == b.GetResourceVersion() {
+			if err != nil || n.GetResourceVersion() != "" && n.GetResourceVersion() == b.GetResourceVersion() {
 				return
 			}
 			note(now)
