@@ -1,42 +1,43 @@
 // Package cluster is Kubernetes as a hand-over sees it: it watches what a move
-// depends on, turns the objects into a handover.Snapshot, and carries out the
-// few writes that a move consists of.
+// depends on, keeps a handover.View in step with it, and carries out the few
+// writes that a move consists of.
 //
 // Open starts the watches and returns when they are filled; from then on a look
-// at the cluster is a look at memory. Snapshots may lag behind the API server
-// by the time an event travels, which package handover is made for: it asks
-// again for whatever it does not yet see.
+// at the cluster is a look at memory. A watch only queues what changed (queue);
+// View translates that, and what depends on it, in its caller's goroutine
+// (world). Kinds that are watched stand in kinds. A view may lag behind the API
+// server by the time an event travels, which package handover is made for: it
+// asks again for whatever it does not yet see.
 package cluster
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
 )
 
-// fillTime is how long the first answers may take. A cluster of 5,000 nodes
-// lists in a few seconds.
-const fillTime = time.Minute
+// How long Open waits. A cluster of 5,000 nodes lists in a few seconds.
+const (
+	fillTime     = time.Minute      // for the first answers about kinds that every cluster has
+	optionalTime = 10 * time.Second // for those about kinds that CRDs define, and controllers that are asked
+)
 
 // manager is the name under which changes appear in managedFields.
 const manager = "drover"
@@ -45,28 +46,33 @@ const manager = "drover"
 type Cluster struct {
 	client  kubernetes.Interface
 	factory informers.SharedInformerFactory
-	changed chan struct{}
+	dynamic dynamicinformer.DynamicSharedInformerFactory
+	clock   *clock
+	queue   *queue
+	asker   *asker
+	world   *world
+	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
 	cancel  context.CancelFunc
 
 	mu     sync.Mutex
 	broken error // the last error of a watch, for the one who waits in Open
 }
 
-var _ handover.Cluster = (*Cluster)(nil)
-
 // Open watches the cluster until ctx ends or Close is called.
 func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
+	clock := newClock()
+	config = rest.CopyConfig(config)
+	config.Wrap(clock.wrap)
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
-	watching, cancel := context.WithCancel(ctx)
-	c := &Cluster{
-		client:  client,
-		factory: informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim)),
-		changed: make(chan struct{}, 1),
-		cancel:  cancel,
+	foreign, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
+	watching, cancel := context.WithCancel(ctx)
+	c := newCluster(client, foreign, clock, cancel)
 	if err := c.fill(watching, ctx); err != nil {
 		c.Close()
 		return nil, &problem.Error{
@@ -77,55 +83,125 @@ func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
 	return c, nil
 }
 
+func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, cancel context.CancelFunc) *Cluster {
+	c := &Cluster{
+		client:  client,
+		factory: informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim)),
+		dynamic: dynamicinformer.NewDynamicSharedInformerFactory(foreign, 0),
+		clock:   clock,
+		queue:   newQueue(),
+		stores:  map[int]cache.Store{},
+		cancel:  cancel,
+	}
+	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))
+	c.asker = newAsker(foreign, mapper, func(key string) { c.queue.add(change{kindAnswer, key}) })
+	c.world = newWorld(c.asker.ask)
+	return c
+}
+
 // fill starts every watch and waits for its first answer.
 func (c *Cluster) fill(watching, ctx context.Context) error {
-	for _, informer := range c.informers() {
-		if err := informer.SetWatchErrorHandlerWithContext(c.note); err != nil {
-			return err
+	served, err := c.served()
+	if err != nil {
+		return err
+	}
+	var needed, optional []cache.SharedIndexInformer
+	for i, k := range kinds {
+		switch {
+		case k.watch != nil:
+			needed = append(needed, k.watch(c.factory))
+			err = c.follow(i, needed[len(needed)-1])
+		case served[k.name]:
+			optional = append(optional, c.dynamic.ForResource(k.optional).Informer())
+			err = c.follow(i, optional[len(optional)-1])
 		}
-		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { c.signal() },
-			UpdateFunc: func(before, now any) { c.signalIfNew(before, now) },
-			DeleteFunc: func(any) { c.signal() },
-		})
 		if err != nil {
 			return err
 		}
 	}
 	c.factory.Start(watching.Done())
-	limited, cancel := context.WithTimeout(ctx, fillTime)
-	defer cancel()
-	for kind, full := range c.factory.WaitForCacheSync(limited.Done()) {
-		if full {
-			continue
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.broken != nil {
-			return c.broken
-		}
-		return fmt.Errorf("no answer within %s for %s", fillTime, kind)
+	c.dynamic.Start(watching.Done())
+	if !synced(ctx, fillTime, needed) {
+		return c.unfilled(needed)
 	}
-	return nil
+	synced(ctx, optionalTime, optional) // one that may not be read is like one that is not served
+	c.asker.start(watching)
+	return c.inquire(ctx)
 }
 
-// informers are the kinds that a move depends on.
-func (c *Cluster) informers() []cache.SharedIndexInformer {
-	core, apps := c.factory.Core().V1(), c.factory.Apps().V1()
-	return []cache.SharedIndexInformer{
-		core.Nodes().Informer(),
-		core.Pods().Informer(),
-		core.Services().Informer(),
-		core.PersistentVolumes().Informer(),
-		core.PersistentVolumeClaims().Informer(),
-		apps.Deployments().Informer(),
-		apps.ReplicaSets().Informer(),
-		apps.StatefulSets().Informer(),
-		apps.DaemonSets().Informer(),
-		c.factory.Discovery().V1().EndpointSlices().Informer(),
-		c.factory.Policy().V1().PodDisruptionBudgets().Informer(),
-		c.factory.Storage().V1().VolumeAttachments().Informer(),
+// served are the kinds, by name, of those that CRDs define which the API server
+// has. What cannot be told of one group is not served.
+func (c *Cluster) served() (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, k := range kinds {
+		if k.optional.Resource == "" {
+			continue
+		}
+		list, err := c.client.Discovery().ServerResourcesForGroupVersion(k.optional.GroupVersion().String())
+		switch {
+		case apierrors.IsNotFound(err), discovery.IsGroupDiscoveryFailedError(err), apierrors.IsServiceUnavailable(err):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		for _, r := range list.APIResources {
+			found[k.name] = found[k.name] || r.Name == k.optional.Resource
+		}
 	}
+	return found, nil
+}
+
+// follow has a kind's changes queued.
+func (c *Cluster) follow(kind int, informer cache.SharedIndexInformer) error {
+	if err := informer.SetWatchErrorHandlerWithContext(c.note); err != nil {
+		return err
+	}
+	c.stores[kind] = informer.GetStore()
+	_, err := informer.AddEventHandler(c.queue.handler(kind))
+	return err
+}
+
+func synced(ctx context.Context, limit time.Duration, all []cache.SharedIndexInformer) bool {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	full := make([]cache.InformerSynced, len(all))
+	for i, informer := range all {
+		full[i] = informer.HasSynced
+	}
+	return cache.WaitForCacheSync(limited.Done(), full...)
+}
+
+// unfilled says which watch has no answer, and why.
+func (c *Cluster) unfilled(needed []cache.SharedIndexInformer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.broken != nil {
+		return c.broken
+	}
+	n := len(slices.DeleteFunc(slices.Clone(needed), func(i cache.SharedIndexInformer) bool { return i.HasSynced() }))
+	return fmt.Errorf("no answer within %s for %d of %d kinds", fillTime, n, len(needed))
+}
+
+// inquire waits for the answers of controllers that must be asked, so that the
+// first view knows what they want. Who does not answer in time is not waited for.
+func (c *Cluster) inquire(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, optionalTime)
+	defer cancel()
+	if _, err := c.View(); err != nil {
+		return err
+	}
+	for !c.asker.idle() {
+		select {
+		case <-limited.Done():
+			return ctx.Err()
+		case <-c.queue.signal: // each answer gives one
+		}
+	}
+	select {
+	case c.queue.signal <- struct{}{}: // the caller has not seen anything yet
+	default:
+	}
+	return nil
 }
 
 // slim drops what nothing here reads and what is half of many an object.
@@ -142,197 +218,42 @@ func (c *Cluster) note(_ context.Context, _ *cache.Reflector, err error) {
 	c.broken = err
 }
 
-func (c *Cluster) signal() {
-	select {
-	case c.changed <- struct{}{}:
-	default:
-	}
-}
-
-func (c *Cluster) signalIfNew(before, now any) {
-	b, err := meta.Accessor(before)
-	if err != nil {
-		return
-	}
-	n, err := meta.Accessor(now)
-	if err != nil || n.GetResourceVersion() == b.GetResourceVersion() {
-		return
-	}
-	c.signal()
-}
-
 // Changed receives after something changed.
-func (c *Cluster) Changed() <-chan struct{} { return c.changed }
+func (c *Cluster) Changed() <-chan struct{} { return c.queue.signal }
+
+// View is the cluster as the watches have seen it by now.
+func (c *Cluster) View() (*handover.View, error) {
+	for at := range c.queue.drain() {
+		now, err := c.find(at)
+		if err != nil {
+			return nil, err
+		}
+		c.world.see(at.kind, at.key, now)
+	}
+	c.world.bring()
+	c.world.view.Now = c.clock.Now()
+	return c.world.view, nil
+}
+
+// find is an object as its watch has it; nil: it is gone.
+func (c *Cluster) find(at change) (any, error) {
+	if at.kind == kindAnswer {
+		if a := c.asker.answer(at.key); a != nil {
+			return a, nil
+		}
+		return nil, nil
+	}
+	now, there, err := c.stores[at.kind].GetByKey(at.key)
+	if !there {
+		return nil, err
+	}
+	return now, err
+}
 
 // Close ends the watches and waits for them.
 func (c *Cluster) Close() {
 	c.cancel()
+	c.asker.stop()
 	c.factory.Shutdown()
-}
-
-// Snapshot is what the watches have seen by now.
-func (c *Cluster) Snapshot() (handover.Snapshot, error) {
-	o, err := c.objects()
-	if err != nil {
-		return handover.Snapshot{}, err
-	}
-	return o.snapshot(), nil
-}
-
-// Places are the nodes that would take a copy of each pod.
-func (c *Cluster) Places(pods []handover.Ref) (map[string][]string, error) {
-	o, err := c.objects()
-	if err != nil {
-		return nil, err
-	}
-	return o.places(pods), nil
-}
-
-// objects reads the watches' stores.
-func (c *Cluster) objects() (objects, error) {
-	core, apps := c.factory.Core().V1(), c.factory.Apps().V1()
-	all := labels.Everything()
-	var o objects
-	var errs [12]error
-	o.nodes, errs[0] = core.Nodes().Lister().List(all)
-	o.pods, errs[1] = core.Pods().Lister().List(all)
-	o.services, errs[2] = core.Services().Lister().List(all)
-	o.volumes, errs[3] = core.PersistentVolumes().Lister().List(all)
-	o.claims, errs[4] = core.PersistentVolumeClaims().Lister().List(all)
-	o.deployments, errs[5] = apps.Deployments().Lister().List(all)
-	o.replicaSets, errs[6] = apps.ReplicaSets().Lister().List(all)
-	o.statefulSets, errs[7] = apps.StatefulSets().Lister().List(all)
-	o.daemonSets, errs[8] = apps.DaemonSets().Lister().List(all)
-	o.slices, errs[9] = c.factory.Discovery().V1().EndpointSlices().Lister().List(all)
-	o.budgets, errs[10] = c.factory.Policy().V1().PodDisruptionBudgets().Lister().List(all)
-	o.attachments, errs[11] = c.factory.Storage().V1().VolumeAttachments().Lister().List(all)
-	return o, errors.Join(errs[:]...)
-}
-
-// PatchNode changes a node in one write. A node that is gone needs none.
-func (c *Cluster) PatchNode(ctx context.Context, node string, p handover.Patch) error {
-	body := metadata(p, "")
-	if p.Unschedulable != nil {
-		body["spec"] = map[string]any{"unschedulable": *p.Unschedulable}
-	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	_, err = c.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, data, metav1.PatchOptions{FieldManager: manager})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
-}
-
-// PatchPod changes that very pod in one write; the UID in the patch is the
-// precondition, as ReplicaSets use it to release a pod.
-func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
-	data, err := json.Marshal(metadata(p, pod.UID))
-	if err != nil {
-		return err
-	}
-	_, err = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, data, metav1.PatchOptions{FieldManager: manager})
-	if apierrors.IsNotFound(err) || err != nil && c.another(ctx, pod) {
-		return nil
-	}
-	return err
-}
-
-// another: the name belongs to another pod by now, or to none.
-func (c *Cluster) another(ctx context.Context, pod handover.Ref) bool {
-	live, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
-	return apierrors.IsNotFound(err) || err == nil && string(live.UID) != pod.UID
-}
-
-// metadata writes a patch as a JSON merge patch, in which null removes.
-func metadata(p handover.Patch, uid string) map[string]any {
-	m := map[string]any{}
-	if uid != "" {
-		m["uid"] = uid
-	}
-	if len(p.Labels) > 0 {
-		m["labels"] = p.Labels
-	}
-	if len(p.Annotations) > 0 {
-		m["annotations"] = p.Annotations
-	}
-	return map[string]any{"metadata": m}
-}
-
-// Evict asks the Eviction API. The pod keeps its own grace period. Refusals
-// are answered at once: by default client-go would try again for minutes.
-func (c *Cluster) Evict(ctx context.Context, pod handover.Ref) error {
-	uid := types.UID(pod.UID)
-	err := c.client.PolicyV1().RESTClient().Post().
-		AbsPath("/api/v1").Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("eviction").
-		MaxRetries(0).
-		VersionedParams(&metav1.CreateOptions{}, scheme.ParameterCodec).
-		Body(&policyv1.Eviction{
-			ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
-			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
-		}).
-		Do(ctx).Error()
-	switch {
-	case err == nil, apierrors.IsNotFound(err):
-		return nil
-	case apierrors.IsConflict(err) && c.another(ctx, pod):
-		return nil
-	}
-	if r := refusal(err, c.budgets(pod)); r != nil {
-		return r
-	}
-	return err
-}
-
-// budgets names the disruption budgets that select the pod.
-func (c *Cluster) budgets(pod handover.Ref) []string {
-	live, err := c.factory.Core().V1().Pods().Lister().Pods(pod.Namespace).Get(pod.Name)
-	if err != nil {
-		return nil
-	}
-	budgets, err := c.factory.Policy().V1().PodDisruptionBudgets().Lister().GetPodPodDisruptionBudgets(live)
-	if err != nil {
-		return nil // none
-	}
-	var names []string
-	for _, b := range budgets {
-		names = append(names, b.Name)
-	}
-	slices.Sort(names)
-	return names
-}
-
-// refusal reads a disruption budget's no: 429 with its cause, or 500 for a pod
-// under two budgets. Nil: the error is something else.
-func refusal(err error, budgets []string) *handover.Refusal {
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) {
-		return nil
-	}
-	s := status.Status()
-	switch {
-	case s.Code == 500 && len(budgets) > 1:
-		return &handover.Refusal{Budget: strings.Join(budgets, " "), Why: "the Eviction API refuses pods under two PodDisruptionBudgets: " + strings.Join(budgets, ", ")}
-	case s.Code != 429:
-		return nil
-	}
-	if _, throttled := apierrors.StatusCause(err, policyv1.DisruptionBudgetCause); !throttled {
-		return nil // the API server has too much to do; ask again
-	}
-	r := &handover.Refusal{Budget: strings.Join(budgets, " "), Why: "PodDisruptionBudget " + strings.Join(budgets, " ")}
-	for _, cause := range s.Details.Causes {
-		r.Why += ": " + cause.Message
-	}
-	return r
-}
-
-// DeleteNode removes a Node object.
-func (c *Cluster) DeleteNode(ctx context.Context, node string) error {
-	err := c.client.CoreV1().Nodes().Delete(ctx, node, metav1.DeleteOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
+	c.dynamic.Shutdown()
 }

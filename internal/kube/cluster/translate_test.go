@@ -7,121 +7,207 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/droverhq/drover/internal/handover"
 )
 
 var yes = true
 
-func object(name string, labels map[string]string, owners ...metav1.OwnerReference) metav1.ObjectMeta {
+func named(name string, labels map[string]string, owners ...metav1.OwnerReference) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name), Labels: labels, OwnerReferences: owners}
 }
 
-func owner(kind, name string) metav1.OwnerReference {
-	return metav1.OwnerReference{APIVersion: "apps/v1", Kind: kind, Name: name, UID: types.UID(name), Controller: &yes}
+func ownedBy(api, kind, name string) metav1.OwnerReference {
+	return metav1.OwnerReference{APIVersion: api, Kind: kind, Name: name, UID: types.UID(name), Controller: &yes}
+}
+
+func equal(pairs ...string) map[string]string {
+	m := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	return m
 }
 
 // fixture is Deployment web with one Ready pod behind Service web and a budget.
-func fixture() objects {
-	labels := map[string]string{"app": "web", "tier": "front", "pod-template-hash": "abc"}
-	pod := &corev1.Pod{ObjectMeta: object("web-abc-1", labels, owner("ReplicaSet", "web-abc"))}
-	pod.Spec.NodeName = "old"
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	set := &appsv1.ReplicaSet{ObjectMeta: object("web-abc", nil, owner("Deployment", "web"))}
-	set.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web", "pod-template-hash": "abc"}}
-	budget := &policyv1.PodDisruptionBudget{ObjectMeta: object("web", nil)}
-	budget.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"tier": "front"}}
-	slice := &discoveryv1.EndpointSlice{ObjectMeta: object("web-x", map[string]string{discoveryv1.LabelServiceName: "web"})}
-	slice.Endpoints = []discoveryv1.Endpoint{{TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: "web-abc-1"}}}
-	return objects{
-		nodes:       []*corev1.Node{{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: map[string]string{groupLabel: "web-1"}}}},
-		pods:        []*corev1.Pod{pod},
-		services:    []*corev1.Service{{ObjectMeta: object("web", nil), Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "web"}}}},
-		deployments: []*appsv1.Deployment{{ObjectMeta: object("web", nil)}},
-		replicaSets: []*appsv1.ReplicaSet{set},
-		budgets:     []*policyv1.PodDisruptionBudget{budget},
-		slices:      []*discoveryv1.EndpointSlice{slice},
-	}
+type fixture struct {
+	pod     *corev1.Pod
+	set     *appsv1.ReplicaSet
+	deploy  *appsv1.Deployment
+	service *corev1.Service
+	budget  *policyv1.PodDisruptionBudget
+	slice   *discoveryv1.EndpointSlice
+	more    []any
 }
 
+func newFixture() *fixture {
+	f := &fixture{
+		pod:     &corev1.Pod{ObjectMeta: named("pod", equal("app", "web", "tier", "front", "pod-template-hash", "abc"), ownedBy("apps/v1", "ReplicaSet", "set"))},
+		set:     &appsv1.ReplicaSet{ObjectMeta: named("set", nil, ownedBy("apps/v1", "Deployment", "web"))},
+		deploy:  &appsv1.Deployment{ObjectMeta: named("web", nil)},
+		service: &corev1.Service{ObjectMeta: named("web", nil), Spec: corev1.ServiceSpec{Selector: equal("app", "web")}},
+		budget:  &policyv1.PodDisruptionBudget{ObjectMeta: named("web", nil)},
+		slice:   &discoveryv1.EndpointSlice{ObjectMeta: named("web-x", equal(discoveryv1.LabelServiceName, "web", discoveryv1.LabelManagedBy, keepers[0]))},
+	}
+	f.pod.Spec.NodeName = "old"
+	f.pod.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}}
+	f.pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	f.set.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("app", "web", "pod-template-hash", "abc")}
+	f.budget.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("tier", "front")}
+	f.slice.Endpoints = []discoveryv1.Endpoint{{Addresses: []string{"10.0.0.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: "pod"}}}
+	return f
+}
+
+func (f *fixture) view() *handover.View {
+	objects := map[at]any{}
+	for _, o := range append([]any{f.pod, f.set, f.deploy, f.service, f.budget, f.slice}, f.more...) {
+		objects[at{kindAt(o), keyOf(o)}] = o
+	}
+	return scratch(objects).view
+}
+
+func (f *fixture) look() *handover.Pod { return f.view().Pods["pod"] }
+
 // How a pod leaves its ReplicaSet and its Services is decided by who selects
-// it by what: never by a label that would take it out of a Service too early,
-// and if it can be, with its budget still watching.
+// it by what; networks must select it as before, budgets should.
 func TestHandleAndDoors(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		change func(*objects)
+		change func(*fixture)
 		handle string
 		doors  []string
 	}{
-		{"usual", func(*objects) {}, "pod-template-hash", []string{"app"}},
-		{"Service selects the hash", func(o *objects) { o.services[0].Spec.Selector["pod-template-hash"] = "abc" }, "", []string{"app"}},
-		{"Service selects only the hash", func(o *objects) {
-			o.services[0].Spec.Selector = map[string]string{"pod-template-hash": "abc"}
-		}, "app", []string{"pod-template-hash"}},
-		{"budget selects by the Service's label too", func(o *objects) {
-			o.budgets[0].Spec.Selector.MatchLabels = map[string]string{"app": "web"}
-			o.services[0].Spec.Selector["tier"] = "front"
+		{"usual", func(*fixture) {}, "pod-template-hash", []string{"app"}},
+		{"Service selects the hash", func(f *fixture) { f.service.Spec.Selector["pod-template-hash"] = "abc" }, "", []string{"app"}},
+		{"Service selects only the hash", func(f *fixture) { f.service.Spec.Selector = equal("pod-template-hash", "abc") }, "app", []string{"pod-template-hash"}},
+		{"budget selects by one of the Service's labels", func(f *fixture) {
+			f.budget.Spec.Selector.MatchLabels = equal("app", "web")
+			f.service.Spec.Selector["tier"] = "front"
 		}, "pod-template-hash", []string{"tier"}},
-		{"two Services, one door", func(o *objects) {
-			second := o.services[0].DeepCopy()
-			second.Name, second.Spec.Selector = "web2", map[string]string{"app": "web", "tier": "front"}
-			o.services = append(o.services, second)
-		}, "pod-template-hash", []string{"app"}},
-		{"ReplicaSet without Deployment, all labels in use", func(o *objects) {
-			o.deployments, o.replicaSets[0].OwnerReferences = nil, nil
-			o.replicaSets[0].Spec.Selector.MatchLabels = map[string]string{"app": "web"}
+		{"budget selects by the Service's only label", func(f *fixture) { f.budget.Spec.Selector.MatchLabels = equal("app", "web") }, "pod-template-hash", []string{"app"}},
+		{"NetworkPolicy selects by the Service's only label", func(f *fixture) {
+			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: named("web", nil), Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: equal("app", "web")}}})
+		}, "pod-template-hash", nil},
+		{"NetworkPolicy names it as a peer", func(f *fixture) {
+			peer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: equal("app", "web")}}
+			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: named("db", nil), Spec: networkingv1.NetworkPolicySpec{
+				PodSelector: metav1.LabelSelector{MatchLabels: equal("app", "db")}, Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}}},
+			}})
+		}, "pod-template-hash", nil},
+		{"another controller would adopt it", func(f *fixture) {
+			other := &appsv1.ReplicaSet{ObjectMeta: named("other", nil)}
+			other.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("app", "web")}
+			f.more = append(f.more, other)
 		}, "", []string{"app"}},
-		{"Recreate", func(o *objects) { o.deployments[0].Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, "", []string{"app"}},
+		{"Recreate", func(f *fixture) { f.deploy.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType }, "", []string{"app"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := fixture()
-			c.change(&o)
-			p := o.snapshot().Pods[0]
-			if p.Handle != c.handle || !slices.Equal(p.Doors, c.doors) {
-				t.Errorf("handle %q, doors %q; want %q, %q", p.Handle, p.Doors, c.handle, c.doors)
+			f := newFixture()
+			c.change(f)
+			p := f.look()
+			if p.Handle != c.handle || !slices.Equal(p.Doors, c.doors) || (p.NoDoor == "") != (c.doors != nil) {
+				t.Errorf("handle %q, doors %q, no door %q; want %q, %q", p.Handle, p.Doors, p.NoDoor, c.handle, c.doors)
 			}
 		})
 	}
 }
 
-// A pod serves only when it is Ready and every Service that selects it lists it.
-func TestServing(t *testing.T) {
-	o := fixture()
-	if p := o.snapshot().Pods[0]; !p.Serving || p.Workload != "deployment/apps/web" || !slices.Equal(p.Listed, []string{"web"}) {
-		t.Errorf("got %+v", p)
+// A ReplicaSet stands for whatever owns it; what can hold a released pod must
+// have a scale that the disruption controller can read.
+func TestOwners(t *testing.T) {
+	f := newFixture()
+	w := f.view().Workloads["deployment/apps/web"]
+	if w.Nature != handover.Replicated || w.Holder == nil || w.Holder.UID != "web" || f.look().Workload != w.Key() {
+		t.Errorf("deployment: %+v", w)
 	}
-	o.slices = nil
-	if o.snapshot().Pods[0].Serving {
-		t.Error("serves without an endpoint")
+	zero, one := intstr.FromInt32(0), intstr.FromInt32(1)
+	f.deploy.Spec.Strategy.RollingUpdate = &appsv1.RollingUpdateDeployment{MaxSurge: &zero, MaxUnavailable: &one}
+	if w = f.view().Workloads["deployment/apps/web"]; w.Surge != 0 || w.Short != 1 {
+		t.Errorf("maxSurge 0 became %d, maxUnavailable 1 %d", w.Surge, w.Short)
 	}
-	delete(o.pods[0].Labels, "app")
-	if p := o.snapshot().Pods[0]; !p.Serving || len(p.Services) != 0 {
-		t.Errorf("without a Service, Ready is serving: %+v", p)
+	f.set.OwnerReferences = []metav1.OwnerReference{ownedBy("argoproj.io/v1alpha1", "Rollout", "web")}
+	if w = f.view().Workloads["rollout/apps/web"]; w.Nature != handover.Replicated || w.Holder != nil || w.Counted || w.Wants != 1 {
+		t.Errorf("rollout, not asked yet: %+v", w)
+	}
+	f.more = nil
+	objects := map[at]any{{kindAnswer, "rollout/apps/web"}: &answer{uid: "web", wants: 3, counted: true, scalable: true}}
+	for _, o := range []any{f.pod, f.set} {
+		objects[at{kindAt(o), keyOf(o)}] = o
+	}
+	if w = scratch(objects).view.Workloads["rollout/apps/web"]; w.Holder == nil || !w.Counted || w.Wants != 3 {
+		t.Errorf("rollout, asked: %+v", w)
+	}
+	f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("postgresql.cnpg.io/v1", "Cluster", "db")}
+	if w = f.view().Workloads["cluster/apps/db"]; w.Nature != handover.Operated || w.Counted || w.Wants != 1 {
+		t.Errorf("operated: %+v", w)
+	}
+	f.set.OwnerReferences, f.pod.OwnerReferences = nil, []metav1.OwnerReference{ownedBy("apps/v1", "ReplicaSet", "set")}
+	if w = f.view().Workloads["replicaset/apps/set"]; w.Nature != handover.Replicated || w.Holder != nil {
+		t.Errorf("ReplicaSet without an owner: %+v", w)
 	}
 }
 
-// A rollout under way is not settled, nor is one that nobody has looked at yet.
-func TestSettled(t *testing.T) {
-	d := &appsv1.Deployment{ObjectMeta: object("web", nil)}
-	d.Generation, d.Status.ObservedGeneration = 2, 2
-	d.Status.Replicas, d.Status.UpdatedReplicas = 3, 3
-	if !deployment(d).Settled {
-		t.Error("complete, and not settled")
+func TestOnce(t *testing.T) {
+	none := int32(0)
+	fail := &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{
+		Action: batchv1.PodFailurePolicyActionFailJob, OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue}},
+	}}}
+	ignore := fail.DeepCopy()
+	ignore.Rules[0].Action = batchv1.PodFailurePolicyActionIgnore
+	for name, c := range map[string]struct {
+		spec batchv1.JobSpec
+		want bool
+	}{
+		"default": {batchv1.JobSpec{}, false}, "no retries": {batchv1.JobSpec{BackoffLimit: &none}, true},
+		"policy fails": {batchv1.JobSpec{PodFailurePolicy: fail}, true}, "policy ignores": {batchv1.JobSpec{BackoffLimit: &none, PodFailurePolicy: ignore}, false},
+	} {
+		if got := once(&batchv1.Job{Spec: c.spec}); got != c.want {
+			t.Errorf("%s: once is %v", name, got)
+		}
 	}
-	d.Status.UpdatedReplicas = 2
-	if deployment(d).Settled {
-		t.Error("old pods left, and settled")
+}
+
+// An address that no controller keeps stays in its slice when the pod is gone.
+func TestByHand(t *testing.T) {
+	f := newFixture()
+	if p := f.look(); len(p.Paths) != 1 || !p.Paths[0].Ready || !p.Paths[0].Selected || p.Paths[0].ByHand != "" {
+		t.Errorf("kept by a controller: %+v", p.Paths)
 	}
-	d.Status.UpdatedReplicas, d.Status.ObservedGeneration = 3, 1
-	if deployment(d).Settled {
-		t.Error("not observed, and settled")
+	f.slice.Endpoints[0].TargetRef, f.service.Spec.Selector = nil, nil
+	if p := f.look(); len(p.Paths) != 1 || p.Paths[0].Selected || p.Paths[0].ByHand != "web-x" {
+		t.Errorf("by hand: %+v", p.Paths)
+	}
+}
+
+func TestVeils(t *testing.T) {
+	f := newFixture()
+	second := &policyv1.PodDisruptionBudget{ObjectMeta: named("web2", nil)}
+	second.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("app", "web")}
+	f.more = append(f.more, second)
+	if p := f.look(); !slices.Equal(p.Budgets, []string{"web", "web2"}) || len(p.Veils) != 1 {
+		t.Errorf("budgets %q, veils %q", p.Budgets, p.Veils)
+	}
+}
+
+func TestGatesAndConsent(t *testing.T) {
+	f := newFixture()
+	f.pod.Spec.ReadinessGates = []corev1.PodReadinessGate{{ConditionType: "target-health"}}
+	f.pod.Finalizers = []string{metav1.FinalizerDeleteDependents, "example.com/hold"}
+	f.pod.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+	f.deploy.Annotations = equal("drover.dev/keep", "true", handover.AcceptGapAnnotation, "true")
+	p := f.look()
+	if !slices.Equal(p.Gates, []string{"target-health"}) || !slices.Equal(p.Finalizers, []string{"example.com/hold"}) ||
+		!p.Tolerates || p.Keep != "drover.dev/keep" || !p.AcceptGap || p.Expendable {
+		t.Errorf("got %+v", p)
 	}
 }
 
@@ -129,7 +215,6 @@ func TestSleeps(t *testing.T) {
 	for want, h := range map[time.Duration]*corev1.LifecycleHandler{
 		20 * time.Second: {Sleep: &corev1.SleepAction{Seconds: 20}},
 		15 * time.Second: {Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "/bin/sleep 15"}}},
-		7 * time.Second:  {Exec: &corev1.ExecAction{Command: []string{"sleep", "7s"}}},
 		0:                {Exec: &corev1.ExecAction{Command: []string{"nginx", "-s", "quit"}}},
 	} {
 		if got := sleeps(h); got != want {
@@ -138,94 +223,76 @@ func TestSleeps(t *testing.T) {
 	}
 }
 
-// A copy of the pod may go where selectors, taints and volumes let it.
-func TestPlaces(t *testing.T) {
-	o := fixture()
-	o.nodes = append(o.nodes,
-		&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "new", Labels: map[string]string{"disk": "ssd", "zone": "a"}}},
-		&corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: "tainted", Labels: map[string]string{"disk": "ssd", "zone": "b"}},
-			Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: "nginx", Value: "true", Effect: corev1.TaintEffectNoSchedule}}},
-		})
-	pod := o.pods[0]
-	at := func(want ...string) {
-		t.Helper()
-		if got := o.places([]handover.Ref{{UID: string(pod.UID)}})[string(pod.UID)]; !slices.Equal(got, want) {
-			t.Errorf("got %q, want %q", got, want)
-		}
+// A no about one object is a refusal; what every call meets is an outage.
+func TestRefused(t *testing.T) {
+	budget := apierrors.NewTooManyRequests("Cannot evict pod", 10)
+	budget.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "needs 2 healthy pods"}}
+	status := func(code int32, message string) error {
+		return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code, Message: message}}
 	}
-	at("new", "old")
-	pod.Spec.NodeSelector = map[string]string{"disk": "ssd"}
-	at("new")
-	pod.Spec.Tolerations = []corev1.Toleration{{Key: "nginx", Operator: corev1.TolerationOpExists}}
-	at("new", "tainted")
-	pod.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
-	o.claims = []*corev1.PersistentVolumeClaim{{ObjectMeta: object("data", nil), Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "pv"}}}
-	o.volumes = []*corev1.PersistentVolume{{ObjectMeta: metav1.ObjectMeta{Name: "pv"}, Spec: corev1.PersistentVolumeSpec{
-		NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
-			MatchExpressions: []corev1.NodeSelectorRequirement{{Key: "zone", Operator: corev1.NodeSelectorOpIn, Values: []string{"b"}}},
-		}}}},
-	}}}
-	at("tainted")
-	if p := o.snapshot().Pods[0]; p.Alone == "" || p.Handle != "" {
-		t.Errorf("a volume for one node, and a second pod beside it: %+v", p)
-	}
-}
-
-// Anti-affinity by host name holds in both directions.
-func TestApart(t *testing.T) {
-	o := fixture()
-	other := &corev1.Pod{ObjectMeta: object("other", map[string]string{"app": "other"})}
-	other.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-		RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-			TopologyKey: corev1.LabelHostname, LabelSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
-		}},
-	}}
-	o.pods = append(o.pods, other)
-	for _, p := range o.snapshot().Pods {
-		want := map[string][]string{"other": {"web-abc-1"}, "web-abc-1": {"other"}}[p.Name]
-		if !slices.Equal(p.Apart, want) {
-			t.Errorf("%s: apart from %q, want %q", p.Name, p.Apart, want)
-		}
-	}
-}
-
-// A DaemonSet that belongs on a node must have a Ready pod there; one that its
-// selector keeps off need not.
-func TestDaemons(t *testing.T) {
-	o := fixture()
-	o.daemonSets = []*appsv1.DaemonSet{{ObjectMeta: object("kube-proxy", nil)}, {ObjectMeta: object("gpu", nil)}}
-	o.daemonSets[1].Spec.Template.Spec.NodeSelector = map[string]string{"gpu": "yes"}
-	if got := o.snapshot().Nodes[0].Daemons; !slices.Equal(got, []string{"daemonset/apps/kube-proxy"}) {
-		t.Errorf("missing %q", got)
-	}
-	ready := o.pods[0].DeepCopy()
-	ready.Name, ready.OwnerReferences = "kube-proxy-1", []metav1.OwnerReference{owner("DaemonSet", "kube-proxy")}
-	o.pods = append(o.pods, ready)
-	if got := o.snapshot().Nodes[0].Daemons; len(got) != 0 {
-		t.Errorf("missing %q", got)
-	}
-}
-
-// Only a disruption budget's 429 is a refusal; an overloaded API server's is not.
-func TestRefusal(t *testing.T) {
-	budget := apierrors.NewTooManyRequests("Cannot evict pod", 0)
-	budget.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: policyv1.DisruptionBudgetCause, Message: "The disruption budget web needs 2 healthy pods and has 2 currently"}}
-	two := &apierrors.StatusError{ErrStatus: metav1.Status{Code: 500, Message: "This pod has more than one PodDisruptionBudget"}}
 	for _, c := range []struct {
-		err     error
-		budgets []string
-		want    bool
+		err              error
+		refusal, passing bool
 	}{
-		{budget, []string{"web"}, true},
-		{two, []string{"a", "b"}, true},
-		{two, []string{"a"}, false},
-		{apierrors.NewTooManyRequests("slow down", 1), []string{"web"}, false},
-		{errors.New("connection refused"), nil, false},
+		{budget, true, true},
+		{status(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."), true, true},
+		{status(500, `admission webhook "drain" denied the request`), true, true},
+		{status(500, "etcdserver: request timed out"), false, false},
+		{status(429, "Eviction triggered evacuation of VMI"), true, true},
+		{apierrors.NewTooManyRequests("slow down", 1), false, false},
+		{status(403, `admission webhook "policy" denied the request`), true, false},
+		{status(422, "invalid"), true, false},
+		{status(401, "Unauthorized"), false, false},
+		{status(503, "unavailable"), false, false},
+		{errors.New("connection refused"), false, false},
 	} {
-		r := refusal(c.err, c.budgets)
-		if (r != nil) != c.want || r != nil && r.Budget == "" {
+		var r *handover.Refusal
+		if is := errors.As(refused(c.err, "web"), &r); is != c.refusal || is && r.Passing != c.passing {
 			t.Errorf("%v: got %+v", c.err, r)
 		}
+	}
+}
+
+// Two answers bound the offset better than one, and the clock never goes back.
+func TestClock(t *testing.T) {
+	ours := time.Unix(1000, 0)
+	c := &clock{now: func() time.Time { return ours }}
+	c.learn(time.Unix(1060, 0), ours, ours) // 60 to 61 s ahead
+	ours = time.Unix(1000, 0).Add(500 * time.Millisecond)
+	c.learn(time.Unix(1061, 0), ours, ours) // 60.5 to 61.5 s ahead
+	before := c.Now()
+	if off := before.Sub(ours); off != 60*time.Second+750*time.Millisecond {
+		t.Errorf("ahead by %s", off)
+	}
+	c.learn(time.Unix(1030, 0), ours, ours) // it was set back
+	if c.Now().Before(before) {
+		t.Error("went back")
+	}
+}
+
+// Only the controller is replaced, and only our taint.
+func TestReownAndTaint(t *testing.T) {
+	owners := []metav1.OwnerReference{ownedBy("apps/v1", "ReplicaSet", "set"), {Kind: "ConfigMap", UID: "other"}}
+	if got := reown(owners, &handover.Owner{UID: "web"}); len(got) != 2 {
+		t.Errorf("got %v", got)
+	}
+	if got := reown(owners, nil); len(got) != 1 {
+		t.Errorf("orphan: %v", got)
+	}
+	theirs := []corev1.Taint{{Key: "gpu"}}
+	with, _ := taint(theirs, true, time.Now())
+	without, differ := taint(with, false, time.Now())
+	if len(with) != 2 || !differ || !slices.Equal(without, theirs) {
+		t.Errorf("with %v, without %v", with, without)
+	}
+}
+
+func TestRecordName(t *testing.T) {
+	if recordName("web-1") != "drover-move-web-1" || recordName("Web 1") == recordName("web-1") {
+		t.Error(recordName("Web 1"))
+	}
+	data, err := pack([]byte("{}"))
+	if got, err2 := unpack(data); err != nil || err2 != nil || string(got) != "{}" {
+		t.Error(string(got), err, err2)
 	}
 }

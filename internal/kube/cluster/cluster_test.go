@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// Watches fill the view, a later change comes by itself, and writes reach the
+// objects.
+func TestWatchAndWrite(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	f := newFixture()
+	node := big(1)[at{kindNode, "node-0"}].(runtime.Object)
+	client := fake.NewClientset(f.pod, f.set, f.deploy, f.service, f.budget, f.slice, node)
+	watching, stop := context.WithCancel(ctx)
+	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), stop)
+	defer c.Close()
+	if err := c.fill(watching, ctx); err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.View()
+	if err != nil || v.Pods["pod"] == nil || v.Workloads["deployment/apps/web"] == nil || v.Nodes["node-0"] == nil {
+		t.Fatalf("view %+v, %v", v, err)
+	}
+	leaving, mark := true, "x"
+	if err := c.PatchNode(ctx, "node-0", handover.Patch{Leaving: &leaving, Annotations: map[string]*string{handover.BeforeAnnotation: &mark}}); err != nil {
+		t.Fatal(err)
+	}
+	for !v.Nodes["node-0"].Leaving || v.Nodes["node-0"].Before != mark {
+		select {
+		case <-ctx.Done():
+			t.Fatal("the change never came")
+		case <-c.Changed():
+		}
+		if v, err = c.View(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, labels := range []map[string]string{equal("app", "web"), equal("app", "other")} { // the second replaces the first
+		if err := c.Guard(ctx, "node-0", []handover.Repelled{{Namespace: "apps", Labels: labels}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := client.CoreV1().Pods(ownNamespace).Get(ctx, sentinelPrefix+"node-0", metav1.GetOptions{})
+	if err != nil || p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution[0].LabelSelector.MatchLabels["app"] != "other" {
+		t.Fatal(p, err)
+	}
+	if err := c.Unguard(ctx, "node-0"); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,109 @@
+package cluster
+
+import (
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+)
+
+// kind is one kind of object that is watched. To watch another one, add it to
+// kinds: how it is watched, and what the world makes of a change of it.
+type kind struct {
+	name  string
+	watch func(informers.SharedInformerFactory) cache.SharedIndexInformer
+	// optional is what a CRD defines: it is watched if the API server serves it.
+	optional schema.GroupVersionResource
+	// see notes a change of the object that is kept under key (namespace/name);
+	// before or now is nil if it was not, or is no more, there.
+	see func(w *world, key string, before, now any)
+}
+
+// typed lets a kind's function have objects of its own type.
+func typed[T any](see func(w *world, key string, before, now *T)) func(*world, string, any, any) {
+	return func(w *world, key string, before, now any) {
+		b, _ := before.(*T)
+		n, _ := now.(*T)
+		see(w, key, b, n)
+	}
+}
+
+// The places in kinds of those that are looked up by their keys.
+const (
+	kindNode = iota
+	kindService
+	kindBudget
+	kindVolume
+	kindClaim
+	kindSlice
+	kindScaler
+	kindAnswer
+)
+
+var kinds []kind
+
+// init breaks the circle of kinds, which name functions that look up kinds.
+func init() {
+	kinds = []kind{
+		kindNode:    {name: "Node", watch: nodes, see: typed(seeNode)},
+		kindService: {name: "Service", watch: services, see: typed(seeService)},
+		kindBudget:  {name: "PodDisruptionBudget", watch: budgets, see: typed(seeBudget)},
+		kindVolume:  {name: "PersistentVolume", watch: volumes, see: typed(seeVolume)},
+		kindClaim:   {name: "PersistentVolumeClaim", watch: volumeClaims, see: typed(seeClaim)},
+		kindSlice:   {name: "EndpointSlice", watch: endpointSlices, see: typed(seeSlice)},
+		kindScaler:  {name: "HorizontalPodAutoscaler", watch: scalers, see: typed(seeScaler)},
+		kindAnswer:  {name: "answer", see: typed(seeAnswer)}, // not watched: see asker
+
+		{name: "Pod", watch: podsOf, see: typed(seePod)},
+		{name: "ReplicaSet", watch: replicaSets, see: typed(seeReplicaSet)},
+		{name: "ReplicationController", watch: replicationControllers, see: typed(seeReplicationController)},
+		{name: "Deployment", watch: deployments, see: typed(seeDeployment)},
+		{name: "StatefulSet", watch: statefulSets, see: typed(seeStatefulSet)},
+		{name: "DaemonSet", watch: daemonSets, see: typed(seeDaemonSet)},
+		{name: "Job", watch: jobs, see: typed(seeJob)},
+		{name: "CronJob", watch: cronJobs, see: typed(seeCronJob)},
+		{name: "NetworkPolicy", watch: networkPolicies, see: typed(seeNetworkPolicy)},
+		{name: "Ingress", watch: ingresses, see: typed(seeIngress)},
+		{name: "VolumeAttachment", watch: attachments, see: typed(seeAttachment)},
+
+		{name: "HTTPRoute", optional: crd("gateway.networking.k8s.io", "v1", "httproutes"), see: typed(seeRoute)},
+		{name: "TargetGroupBinding", optional: crd("elbv2.k8s.aws", "v1beta1", "targetgroupbindings"), see: typed(seeBinding)},
+		{name: "PeerAuthentication", optional: crd("security.istio.io", "v1", "peerauthentications"), see: policy(istioSelector)},
+		{name: "AuthorizationPolicy", optional: crd("security.istio.io", "v1", "authorizationpolicies"), see: policy(istioSelector)},
+		{name: "DestinationRule", optional: crd("networking.istio.io", "v1", "destinationrules"), see: policy(istioSubsets)},
+		{name: "CiliumNetworkPolicy", optional: crd("cilium.io", "v2", "ciliumnetworkpolicies"), see: policy(ciliumSelectors)},
+		{name: "CiliumClusterwideNetworkPolicy", optional: crd("cilium.io", "v2", "ciliumclusterwidenetworkpolicies"), see: policy(ciliumSelectors)},
+		{name: "PodMonitor", optional: crd("monitoring.coreos.com", "v1", "podmonitors"), see: watcher(monitorSelectors)},
+	}
+}
+
+func crd(group, version, plural string) schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: group, Version: version, Resource: plural}
+}
+
+type (
+	factory  = informers.SharedInformerFactory
+	informer = cache.SharedIndexInformer
+	foreign  = unstructured.Unstructured
+)
+
+func nodes(f factory) informer           { return f.Core().V1().Nodes().Informer() }
+func services(f factory) informer        { return f.Core().V1().Services().Informer() }
+func volumes(f factory) informer         { return f.Core().V1().PersistentVolumes().Informer() }
+func volumeClaims(f factory) informer    { return f.Core().V1().PersistentVolumeClaims().Informer() }
+func podsOf(f factory) informer          { return f.Core().V1().Pods().Informer() }
+func replicaSets(f factory) informer     { return f.Apps().V1().ReplicaSets().Informer() }
+func deployments(f factory) informer     { return f.Apps().V1().Deployments().Informer() }
+func statefulSets(f factory) informer    { return f.Apps().V1().StatefulSets().Informer() }
+func daemonSets(f factory) informer      { return f.Apps().V1().DaemonSets().Informer() }
+func jobs(f factory) informer            { return f.Batch().V1().Jobs().Informer() }
+func cronJobs(f factory) informer        { return f.Batch().V1().CronJobs().Informer() }
+func endpointSlices(f factory) informer  { return f.Discovery().V1().EndpointSlices().Informer() }
+func budgets(f factory) informer         { return f.Policy().V1().PodDisruptionBudgets().Informer() }
+func scalers(f factory) informer         { return f.Autoscaling().V2().HorizontalPodAutoscalers().Informer() }
+func networkPolicies(f factory) informer { return f.Networking().V1().NetworkPolicies().Informer() }
+func ingresses(f factory) informer       { return f.Networking().V1().Ingresses().Informer() }
+func attachments(f factory) informer     { return f.Storage().V1().VolumeAttachments().Informer() }
+func replicationControllers(f factory) informer {
+	return f.Core().V1().ReplicationControllers().Informer()
+}

@@ -1,0 +1,152 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	schedule "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+	"k8s.io/klog/v2"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+func seeNode(w *world, key string, _, _ *corev1.Node) { w.marks.node(key) }
+
+// node translates one node, if it is there.
+func (w *world) node(name string) (*handover.Node, bool) {
+	n, ok := w.seen[kindNode][name].(*corev1.Node)
+	if !ok {
+		return nil, false
+	}
+	out := &handover.Node{
+		Name:        n.Name,
+		Group:       n.Labels[groupLabel],
+		Zone:        n.Labels[corev1.LabelTopologyZone],
+		Version:     n.Status.NodeInfo.KubeletVersion,
+		Created:     n.CreationTimestamp.Time,
+		Labels:      n.Labels,
+		ReadySince:  n.CreationTimestamp.Time,
+		Initialized: initialized(n),
+		Cordoned:    n.Spec.Unschedulable,
+		Leaving:     slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == handover.LeavingTaint }),
+		Before:      n.Annotations[handover.BeforeAnnotation],
+		Daemons:     w.daemonsMissing(n),
+		CPU:         n.Status.Allocatable.Cpu().MilliValue(),
+		Memory:      n.Status.Allocatable.Memory().Value(),
+		MaxPods:     int(n.Status.Allocatable.Pods().Value()),
+	}
+	if id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]; strings.HasPrefix(id, "i-") {
+		out.Instance = id
+	}
+	if value, ok := n.Labels[corev1.LabelNodeExcludeBalancers]; ok {
+		out.Exclude = &value
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			out.Ready, out.ReadySince = c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
+		}
+	}
+	for _, a := range w.attached.of(n.Name) {
+		_, volume, _ := strings.Cut(a, " ")
+		out.Volumes = append(out.Volumes, volume)
+	}
+	slices.Sort(out.Volumes)
+	return out, true
+}
+
+// initialized: no taint is left with which a node starts and which a
+// controller, kubelet or driver removes when its part is done.
+func initialized(n *corev1.Node) bool {
+	return !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		switch t.Key {
+		case "node.cloudprovider.kubernetes.io/uninitialized", corev1.TaintNodeNotReady,
+			corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable:
+			return true
+		}
+		return strings.HasSuffix(t.Key, "/agent-not-ready") // CSI drivers and CNIs
+	})
+}
+
+func seeAttachment(w *world, key string, before, now *storagev1.VolumeAttachment) {
+	for _, a := range []*storagev1.VolumeAttachment{before, now} {
+		if a == nil {
+			continue
+		}
+		volume := a.Name
+		if a.Spec.Source.PersistentVolumeName != nil {
+			volume = *a.Spec.Source.PersistentVolumeName
+		}
+		w.attached.drop(a.Spec.NodeName, key+" "+volume)
+		if a == now {
+			w.attached.put(a.Spec.NodeName, key+" "+volume)
+		}
+		w.marks.node(a.Spec.NodeName)
+	}
+}
+
+// daemon is a DaemonSet, with what decides where it belongs made ready.
+type daemon struct {
+	*appsv1.DaemonSet
+	affinity nodeaffinity.RequiredNodeAffinity
+}
+
+// seeDaemonSet concerns all nodes, but only when the template changes: its
+// status follows its pods, which come by themselves.
+func seeDaemonSet(w *world, key string, before, now *appsv1.DaemonSet) {
+	w.own(daemonSetKind, object(before), object(now))
+	delete(w.daemons, key)
+	var selectors []*selector
+	if now != nil {
+		w.daemons[key] = &daemon{now, nodeaffinity.GetRequiredNodeAffinity(&corev1.Pod{Spec: now.Spec.Template.Spec})}
+		selectors = byLabels("DaemonSet "+key, now.Name, now.Namespace, now.Spec.Selector)
+	}
+	w.selects(w.adopters, "DaemonSet "+key, selectors)
+	if before != nil && now != nil && before.UID == now.UID && apiequality.Semantic.DeepEqual(before.Spec.Template.Spec, now.Spec.Template.Spec) {
+		return
+	}
+	for name := range w.seen[kindNode] {
+		w.marks.node(name)
+	}
+}
+
+// daemonsMissing names the DaemonSets that belong on the node and have no
+// Ready pod there.
+func (w *world) daemonsMissing(n *corev1.Node) []string {
+	ready := map[types.UID]bool{}
+	for uid := range w.on[n.Name] {
+		p := w.pods[types.UID(uid)]
+		if !daemonic(p) || p.DeletionTimestamp != nil {
+			continue
+		}
+		if is, _ := readiness(p); is {
+			ready[metav1.GetControllerOf(p).UID] = true
+		}
+	}
+	var missing []string
+	for key, d := range w.daemons {
+		if !ready[d.UID] && d.belongs(n) {
+			missing = append(missing, "daemonset/"+key)
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// belongs: the DaemonSet controller wants a pod of that template on the node.
+// It tolerates for its pods whatever a node's condition adds.
+func (d *daemon) belongs(n *corev1.Node) bool {
+	if ok, err := d.affinity.Match(n); !ok || err != nil {
+		return false
+	}
+	_, kept := schedule.FindMatchingUntoleratedTaint(klog.Background(), n.Spec.Taints, d.Spec.Template.Spec.Tolerations, func(t *corev1.Taint) bool {
+		return t.Effect != corev1.TaintEffectPreferNoSchedule && t.Key != handover.LeavingTaint && !strings.HasPrefix(t.Key, "node.kubernetes.io/")
+	}, false)
+	return !kept
+}

@@ -1,0 +1,308 @@
+package cluster
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-helpers/resource"
+	schedule "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/klog/v2"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// groupLabel tells which node group a node belongs to.
+const groupLabel = "drover.dev/nodegroup"
+
+// keeps are the annotations by which somebody forbids to disrupt a pod, and the
+// value with which they do.
+var keeps = []struct{ annotation, value string }{
+	{"karpenter.sh/do-not-disrupt", "true"},
+	{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
+	{"drover.dev/keep", "true"},
+}
+
+func (w *world) pod(p *corev1.Pod) *handover.Pod {
+	out := &handover.Pod{
+		Ref:       handover.Ref{Namespace: p.Namespace, Name: p.Name, UID: string(p.UID)},
+		Node:      p.Spec.NodeName,
+		Workload:  w.top(p).key,
+		Labels:    p.Labels,
+		Released:  p.Annotations[handover.ReleasedAnnotation],
+		Daemon:    daemonic(p),
+		Finished:  finished(p),
+		Created:   p.CreationTimestamp.Time,
+		Deleting:  p.DeletionTimestamp != nil,
+		Scheduler: p.Spec.SchedulerName,
+		Group:     pin(p),
+	}
+	if out.Scheduler == corev1.DefaultSchedulerName {
+		out.Scheduler = ""
+	}
+	owner := metav1.GetControllerOf(p)
+	if owner != nil {
+		o := ownerOf(owner)
+		out.Owner = &o
+	}
+	_, out.Mirror = p.Annotations[corev1.MirrorPodAnnotationKey]
+	out.Mirror = out.Mirror || owner != nil && owner.Kind == "Node"
+	_, out.Sentinel = p.Labels[handover.SentinelLabel]
+	if cost, ok := p.Annotations[handover.CostAnnotation]; ok {
+		out.Cost = &cost
+	}
+	if out.Deleting {
+		out.GoneBy, out.Evicted = p.DeletionTimestamp.Time, evicted(p)
+	}
+	state(p, out)
+	lifecycle(p, out)
+	w.inherit(p, out)
+	out.Alone = w.alone(p)
+	w.network(p, out)
+	requests := resource.PodRequests(p, resource.PodResourcesOptions{})
+	out.CPU, out.Memory = requests.Cpu().MilliValue(), requests.Memory().Value()
+	return out
+}
+
+func finished(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+// evicted: the Eviction API leaves this condition on the pods it ends.
+func evicted(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason == "EvictionByEvictionAPI"
+	})
+}
+
+// state reads whether a pod is Ready, and why not.
+func state(p *corev1.Pod, out *handover.Pod) {
+	out.Ready, out.ReadySince = readiness(p)
+	out.Trouble = trouble(p)
+	out.Crowded = strings.HasPrefix(out.Trouble, corev1.PodReasonUnschedulable) &&
+		(strings.Contains(out.Trouble, "Insufficient ") || strings.Contains(out.Trouble, "Too many pods"))
+	for _, gate := range p.Spec.ReadinessGates {
+		if !slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == gate.ConditionType && c.Status == corev1.ConditionTrue
+		}) {
+			out.Gates = append(out.Gates, string(gate.ConditionType))
+		}
+	}
+}
+
+func readiness(p *corev1.Pod) (bool, time.Time) {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue, c.LastTransitionTime.Time
+		}
+	}
+	return false, p.CreationTimestamp.Time
+}
+
+// trouble is the first reason that Kubernetes gives for a pod's not being Ready.
+func trouble(p *corev1.Pod) string {
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse {
+			return c.Reason + ": " + c.Message
+		}
+	}
+	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		switch {
+		case s.State.Waiting != nil && s.State.Waiting.Reason != "":
+			return strings.TrimSuffix(s.State.Waiting.Reason+": "+s.State.Waiting.Message, ": ")
+		case s.State.Running != nil && !s.Ready && s.RestartCount > 0:
+			return "container " + s.Name + " restarted " + strconv.Itoa(int(s.RestartCount)) + " times and is not Ready"
+		}
+	}
+	return ""
+}
+
+// lifecycle reads how a pod starts and ends.
+func lifecycle(p *corev1.Pod, out *handover.Pod) {
+	out.Grace = corev1.DefaultTerminationGracePeriodSeconds * time.Second
+	if s := p.Spec.TerminationGracePeriodSeconds; s != nil {
+		out.Grace = time.Duration(*s) * time.Second
+	}
+	out.Probe = true
+	for _, c := range p.Spec.Containers {
+		if len(c.Ports) > 0 && c.ReadinessProbe == nil {
+			out.Probe = false
+		}
+		if c.Lifecycle == nil || c.Lifecycle.PreStop == nil {
+			continue
+		}
+		out.PreStop = true
+		out.PreStopTime = max(out.PreStopTime, sleeps(c.Lifecycle.PreStop))
+	}
+	for _, v := range p.Spec.Volumes {
+		if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
+			out.EmptyDir = true
+		}
+	}
+	for _, f := range p.Finalizers {
+		if f != metav1.FinalizerDeleteDependents && f != metav1.FinalizerOrphanDependents { // these end by themselves
+			out.Finalizers = append(out.Finalizers, f)
+		}
+	}
+	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
+	out.Tolerates = schedule.TolerationsTolerateTaint(klog.Background(), p.Spec.Tolerations, &cordon, false)
+}
+
+// sleeps reads a hook's length where it can be read: the sleep action, and
+// commands that end in "sleep N".
+func sleeps(h *corev1.LifecycleHandler) time.Duration {
+	switch {
+	case h.Sleep != nil:
+		return time.Duration(h.Sleep.Seconds) * time.Second
+	case h.Exec == nil:
+		return 0
+	}
+	words := strings.Fields(strings.Join(h.Exec.Command, " "))
+	if len(words) < 2 || !strings.HasSuffix(words[len(words)-2], "sleep") {
+		return 0
+	}
+	seconds, err := strconv.Atoi(strings.TrimSuffix(words[len(words)-1], "s"))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// inherit reads what the pod, or any object above it, says about its moving.
+func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
+	annotated := []map[string]string{p.Annotations}
+	var fixed string
+	note := func(t traits) {
+		annotated = append(annotated, t.annotations)
+		if t.template != nil {
+			annotated = append(annotated, t.template.Annotations)
+		}
+		fixed = or(fixed, t.fixed())
+	}
+	for owner := metav1.GetControllerOf(p); owner != nil && len(annotated) < 2*chainDepth; {
+		above := w.owners[owner.UID]
+		if above == nil {
+			break
+		}
+		note(traitsOf(above))
+		owner = metav1.GetControllerOf(above)
+	}
+	if top := w.top(p); top.key != "" {
+		if a := w.answers[top.key]; a != nil && a.uid == top.owner.UID {
+			annotated = append(annotated, a.annotations)
+			fixed = or(fixed, a.fixed)
+		}
+	}
+	if p.Spec.NodeName != "" {
+		out.Fixed = fixed
+	}
+	for _, a := range annotated {
+		out.Expendable = out.Expendable || a[handover.ExpendableAnnotation] == "true"
+		out.AcceptGap = out.AcceptGap || a[handover.AcceptGapAnnotation] == "true"
+		for _, k := range keeps {
+			if out.Keep == "" && a[k.annotation] == k.value {
+				out.Keep = k.annotation
+			}
+		}
+	}
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// alone is why no second pod may run beside this one, empty if it may. A
+// generic ephemeral volume belongs to one pod alone, and the second has its own.
+func (w *world) alone(p *corev1.Pod) string {
+	if owner := metav1.GetControllerOf(p); owner != nil && owner.Kind == statefulSetKind.kind {
+		return "" // each has volumes of its own, and a name that only one can have
+	}
+	for owner, depth := metav1.GetControllerOf(p), 0; owner != nil && depth < chainDepth; depth++ {
+		above := w.owners[owner.UID]
+		if above == nil {
+			break
+		}
+		if traitsOf(above).recreate {
+			return "its Deployment's strategy is Recreate"
+		}
+		owner = metav1.GetControllerOf(above)
+	}
+	for _, v := range p.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		claim, ok := w.seen[kindClaim][p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName].(*corev1.PersistentVolumeClaim)
+		if !ok {
+			continue
+		}
+		modes, name := claim.Spec.AccessModes, claim.Name
+		if volume, ok := w.seen[kindVolume][claim.Spec.VolumeName].(*corev1.PersistentVolume); ok {
+			modes, name = volume.Spec.AccessModes, volume.Name
+		}
+		if !slices.Contains(modes, corev1.ReadWriteMany) && !slices.Contains(modes, corev1.ReadOnlyMany) {
+			return "its volume " + name + " can be attached to one node only"
+		}
+	}
+	return ""
+}
+
+// claimsOf are the claims that a pod names, as namespace/name.
+func claimsOf(p *corev1.Pod) []string {
+	var found []string
+	for _, v := range p.Spec.Volumes {
+		if v.PersistentVolumeClaim != nil {
+			found = append(found, p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName)
+		}
+	}
+	return found
+}
+
+func seeClaim(w *world, key string, before, now *corev1.PersistentVolumeClaim) {
+	if before != nil {
+		w.holding.drop(before.Spec.VolumeName, key)
+	}
+	if now != nil {
+		w.holding.put(now.Spec.VolumeName, key)
+	}
+	w.markUsing(key)
+}
+
+func seeVolume(w *world, key string, _, _ *corev1.PersistentVolume) {
+	for claim := range w.holding[key] {
+		w.markUsing(claim)
+	}
+}
+
+func (w *world) markUsing(claim string) {
+	for uid := range w.using[claim] {
+		w.marks.pods[types.UID(uid)] = true
+	}
+}
+
+// pin is the node group that the pod's own selectors name.
+func pin(p *corev1.Pod) string {
+	if group := p.Spec.NodeSelector[groupLabel]; group != "" {
+		return group
+	}
+	a := p.Spec.Affinity
+	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
+		return ""
+	}
+	terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
+	if len(terms) != 1 {
+		return "" // one of several will do
+	}
+	for _, e := range terms[0].MatchExpressions {
+		if e.Key == groupLabel && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
+			return e.Values[0]
+		}
+	}
+	return ""
+}

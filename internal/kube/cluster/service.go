@@ -1,0 +1,203 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// targetLabels restricts a Service's load balancer to some nodes: "k=v,k2=v2".
+const targetLabels = "service.beta.kubernetes.io/aws-load-balancer-target-node-labels"
+
+func seeService(w *world, key string, _, now *corev1.Service) {
+	var selectors []*selector
+	if now != nil && now.Spec.Type != corev1.ServiceTypeExternalName {
+		selectors = byMap("Service "+key, now.Name, now.Namespace, now.Spec.Selector)
+	}
+	w.selects(w.services, key, selectors)
+	w.marks.services[key] = true
+}
+
+// service translates one Service, if it is there and can have endpoints. One
+// without a selector can: somebody else keeps them.
+func (w *world) service(key string) (*handover.Service, bool) {
+	s, ok := w.seen[kindService][key].(*corev1.Service)
+	if !ok || s.Spec.Type == corev1.ServiceTypeExternalName {
+		return nil, false
+	}
+	out := &handover.Service{
+		Namespace: s.Namespace, Name: s.Name,
+		Balanced:   s.Spec.Type == corev1.ServiceTypeLoadBalancer,
+		Headless:   s.Spec.ClusterIP == corev1.ClusterIPNone,
+		Early:      s.Spec.PublishNotReadyAddresses,
+		Sticky:     s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP,
+		NodeLabels: nodeLabels(s),
+	}
+	out.Local = s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal &&
+		(out.Balanced || s.Spec.Type == corev1.ServiceTypeNodePort)
+	if internal := s.Spec.InternalTrafficPolicy; internal != nil {
+		out.NodeLocal = *internal == corev1.ServiceInternalTrafficPolicyLocal
+	}
+	for _, in := range s.Status.LoadBalancer.Ingress {
+		for _, host := range []string{in.Hostname, in.IP} {
+			if host != "" {
+				out.Hosts = append(out.Hosts, host)
+			}
+		}
+	}
+	if routes := w.routes.of(key); len(routes) > 0 {
+		out.Ingress = routes[0]
+	}
+	for _, b := range w.bindings.of(key) {
+		if _, arn, _ := strings.Cut(b, " "); !slices.Contains(out.TargetGroups, arn) {
+			out.TargetGroups = append(out.TargetGroups, arn)
+		}
+	}
+	slices.Sort(out.TargetGroups)
+	return out, true
+}
+
+func nodeLabels(s *corev1.Service) map[string]string {
+	var found map[string]string
+	for _, part := range strings.Split(s.Annotations[targetLabels], ",") {
+		key, value, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok || key == "" {
+			continue
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	return found
+}
+
+// route notes which Services something sends to.
+func (w *world) route(who string, before, now []string) {
+	w.routes.relink(who, before, now)
+	for _, key := range slices.Concat(before, now) {
+		w.marks.services[key] = true
+	}
+}
+
+func seeIngress(w *world, key string, before, now *networkingv1.Ingress) {
+	w.route("ingress/"+key, ingressBackends(before), ingressBackends(now))
+}
+
+func ingressBackends(in *networkingv1.Ingress) []string {
+	if in == nil {
+		return nil
+	}
+	var found []string
+	note := func(b *networkingv1.IngressBackend) {
+		if b != nil && b.Service != nil {
+			found = append(found, in.Namespace+"/"+b.Service.Name)
+		}
+	}
+	note(in.Spec.DefaultBackend)
+	for _, rule := range in.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for _, path := range rule.HTTP.Paths {
+			note(&path.Backend)
+		}
+	}
+	return found
+}
+
+func seeRoute(w *world, key string, before, now *foreign) {
+	w.route("httproute/"+key, routeBackends(before), routeBackends(now))
+}
+
+func routeBackends(u *foreign) []string {
+	var found []string
+	for _, rule := range list(u, "spec", "rules") {
+		for _, ref := range list(rule, "backendRefs") {
+			if kind := text(ref, "kind"); kind == "" || kind == "Service" {
+				found = append(found, or(text(ref, "namespace"), u.GetNamespace())+"/"+text(ref, "name"))
+			}
+		}
+	}
+	return found
+}
+
+func seeBinding(w *world, key string, before, now *foreign) {
+	for _, b := range []*foreign{before, now} {
+		if b == nil {
+			continue
+		}
+		service := b.GetNamespace() + "/" + text(b, "spec", "serviceRef", "name")
+		who := key + " " + text(b, "spec", "targetGroupARN")
+		w.bindings.drop(service, who)
+		if b == now {
+			w.bindings.put(service, who)
+		}
+		w.marks.services[service] = true
+	}
+}
+
+func seeBudget(w *world, key string, _, now *policyv1.PodDisruptionBudget) {
+	var selectors []*selector
+	if now != nil {
+		selectors = byLabels("PodDisruptionBudget "+key, now.Name, now.Namespace, now.Spec.Selector)
+	}
+	w.selects(w.budgets, key, selectors)
+	w.marks.budget[key] = true
+}
+
+// budget translates one disruption budget, if it is there.
+func (w *world) budget(key string) (*handover.Budget, bool) {
+	b, ok := w.seen[kindBudget][key].(*policyv1.PodDisruptionBudget)
+	if !ok {
+		return nil, false
+	}
+	out := &handover.Budget{
+		Namespace: b.Namespace, Name: b.Name,
+		Expected: int(b.Status.ExpectedPods), Desired: int(b.Status.DesiredHealthy),
+		Healthy: int(b.Status.CurrentHealthy), Allowed: int(b.Status.DisruptionsAllowed),
+		Keys: keysOf(byLabels("", "", b.Namespace, b.Spec.Selector)),
+		Seen: b.Status.ObservedGeneration >= b.Generation,
+	}
+	if p := b.Spec.UnhealthyPodEvictionPolicy; p != nil {
+		out.AlwaysAllow = *p == policyv1.AlwaysAllow
+	}
+	for _, c := range b.Status.Conditions {
+		if c.Type == policyv1.DisruptionAllowedCondition && c.Status == metav1.ConditionFalse && c.Reason == policyv1.SyncFailedReason {
+			out.Broken = c.Message
+		}
+	}
+	return out, true
+}
+
+// list and text read a field of an object of a kind that only its CRD knows; one
+// that is not there, or is something else, is empty.
+func list(u *foreign, path ...string) []*foreign {
+	if u == nil {
+		return nil
+	}
+	items, _, _ := unstructured.NestedFieldNoCopy(u.Object, path...)
+	raw, _ := items.([]any)
+	var found []*foreign
+	for _, item := range raw {
+		if fields, is := item.(map[string]any); is {
+			found = append(found, &foreign{Object: fields})
+		}
+	}
+	return found
+}
+
+func text(u *foreign, path ...string) string {
+	if u == nil {
+		return ""
+	}
+	s, _, _ := unstructured.NestedString(u.Object, path...)
+	return s
+}

@@ -1,0 +1,507 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// defaultDeadline is a Deployment's patience if its author did not say, and
+// that of anything else.
+const defaultDeadline = 600 * time.Second
+
+// ownerKind is a kind of controller that is watched. What is not in ownerKinds is
+// a foreign one, that is asked.
+type ownerKind struct{ api, kind string }
+
+var (
+	replicaSetKind  = ownerKind{"apps/v1", "ReplicaSet"}
+	replicationKind = ownerKind{"v1", "ReplicationController"}
+	deploymentKind  = ownerKind{"apps/v1", "Deployment"}
+	statefulSetKind = ownerKind{"apps/v1", "StatefulSet"}
+	daemonSetKind   = ownerKind{"apps/v1", "DaemonSet"}
+	jobKind         = ownerKind{"batch/v1", "Job"}
+	cronJobKind     = ownerKind{"batch/v1", "CronJob"}
+
+	watched = []ownerKind{replicaSetKind, replicationKind, deploymentKind, statefulSetKind, daemonSetKind, jobKind, cronJobKind}
+)
+
+func kindOf(o handover.Owner) ownerKind { return ownerKind{o.API, o.Kind} }
+
+// traits are what pods take from an object above them.
+type traits struct {
+	annotations map[string]string
+	owners      []metav1.OwnerReference
+	template    *corev1.PodTemplateSpec
+	recreate    bool
+}
+
+// fixed is the node that the template names.
+func (t traits) fixed() string {
+	if t.template == nil {
+		return ""
+	}
+	return t.template.Spec.NodeName
+}
+
+func (t traits) same(other traits) bool {
+	return t.recreate == other.recreate && t.fixed() == other.fixed() &&
+		maps.Equal(t.annotations, other.annotations) && apiequality.Semantic.DeepEqual(t.owners, other.owners)
+}
+
+func traitsOf(o metav1.Object) traits {
+	t := traits{annotations: o.GetAnnotations(), owners: o.GetOwnerReferences()}
+	switch o := o.(type) {
+	case *appsv1.Deployment:
+		t.template, t.recreate = &o.Spec.Template, o.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+	case *appsv1.ReplicaSet:
+		t.template = &o.Spec.Template
+	case *appsv1.StatefulSet:
+		t.template = &o.Spec.Template
+	case *appsv1.DaemonSet:
+		t.template = &o.Spec.Template
+	case *batchv1.Job:
+		t.template = &o.Spec.Template
+	case *corev1.ReplicationController:
+		t.template = o.Spec.Template
+	}
+	return t
+}
+
+// own notes a change of an object that may stand above pods.
+func (w *world) own(k ownerKind, before, now metav1.Object) {
+	if before != nil {
+		delete(w.owners, before.GetUID())
+		if owner := metav1.GetControllerOf(before); owner != nil {
+			w.owned.drop(string(owner.UID), "owner/"+string(before.GetUID()))
+		}
+		w.top1(k, before, nil)
+	}
+	if now != nil {
+		w.owners[now.GetUID()] = now
+		if owner := metav1.GetControllerOf(now); owner != nil {
+			w.owned.put(string(owner.UID), "owner/"+string(now.GetUID()))
+		}
+		w.top1(k, now, now)
+	}
+	if before != nil && now != nil && before.GetUID() == now.GetUID() && traitsOf(before).same(traitsOf(now)) {
+		return
+	}
+	for _, o := range []metav1.Object{before, now} {
+		if o != nil {
+			w.markOf(o.GetUID(), chainDepth)
+		}
+	}
+}
+
+// top1 keeps an object among the workloads, if it is one.
+func (w *world) top1(k ownerKind, o, now metav1.Object) {
+	key := workloadKey(k.kind, o.GetNamespace(), o.GetName())
+	w.marks.workload(key)
+	delete(w.tops, key)
+	if now != nil {
+		w.tops[key] = now
+	}
+}
+
+func workloadKey(kind, namespace, name string) string {
+	return strings.ToLower(kind) + "/" + namespace + "/" + name
+}
+
+// top is the workload that a pod counts to: its controller, or what that stands
+// for.
+func (w *world) top(p *corev1.Pod) claimed {
+	owner := metav1.GetControllerOf(p)
+	if owner == nil || owner.Kind == "Node" {
+		return claimed{}
+	}
+	if above := w.owners[owner.UID]; above != nil && stands(ownerOf(owner)) {
+		if next := metav1.GetControllerOf(above); next != nil {
+			return newClaimed(p.Namespace, ownerOf(next), true)
+		}
+	}
+	return newClaimed(p.Namespace, ownerOf(owner), false)
+}
+
+// stands: it makes pods for whatever owns it.
+func stands(o handover.Owner) bool {
+	return kindOf(o) == replicaSetKind || kindOf(o) == replicationKind
+}
+
+func ownerOf(r *metav1.OwnerReference) handover.Owner {
+	return handover.Owner{API: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: string(r.UID)}
+}
+
+func newClaimed(namespace string, o handover.Owner, sets bool) claimed {
+	return claimed{key: workloadKey(o.Kind, namespace, o.Name), namespace: namespace, owner: o, sets: sets}
+}
+
+func seeReplicaSet(w *world, key string, before, now *appsv1.ReplicaSet) {
+	w.own(replicaSetKind, object(before), object(now))
+	var selectors []*selector
+	var above claimed
+	if now != nil {
+		selectors = byLabels("ReplicaSet "+key, now.Name, now.Namespace, now.Spec.Selector)
+		if owner := metav1.GetControllerOf(now); owner != nil {
+			above = newClaimed(now.Namespace, ownerOf(owner), true)
+		}
+	}
+	w.selects(w.adopters, "ReplicaSet "+key, selectors)
+	w.stand(before, now, above)
+	if now != nil && before != nil && replicas(before.Spec.Replicas) != replicas(now.Spec.Replicas) {
+		w.inquire(above.key)
+	}
+}
+
+// stand notes whom a ReplicaSet stands for.
+func (w *world) stand(before, now *appsv1.ReplicaSet, above claimed) {
+	if before != nil && (now == nil || before.UID != now.UID) {
+		w.count("owner/"+string(before.UID), claimed{})
+	}
+	if now != nil {
+		w.count("owner/"+string(now.UID), above)
+	}
+}
+
+func seeReplicationController(w *world, key string, before, now *corev1.ReplicationController) {
+	w.own(replicationKind, object(before), object(now))
+	var selectors []*selector
+	if now != nil {
+		selectors = byMap("ReplicationController "+key, now.Name, now.Namespace, now.Spec.Selector)
+	}
+	w.selects(w.adopters, "ReplicationController "+key, selectors)
+}
+
+func seeDeployment(w *world, _ string, before, now *appsv1.Deployment) {
+	w.own(deploymentKind, object(before), object(now))
+}
+
+func seeStatefulSet(w *world, key string, before, now *appsv1.StatefulSet) {
+	w.own(statefulSetKind, object(before), object(now))
+	var selectors []*selector
+	if now != nil {
+		selectors = byLabels("StatefulSet "+key, now.Name, now.Namespace, now.Spec.Selector)
+	}
+	w.selects(w.adopters, "StatefulSet "+key, selectors)
+}
+
+func seeJob(w *world, _ string, before, now *batchv1.Job) {
+	w.own(jobKind, object(before), object(now))
+}
+
+func seeCronJob(w *world, _ string, before, now *batchv1.CronJob) {
+	w.own(cronJobKind, object(before), object(now))
+}
+
+// object turns a nil pointer into a nil interface.
+func object[T any, P interface {
+	*T
+	metav1.Object
+}](o P) metav1.Object {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
+func seeScaler(w *world, key string, before, now *autoscalingv2.HorizontalPodAutoscaler) {
+	for _, h := range []*autoscalingv2.HorizontalPodAutoscaler{before, now} {
+		if h == nil {
+			continue
+		}
+		target := workloadKey(h.Spec.ScaleTargetRef.Kind, h.Namespace, h.Spec.ScaleTargetRef.Name)
+		w.scalers.drop(target, key)
+		if h == now {
+			w.scalers.put(target, key)
+		}
+		w.marks.workload(target)
+	}
+}
+
+// workload translates one workload, if it is there: it is watched, or something
+// counts to it.
+func (w *world) workload(key string) (*handover.Workload, bool) {
+	out, ok := w.known(key)
+	if !ok {
+		c, is := w.claim(key)
+		if !is {
+			return nil, false
+		}
+		out = w.unknown(key, c)
+	}
+	if scalers := w.scalers.of(key); len(scalers) > 0 {
+		out.Scaler = "horizontalpodautoscaler/" + scalers[0]
+	}
+	return out, true
+}
+
+// known translates a workload that is watched. Jobs, which end, and DaemonSets,
+// whose pods belong to their nodes, are no matter of a CronJob's or a move's.
+func (w *world) known(key string) (*handover.Workload, bool) {
+	switch o := w.tops[key].(type) {
+	case *appsv1.Deployment:
+		return deployment(o), true
+	case *appsv1.ReplicaSet:
+		return replicaSet(o), metav1.GetControllerOf(o) == nil
+	case *corev1.ReplicationController:
+		return replicationController(o), metav1.GetControllerOf(o) == nil
+	case *appsv1.StatefulSet:
+		return statefulSet(o), true
+	case *batchv1.Job:
+		return job(o), true
+	}
+	return nil, false
+}
+
+// claim is what the first that counts to a workload says of it.
+func (w *world) claim(key string) (claimed, bool) {
+	var best claimed
+	found := false
+	for who := range w.claims[key] {
+		c := w.claimed[who]
+		if c.owner.Kind == "DaemonSet" {
+			continue
+		}
+		if !found || compareClaims(c, best) < 0 {
+			best, found = c, true
+		}
+	}
+	return best, found
+}
+
+// compareClaims puts what ReplicaSets say first.
+func compareClaims(a, b claimed) int {
+	if a.sets != b.sets {
+		if a.sets {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(strings.Compare(a.owner.API, b.owner.API), strings.Compare(a.owner.UID, b.owner.UID))
+}
+
+// foreign is a workload that must be asked about.
+func (w *world) foreign(key string) (claimed, bool) {
+	if _, known := w.known(key); known {
+		return claimed{}, false
+	}
+	c, ok := w.claim(key)
+	return c, ok && !slices.Contains(watched, kindOf(c.owner))
+}
+
+// unknown translates a workload by what its pods and ReplicaSets say, and by
+// what was answered about it.
+func (w *world) unknown(key string, c claimed) *handover.Workload {
+	out := &handover.Workload{
+		Kind: c.owner.Kind, API: c.owner.API, Namespace: c.namespace, Name: c.owner.Name, UID: c.owner.UID,
+		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
+	}
+	if c.sets || stands(c.owner) {
+		out.Nature, out.Surge = handover.Replicated, 1
+		out.Rolling = w.rolling(key)
+	}
+	a := w.answers[key]
+	if a == nil || a.uid != c.owner.UID {
+		return out
+	}
+	if a.counted {
+		out.Wants, out.Counted = a.wants, true
+	}
+	if c.sets && a.scalable {
+		out.Holder = &handover.Owner{API: c.owner.API, Kind: c.owner.Kind, Name: c.owner.Name, UID: c.owner.UID}
+	}
+	out.Paused, out.MinReady, out.Deadline = a.paused, a.minReady, cmp.Or(a.deadline, out.Deadline)
+	if c.sets && a.surge != nil {
+		out.Surge = scaled(a.surge, out.Wants, true)
+	}
+	if c.sets && a.short != nil {
+		out.Short = scaled(a.short, out.Wants, false)
+	}
+	return out
+}
+
+// countPods counts the pods of a workload that run.
+func (w *world) countPods(key string) int {
+	n := 0
+	for who := range w.claims[key] {
+		if uid, is := strings.CutPrefix(who, "pod/"); is {
+			if p := w.pods[types.UID(uid)]; p != nil && !finished(p) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// rolling: more than one of its ReplicaSets is to have pods.
+func (w *world) rolling(key string) string {
+	n := 0
+	for who := range w.claims[key] {
+		if uid, is := strings.CutPrefix(who, "owner/"); is {
+			if r, is := w.owners[types.UID(uid)].(*appsv1.ReplicaSet); is && replicas(r.Spec.Replicas) > 0 {
+				n++
+			}
+		}
+	}
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%d ReplicaSets have pods", n)
+}
+
+func deployment(d *appsv1.Deployment) *handover.Workload {
+	w := newWorkload(deploymentKind, d, handover.Replicated, d.Spec.Replicas, d.Spec.MinReadySeconds)
+	w.Holder = &handover.Owner{API: w.API, Kind: w.Kind, Name: w.Name, UID: w.UID}
+	w.Paused = d.Spec.Paused
+	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
+		w.Deadline = time.Duration(*s) * time.Second
+	}
+	w.Surge, w.Short = strategy(d, w.Wants)
+	switch s := d.Status; {
+	case s.ObservedGeneration < d.Generation:
+		w.Rolling = "its controller has not seen its last change yet"
+	case s.UpdatedReplicas < s.Replicas:
+		w.Rolling = fmt.Sprintf("%d of %d pods are new", s.UpdatedReplicas, s.Replicas)
+	}
+	for _, c := range d.Status.Conditions {
+		switch {
+		case c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue:
+			w.Trouble = c.Message
+		case c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse && c.Reason == "ProgressDeadlineExceeded":
+			w.Stalled = true
+		}
+	}
+	return w
+}
+
+// strategy is how many pods a rollout may make in addition, and leave out. What
+// is not written is a quarter, which is what the API server fills in.
+func strategy(d *appsv1.Deployment, wants int) (surge, short int) {
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return 0, wants
+	}
+	quarter := intstr.FromString("25%")
+	more, less := &quarter, &quarter
+	if r := d.Spec.Strategy.RollingUpdate; r != nil {
+		more, less = cmp.Or(r.MaxSurge, more), cmp.Or(r.MaxUnavailable, less)
+	}
+	return scaled(more, wants, true), scaled(less, wants, false)
+}
+
+// scaled is a number, or a part of all; what cannot be read is none.
+func scaled(n *intstr.IntOrString, all int, up bool) int {
+	v, err := intstr.GetScaledValueFromIntOrPercent(n, all, up)
+	if err != nil {
+		return 0
+	}
+	return max(0, v)
+}
+
+func replicaSet(r *appsv1.ReplicaSet) *handover.Workload {
+	w := newWorkload(replicaSetKind, r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
+	w.Surge = 1
+	for _, c := range r.Status.Conditions {
+		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {
+			w.Trouble = c.Message
+		}
+	}
+	return w
+}
+
+func replicationController(r *corev1.ReplicationController) *handover.Workload {
+	w := newWorkload(replicationKind, r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
+	w.Surge = 1
+	for _, c := range r.Status.Conditions {
+		if c.Type == corev1.ReplicationControllerReplicaFailure && c.Status == corev1.ConditionTrue {
+			w.Trouble = c.Message
+		}
+	}
+	return w
+}
+
+func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
+	w := newWorkload(statefulSetKind, s, handover.Ordered, s.Spec.Replicas, s.Spec.MinReadySeconds)
+	w.Short = 1
+	w.OnDelete = s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
+	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil {
+		w.Partition = int(value(r.Partition))
+		if r.MaxUnavailable != nil {
+			w.Short = max(1, scaled(r.MaxUnavailable, w.Wants, true))
+		}
+	}
+	switch st := s.Status; {
+	case st.ObservedGeneration < s.Generation:
+		w.Rolling = "its controller has not seen its last change yet"
+	case st.CurrentRevision != st.UpdateRevision && st.UpdatedReplicas < st.Replicas:
+		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, st.Replicas)
+	}
+	return w
+}
+
+func job(j *batchv1.Job) *handover.Workload {
+	w := newWorkload(jobKind, j, handover.Runs, j.Spec.Parallelism, 0)
+	w.Once = once(j)
+	return w
+}
+
+// once: the Job, or an index of it, fails for good when one pod of it is ended.
+func once(j *batchv1.Job) bool {
+	if policy := j.Spec.PodFailurePolicy; policy != nil {
+		for _, rule := range policy.Rules {
+			disruption := slices.ContainsFunc(rule.OnPodConditions, func(c batchv1.PodFailurePolicyOnPodConditionsPattern) bool {
+				return c.Type == corev1.DisruptionTarget && c.Status != corev1.ConditionFalse
+			})
+			if !disruption {
+				continue
+			}
+			if rule.Action != batchv1.PodFailurePolicyActionCount {
+				return rule.Action != batchv1.PodFailurePolicyActionIgnore
+			}
+			break
+		}
+	}
+	if limit := j.Spec.BackoffLimitPerIndex; limit != nil {
+		return *limit == 0
+	}
+	limit := int32(6) // the API server's default
+	if j.Spec.BackoffLimit != nil {
+		limit = *j.Spec.BackoffLimit
+	}
+	return limit == 0 || j.Spec.Template.Spec.RestartPolicy == corev1.RestartPolicyNever && j.Status.Failed >= limit
+}
+
+func newWorkload(k ownerKind, o metav1.Object, nature handover.Nature, wants *int32, minReady int32) *handover.Workload {
+	return &handover.Workload{
+		Kind: k.kind, API: k.api, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()), Nature: nature,
+		Wants: replicas(wants), Counted: true, MinReady: time.Duration(minReady) * time.Second, Deadline: defaultDeadline,
+	}
+}
+
+// replicas is 1 where none is written.
+func replicas(n *int32) int {
+	if n == nil {
+		return 1
+	}
+	return int(*n)
+}
+
+func value(n *int32) int32 {
+	if n == nil {
+		return 0
+	}
+	return *n
+}

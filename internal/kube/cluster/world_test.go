@@ -1,0 +1,369 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/tools/cache"
+	"pgregory.net/rapid"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// kindAt is the place in kinds of an object's kind.
+func kindAt(o any) int {
+	name := reflect.TypeOf(o).Elem().Name()
+	if u, is := o.(*foreign); is {
+		name = u.GetKind()
+	}
+	return slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+}
+
+func keyOf(o any) string {
+	key, err := cache.MetaNamespaceKeyFunc(o)
+	if err != nil {
+		panic(err)
+	}
+	return key
+}
+
+// at is a world's place for an object.
+type at = change
+
+// scratch is a world of these objects, in the order in which a map gives them.
+func scratch(objects map[at]any) *world {
+	w := newWorld(func(string, claimed) {})
+	for where, o := range objects {
+		w.see(where.kind, where.key, o)
+	}
+	w.bring()
+	return w
+}
+
+// The view that is kept event by event is the view that would be made of the
+// same objects from nothing, whatever happened in whatever order. This kills
+// every dependency that is not followed, before or now.
+func TestIncrementalEqualsScratch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(func(string, claimed) {})
+		objects := map[at]any{}
+		for i := range rapid.IntRange(1, 120).Draw(t, "events") {
+			where, o := draw(t, i)
+			if _, there := objects[where]; there && rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
+				o = nil
+			}
+			if o == nil {
+				delete(objects, where)
+			} else {
+				objects[where] = o
+			}
+			w.see(where.kind, where.key, o)
+			if rapid.Bool().Draw(t, "look") {
+				w.bring()
+			}
+		}
+		w.bring()
+		if diff := differs(w.view, scratch(objects).view); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// differs tells the first difference between two views.
+func differs(a, b *handover.View) string {
+	return or(differ("pod", a.Pods, b.Pods), or(differ("workload", a.Workloads, b.Workloads),
+		or(differ("node", a.Nodes, b.Nodes), or(differ("service", a.Services, b.Services), differ("budget", a.Budgets, b.Budgets)))))
+}
+
+func differ[T any](what string, a, b map[string]*T) string {
+	for key := range maps.Keys(a) {
+		if b[key] == nil {
+			return fmt.Sprintf("%s %s should be gone", what, key)
+		}
+		if !reflect.DeepEqual(a[key], b[key]) {
+			x, _ := json.Marshal(a[key])
+			y, _ := json.Marshal(b[key])
+			return fmt.Sprintf("%s %s:\n incremental %s\n scratch     %s", what, key, x, y)
+		}
+	}
+	for key := range b {
+		if a[key] == nil {
+			return fmt.Sprintf("%s %s is missing", what, key)
+		}
+	}
+	return ""
+}
+
+func pick[T any](t *rapid.T, of ...T) T { return rapid.SampledFrom(of).Draw(t, "pick") }
+
+func drawLabels(t *rapid.T) map[string]string {
+	l := map[string]string{}
+	for _, k := range []string{"app", "tier", "pod-template-hash"} {
+		if v := pick(t, "", "x", "y", "x"); v != "" {
+			l[k] = v
+		}
+	}
+	return l
+}
+
+func drawSelector(t *rapid.T) *metav1.LabelSelector {
+	s := &metav1.LabelSelector{MatchLabels: drawLabels(t)}
+	switch pick(t, 0, 0, 1, 2, 3) {
+	case 1:
+		s.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "tier", Operator: metav1.LabelSelectorOpDoesNotExist}}
+	case 2:
+		s.MatchExpressions = []metav1.LabelSelectorRequirement{{Key: "app", Operator: metav1.LabelSelectorOpIn, Values: []string{"x", "z"}}}
+	case 3:
+		return nil
+	}
+	return s
+}
+
+// drawOwner draws a controller, by a UID that such an object may have.
+func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
+	kind := pick(t, append(kinds, "")...)
+	if kind == "" {
+		return nil
+	}
+	name := pick(t, "0", "1")
+	api := map[string]string{"Job": "batch/v1", "CronJob": "batch/v1", "ReplicationController": "v1", "Rollout": "argoproj.io/v1alpha1", "Node": "v1"}[kind]
+	return []metav1.OwnerReference{{
+		APIVersion: or(api, "apps/v1"), Kind: kind, Name: name,
+		UID: types.UID(kind + "-" + pick(t, "a", "b") + "-" + name + "-" + pick(t, "1", "1", "2")), Controller: &yes,
+	}}
+}
+
+// draw draws an object of any kind as it is from now on.
+func draw(t *rapid.T, _ int) (at, any) {
+	kind := pick(t, "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob",
+		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress", "HorizontalPodAutoscaler",
+		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "HTTPRoute", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")
+	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
+	m := metav1.ObjectMeta{
+		Namespace: ns, Name: name, UID: types.UID(kind + "-" + ns + "-" + name + "-" + pick(t, "1", "1", "2")),
+		Labels: drawLabels(t), Annotations: drawAnnotations(t),
+	}
+	if kind == "answer" {
+		key := "rollout/" + ns + "/" + name
+		a := &answer{uid: "Rollout-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: pick(t, true, false), annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
+		return at{kindAnswer, key}, a
+	}
+	o := drawObject(t, kind, m)
+	return at{kindAt(o), keyOf(o)}, o
+}
+
+func drawAnnotations(t *rapid.T) map[string]string {
+	switch pick(t, 0, 0, 0, 1, 2) {
+	case 1:
+		return map[string]string{"karpenter.sh/do-not-disrupt": "true"}
+	case 2:
+		return map[string]string{handover.AcceptGapAnnotation: "true", handover.ExpendableAnnotation: "true"}
+	}
+	return nil
+}
+
+func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
+	count := int32(pick(t, 0, 1, 2))
+	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{NodeName: pick(t, "", "", "0")}}
+	cluster := m
+	cluster.Namespace = ""
+	switch kind {
+	case "Pod":
+		m.OwnerReferences = drawOwner(t, "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "Rollout", "Node")
+		p := &corev1.Pod{ObjectMeta: m}
+		p.Spec.NodeName, p.Spec.HostNetwork = pick(t, "", "0", "1"), pick(t, false, false, true)
+		p.Status.Phase = pick(t, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded)
+		p.Status.PodIPs = []corev1.PodIP{{IP: pick(t, "10.0.0.1", "10.0.0.2")}}
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: pick(t, corev1.ConditionTrue, corev1.ConditionFalse)}}
+		p.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 80}}}}
+		if pick(t, true, false) {
+			p.Spec.Volumes = []corev1.Volume{{VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: pick(t, "0", "1")}}}}
+		}
+		return p
+	case "ReplicaSet":
+		m.OwnerReferences = drawOwner(t, "Deployment", "Deployment", "Rollout")
+		return &appsv1.ReplicaSet{ObjectMeta: m, Spec: appsv1.ReplicaSetSpec{Selector: drawSelector(t), Replicas: &count, Template: template}}
+	case "ReplicationController":
+		return &corev1.ReplicationController{ObjectMeta: m, Spec: corev1.ReplicationControllerSpec{Selector: drawLabels(t), Replicas: &count, Template: &template}}
+	case "Deployment":
+		d := &appsv1.Deployment{ObjectMeta: m, Spec: appsv1.DeploymentSpec{Replicas: &count, Template: template}}
+		d.Spec.Strategy.Type = pick(t, appsv1.RollingUpdateDeploymentStrategyType, appsv1.RecreateDeploymentStrategyType)
+		return d
+	case "StatefulSet":
+		return &appsv1.StatefulSet{ObjectMeta: m, Spec: appsv1.StatefulSetSpec{Replicas: &count, Selector: drawSelector(t), Template: template}}
+	case "DaemonSet":
+		template.Spec.NodeSelector = pick(t, nil, map[string]string{"app": "x"})
+		return &appsv1.DaemonSet{ObjectMeta: m, Spec: appsv1.DaemonSetSpec{Selector: drawSelector(t), Template: template}}
+	case "Job":
+		m.OwnerReferences = drawOwner(t, "CronJob")
+		return &batchv1.Job{ObjectMeta: m, Spec: batchv1.JobSpec{Parallelism: &count, Template: template}}
+	case "CronJob":
+		return &batchv1.CronJob{ObjectMeta: m}
+	case "Node":
+		return &corev1.Node{ObjectMeta: cluster, Spec: corev1.NodeSpec{Unschedulable: pick(t, true, false)}}
+	case "Service":
+		s := &corev1.Service{ObjectMeta: m, Spec: corev1.ServiceSpec{Selector: drawLabels(t)}}
+		s.Spec.Type = pick(t, corev1.ServiceTypeClusterIP, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName)
+		return s
+	case "PodDisruptionBudget":
+		return &policyv1.PodDisruptionBudget{ObjectMeta: m, Spec: policyv1.PodDisruptionBudgetSpec{Selector: drawSelector(t)}, Status: policyv1.PodDisruptionBudgetStatus{CurrentHealthy: count}}
+	case "EndpointSlice":
+		return drawSlice(t, m)
+	case "NetworkPolicy":
+		p := &networkingv1.NetworkPolicy{ObjectMeta: m}
+		if s := drawSelector(t); s != nil {
+			p.Spec.PodSelector = *s
+		}
+		peer := networkingv1.NetworkPolicyPeer{PodSelector: drawSelector(t)}
+		if pick(t, true, false) {
+			peer.NamespaceSelector = &metav1.LabelSelector{}
+		}
+		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}}}
+		return p
+	case "Ingress":
+		return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: pick(t, "0", "1")}}}}
+	case "HorizontalPodAutoscaler":
+		return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: m, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: pick(t, "Deployment", "Rollout"), Name: pick(t, "0", "1")},
+		}}
+	case "PersistentVolume":
+		return &corev1.PersistentVolume{ObjectMeta: cluster, Spec: corev1.PersistentVolumeSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{pick(t, corev1.ReadWriteMany, corev1.ReadWriteOnce)},
+			ClaimRef:    &corev1.ObjectReference{Namespace: pick(t, "a", "b"), Name: pick(t, "0", "1")},
+		}}
+	case "PersistentVolumeClaim":
+		return &corev1.PersistentVolumeClaim{ObjectMeta: m, Spec: corev1.PersistentVolumeClaimSpec{
+			VolumeName: pick(t, "", "0", "1"), AccessModes: []corev1.PersistentVolumeAccessMode{pick(t, corev1.ReadWriteMany, corev1.ReadWriteOnce)},
+		}}
+	case "VolumeAttachment":
+		pv := pick(t, "0", "1")
+		return &storagev1.VolumeAttachment{ObjectMeta: cluster, Spec: storagev1.VolumeAttachmentSpec{NodeName: pick(t, "0", "1"), Source: storagev1.VolumeAttachmentSource{PersistentVolumeName: &pv}}}
+	}
+	return drawForeign(t, kind, m)
+}
+
+func drawSlice(t *rapid.T, m metav1.ObjectMeta) any {
+	m.Labels = map[string]string{discoveryv1.LabelServiceName: pick(t, "0", "1"), discoveryv1.LabelManagedBy: pick(t, keepers[0], keepers[0], "me")}
+	s := &discoveryv1.EndpointSlice{ObjectMeta: m}
+	port := int32(pick(t, 80, 81))
+	s.Ports = []discoveryv1.EndpointPort{{Port: &port}}
+	for range pick(t, 0, 1, 2) {
+		e := discoveryv1.Endpoint{Addresses: []string{pick(t, "10.0.0.1", "10.0.0.2")}}
+		ready := pick(t, true, false)
+		e.Conditions.Ready = &ready
+		if pick(t, true, true, false) {
+			e.TargetRef = &corev1.ObjectReference{Kind: "Pod", UID: types.UID("Pod-" + m.Namespace + "-" + pick(t, "0", "1") + "-1")}
+		}
+		s.Endpoints = append(s.Endpoints, e)
+	}
+	return s
+}
+
+func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *foreign {
+	l := map[string]any{}
+	for k, v := range drawLabels(t) {
+		l[k] = v
+	}
+	spec := map[string]any{
+		"selector": map[string]any{"matchLabels": l}, "endpointSelector": map[string]any{"matchLabels": l},
+		"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": pick(t, "0", "1")}}}},
+		"serviceRef": map[string]any{"name": pick(t, "0", "1")}, "targetGroupARN": "arn:" + pick(t, "0", "1"),
+	}
+	u := &foreign{Object: map[string]any{"kind": kind, "spec": spec}}
+	u.SetNamespace(m.Namespace)
+	u.SetName(m.Name)
+	u.SetUID(m.UID)
+	return u
+}
+
+// big is a cluster of that many nodes, with ten pods each: Deployments of ten
+// with a Service, an EndpointSlice and a budget each, 50 in a namespace.
+func big(nodes int) map[at]any {
+	objects := map[at]any{}
+	put := func(o any) { objects[at{kindAt(o), keyOf(o)}] = o }
+	for i := range nodes {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("node-", i), UID: types.UID(fmt.Sprint("node-", i))}}
+		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+		put(n)
+		ns, name := fmt.Sprint("ns-", i/50), fmt.Sprint("web-", i)
+		hash := fmt.Sprintf("%08x", i)
+		labels := map[string]string{"app": name, "team": "a", "app.kubernetes.io/part-of": "shop", "pod-template-hash": hash}
+		meta := func(kind string) metav1.ObjectMeta {
+			return metav1.ObjectMeta{Namespace: ns, Name: name, UID: types.UID(kind + name)}
+		}
+		ten := int32(10)
+		put(&appsv1.Deployment{ObjectMeta: meta("d"), Spec: appsv1.DeploymentSpec{Replicas: &ten}})
+		r := &appsv1.ReplicaSet{ObjectMeta: meta("r"), Spec: appsv1.ReplicaSetSpec{Replicas: &ten, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name, "pod-template-hash": hash}}}}
+		r.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: name, UID: types.UID("d" + name), Controller: &yes}}
+		put(r)
+		put(&corev1.Service{ObjectMeta: meta("s"), Spec: corev1.ServiceSpec{Selector: map[string]string{"app": name}}})
+		one := intstr.FromInt32(1)
+		put(&policyv1.PodDisruptionBudget{ObjectMeta: meta("b"), Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}}})
+		slice := &discoveryv1.EndpointSlice{ObjectMeta: meta("e")}
+		slice.Labels = map[string]string{discoveryv1.LabelServiceName: name, discoveryv1.LabelManagedBy: keepers[0]}
+		for j := range 10 {
+			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: fmt.Sprint(name, "-", j), UID: types.UID(fmt.Sprint("p", name, "-", j)), Labels: labels}}
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: types.UID("r" + name), Controller: &yes}}
+			p.Spec.NodeName = fmt.Sprint("node-", (i*10+j)%nodes)
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+			put(p)
+			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: p.UID}})
+		}
+		put(slice)
+	}
+	return objects
+}
+
+// Fill is linear in the cluster's size, one event does not depend on it.
+func BenchmarkFill(b *testing.B) {
+	for _, nodes := range []int{1000, 5000} {
+		objects := big(nodes)
+		b.Run(fmt.Sprint(nodes, "nodes"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				scratch(objects)
+			}
+		})
+	}
+}
+
+func BenchmarkEvent(b *testing.B) {
+	for _, nodes := range []int{1000, 5000} {
+		objects := big(nodes)
+		w := scratch(objects)
+		var where at
+		for where = range objects {
+			if kinds[where.kind].name == "Pod" {
+				break
+			}
+		}
+		b.Run(fmt.Sprint(nodes, "nodes"), func(b *testing.B) {
+			b.ReportAllocs()
+			now := time.Unix(0, 0)
+			for b.Loop() {
+				p := objects[where].(*corev1.Pod).DeepCopy()
+				now = now.Add(time.Second)
+				p.Status.Conditions[0].LastTransitionTime = metav1.Time{Time: now}
+				w.see(where.kind, where.key, p)
+				w.bring()
+				w.view.Take()
+			}
+		})
+	}
+}
