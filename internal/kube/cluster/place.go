@@ -1,177 +1,134 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"slices"
-	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	schedule "k8s.io/component-helpers/scheduling/corev1"
-	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
-	"k8s.io/klog/v2"
 
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/kube/placement"
 )
 
-// groupLabel tells which node group a node belongs to.
-const groupLabel = "drover.dev/nodegroup"
-
-// places asks the scheduler's hard rules, for each pod and node: node selector,
-// required node affinity, taints, and where its volumes can be attached. A
-// cordon is no matter of the pod's, so its taint is passed over.
-func (o objects) places(pods []handover.Ref) map[string][]string {
-	found := map[string][]string{}
-	for _, p := range o.pods {
-		if !slices.ContainsFunc(pods, func(r handover.Ref) bool { return r.UID == string(p.UID) }) {
-			continue
-		}
-		for _, n := range o.nodes {
-			if selects(p, n) && tolerates(p.Spec.Tolerations, n) && o.reaches(p, n) {
-				found[string(p.UID)] = append(found[string(p.UID)], n.Name)
-			}
-		}
-		slices.Sort(found[string(p.UID)])
+// Place answers where copies of the pods would go if the nodes took no pods any
+// more. What the watches do not hold is listed once.
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref) ([]handover.Placement, error) {
+	o, err := c.schedulable(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return found
-}
-
-func selects(p *corev1.Pod, n *corev1.Node) bool {
-	ok, err := nodeaffinity.GetRequiredNodeAffinity(p).Match(n)
-	return ok && err == nil
-}
-
-// tolerates: no taint keeps a pod with these tolerations off the node.
-func tolerates(tolerations []corev1.Toleration, n *corev1.Node) bool {
-	_, untolerated := schedule.FindMatchingUntoleratedTaint(klog.Background(), n.Spec.Taints, tolerations, func(t *corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule && t.Key != corev1.TaintNodeUnschedulable
-	}, false)
-	return !untolerated
-}
-
-// reaches: every volume of the pod can be attached to the node.
-func (o objects) reaches(p *corev1.Pod, n *corev1.Node) bool {
-	for _, volume := range o.bound(p) {
-		if volume.Spec.NodeAffinity == nil || volume.Spec.NodeAffinity.Required == nil {
-			continue
-		}
-		selector, err := nodeaffinity.NewNodeSelector(volume.Spec.NodeAffinity.Required)
-		if err != nil || !selector.Match(n) {
-			return false
+	wanted := map[string]bool{}
+	for _, r := range pods {
+		wanted[r.UID] = true
+	}
+	claims := map[string]*corev1.PersistentVolumeClaim{}
+	for _, held := range o.Claims {
+		claims[held.Namespace+"/"+held.Name] = held
+	}
+	var moves []placement.Move
+	for _, p := range o.Pods {
+		if wanted[string(p.UID)] {
+			moves = append(moves, placement.Move{Pod: p, Fixed: c.fixed(p), Gap: c.gap(p, claims)})
 		}
 	}
-	return true
-}
-
-// bound are the persistent volumes of a pod.
-func (o objects) bound(p *corev1.Pod) []*corev1.PersistentVolume {
-	var found []*corev1.PersistentVolume
-	for _, c := range o.claims {
-		if c.Namespace != p.Namespace || !slices.ContainsFunc(p.Spec.Volumes, func(v corev1.Volume) bool { return claim(p, v) == c.Name }) {
-			continue
-		}
-		for _, v := range o.volumes {
-			if v.Name == c.Spec.VolumeName {
-				found = append(found, v)
-			}
-		}
+	var found []handover.Placement
+	for _, a := range placement.Place(o, leaving, moves) {
+		found = append(found, placed(a))
 	}
-	return found
+	return found, nil
 }
 
-// claim names the claim behind a volume of the pod, empty if there is none.
-func claim(p *corev1.Pod, v corev1.Volume) string {
+func placed(a placement.Answer) handover.Placement {
+	p := handover.Placement{
+		Pod:  handover.Ref{Namespace: a.Pod.Namespace, Name: a.Pod.Name, UID: string(a.Pod.UID)},
+		Node: a.Node, Why: a.Why, Fix: a.Fix, Preempts: a.Preempts,
+	}
+	if a.Alone {
+		p.Why += "; it would have a place if nothing else moved"
+	}
+	return p
+}
+
+// schedulable is what the scheduler looks at.
+func (c *Cluster) schedulable(ctx context.Context) (placement.Objects, error) {
+	core, all := c.factory.Core().V1(), labels.Everything()
+	var o placement.Objects
+	var errs [5]error
+	o.Nodes, errs[0] = core.Nodes().Lister().List(all)
+	o.Pods, errs[1] = core.Pods().Lister().List(all)
+	o.Claims, errs[2] = core.PersistentVolumeClaims().Lister().List(all)
+	o.Volumes, errs[3] = core.PersistentVolumes().Lister().List(all)
+	o.Attachments, errs[4] = c.factory.Storage().V1().VolumeAttachments().Lister().List(all)
+	if err := errors.Join(errs[:]...); err != nil {
+		return o, err
+	}
+	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	classes, err := c.client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	drivers, err := c.client.StorageV1().CSINodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	o.Namespaces, o.Classes, o.CSINodes = pointers(namespaces.Items), pointers(classes.Items), pointers(drivers.Items)
+	return o, nil
+}
+
+func pointers[T any](items []T) []*T {
+	all := make([]*T, len(items))
+	for i := range items {
+		all[i] = &items[i]
+	}
+	return all
+}
+
+// fixed is the node that the template of a pod's controller names.
+func (c *Cluster) fixed(p *corev1.Pod) string {
+	if t := c.template(p); t != nil {
+		return t.Spec.NodeName
+	}
+	return ""
+}
+
+// gap: the pod goes before its copy comes.
+func (c *Cluster) gap(p *corev1.Pod, claims map[string]*corev1.PersistentVolumeClaim) bool {
+	owner := metav1.GetControllerOf(p)
 	switch {
-	case v.PersistentVolumeClaim != nil:
-		return v.PersistentVolumeClaim.ClaimName
-	case v.Ephemeral != nil:
-		return p.Name + "-" + v.Name
+	case owner != nil && owner.Kind == "StatefulSet":
+		return true
+	case owner != nil && owner.Kind == "ReplicaSet" && c.recreates(p.Namespace, owner.Name):
+		return true
 	}
-	return ""
-}
-
-// pin is the node group that the pod's own selectors name.
-func pin(p *corev1.Pod) string {
-	if group := p.Spec.NodeSelector[groupLabel]; group != "" {
-		return group
-	}
-	a := p.Spec.Affinity
-	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
-		return ""
-	}
-	terms := a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
-	if len(terms) != 1 {
-		return "" // one of several will do
-	}
-	for _, e := range terms[0].MatchExpressions {
-		if e.Key == groupLabel && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
-			return e.Values[0]
+	for _, v := range p.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
 		}
-	}
-	return ""
-}
-
-// apart are the UIDs of pods with which a copy of p may not share a node, by
-// required anti-affinity of either side.
-func apart(p *corev1.Pod, others []*corev1.Pod) []string {
-	var uids []string
-	for _, q := range others {
-		if repels(p, q) || repels(q, p) {
-			uids = append(uids, string(q.UID))
-		}
-	}
-	slices.Sort(uids)
-	return uids
-}
-
-// repels: p's anti-affinity keeps it off a node on which q runs.
-func repels(p, q *corev1.Pod) bool {
-	if p.Spec.Affinity == nil || p.Spec.Affinity.PodAntiAffinity == nil {
-		return false
-	}
-	for _, term := range p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
-		if term.TopologyKey != corev1.LabelHostname {
-			continue // zones and the like are the scheduler's; a node is what a move is about
-		}
-		near := slices.Contains(term.Namespaces, q.Namespace) || term.NamespaceSelector != nil && everything(term.NamespaceSelector) ||
-			len(term.Namespaces) == 0 && term.NamespaceSelector == nil && p.Namespace == q.Namespace
-		selector, err := metav1.LabelSelectorAsSelector(term.LabelSelector)
-		if near && err == nil && selector.Matches(labels.Set(q.Labels)) {
+		held := claims[p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName]
+		if held != nil && !slices.Contains(held.Spec.AccessModes, corev1.ReadWriteMany) && !slices.Contains(held.Spec.AccessModes, corev1.ReadOnlyMany) {
 			return true
 		}
 	}
 	return false
 }
 
-func everything(s *metav1.LabelSelector) bool {
-	return len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0
-}
-
-// daemonsMissing names the DaemonSets that belong on the node and have no
-// Ready pod there.
-func (o objects) daemonsMissing(n *corev1.Node, on []*corev1.Pod) []string {
-	var missing []string
-	for _, d := range o.daemonSets {
-		if !belongs(d.Spec.Template.Spec, n) {
-			continue
-		}
-		ready := slices.ContainsFunc(on, func(p *corev1.Pod) bool {
-			owner := metav1.GetControllerOf(p)
-			is, _ := readiness(p)
-			return owner != nil && owner.UID == d.UID && is && p.DeletionTimestamp == nil
-		})
-		if !ready {
-			missing = append(missing, "daemonset/"+d.Namespace+"/"+d.Name)
-		}
+// recreates: the Deployment above a ReplicaSet never runs two revisions beside each other.
+func (c *Cluster) recreates(namespace, name string) bool {
+	r, err := c.factory.Apps().V1().ReplicaSets().Lister().ReplicaSets(namespace).Get(name)
+	if err != nil {
+		return false
 	}
-	slices.Sort(missing)
-	return missing
-}
-
-// belongs: the DaemonSet controller wants a pod of that template on the node.
-// It tolerates for its pods whatever a node's condition adds.
-func belongs(spec corev1.PodSpec, n *corev1.Node) bool {
-	all := slices.DeleteFunc(slices.Clone(n.Spec.Taints), func(t corev1.Taint) bool { return strings.HasPrefix(t.Key, "node.kubernetes.io/") })
-	bare := &corev1.Node{ObjectMeta: n.ObjectMeta, Spec: corev1.NodeSpec{Taints: all}}
-	return selects(&corev1.Pod{Spec: spec}, n) && tolerates(spec.Tolerations, bare)
+	owner := metav1.GetControllerOf(r)
+	if owner == nil || owner.Kind != "Deployment" {
+		return false
+	}
+	d, err := c.factory.Apps().V1().Deployments().Lister().Deployments(namespace).Get(owner.Name)
+	return err == nil && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
 }
