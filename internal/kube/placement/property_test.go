@@ -137,9 +137,12 @@ func BenchmarkPlace(b *testing.B) {
 				}
 				o.Pods = append(o.Pods, p)
 			}
-			b.ResetTimer()
-			for range b.N {
-				for _, a := range place(o, leaving...) {
+			var moves []placement.Move
+			for _, p := range o.Pods {
+				moves = append(moves, placement.Move{Pod: p})
+			}
+			for b.Loop() {
+				for _, a := range placement.Place(o, leaving, moves) {
 					if a.Node == "" {
 						b.Fatal(a.Why)
 					}

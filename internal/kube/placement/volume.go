@@ -218,7 +218,7 @@ func (w *world) use(s *storage, c *corev1.PersistentVolumeClaim, fresh bool) {
 		s.disks = append(s.disks, d)
 	}
 	if c.Spec.VolumeName != "" {
-		s.reaches = append(s.reaches, w.reachOf("volume "+c.Spec.VolumeName, w.bound(c.Spec.VolumeName)))
+		s.reaches = append(s.reaches, w.reachOf(w.whereabouts(c.Spec.VolumeName), w.bound(c.Spec.VolumeName)))
 		return
 	}
 	class := w.disks.classes[storagevolume.GetPersistentVolumeClaimClass(c)]
@@ -256,6 +256,22 @@ func (w *world) reachOf(key string, ask func(*corev1.Node) string) *reach {
 		w.disks.tested[key] = r
 	}
 	return r
+}
+
+// whereabouts is what decides where a volume can be used: most volumes share it
+// with all others of their zone.
+func (w *world) whereabouts(name string) string {
+	v := w.disks.volumes[name]
+	if v == nil {
+		return "gone"
+	}
+	zones := map[string]string{}
+	for l := range zoneLabels {
+		if z, ok := v.Labels[l]; ok {
+			zones[l] = z
+		}
+	}
+	return identity("volume", v.Spec.NodeAffinity, zones)
 }
 
 // bound asks by the node affinity and the zone labels of a volume.
