@@ -1,0 +1,134 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/kube/placement"
+)
+
+// Place answers where copies of the pods would go if the nodes took no pods any
+// more. What the watches do not hold is listed once.
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref) ([]handover.Placement, error) {
+	o, err := c.schedulable(ctx)
+	if err != nil {
+		return nil, err
+	}
+	wanted := map[string]bool{}
+	for _, r := range pods {
+		wanted[r.UID] = true
+	}
+	claims := map[string]*corev1.PersistentVolumeClaim{}
+	for _, held := range o.Claims {
+		claims[held.Namespace+"/"+held.Name] = held
+	}
+	var moves []placement.Move
+	for _, p := range o.Pods {
+		if wanted[string(p.UID)] {
+			moves = append(moves, placement.Move{Pod: p, Fixed: c.fixed(p), Gap: c.gap(p, claims)})
+		}
+	}
+	var found []handover.Placement
+	for _, a := range placement.Place(o, leaving, moves) {
+		found = append(found, placed(a))
+	}
+	return found, nil
+}
+
+func placed(a placement.Answer) handover.Placement {
+	p := handover.Placement{
+		Pod:  handover.Ref{Namespace: a.Pod.Namespace, Name: a.Pod.Name, UID: string(a.Pod.UID)},
+		Node: a.Node, Why: a.Why, Fix: a.Fix, Preempts: a.Preempts,
+	}
+	if a.Alone {
+		p.Why += "; it would have a place if nothing else moved"
+	}
+	return p
+}
+
+// schedulable is what the scheduler looks at.
+func (c *Cluster) schedulable(ctx context.Context) (placement.Objects, error) {
+	core, all := c.factory.Core().V1(), labels.Everything()
+	var o placement.Objects
+	var errs [5]error
+	o.Nodes, errs[0] = core.Nodes().Lister().List(all)
+	o.Pods, errs[1] = core.Pods().Lister().List(all)
+	o.Claims, errs[2] = core.PersistentVolumeClaims().Lister().List(all)
+	o.Volumes, errs[3] = core.PersistentVolumes().Lister().List(all)
+	o.Attachments, errs[4] = c.factory.Storage().V1().VolumeAttachments().Lister().List(all)
+	if err := errors.Join(errs[:]...); err != nil {
+		return o, err
+	}
+	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	classes, err := c.client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	drivers, err := c.client.StorageV1().CSINodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return o, err
+	}
+	o.Namespaces, o.Classes, o.CSINodes = pointers(namespaces.Items), pointers(classes.Items), pointers(drivers.Items)
+	return o, nil
+}
+
+func pointers[T any](items []T) []*T {
+	all := make([]*T, len(items))
+	for i := range items {
+		all[i] = &items[i]
+	}
+	return all
+}
+
+// fixed is the node that the template of a pod's controller names.
+func (c *Cluster) fixed(p *corev1.Pod) string {
+	if t := c.template(p); t != nil {
+		return t.Spec.NodeName
+	}
+	return ""
+}
+
+// gap: the pod goes before its copy comes.
+func (c *Cluster) gap(p *corev1.Pod, claims map[string]*corev1.PersistentVolumeClaim) bool {
+	owner := metav1.GetControllerOf(p)
+	switch {
+	case owner != nil && owner.Kind == "StatefulSet":
+		return true
+	case owner != nil && owner.Kind == "ReplicaSet" && c.recreates(p.Namespace, owner.Name):
+		return true
+	}
+	for _, v := range p.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		held := claims[p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName]
+		if held != nil && !slices.Contains(held.Spec.AccessModes, corev1.ReadWriteMany) && !slices.Contains(held.Spec.AccessModes, corev1.ReadOnlyMany) {
+			return true
+		}
+	}
+	return false
+}
+
+// recreates: the Deployment above a ReplicaSet never runs two revisions beside each other.
+func (c *Cluster) recreates(namespace, name string) bool {
+	r, err := c.factory.Apps().V1().ReplicaSets().Lister().ReplicaSets(namespace).Get(name)
+	if err != nil {
+		return false
+	}
+	owner := metav1.GetControllerOf(r)
+	if owner == nil || owner.Kind != "Deployment" {
+		return false
+	}
+	d, err := c.factory.Apps().V1().Deployments().Lister().Deployments(namespace).Get(owner.Name)
+	return err == nil && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+}
