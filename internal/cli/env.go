@@ -29,9 +29,6 @@ func (e Env) color() bool {
 	return e.TTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
 }
 
-// interrupted is the exit code after Ctrl-C: 128 + SIGINT, as shells have it.
-const interrupted = 130
-
 // exitCode carries the exit code of a program that a command ran in its stead.
 type exitCode int
 
@@ -55,7 +52,7 @@ func Main(ctx context.Context, env Env) int {
 	problem.Print(env.Stderr, err)
 	code := problem.Exit(err)
 	if ctx.Err() != nil && code != int(problem.Lost) { // Ctrl-C is how a load test is ended
-		return interrupted
+		return int(problem.Interrupted)
 	}
 	return code
 }
