@@ -20,7 +20,7 @@ import (
 // screenOf is an environment that keeps what is printed.
 func screenOf() (Env, *bytes.Buffer, *bytes.Buffer) {
 	var out, errs bytes.Buffer
-	return Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" }, Dir: "."}, &out, &errs
+	return Env{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs, Getenv: func(string) string { return "" }, Dir: ".", terminal: &terminal{}}, &out, &errs
 }
 
 // parse runs a command with those arguments, in quiet.

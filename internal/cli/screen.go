@@ -104,6 +104,9 @@ func (s *screen) start() {
 		return
 	}
 	live := tui.Open(s.env.Stdout, s.env.TTY, s.env.Getenv)
+	if painted, ok := live.(*tui.View); ok {
+		s.env.terminal.taken(painted.Kill)
+	}
 	s.curtain.Raise(live.Read)
 	s.views = append(s.views, live)
 }

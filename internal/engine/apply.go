@@ -187,14 +187,21 @@ func (a *apply) release(s plan.Step) {
 func (a *apply) timed(ctx context.Context, s plan.Step) result {
 	a.Events.Emit(event.StepStarted{Step: s.ID, Op: s.Op, URN: s.URN, Name: s.Name, Component: s.Component})
 	began := time.Now()
-	err := a.step(ctx, s)
+	err := a.caught(ctx, s)
 	r := result{step: s, took: time.Since(began), err: err}
 	finished := event.StepFinished{Step: s.ID, Took: r.took}
 	if err != nil {
-		finished.Error = err.Error()
+		finished.Error = problem.Reason(ctx, err)
 	}
 	a.Events.Emit(finished)
 	return r
+}
+
+// caught carries a step out. One that panics has failed: the others go on, and
+// what they do is written down.
+func (a *apply) caught(ctx context.Context, s plan.Step) (err error) {
+	defer problem.Recover(&err)
+	return a.step(ctx, s)
 }
 
 // stopsAll tells the errors after which nothing new may start at all: what
