@@ -173,6 +173,10 @@ func drawGraph(t *rapid.T, last map[string]int) (*graph.Graph, map[string]int) {
 			add(r)
 		}
 	}
+	if r, ok := d.plain(graph.Key{Type: role, Name: "own"}, earlier); ok {
+		r.Props[ownName] = "the user's"
+		add(r)
+	}
 	for i := range 2 {
 		if r, ok := d.plain(graph.Key{Type: link, Name: fmt.Sprint("link", i)}, earlier); ok {
 			r.Props["slot"] = float64(i)

@@ -368,6 +368,47 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// The guard breaks while nodes are taken away: the group that they were in is
+// not deleted.
+func TestGuardIsAskedBeforeTheGroupIsDeleted(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		g.Guards = []graph.Guard{{URL: "http://" + graph.Key{Type: "v1/Service", Name: "apps/nginx"}.To("Id")}}
+		return g
+	}
+	w.mustRun(guarded(before))
+	_, err := w.up(context.Background(), guarded(after), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, breaching{e.Mover, guard}
+	})
+	if kind(err) != problem.Guarded {
+		t.Errorf("%v", err)
+	}
+	groups := 0
+	for _, o := range w.cloud.objects {
+		if o.typ == group {
+			groups++
+		}
+	}
+	if groups != 3 {
+		t.Errorf("%d groups, want 3: nothing may be deleted any more", groups)
+	}
+}
+
+// breaching suffers while nodes are taken away.
+type breaching struct {
+	engine.Mover
+	guard *watcher
+}
+
+func (m breaching) Retire(ctx context.Context, r engine.Retirement) error {
+	err := m.Mover.Retire(ctx, r)
+	m.guard.mu.Lock()
+	m.guard.breached = true
+	m.guard.mu.Unlock()
+	return err
+}
+
 func TestByFamily(t *testing.T) {
 	aws, kubernetes := &wrapped{}, &wrapped{}
 	of := engine.ByFamily(aws, kubernetes)

@@ -78,7 +78,8 @@ func unready(g Group, s Snapshot, states map[string]string) []string {
 // Retire takes the nodes of a host away, all but keep, each by name. DaemonSets
 // (kube-proxy, the network add-on) serve to the end: a Node object is removed
 // only after its instance is terminated.
-func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(string)) error {
+func (m *Mover) Retire(ctx context.Context, r engine.Retirement) error {
+	h, keep, wait := r.Host, r.Keep, r.Wait
 	cluster, err := m.connect(ctx, h.Conn)
 	if err != nil {
 		return err
@@ -99,6 +100,9 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 	if err := m.empty(ctx, cluster, h.Name, ids, nodes); err != nil {
 		return err
 	}
+	if err := breached(r); err != nil {
+		return err
+	}
 	if g.Name != "" && g.Min > keep {
 		if err := m.scaling.SetMin(ctx, h.Name, keep); err != nil {
 			return fmt.Errorf("retire %s: %w", h.Name, err)
@@ -108,6 +112,9 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 		if !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id }) {
 			continue
 		}
+		if err := breached(r); err != nil {
+			return err
+		}
 		if err := m.scaling.Terminate(ctx, h.Name, id); err != nil {
 			return fmt.Errorf("terminate instance %s of %s: %w", id, h.Name, err)
 		}
@@ -116,12 +123,25 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 		return err
 	}
 	for _, node := range nodes {
+		if err := breached(r); err != nil {
+			return err
+		}
 		if err := cluster.DeleteNode(ctx, node); err != nil {
 			return fmt.Errorf("remove node %s of %s: %w", node, h.Name, err)
 		}
 		m.events.Emit(event.NodeChanged{Node: node, Change: event.NodeRemoved})
 	}
 	return m.loosen(ctx, h.Name, keep)
+}
+
+// breached is asked before each call that cannot be undone.
+func breached(r engine.Retirement) error {
+	reason, yes := r.Breach()
+	if !yes {
+		return nil
+	}
+	return &problem.Error{Kind: problem.Guarded, Op: "take the nodes of " + r.Host.Name + " away", Err: errors.New(reason),
+		Fix: "what is left of the group stays; find out why requests fail, then run the same command again"}
 }
 
 // retiring are the instances and the nodes that go: all of them, or those that

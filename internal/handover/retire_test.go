@@ -7,6 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/problem"
 )
 
 // Once its group is gone, a hand-over still knows the nodes that carry its
@@ -38,7 +41,7 @@ func TestRetireAfterGroupIsGone(t *testing.T) {
 		d.gone, d.ended[leftover.Instance], d.targets = true, true, map[string]*simTarget{}
 		foreign.Group = ""
 		d.step(time.Second) // it is seen
-		if err := d.mover().Retire(t.Context(), d.host(), 0, func(string) {}); err != nil {
+		if err := d.mover().Retire(t.Context(), retirement(d.host(), 0, func(string) {})); err != nil {
 			t.Fatal(err)
 		}
 		if len(d.nodes) != 1 || d.nodes[0] != foreign || foreign.Cordoned {
@@ -82,11 +85,29 @@ func TestRetireNeverGoesBelowKeep(t *testing.T) {
 			}
 		}
 		time.Sleep(time.Minute) // until they are drained
-		if err := d.mover().Retire(t.Context(), d.host(), 4, func(string) {}); err != nil {
+		if err := d.mover().Retire(t.Context(), retirement(d.host(), 4, func(string) {})); err != nil {
 			t.Fatal(err)
 		}
 		if d.from.Desired != 4 || len(d.from.Instances) != 4 || len(d.ended) != 1 {
 			t.Errorf("left: %+v", d.from)
+		}
+	})
+}
+
+// Traffic suffers while nodes are taken away: no further instance ends.
+func TestRetireAsksTheGuardBeforeEachInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{world: liveWorld(3, deploymentApp("nginx", 3, 2))}
+		if err := d.handOver(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		r := retirement(d.host(), 0, func(string) {})
+		r.Breach = func() (string, bool) { return "1 request failed", len(d.ended) > 0 }
+		if err := d.mover().Retire(t.Context(), r); kind(err) != problem.Guarded {
+			t.Errorf("%v", err)
+		}
+		if len(d.ended) != 1 {
+			t.Errorf("%d instances ended, want the one before the breach", len(d.ended))
 		}
 	})
 }
@@ -192,4 +213,9 @@ func TestStopEndsTheTurn(t *testing.T) {
 	if s.Phase != Stop || len(actions) > 0 || s.Reason.Op != "move pod apps/late" {
 		t.Errorf("%s: %v, %+v", s.Phase, actions, s.Reason)
 	}
+}
+
+// retirement is a call of Retire while nothing watches.
+func retirement(h engine.Host, keep int, wait func(string)) engine.Retirement {
+	return engine.Retirement{Host: h, Keep: keep, Wait: wait, Breach: func() (string, bool) { return "", false }}
 }

@@ -74,7 +74,7 @@ func TestHandOverThenRetire(t *testing.T) {
 			t.Errorf("phases: %s", got)
 		}
 		var said []string
-		if err := d.mover().Retire(t.Context(), d.host(), 0, func(s string) { said = append(said, s) }); err != nil {
+		if err := d.mover().Retire(t.Context(), retirement(d.host(), 0, func(s string) { said = append(said, s) })); err != nil {
 			t.Fatal(err)
 		}
 		if d.from.Desired != 0 || len(d.from.Instances) != 0 || len(d.nodes) != 3 {
@@ -83,7 +83,7 @@ func TestHandOverThenRetire(t *testing.T) {
 		if len(said) == 0 || said[len(said)-1] != "3 of 3 instances terminated" {
 			t.Errorf("said %q", said)
 		}
-		if err := d.mover().Retire(t.Context(), d.host(), 0, func(string) {}); err != nil {
+		if err := d.mover().Retire(t.Context(), retirement(d.host(), 0, func(string) {})); err != nil {
 			t.Errorf("again: %v", err)
 		}
 		if len(d.broken) > 0 {
@@ -100,7 +100,7 @@ func TestShrink(t *testing.T) {
 		if err := d.handOver(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.mover().Retire(t.Context(), d.host(), 1, func(string) {}); err != nil {
+		if err := d.mover().Retire(t.Context(), retirement(d.host(), 1, func(string) {})); err != nil {
 			t.Fatal(err)
 		}
 		if g := d.from; g.Desired != 1 || g.Min != 1 || len(g.Instances) != 1 || len(g.Suspended) != 0 || len(g.Tags) != 0 {
@@ -164,7 +164,7 @@ func TestOutage(t *testing.T) {
 func TestRetireRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{world: liveWorld(2, deploymentApp("nginx", 2, 1))}
-		err := d.mover().Retire(t.Context(), d.host(), 0, func(string) {})
+		err := d.mover().Retire(t.Context(), retirement(d.host(), 0, func(string) {}))
 		if err == nil || !strings.Contains(err.Error(), "not empty") || len(d.ended) > 0 {
 			t.Fatalf("got %v, ended %v", err, d.ended)
 		}

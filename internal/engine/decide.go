@@ -450,13 +450,3 @@ func pick(props plan.Props, keys []string) plan.Props {
 	}
 	return picked
 }
-
-// deleteFirst reports that what comes cannot stand beside r: same place, same name.
-func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
-	provider, err := j.engine.Providers(r.Type)
-	if err != nil {
-		return false, err
-	}
-	knows, ok := provider.(DeleteFirster)
-	return ok && knows.DeleteFirst(r.Type) && state.Equal(r.Conn.Resolved, comes.conn), nil
-}

@@ -164,8 +164,8 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 	defer done()
 	shrinks := have.Hosts != nil && want.Hosts != nil && want.Hosts.Nodes < have.Hosts.Nodes
 	if shrinks {
-		if err := a.Mover.Retire(ctx, host(have), want.Hosts.Nodes, a.wait(s)); err != nil {
-			return fmt.Errorf("take nodes away: %w", err)
+		if err := a.retire(ctx, s, have, want.Hosts.Nodes); err != nil {
+			return err
 		}
 	}
 	req := a.request(s, *want)
@@ -301,8 +301,8 @@ func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r stat
 	ctx, done := unhurried(ctx)
 	defer done()
 	if s.WhenEmpty {
-		if err := a.Mover.Retire(ctx, host(r), 0, a.wait(s)); err != nil {
-			return fmt.Errorf("take nodes away: %w", err)
+		if err := a.retire(ctx, s, r, 0); err != nil {
+			return err
 		}
 	}
 	provider, err := a.Providers(r.Type)
@@ -312,6 +312,16 @@ func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r stat
 	req := a.request(s, r)
 	req.Token, req.Old = in.Token, r.Inputs
 	return provider.Delete(ctx, req)
+}
+
+// retire takes nodes away, and lets nothing follow that cannot be undone once
+// traffic suffers.
+func (a *apply) retire(ctx context.Context, s plan.Step, r state.Resource, keep int) error {
+	err := a.Mover.Retire(ctx, Retirement{Host: host(r), Keep: keep, Wait: a.wait(s), Breach: a.guard.breach})
+	if err != nil {
+		return fmt.Errorf("take nodes away: %w", err)
+	}
+	return a.guard.verdict()
 }
 
 // want is the resource as it shall be after the step, references resolved.
