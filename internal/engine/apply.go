@@ -13,6 +13,7 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Apply carries a plan out that was made from this graph and this state. (For
@@ -264,13 +265,13 @@ func (a *apply) settle(ctx context.Context) error {
 		}
 	}
 	values := make(map[string]any, len(a.graph.Outputs))
-	for name, text := range a.graph.Outputs {
-		value, err := graph.Resolve(text, a.lookUp(ctx, new(state.Resource)))
+	for _, o := range a.graph.Outputs {
+		v, err := value.Resolve(o.Value, a.lookUp(ctx, new(state.Resource)))
 		if err != nil {
-			return &problem.Error{Kind: problem.Outside, Op: "resolve output " + name, Err: err,
+			return &problem.Error{Kind: problem.Outside, At: o.At, Op: "resolve output " + o.Name, Err: err,
 				Fix: "all resources are up; check the output in the stack file, then run the same command again"}
 		}
-		values[name] = value
+		values[o.Name] = v
 	}
 	if err := a.journal.SetOutputs(ctx, values); err != nil {
 		return &journalError{err}

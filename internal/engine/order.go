@@ -12,6 +12,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // node is a step before it has a number.
@@ -250,7 +251,7 @@ func (b *builder) abandoned(host *state.Resource) bool {
 	if b.destroy {
 		return true
 	}
-	for _, ref := range graph.Refs(map[string]any(host.Hosts.Conn.Declared)) {
+	for _, ref := range value.Refs(host.Hosts.Conn.Declared) {
 		urn := plan.NewURN(b.old.Stack, b.old.Project, ref.Key.Type, ref.Key.Name)
 		for _, n := range host.Needs {
 			if n.URN == urn && b.deleteOf[n] != nil {

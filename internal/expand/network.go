@@ -10,6 +10,7 @@ import (
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 const (
@@ -128,7 +129,7 @@ func (e *expander) routeTable(name string) graph.Key {
 
 func routeKey(table string) graph.Key { return graph.Key{Type: "AWS::EC2::Route", Name: table} }
 
-func (e *expander) route(name string, table graph.Key, target, id string, after ...graph.Key) {
+func (e *expander) route(name string, table graph.Key, target string, id *value.Expr, after ...graph.Key) {
 	key := routeKey(name)
 	e.part(key, plan.Props{
 		"RouteTableId":         table.To("RouteTableId"),
