@@ -18,6 +18,7 @@ import (
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 )
 
 // Approve sees the plan before anything happens; an error stops the run.
@@ -45,15 +46,14 @@ func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) er
 		return err
 	}
 	e := newEngine(cloud, events)
-	return p.change(ctx, "up", want.Stack, events, func(s *state.Session) error {
+	return p.change(ctx, "up", want.Stack, events, approve, func(s *state.Session, ask Approve) error {
 		pl, err := e.Plan(ctx, want, s.Snapshot())
 		if err != nil {
 			return err
 		}
-		if err := approve(pl); err != nil {
+		if err := ask(pl); err != nil {
 			return err
 		}
-		events.Emit(event.Planned{Plan: pl})
 		return e.Apply(ctx, pl, want, s)
 	})
 }
@@ -74,40 +74,59 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 		return err
 	}
 	e := newEngine(cloud, events)
-	return p.change(ctx, "destroy", stack, events, func(s *state.Session) error {
+	return p.change(ctx, "destroy", stack, events, approve, func(s *state.Session, ask Approve) error {
 		pl, err := e.PlanDestroy(ctx, s.Snapshot())
 		if err != nil {
 			return err
 		}
-		if err := approve(pl); err != nil {
+		if err := ask(pl); err != nil {
 			return err
 		}
-		events.Emit(event.Planned{Plan: pl})
 		return e.Apply(ctx, pl, &graph.Graph{Stack: stack, Project: s.Snapshot().Project}, s)
 	})
 }
 
+// question asks for approval, tells what was approved, and keeps how long the
+// answer took: that time is not the run's.
+type question struct {
+	approve Approve
+	events  event.Sink
+	took    time.Duration
+}
+
+func (q *question) ask(pl plan.Plan) error {
+	began := time.Now()
+	err := q.approve(pl)
+	q.took = time.Since(began)
+	if err != nil {
+		return err
+	}
+	q.events.Emit(event.Planned{Plan: pl, Waited: q.took})
+	return nil
+}
+
 // change runs one command on the locked stack, between the first and the last
 // of its events. Apply stores what happened; an unlock that fails is reported too.
-func (p *Project) change(ctx context.Context, command, stack string, events event.Sink, run func(*state.Session) error) (err error) {
+func (p *Project) change(ctx context.Context, command, stack string, events event.Sink, approve Approve, run func(*state.Session, Approve) error) (err error) {
 	session, err := p.store.Lock(ctx, stack, command)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	began, q := time.Now(), question{approve: approve, events: events}
 	events.Emit(event.RunStarted{Command: command, Stack: stack, Project: session.Snapshot().Project})
 	if session.Note != "" {
 		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + stack, Effect: session.Note})
 	}
 	defer func() {
 		err = errors.Join(err, session.Unlock(context.WithoutCancel(ctx)))
-		finished := event.RunFinished{Took: time.Since(began)}
+		finished := event.RunFinished{Took: time.Since(began) - q.took}
 		if err != nil {
-			finished.Error = err.Error()
+			finished.Error = problem.Reason(ctx, err)
 		}
 		events.Emit(finished)
 	}()
-	return run(session)
+	defer problem.Recover(&err) // before the above: a panic must not keep the lock
+	return run(session, q.ask)
 }
 
 // desired reads the files and expands them into a graph. Mistakes in the files

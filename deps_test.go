@@ -10,7 +10,7 @@ import (
 // pulls in Kubernetes itself: it would take minutes to build.
 func TestDependencies(t *testing.T) {
 	const own = "github.com/droverhq/drover/"
-	for _, pkg := range []string{"./plan", "./event", "./problem"} {
+	for _, pkg := range []string{"./plan", "./event", "./problem", "./value"} {
 		for _, dep := range deps(t, pkg) {
 			if strings.Contains(dep, ".") && !strings.HasPrefix(dep, own) {
 				t.Errorf("%s depends on %s", pkg, dep)

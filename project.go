@@ -220,8 +220,8 @@ func (p *Project) History(ctx context.Context) ([]Run, error) {
 	return p.store.History(ctx, stack)
 }
 
-// Config is the stack's config, by key.
-func (p *Project) Config(context.Context) (map[string]string, error) {
+// Config is the stack's config, by key: text, and secrets that do not show.
+func (p *Project) Config(context.Context) (map[string]any, error) {
 	stack, err := p.selected()
 	if err != nil {
 		return nil, err

@@ -36,7 +36,8 @@ type (
 	}
 	// Planned carries the plan that is about to be carried out.
 	Planned struct {
-		Plan plan.Plan `json:"plan"`
+		Plan   plan.Plan     `json:"plan"`
+		Waited time.Duration `json:"waited"` // for the answer to the question; no part of the run's time
 	}
 	// StepStarted and StepFinished frame every step; Progress says in between
 	// what it is waiting for.

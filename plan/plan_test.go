@@ -76,6 +76,14 @@ func TestVerify(t *testing.T) {
 		"shrink before the handover": {func(p *plan.Plan) {
 			p.Steps[5] = plan.Step{ID: 6, Op: plan.Update, URN: p.Steps[3].URN, Gen: 1}
 		}, "shrinks before"},
+		"delete before something else stands": {func(p *plan.Plan) {
+			p.Steps[4].Needs, p.Steps[4].Hosts, p.Steps[4].WhenEmpty, p.Steps[3].Op = []int{1, 2}, false, false, plan.Update
+			p.Steps[5].Needs = []int{4, 5}
+			p.Steps[3].URN = urn("v1/Service", "x")
+		}, "before step 3"},
+		"goes first, and nothing comes": {func(p *plan.Plan) {
+			p.Steps[5].URN, p.Steps[5].DeleteFirst, p.Steps[5].Component = urn("v1/Service", "x"), true, ""
+		}, "nothing comes in its place"},
 		"cannot stand twice, and does": {func(p *plan.Plan) { p.Steps[5].DeleteFirst = true }, "cannot stand twice"},
 	} {
 		p := move()

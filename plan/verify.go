@@ -3,12 +3,17 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
-// Verify refuses a plan that could lose something: one that deletes before the
-// replacement stands, hands over before everything else stands, or deletes a
+// Verify refuses a plan that could lose something: one that deletes before all
+// that is made stands, hands over before everything else stands, or deletes a
 // resource that workloads run on without a hand-over; and one that could not
 // be carried out at all. It names every step that is wrong.
+//
+// Two deletes may come early: one of what cannot stand twice, which says so
+// (DeleteFirst); and one that a hand-over waits for, for what is made only
+// after that hand-over.
 func (p Plan) Verify() error {
 	if err := p.verifyOrder(); err != nil {
 		return err
@@ -114,6 +119,10 @@ func (v *verifier) delete(s Step) {
 			if !v.waits(s, o.ID) {
 				v.refuse(s, "deletes before its replacement in step %d stands", o.ID)
 			}
+		case (o.Op == Create || o.Op == Update) && !s.DeleteFirst:
+			if !v.waits(s, o.ID) && !v.handOverBetween(s, o) {
+				v.refuse(s, "deletes before step %d (%s %s) has succeeded", o.ID, o.Op, o.Name)
+			}
 		case o.Op == HandOver && o.URN == s.URN && o.Gen == s.Gen:
 			handedOver = v.waits(s, o.ID)
 		case o.Op == HandOver && o.Component != "" && o.Component == s.Component && o.Gen == s.Gen && !s.DeleteFirst:
@@ -122,8 +131,45 @@ func (v *verifier) delete(s Step) {
 			}
 		}
 	}
+	if s.DeleteFirst && !v.destroy && !v.makesRoom(s) {
+		v.refuse(s, "goes first, and nothing comes in its place")
+	}
 	if s.Hosts && !v.destroy && (!handedOver || !s.WhenEmpty) {
 		v.refuse(s, "workloads run there and nothing hands them over")
+	}
+}
+
+// handOverBetween reports that o is made after a hand-over that waits for s.
+func (v *verifier) handOverBetween(s, o Step) bool {
+	return slices.ContainsFunc(v.steps, func(h Step) bool {
+		return h.Op == HandOver && v.waits(h, s.ID) && v.waits(o, h.ID)
+	})
+}
+
+// makesRoom reports that something is made only after s is gone.
+func (v *verifier) makesRoom(s Step) bool {
+	return slices.ContainsFunc(v.steps, func(o Step) bool { return o.Op == Create && v.waits(o, s.ID) })
+}
+
+// Reduce drops from deletes the needs that their other needs imply: which step
+// runs when stays the same, and a reader sees what each really waits for.
+func Reduce(steps []Step) {
+	before := ancestors(steps)
+	for i, s := range steps {
+		if s.Op != Delete {
+			continue
+		}
+		implied := make(bits, len(steps)/64+1)
+		var direct []int
+		slices.Sort(s.Needs)
+		for _, n := range slices.Backward(s.Needs) { // what implies a need comes after it
+			if !implied.has(n) {
+				implied.join(before[n-1])
+				direct = append(direct, n)
+			}
+		}
+		slices.Sort(direct)
+		steps[i].Needs = direct
 	}
 }
 

@@ -13,21 +13,6 @@ import (
 	"strings"
 )
 
-// Kind classifies an error. Its exit code never changes meaning.
-type Kind int
-
-// Exit codes are documented in docs/exit-codes.md.
-const (
-	Internal Kind = 1 // a bug, or an error nobody foresaw
-	Usage    Kind = 2 // the command line or a file is wrong; nothing was changed
-	Refused  Kind = 3 // a check found a blocker, or the user said no; nothing was changed
-	Locked   Kind = 4 // somebody else works on the stack
-	Outside  Kind = 5 // AWS, Kubernetes or the machine failed; state is saved, run it again
-	Guarded  Kind = 6 // traffic suffered: the move stopped and everything still serves
-	Lost     Kind = 7 // requests failed: a load test or a demo did not hold
-	Parked   Kind = 8 // a move is done but for what is parked: that serves on where it is
-)
-
 // Place is where in the user's files something is written.
 type Place struct {
 	File string
@@ -47,7 +32,7 @@ type Error struct {
 	At    Place  // where the user wrote it, if it stands in a file
 	Op    string // what was being done: "evict pod shop/web-7d9f"
 	Err   error  // why it failed
-	Fix   string // what the user can do; never empty
+	Fix   string // what the user can do
 	Notes []string
 }
 
@@ -95,7 +80,16 @@ func (l List) Err() error {
 	return l
 }
 
-// Exit is the exit code for err: 0 for nil, 130 is left to the caller.
+// Unwrap lets errors.Is look at every mistake.
+func (l List) Unwrap() []error {
+	all := make([]error, len(l))
+	for i, e := range l {
+		all[i] = e
+	}
+	return all
+}
+
+// Exit is the exit code for err: 0 for nil.
 func Exit(err error) int {
 	var list List
 	var one *Error
@@ -110,18 +104,42 @@ func Exit(err error) int {
 	return int(Internal)
 }
 
+// Parts takes apart what errors.Join and List hold together: each part is an
+// error with its own remedy.
+func Parts(err error) []error {
+	var parts []error
+	switch held := err.(type) { //nolint:errorlint // only this very error, not one inside of it
+	case nil:
+	case interface{ Unwrap() []error }:
+		if !joined(err, held.Unwrap()) {
+			return []error{err}
+		}
+		for _, e := range held.Unwrap() {
+			parts = append(parts, Parts(e)...)
+		}
+	default:
+		return []error{err}
+	}
+	return parts
+}
+
+// joined tells errors.Join from fmt.Errorf with several %w, whose words would
+// be lost.
+func joined(err error, parts []error) bool {
+	lines := make([]string, len(parts))
+	for i, e := range parts {
+		lines[i] = e.Error()
+	}
+	return err.Error() == strings.Join(lines, "\n")
+}
+
 // Print writes err for a person: each mistake on a line, its remedy below.
 func Print(w io.Writer, err error) {
-	var list List
-	if errors.As(err, &list) {
-		for _, e := range list {
-			printOne(w, e, e)
-		}
-		return
+	for _, part := range Parts(err) {
+		var one *Error
+		errors.As(part, &one)
+		printOne(w, part, one)
 	}
-	var one *Error
-	errors.As(err, &one)
-	printOne(w, err, one)
 }
 
 func printOne(w io.Writer, err error, e *Error) {

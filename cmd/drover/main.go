@@ -19,11 +19,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	// The first Ctrl-C ends the run in order, the second at once. SIGTERM stays
-	// caught: whoever started us passes the same Ctrl-C on as one.
-	context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt) })
+	ctx, abort := heed()
 	klog.LogToStderr(false) // client-go's own lines; what matters comes back as an error
 	klog.SetOutput(io.Discard)
 	dir, err := os.Getwd()
@@ -43,5 +39,36 @@ func run() int {
 		TTY:    term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())),
 		Dir:    dir,
 		Self:   self,
+		Abort:  abort,
 	})
+}
+
+// heed listens for signals until the process ends. The first ends ctx, and the
+// run in order; a second Ctrl-C closes abort. Any other may come twice: whoever
+// started us passes the same Ctrl-C on as SIGTERM.
+func heed() (ctx context.Context, abort <-chan struct{}) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	atOnce := make(chan struct{})
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup means it
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	go func() {
+		presses := 0
+		for s := range signals {
+			switch s {
+			case os.Interrupt:
+				cancel(cli.CtrlC)
+				if presses++; presses == 2 {
+					close(atOnce)
+				}
+			case syscall.SIGTERM:
+				cancel(cli.Terminated)
+			default:
+				cancel(cli.HungUp)
+			}
+		}
+	}()
+	return ctx, atOnce
 }

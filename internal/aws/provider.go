@@ -361,11 +361,35 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 	return replaces(f, before, after)
 }
 
-// DeleteFirst says whether an object of the type cannot stand beside the one
-// that replaces it.
-func (p *Provider) DeleteFirst(typ string) bool {
+// DeleteFirst says whether an object cannot stand beside the one that replaces
+// it: its type allows one at a time, or both would have the same name.
+func (p *Provider) DeleteFirst(typ string, old, want plan.Props) bool {
 	f, _ := p.factsForPlan(typ)
-	return f.DeleteFirst
+	return f.DeleteFirst || sameIdentity(f, old, want) || sameName(typ, old, want)
+}
+
+// sameIdentity reports that both objects would have one identifier, as it is made of their properties.
+func sameIdentity(f schema.Facts, old, want plan.Props) bool {
+	before, ok := identify(f, old)
+	after, okToo := identify(f, want)
+	return ok && okToo && before == after
+}
+
+// scopes are properties within whose value a name is unique; other names are in account and region.
+var scopes = map[string]string{"AWS::EC2::SecurityGroup": "VpcId"}
+
+// sameName reports that both objects would have one name, of a type whose identifier AWS assigns.
+func sameName(typ string, old, want plan.Props) bool {
+	if scope := scopes[typ]; scope != "" && !equal(old[scope], want[scope]) {
+		return false
+	}
+	kind := typ[strings.LastIndexByte(typ, ':')+1:]
+	for _, key := range []string{"Name", kind + "Name", kind + "Identifier", "GroupName"} {
+		if name, ok := want[key].(string); ok && name != "" && old[key] == name {
+			return true
+		}
+	}
+	return false
 }
 
 // steady are outputs that the service sets once and for all; the schemas do

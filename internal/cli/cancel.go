@@ -1,39 +1,55 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/problem"
 )
 
-func newCancel(env Env) *cobra.Command {
-	var yes bool
+// cancelOptions is what the flags of `drover cancel` say.
+type cancelOptions struct {
+	Env Env
+	On  target
+	Yes bool
+}
+
+func newCancel(env Env, run func(context.Context, cancelOptions) error) *cobra.Command {
+	o := cancelOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "cancel",
 		Short: "Take the lock away from a run that cannot come back",
 		Long: `Remove the stack's lock, which a run on another machine holds. Do it only when you
 know that this run is over: two at once would work against each other. A run of
 this machine that was killed needs no cancel: its lock is taken over.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: exits(problem.Refused, problem.Outside),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
-			holder, err := p.Holder(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := confirm(cmd.Context(), env, yes, holder+". Is that run really over?"); err != nil {
-				return err
-			}
-			if err := p.Cancel(cmd.Context()); err != nil {
-				return err
-			}
-			_, err = fmt.Fprintln(env.Stdout, "the lock is gone; run your command again")
-			return err
+			o.On = targetOf(cmd, env)
+			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "do not ask")
 	return cmd
+}
+
+func runCancel(ctx context.Context, o cancelOptions) error {
+	p, err := o.On.open(ctx)
+	if err != nil {
+		return err
+	}
+	holder, err := p.Holder(ctx)
+	if err != nil {
+		return err
+	}
+	if err := confirm(ctx, o.Env, o.Yes, holder+". Is that run really over?"); err != nil {
+		return err
+	}
+	if err := p.Cancel(ctx); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(o.Env.Stdout, "the lock is gone; run your command again")
+	return err
 }

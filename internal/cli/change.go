@@ -14,6 +14,8 @@ import (
 
 // changeOptions is what the commands that change a stack have in common.
 type changeOptions struct {
+	Env  Env
+	On   target
 	Yes  bool
 	JSON bool   // events as JSON lines on stdout
 	Log  string // file that also gets the JSON lines
@@ -25,19 +27,24 @@ func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
 }
 
-type change func(*drover.Project, context.Context, event.Sink, drover.Approve) error
-
-// runChange shows the plan, asks, and lets the views follow the run.
-func runChange(cmd *cobra.Command, env Env, o changeOptions, do change, question string) (err error) {
+// verify refuses flags that do not go together.
+func (o *changeOptions) verify() error {
 	if o.JSON && !o.Yes {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),
 			Fix: "give --yes too; drover preview --json shows the plan"}
 	}
-	p, err := open(cmd, env)
-	if err != nil {
-		return err
-	}
-	show, err := newScreen(env, o)
+	return nil
+}
+
+// changes are the exit codes of a command that carries out a plan.
+var changes = []problem.Kind{problem.Refused, problem.Locked, problem.Outside, problem.Guarded, problem.Parked}
+
+// change is Up or Destroy of an open project.
+type change func(context.Context, event.Sink, drover.Approve) error
+
+// carryOut shows the plan, asks, and lets the views follow the run.
+func carryOut(ctx context.Context, o changeOptions, do change, question string) (err error) {
+	show, err := newScreen(o.Env, o.JSON, o.Log)
 	if err != nil {
 		return err
 	}
@@ -49,11 +56,11 @@ func runChange(cmd *cobra.Command, env Env, o changeOptions, do change, question
 		if err := show.plan(pl); err != nil {
 			return err
 		}
-		if err := confirm(cmd.Context(), env, o.Yes, question); err != nil {
+		if err := confirm(ctx, o.Env, o.Yes, question); err != nil {
 			return err
 		}
 		show.start()
 		return nil
 	}
-	return do(p, cmd.Context(), show.log, approve)
+	return do(ctx, show.log, approve)
 }

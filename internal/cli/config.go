@@ -54,7 +54,7 @@ a value stands as ${config.KEY}. Keys that Drover itself reads:
 	return cmd
 }
 
-func printConfig(env Env, values map[string]string, keys []string, asJSON bool) error {
+func printConfig(env Env, values map[string]any, keys []string, asJSON bool) error {
 	if len(keys) == 1 {
 		value, ok := values[keys[0]]
 		if !ok {
@@ -73,5 +73,5 @@ func printConfig(env Env, values map[string]string, keys []string, asJSON bool) 
 		return writeJSON(env.Stdout, values)
 	}
 	names := slices.Sorted(maps.Keys(values))
-	return writeTable(env.Stdout, "KEY\tVALUE", len(names), func(i int) string { return names[i] + "\t" + values[names[i]] })
+	return writeTable(env.Stdout, "KEY\tVALUE", len(names), func(i int) string { return fmt.Sprint(names[i], "\t", values[names[i]]) })
 }

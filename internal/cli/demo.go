@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 // move at the tutorial's 100 connections on two cores.
 const tutorialRequests = 200_000
 
-func newDemo(env Env) *cobra.Command {
+func newDemo(env Env, run func(context.Context, demo.Options) error) *cobra.Command {
 	var o demo.Options
 	var asJSON, inside bool
 	cmd := &cobra.Command{
@@ -25,7 +26,8 @@ func newDemo(env Env) *cobra.Command {
 "web" from 3 x t3.2xlarge to 5 x c5.4xlarge under load, judge every request, and
 take everything down. Succeeds only if every response had the expected status and
 came from the right application, and nothing was left behind.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: exits(problem.Refused, problem.Outside, problem.Lost),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Out, o.Err, o.Stdin, o.Getenv, o.Drover = env.Stdout, env.Stderr, env.Stdin, env.Getenv, env.Self
 			o.Color = env.color() && !asJSON
@@ -38,12 +40,11 @@ came from the right application, and nothing was left behind.`,
 			if inside {
 				return passOn(env, demo.Inside(cmd.Context(), o))
 			}
-			bin, err := findSandbox(env)
-			if err != nil {
+			var err error
+			if o.Sandbox, err = findSandbox(env); err != nil {
 				return err
 			}
-			o.Sandbox = bin
-			return passOn(env, demo.Run(cmd.Context(), o))
+			return passOn(env, run(cmd.Context(), o))
 		},
 	}
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")

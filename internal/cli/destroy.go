@@ -1,24 +1,37 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
+	"context"
 
-	"github.com/droverhq/drover"
+	"github.com/spf13/cobra"
 )
 
-func newDestroy(env Env) *cobra.Command {
-	var o changeOptions
+func newDestroy(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
+	o := changeOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "destroy",
 		Short: "Delete everything the stack has",
 		Long: `Delete all of the stack's resources: workloads first, then node groups, cluster
 and network. There is no hand-over: what runs there ends. The stack itself stays,
 empty, until "drover stack rm".`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: exits(changes...),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runChange(cmd, env, o, (*drover.Project).Destroy, "Delete all of this?")
+			o.On = targetOf(cmd, env)
+			if err := o.verify(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
 		},
 	}
 	o.flags(cmd)
 	return cmd
+}
+
+func runDestroy(ctx context.Context, o changeOptions) error {
+	p, err := o.On.open(ctx)
+	if err != nil {
+		return err
+	}
+	return carryOut(ctx, o, p.Destroy, "Delete all of this?")
 }

@@ -1,14 +1,11 @@
 // Package cli turns a command line into a call of the library, and its result
-// into text, JSON and an exit code. One file a command: flags fill Options,
-// run does the work. It imports neither AWS nor Kubernetes.
+// into text, JSON and an exit code. One file a command: flags fill options, a
+// run function does the work. It imports neither AWS nor Kubernetes.
 package cli
 
 import (
 	"context"
-	"errors"
 	"io"
-
-	"github.com/droverhq/drover/problem"
 )
 
 // Env is the outside world as a command may see it. Only main fills it from
@@ -18,9 +15,12 @@ type Env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
-	TTY            bool   // a person sits at a terminal
-	Dir            string // the working directory
-	Self           string // path of this executable
+	TTY            bool            // a person sits at a terminal
+	Dir            string          // the working directory
+	Self           string          // path of this executable
+	Abort          <-chan struct{} // closed: end at once, in no order
+
+	terminal *terminal
 }
 
 // color says whether to draw: a terminal, and nobody who asks for plain text
@@ -29,33 +29,19 @@ func (e Env) color() bool {
 	return e.TTY && e.Getenv("NO_COLOR") == "" && e.Getenv("TERM") != "dumb"
 }
 
-// interrupted is the exit code after Ctrl-C: 128 + SIGINT, as shells have it.
-const interrupted = 130
+// Interruption is why a run was told to end before its time; it is the cause of
+// the end of its context, and what the user reads.
+type Interruption string
 
-// exitCode carries the exit code of a program that a command ran in its stead.
-type exitCode int
+// The interruptions.
+const (
+	CtrlC      Interruption = "interrupted (Ctrl-C)"
+	Terminated Interruption = "told to end (SIGTERM)"
+	HungUp     Interruption = "the terminal is gone (SIGHUP)"
+)
 
-func (exitCode) Error() string { return "the program ended with an error" }
+func (i Interruption) Error() string { return string(i) }
 
-// Main runs one command line and returns the exit code.
-func Main(ctx context.Context, env Env) int {
-	root := newRoot(env)
-	root.SetArgs(env.Args)
-	root.SetIn(env.Stdin)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
-	err := root.ExecuteContext(ctx)
-	var program exitCode
-	if errors.As(err, &program) {
-		return int(program)
-	}
-	if err == nil {
-		return 0
-	}
-	problem.Print(env.Stderr, err)
-	code := problem.Exit(err)
-	if ctx.Err() != nil && code != int(problem.Lost) { // Ctrl-C is how a load test is ended
-		return interrupted
-	}
-	return code
-}
+// Is makes an Interruption what code asks for that looks whether its context
+// was cancelled: some of the standard library hands on the cause instead.
+func (Interruption) Is(target error) bool { return target == context.Canceled }

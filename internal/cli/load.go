@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 // loadOptions is what the flags of `drover load` say.
 type loadOptions struct {
 	load.Options
+	Env      Env
 	Headers  []string
 	Body     string
 	BodyFile string
@@ -32,8 +34,8 @@ type loadOptions struct {
 	JSON     bool
 }
 
-func newLoad(env Env) *cobra.Command {
-	var o loadOptions
+func newLoad(env Env, run func(context.Context, loadOptions) error) *cobra.Command {
+	o := loadOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "load [flags] URL",
 		Short: "Send HTTP load and account for every request",
@@ -45,10 +47,17 @@ with time and cause; the exit code is 7 if there was a failure. Ctrl-C ends the
 load and still reports. See docs/load.md.`,
 		Example: `  drover load -n 50000 -c 100 --host apps.example.com http://$LB/echoserver
   drover load --rate 200/s -z 5m --expect-body 'Hostname: echoserver-' http://$LB/echoserver`,
-		Args: cobra.ExactArgs(1),
+		Args:        cobra.ExactArgs(1),
+		Annotations: exits(problem.Lost),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.URL = args[0]
-			return runLoad(cmd, env, o)
+			if o.Duration > 0 && !cmd.Flags().Changed("requests") {
+				o.Requests = 0
+			}
+			if err := o.complete(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
@@ -72,27 +81,23 @@ load and still reports. See docs/load.md.`,
 	return cmd
 }
 
-func runLoad(cmd *cobra.Command, env Env, o loadOptions) error {
-	options, err := o.complete(cmd)
-	if err != nil {
-		return err
-	}
+func runLoad(ctx context.Context, o loadOptions) error {
 	if o.Record != "" {
 		file, err := os.Create(o.Record)
 		if err != nil {
 			return &problem.Error{Kind: problem.Usage, Op: "--record", Err: err, Fix: "name a file in a folder that is there"}
 		}
 		defer func() { _ = file.Close() }() // Run has flushed and checked every write
-		options.Record = file
+		o.Options.Record = file
 	}
-	result, err := load.Run(cmd.Context(), options, event.Discard)
+	result, err := load.Run(ctx, o.Options, event.Discard)
 	if err != nil {
 		return err
 	}
 	if o.JSON {
-		err = writeJSON(env.Stdout, result)
+		err = writeJSON(o.Env.Stdout, result)
 	} else {
-		err = result.Print(env.Stdout)
+		err = result.Print(o.Env.Stdout)
 	}
 	if err != nil {
 		return err
@@ -107,42 +112,44 @@ func runLoad(cmd *cobra.Command, env Env, o loadOptions) error {
 }
 
 // complete turns the texts of the flags into the generator's options.
-func (o loadOptions) complete(cmd *cobra.Command) (load.Options, error) {
-	options := o.Options
-	options.ExpectStatus = o.Statuses
-	options.Gzip = !o.NoGzip
+func (o *loadOptions) complete() (err error) {
+	o.ExpectStatus = o.Statuses
+	o.Gzip = !o.NoGzip
 	if o.NoReuse {
-		options.FreshEvery = 1
+		o.FreshEvery = 1
 	}
-	if options.Duration > 0 && !cmd.Flags().Changed("requests") {
-		options.Requests = 0
+	if o.Header, err = headers(o.Headers); err != nil {
+		return err
 	}
-	options.Header = http.Header{}
-	for _, h := range o.Headers {
-		name, value, ok := strings.Cut(h, ":")
-		if !ok {
-			return options, badFlag("--header", fmt.Errorf("%q has no colon", h), "write it as 'Name: value'")
-		}
-		options.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
-	}
-	var err error
-	if options.Body, err = o.body(); err != nil {
-		return options, err
+	if o.Options.Body, err = o.body(); err != nil {
+		return err
 	}
 	if o.Rate != "" {
-		if options.Rate, err = parseRate(o.Rate); err != nil {
-			return options, badFlag("--rate", err, "write it as requests per second: 200/s")
+		if o.Options.Rate, err = parseRate(o.Rate); err != nil {
+			return badFlag("--rate", err, "write it as requests per second: 200/s")
 		}
 	}
 	if o.Expect != "" {
-		if options.ExpectBody, err = regexp.Compile(o.Expect); err != nil {
-			return options, badFlag("--expect-body", err, "see https://pkg.go.dev/regexp/syntax")
+		if o.ExpectBody, err = regexp.Compile(o.Expect); err != nil {
+			return badFlag("--expect-body", err, "see https://pkg.go.dev/regexp/syntax")
 		}
 	}
-	return options, nil
+	return nil
 }
 
-func (o loadOptions) body() ([]byte, error) {
+func headers(lines []string) (http.Header, error) {
+	header := http.Header{}
+	for _, h := range lines {
+		name, value, ok := strings.Cut(h, ":")
+		if !ok {
+			return nil, badFlag("--header", fmt.Errorf("%q has no colon", h), "write it as 'Name: value'")
+		}
+		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return header, nil
+}
+
+func (o *loadOptions) body() ([]byte, error) {
 	switch {
 	case o.Body != "" && o.BodyFile != "":
 		return nil, badFlag("--data", errors.New("-d and -D are both given"), "give one of them")

@@ -1,19 +1,37 @@
 package cli
 
 import (
+	"errors"
 	"os"
 
+	"github.com/droverhq/drover/internal/view/jsonl"
 	"github.com/droverhq/drover/problem"
 )
 
-// logFile opens the file for --log; none is nil.
-func logFile(path string) (*os.File, error) {
-	if path == "" {
-		return nil, nil
-	}
+// logFile is the reader behind --log. It is written as the run goes, so that
+// it can be followed.
+type logFile struct {
+	*jsonl.Writer
+	file *os.File
+}
+
+func openLog(path string) (*logFile, error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return nil, &problem.Error{Kind: problem.Usage, Op: "--log", Err: err, Fix: "name a file in a folder that is there"}
 	}
-	return file, nil
+	return &logFile{jsonl.New(file), file}, nil
+}
+
+// Close writes what is left. A log that is not whole is worth an error, even
+// though the run itself is not touched by it.
+func (l *logFile) Close() error {
+	err := errors.Join(l.Writer.Close(), l.file.Close())
+	if err == nil {
+		return nil
+	}
+	return &problem.Error{
+		Kind: problem.Outside, Op: "--log " + l.file.Name(), Err: err,
+		Fix: "make room for it, or name another file; the run was not touched by this",
+	}
 }

@@ -1,56 +1,107 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 )
 
-func newPreview(env Env) *cobra.Command {
-	var asJSON, detail bool
+// previewOptions is what the flags of `drover preview` say.
+type previewOptions struct {
+	Env    Env
+	On     target
+	JSON   bool
+	Detail bool
+	Log    string
+}
+
+func newPreview(env Env, run func(context.Context, previewOptions) error) *cobra.Command {
+	o := previewOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "preview",
 		Short: "Show the plan that up would carry out; change nothing",
-		Args:  cobra.NoArgs,
+		Long: `Show the plan that up would carry out, and what was noticed about it: each
+finding names the object, what would happen, and the remedy. Nothing is changed.
+
+A blocker is what up would refuse: preview then ends with 3, so that a pipeline
+can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
+		Args:        cobra.NoArgs,
+		Annotations: exits(problem.Refused, problem.Outside),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
-			var findings []event.Finding
-			log := event.NewLog(time.Now, func(e event.Event) {
-				if f, ok := e.Fact.(event.Finding); ok {
-					findings = append(findings, f)
-				}
-			})
-			pl, err := p.Preview(cmd.Context(), log)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return writeJSON(env.Stdout, pl)
-			}
-			if len(pl.Steps) == 0 {
-				if _, err := fmt.Fprintln(env.Stdout, nothingToDo); err != nil {
-					return err
-				}
-				return printFindings(env.Stdout, findings)
-			}
-			show := plan.Text
-			if detail {
-				show = plan.Detail
-			}
-			if err := show(env.Stdout, pl); err != nil {
-				return err
-			}
-			return printFindings(env.Stdout, findings)
+			o.On = targetOf(cmd, env)
+			return run(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")
-	cmd.Flags().BoolVar(&detail, "detail", false, "one line a resource instead of one a component")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the plan and the findings as JSON")
+	cmd.Flags().BoolVar(&o.Detail, "detail", false, "one line a resource instead of one a component")
+	cmd.Flags().StringVar(&o.Log, "log", "", "also write the findings and the plan as JSON lines to `file`")
 	return cmd
+}
+
+func runPreview(ctx context.Context, o previewOptions) error {
+	p, err := o.On.open(ctx)
+	if err != nil {
+		return err
+	}
+	return foresee(ctx, o, p.Preview)
+}
+
+// foresight is the answer to --json.
+type foresight struct {
+	Plan     plan.Plan       `json:"plan"`
+	Findings []event.Finding `json:"findings"`
+}
+
+// look is Preview of an open project.
+type look func(context.Context, event.Sink) (plan.Plan, error)
+
+// foresee prints what a look finds; a blocker is an error.
+func foresee(ctx context.Context, o previewOptions, at look) (err error) {
+	show, err := newScreen(o.Env, false, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = show.close(err) }()
+	pl, err := at(ctx, show.log)
+	if err != nil {
+		return err
+	}
+	show.log.Emit(event.Planned{Plan: pl})
+	switch {
+	case o.JSON:
+		err = writeJSON(o.Env.Stdout, foresight{pl, append([]event.Finding{}, show.findings...)})
+	case len(pl.Steps) == 0:
+		err = show.nothing()
+	case o.Detail:
+		err = show.planned(pl, plan.Detail)
+	default:
+		err = show.planned(pl, plan.Text)
+	}
+	if err != nil {
+		return err
+	}
+	return blocked(show.findings)
+}
+
+// blocked is why up would refuse; nil if nothing blocks.
+func blocked(findings []event.Finding) error {
+	n := 0
+	for _, f := range findings {
+		if f.Severity == event.Blocker {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return &problem.Error{Kind: problem.Refused, Err: errors.New("a blocker stands in the way; up would change nothing"), Fix: "follow its remedy, above"}
+	}
+	return &problem.Error{Kind: problem.Refused, Err: fmt.Errorf("%d blockers stand in the way; up would change nothing", n), Fix: "follow their remedies, above"}
 }

@@ -6,29 +6,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/droverhq/drover/internal/demo"
 	"github.com/droverhq/drover/problem"
 )
 
 const rootHelp = `Drover launches an EKS cluster with its network, node groups and workloads from
 one declared file. When a node group must change, it moves everything that runs
-there to the new one with zero downtime, and takes the old group down to nothing.
-
-Exit codes:
-  0  it is done
-  1  an error nobody foresaw
-  2  the command line or a file is wrong; nothing was changed
-  3  a check found a blocker, or you said no; nothing was changed
-  4  somebody else works on the stack
-  5  AWS, Kubernetes or this machine failed; state is saved, run it again
-  6  traffic suffered: the move stopped, and everything still serves
-  7  a load test or the demo lost requests
-130  interrupted; state is saved, run it again`
+there to the new one with zero downtime, and takes the old group down to nothing.`
 
 func newRoot(env Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "drover",
 		Short:         "Move EKS node groups with zero downtime",
 		Long:          rootHelp,
+		Annotations:   everyExit(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -37,10 +28,11 @@ func newRoot(env Env) *cobra.Command {
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
 	root.AddCommand(
 		newNew(env), newStack(env), newConfig(env),
-		newPreview(env), newUp(env), newDestroy(env), newCancel(env),
-		newLoad(env), newToken(env),
-		newSandbox(env), newDemo(env), newVersion(env),
+		newPreview(env, runPreview), newUp(env, runUp), newDestroy(env, runDestroy), newCancel(env, runCancel),
+		newLoad(env, runLoad), newToken(env, runToken),
+		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
 	)
+	tellExits(root)
 	asUsage(root)
 	return root
 }

@@ -88,7 +88,7 @@ func runAttached(ctx context.Context, env Env, name string, args ...string) erro
 		if code := exit.ExitCode(); code > 0 {
 			return exitCode(code)
 		}
-		return exitCode(interrupted)
+		return exitCode(problem.Interrupted)
 	}
 	return err
 }

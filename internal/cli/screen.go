@@ -26,25 +26,24 @@ type screen struct {
 	env      Env
 	json     bool
 	log      *event.Log
-	readers  []reader // that see every event as it comes
-	views    []reader // that the curtain hid
-	files    []io.Closer
+	readers  []reader        // that see every event as it comes
+	views    []reader        // that the curtain hid
 	curtain  view.Curtain    // holds events until the live view is there
 	findings []event.Finding // before that: shown with the plan
 	started  bool
 }
 
-func newScreen(env Env, o changeOptions) (*screen, error) {
-	s := &screen{env: env, json: o.JSON}
-	file, err := logFile(o.Log)
-	if err != nil {
-		return nil, err
+// newScreen begins a run; a log that is named gets every event.
+func newScreen(env Env, json bool, log string) (*screen, error) {
+	s := &screen{env: env, json: json}
+	if log != "" {
+		file, err := openLog(log)
+		if err != nil {
+			return nil, err
+		}
+		s.readers = append(s.readers, file)
 	}
-	if file != nil {
-		s.readers = append(s.readers, jsonl.New(file))
-		s.files = append(s.files, file)
-	}
-	if o.JSON {
+	if json {
 		s.readers = append(s.readers, jsonl.New(env.Stdout))
 	}
 	s.log = event.NewLog(time.Now, s.read)
@@ -67,16 +66,22 @@ func (s *screen) plan(p plan.Plan) error {
 	if s.json {
 		return nil
 	}
-	if err := plan.Text(s.env.Stdout, p); err != nil {
+	if err := s.planned(p, plan.Text); err != nil {
 		return err
 	}
-	if err := printFindings(s.env.Stdout, s.findings); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintln(s.env.Stdout)
+	_, err := fmt.Fprintln(s.env.Stdout) // room for the question
 	return err
 }
 
+// planned writes a plan, long or short, and what was noticed about it.
+func (s *screen) planned(p plan.Plan, write func(io.Writer, plan.Plan) error) error {
+	if err := write(s.env.Stdout, p); err != nil {
+		return err
+	}
+	return printFindings(s.env.Stdout, s.findings)
+}
+
+// printFindings writes object, consequence and remedy of each.
 func printFindings(w io.Writer, findings []event.Finding) error {
 	for _, f := range findings {
 		if _, err := fmt.Fprintf(w, "%s: %s: %s\n", f.Severity, f.Object, f.Effect); err != nil {
@@ -99,6 +104,9 @@ func (s *screen) start() {
 		return
 	}
 	live := tui.Open(s.env.Stdout, s.env.TTY, s.env.Getenv)
+	if painted, ok := live.(*tui.View); ok {
+		s.env.terminal.taken(painted.Kill)
+	}
 	s.curtain.Raise(live.Read)
 	s.views = append(s.views, live)
 }
@@ -120,9 +128,6 @@ func (s *screen) nothing() error {
 func (s *screen) close(err error) error {
 	for _, r := range append(s.readers, s.views...) {
 		err = errors.Join(err, r.Close())
-	}
-	for _, f := range s.files {
-		err = errors.Join(err, f.Close())
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/problem"
 )
 
 func newStack(env Env) *cobra.Command {
@@ -23,19 +24,6 @@ Each has its own state and its own config (drover.<stack>.yaml).`,
 	}
 	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
 	return cmd
-}
-
-// open opens the project that -C and -s name.
-func open(cmd *cobra.Command, env Env) (*drover.Project, error) {
-	dir, err := cmd.Flags().GetString("dir")
-	if err != nil {
-		return nil, err
-	}
-	stack, err := cmd.Flags().GetString("stack")
-	if err != nil {
-		return nil, err
-	}
-	return drover.Open(cmd.Context(), drover.Options{Dir: dir, Stack: stack, State: env.Getenv("DROVER_STATE")})
 }
 
 func newStackInit(env Env) *cobra.Command {
@@ -108,9 +96,10 @@ func newStackSelect(env Env) *cobra.Command {
 func newStackRemove(env Env) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "rm NAME",
-		Short: "Remove a stack that has no resources left, with its history",
-		Args:  cobra.ExactArgs(1),
+		Use:         "rm NAME",
+		Short:       "Remove a stack that has no resources left, with its history",
+		Args:        cobra.ExactArgs(1),
+		Annotations: exits(problem.Refused, problem.Locked),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := open(cmd, env)
 			if err != nil {

@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"github.com/spf13/cobra"
+	"context"
 
-	"github.com/droverhq/drover"
+	"github.com/spf13/cobra"
 )
 
-func newUp(env Env) *cobra.Command {
-	var o changeOptions
+func newUp(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
+	o := changeOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the stack what drover.yaml declares",
@@ -18,11 +18,24 @@ old one is handed over without losing a request, and only then is the old one
 deleted. If a guard in drover.yaml sees traffic suffer, the move stops and
 everything keeps serving. Interrupted or failed, the same command goes on where
 it was.`,
-		Args: cobra.NoArgs,
+		Args:        cobra.NoArgs,
+		Annotations: exits(changes...),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runChange(cmd, env, o, (*drover.Project).Up, "Carry this plan out?")
+			o.On = targetOf(cmd, env)
+			if err := o.verify(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
 		},
 	}
 	o.flags(cmd)
 	return cmd
+}
+
+func runUp(ctx context.Context, o changeOptions) error {
+	p, err := o.On.open(ctx)
+	if err != nil {
+		return err
+	}
+	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }

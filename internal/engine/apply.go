@@ -13,6 +13,7 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Apply carries a plan out that was made from this graph and this state. (For
@@ -187,14 +188,21 @@ func (a *apply) release(s plan.Step) {
 func (a *apply) timed(ctx context.Context, s plan.Step) result {
 	a.Events.Emit(event.StepStarted{Step: s.ID, Op: s.Op, URN: s.URN, Name: s.Name, Component: s.Component})
 	began := time.Now()
-	err := a.step(ctx, s)
+	err := a.caught(ctx, s)
 	r := result{step: s, took: time.Since(began), err: err}
 	finished := event.StepFinished{Step: s.ID, Took: r.took}
 	if err != nil {
-		finished.Error = err.Error()
+		finished.Error = problem.Reason(ctx, err)
 	}
 	a.Events.Emit(finished)
 	return r
+}
+
+// caught carries a step out. One that panics has failed: the others go on, and
+// what they do is written down.
+func (a *apply) caught(ctx context.Context, s plan.Step) (err error) {
+	defer problem.Recover(&err)
+	return a.step(ctx, s)
 }
 
 // stopsAll tells the errors after which nothing new may start at all: what
@@ -257,13 +265,13 @@ func (a *apply) settle(ctx context.Context) error {
 		}
 	}
 	values := make(map[string]any, len(a.graph.Outputs))
-	for name, text := range a.graph.Outputs {
-		value, err := graph.Resolve(text, a.lookUp(ctx, new(state.Resource)))
+	for _, o := range a.graph.Outputs {
+		v, err := value.Resolve(o.Value, a.lookUp(ctx, new(state.Resource)))
 		if err != nil {
-			return &problem.Error{Kind: problem.Outside, Op: "resolve output " + name, Err: err,
+			return &problem.Error{Kind: problem.Outside, At: o.At, Op: "resolve output " + o.Name, Err: err,
 				Fix: "all resources are up; check the output in the stack file, then run the same command again"}
 		}
-		values[name] = value
+		values[o.Name] = v
 	}
 	if err := a.journal.SetOutputs(ctx, values); err != nil {
 		return &journalError{err}

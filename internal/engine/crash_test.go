@@ -14,6 +14,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // world is a stack and the cloud that it lives in.
@@ -124,7 +125,7 @@ func (w *world) check(g *graph.Graph) {
 		if o == nil {
 			w.t.Fatalf("%s was not made", r.Key)
 		}
-		want, err := graph.Resolve(map[string]any(r.Props), func(ref graph.Ref) (any, error) {
+		want, err := value.Resolve(r.Props, func(ref value.Ref) (any, error) {
 			if ref.Path == graph.NamePath {
 				return of(ref.Key).name, nil
 			}
@@ -173,6 +174,10 @@ func drawGraph(t *rapid.T, last map[string]int) (*graph.Graph, map[string]int) {
 			add(r)
 		}
 	}
+	if r, ok := d.plain(graph.Key{Type: role, Name: "own"}, earlier); ok {
+		r.Props[ownName] = "the user's"
+		add(r)
+	}
 	for i := range 2 {
 		if r, ok := d.plain(graph.Key{Type: link, Name: fmt.Sprint("link", i)}, earlier); ok {
 			r.Props["slot"] = float64(i)
@@ -212,7 +217,7 @@ func (d *drawn) plain(k graph.Key, earlier []graph.Key) (graph.Resource, bool) {
 		case 1:
 			r.Props["ref-"+to.Name] = to.To("Id")
 		case 2:
-			r.Props["ref-"+to.Name] = "text " + to.To("version")
+			r.Props["ref-"+to.Name] = value.Text("text ", to.To("version"))
 		case 3:
 			r.Props["fixed-"+to.Name] = to.To(graph.NamePath)
 		case 4:

@@ -15,6 +15,7 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 var (
@@ -255,16 +256,16 @@ func TestLookupsAreKept(t *testing.T) {
 		}
 	}
 	g := &graph.Graph{Stack: stackName, Project: projectName, Resources: []graph.Resource{{
-		Key: graph.Key{Type: role, Name: "x"}, Props: plan.Props{"image": "${ssm:/a}", "size": 1}}}}
+		Key: graph.Key{Type: role, Name: "x"}, Props: plan.Props{"image": value.Ref{Lookup: "/a"}.Expr(), "size": 1}}}}
 	for _, c := range []struct {
 		props plan.Props
 		want  string
 		steps int
 	}{
-		{plan.Props{"image": "${ssm:/a}", "size": 1}, `{"image":"ami-1 of /a","size":1}`, 1},
-		{plan.Props{"image": "${ssm:/a}", "size": 1}, `{"image":"ami-1 of /a","size":1}`, 0},
-		{plan.Props{"image": "${ssm:/a}", "size": 2}, `{"image":"ami-1 of /a","size":2}`, 1},
-		{plan.Props{"image": "${ssm:/b}", "size": 2}, `{"image":"ami-2 of /b","size":2}`, 1},
+		{plan.Props{"image": value.Ref{Lookup: "/a"}.Expr(), "size": 1}, `{"image":"ami-1 of /a","size":1}`, 1},
+		{plan.Props{"image": value.Ref{Lookup: "/a"}.Expr(), "size": 1}, `{"image":"ami-1 of /a","size":1}`, 0},
+		{plan.Props{"image": value.Ref{Lookup: "/a"}.Expr(), "size": 2}, `{"image":"ami-1 of /a","size":2}`, 1},
+		{plan.Props{"image": value.Ref{Lookup: "/b"}.Expr(), "size": 2}, `{"image":"ami-2 of /b","size":2}`, 1},
 	} {
 		g.Resources[0].Props = c.props
 		p, err := w.up(context.Background(), g, count)
@@ -280,13 +281,13 @@ func TestOutputs(t *testing.T) {
 	key := graph.Key{Type: role, Name: "x"}
 	g := &graph.Graph{Stack: stackName, Project: projectName,
 		Resources: []graph.Resource{{Key: key, NameProperty: "name", Props: plan.Props{"label": key.To(graph.NamePath)}}},
-		Outputs:   map[string]string{"id": key.To("Id"), "text": "at " + key.To("version")}}
+		Outputs:   []graph.Output{{Name: "id", Value: key.To("Id")}, {Name: "text", Value: value.Text("at ", key.To("version"))}}}
 	w.mustRun(g)
 	s, err := w.store.Read(context.Background(), stackName)
 	if err != nil || s.Outputs["id"] != "id-001" || s.Outputs["text"] != "at 1" {
 		t.Fatalf("%v: %v", err, s.Outputs)
 	}
-	g.Outputs["bad"] = key.To("nothing")
+	g.Outputs = append(g.Outputs, graph.Output{Name: "bad", Value: key.To("nothing")})
 	if _, err := w.run(g, new(faults)); kind(err) != problem.Outside || !strings.Contains(err.Error(), "bad") {
 		t.Fatal(err)
 	}
@@ -321,7 +322,7 @@ func TestGuard(t *testing.T) {
 	guarded := func(n nodes) *graph.Graph {
 		g := tutorial("web", standard, n)
 		service := graph.Key{Type: "v1/Service", Name: "apps/nginx"}
-		g.Guards = []graph.Guard{{URL: "http://" + service.To("Id") + "/echo"}}
+		g.Guards = []graph.Guard{{Target: graph.Target{URL: value.Text("http://", service.To("Id"), "/echo")}}}
 		return g
 	}
 	for breachAt, ends := range map[string]plan.Op{"": "", workload: plan.HandOver, group: plan.Delete} {
@@ -366,6 +367,47 @@ func TestGuard(t *testing.T) {
 			t.Errorf("breach at %s: %d groups serve, want %d", breachAt, groups, want)
 		}
 	}
+}
+
+// The guard breaks while nodes are taken away: the group that they were in is
+// not deleted.
+func TestGuardIsAskedBeforeTheGroupIsDeleted(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		g.Guards = []graph.Guard{{Target: graph.Target{URL: value.Text("http://", graph.Key{Type: "v1/Service", Name: "apps/nginx"}.To("Id"))}}}
+		return g
+	}
+	w.mustRun(guarded(before))
+	_, err := w.up(context.Background(), guarded(after), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, breaching{e.Mover, guard}
+	})
+	if kind(err) != problem.Guarded {
+		t.Errorf("%v", err)
+	}
+	groups := 0
+	for _, o := range w.cloud.objects {
+		if o.typ == group {
+			groups++
+		}
+	}
+	if groups != 3 {
+		t.Errorf("%d groups, want 3: nothing may be deleted any more", groups)
+	}
+}
+
+// breaching suffers while nodes are taken away.
+type breaching struct {
+	engine.Mover
+	guard *watcher
+}
+
+func (m breaching) Retire(ctx context.Context, r engine.Retirement) error {
+	err := m.Mover.Retire(ctx, r)
+	m.guard.mu.Lock()
+	m.guard.breached = true
+	m.guard.mu.Unlock()
+	return err
 }
 
 func TestByFamily(t *testing.T) {

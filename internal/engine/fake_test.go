@@ -269,14 +269,14 @@ func (c *cloud) mayDelete(o *object) {
 		if other != o && other.urn == o.urn {
 			stands = true
 		}
-		if slices.Contains(ids(other.inputs), o.id) && !c.DeleteFirst(o.typ) {
+		if slices.Contains(ids(other.inputs), o.id) && !o.alone() {
 			c.breach("deleted %s (%s) while %s (%s) refers to it", o.id, o.urn, other.id, other.urn)
 		}
 		if c.destroy && o.typ == group && other.typ == workload {
 			c.breach("deleted the group %s before the workload %s", o.name, other.name)
 		}
 	}
-	if _, wanted := c.desired[plan.URN(o.urn)]; wanted && !stands && !c.DeleteFirst(o.typ) {
+	if _, wanted := c.desired[plan.URN(o.urn)]; wanted && !stands && !o.alone() {
 		c.breach("deleted %s (%s) before its replacement stood", o.id, o.urn)
 	}
 	if o.typ == group && !c.destroy && (!o.emptied || !o.retired) {
@@ -296,7 +296,17 @@ func (c *cloud) Replaces(_ string, old, want plan.Props) []string {
 	return props
 }
 
-func (c *cloud) DeleteFirst(typ string) bool { return typ == link || !strings.Contains(typ, "::") }
+func (c *cloud) DeleteFirst(typ string, old, want plan.Props) bool {
+	return alone(typ) || want[ownName] != nil && old[ownName] == want[ownName]
+}
+
+// alone is true of types of which two cannot stand at once.
+func alone(typ string) bool { return typ == link || !strings.Contains(typ, "::") }
+
+// ownName is a property that holds a name which the user chose.
+const ownName = "ownName"
+
+func (o *object) alone() bool { return alone(o.typ) || strings.Contains(o.inputs, ownName) }
 
 var (
 	_ engine.Provider      = (*cloud)(nil)
@@ -361,7 +371,8 @@ func (m mover) toZero(o *object) bool {
 	return wanted && want.Hosts.Nodes == 0
 }
 
-func (m mover) Retire(_ context.Context, h engine.Host, keep int, _ func(string)) error {
+func (m mover) Retire(_ context.Context, r engine.Retirement) error {
+	h, keep := r.Host, r.Keep
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.faults.around(func() error {

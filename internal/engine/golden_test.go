@@ -40,7 +40,7 @@ func tutorial(nginxOn string, groups ...nodes) *graph.Graph {
 	cluster := add("cluster", "AWS::EKS::Cluster", "shop", plan.Props{"subnets": subnets})
 	cluster.NameProperty = "Name"
 	conn := plan.Props{"cluster": cluster.To(graph.NamePath)}
-	placement := map[string]string{}
+	placement := map[string]any{}
 	for _, n := range groups {
 		part := func(typ string, props plan.Props) *graph.Resource {
 			r := add("nodegroup/"+n.name, typ, n.name, props)

@@ -10,6 +10,7 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // guard is the watch over traffic of one run: from before the first step that
@@ -79,11 +80,18 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 func (a *apply) guards(ctx context.Context) ([]graph.Guard, error) {
 	guards := slices.Clone(a.graph.Guards)
 	for i, g := range guards {
-		url, err := graph.Resolve(g.URL, a.lookUp(ctx, new(state.Resource)))
+		target := []any{g.Target.URL, g.Target.Host}
+		resolved, err := value.Resolve(target, a.lookUp(ctx, new(state.Resource)))
 		if err != nil {
 			return nil, err
 		}
-		guards[i].URL = fmt.Sprint(url)
+		if value.HasSecret(resolved) {
+			return nil, &problem.Error{Kind: problem.Usage, At: g.At, Op: "guard",
+				Err: errors.New("its URL or its host is secret, and both are shown"), Fix: "probe a URL that may be shown"}
+		}
+		target = resolved.([]any)
+		guards[i].URL, _ = target[0].(string)
+		guards[i].Host, _ = target[1].(string)
 	}
 	return guards, nil
 }

@@ -56,10 +56,11 @@ type Provider interface {
 	Replaces(typ string, old, want plan.Props) []string
 }
 
-// DeleteFirster is what a Provider adds that has types of which two cannot
-// stand at once: objects with a fixed name, a subnet's route table.
+// DeleteFirster is what a Provider adds that has objects of which two cannot
+// stand at once: those whose name is among their properties, or a subnet's
+// route table. Old are the inputs of the one that stands, want of the one that comes.
 type DeleteFirster interface {
-	DeleteFirst(typ string) bool
+	DeleteFirst(typ string, old, want plan.Props) bool
 }
 
 // Steadier is what a Provider adds that knows outputs which no update in place
@@ -106,6 +107,14 @@ type Move struct {
 	Events event.Sink
 }
 
+// Retirement asks for the nodes of a host that was handed over.
+type Retirement struct {
+	Host   Host
+	Keep   int                              // nodes that stay: 0 unless the group only shrinks
+	Wait   func(string)                     // says what it waits for
+	Breach func() (reason string, yes bool) // the guard's verdict so far
+}
+
 // Inspection is what a move would meet.
 type Inspection struct {
 	Nodes, Pods, Balancers int
@@ -126,8 +135,9 @@ type Mover interface {
 	// nothing sends traffic through its nodes.
 	HandOver(ctx context.Context, m Move) error
 	// Retire asks once more that the host is empty, then takes its nodes and
-	// instances (all but keep) away, each by name. A host that is not empty is an error.
-	Retire(ctx context.Context, h Host, keep int, wait func(string)) error
+	// instances (all but Keep) away, each by name. A host that is not empty is an
+	// error. Breach is asked before every call that cannot be undone.
+	Retire(ctx context.Context, r Retirement) error
 }
 
 // Guard watches traffic while a plan that moves workloads is carried out.

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // Reasons in a plan: what the user changed, in the user's words.
@@ -114,6 +114,9 @@ type change struct {
 
 func (c change) String() string {
 	name, before, after := c.path, text(c.before), text(c.after)
+	if c.before != nil && c.after != nil && (value.HasSecret(c.before) || value.HasSecret(c.after)) {
+		before, after = value.Hidden, value.Hidden // what becomes secret was secret
+	}
 	switch {
 	case c.after == nil:
 		return name + " removed"
@@ -130,12 +133,14 @@ func (c change) String() string {
 // text is a value as a reason shows it; empty if it is not known, not plain, or long.
 func text(v any) string {
 	switch v := v.(type) {
+	case value.Secret:
+		return v.String()
 	case string:
-		if len(graph.Refs(v)) > 0 || len(v) > maxValue || strings.ContainsAny(v, "\n\t") {
+		if len(v) > maxValue || strings.ContainsAny(v, "\n\t") {
 			return ""
 		}
 		return v
-	case nil, map[string]any, []any:
+	case nil, map[string]any, []any, *value.Expr, value.Unknown:
 		return ""
 	}
 	data, err := json.Marshal(v)

@@ -1,8 +1,6 @@
 package expand
 
 import (
-	"slices"
-
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
@@ -11,7 +9,7 @@ import (
 // before lists what an object needs although no reference says so: created
 // after it, and deleted before it.
 func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
-	b := needs{all: e.spec.Objects(), self: o}
+	b := needs{declared: e.declared, self: o, has: make(map[graph.Key]bool)}
 	b.add("v1/Namespace", "", o.Namespace)
 	switch o.Kind() {
 	case "RoleBinding", "ClusterRoleBinding":
@@ -45,18 +43,45 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 	return b.keys
 }
 
+// declared is what the stack has of Kubernetes, found by what others call it.
+type declared struct {
+	keys        map[graph.Key]bool
+	bindings    map[graph.Key][]spec.Object // of a service account
+	definitions map[string][]spec.Object    // of group/Kind
+}
+
+func declare(objects []spec.Object) declared {
+	d := declared{keys: make(map[graph.Key]bool, len(objects)),
+		bindings: make(map[graph.Key][]spec.Object), definitions: make(map[string][]spec.Object)}
+	for _, o := range objects {
+		d.keys[o.Key()] = true
+		switch o.Kind() {
+		case "RoleBinding", "ClusterRoleBinding":
+			for _, account := range accounts(o.Body) {
+				d.bindings[account.Key()] = append(d.bindings[account.Key()], o)
+			}
+		case "CustomResourceDefinition":
+			made := dig(o.Body, "spec")
+			of := str(made, "group") + "/" + str(dig(made, "names"), "kind")
+			d.definitions[of] = append(d.definitions[of], o)
+		}
+	}
+	return d
+}
+
 // needs collects what stands in the stack of what an object names.
 type needs struct {
-	all  []spec.Object
+	declared
 	self spec.Object
 	keys []graph.Key
+	has  map[graph.Key]bool // those in keys
 }
 
 // add adds an object if the stack has it.
 func (b *needs) add(typ, namespace, name string) {
 	key := spec.Object{Type: typ, Namespace: namespace, Name: name}.Key()
-	declared := slices.ContainsFunc(b.all, func(o spec.Object) bool { return o.Key() == key })
-	if name != "" && declared && key != b.self.Key() && !slices.Contains(b.keys, key) {
+	if name != "" && b.declared.keys[key] && key != b.self.Key() && !b.has[key] {
+		b.has[key] = true
 		b.keys = append(b.keys, key)
 	}
 }
@@ -69,36 +94,32 @@ func (b *needs) binding(body plan.Props) {
 		namespace = ""
 	}
 	b.add("rbac.authorization.k8s.io/v1/"+str(role, "kind"), namespace, str(role, "name"))
-	for _, subject := range b.accounts(body) {
-		b.add("v1/ServiceAccount", subject.Namespace, subject.Name)
+	for _, subject := range accounts(body) {
+		b.add(accountType, subject.Namespace, subject.Name)
 	}
 }
 
 // accounts are the service accounts that a binding is about.
-func (b *needs) accounts(body plan.Props) []spec.Object {
+func accounts(body plan.Props) []spec.Object {
 	var accounts []spec.Object
 	for _, s := range list(body, "subjects") {
 		if str(s, "kind") == "ServiceAccount" {
-			accounts = append(accounts, spec.Object{Namespace: str(s, "namespace"), Name: str(s, "name")})
+			accounts = append(accounts, spec.Object{Type: accountType, Namespace: str(s, "namespace"), Name: str(s, "name")})
 		}
 	}
 	return accounts
 }
 
+const accountType = "v1/ServiceAccount"
+
 // pods need what their spec names, and the rights of their service account.
 func (b *needs) pods(pods plan.Props) {
 	ns := b.self.Namespace
 	account := str(pods, "serviceAccountName")
-	b.add("v1/ServiceAccount", ns, account)
-	for _, o := range b.all {
-		kind := o.Kind()
-		if kind != "RoleBinding" && kind != "ClusterRoleBinding" || account == "" {
-			continue
-		}
-		for _, a := range b.accounts(o.Body) {
-			if a.Namespace == ns && a.Name == account {
-				b.add(o.Type, o.Namespace, o.Name)
-			}
+	b.add(accountType, ns, account)
+	if account != "" {
+		for _, o := range b.bindings[spec.Object{Type: accountType, Namespace: ns, Name: account}.Key()] {
+			b.add(o.Type, o.Namespace, o.Name)
 		}
 	}
 	b.add("scheduling.k8s.io/v1/PriorityClass", "", str(pods, "priorityClassName"))
@@ -135,11 +156,8 @@ func (b *needs) source(v plan.Props) {
 
 // definition adds the definition of a custom kind.
 func (b *needs) definition() {
-	for _, o := range b.all {
-		if o.Kind() == "CustomResourceDefinition" && str(dig(o.Body, "spec"), "group") == b.self.Group() &&
-			str(dig(o.Body, "spec", "names"), "kind") == b.self.Kind() {
-			b.add(o.Type, "", o.Name)
-		}
+	for _, o := range b.definitions[b.self.Group()+"/"+b.self.Kind()] {
+		b.add(o.Type, "", o.Name)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Env is what the files do not say.
@@ -27,8 +28,9 @@ func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
 		spec:  s,
 		env:   env,
 		scope: s.Scope(env.Region, env.Zones),
-		graph: &graph.Graph{Stack: s.Stack, Project: s.Name, Outputs: make(map[string]string)},
+		graph: &graph.Graph{Stack: s.Stack, Project: s.Name},
 	}
+	e.declared = declare(s.Objects())
 	if s.Cluster != nil {
 		if !e.network() {
 			return nil, e.problems
@@ -57,6 +59,7 @@ type expander struct {
 	scope    spec.Scope
 	graph    *graph.Graph
 	problems problem.List
+	declared declared
 
 	subnets map[string][]graph.Key // by tier: public, private
 	routed  []graph.Key            // what must stand before a subnet reaches the internet
@@ -74,9 +77,9 @@ func (e *expander) fail(at problem.Place, op string, err error, fix string) {
 	e.problems = append(e.problems, p)
 }
 
-// text translates the references of a string.
-func (e *expander) text(s string, at problem.Place, op string) string {
-	t, err := e.scope.Text(s)
+// text translates the references of a value that is no list.
+func (e *expander) text(v any, at problem.Place, op string) any {
+	t, err := e.scope.Text(v)
 	if err != nil {
 		e.fail(at, op, err, "correct the reference")
 	}
@@ -96,15 +99,16 @@ func (e *expander) tree(props any, at problem.Place, op string) plan.Props {
 
 func (e *expander) outputs() {
 	for _, o := range e.spec.Outputs {
-		e.graph.Outputs[o.Name] = e.text(o.Value, o.At, "outputs."+o.Name)
+		e.graph.Outputs = append(e.graph.Outputs,
+			graph.Output{Name: o.Name, Value: e.text(o.Value, o.At, "outputs."+o.Name), At: o.At})
 	}
 }
 
 func (e *expander) guards() {
 	for i, g := range e.spec.Guards {
 		op := fmt.Sprintf("guard[%d]", i)
-		g.URL = e.text(g.URL, g.At, op+".url")
-		g.Host = e.text(g.Host, g.At, op+".host")
+		g.Target.URL = e.text(g.Target.URL, g.At, op+".url")
+		g.Target.Host = e.text(g.Target.Host, g.At, op+".host")
 		e.graph.Guards = append(e.graph.Guards, g)
 	}
 }
@@ -119,7 +123,7 @@ func conn() plan.Props {
 }
 
 // tags are pairs of key and value in CloudFormation's form.
-func tags(pairs ...string) []any {
+func tags(pairs ...any) []any {
 	list := make([]any, 0, len(pairs)/2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		list = append(list, plan.Props{"Key": pairs[i], "Value": pairs[i+1]})
@@ -128,4 +132,6 @@ func tags(pairs ...string) []any {
 }
 
 // clusterTag is the key of the tag that marks what belongs to a cluster.
-func clusterTag() string { return "kubernetes.io/cluster/" + spec.ClusterKey.To(graph.NamePath) }
+func clusterTag() any {
+	return value.Text("kubernetes.io/cluster/", spec.ClusterKey.To(graph.NamePath))
+}

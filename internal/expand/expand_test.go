@@ -15,6 +15,7 @@ import (
 	"github.com/droverhq/drover/internal/expand"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/value"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -84,8 +85,8 @@ func describe(g *graph.Graph) string {
 			line(&b, k, r.Props[k])
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(g.Outputs)) {
-		fmt.Fprintf(&b, "output %s:\n    %s\n", name, indent(g.Outputs[name]))
+	for _, o := range g.Outputs {
+		fmt.Fprintf(&b, "output %s:\n    %s\n", o.Name, indent(fmt.Sprint(o.Value)))
 	}
 	for _, guard := range g.Guards {
 		fmt.Fprintf(&b, "guard %+v\n", guard)
@@ -98,10 +99,10 @@ func line(b *strings.Builder, name string, v any) {
 	if m, ok := v.(map[string]any); ok && len(m) == 0 {
 		return
 	}
-	if data, ok := graph.Get(v, "UserData.Fn::Base64"); ok {
+	if data, ok := value.Get(v, "UserData.Fn::Base64"); ok {
 		v = maps.Clone(v.(map[string]any))
 		v.(map[string]any)["UserData"] = "below"
-		defer fmt.Fprintf(b, "    %s\n", indent(data.(string)))
+		defer fmt.Fprintf(b, "    %s\n", indent(fmt.Sprint(data)))
 	}
 	text, err := json.Marshal(v)
 	if err != nil {

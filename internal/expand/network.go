@@ -10,6 +10,7 @@ import (
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 const (
@@ -87,7 +88,7 @@ func (e *expander) publicRoutes() {
 	table := e.routeTable(public)
 	e.route(public, table, "GatewayId", internetKey.To("InternetGatewayId"), attachmentKey)
 	for _, subnet := range e.subnets[public] {
-		e.associate(subnet, table)
+		e.associate(subnet, table, public)
 	}
 }
 
@@ -95,16 +96,16 @@ func (e *expander) publicRoutes() {
 // private subnets to it.
 func (e *expander) privateRoutes(nat spec.NAT) {
 	var table graph.Key
+	name := private
 	for i, subnet := range e.subnets[private] {
 		if i == 0 || nat == spec.NATPerZone {
-			name := private
 			if nat == spec.NATPerZone {
 				name = subnet.Name
 			}
 			table = e.routeTable(name)
 			e.route(name, table, "NatGatewayId", e.natGateway(name, e.subnets[public][i]).To("NatGatewayId"))
 		}
-		e.associate(subnet, table)
+		e.associate(subnet, table, name)
 	}
 }
 
@@ -126,8 +127,10 @@ func (e *expander) routeTable(name string) graph.Key {
 	return key
 }
 
-func (e *expander) route(name string, table graph.Key, target, id string, after ...graph.Key) {
-	key := graph.Key{Type: "AWS::EC2::Route", Name: name}
+func routeKey(table string) graph.Key { return graph.Key{Type: "AWS::EC2::Route", Name: table} }
+
+func (e *expander) route(name string, table graph.Key, target string, id *value.Expr, after ...graph.Key) {
+	key := routeKey(name)
 	e.part(key, plan.Props{
 		"RouteTableId":         table.To("RouteTableId"),
 		"DestinationCidrBlock": anywhere,
@@ -136,9 +139,11 @@ func (e *expander) route(name string, table graph.Key, target, id string, after 
 	e.routed = append(e.routed, key)
 }
 
-func (e *expander) associate(subnet, table graph.Key) {
+// associate gives a subnet its table once the table leads somewhere: a subnet
+// that changes tables must not lose its way out in between.
+func (e *expander) associate(subnet, table graph.Key, route string) {
 	key := graph.Key{Type: "AWS::EC2::SubnetRouteTableAssociation", Name: subnet.Name}
-	e.part(key, plan.Props{"SubnetId": subnet.To("SubnetId"), "RouteTableId": table.To("RouteTableId")})
+	e.part(key, plan.Props{"SubnetId": subnet.To("SubnetId"), "RouteTableId": table.To("RouteTableId")}, routeKey(route))
 	e.routed = append(e.routed, key)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // hopLimit lets pods reach the instance metadata through one more hop than
@@ -53,8 +54,8 @@ func generation(g spec.NodeGroup) plan.Props {
 	if g.Version != "" {
 		p["version"] = g.Version
 	}
-	if g.AMI != "" {
-		p["ami"] = g.AMI
+	if g.AMI != nil {
+		p["ami"] = fmt.Sprint(g.AMI)
 	}
 	if len(g.Taints) > 0 {
 		taints := make([]any, len(g.Taints))
@@ -86,8 +87,8 @@ func (e *expander) nodeRole() plan.Props {
 
 func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 	name := spec.ProfileKey(g.Name).To(graph.NamePath) // the parts of a group share one name
-	image := imageParameter(g)
-	if g.AMI != "" {
+	var image any = imageParameter(g)
+	if g.AMI != nil {
 		image = e.text(g.AMI, g.At, "nodeGroups."+g.Name+".ami")
 	}
 	marks := tags("Name", name, clusterTag(), "owned")
@@ -137,10 +138,10 @@ var family = regexp.MustCompile(`^([a-z]+)([0-9]*)([a-z0-9-]*)\.`)
 
 // imageParameter is the Systems Manager parameter that holds the newest
 // Amazon Linux 2023 image for the group's version, architecture and devices.
-func imageParameter(g spec.NodeGroup) string {
+func imageParameter(g spec.NodeGroup) *value.Expr {
 	arch, variant := architecture(g.InstanceType)
-	return fmt.Sprintf("${ssm:/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/%s/recommended/image_id}",
-		g.Version, arch, variant)
+	return value.Ref{Lookup: fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/%s/recommended/image_id",
+		g.Version, arch, variant)}.Expr()
 }
 
 // architecture reads an instance type's name. A "g" after the generation
@@ -165,44 +166,44 @@ func architecture(instanceType string) (arch, variant string) {
 }
 
 // userData tells nodeadm which cluster to join, as what.
-func userData(g spec.NodeGroup, name string) string {
-	flags := []string{"--node-labels=" + nodeLabels(g, name)}
-	if len(g.Taints) > 0 {
-		taints := make([]string, len(g.Taints))
-		for i, t := range g.Taints {
-			taints[i] = t.String()
-		}
-		flags = append(flags, "--register-with-taints="+strings.Join(taints, ","))
+func userData(g spec.NodeGroup, name *value.Expr) any {
+	taints := make([]string, len(g.Taints))
+	for i, t := range g.Taints {
+		taints[i] = t.String()
 	}
-	lines := []string{
-		"MIME-Version: 1.0",
-		`Content-Type: multipart/mixed; boundary="BOUNDARY"`,
-		"",
-		"--BOUNDARY",
-		"Content-Type: application/node.eks.aws",
-		"",
-		"---",
-		"apiVersion: node.eks.aws/v1alpha1",
-		"kind: NodeConfig",
-		"spec:",
-		"  cluster:",
-		"    name: " + spec.ClusterKey.To(graph.NamePath),
-		"    apiServerEndpoint: " + spec.ClusterKey.To("Endpoint"),
-		"    certificateAuthority: " + spec.ClusterKey.To("CertificateAuthorityData"),
-		"    cidr: " + spec.ClusterKey.To("KubernetesNetworkConfig.ServiceIpv4Cidr"),
-		"  kubelet:",
-		"    flags:",
+	register := ""
+	if len(taints) > 0 {
+		register = `      - "--register-with-taints=` + strings.Join(taints, ",") + "\"\n"
 	}
-	for _, f := range flags {
-		lines = append(lines, `      - "`+f+`"`)
-	}
-	return strings.Join(append(lines, "", "--BOUNDARY--", ""), "\n")
+	return value.Text(
+		"MIME-Version: 1.0\n",
+		"Content-Type: multipart/mixed; boundary=\"BOUNDARY\"\n",
+		"\n",
+		"--BOUNDARY\n",
+		"Content-Type: application/node.eks.aws\n",
+		"\n",
+		"---\n",
+		"apiVersion: node.eks.aws/v1alpha1\n",
+		"kind: NodeConfig\n",
+		"spec:\n",
+		"  cluster:\n",
+		"    name: ", spec.ClusterKey.To(graph.NamePath), "\n",
+		"    apiServerEndpoint: ", spec.ClusterKey.To("Endpoint"), "\n",
+		"    certificateAuthority: ", spec.ClusterKey.To("CertificateAuthorityData"), "\n",
+		"    cidr: ", spec.ClusterKey.To("KubernetesNetworkConfig.ServiceIpv4Cidr"), "\n",
+		"  kubelet:\n",
+		"    flags:\n",
+		`      - "--node-labels=`, spec.NodeGroupLabel, "=", name, moreLabels(g), "\"\n",
+		register,
+		"\n",
+		"--BOUNDARY--\n",
+	)
 }
 
-func nodeLabels(g spec.NodeGroup, name string) string {
-	labels := []string{spec.NodeGroupLabel + "=" + name}
+func moreLabels(g spec.NodeGroup) string {
+	var b strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(g.Labels)) {
-		labels = append(labels, key+"="+g.Labels[key])
+		b.WriteString("," + key + "=" + g.Labels[key])
 	}
-	return strings.Join(labels, ",")
+	return b.String()
 }

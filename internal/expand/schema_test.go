@@ -13,6 +13,7 @@ import (
 
 	"github.com/droverhq/drover/internal/expand"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/value"
 )
 
 // schemas are AWS's own, as the sandbox's endpoint has them.
@@ -51,7 +52,7 @@ func checkType(t *testing.T, r graph.Resource) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		t.Fatal(err)
 	}
-	resolved, err := graph.Resolve(r.Props, func(graph.Ref) (any, error) { return "known-later", nil })
+	resolved, err := value.Resolve(r.Props, func(value.Ref) (any, error) { return "known-later", nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func checkType(t *testing.T, r graph.Resource) {
 	v := validator{definitions: s.Definitions}
 	v.check(&s, props, "")
 	for _, path := range s.ReadOnly {
-		if _, set := graph.Get(props, strings.ReplaceAll(strings.TrimPrefix(path, "/properties/"), "/", ".")); set {
+		if _, set := value.Get(props, strings.ReplaceAll(strings.TrimPrefix(path, "/properties/"), "/", ".")); set {
 			v.fail(path, "is read-only")
 		}
 	}

@@ -3,40 +3,23 @@
 // (package spec makes a Graph) and the engine (which compares it with the
 // state and makes a plan).
 //
-// References. A string property may hold references to other resources:
-//
-//	${AWS::EC2::VPC/main:VpcId}      an output of the resource (a path: a.b.0.c)
-//	${v1/Service/apps/nginx:status.loadBalancer.ingress.0.hostname}
-//	${AWS::IAM::Role/web:@name}      its physical name, known when the plan is made
-//	${ssm:/aws/service/eks/...}      a value looked up when the resource is created
-//
-// How a reference is read. The type comes first. A CloudFormation type holds
-// "::" and no slash, so it ends at the first slash. A Kubernetes type is
-// version/Kind or group/version/Kind and may be followed by a name with a slash
-// of its own; it ends with its kind, the first segment that starts with a
-// capital letter, which no group, version, namespace or name does. The name
-// follows up to the next colon, so a name must not hold one: package spec
-// writes the colon of a Kubernetes name (system:x) as "%3A". The rest is the
-// path. A resource may refer to its own @name, and to nothing else of its own.
-//
-// A property that is one whole reference takes the referenced value with its
-// type; a reference inside a longer string becomes text. "$${" stands for a
-// plain "${". {"Fn::Base64": "text"} is encoded after its references are
-// resolved, as in CloudFormation.
+// References (*value.Expr) lead to outputs of other resources, to their
+// physical names (@name), which are known when the plan is made, or to values
+// that are looked up when the resource is created. A resource may refer to its
+// own @name, and to nothing else of its own.
 package graph
 
 import (
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Key names a resource within a graph.
-type Key struct {
-	Type string // AWS::EC2::VPC, apps/v1/Deployment
-	Name string // logical name; for Kubernetes objects namespace/name, or name if cluster-scoped
-}
+type Key = value.Key
 
-func (k Key) String() string { return k.Type + "/" + k.Name }
+// NamePath is the path of a reference to a physical name.
+const NamePath = value.NamePath
 
 // Resource is one desired object.
 type Resource struct {
@@ -81,17 +64,28 @@ type Graph struct {
 	Stack     string
 	Project   string
 	Resources []Resource
-	Outputs   map[string]string // name -> text with references
+	Outputs   []Output
 	Guards    []Guard
+}
+
+// Output is a value that the stack shows once everything stands.
+type Output struct {
+	Name  string
+	Value any // references allowed
+	At    problem.Place
 }
 
 // Guard is a probe that must hold while workloads are moved.
 type Guard struct {
-	URL       string  // references allowed
-	Host      string  // Host header; empty: the URL's
-	Rate      float64 // requests per second
-	MaxErrors int     // failures that are tolerated over the whole move
-	P99       string  // a duration; empty: not watched
-	Expect    string  // regular expression that the body must match; empty: any
-	At        problem.Place
+	Target    Target        // URL and Host before their references are resolved
+	URL       string        // resolved by the engine
+	Host      string        // Host header; empty: the URL's
+	Rate      float64       // requests per second
+	MaxErrors int           // failures that are tolerated over the whole move
+	P99       string        // a duration; empty: not watched
+	Expect    string        // regular expression that the body must match; empty: any
+	At        problem.Place // where the user wrote it
 }
+
+// Target is what a guard probes, references allowed.
+type Target struct{ URL, Host any }

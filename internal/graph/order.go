@@ -4,34 +4,39 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/droverhq/drover/value"
 )
 
 // Needs lists what must stand before the resource: what its properties and
 // its connection refer to, and After. Its own physical name is not a need.
 func (r Resource) Needs() []Key {
 	var needs []Key
+	seen := make(map[Key]bool)
 	add := func(k Key) {
-		if !slices.Contains(needs, k) {
+		if !seen[k] {
+			seen[k] = true
 			needs = append(needs, k)
 		}
 	}
-	for _, ref := range r.refs() {
+	r.EachRef(func(ref value.Ref) {
 		if ref.Lookup == "" && (ref.Key != r.Key || ref.Path != NamePath) {
 			add(ref.Key)
 		}
-	}
+	})
 	for _, k := range r.After {
 		add(k)
 	}
 	return needs
 }
 
-func (r Resource) refs() []Ref {
-	refs := append(Refs(r.Props), Refs(r.Conn)...)
+// EachRef calls visit for every reference of the resource.
+func (r Resource) EachRef(visit func(value.Ref)) {
+	value.EachRef(r.Props, visit)
+	value.EachRef(r.Conn, visit)
 	if r.Hosts != nil {
-		refs = append(refs, Refs(r.Hosts.Conn)...)
+		value.EachRef(r.Hosts.Conn, visit)
 	}
-	return refs
 }
 
 // Sorted returns the resources so that each stands after what it needs, and
@@ -79,7 +84,7 @@ func (g *Graph) index() map[Key]Resource {
 
 // cycle finds one cycle, as the keys on it in the order "needs".
 func (g *Graph) cycle() []Key {
-	c := cycleFinder{index: g.index(), done: make(map[Key]bool, len(g.Resources))}
+	c := cycleFinder{index: g.index(), done: make(map[Key]bool, len(g.Resources)), on: make(map[Key]bool)}
 	for _, r := range g.Resources {
 		if found := c.visit(r); found != nil {
 			return found
@@ -92,16 +97,17 @@ type cycleFinder struct {
 	index map[Key]Resource
 	done  map[Key]bool
 	path  []Key // from the resource the search began with to the one it is at
+	on    map[Key]bool
 }
 
 func (c *cycleFinder) visit(r Resource) []Key {
-	if i := slices.Index(c.path, r.Key); i >= 0 {
-		return slices.Clone(c.path[i:])
+	if c.on[r.Key] {
+		return slices.Clone(c.path[slices.Index(c.path, r.Key):])
 	}
 	if c.done[r.Key] {
 		return nil
 	}
-	c.path = append(c.path, r.Key)
+	c.path, c.on[r.Key] = append(c.path, r.Key), true
 	for _, k := range r.Needs() {
 		need, ok := c.index[k]
 		if !ok {
@@ -111,7 +117,7 @@ func (c *cycleFinder) visit(r Resource) []Key {
 			return found
 		}
 	}
-	c.path = c.path[:len(c.path)-1]
+	c.path, c.on[r.Key] = c.path[:len(c.path)-1], false
 	c.done[r.Key] = true
 	return nil
 }

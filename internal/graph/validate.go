@@ -7,21 +7,22 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Validate reports every mistake that can be seen in the graph alone: keys
-// used twice, references that are malformed or lead nowhere, and a cycle.
+// used twice, references that lead nowhere, and a cycle.
 func Validate(g *Graph) problem.List {
 	v := validator{index: g.index()}
 	v.duplicates(g)
 	for _, r := range g.Resources {
 		v.resource(r)
 	}
-	for _, name := range sortedOutputs(g.Outputs) {
-		v.tree(g.Outputs[name], "output "+name, problem.Place{})
+	for _, o := range g.Outputs {
+		v.tree(o.Value, "outputs."+o.Name, o.At)
 	}
 	for _, guard := range g.Guards {
-		v.tree([]any{guard.URL, guard.Host}, "guard", guard.At)
+		v.tree([]any{guard.Target.URL, guard.Target.Host}, "guard", guard.At)
 	}
 	v.cycle(g)
 	return v.problems
@@ -50,25 +51,28 @@ func (v *validator) duplicates(g *Graph) {
 }
 
 func (v *validator) resource(r Resource) {
-	var hosts any
-	if r.Hosts != nil {
-		hosts = r.Hosts.Conn
-	}
-	v.tree([]any{r.Props, r.Conn, hosts}, r.String(), r.At)
+	seen := make(map[Key]bool)
+	r.EachRef(func(ref value.Ref) {
+		if !seen[ref.Key] {
+			seen[ref.Key] = true
+			v.reference(ref, r.String(), r.At)
+		}
+	})
 	for _, k := range r.After {
 		v.defined(k, r.String(), r.At)
 	}
 }
 
-// tree checks the references in a property tree.
+// tree checks the references in a tree.
 func (v *validator) tree(tree any, op string, at problem.Place) {
-	for _, err := range malformed(tree) {
-		v.add(at, op, err, `refer to another resource as ${Type/Name:path}, or write "$${" for a plain "${"`)
+	for _, ref := range value.Refs(tree) {
+		v.reference(ref, op, at)
 	}
-	for _, ref := range Refs(tree) {
-		if ref.Lookup == "" {
-			v.defined(ref.Key, op, at)
-		}
+}
+
+func (v *validator) reference(ref value.Ref, op string, at problem.Place) {
+	if ref.Lookup == "" {
+		v.defined(ref.Key, op, at)
 	}
 }
 
@@ -102,13 +106,4 @@ func (v *validator) cycle(g *Graph) {
 	}
 	v.add(v.index[cycle[0]].At, cycle[0].String(), errors.New("depends on itself: "+arrows(cycle)),
 		"remove one of these references")
-}
-
-func sortedOutputs(outputs map[string]string) []string {
-	names := make([]string, 0, len(outputs))
-	for name := range outputs {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

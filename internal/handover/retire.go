@@ -83,7 +83,8 @@ func unready(g Group, v *View, states map[string]string) []string {
 // Retire takes the nodes of a host away, all but keep, each by name. DaemonSets
 // (kube-proxy, the network add-on) serve to the end: a Node object is removed
 // only after its instance is terminated.
-func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(string)) error {
+func (m *Mover) Retire(ctx context.Context, r engine.Retirement) error {
+	h, keep, wait := r.Host, r.Keep, r.Wait
 	cluster, err := m.open(ctx, h)
 	if err != nil {
 		return err
@@ -104,18 +105,24 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 	if err := m.empty(ctx, cluster, h.Name, ids, nodes); err != nil {
 		return err
 	}
+	if err := breached(r); err != nil {
+		return err
+	}
 	if g.Name != "" && g.Min > keep {
 		if err := m.scaling.SetMin(ctx, h.Name, keep); err != nil {
 			return fmt.Errorf("retire %s: %w", h.Name, err)
 		}
 	}
-	if err := m.terminate(ctx, g, h.Name, ids); err != nil {
+	if err := m.terminate(ctx, r, g, ids); err != nil {
 		return err
 	}
 	if err := m.terminated(ctx, cluster, h.Name, ids, wait); err != nil {
 		return err
 	}
 	for _, node := range nodes {
+		if err := breached(r); err != nil {
+			return err
+		}
 		if err := cluster.DeleteNode(ctx, node); err != nil {
 			return fmt.Errorf("remove node %s of %s: %w", node, h.Name, err)
 		}
@@ -125,21 +132,37 @@ func (m *Mover) Retire(ctx context.Context, h engine.Host, keep int, wait func(s
 }
 
 // terminate ends instances that are still in their group, several at once.
-func (m *Mover) terminate(ctx context.Context, g Group, group string, ids []string) error {
-	in := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
-		return !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id })
-	})
-	errs := make([]error, len(in))
-	indexes := make([]int, len(in))
-	for i := range indexes {
-		indexes[i] = i
+func (m *Mover) terminate(ctx context.Context, r engine.Retirement, g Group, ids []string) error {
+	var in []string
+	for _, id := range ids {
+		if slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id }) {
+			in = append(in, id)
+		}
 	}
-	each(indexes, func(i int) {
-		if err := m.scaling.Terminate(ctx, group, in[i]); err != nil {
-			errs[i] = fmt.Errorf("terminate instance %s of %s: %w", in[i], group, err)
+	failed := make(chan error, len(in))
+	each(in, func(id string) {
+		if err := breached(r); err != nil {
+			failed <- err
+		} else if err := m.scaling.Terminate(ctx, r.Host.Name, id); err != nil {
+			failed <- fmt.Errorf("terminate instance %s of %s: %w", id, r.Host.Name, err)
 		}
 	})
+	close(failed)
+	var errs []error
+	for err := range failed {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
+}
+
+// breached is asked before each call that cannot be undone.
+func breached(r engine.Retirement) error {
+	reason, yes := r.Breach()
+	if !yes {
+		return nil
+	}
+	return &problem.Error{Kind: problem.Guarded, Op: "take the nodes of " + r.Host.Name + " away", Err: errors.New(reason),
+		Fix: "what is left of the group stays; find out why requests fail, then run the same command again"}
 }
 
 // retiring are the instances and the nodes that go: all of them, or those that

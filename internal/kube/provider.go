@@ -550,7 +550,7 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 
 // DeleteFirst is true: an object's name is fixed, so the old and the new one
 // cannot stand side by side.
-func (p *Provider) DeleteFirst(string) bool { return true }
+func (p *Provider) DeleteFirst(string, plan.Props, plan.Props) bool { return true }
 
 // Steady says whether no update in place changes an output.
 func (p *Provider) Steady(typ, output string) bool {

@@ -105,13 +105,25 @@ func (f field) cidr() netip.Prefix {
 	case p != p.Masked():
 		f.fail("write "+p.Masked().String(), "%s does not start where a /%d starts", p, p.Bits())
 	case p.Bits() < largestVPC || p.Bits() > smallestVPC:
-		f.fail("take a range between /16 and /28", "a VPC cannot be a /%d", p.Bits())
+		f.fail(rangeRemedy, "a VPC cannot be a /%d", p.Bits())
 	case p.Bits() > smallestFit:
-		f.fail("take a /26 or larger; /16 leaves room to grow",
-			"%s is too small for a public and a private subnet in two zones, each a /28 at least", p)
+		f.fail(rangeRemedy, "%s is too small for a public and a private subnet in two zones, each a /28 at least", p)
+	}
+	for _, services := range serviceRanges {
+		if err == nil && p.Overlaps(services) {
+			f.fail("take another one, as 172.16.0.0/16 or 10.0.0.0/16",
+				"%s overlaps %s, from which EKS may number the cluster's Services: addresses would lead to one or the other",
+				p, services)
+		}
 	}
 	return p
 }
+
+// serviceRanges are those from which EKS takes the addresses of Services if
+// none is named (CreateCluster, KubernetesNetworkConfig.serviceIpv4Cidr).
+var serviceRanges = []netip.Prefix{netip.MustParsePrefix("10.100.0.0/16"), netip.MustParsePrefix("172.20.0.0/16")}
+
+const rangeRemedy = "take a range from /16 to /26; /16 leaves room to grow"
 
 // minor is the minor of a version like 1.36 that was checked before.
 func minor(version string) int {

@@ -12,19 +12,26 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Config is what differs between stacks: the values of drover.<stack>.yaml.
 //
 //	config:
 //	  aws:region: us-west-2
-type Config map[string]string
+//	  db.password: !secret 5Jw…
+//
+// A value is text, or a value.Secret that is sealed with the stack's key.
+type Config map[string]any
 
 // RegionKey is the config key of the AWS region.
 const RegionKey = "aws:region"
 
 // Region is the AWS region that the config asks for; empty: the AWS chain's.
-func (c Config) Region() string { return c[RegionKey] }
+func (c Config) Region() string {
+	region, _ := c[RegionKey].(string)
+	return region
+}
 
 func (c Config) keys() []string { return slices.Sorted(maps.Keys(c)) }
 
@@ -42,12 +49,12 @@ var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-\d+$`)
 
 func (r *reader) readConfig(fsys fs.FS, file string) Config {
 	config := make(Config)
-	data, err := fs.ReadFile(fsys, file)
+	data, err := r.file(fsys, file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return config
 	}
 	if err != nil {
-		r.fail(problem.Place{File: file}, "", "make the file readable", "read the config: %v", err)
+		r.fail(problem.Place{File: file}, "", "make the file readable", "read the config: %w", err)
 		return config
 	}
 	for _, doc := range r.documents(file, data) {
@@ -60,10 +67,16 @@ func (r *reader) readConfig(fsys fs.FS, file string) Config {
 }
 
 // configValue reads any scalar as text, just as it is written.
-func (e entry) configValue() string {
+func (e entry) configValue() any {
 	if !e.given() || e.node.Kind != yaml.ScalarNode {
 		e.fail(fmt.Sprintf("drover config set %s VALUE", e.name), "want a single value, have %s", describe(e.node))
 		return ""
+	}
+	if e.node.Tag == secretTag {
+		if e.name == RegionKey {
+			e.refuseSecret("us-west-2")
+		}
+		return value.Sealed(e.node.Value)
 	}
 	if e.name == RegionKey && !regionName.MatchString(e.node.Value) {
 		e.fail("drover config set aws:region us-west-2", "%q is not the name of an AWS region", e.node.Value)

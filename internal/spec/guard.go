@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,8 +25,10 @@ func (l *loader) guards(f field) {
 			continue
 		}
 		l.spec.Guards = append(l.spec.Guards, graph.Guard{
-			URL:       o.need("url", `add url: "http://${workloads.web.services.web.hostname}/"`).url(),
-			Host:      o.get("host").host(),
+			Target: graph.Target{
+				URL:  o.need("url", `add url: "http://${workloads.web.services.web.hostname}/"`).url(),
+				Host: o.get("host").host(),
+			},
 			Rate:      o.get("rate").rate(),
 			MaxErrors: o.get("maxErrors").count(),
 			P99:       o.get("p99").duration(),
@@ -36,21 +39,22 @@ func (l *loader) guards(f field) {
 }
 
 // url checks what can be seen before references are filled in.
-func (f field) url() string {
-	url := f.text(`url: "http://example.com/"`)
-	if url != "" && !strings.HasPrefix(url, "${") && !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
-		f.fail("start it with http:// or https://", "%q is not a URL to probe", url)
+func (f field) url() any {
+	url := f.open(`url: "http://example.com/"`)
+	start := fmt.Sprint(url)
+	if start != "" && !strings.HasPrefix(start, "${") && !strings.HasPrefix(start, "http://") && !strings.HasPrefix(start, "https://") {
+		f.fail("start it with http:// or https://", "%q is not a URL to probe", start)
 	}
 	return url
 }
 
-func (f field) host() string {
+func (f field) host() any {
 	if !f.given() {
 		return ""
 	}
-	host := f.text("host: apps.example.com")
-	if host != "" && !hasReference(host) && !hostName.MatchString(host) {
-		f.fail("write it as in apps.example.com", "%q is not a host name", host)
+	host := f.open("host: apps.example.com")
+	if name, ok := host.(string); ok && name != "" && !hostName.MatchString(name) {
+		f.fail("write it as in apps.example.com", "%q is not a host name", name)
 	}
 	return host
 }

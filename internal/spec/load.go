@@ -2,6 +2,7 @@ package spec
 
 import (
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/droverhq/drover/problem"
@@ -13,6 +14,8 @@ type loader struct {
 	fsys fs.FS
 	spec *Spec
 	read map[string]string // manifest -> the field that names it
+
+	custom map[string]string // group/Kind -> the scope that its definition says
 }
 
 // Load reads the project in fsys for one stack. The Spec may be used only if
@@ -56,9 +59,9 @@ const nameRemedy = "add a line like name: my-project"
 // stackFile opens drover.yaml, which is one YAML document.
 func (l *loader) stackFile() (field, bool) {
 	at := problem.Place{File: File}
-	data, err := fs.ReadFile(l.fsys, File)
+	data, err := l.file(l.fsys, File)
 	if err != nil {
-		l.fail(at, "", "drover new FOLDER makes a project; -C FOLDER works in one", "read the stack file: %v", err)
+		l.fail(at, "", "drover new FOLDER makes a project; -C FOLDER works in one", "read the stack file: %w", err)
 		return field{}, false
 	}
 	before := len(l.problems)
@@ -131,7 +134,7 @@ func (l *loader) checkObjects() {
 // checkNamespaces reports objects in namespaces that a new cluster will not
 // have. A manifest that could not be read might declare them.
 func (l *loader) checkNamespaces() {
-	known := []string{"default", "kube-node-lease", "kube-public", "kube-system"}
+	known := map[string]bool{"default": true, "kube-node-lease": true, "kube-public": true, "kube-system": true}
 	for _, w := range l.spec.Workloads {
 		if w.incomplete {
 			return
@@ -139,13 +142,13 @@ func (l *loader) checkNamespaces() {
 	}
 	for _, o := range l.spec.Objects() {
 		if o.Type == "v1/Namespace" {
-			known = append(known, o.Name)
+			known[o.Name] = true
 		}
 	}
 	for _, o := range l.spec.Objects() {
-		if o.Namespace != "" && !slices.Contains(known, o.Namespace) {
+		if o.Namespace != "" && !known[o.Namespace] {
 			l.fail(o.At, o.Key().String(), "declare it: {apiVersion: v1, kind: Namespace, metadata: {name: "+o.Namespace+"}}",
-				"nothing declares the namespace %q%s", o.Namespace, didYouMean(o.Namespace, known))
+				"nothing declares the namespace %q%s", o.Namespace, didYouMean(o.Namespace, slices.Sorted(maps.Keys(known))))
 		}
 	}
 }

@@ -65,16 +65,17 @@ func (f field) instanceType() string {
 }
 
 // ami takes an image's ID, or a reference to a parameter that holds one.
-func (f field) ami() string {
+func (f field) ami() any {
 	if !f.given() {
-		return ""
+		return nil
 	}
-	id := f.text("ami: ami-0123456789abcdef0")
-	if id != "" && !hasReference(id) && !imageID.MatchString(id) {
+	image := f.open("ami: ami-0123456789abcdef0")
+	id, known := image.(string)
+	if known && id != "" && !imageID.MatchString(id) {
 		f.fail("write it as in ami-0123456789abcdef0, or remove it: the image is looked up for the version",
 			"%q is not an image ID", id)
 	}
-	return id
+	return image
 }
 
 // groupVersion is the version of the group's nodes, the cluster's by default.

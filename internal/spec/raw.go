@@ -3,12 +3,15 @@ package spec
 import (
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/droverhq/drover/plan"
 )
 
 const rawExample = "queue: {type: AWS::SQS::Queue, properties: {DelaySeconds: 5}}"
 
 func (l *loader) resources(f field) {
+	l.custom = l.customScopes()
 	for _, e := range f.entries(rawExample) {
 		if !logicalName.MatchString(e.name) {
 			e.fail("start with a letter and use letters, digits, - and _", "%q is not a name for a resource", e.name)
@@ -86,10 +89,12 @@ func (l *loader) properties(f field) (plan.Props, bool) {
 
 // kubeResource reads an object whose type stands outside of its properties.
 func (l *loader) kubeResource(r *Raw, o object) bool {
-	body, ok := l.properties(o.get("properties"))
-	if !ok {
+	properties := o.get("properties")
+	if properties.given() && properties.node.Kind != yaml.MappingNode {
+		properties.wrongType("a mapping", "write it as properties: {Key: value}")
 		return false
 	}
+	body := properties.objectFields(r.Type, nil)
 	slash := strings.LastIndexByte(r.Type, '/')
 	body["apiVersion"], body["kind"] = r.Type[:slash], r.Type[slash+1:]
 	metadata, _ := body["metadata"].(map[string]any)
@@ -106,6 +111,7 @@ func (l *loader) kubeResource(r *Raw, o object) bool {
 	if !o.identity(r.Object, metadata) {
 		return false
 	}
-	l.settleScope(r.Object, l.customScopes())
+	addScope(l.custom, *r.Object)
+	l.settleScope(r.Object, l.custom)
 	return true
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Scope translates the references of the files into those of a graph.
@@ -32,24 +33,25 @@ func isReference(ref string) bool {
 	return dotted && slices.Contains(roots, root) || strings.HasPrefix(ref, "ssm:/")
 }
 
-// Text translates a string.
-func (sc Scope) Text(s string) (string, error) {
-	v, err := sc.value(s)
+// Text translates a value that cannot be a list.
+func (sc Scope) Text(v any) (any, error) {
+	t, err := sc.Tree(v)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text, ok := v.(string)
-	if !ok {
-		return "", remedy("take one of them: add .0", "%s is a list and cannot stand for text", s)
+	if _, list := t.([]any); list {
+		return nil, remedy("take one of them: add .0", "%s is a list and cannot stand for text", fmt.Sprint(v))
 	}
-	return text, nil
+	return t, nil
 }
 
-// Tree translates a property tree into a new one.
+// Tree translates the references of a tree into a new one.
 func (sc Scope) Tree(v any) (any, error) {
 	switch v := v.(type) {
-	case string:
-		return sc.value(v)
+	case *value.Expr:
+		return sc.expr(v)
+	case value.Secret:
+		return sc.secret(v)
 	case []any:
 		list := make([]any, len(v))
 		for i, e := range v {
@@ -74,7 +76,18 @@ func (sc Scope) Tree(v any) (any, error) {
 	return v, nil
 }
 
-// check reports the references of a string that lead nowhere.
+// secret translates what is hidden. A value of the config is still sealed, and
+// holds no reference.
+func (sc Scope) secret(s value.Secret) (any, error) {
+	plain, err := s.Reveal()
+	if err != nil || len(value.Refs(plain)) == 0 {
+		return s, nil
+	}
+	t, err := sc.Tree(plain)
+	return value.Hide(t), err
+}
+
+// check reports the references of a value that lead nowhere.
 func (sc Scope) check(t text) []*problem.Error {
 	var problems []*problem.Error
 	add := func(err error) {
@@ -84,53 +97,54 @@ func (sc Scope) check(t text) []*problem.Error {
 			problems = append(problems, p)
 		}
 	}
-	for _, span := range graph.Scan(t.value) {
-		if span.Inside {
-			_, err := sc.resolve(span.Text)
-			add(err)
-		}
+	for _, ref := range value.Refs(t.value) {
+		_, err := sc.resolve(ref)
+		add(err)
 	}
 	if len(problems) > 0 {
 		return problems
 	}
-	translate := sc.value
+	translate := sc.Tree
 	if t.flat {
-		translate = func(s string) (any, error) { return sc.Text(s) }
+		translate = sc.Text
 	}
 	_, err := translate(t.value)
 	add(err)
 	return problems
 }
 
-// value translates a string: to a string, or to the list that it stands for.
-func (sc Scope) value(s string) (any, error) {
-	spans := graph.Scan(s)
-	if len(spans) == 1 && spans[0].Inside {
-		return sc.resolve(spans[0].Text)
+// expr translates text with references: to such text, or to the list that it
+// stands for.
+func (sc Scope) expr(e *value.Expr) (any, error) {
+	if ref, alone := e.Alone(); alone {
+		return sc.resolve(ref)
 	}
-	var b strings.Builder
-	for _, span := range spans {
-		if !span.Inside {
-			b.WriteString(graph.Escape(span.Text))
-			continue
+	var pieces []any
+	for _, p := range e.Parts() {
+		piece := p.Piece()
+		if p.Ref != (value.Ref{}) {
+			var err error
+			if piece, err = sc.resolve(p.Ref); err != nil {
+				return nil, err
+			}
 		}
-		v, err := sc.resolve(span.Text)
-		if err != nil {
-			return nil, err
+		if _, list := piece.([]any); list {
+			return nil, remedy("take one of them, as in ${"+p.Ref.Word+".0}",
+				"%s is a list and cannot stand within text", p.Ref.String())
 		}
-		text, ok := v.(string)
-		if !ok {
-			return nil, remedy("take one of them, as in ${"+span.Text+".0}",
-				"${%s} is a list and cannot stand within text", span.Text)
-		}
-		b.WriteString(text)
+		pieces = append(pieces, piece)
 	}
-	return b.String(), nil
+	return value.Text(pieces...), nil
 }
 
 // remedy is a problem without a place: who calls knows it.
 func remedy(fix, format string, args ...any) error {
-	return &problem.Error{Kind: problem.Usage, Err: fmt.Errorf(format, args...), Fix: fix}
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = short(text)
+		}
+	}
+	return &problem.Error{Kind: problem.Usage, Err: fmt.Errorf(format, args...), Fix: short(fix)}
 }
 
 // unknown reports a name that is not among those that exist.
@@ -138,13 +152,14 @@ func unknown(ref, what, name string, have []string) error {
 	return remedy(what+" that exist: "+choices(have), "${%s}: there is no %q%s", ref, name, didYouMean(name, have))
 }
 
-func (sc Scope) resolve(ref string) (any, error) {
+// resolve is what a reference of the file leads to: an expression, text, or a list.
+func (sc Scope) resolve(r value.Ref) (any, error) {
+	if r.Lookup != "" {
+		return r.Expr(), nil
+	}
+	ref := r.Word
 	if strings.HasPrefix(ref, "ssm:") {
-		parsed, err := graph.ParseRef(ref)
-		if err != nil {
-			return nil, remedy("write it as in ${ssm:/my/parameter}", "%w", err)
-		}
-		return parsed.String(), nil
+		return nil, remedy("write it as in ${ssm:/my/parameter}", "${%s}: a parameter path starts with /", ref)
 	}
 	root, rest, _ := strings.Cut(ref, ".")
 	switch root {
@@ -192,34 +207,33 @@ func (sc Scope) cluster(ref, name string) (any, error) {
 }
 
 // kubeconfig lets kubectl in through drover token, without any other program.
-func (sc Scope) kubeconfig() string {
+func (sc Scope) kubeconfig() any {
 	region := ""
 	if sc.region != "" {
 		region = ", --region, " + sc.region
 	}
 	name := ClusterKey.To(graph.NamePath)
-	return strings.Join([]string{
-		"apiVersion: v1",
-		"kind: Config",
-		"current-context: " + name,
-		"clusters:",
-		"- name: " + name,
-		"  cluster:",
-		"    server: " + ClusterKey.To("Endpoint"),
-		"    certificate-authority-data: " + ClusterKey.To("CertificateAuthorityData"),
-		"contexts:",
-		"- name: " + name,
-		"  context: {cluster: " + name + ", user: " + name + "}",
-		"users:",
-		"- name: " + name,
-		"  user:",
-		"    exec:",
-		"      apiVersion: client.authentication.k8s.io/v1beta1",
-		"      command: drover",
-		"      args: [token, --cluster, " + name + region + "]",
-		"      interactiveMode: Never",
-		"",
-	}, "\n")
+	return value.Text(
+		"apiVersion: v1\n",
+		"kind: Config\n",
+		"current-context: ", name, "\n",
+		"clusters:\n",
+		"- name: ", name, "\n",
+		"  cluster:\n",
+		"    server: ", ClusterKey.To("Endpoint"), "\n",
+		"    certificate-authority-data: ", ClusterKey.To("CertificateAuthorityData"), "\n",
+		"contexts:\n",
+		"- name: ", name, "\n",
+		"  context: {cluster: ", name, ", user: ", name, "}\n",
+		"users:\n",
+		"- name: ", name, "\n",
+		"  user:\n",
+		"    exec:\n",
+		"      apiVersion: client.authentication.k8s.io/v1beta1\n",
+		"      command: drover\n",
+		"      args: [token, --cluster, ", name, region, "]\n",
+		"      interactiveMode: Never\n",
+	)
 }
 
 func (sc Scope) network(ref, rest string) (any, error) {
@@ -260,7 +274,7 @@ func (sc Scope) nodeGroup(ref, rest string) (any, error) {
 	if !sc.spec.hasGroup(group) {
 		return nil, unknown(ref, "node groups", group, sc.spec.groupNames())
 	}
-	outputs := map[string]string{
+	outputs := map[string]*value.Expr{
 		"name":           GroupKey(group).To(graph.NamePath),
 		"arn":            GroupKey(group).To("AutoScalingGroupARN"),
 		"role":           RoleKey(group).To(graph.NamePath),

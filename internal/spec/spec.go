@@ -8,8 +8,8 @@
 //
 // # References
 //
-// Strings may hold references, which Scope translates into those of package
-// graph:
+// Strings may hold references, which are parsed while the file is read, and
+// which Scope translates into those of package graph:
 //
 //	${config.KEY}                                      a value of drover.<stack>.yaml
 //	${cluster.endpoint}                                name, endpoint, ca, version, kubeconfig, ...
@@ -22,6 +22,11 @@
 // "$${" stands for a plain "${". Manifests often hold shell scripts and
 // templates of other programs: there, "${...}" is a reference only if it
 // starts with one of the words above, and otherwise left as it is.
+//
+// # Secrets
+//
+// What is tagged "!secret" becomes a value.Secret, and so does what a v1/Secret
+// holds, and every text into which a secret is written.
 package spec
 
 import (
@@ -41,8 +46,8 @@ const SuffixLength = 8
 // NodeGroupLabel is the label that holds a node's group, by physical name.
 const NodeGroupLabel = "drover.dev/nodegroup"
 
-// Spec is what the files of a project ask for. Strings that may hold
-// references hold them as the user wrote them; see Scope.
+// Spec is what the files of a project ask for. References in it (*value.Expr)
+// are parsed, and are words as the user wrote them; see Scope.
 type Spec struct {
 	Name       string // the project
 	Stack      string
@@ -79,7 +84,7 @@ type NodeGroup struct {
 	Name         string
 	InstanceType string
 	Version      string // of its nodes; the cluster's unless given
-	AMI          string // empty: looked up for Version; may hold a reference
+	AMI          any    // nil: looked up for Version; references allowed
 	Capacity     Capacity
 	Taints       []Taint
 	Labels       map[string]string
@@ -149,6 +154,6 @@ func (r Raw) Key() graph.Key {
 // Output is one entry of outputs.
 type Output struct {
 	Name  string
-	Value string
+	Value any // references allowed
 	At    problem.Place
 }

@@ -19,6 +19,9 @@ func didYouMean(have string, options []string) string {
 // word may be wrong, and case does not count.
 func nearest(have string, options []string) string {
 	best, limit := "", max(1, len(have)/3)+1
+	if len(have) > maxQuote {
+		return "" // no slip of the pen is that long
+	}
 	for _, o := range options {
 		if d := distance(strings.ToLower(have), strings.ToLower(o)); d < limit {
 			best, limit = o, d
@@ -53,6 +56,9 @@ func distance(a, b string) int {
 	return d[len(a)][len(b)]
 }
 
+// maxChoices is how many options a remedy names.
+const maxChoices = 30
+
 // choices lists options for a remedy.
 func choices(options []string) string {
 	if len(options) == 0 {
@@ -60,5 +66,8 @@ func choices(options []string) string {
 	}
 	sorted := slices.Clone(options)
 	slices.Sort(sorted)
+	if more := len(sorted) - maxChoices; more > 0 {
+		return strings.Join(sorted[:maxChoices], ", ") + fmt.Sprintf(" and %d more", more)
+	}
 	return strings.Join(sorted, ", ")
 }

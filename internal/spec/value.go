@@ -4,54 +4,82 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/value"
 )
 
-// text reads a string that may hold references.
-func (f field) text(what string) string {
-	value, ok := f.scalar("!!str", "text", "quote it: "+what)
-	if ok && hasReference(value) {
-		f.texts = append(f.texts, text{value: value, path: f.path, at: f.at, flat: true})
+// secretTag marks a value that nobody may see.
+const secretTag = "!secret"
+
+// text reads a string that may hold references: a string, an expression or a
+// secret. Empty if it is not given or wrong.
+func (f field) text(what string) any {
+	v, ok := f.scalar("!!str", "text", "quote it: "+what)
+	if !ok {
+		return ""
 	}
-	return value
+	f.remember(v, true)
+	return v
+}
+
+// open is text that will be shown, and so cannot be secret.
+func (f field) open(what string) any {
+	v := f.text(what)
+	if value.HasSecret(v) {
+		f.refuseSecret(what)
+		return ""
+	}
+	return v
 }
 
 // word reads a string that holds no reference, except to config.
 func (f field) word(what string) (string, bool) {
-	value, ok := f.scalar("!!str", "text", "quote it: "+what)
+	v, ok := f.scalar("!!str", "text", "quote it: "+what)
 	if !ok {
 		return "", false
 	}
-	if hasReference(value) {
-		f.fail("write it out, as in "+what, "%q: only ${config.KEY} can stand here", value)
-		return "", false
+	text, plain := v.(string)
+	switch {
+	case plain:
+		return text, true
+	case value.HasSecret(v):
+		f.refuseSecret(what)
+	default:
+		f.fail("write it out, as in "+what, "%q: only ${config.KEY} can stand here", fmt.Sprint(v))
 	}
-	return plain(value), true
+	return "", false
+}
+
+func (f field) refuseSecret(what string) {
+	f.fail("write it in the open, as in "+what, "a secret cannot stand here: the value is shown")
 }
 
 // integer reads a whole number.
 func (f field) integer() (int, bool) {
-	value, ok := f.scalar("!!int", "a whole number", "write it without quotes, as in 3")
+	v, ok := f.scalar("!!int", "a whole number", "write it without quotes, as in 3")
 	if !ok {
 		return 0, false
 	}
-	n, err := strconv.Atoi(value)
-	if err != nil {
-		f.fail("write it as in 3", "%q is not a whole number", value)
-		return 0, false
+	text, _ := v.(string)
+	n, err := strconv.Atoi(text)
+	switch {
+	case value.HasSecret(v):
+		f.refuseSecret("3")
+	case err != nil:
+		f.fail("write it as in 3", "%q is not a whole number", fmt.Sprint(v))
+	default:
+		return n, true
 	}
-	return n, true
+	return 0, false
 }
 
 // scalar reads one value with its references to config filled in. A value
 // that comes from config alone may have any type there.
-func (f field) scalar(tag, want, fix string) (string, bool) {
+func (f field) scalar(tag, want, fix string) (any, bool) {
 	if !f.given() {
 		return "", false
 	}
@@ -59,106 +87,141 @@ func (f field) scalar(tag, want, fix string) (string, bool) {
 		f.wrongType(want, fix)
 		return "", false
 	}
-	value, ok := f.fillConfig(f.node.Value)
+	v, ok := f.parsed(nil)
 	if !ok {
 		return "", false
 	}
-	if f.node.ShortTag() != tag && (value == f.node.Value || tag == "!!str") {
+	if f.secret() {
+		return v, true
+	}
+	if f.node.ShortTag() != tag && (v == any(f.node.Value) || tag == "!!str") {
 		f.wrongType(want, fix)
 		return "", false
 	}
-	return value, true
+	return v, true
 }
 
-var unclosed = regexp.MustCompile(`(^|[^$])\$\{[^}]*$`)
-
-// fillConfig replaces the references to config; the others stay.
-func (f field) fillConfig(s string) (string, bool) {
-	if !strings.Contains(s, "${") {
-		return s, true
+// parsed reads the references of a scalar, once and for all. Those to config
+// are replaced by what they stand for. keep says which are meant for Drover
+// (nil: all); the others are plain text.
+func (f field) parsed(keep func(string) bool) (any, bool) {
+	if !strings.Contains(f.node.Value, "${") {
+		return f.guarded(f.node.Value), true
 	}
-	if unclosed.MatchString(s) {
-		f.fail(`close it, or write "$${" for a plain "${"`, `%q: a "${" is never closed`, s)
-		return "", false
-	}
-	var b strings.Builder
-	ok := true
-	for _, span := range graph.Scan(s) {
-		key, isConfig := strings.CutPrefix(span.Text, "config.")
-		switch {
-		case !span.Inside:
-			b.WriteString(graph.Escape(span.Text))
-		case !isConfig:
-			b.WriteString("${" + span.Text + "}")
-		default:
-			value, known := f.config[key]
-			if !known {
-				f.fail(fmt.Sprintf("drover config set %s VALUE", key), "${config.%s}: stack %q has no such config%s",
-					key, f.stack, didYouMean(key, f.config.keys()))
-				ok = false
-			}
-			b.WriteString(graph.Escape(value))
+	var v any = value.ParseOnly(f.node.Value, keep)
+	if keep == nil {
+		var err error
+		if v, err = value.Parse(f.node.Value); err != nil {
+			f.fail(`close it, or write "$${" for a plain "${"`, "%q: %v", f.shown(f.node.Value), err)
+			return "", false
 		}
 	}
-	return b.String(), ok
+	expr, ok := v.(*value.Expr)
+	if !ok {
+		return f.guarded(v), true
+	}
+	filled, ok := f.fillConfig(expr)
+	return f.guarded(filled), ok
 }
+
+// guarded hides what is marked as secret.
+func (f field) guarded(v any) any {
+	if f.secret() {
+		return value.Hide(v)
+	}
+	return v
+}
+
+// secret tells whether the value is marked, by its tag or by where it stands.
+func (f field) secret() bool { return f.hidden || f.node != nil && f.node.Tag == secretTag }
+
+// shown is text of the file as an error may show it.
+func (f field) shown(text string) string {
+	if f.secret() {
+		return value.Hidden
+	}
+	return text
+}
+
+// fillConfig replaces the references to config; the others stay.
+func (f field) fillConfig(e *value.Expr) (any, bool) {
+	var pieces []any
+	ok := true
+	for _, p := range e.Parts() {
+		key, isConfig := strings.CutPrefix(p.Ref.Word, "config.")
+		if !isConfig {
+			pieces = append(pieces, p.Piece())
+			continue
+		}
+		v, known := f.config[key]
+		if !known {
+			f.fail(fmt.Sprintf("drover config set %s VALUE", key), "${config.%s}: stack %q has no such config%s",
+				key, f.stack, didYouMean(key, f.config.keys()))
+			ok = false
+			continue
+		}
+		pieces = append(pieces, v)
+	}
+	return value.Text(pieces...), ok
+}
+
+// remember keeps a value with references until it is known what they lead to.
+// A flat one cannot be a list.
+func (f field) remember(v any, flat bool) {
+	if len(value.Refs(v)) > 0 {
+		f.texts = append(f.texts, text{value: v, path: f.path, at: f.at, flat: flat})
+	}
+}
+
+// maxDepth is how deep mappings and lists may lie in each other: Kubernetes' own
+// objects stay below 40, and a reader's stack ends somewhere.
+const maxDepth = 200
 
 // tree reads a value of any kind as JSON data. keep says which references are
 // meant for Drover (nil: all); the others stay as they are, as plain text.
-func (f field) tree(keep func(ref string) bool) any { return f.treeWithin(nil, keep) }
-
-// treeWithin knows the mappings and lists around a value: an alias to one of
-// them would never end.
-func (f field) treeWithin(around []*yaml.Node, keep func(string) bool) any {
+func (f field) tree(keep func(ref string) bool) any {
 	switch {
 	case !f.given():
 		return nil
-	case slices.Contains(around, f.node):
-		f.fail("remove the alias", "the alias stands within what it stands for")
+	case f.depth > maxDepth:
+		f.fail("put less into each other", "values lie in each other more than %d deep", maxDepth)
 		return nil
 	case f.node.Kind == yaml.ScalarNode:
 		return f.leaf(keep)
-	}
-	around = append(around, f.node)
-	if f.node.Kind == yaml.SequenceNode {
+	case f.node.Kind == yaml.SequenceNode:
 		list := make([]any, 0, len(f.node.Content))
 		for _, item := range f.items("a list") {
-			list = append(list, item.treeWithin(around, keep))
+			list = append(list, item.tree(keep))
 		}
 		return list
 	}
 	m := make(map[string]any)
 	for _, e := range f.entries("key: value") {
-		m[e.name] = e.treeWithin(around, keep)
+		m[e.name] = e.tree(keep)
 	}
 	return m
 }
 
 // leaf reads a scalar as JSON data. Dates stay text, as in JSON. An unquoted
 // reference to config has the type that its value would have in its place.
+// A secret is text, unless it stands where numbers are hidden, too.
 func (f field) leaf(keep func(string) bool) any {
 	switch f.node.ShortTag() {
 	case "!!null":
 		return nil
 	case "!!bool", "!!int", "!!float":
-		return f.number()
+		return f.guarded(f.number())
 	}
-	value := f.node.Value
-	if keep != nil {
-		value = keepOnly(value, keep)
-	}
-	value, _ = f.fillConfig(value)
-	if f.node.Style == 0 && configOnly.MatchString(f.node.Value) && value != f.node.Value {
-		f.node = &yaml.Node{Kind: yaml.ScalarNode, Value: plain(value)}
-		if tag := f.node.ShortTag(); tag != "!!str" {
-			return f.leaf(keep)
+	v, _ := f.parsed(keep)
+	if text, ok := v.(string); ok && f.node.Style == 0 && configOnly.MatchString(f.node.Value) {
+		filled := f
+		filled.node = &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+		if tag := filled.node.ShortTag(); tag == "!!null" || tag == "!!bool" || tag == "!!int" || tag == "!!float" {
+			return filled.leaf(keep)
 		}
-		return value
 	}
-	if hasReference(value) {
-		f.texts = append(f.texts, text{value: value, path: f.path, at: f.at})
-	}
-	return value
+	f.remember(v, false)
+	return v
 }
 
 var configOnly = regexp.MustCompile(`^\$\{config\.[^}]*\}$`)
@@ -169,7 +232,7 @@ const maxExact = 1 << 53
 func (f field) number() any {
 	var v any
 	if err := f.node.Decode(&v); err != nil {
-		f.fail("quote it if it is text", "%q is not a number: %v", f.node.Value, err)
+		f.fail("quote it if it is text", "%q is not a number", f.shown(f.node.Value))
 		return nil
 	}
 	switch v := v.(type) {
@@ -184,43 +247,6 @@ func (f field) number() any {
 			return v
 		}
 	}
-	f.fail("quote it if it is text", "%q is not a number that JSON can hold exactly", f.node.Value)
+	f.fail("quote it if it is text", "%q is not a number that JSON can hold exactly", f.shown(f.node.Value))
 	return nil
-}
-
-// keepOnly turns the references that keep does not want into plain text.
-func keepOnly(s string, keep func(string) bool) string {
-	if !strings.Contains(s, "${") {
-		return s
-	}
-	var b strings.Builder
-	for _, span := range graph.Scan(s) {
-		switch {
-		case !span.Inside:
-			b.WriteString(graph.Escape(span.Text))
-		case keep(span.Text):
-			b.WriteString("${" + span.Text + "}")
-		default:
-			b.WriteString("$${" + span.Text + "}")
-		}
-	}
-	return b.String()
-}
-
-func hasReference(s string) bool {
-	for _, span := range graph.Scan(s) {
-		if span.Inside {
-			return true
-		}
-	}
-	return false
-}
-
-// plain is a string without references as it is meant: "$${" read as "${".
-func plain(s string) string {
-	var b strings.Builder
-	for _, span := range graph.Scan(s) {
-		b.WriteString(span.Text)
-	}
-	return b.String()
 }

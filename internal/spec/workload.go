@@ -12,6 +12,7 @@ import (
 
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 const workloadExample = "nginx: {manifests: ./nginx, nodeGroup: web}"
@@ -121,9 +122,9 @@ func (l *loader) manifest(f field, file string) []Object {
 		return nil
 	}
 	l.read[file] = f.path
-	data, err := fs.ReadFile(l.fsys, file)
+	data, err := l.file(l.fsys, file)
 	if err != nil {
-		f.fail("make it readable", "%v", err)
+		f.fail("name a readable file of Kubernetes objects", "%w", err)
 		return nil
 	}
 	before := len(l.problems)
@@ -178,7 +179,7 @@ func (f field) readObject() (Object, bool) {
 		f.notAnObject("it is " + describe(f.node))
 		return Object{}, false
 	}
-	body, _ := f.tree(isReference).(plan.Props)
+	body := f.objectTree()
 	o := Object{At: f.at, Body: body}
 	apiVersion, _ := body["apiVersion"].(string)
 	kind, _ := body["kind"].(string)
@@ -205,6 +206,29 @@ func (f field) readObject() (Object, bool) {
 	return o, f.identity(&o, metadata)
 }
 
+// A Secret's values are hidden, whatever they are.
+const secretType = "v1/Secret"
+
+var secretFields = []string{"data", "stringData"}
+
+// objectTree reads a whole object of a manifest.
+func (f field) objectTree() plan.Props {
+	typ := ""
+	if apiVersion, kind := f.lookup("apiVersion"), f.lookup("kind"); apiVersion != nil && kind != nil {
+		typ = apiVersion.Value + "/" + kind.Value
+	}
+	return f.objectFields(typ, isReference)
+}
+
+func (f field) objectFields(typ string, keep func(string) bool) plan.Props {
+	body := make(plan.Props)
+	for _, e := range f.entries("key: value") {
+		e.hidden = e.hidden || typ == secretType && slices.Contains(secretFields, e.name)
+		body[e.name] = e.tree(keep)
+	}
+	return body
+}
+
 // metadata is a field of the object's metadata, for its place.
 func (f field) metadata(key string) field {
 	metadata := f.child("metadata", f.lookup("metadata"), f.at.Line)
@@ -228,14 +252,15 @@ func (f field) identity(o *Object, metadata map[string]any) bool {
 	case metadata["generateName"] != nil && o.Name == "":
 		name.fail("give it a metadata.name", "generateName makes a new object at every run")
 		return false
+	case !isText(metadata["name"]):
+		name.fail(onlyConfig, "%q: the name must be known before anything is created, and is shown", fmt.Sprint(metadata["name"]))
+		return false
+	case !isText(metadata["namespace"]):
+		namespace.fail(onlyConfig, "%q: the namespace must be known before anything is created, and is shown",
+			fmt.Sprint(metadata["namespace"]))
+		return false
 	case o.Name == "":
 		name.fail("add metadata: {name: ...}", "the %s has no name", kindOf(o.Type))
-		return false
-	case hasReference(o.Name):
-		name.fail(onlyConfig, "%q: the name must be known before anything is created", o.Name)
-		return false
-	case hasReference(o.Namespace):
-		namespace.fail(onlyConfig, "%q: the namespace must be known before anything is created", o.Namespace)
 		return false
 	}
 	if rule := objectNameRule(o.Type, o.Name); rule != "" {
@@ -243,6 +268,15 @@ func (f field) identity(o *Object, metadata map[string]any) bool {
 	}
 	if o.Namespace != "" && !dnsLabel.MatchString(o.Namespace) {
 		namespace.fail(labelRule, "%q is not a name for a namespace", o.Namespace)
+	}
+	return true
+}
+
+// isText is false of what is not known, or not shown, when the file is read.
+func isText(v any) bool {
+	switch v.(type) {
+	case *value.Expr, value.Secret:
+		return false
 	}
 	return true
 }
@@ -263,15 +297,19 @@ func (l *loader) settleScopes() {
 func (l *loader) customScopes() map[string]string {
 	scopes := make(map[string]string)
 	for _, o := range l.spec.Objects() {
-		if kindOf(o.Type) != "CustomResourceDefinition" {
-			continue
-		}
-		spec, _ := o.Body["spec"].(map[string]any)
-		names, _ := spec["names"].(map[string]any)
-		scope, _ := spec["scope"].(string)
-		scopes[fmt.Sprintf("%v/%v", spec["group"], names["kind"])] = scope
+		addScope(scopes, o)
 	}
 	return scopes
+}
+
+func addScope(scopes map[string]string, o Object) {
+	if kindOf(o.Type) != "CustomResourceDefinition" {
+		return
+	}
+	spec, _ := o.Body["spec"].(map[string]any)
+	names, _ := spec["names"].(map[string]any)
+	scope, _ := spec["scope"].(string)
+	scopes[fmt.Sprintf("%v/%v", spec["group"], names["kind"])] = scope
 }
 
 func (l *loader) settleScope(o *Object, custom map[string]string) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -20,27 +22,111 @@ type reader struct {
 	config   Config
 	stack    string
 	problems problem.List
-	texts    []text       // every string that holds a reference
+	texts    []text       // every value that holds a reference
 	merging  []*yaml.Node // the mappings whose "<<" is being read
+	aliased  int          // values that were read through aliases
 }
 
-// text is a string with references, and where it stands.
+// text is a value with references, and where it stands.
 type text struct {
-	value string
+	value any
 	path  string
 	at    problem.Place
 	flat  bool // a list cannot stand here
 }
 
 func (r *reader) fail(at problem.Place, op, fix, format string, args ...any) {
+	for i, a := range args {
+		if text, ok := a.(string); ok {
+			args[i] = short(text)
+		}
+	}
 	r.problems = append(r.problems, &problem.Error{
-		Kind: problem.Usage, At: at, Op: op, Err: fmt.Errorf(format, args...), Fix: fix,
+		Kind: problem.Usage, At: at, Op: short(op), Err: fmt.Errorf(format, args...), Fix: fix,
 	})
+}
+
+// maxQuote is how many bytes of the user's text an error repeats.
+const maxQuote = 200
+
+// short cuts text that would make an error longer than a person reads.
+func short(text string) string {
+	if len(text) <= maxQuote {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxQuote], "") + fmt.Sprintf("… (%d characters)", utf8.RuneCountInString(text))
+}
+
+// maxFile bounds a file that is read: the largest bundles of definitions in use
+// have 5 MB.
+const maxFile = 8 << 20
+
+// file reads a regular file of bounded size. A pipe or a device is not opened,
+// as reading it may never end.
+func (r *reader) file(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is %s, not a file", name, kindOfFile(info.Mode()))
+	case info.Size() > maxFile:
+		return nil, fmt.Errorf("%s has %d MB; %d are read at most", name, info.Size()>>20, maxFile>>20)
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s has more than %d MB", name, maxFile>>20)
+	}
+	return data, err
+}
+
+func kindOfFile(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case m&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// legible reports bytes that no YAML file holds, with their line: the library
+// does not tell it.
+func (r *reader) legible(file string, data []byte) bool {
+	for i := 0; i < len(data); {
+		c, size := utf8.DecodeRune(data[i:])
+		what, fix := "", "remove it"
+		switch {
+		case c == utf8.RuneError && size == 1:
+			what, fix = "not UTF-8", "save the file as UTF-8"
+		case c == 0:
+			what = "a NUL byte"
+		case c < ' ' && c != '\n' && c != '\r' && c != '\t', c == 0x7f:
+			what = fmt.Sprintf("the control character 0x%02x", c)
+		}
+		if what != "" {
+			at := problem.Place{File: file, Line: 1 + bytes.Count(data[:i], []byte("\n"))}
+			r.fail(at, "", fix, "not YAML: %s", what)
+			return false
+		}
+		i += size
+	}
+	return true
 }
 
 // documents parses a file into its YAML documents, without the empty ones.
 func (r *reader) documents(file string, data []byte) []field {
 	var docs []field
+	if !r.legible(file, data) {
+		return nil
+	}
 	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
 		var node yaml.Node
 		err := dec.Decode(&node)
@@ -49,8 +135,12 @@ func (r *reader) documents(file string, data []byte) []field {
 		}
 		if err != nil {
 			line, what := syntaxError(err)
-			r.fail(problem.Place{File: file, Line: line}, "", "correct the YAML: indentation, quotes, a missing colon",
-				"not YAML: %s", what)
+			fix := "correct the YAML: indentation, quotes, a missing colon"
+			if m := unknownAnchor.FindStringSubmatch(what); m != nil {
+				line = lineOfAlias(data, m[1])
+				fix = "define it further up: &" + short(m[1]) + " before a value; or quote the text if no alias is meant"
+			}
+			r.fail(problem.Place{File: file, Line: line}, "", fix, "not YAML: %s", what)
 			return docs
 		}
 		if root := node.Content[0]; !isNull(root) {
@@ -76,12 +166,51 @@ func syntaxError(err error) (line int, what string) {
 	return line, what
 }
 
+var unknownAnchor = regexp.MustCompile(`^unknown anchor '(.+)' referenced$`)
+
+// lineOfAlias finds the first "*name" where a value can stand; 0 if there is none.
+func lineOfAlias(data []byte, name string) int {
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		for rest := line; ; {
+			at := bytes.Index(rest, []byte("*"+name))
+			if at < 0 {
+				break
+			}
+			if at == 0 || bytes.IndexByte([]byte(" \t[{,:"), rest[at-1]) >= 0 {
+				return i + 1
+			}
+			rest = rest[at+1:]
+		}
+	}
+	return 0
+}
+
 // field is one value of a file: where it stands, and what the user calls it.
 type field struct {
 	*reader
 	node *yaml.Node // nil: not given
 	at   problem.Place
 	path string // nodeGroups.web.instanceType
+
+	depth   int        // how deep it lies in the document
+	hidden  bool       // it is a part of something secret
+	aliased bool       // it is read through an alias
+	within  *enclosure // what it lies in
+}
+
+// enclosure is the mappings and lists around a value, innermost first.
+type enclosure struct {
+	node *yaml.Node
+	in   *enclosure
+}
+
+func (e *enclosure) holds(n *yaml.Node) bool {
+	for ; e != nil; e = e.in {
+		if e.node == n {
+			return true
+		}
+	}
+	return false
 }
 
 func (f field) given() bool { return f.node != nil }
@@ -91,14 +220,51 @@ func (f field) fail(fix, format string, args ...any) {
 }
 
 // wrongType reports a value of another kind than wanted.
-func (f field) wrongType(want, fix string) { f.fail(fix, "want %s, have %s", want, describe(f.node)) }
+func (f field) wrongType(want, fix string) {
+	have := describe(f.node)
+	if f.secret() && f.node.Kind == yaml.ScalarNode {
+		have = "a secret"
+	}
+	f.fail(fix, "want %s, have %s", want, have)
+}
 
 func (f field) child(name string, node *yaml.Node, line int) field {
 	path := name
 	if f.path != "" {
 		path = f.path + "." + name
 	}
-	return field{reader: f.reader, node: follow(node), at: problem.Place{File: f.at.File, Line: line}, path: path}
+	return f.inner(path, node, line)
+}
+
+// maxAliased bounds what aliases unfold to in one project. Thousands of lines
+// of shared settings stay far below; a few lines of aliases to lists of aliases
+// do not.
+const maxAliased = 100_000
+
+// inner is a value that lies in this one. One that an alias would repeat for
+// ever, or too often, is reported and left out.
+func (f field) inner(path string, node *yaml.Node, line int) field {
+	in := field{
+		reader: f.reader, at: problem.Place{File: f.at.File, Line: line}, path: path,
+		depth: f.depth + 1, hidden: f.secret(), aliased: f.aliased, within: &enclosure{f.node, f.within},
+	}
+	for node != nil && node.Kind == yaml.AliasNode {
+		node, in.aliased = node.Alias, true
+		if in.within.holds(node) {
+			in.fail("remove the alias", "the alias stands within what it stands for")
+			return in
+		}
+	}
+	if in.aliased {
+		if f.reader.aliased++; f.reader.aliased > maxAliased {
+			if f.reader.aliased == maxAliased+1 {
+				in.fail("write less with aliases", "aliases unfold to more than %d values", maxAliased)
+			}
+			return in
+		}
+	}
+	in.node = follow(node)
+	return in
 }
 
 // entry is one key of a mapping with its value.
@@ -144,14 +310,17 @@ func (f field) entries(what string) []entry {
 
 // merged reads what "<<" brings in: a mapping or a list of them, earlier ones first.
 func (f field) merged(node *yaml.Node, what string) []entry {
+	if f.reader.aliased > maxAliased {
+		return nil
+	}
 	if slices.Contains(f.merging, f.node) {
 		f.fail("remove the <<", "<< merges the mapping into itself")
 		return nil
 	}
 	f.merging = append(f.merging, f.node)
 	defer func() { f.merging = f.merging[:len(f.merging)-1] }()
-	from := f
-	from.node = follow(node)
+	from := f.inner(f.path, node, node.Line)
+	from.at = f.at
 	if !from.given() || from.node.Kind != yaml.SequenceNode {
 		return from.entries(what)
 	}
@@ -217,10 +386,7 @@ func (f field) items(what string) []field {
 	}
 	items := make([]field, len(f.node.Content))
 	for i, node := range f.node.Content {
-		items[i] = field{
-			reader: f.reader, node: follow(node), path: fmt.Sprintf("%s[%d]", f.path, i),
-			at: problem.Place{File: f.at.File, Line: node.Line},
-		}
+		items[i] = f.inner(fmt.Sprintf("%s[%d]", f.path, i), node, node.Line)
 	}
 	return items
 }
@@ -257,5 +423,8 @@ func describe(n *yaml.Node) string {
 	case "!!timestamp":
 		return "the date " + n.Value
 	}
-	return fmt.Sprintf("the text %q", n.Value)
+	if n.Tag == secretTag {
+		return "a secret"
+	}
+	return fmt.Sprintf("the text %q", short(n.Value))
 }

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // Snapshot is what is known about a stack at one moment. It is never changed
@@ -35,7 +35,6 @@ type Resource struct {
 
 	Generation plan.Props `json:"generation,omitempty"` // what forces a replacement of the whole component
 	ID         string     `json:"objectID,omitempty"`   // what the provider calls it
-	Declared   plan.Props `json:"declared,omitempty"`   // references unresolved
 	Inputs     plan.Props `json:"inputs,omitempty"`     // as last applied
 	Outputs    plan.Props `json:"outputs,omitempty"`
 	Conn       Conn       `json:"conn,omitzero"`
@@ -43,7 +42,7 @@ type Resource struct {
 	Needs      []Need     `json:"needs,omitempty"`
 
 	// Lookups keeps what ${ssm:...} gave, so that an update does not silently take a newer value.
-	Lookups map[string]string `json:"lookups,omitempty"`
+	Lookups plan.Props `json:"lookups,omitempty"`
 
 	Condemned bool `json:"condemned,omitempty"` // replaced, or its delete has begun: it waits to be deleted
 	Settling  bool `json:"settling,omitempty"`  // it exists, but was not seen ready yet
@@ -373,22 +372,5 @@ func doubt(applied, begun plan.Props, before []string) []string {
 	return slices.Sorted(maps.Keys(unsure))
 }
 
-// Equal compares JSON data: 3 equals 3.0, and nothing equals an empty object.
-func Equal(a, b any) bool {
-	if empty(a) && empty(b) {
-		return true
-	}
-	ja, errA := json.Marshal(a)
-	jb, errB := json.Marshal(b)
-	return errA == nil && errB == nil && bytes.Equal(ja, jb)
-}
-
-func empty(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return true
-	case map[string]any:
-		return len(v) == 0
-	}
-	return false
-}
+// Equal compares values: 3 equals 3.0, and nothing equals an empty object.
+func Equal(a, b any) bool { return value.Equal(a, b) }

@@ -5,6 +5,7 @@
 package story
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -15,7 +16,7 @@ import (
 // lines and moves; what is known of nodes, pods and targets stays.
 type Story struct {
 	Run       event.RunStarted
-	Started   time.Time // of the run, or of the first event if the log begins later; zero: none yet
+	Started   time.Time // of the run, put off by its wait for an answer; of the first event if the log begins later; zero: none yet
 	Lines     []Line    // the plan as the user read it
 	Moves     []Move    // one for each hand-over, in order
 	Workloads []Subject // how far each is in its move, in order of their first mention
@@ -39,7 +40,7 @@ type Line struct {
 	Ended   time.Time
 	Done    int       // steps that succeeded
 	Waiting string    // what the line waits for now
-	Since   time.Time // when that began
+	Since   time.Time // when that began, however its clock has moved
 	Error   string
 
 	waits map[int]wait // by step
@@ -118,6 +119,7 @@ func (s *Story) Add(e event.Event) {
 		s.Lines, s.Moves, s.Breach = nil, nil, nil
 	case event.Planned:
 		s.Lines = fold(f.Plan)
+		s.Started = s.Started.Add(f.Waited)
 	case event.StepStarted:
 		s.stepStarted(e.At, f)
 	case event.Progress:
@@ -144,6 +146,13 @@ func (s *Story) Add(e event.Event) {
 		s.Finished = &f
 	}
 }
+
+// clock is a duration in a text: 12s, 1m05s, 0.3 s.
+var clock = regexp.MustCompile(`\b(\d+(\.\d+)?\s?(ms|s|m|h))+\b`)
+
+// Untimed is what a text says beside its clock: a wait that only counts on is
+// the same wait.
+func Untimed(text string) string { return clock.ReplaceAllString(text, "") }
 
 // Line is the line that holds a step; nil if the plan does not know it.
 func (s *Story) Line(step int) *Line {
@@ -177,10 +186,12 @@ func (s *Story) progress(at time.Time, f event.Progress) {
 	if l.waits == nil {
 		l.waits = map[int]wait{}
 	}
-	if l.waits[f.Step].what != f.Waiting {
-		l.waits[f.Step] = wait{f.Waiting, at}
+	since := at
+	if w, ok := l.waits[f.Step]; ok && Untimed(w.what) == Untimed(f.Waiting) {
+		since = w.since
 	}
-	l.Waiting, l.Since = f.Waiting, l.waits[f.Step].since
+	l.waits[f.Step] = wait{f.Waiting, since}
+	l.Waiting, l.Since = f.Waiting, since
 }
 
 func (s *Story) stepFinished(at time.Time, f event.StepFinished) {

@@ -64,9 +64,38 @@ func TestWaitKeepsItsBeginning(t *testing.T) {
 	if !s.Lines[0].Since.Equal(since) {
 		t.Errorf("since %v, want %v", s.Lines[0].Since, since)
 	}
+	tell(event.Progress{Step: 1, Waiting: "address, 3s of 1m05s"}, event.Progress{Step: 1, Waiting: "address, 4s of 1m05s"})
+	if began := s.Lines[0].Since; !began.After(since) || s.Lines[0].Waiting != "address, 4s of 1m05s" {
+		t.Errorf("since %v, %q", began, s.Lines[0].Waiting)
+	} else if tell(event.Progress{Step: 1, Waiting: "address, 900ms of 1m05s"}); !s.Lines[0].Since.Equal(began) {
+		t.Error("a wait whose clock moves began anew")
+	}
 	tell(event.Progress{Step: 1, Waiting: "DNS"})
 	if s.Lines[0].Since.Equal(since) {
 		t.Error("a new wait must begin anew")
+	}
+}
+
+// What is a clock in a text, and what is not.
+func TestUntimed(t *testing.T) {
+	for text, want := range map[string]string{
+		"3 of 5 nodes Ready": "3 of 5 nodes Ready", "m5.large is full": "m5.large is full", "t3.2xlarge": "t3.2xlarge",
+		"12s of 1m05s": " of ", "0.3 s left": " left", "250ms": "",
+	} {
+		if got := Untimed(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// The wait for an answer is no part of a run's time.
+func TestAnswerPutsTheStartOff(t *testing.T) {
+	var s Story
+	teller(&s)(event.RunStarted{Command: "up"})
+	began := s.Started
+	s.Add(event.Event{Fact: event.Planned{Waited: time.Hour}})
+	if got := s.Started.Sub(began); got != time.Hour {
+		t.Errorf("put off by %s", got)
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 var yes = true
 
-func named(name string, labels map[string]string, owners ...metav1.OwnerReference) metav1.ObjectMeta {
+func objectMeta(name string, labels map[string]string, owners ...metav1.OwnerReference) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name), Labels: labels, OwnerReferences: owners}
 }
 
@@ -51,12 +51,12 @@ type fixture struct {
 
 func newFixture() *fixture {
 	f := &fixture{
-		pod:     &corev1.Pod{ObjectMeta: named("pod", equal("app", "web", "tier", "front", "pod-template-hash", "abc"), ownedBy("apps/v1", "ReplicaSet", "set"))},
-		set:     &appsv1.ReplicaSet{ObjectMeta: named("set", nil, ownedBy("apps/v1", "Deployment", "web"))},
-		deploy:  &appsv1.Deployment{ObjectMeta: named("web", nil)},
-		service: &corev1.Service{ObjectMeta: named("web", nil), Spec: corev1.ServiceSpec{Selector: equal("app", "web")}},
-		budget:  &policyv1.PodDisruptionBudget{ObjectMeta: named("web", nil)},
-		slice:   &discoveryv1.EndpointSlice{ObjectMeta: named("web-x", equal(discoveryv1.LabelServiceName, "web", discoveryv1.LabelManagedBy, keepers[0]))},
+		pod:     &corev1.Pod{ObjectMeta: objectMeta("pod", equal("app", "web", "tier", "front", "pod-template-hash", "abc"), ownedBy("apps/v1", "ReplicaSet", "set"))},
+		set:     &appsv1.ReplicaSet{ObjectMeta: objectMeta("set", nil, ownedBy("apps/v1", "Deployment", "web"))},
+		deploy:  &appsv1.Deployment{ObjectMeta: objectMeta("web", nil)},
+		service: &corev1.Service{ObjectMeta: objectMeta("web", nil), Spec: corev1.ServiceSpec{Selector: equal("app", "web")}},
+		budget:  &policyv1.PodDisruptionBudget{ObjectMeta: objectMeta("web", nil)},
+		slice:   &discoveryv1.EndpointSlice{ObjectMeta: objectMeta("web-x", equal(discoveryv1.LabelServiceName, "web", discoveryv1.LabelManagedBy, keepers[0]))},
 	}
 	f.pod.Spec.NodeName = "old"
 	f.pod.Status.PodIPs = []corev1.PodIP{{IP: "10.0.0.1"}}
@@ -95,16 +95,16 @@ func TestHandleAndDoors(t *testing.T) {
 		}, "pod-template-hash", []string{"tier"}},
 		{"budget selects by the Service's only label", func(f *fixture) { f.budget.Spec.Selector.MatchLabels = equal("app", "web") }, "pod-template-hash", []string{"app"}},
 		{"NetworkPolicy selects by the Service's only label", func(f *fixture) {
-			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: named("web", nil), Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: equal("app", "web")}}})
+			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: objectMeta("web", nil), Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: equal("app", "web")}}})
 		}, "pod-template-hash", nil},
 		{"NetworkPolicy names it as a peer", func(f *fixture) {
 			peer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{MatchLabels: equal("app", "web")}}
-			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: named("db", nil), Spec: networkingv1.NetworkPolicySpec{
+			f.more = append(f.more, &networkingv1.NetworkPolicy{ObjectMeta: objectMeta("db", nil), Spec: networkingv1.NetworkPolicySpec{
 				PodSelector: metav1.LabelSelector{MatchLabels: equal("app", "db")}, Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}}},
 			}})
 		}, "pod-template-hash", nil},
 		{"another controller would adopt it", func(f *fixture) {
-			other := &appsv1.ReplicaSet{ObjectMeta: named("other", nil)}
+			other := &appsv1.ReplicaSet{ObjectMeta: objectMeta("other", nil)}
 			other.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("app", "web")}
 			f.more = append(f.more, other)
 		}, "", []string{"app"}},
@@ -190,7 +190,7 @@ func TestByHand(t *testing.T) {
 
 func TestVeils(t *testing.T) {
 	f := newFixture()
-	second := &policyv1.PodDisruptionBudget{ObjectMeta: named("web2", nil)}
+	second := &policyv1.PodDisruptionBudget{ObjectMeta: objectMeta("web2", nil)}
 	second.Spec.Selector = &metav1.LabelSelector{MatchLabels: equal("app", "web")}
 	f.more = append(f.more, second)
 	if p := f.look(); !slices.Equal(p.Budgets, []string{"web", "web2"}) || len(p.Veils) != 1 {

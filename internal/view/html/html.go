@@ -4,9 +4,6 @@
 package html
 
 import (
-	_ "embed"
-	"fmt"
-	"html/template"
 	"io"
 	"maps"
 	"slices"
@@ -18,26 +15,13 @@ import (
 	"github.com/droverhq/drover/internal/view"
 )
 
-//go:embed page.tmpl
-var source string
-
 // listedFailures bounds the table; the JSON has more, the record all.
 const listedFailures = 100
 
 // Write writes the page.
-func Write(w io.Writer, v verdict.Verdict) error {
-	t, err := template.New("page").Funcs(template.FuncMap{
-		"count": view.Count, "rate": view.Rate, "took": view.Took, "latency": view.Latency,
-		"clock": func(t time.Time) string { return t.Format("15:04:05.000") },
-		"when":  func(t time.Time) string { return t.Format("2 January 2006, 15:04:05") },
-	}).Parse(source)
-	if err != nil {
-		return fmt.Errorf("read page template: %w", err)
-	}
-	return t.Execute(w, newPage(v))
-}
+func Write(w io.Writer, v verdict.Verdict) error { return newPage(v).document().Render(w) }
 
-// page is what the template shows.
+// page is what is shown.
 type page struct {
 	verdict.Verdict
 	Took    time.Duration

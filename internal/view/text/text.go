@@ -31,8 +31,9 @@ type View struct {
 
 // waiting is what was last said about a line that waits.
 type waiting struct {
-	what string
-	at   time.Time
+	what  string // without its clock
+	at    time.Time
+	pause time.Duration // until it is said again
 }
 
 // quiet is the traffic since it was last reported.
@@ -44,7 +45,8 @@ type quiet struct {
 
 const (
 	patience = time.Second      // a wait shorter than this is not worth a line
-	reminder = 10 * time.Second // how often an unchanged wait, or healthy traffic, gets a line
+	reminder = 10 * time.Second // how often healthy traffic, and an unchanged wait at first, gets a line
+	seldom   = time.Minute      // how often a long wait does: the pause doubles up to this
 )
 
 // New starts writing to out.
@@ -188,17 +190,29 @@ func (v *View) window(at time.Time, f event.LoadWindow) {
 	v.traffic[f.Source] = quiet{at: at}
 }
 
-// remind says what running lines wait for: when that changed, and now and then.
+// remind says what running lines wait for and since when: when that changed, and
+// then at growing intervals. A line whose wait changes all the time is never
+// silent for longer than reminder either.
 func (v *View) remind(now time.Time) {
 	for i := range v.story.Lines {
 		l := &v.story.Lines[i]
-		if l.State != story.Running || l.Waiting == "" || now.Sub(l.Since) < patience {
+		if l.State != story.Running || l.Waiting == "" {
 			continue
 		}
-		if last := v.said[i]; last.what == l.Waiting && now.Sub(last.at) < reminder {
-			continue
+		last, said := v.said[i]
+		if !said {
+			last.at = l.Started
 		}
-		v.said[i] = waiting{l.Waiting, now}
+		what, pause := story.Untimed(l.Waiting), reminder
+		switch {
+		case what != last.what && now.Sub(l.Since) < patience && now.Sub(last.at) < reminder:
+			continue
+		case what == last.what && now.Sub(last.at) < last.pause:
+			continue
+		case what == last.what:
+			pause = min(2*last.pause, seldom)
+		}
+		v.said[i] = waiting{what, now, pause}
 		v.line(now, "  "+title(l)+": "+l.Waiting+" "+v.style.dim("("+view.Took(now.Sub(l.Since))+")"))
 	}
 }

@@ -2,6 +2,8 @@ package text
 
 import (
 	"bytes"
+	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -72,6 +74,59 @@ func TestLines(t *testing.T) {
 `
 		if got := out.String(); got != want {
 			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+	})
+}
+
+// A wait whose text holds a clock is always news and never still: it is told
+// once, and again at growing intervals, with the time since it began.
+func TestClockIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		v := New(&out, Style{Plain: true})
+		log := event.NewLog(time.Now, v.Read)
+		log.Emit(event.StepStarted{Step: 1, Op: plan.HandOver, URN: "urn:drover:d:p:T:web", Name: "web-1"})
+		for i := range 360 { // 90 s
+			log.Emit(event.Progress{Step: 1, Waiting: fmt.Sprintf("pod apps/a to be let go: %.1fs of 90s", float64(i)/4)})
+			time.Sleep(time.Second / 4)
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		want := `   0.0s > hand over t/web-1
+   1.0s   hand over t/web-1: pod apps/a to be let go: 0.8s of 90s (1.0s)
+  11.0s   hand over t/web-1: pod apps/a to be let go: 10.8s of 90s (11.0s)
+  31.0s   hand over t/web-1: pod apps/a to be let go: 30.8s of 90s (31.0s)
+  1m11s   hand over t/web-1: pod apps/a to be let go: 70.8s of 90s (1m11s)
+`
+		if got := steady(out.String()); got != steady(want) {
+			t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
+		}
+	})
+}
+
+// steady leaves out the tenths of the clock in the text: whether a fact or a
+// tick that fall on one moment comes first is open.
+func steady(text string) string {
+	return regexp.MustCompile(`: [0-9.]+s of`).ReplaceAllString(text, ": _ of")
+}
+
+// A wait that is another one all the time is told now and then.
+func TestRestlessWaitIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		v := New(&out, Style{Plain: true})
+		log := event.NewLog(time.Now, v.Read)
+		log.Emit(event.StepStarted{Step: 1, Op: plan.HandOver, URN: "urn:drover:d:p:T:web", Name: "web-1"})
+		for i := range 70 { // 35 s
+			log.Emit(event.Progress{Step: 1, Waiting: fmt.Sprintf("pod apps/a-%d to be Ready", i)})
+			time.Sleep(time.Second / 2)
+		}
+		if err := v.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "to be Ready"); n != 3 {
+			t.Errorf("told %d times in 35 s, want every 10 s:\n%s", n, out.String())
 		}
 	})
 }

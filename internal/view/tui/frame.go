@@ -2,13 +2,11 @@ package tui
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/droverhq/drover/event"
@@ -17,20 +15,25 @@ import (
 	"github.com/droverhq/drover/plan"
 )
 
-// style is the colours, as far as the terminal has them.
+// style is the looks; bubbletea leaves out what the terminal does not have.
 type style struct {
-	strong, dim, good, bad, now lipgloss.Style
+	strong, dim, good, bad, now look
 }
 
-func newStyle(out io.Writer) style {
-	r := lipgloss.NewRenderer(out)
-	return style{
-		strong: r.NewStyle().Bold(true),
-		dim:    r.NewStyle().Faint(true),
-		good:   r.NewStyle().Foreground(lipgloss.Color("2")), // the terminal's own green, red, cyan
-		bad:    r.NewStyle().Foreground(lipgloss.Color("1")),
-		now:    r.NewStyle().Foreground(lipgloss.Color("6")).Bold(true),
-	}
+// look is how a piece of text is drawn.
+type look ansi.Style
+
+// Render draws text so.
+func (l look) Render(text string) string { return ansi.Style(l).Styled(text) }
+
+// colours are the terminal's own green, red and cyan: nobody is asked whether
+// its background is light or dark.
+var colours = style{
+	strong: look(ansi.NewStyle(ansi.AttrBold)),
+	dim:    look(ansi.NewStyle(ansi.AttrFaint)),
+	good:   look(ansi.NewStyle(ansi.AttrGreenForegroundColor)),
+	bad:    look(ansi.NewStyle(ansi.AttrRedForegroundColor)),
+	now:    look(ansi.NewStyle(ansi.AttrBold, ansi.AttrCyanForegroundColor)),
 }
 
 // frame is one picture of a story. Drawing it is a pure function.

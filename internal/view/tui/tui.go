@@ -6,10 +6,11 @@ package tui
 
 import (
 	"io"
+	"strings"
 	"sync"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
+	tea "charm.land/bubbletea/v2"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/story"
@@ -47,11 +48,15 @@ type View struct {
 	err     error // of the program; read after it ended
 }
 
+// The size of what does not tell its own.
+const width, height = 100, 30
+
 // New begins to paint on out.
 func New(out io.Writer) *View {
 	v := &View{}
 	// No input and no signals: Ctrl-C goes to the command, which stops in order.
-	v.program = tea.NewProgram(&model{view: v, style: newStyle(out), width: 100}, tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler())
+	v.program = tea.NewProgram(&model{view: v, style: colours, width: width, height: height},
+		tea.WithOutput(out), tea.WithInput(nil), tea.WithoutSignalHandler(), tea.WithWindowSize(width, height))
 	v.done.Go(func() { _, v.err = v.program.Run() })
 	return v
 }
@@ -62,6 +67,9 @@ func (v *View) Read(e event.Event) {
 	defer v.mu.Unlock()
 	v.story.Add(e)
 }
+
+// Kill ends the view at once and gives the terminal back; no frame is painted.
+func (v *View) Kill() { v.program.Kill() }
 
 // Close paints the last frame and leaves it there.
 func (v *View) Close() error {
@@ -79,7 +87,7 @@ type tick time.Time
 type model struct {
 	view          *View
 	style         style
-	width, height int // 0: unknown
+	width, height int
 	frames        int
 }
 
@@ -98,8 +106,14 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	return m, nil
 }
 
-func (m *model) View() string {
+func (m *model) View() tea.View {
 	m.view.mu.Lock()
 	defer m.view.mu.Unlock()
-	return frame{&m.view.story, m.style, time.Now(), m.width, m.height, m.frames}.draw()
+	text := frame{&m.view.story, m.style, time.Now(), m.width, m.height, m.frames}.draw()
+	v := tea.NewView(text)
+	v.DisableBracketedPasteMode = true // nothing is read
+	// The cursor stays to be seen below the text: whatever ends us, even kill -9,
+	// it is there. Shape -1, steady, stands for "as it is".
+	v.Cursor = &tea.Cursor{Position: tea.Position{Y: strings.Count(text, "\n")}, Shape: -1}
+	return v
 }

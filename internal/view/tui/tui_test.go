@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
 	"pgregory.net/rapid"
 
 	"github.com/droverhq/drover/event"
@@ -51,10 +51,7 @@ func middle() (*story.Story, time.Time) {
 }
 
 // plainStyle has no colours, as on a terminal without them.
-func plainStyle() style {
-	none := lipgloss.NewRenderer(io.Discard).NewStyle()
-	return style{none, none, none, none, none}
-}
+func plainStyle() style { return style{} }
 
 // One frame, as a person sees it.
 func TestFrame(t *testing.T) {
@@ -87,7 +84,7 @@ func TestFrameFits(t *testing.T) {
 			t.Fatalf("%d lines on a terminal of %d", len(lines), height)
 		}
 		for _, l := range lines {
-			if lipgloss.Width(l) > width {
+			if ansi.StringWidth(l) > width {
 				t.Fatalf("%q is wider than %d", l, width)
 			}
 		}
@@ -136,6 +133,39 @@ func TestOpen(t *testing.T) {
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// recorded is a terminal that keeps what is written.
+type recorded struct{ writes []string }
+
+func (r *recorded) Write(p []byte) (int, error) {
+	r.writes = append(r.writes, string(p))
+	return len(p), nil
+}
+
+// The view asks the terminal nothing, for nobody would read the answer, and
+// leaves the cursor to be seen, for nobody could show it again after a kill -9.
+func TestLeavesTheTerminalAlone(t *testing.T) {
+	out := &recorded{}
+	v := New(out)
+	v.Read(event.Event{At: time.Now(), Fact: event.RunStarted{Command: "up", Project: "shop", Stack: "dev"}})
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(out.writes, "")
+	if !strings.Contains(all, "up shop/dev") {
+		t.Fatalf("nothing was painted: %q", out.writes)
+	}
+	for _, sequence := range []string{"\x1b]", "\x1b[6n", "$p", "\x1b[c", " q", "\x1b[?2004h", "\x1b[?1049h", "\x1b[>"} {
+		if strings.Contains(all, sequence) {
+			t.Errorf("%q is in %q", sequence, all)
+		}
+	}
+	for _, w := range out.writes {
+		if strings.LastIndex(w, "\x1b[?25l") > strings.LastIndex(w, "\x1b[?25h") {
+			t.Errorf("%q leaves the cursor hidden", w)
 		}
 	}
 }

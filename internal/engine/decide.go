@@ -9,6 +9,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // Plan says what must happen to make what exists what is wanted. It changes
@@ -325,7 +326,7 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 // moves reports that the object must be made again elsewhere: what it is
 // reached through is another one, not just another address of it.
 func (j *judgement) moves(it *item) bool {
-	for _, ref := range graph.Refs(it.Conn) {
+	for _, ref := range value.Refs(it.Conn) {
 		if to := j.byKey[ref.Key]; to != nil && to.fate.made() {
 			return true
 		}
@@ -335,34 +336,34 @@ func (j *judgement) moves(it *item) bool {
 
 // resolve fills known and conn. It names the outputs that an update may change.
 func (j *judgement) resolve(it *item) (maybe []string, err error) {
-	props, err := graph.Resolve(declared(it.Resource, it.name), func(ref graph.Ref) (any, error) {
-		value, steady, err := j.value(it, ref)
+	props, err := value.Resolve(declared(it.Resource, it.name), func(ref value.Ref) (any, error) {
+		v, steady, err := j.value(it, ref)
 		if !steady && it.have != nil {
 			maybe = append(maybe, fmt.Sprintf("%s of %s", ref.Path, ref.Key.Name))
 		}
-		return value, err
+		return v, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	it.known, _ = props.(map[string]any)
-	it.conn, err = graph.Resolve(it.Conn, func(ref graph.Ref) (any, error) {
-		value, _, err := j.value(it, ref)
-		return value, err
+	it.conn, err = value.Resolve(it.Conn, func(ref value.Ref) (any, error) {
+		v, _, err := j.value(it, ref)
+		return v, err
 	})
 	return maybe, err
 }
 
 // value is what a reference stands for, as far as it is known now. What is not
-// known stays as the text of the reference, which no real value equals.
-func (j *judgement) value(it *item, ref graph.Ref) (value any, steady bool, err error) {
+// known is a value.Unknown, which no real value equals.
+func (j *judgement) value(it *item, ref value.Ref) (v any, steady bool, err error) {
 	if ref.Lookup != "" {
 		if it.fate == keep {
 			if found, ok := it.have.Lookups[ref.Lookup]; ok {
 				return found, true, nil
 			}
 		}
-		return ref.String(), true, nil
+		return value.NotYet(ref.Expr()), true, nil
 	}
 	to := j.byKey[ref.Key]
 	switch {
@@ -371,23 +372,19 @@ func (j *judgement) value(it *item, ref graph.Ref) (value any, steady bool, err 
 	case ref.Path == graph.NamePath:
 		return to.name, true, nil
 	case to.fate.made():
-		return ref.String(), true, nil
+		return value.NotYet(ref.Expr()), true, nil
 	}
-	value, ok := graph.Get(to.have.Outputs, ref.Path)
+	v, ok := value.Get(to.have.Outputs, ref.Path)
 	if !ok {
-		return ref.String(), true, nil
+		return value.NotYet(ref.Expr()), true, nil
 	}
-	return value, to.fate == keep || j.steady(to, ref.Path, value), nil
+	return v, to.fate == keep || j.steady(to, ref.Path, v), nil
 }
 
-// identifiers are how names of outputs end that no update in place changes.
-var identifiers = []string{"Id", "ID", "Arn", "ARN", "Name", "name", "uid", "Endpoint"}
-
-func (j *judgement) steady(to *item, path string, value any) bool {
-	if slices.ContainsFunc(identifiers, func(end string) bool { return strings.HasSuffix(path, end) }) {
-		return true
-	}
-	if text, ok := value.(string); ok && slices.Contains(strings.Split(to.have.ID, "|"), text) {
+// steady reports that no update in place changes an output: it is a part of the
+// object's identifier, or the provider says so by the facts of the type.
+func (j *judgement) steady(to *item, path string, v any) bool {
+	if text, ok := v.(string); ok && slices.Contains(strings.Split(to.have.ID, "|"), text) {
 		return true
 	}
 	provider, err := j.engine.Providers(to.Type)
@@ -409,18 +406,15 @@ func (j *judgement) needs(it *item) []state.Need {
 // needsOf lists dependencies: references with the generation that they lead
 // to, and After without.
 func needsOf(r graph.Resource, find func(graph.Key) (state.Need, bool)) []state.Need {
-	values := []any{r.Props, r.Conn}
-	if r.Hosts != nil {
-		values = append(values, r.Hosts.Conn)
-	}
-	refs := graph.Refs(values)
+	referred := make(map[graph.Key]bool)
+	r.EachRef(func(ref value.Ref) { referred[ref.Key] = true })
 	var needs []state.Need
 	for _, k := range r.Needs() {
 		n, ok := find(k)
 		if !ok {
 			continue
 		}
-		if !slices.ContainsFunc(refs, func(ref graph.Ref) bool { return ref.Key == k }) {
+		if !referred[k] {
 			n.Gen = 0
 		}
 		needs = append(needs, n)
@@ -449,14 +443,4 @@ func pick(props plan.Props, keys []string) plan.Props {
 		}
 	}
 	return picked
-}
-
-// deleteFirst reports that what comes cannot stand beside r: same place, same name.
-func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
-	provider, err := j.engine.Providers(r.Type)
-	if err != nil {
-		return false, err
-	}
-	knows, ok := provider.(DeleteFirster)
-	return ok && knows.DeleteFirst(r.Type) && state.Equal(r.Conn.Resolved, comes.conn), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // journalError is a failure to write down what happens. Nothing may happen after it.
@@ -164,8 +165,8 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 	defer done()
 	shrinks := have.Hosts != nil && want.Hosts != nil && want.Hosts.Nodes < have.Hosts.Nodes
 	if shrinks {
-		if err := a.Mover.Retire(ctx, host(have), want.Hosts.Nodes, a.wait(s)); err != nil {
-			return fmt.Errorf("take nodes away: %w", err)
+		if err := a.retire(ctx, s, have, want.Hosts.Nodes); err != nil {
+			return err
 		}
 	}
 	req := a.request(s, *want)
@@ -301,8 +302,8 @@ func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r stat
 	ctx, done := unhurried(ctx)
 	defer done()
 	if s.WhenEmpty {
-		if err := a.Mover.Retire(ctx, host(r), 0, a.wait(s)); err != nil {
-			return fmt.Errorf("take nodes away: %w", err)
+		if err := a.retire(ctx, s, r, 0); err != nil {
+			return err
 		}
 	}
 	provider, err := a.Providers(r.Type)
@@ -312,6 +313,16 @@ func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r stat
 	req := a.request(s, r)
 	req.Token, req.Old = in.Token, r.Inputs
 	return provider.Delete(ctx, req)
+}
+
+// retire takes nodes away, and lets nothing follow that cannot be undone once
+// traffic suffers.
+func (a *apply) retire(ctx context.Context, s plan.Step, r state.Resource, keep int) error {
+	err := a.Mover.Retire(ctx, Retirement{Host: host(r), Keep: keep, Wait: a.wait(s), Breach: a.guard.breach})
+	if err != nil {
+		return fmt.Errorf("take nodes away: %w", err)
+	}
+	return a.guard.verdict()
 }
 
 // want is the resource as it shall be after the step, references resolved.
@@ -330,10 +341,9 @@ func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (sta
 func (a *apply) described(ctx context.Context, r graph.Resource, have state.Resource) (state.Resource, error) {
 	want := have
 	want.Type, want.Component, want.Generation = r.Type, r.Component, r.Generation
-	want.Declared = r.Props
 	want.Lookups = maps.Clone(have.Lookups)
 	get := a.lookUp(ctx, &want)
-	inputs, err := graph.Resolve(map[string]any(declared(r, want.Name)), get)
+	inputs, err := value.Resolve(declared(r, want.Name), get)
 	if err != nil {
 		return want, err
 	}
@@ -355,8 +365,8 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 	return want, nil
 }
 
-func conn(declared plan.Props, get func(graph.Ref) (any, error)) (state.Conn, error) {
-	resolved, err := graph.Resolve(map[string]any(declared), get)
+func conn(declared plan.Props, get func(value.Ref) (any, error)) (state.Conn, error) {
+	resolved, err := value.Resolve(declared, get)
 	if err != nil {
 		return state.Conn{}, err
 	}
@@ -366,8 +376,8 @@ func conn(declared plan.Props, get func(graph.Ref) (any, error)) (state.Conn, er
 
 // lookUp resolves references from what stands now. What is looked up is kept
 // with the resource.
-func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(graph.Ref) (any, error) {
-	return func(ref graph.Ref) (any, error) {
+func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(value.Ref) (any, error) {
+	return func(ref value.Ref) (any, error) {
 		if ref.Lookup != "" {
 			return a.parameter(ctx, r, ref.Lookup)
 		}
@@ -382,11 +392,11 @@ func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(graph.Ref) (
 		if ref.Path == graph.NamePath {
 			return live.Name, nil
 		}
-		value, ok := graph.Get(map[string]any(live.Outputs), ref.Path)
+		v, ok := value.Get(live.Outputs, ref.Path)
 		if !ok {
 			return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
 		}
-		return value, nil
+		return v, nil
 	}
 }
 
@@ -399,7 +409,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 		return nil, fmt.Errorf("look up %s: %w", path, err)
 	}
 	if r.Lookups == nil {
-		r.Lookups = make(map[string]string)
+		r.Lookups = make(plan.Props)
 	}
 	r.Lookups[path] = value
 	return value, nil

@@ -12,39 +12,76 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // node is a step before it has a number.
 type node struct {
 	plan.Step
-	needs []*node
-	rank  int // of steps that could run, the lowest comes first
+	needs []edge
+	known map[*node]bool // what needs lead to
+	rank  int            // of steps that could run, the lowest comes first
 	key   graph.Key
 	conn  bool            // a Kubernetes object
 	goes  *state.Resource // Delete and HandOver: what
 }
 
-func (n *node) need(others ...*node) {
+// edge says what must have succeeded before a step, and why.
+type edge struct {
+	to  *node
+	why string
+}
+
+func (n *node) need(why string, others ...*node) {
 	for _, o := range others {
-		if o != nil && o != n && !slices.Contains(n.needs, o) {
-			n.needs = append(n.needs, o)
+		if o == nil || o == n || n.known[o] {
+			continue
 		}
+		if n.known == nil {
+			n.known = make(map[*node]bool)
+		}
+		n.known[o] = true
+		n.needs = append(n.needs, edge{o, why})
 	}
 }
 
-// steps orders what was decided. The edges are made here and nowhere else:
-//   - make: creates and updates follow what they need;
-//   - hand over: once all of these stand, and what goes has gone from the cluster;
-//   - delete: once the replacement stands, what referred to it refers to
-//     something else, and it has been handed over.
+// reaches reports that n comes after other.
+func (n *node) reaches(other *node) bool {
+	seen := make(map[*node]bool)
+	var visit func(*node) bool
+	visit = func(n *node) bool {
+		if n == other {
+			return true
+		}
+		if seen[n] {
+			return false
+		}
+		seen[n] = true
+		return slices.ContainsFunc(n.needs, func(e edge) bool { return visit(e.to) })
+	}
+	return visit(n)
+}
+
+// steps orders what was decided. The edges are made here and in replace.go, in
+// this order, and none is ever taken back:
+//   - creates and updates follow what they refer to;
+//   - what cannot stand twice goes right before its replacement comes;
+//   - what goes, goes before what it needed;
+//   - workloads are handed over once everything else stands, and what goes has
+//     gone from the cluster;
+//   - all other deletes wait for all that is made, so that a failure on the way
+//     never costs anything that served.
 func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
-	b := &builder{judgement: j, made: make(map[plan.URN]*node), deletes: make(map[state.Need]*node)}
+	b := &builder{judgement: j, made: make(map[plan.URN]*node), deleteOf: make(map[state.Need]*node), first: make(map[*node]bool)}
 	b.makeAll()
 	b.deleteAll()
 	if err := b.replaceAll(); err != nil {
 		return plan.Plan{}, err
 	}
+	b.deleteInReverse()
+	b.narrowGaps()
 	b.handOverAll()
+	b.deleteLast()
 	if err := b.inspectAll(ctx); err != nil {
 		return plan.Plan{}, err
 	}
@@ -64,12 +101,12 @@ type builder struct {
 	makes     []*node
 	made      map[plan.URN]*node // the create or update of a resource
 	handOvers []*node
-	goes      []*node              // deletes, in the order of the state
-	deletes   map[state.Need]*node // the delete of a generation
-	replaced  map[*node]bool       // deletes that must come before their replacement
+	deletes   []*node              // in the order of the state
+	deleteOf  map[state.Need]*node // the delete of a generation
+	first     map[*node]bool       // deletes that come before what is made
 }
 
-func (b *builder) nodes() []*node { return slices.Concat(b.makes, b.handOvers, b.goes) }
+func (b *builder) nodes() []*node { return slices.Concat(b.makes, b.handOvers, b.deletes) }
 
 // makeAll adds creates and updates, in the order of the graph.
 func (b *builder) makeAll() {
@@ -77,7 +114,7 @@ func (b *builder) makeAll() {
 		if it.fate == keep {
 			continue
 		}
-		n := &node{key: it.Key, conn: len(it.Conn) > 0, rank: len(b.makes)}
+		n := &node{key: it.Key, conn: it.inCluster(), rank: len(b.makes)}
 		n.Step = plan.Step{Op: plan.Update, URN: it.urn, Gen: it.gen, Name: it.name, Component: it.Component,
 			Suffix: sharedSuffix(it.name, it.Generation),
 			Want:   declared(it.Resource, it.name), Why: it.why, Hosts: it.Hosts != nil}
@@ -86,16 +123,19 @@ func (b *builder) makeAll() {
 		}
 		for _, k := range it.Needs() {
 			if to := b.byKey[k]; to != nil {
-				n.need(b.made[to.urn])
+				n.need("refers to it, or is declared after it", b.made[to.urn])
 			}
 		}
 		b.makes = append(b.makes, n)
 		b.made[it.urn] = n
 		if shrinks(it) {
-			n.need(b.addHandOver(it.have, it.Hosts.Nodes))
+			n.need("its nodes are emptied before they are taken away", b.addHandOver(it.have, it.Hosts.Nodes))
 		}
 	}
 }
+
+// inCluster reports that a wanted resource is a Kubernetes object.
+func (it *item) inCluster() bool { return len(it.Conn) > 0 }
 
 func shrinks(it *item) bool {
 	return it.fate == update && it.Hosts != nil && it.have.Hosts != nil && it.Hosts.Nodes < it.have.Hosts.Nodes
@@ -109,31 +149,29 @@ func (b *builder) addHandOver(r *state.Resource, keep int) *node {
 	return h
 }
 
-// deleteAll adds deletes in reverse order of need, of all that exists, or may
-// exist, and is not wanted.
+// deleteAll adds the deletes of all that exists, or may exist, and is not wanted.
 func (b *builder) deleteAll() {
 	unwanted := b.unwanted()
 	for i := range unwanted {
 		r := &unwanted[i]
-		d := &node{goes: r, conn: len(r.Conn.Declared) > 0, key: graph.Key{Type: r.Type, Name: r.URN.Name()}}
+		d := &node{goes: r, conn: inCluster(r), rank: -i, key: graph.Key{Type: r.Type, Name: r.URN.Name()}}
 		d.Step = plan.Step{Op: plan.Delete, URN: r.URN, Gen: r.Gen, Name: r.Name, Component: r.Component,
 			Suffix: sharedSuffix(r.Name, r.Generation)}
 		if _, cut := b.old.Intent(plan.Create, r.URN, r.Gen); cut {
 			d.Why = "begun by a run that was cut off"
 		}
-		b.goes = append(b.goes, d)
-		b.deletes[state.Need{URN: r.URN, Gen: r.Gen}] = d
+		b.deletes = append(b.deletes, d)
+		b.deleteOf[state.Need{URN: r.URN, Gen: r.Gen}] = d
 	}
-	for i, d := range b.goes {
-		d.rank = -i
-		for _, o := range b.goes[:i] { // what stands before: order-only needs may have lost their order
-			if dependsOn(d.goes, o.goes) {
-				o.need(d)
-			}
+	for _, d := range b.deletes {
+		if d.goes.Hosts != nil && !b.abandoned(d.goes) {
+			d.Hosts, d.WhenEmpty, d.Why = true, true, "only when empty"
 		}
-		b.hostsLast(d)
 	}
 }
+
+// inCluster reports that a resource of the state is a Kubernetes object.
+func inCluster(r *state.Resource) bool { return len(r.Conn.Declared) > 0 }
 
 // unwanted is in the order of the state, and after it what may have been made.
 func (b *builder) unwanted() []state.Resource {
@@ -151,16 +189,32 @@ func (b *builder) unwanted() []state.Resource {
 	return rs
 }
 
+// deleteInReverse lets what goes go before what it needed. What cannot stand
+// twice goes even before what only names it.
+func (b *builder) deleteInReverse() {
+	for i, d := range b.deletes {
+		for _, o := range b.deletes[:i] { // what stands before: order-only needs may have lost their order
+			if b.first[o] && !(b.first[d] && refersTo(d.goes, o.goes)) {
+				continue
+			}
+			if dependsOn(d.goes, o.goes) {
+				o.need("what needed it goes first", d)
+			}
+		}
+		b.hostsLast(d)
+	}
+}
+
 // hostsLast lets workloads go before the nodes that they run on, where both
 // go; except what the nodes themselves need.
 func (b *builder) hostsLast(host *node) {
-	if host.goes.Hosts == nil || !b.abandoned(host.goes) {
+	if host.goes.Hosts == nil || host.WhenEmpty {
 		return
 	}
 	needed := b.neededBy(host.goes)
-	for _, d := range b.goes {
+	for _, d := range b.deletes {
 		if d.conn && !needed[state.Need{URN: d.URN, Gen: d.Gen}] {
-			host.need(d)
+			host.need("workloads go before their nodes", d)
 		}
 	}
 }
@@ -170,6 +224,11 @@ func dependsOn(r, o *state.Resource) bool {
 	return slices.ContainsFunc(r.Needs, func(n state.Need) bool {
 		return n.URN == o.URN && (n.Gen == 0 || n.Gen == o.Gen)
 	})
+}
+
+// refersTo reports that a value of r is one of o's: o cannot go before r does.
+func refersTo(r, o *state.Resource) bool {
+	return slices.Contains(r.Needs, state.Need{URN: o.URN, Gen: o.Gen})
 }
 
 func (b *builder) neededBy(r *state.Resource) map[state.Need]bool {
@@ -192,10 +251,10 @@ func (b *builder) abandoned(host *state.Resource) bool {
 	if b.destroy {
 		return true
 	}
-	for _, ref := range graph.Refs(map[string]any(host.Hosts.Conn.Declared)) {
+	for _, ref := range value.Refs(host.Hosts.Conn.Declared) {
 		urn := plan.NewURN(b.old.Stack, b.old.Project, ref.Key.Type, ref.Key.Name)
 		for _, n := range host.Needs {
-			if n.URN == urn && b.deletes[n] != nil {
+			if n.URN == urn && b.deleteOf[n] != nil {
 				return true
 			}
 		}
@@ -203,143 +262,110 @@ func (b *builder) abandoned(host *state.Resource) bool {
 	return false
 }
 
-// replaceAll lets deletes wait for what replaces them and for what no longer
-// refers to them, or their replacement for them where two cannot stand at once.
-func (b *builder) replaceAll() error {
-	b.replaced = make(map[*node]bool)
-	for _, d := range b.goes {
-		it := b.byURN[d.URN]
-		if it == nil || !it.fate.made() {
-			continue
-		}
-		first, err := b.deleteFirst(*d.goes, it)
-		if err != nil {
-			return err
-		}
-		b.replaced[d] = first
-	}
-	stays := b.stays()
-	for _, d := range b.goes {
-		comes := b.made[d.URN]
-		if comes != nil && comes.Op != plan.Create {
-			comes = nil
-		}
-		if b.replaced[d] {
-			d.DeleteFirst, d.Why = true, "cannot stand twice"
-			comes.need(d)
-			continue
-		}
-		d.need(comes)
-		for _, r := range stays {
-			if slices.Contains(r.Needs, state.Need{URN: d.URN, Gen: d.Gen}) {
-				d.need(b.made[r.URN])
-			}
-		}
-	}
-	return nil
-}
-
-// stays is what exists, or may exist, and is wanted.
-func (b *builder) stays() []*state.Resource {
-	var rs []*state.Resource
-	for i, r := range b.old.Resources {
-		if it := b.byURN[r.URN]; it != nil && it.gen == r.Gen {
-			rs = append(rs, &b.old.Resources[i])
-		}
-	}
-	for _, in := range b.old.Pending {
-		if it := b.byURN[in.URN]; in.Op == plan.Create && it != nil && it.gen == in.Gen {
-			rs = append(rs, in.Resource)
-		}
-	}
-	return rs
-}
-
 // handOverAll puts a hand-over before the delete of every resource that
 // workloads run on, one after the other, each after all that is made.
 func (b *builder) handOverAll() {
-	for _, d := range b.goes {
-		if d.goes.Hosts != nil && !b.abandoned(d.goes) {
-			d.Hosts, d.WhenEmpty, d.Why = true, true, "only when empty"
-			d.need(b.addHandOver(d.goes, 0))
+	for _, d := range b.deletes {
+		if d.WhenEmpty {
+			d.need("workloads are handed over first", b.addHandOver(d.goes, 0))
 		}
 	}
 	for _, h := range b.handOvers {
-		for _, part := range b.goes {
-			if h.Component != "" && part.Component == h.Component && part.Gen == h.Gen && !part.DeleteFirst {
-				part.need(h)
+		for _, part := range b.deletes {
+			if h.Component != "" && part.Component == h.Component && part.Gen == h.Gen && !b.first[part] {
+				part.need("its component is handed over first", h)
 			}
 		}
 	}
-	b.untie()
-	waits := waitsForHandOver(b.nodes())
+	late := lateNodes(b.nodes())
 	for i, h := range b.handOvers {
 		h.rank = i
 		if i > 0 {
-			h.need(b.handOvers[i-1])
+			h.need("one hand-over at a time", b.handOvers[i-1])
 		}
 		if comes := b.made[h.URN]; comes != nil && comes.Gen != h.Gen {
-			h.need(comes) // even if it shrinks first
+			h.need("the replacement stands, even if it shrinks first", comes)
 		}
-		for _, n := range slices.Concat(b.makes, b.goes) {
-			if !waits[n] && (n.Op != plan.Delete || n.conn) {
-				h.need(n)
+		for _, n := range slices.Concat(b.makes, b.deletes) {
+			switch {
+			case late[n]:
+			case n.Op != plan.Delete:
+				h.need("all stands before workloads move", n)
+			case n.conn:
+				h.need("what goes is not moved before", n)
 			}
 		}
 	}
-	for _, d := range b.goes {
-		d.forget()
-	}
 }
 
-// untie lets what cannot stand twice go before something that still refers to
-// it, if that something waits for the replacement.
-func (b *builder) untie() {
-	for _, d := range b.goes {
-		if b.replaced[d] {
-			comes := b.made[d.URN]
-			d.needs = slices.DeleteFunc(d.needs, func(o *node) bool { return o.waitsFor(comes, make(map[*node]bool)) })
+// deleteLast lets deletes wait for all that is made: nothing is lost because
+// something else fails. Two wait for less: what cannot stand twice, and what
+// must be gone from a cluster before a hand-over after which something is made.
+func (b *builder) deleteLast() {
+	late := lateNodes(b.nodes())
+	moved := before(b.handOvers)
+	all, some := ends(b.makes), ends(slices.DeleteFunc(slices.Clone(b.makes), func(n *node) bool { return late[n] }))
+	for _, d := range b.deletes {
+		switch {
+		case b.first[d]:
+		case moved[d] && !late[d]:
+			d.need("deletes wait for all that is made", some...)
+		default:
+			d.need("deletes wait for all that is made", all...)
 		}
 	}
 }
 
-func (n *node) waitsFor(other *node, seen map[*node]bool) bool {
-	seen[n] = true
-	return slices.ContainsFunc(n.needs, func(o *node) bool {
-		return o == other || !seen[o] && o.waitsFor(other, seen)
-	})
+// ends are the nodes that no other of them waits for: who waits for them waits
+// for all.
+func ends(nodes []*node) []*node {
+	needed := make(map[*node]bool)
+	for _, n := range nodes {
+		for _, e := range n.needs {
+			needed[e.to] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(nodes), func(n *node) bool { return needed[n] })
 }
 
-// waitsForHandOver marks the steps that come after some hand-over.
-func waitsForHandOver(nodes []*node) map[*node]bool {
-	waits, seen := make(map[*node]bool), make(map[*node]bool)
-	var visit func(*node) bool
-	visit = func(n *node) bool {
-		if seen[n] {
-			return waits[n]
-		}
-		seen[n] = true
-		for _, o := range n.needs {
-			if o.Op == plan.HandOver || visit(o) {
-				waits[n] = true
+// before is what must have succeeded before these.
+func before(nodes []*node) map[*node]bool {
+	found := make(map[*node]bool)
+	var visit func(*node)
+	visit = func(n *node) {
+		for _, e := range n.needs {
+			if !found[e.to] {
+				found[e.to] = true
+				visit(e.to)
 			}
 		}
-		return waits[n]
 	}
 	for _, n := range nodes {
 		visit(n)
 	}
-	return waits
+	return found
 }
 
-// forget drops the needs of a delete that its hand-over waits for already.
-func (n *node) forget() {
-	for _, h := range n.needs {
-		if h.Op == plan.HandOver {
-			n.needs = slices.DeleteFunc(n.needs, func(o *node) bool { return slices.Contains(h.needs, o) })
-			return
+// lateNodes marks the steps that come after some hand-over.
+func lateNodes(nodes []*node) map[*node]bool {
+	late, seen := make(map[*node]bool), make(map[*node]bool)
+	var visit func(*node) bool
+	visit = func(n *node) bool {
+		if seen[n] {
+			return late[n]
 		}
+		seen[n] = true
+		for _, e := range n.needs {
+			if visit(e.to) || e.to.Op == plan.HandOver {
+				late[n] = true
+			}
+		}
+		return late[n]
 	}
+	for _, n := range nodes {
+		visit(n)
+	}
+	return late
 }
 
 // inspectAll asks what each hand-over would meet.
@@ -381,9 +407,9 @@ func (b *builder) warnOfHalfMoves() {
 // gone, before the hand-over begins.
 func (n *node) replacedBefore() []graph.Key {
 	var keys []graph.Key
-	for _, o := range n.needs {
-		if o.conn && o.Op != plan.Create {
-			keys = append(keys, o.key)
+	for _, e := range n.needs {
+		if e.to.conn && e.to.Op != plan.Create {
+			keys = append(keys, e.to.key)
 		}
 	}
 	return keys
@@ -402,8 +428,8 @@ func number(nodes []*node) ([]plan.Step, error) {
 	var ready queue
 	for _, n := range nodes {
 		unmet[n] = len(n.needs)
-		for _, o := range n.needs {
-			followers[o] = append(followers[o], n)
+		for _, e := range n.needs {
+			followers[e.to] = append(followers[e.to], n)
 		}
 		if len(n.needs) == 0 {
 			heap.Push(&ready, n)
@@ -413,10 +439,9 @@ func number(nodes []*node) ([]plan.Step, error) {
 	for ready.Len() > 0 {
 		n := heap.Pop(&ready).(*node)
 		n.ID = len(steps) + 1
-		for _, o := range n.needs {
-			n.Needs = append(n.Needs, o.ID)
+		for _, e := range n.needs {
+			n.Needs = append(n.Needs, e.to.ID)
 		}
-		slices.Sort(n.Needs)
 		steps = append(steps, n.Step)
 		for _, f := range followers[n] {
 			if unmet[f]--; unmet[f] == 0 {
@@ -427,17 +452,21 @@ func number(nodes []*node) ([]plan.Step, error) {
 	if len(steps) < len(nodes) {
 		return nil, stuck(nodes)
 	}
+	plan.Reduce(steps)
 	return steps, nil
 }
 
+// stuck names the steps that wait for each other, and why.
 func stuck(nodes []*node) error {
-	var names []string
+	var waits []string
 	for _, n := range nodes {
-		if n.ID == 0 {
-			names = append(names, fmt.Sprintf("%s %s", n.Op, n.Name))
+		for _, e := range n.needs {
+			if n.ID == 0 && e.to.ID == 0 {
+				waits = append(waits, fmt.Sprintf("%s %s for %s %s (%s)", n.Op, n.Name, e.to.Op, e.to.Name, e.why))
+			}
 		}
 	}
-	return fmt.Errorf("these steps wait for each other: %s", strings.Join(names, ", "))
+	return fmt.Errorf("these steps wait for each other: %s", strings.Join(waits, ", "))
 }
 
 // queue is the steps that could run, the one to print first on top.

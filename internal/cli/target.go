@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover"
+)
+
+// target is what a command works on: the project in a folder, one of its
+// stacks, and where its state lies.
+type target struct {
+	Dir   string // -C
+	Stack string // -s; empty: the selected one
+	State string // DROVER_STATE; empty: the project's own folder
+}
+
+func targetOf(cmd *cobra.Command, env Env) target {
+	return target{Dir: global(cmd, "dir"), Stack: global(cmd, "stack"), State: env.Getenv("DROVER_STATE")}
+}
+
+// global is the value of a flag of the root command.
+func global(cmd *cobra.Command, name string) string {
+	if f := cmd.Flag(name); f != nil {
+		return f.Value.String()
+	}
+	return "" // the command stands alone, in a test
+}
+
+func (t target) open(ctx context.Context) (*drover.Project, error) {
+	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State})
+}
+
+// open opens the project that -C and -s name.
+func open(cmd *cobra.Command, env Env) (*drover.Project, error) {
+	return targetOf(cmd, env).open(cmd.Context())
+}
