@@ -35,7 +35,7 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return newEngine(cloud, events).Plan(ctx, want, snapshot)
+	return p.newEngine(cloud, events).Plan(ctx, want, snapshot)
 }
 
 // Up makes the stack what the stack file declares. Interrupted or failed, it
@@ -45,7 +45,7 @@ func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) er
 	if err != nil {
 		return err
 	}
-	e := newEngine(cloud, events)
+	e := p.newEngine(cloud, events)
 	return p.change(ctx, "up", want.Stack, events, approve, func(s *state.Session, ask Approve) error {
 		pl, err := e.Plan(ctx, want, s.Snapshot())
 		if err != nil {
@@ -73,7 +73,7 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 	if err != nil {
 		return err
 	}
-	e := newEngine(cloud, events)
+	e := p.newEngine(cloud, events)
 	return p.change(ctx, "destroy", stack, events, approve, func(s *state.Session, ask Approve) error {
 		pl, err := e.PlanDestroy(ctx, s.Snapshot())
 		if err != nil {
@@ -157,7 +157,7 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 
 // newEngine wires the engine to the world: here is the one place that knows
 // all of it.
-func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
+func (p *Project) newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	connect := func(ctx context.Context, conn plan.Props) (handover.Cluster, error) {
 		config, err := kube.Connect(conn, cloud.Token)
 		if err != nil {
@@ -171,5 +171,6 @@ func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect, events),
 		Guard:     guard.Guard{},
 		Events:    events,
+		Park:      p.park,
 	}
 }

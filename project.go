@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Dir   string // the folder that holds drover.yaml
 	Stack string // empty: the selected one
+	Park  bool   // what cannot be moved off a node group is left there, and everything else moves
 	State string // a gocloud.dev/blob URL for the state; empty: Dir/.drover
 }
 
@@ -33,6 +34,7 @@ type Project struct {
 	stack      string // to work on
 	remembered string // the selected one
 	store      *state.Store
+	park       bool
 }
 
 // selection is the file that remembers which stack commands work on.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p := &Project{dir: dir, remembered: strings.TrimSpace(string(selected))}
+	p := &Project{dir: dir, park: o.Park, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {

@@ -14,6 +14,7 @@ type target struct {
 	Dir   string // -C
 	Stack string // -s; empty: the selected one
 	State string // DROVER_STATE; empty: the project's own folder
+	Park  bool   // up --park
 }
 
 func targetOf(cmd *cobra.Command, env Env) target {
@@ -29,7 +30,7 @@ func global(cmd *cobra.Command, name string) string {
 }
 
 func (t target) open(ctx context.Context) (*drover.Project, error) {
-	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State})
+	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State, Park: t.Park})
 }
 
 // open opens the project that -C and -s name.

@@ -7,7 +7,7 @@ import (
 )
 
 func newUp(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
-	o := changeOptions{Env: env}
+	o, park := changeOptions{Env: env}, false
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the stack what drover.yaml declares",
@@ -22,6 +22,7 @@ it was.`,
 		Annotations: exits(changes...),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.On = targetOf(cmd, env)
+			o.On.Park = park
 			if err := o.verify(); err != nil {
 				return err
 			}
@@ -29,6 +30,7 @@ it was.`,
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	return cmd
 }
 

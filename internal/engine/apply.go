@@ -89,12 +89,12 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 		if s.Op != plan.HandOver || !exists {
 			continue
 		}
-		in, err := a.Mover.Inspect(ctx, host(r), s.Keep, a.replacedBefore(s))
+		in, err := a.Mover.Inspect(ctx, a.leaving(r), s.Keep, a.replacedBefore(s))
 		if err != nil {
 			return fmt.Errorf("inspect %s: %w", s.Name, err)
 		}
 		for _, f := range in.Findings {
-			if f.Severity == event.Blocker {
+			if f.Severity == event.Blocker && !a.Park {
 				blockers = append(blockers, f)
 			}
 		}
@@ -115,6 +115,17 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 		refused.Notes = append(refused.Notes, note)
 	}
 	return refused
+}
+
+// leaving is a host as it will be when its turn comes: with what is made before.
+func (a *apply) leaving(r state.Resource) Host {
+	h := host(r)
+	for _, s := range a.plan.Steps {
+		if want := a.wanted[s.URN]; s.Op == plan.Create && want.Hosts != nil {
+			h.Fresh += want.Hosts.Nodes
+		}
+	}
+	return h
 }
 
 func (a *apply) replacedBefore(h plan.Step) []graph.Key {

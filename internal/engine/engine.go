@@ -32,6 +32,10 @@ type Engine struct {
 	Guard     Guard // nil: nothing watches
 	Events    event.Sink
 	Parallel  int // steps at once; 0 is DefaultParallel
+
+	// Park lets a run begin though some of what runs on a host cannot be moved:
+	// that stays where it is, and everything else moves.
+	Park bool
 }
 
 // DefaultParallel is Pulumi's and Terraform's order of magnitude: enough to

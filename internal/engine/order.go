@@ -375,7 +375,7 @@ func (b *builder) inspectAll(ctx context.Context) error {
 			h.Why = "begun by a run that was cut off"
 			continue
 		}
-		in, err := b.engine.Mover.Inspect(ctx, host(*h.goes), h.Keep, h.replacedBefore())
+		in, err := b.engine.Mover.Inspect(ctx, b.leaving(*h.goes), h.Keep, h.replacedBefore())
 		if err != nil {
 			return fmt.Errorf("inspect %s: %w", h.Name, err)
 		}
@@ -386,6 +386,17 @@ func (b *builder) inspectAll(ctx context.Context) error {
 	}
 	b.warnOfHalfMoves()
 	return nil
+}
+
+// leaving is a host as it will be when its turn comes: with what is made before.
+func (b *builder) leaving(r state.Resource) Host {
+	h := host(r)
+	for _, n := range b.makes {
+		if it := b.byURN[n.URN]; n.Op == plan.Create && it != nil && it.Hosts != nil {
+			h.Fresh += it.Hosts.Nodes
+		}
+	}
+	return h
 }
 
 // warnOfHalfMoves tells of a shrink that was begun and then taken back: what

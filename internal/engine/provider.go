@@ -91,8 +91,9 @@ type Host struct {
 	Name string     // physical name of the Auto Scaling group, and of the node group
 	Conn plan.Props // the cluster its nodes join
 
-	// NoneNew: no group is made before it goes, so what stands now must take its pods.
-	NoneNew bool
+	// Fresh is how many nodes the plan makes in its cluster before it goes; 0:
+	// what stands now must take its pods.
+	Fresh int
 }
 
 // Move asks for one hand-over.

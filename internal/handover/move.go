@@ -68,7 +68,6 @@ const (
 type Options struct {
 	Soak   time.Duration // how long the emptied nodes are kept; the least is soakTime
 	Settle time.Duration // how long those who sent to a pod are given at the least
-	Park   bool          // what cannot be moved is left where it is, and everything else moves
 }
 
 // Observed is everything a turn rests on.

@@ -197,8 +197,6 @@ func TestPolicyThatForbidsChangingTheControllerIsGotRoundByTheLabel(t *testing.T
 func TestPolicyThatForbidsLabelChangesRefusesBeforehandOrParks(t *testing.T) {
 	strict := &world.App{Name: "strict", Replicas: 2, Surge: 1, Denies: []string{"labels"}}
 	in(t, 2, apps(strict, web(6)), func(p *play) {
-		p.ended(p.move(), problem.Refused, "deployment/apps/strict", "policy no-labels")
-		p.options.Park = true
 		p.parked(p.move(), "deployment/apps/strict", "policy no-labels")
 		p.With(func(h *world.Hand) {
 			if left := h.On(world.Old, "strict"); len(left) != 2 {
@@ -291,7 +289,7 @@ func TestPausedDeploymentMoves(t *testing.T) {
 
 func TestMaxSurgeZeroNeverRunsOneMore(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, PreStop: 8 * time.Second}), func(p *play) { p.done(p.move(), "web") })
-	in(t, 2, apps(&world.App{Name: "web", Replicas: 1}, other()), func(p *play) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 1}), func(p *play) {
 		p.ended(p.move(), problem.Refused, "deployment/apps/web", "maxSurge 0", handover.AcceptGapAnnotation)
 	})
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 1, AcceptGap: true}), func(p *play) { p.done(p.move(), "web") })
@@ -339,7 +337,7 @@ func TestJobIsWaitedFor(t *testing.T) {
 }
 
 func TestDoNotDisruptIsRespected(t *testing.T) {
-	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Keep: true}, other()), func(p *play) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Keep: true}), func(p *play) {
 		p.ended(p.move(), problem.Refused, "deployment/apps/web", "karpenter.sh/do-not-disrupt")
 	})
 }

@@ -107,8 +107,9 @@ type Cluster interface {
 	Changed() <-chan struct{}
 
 	// Place answers, by the scheduler's own rules and for all pods together, where
-	// copies of the pods would go if the nodes took no pods any more.
-	Place(ctx context.Context, leaving []string, pods []Ref) ([]Placement, error)
+	// copies of the pods would go if the nodes took no pods any more. Fresh is how
+	// many nodes will have come by then: like those that leave, with ample room.
+	Place(ctx context.Context, leaving []string, pods []Ref, fresh int) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
 
@@ -142,7 +143,7 @@ type Placement struct {
 	Pod      Ref
 	Node     string // empty: nowhere
 	Why      string // nowhere: by which rule, in the scheduler's words, with how many nodes each
-	Fix      string // what would help: nodeTaintsPolicy: Honor; empty: room
+	Fix      string // what would help: nodeTaintsPolicy: Honor
 	Preempts string // it goes there only by ending this pod, which has a lower priority
 }
 

@@ -102,7 +102,7 @@ func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replace
 	if err != nil {
 		return engine.Inspection{}, fmt.Errorf("inspect %s: %w", from.Name, err)
 	}
-	q := r.question(ctx, o, keys(o.View, replaced), from.NoneNew)
+	q := r.question(ctx, o, keys(o.View, replaced), from.Fresh)
 	i := inspect(q)
 	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
 }
@@ -134,36 +134,43 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 
 // question gathers what an inspection rests on: where pods would go, and what
 // the API server says to each call when it is only tried.
-func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, place bool) Question {
+func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh int) Question {
 	q := Question{Observed: o, Options: r.Options, Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
 	for _, n := range chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
 	}
 	i := inspect(q)
 	q.Denied = r.rehearse(ctx, rehearsals(i))
-	if place {
-		q.Placements = r.place(ctx, i)
-	}
+	i.Denied = q.Denied
+	q.Placements = r.place(ctx, i, fresh)
 	return q
 }
 
 // place asks where the pods would go. Without an answer nothing is said about it.
-func (r *run) place(ctx context.Context, i *inspection) map[string]Placement {
+func (r *run) place(ctx context.Context, i *inspection, fresh int) map[string]Placement {
 	var refs []Ref
 	for _, p := range i.pods {
 		if p.Workload != "" && !p.Deleting && !p.beside() && i.moves(p) && i.promised(p).how != AfterJob {
 			refs = append(refs, p.Ref)
 		}
 	}
-	where, err := r.cluster.Place(ctx, i.Leaving, refs)
+	where, err := r.cluster.Place(ctx, i.Leaving, refs, fresh)
 	if err != nil {
 		return nil
 	}
 	found := map[string]Placement{}
 	for _, w := range where {
-		found[w.Pod.UID] = w
+		if fresh == 0 || certain(w) {
+			found[w.Pod.UID] = w
+		}
 	}
 	return found
+}
+
+// certain: the answer holds for any new nodes. What selectors, taints and room
+// say of nodes that are yet to be made is not known.
+func certain(w Placement) bool {
+	return w.Node != "" || strings.Contains(w.Why, "spread constraints") || strings.Contains(w.Why, "anti-affinity")
 }
 
 // rehearse tries calls as dry runs, several at once. Only a refusal counts.
@@ -319,7 +326,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.core.Begin(o)
-	q := r.question(ctx, o, nil, true)
+	q := r.question(ctx, o, nil, 0)
 	found := Findings(q)
 	for _, f := range found {
 		r.move.Events.Emit(f)
@@ -348,8 +355,8 @@ func (r *run) firstLook(ctx context.Context) (Observed, error) {
 	}
 }
 
-// judge refuses to begin if something cannot be moved, or parks it if the user
-// wants that; if nothing at all can be moved it always refuses.
+// judge parks what cannot be moved: whether to begin all the same was asked
+// before anything was made. If nothing at all can be moved it refuses.
 func (r *run) judge(q Question, found []event.Finding) error {
 	reason := refusal(q.Group, found)
 	if reason == nil {
@@ -363,7 +370,7 @@ func (r *run) judge(q Question, found []event.Finding) error {
 		}
 	}
 	free := slices.ContainsFunc(inspect(q).pods, func(p *Pod) bool { _, is := blocked[p.owner()]; return !is })
-	if !r.Options.Park || !free {
+	if !free {
 		return failure(reason)
 	}
 	for key, f := range blocked {

@@ -3,10 +3,12 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -16,11 +18,12 @@ import (
 
 // Place answers where copies of the pods would go if the nodes took no pods any
 // more. What the watches do not hold is listed once.
-func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref) ([]handover.Placement, error) {
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh int) ([]handover.Placement, error) {
 	o, err := c.schedulable(ctx)
 	if err != nil {
 		return nil, err
 	}
+	o.Nodes = append(slices.Clone(o.Nodes), freshNodes(o.Nodes, leaving, fresh)...)
 	wanted := map[string]bool{}
 	for _, r := range pods {
 		wanted[r.UID] = true
@@ -41,6 +44,36 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.R
 	}
 	return found, nil
 }
+
+// freshNodes are nodes that are yet to come: like those that leave, open, and
+// with room for everything.
+func freshNodes(nodes []*corev1.Node, leaving []string, n int) []*corev1.Node {
+	var like []*corev1.Node
+	for _, node := range nodes {
+		if slices.Contains(leaving, node.Name) {
+			like = append(like, node)
+		}
+	}
+	if len(like) == 0 {
+		return nil
+	}
+	var fresh []*corev1.Node
+	for i := range n {
+		node := like[i%len(like)].DeepCopy()
+		node.Name = fmt.Sprintf("new-%d", i+1)
+		node.Labels[corev1.LabelHostname] = node.Name
+		delete(node.Labels, groupLabel)
+		node.Spec.Unschedulable = false
+		for name := range node.Status.Allocatable {
+			node.Status.Allocatable[name] = ample
+		}
+		fresh = append(fresh, node)
+	}
+	return fresh
+}
+
+// ample is more of anything than the pods of a group ask for.
+var ample = resource.MustParse("1P")
 
 func placed(a placement.Answer) handover.Placement {
 	p := handover.Placement{
