@@ -360,7 +360,7 @@ func (m *Move) ready() {
 	}
 	if m.holdGroups() && m.closeNodes() {
 		m.to(Shift)
-		m.Record.Wave, m.Record.WaveAt = 0, m.view.Now
+		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
 		m.wake(0)
 	}
 }
@@ -595,7 +595,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
-		Guarded: m.guarded(), Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
+		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {
 		c.Back = m.Record.Since
@@ -845,16 +845,29 @@ func (m *Move) repelled() []Repelled {
 				continue
 			}
 			seen[p.owner()] = true
-			labels := maps.Clone(p.Labels)
-			for _, own := range []string{"pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"} {
-				delete(labels, own)
-			}
-			if len(labels) > 0 {
+			if labels := m.common(p); len(labels) > 0 {
 				all = append(all, Repelled{Namespace: p.Namespace, Labels: labels})
 			}
 		}
 	}
 	return all
+}
+
+// common are the labels that all pods of the pod's workload carry, but for those
+// that belong to one revision, one pod, or the place where it runs.
+func (m *Move) common(p *Pod) map[string]string {
+	labels := maps.Clone(p.Labels)
+	for key := range labels {
+		switch {
+		case key == "pod-template-hash", key == "controller-revision-hash", strings.HasPrefix(key, "topology.kubernetes.io/"),
+			strings.HasPrefix(key, "statefulset.kubernetes.io/"), strings.HasPrefix(key, "apps.kubernetes.io/"):
+			delete(labels, key)
+		}
+	}
+	for _, q := range m.view.Of(p.owner()) {
+		maps.DeleteFunc(labels, func(key, value string) bool { return q.Labels[key] != value && q.Released == "" })
+	}
+	return labels
 }
 
 // advance opens the next wave once the canary is through, and the others after it.

@@ -53,6 +53,7 @@ type Record struct {
 	Workloads map[string]*WorkloadRecord `json:"workloads,omitempty"`
 	Balancers []string                   `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
 	Guarded   bool                       `json:"guarded,omitempty"`   // sentinels may stand on the nodes
+	Closed    time.Time                  `json:"closed,omitzero"`     // since when all nodes are closed
 	Reason    *Reason                    `json:"reason,omitempty"`    // why it stops
 }
 
@@ -86,7 +87,7 @@ type WorkloadRecord struct {
 	Since  time.Time         `json:"since"` // when the state began
 	Floors map[string]int    `json:"floors,omitempty"`
 	Denied map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
-	Tries  int               `json:"tries,omitempty"`  // replacements that landed on leaving nodes
+	Back   map[string]bool   `json:"back,omitempty"`   // UIDs of replacements that started on nodes that leave
 	Why    string            `json:"why,omitempty"`    // why it is parked
 	Fix    string            `json:"fix,omitempty"`
 	mark   mark

@@ -69,35 +69,12 @@ func (h *herd) replace(p *Pod) {
 	why := h.trouble()
 	waited, limit := h.now.Sub(r.At), cmp.Or(h.w.Deadline, patience)
 	h.d.Crowded = h.d.Crowded || h.crowded()
-	if h.landed(p, r) {
-		return
-	}
 	if waited < limit {
 		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(": ", why))
 		h.again(limit - waited)
 		return
 	}
 	h.park(fmt.Sprintf("the replacement of pod %s does not serve after %s%s", p.Name, limit, after(": ", why)), h.cure())
-}
-
-// landed counts replacements that started on nodes that leave, and parks the
-// workload when that goes on.
-func (h *herd) landed(p *Pod, r Release) bool {
-	n := 0
-	for _, f := range h.fresh {
-		if f.Created.After(r.At) && f.Node != "" {
-			n++
-		}
-	}
-	if n == 0 {
-		return false
-	}
-	if h.r.Tries = max(h.r.Tries, n); h.r.Tries < tries || !p.Tolerates {
-		return false
-	}
-	h.park(fmt.Sprintf("its pods tolerate the taint of cordoned nodes: %d replacements started on nodes that leave", n),
-		"narrow its tolerations (operator: Exists without a key matches every taint), then run the same command again")
-	return true
 }
 
 // trouble is why the workload has too few pods that serve.

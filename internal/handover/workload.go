@@ -73,7 +73,8 @@ const (
 	// that finds it later gives it back. It is renewed when half of it is over.
 	expiry = 20 * time.Minute
 
-	// tries is how often replacements may land on nodes that leave.
+	// tries is how many more replacements than a workload has pods may start on
+	// nodes that leave, before it is parked.
 	tries = 3
 )
 
@@ -92,6 +93,7 @@ type Case struct {
 	Through func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
 	Sender  func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
 	Guarded bool                                      // sentinels stand on all nodes that leave
+	Closed  time.Time                                 // since when all nodes that leave are closed
 
 	Room    int                // pods that it may have made in addition now
 	Refused map[string]Refused // by UID of the pod
@@ -152,7 +154,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	h := &herd{Case: c, now: c.View.Now, serving: map[string]int{}, own: map[string]int{}}
 	h.d.Record = r
 	h.r = &h.d.Record
-	h.r.Floors, h.r.Denied, h.r.Released = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released)
+	h.r.Floors, h.r.Denied, h.r.Released, h.r.Back = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released), maps.Clone(r.Back)
 	if c.Workload != nil {
 		h.w = *c.Workload
 	}
@@ -347,6 +349,9 @@ func (h *herd) move() {
 // begin starts on pods whose time has come, each in its own way.
 func (h *herd) begin() {
 	never, how := promise{}, How("")
+	if h.comesBack() {
+		return
+	}
 	for _, p := range h.fresh {
 		if !h.Open(p.Node) {
 			continue
@@ -364,6 +369,25 @@ func (h *herd) begin() {
 		}
 	}
 	h.state(how, never)
+}
+
+// comesBack parks a workload whose replacements start on nodes that leave, time
+// and again, whatever is done to keep them off.
+func (h *herd) comesBack() bool {
+	for _, p := range h.fresh {
+		if p.Created.After(h.Closed) && p.Node != "" && !h.r.Back[p.UID] {
+			if h.r.Back == nil {
+				h.r.Back = map[string]bool{}
+			}
+			h.r.Back[p.UID] = true
+		}
+	}
+	if len(h.r.Back) < tries+h.w.Wants {
+		return false
+	}
+	h.park(fmt.Sprintf("%d of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes", len(h.r.Back)),
+		"narrow its tolerations (operator: Exists without a key matches every taint)")
+	return true
 }
 
 // promised says how the pod may move.
