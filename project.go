@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/examples"
+	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/problem"
@@ -33,6 +34,7 @@ type Project struct {
 	stack      string // to work on
 	remembered string // the selected one
 	store      *state.Store
+	disk       durable.Disk // where the config and the selection are
 }
 
 // selection is the file that remembers which stack commands work on.
@@ -55,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p := &Project{dir: dir, remembered: strings.TrimSpace(string(selected))}
+	p := &Project{dir: dir, disk: durable.OS, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {
@@ -119,10 +121,10 @@ func (p *Project) Select(ctx context.Context, stack string) error {
 func (p *Project) remember(stack string) error {
 	file := filepath.Join(p.dir, selection)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
+		return durable.Explain(file, err)
 	}
 	p.stack, p.remembered = stack, stack
-	return os.WriteFile(file, []byte(stack+"\n"), 0o644)
+	return durable.Replace(p.disk, file, []byte(stack+"\n"), 0o644)
 }
 
 // StackInfo is one line of `drover stack ls`.
@@ -249,5 +251,5 @@ func (p *Project) SetConfig(ctx context.Context, key, value string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, text, 0o644)
+	return durable.Replace(p.disk, file, text, 0o644)
 }
