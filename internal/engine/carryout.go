@@ -385,19 +385,24 @@ func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(value.Ref) (
 		if urn == r.URN && ref.Path == graph.NamePath {
 			return r.Name, nil
 		}
-		live, ok := a.journal.Snapshot().Live(urn)
-		if !ok {
-			return nil, fmt.Errorf("%s does not exist", ref.Key)
-		}
-		if ref.Path == graph.NamePath {
-			return live.Name, nil
-		}
-		v, ok := value.Get(live.Outputs, ref.Path)
-		if !ok {
-			return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
-		}
-		return v, nil
+		return output(a.journal.Snapshot(), urn, ref)
 	}
+}
+
+// output is what a reference stands for, as far as the state knows.
+func output(s *state.Snapshot, urn plan.URN, ref value.Ref) (any, error) {
+	live, ok := s.Live(urn)
+	if !ok {
+		return nil, fmt.Errorf("%s does not exist", ref.Key)
+	}
+	if ref.Path == graph.NamePath {
+		return live.Name, nil
+	}
+	v, ok := value.Get(live.Outputs, ref.Path)
+	if !ok {
+		return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
+	}
+	return v, nil
 }
 
 func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (any, error) {

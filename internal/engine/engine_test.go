@@ -314,6 +314,8 @@ func (w *watcher) Breach() (string, bool) {
 	return "1 request failed", w.breached
 }
 
+func (w *watcher) OnBreach() graph.OnBreach { return graph.Stop }
+
 func (w *watcher) Stop() { w.stops++ }
 
 // The guard watches from before workloads move to after the last node is gone,

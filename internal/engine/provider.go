@@ -144,6 +144,9 @@ type Guard interface {
 
 // Watch is a guard that runs.
 type Watch interface {
+	// Breach tells why the move must stop. Once breached it stays so.
 	Breach() (reason string, yes bool)
+	// OnBreach is what the breached guard asks for: graph.Stop or graph.Return.
+	OnBreach() graph.OnBreach
 	Stop()
 }

@@ -22,11 +22,11 @@ const maxKept = 1 << 20
 //
 // The same repetition happens here, because every browser and library does it
 // (RFC 9110, 9.2.2: an idempotent request may be repeated when its connection
-// closes before any answer), but once, and counted: answer.retried.
+// closes before any answer), but once, and counted: answer.retried. With
+// Options.NoRetry it does not: the request has failed.
 type client struct {
 	target  *target
 	timeout time.Duration
-	dialer  net.Dialer
 	conn    net.Conn
 	in      *bufio.Reader
 	limited io.LimitedReader
@@ -64,7 +64,7 @@ func (c *client) do(fresh bool) answer {
 		reused = false
 	}
 	a, unanswered := c.try(deadline, fresh)
-	if unanswered && reused && c.target.idempotent {
+	if unanswered && reused && c.target.repeatable {
 		a, _ = c.try(deadline, fresh)
 		a.retried = true
 	}
@@ -109,7 +109,7 @@ func (c *client) dial(deadline time.Time) Cause {
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	conn, err := c.dialer.DialContext(ctx, "tcp", c.target.addr)
+	conn, err := c.target.dial(ctx, "tcp", c.target.addr)
 	if err != nil {
 		return dialCause(err)
 	}

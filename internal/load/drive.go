@@ -72,7 +72,8 @@ type slot struct {
 // steady sends the n-th request at begin + n/rate, whatever became of those
 // before it, and takes its latency from then: a stall of the target shows in
 // every request that was due during it. It returns how many were due but never
-// sent, because all workers were waiting when the load ended.
+// sent: all workers were waiting when the load ended, or they were due for
+// longer than SkipAfter.
 func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.Time) (missed int) {
 	slots := make(chan slot)
 	var workers sync.WaitGroup
@@ -92,17 +93,25 @@ func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.
 		})
 	}
 
-	sent := 0
-	for ; o.Requests == 0 || sent < o.Requests; sent++ {
-		s := slot{due(begin, sent, o.Rate), isFresh(sent, o.FreshEvery)}
-		if !sleepUntil(ctx, s.due) || !offer(ctx, slots, s, running < maxWorkers, hire) {
-			missed = dueBy(time.Since(begin), o) - sent
+	unsent := 0
+	for n := 0; o.Requests == 0 || n < o.Requests; n++ {
+		s := slot{due(begin, n, o.Rate), isFresh(n, o.FreshEvery)}
+		if !sleepUntil(ctx, s.due) {
+			unsent = dueBy(time.Since(begin), o) - n
+			break
+		}
+		if o.SkipAfter > 0 && time.Since(s.due) > o.SkipAfter {
+			missed++
+			continue
+		}
+		if !offer(ctx, slots, s, running < maxWorkers, hire) {
+			unsent = dueBy(time.Since(begin), o) - n
 			break
 		}
 	}
 	close(slots)
 	workers.Wait()
-	return max(missed, 0)
+	return missed + max(unsent, 0)
 }
 
 // offer gives the slot to a worker that is free, or hires one. It is false if

@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"time"
@@ -43,8 +44,20 @@ type Options struct {
 	FreshEvery int
 	Gzip       bool // accept compressed answers, as hey does unless --disable-compression
 
+	// NoRetry makes a request whose reused connection was cut a failure, as it
+	// is for a client that does not repeat requests, or may not (POST). Without
+	// it an idempotent one is sent again and counted as retried.
+	NoRetry bool
+	// SkipAfter bounds how late a steady load sends a request: one that is due
+	// for longer is counted as missed. It keeps a process that stood still from
+	// sending in one burst all that was due meanwhile. 0: all are sent.
+	SkipAfter time.Duration
+
 	ExpectStatus []int          // empty: 200
 	ExpectBody   *regexp.Regexp // must match the body, or another application answered; nil: any
+
+	// Dial opens connections; nil: TCP. Tests have a network of their own.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Source  string       // what its events and records are called; empty: "closed" or "steady"
 	Record  io.Writer    // takes the per-request record (record.go); nil: none
@@ -95,6 +108,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Connections == 0 {
 		o.Connections = 50 // hey's -c
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
 	}
 	if len(o.ExpectStatus) == 0 {
 		o.ExpectStatus = []int{http.StatusOK}
