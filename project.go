@@ -35,6 +35,7 @@ type Project struct {
 	remembered string // the selected one
 	store      *state.Store
 	disk       durable.Disk // where the config and the selection are
+	unguarded  bool
 }
 
 // selection is the file that remembers which stack commands work on.

@@ -29,6 +29,7 @@ it was.`,
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already")
 	return cmd
 }
 
@@ -36,6 +37,9 @@ func runUp(ctx context.Context, o changeOptions) error {
 	p, err := o.On.open(ctx)
 	if err != nil {
 		return err
+	}
+	if o.Guard == "off" {
+		p.WithoutGuards()
 	}
 	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }

@@ -461,3 +461,50 @@ func BenchmarkPlan(b *testing.B) {
 		})
 	}
 }
+
+// Guards can be tried before anything is changed where their target exists:
+// none for a plan that moves nothing, nor one whose address is still to come.
+func TestGuardsThatCanBeTried(t *testing.T) {
+	w := newWorld(t)
+	service := graph.Key{Type: "v1/Service", Name: "apps/nginx"}
+	missing := graph.Key{Type: "v1/Service", Name: "apps/next"}
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		g.Guards = []graph.Guard{
+			{URL: "http://" + service.To("Id") + "/echo", Headers: map[string]string{"X-Of": service.To("Id")}},
+			{URL: "http://written.example.com/"},
+			{URL: "http://" + missing.To("Id")},
+		}
+		return g
+	}
+	guards := func(g *graph.Graph) []graph.Guard {
+		snapshot := w.lock().Snapshot()
+		p, err := w.cloud.engine(event.Discard).Plan(t.Context(), g, snapshot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return engine.Guards(p, g, snapshot)
+	}
+	if got := guards(guarded(before)); len(got) != 0 {
+		t.Errorf("before anything exists: %+v", got)
+	}
+	if _, err := w.up(context.Background(), tutorial("web", standard, before), func(*engine.Engine) {}); err != nil {
+		t.Fatal(err)
+	}
+	got := guards(guarded(after))
+	if len(got) != 2 || !strings.HasPrefix(got[0].URL, "http://id-") || !strings.HasPrefix(got[0].Headers["X-Of"], "id-") ||
+		got[1].URL != "http://written.example.com/" {
+		t.Errorf("%+v", got)
+	}
+	more := guarded(after)
+	for _, r := range more.Resources {
+		if r.Key == service {
+			r.Key, r.Component = missing, "workload/next"
+			more.Resources = append(more.Resources, r)
+			break
+		}
+	}
+	if got := guards(more); len(got) != 1 || !strings.HasPrefix(got[0].URL, "http://id-") {
+		t.Errorf("while an object is made: %+v", got)
+	}
+}

@@ -29,7 +29,7 @@ func (a *alarm) breach(reason string) {
 	switch {
 	case !first:
 	case a.guard.OnBreach == graph.Ignore:
-		a.tell("warning", reason+"; the move goes on, as its guard says onBreach: ignore")
+		a.tell(event.Warning, reason+ignored)
 	default:
 		a.events.Emit(event.GuardBreached{URL: a.guard.Name(), Reason: reason, OnBreach: string(a.guard.OnBreach)})
 	}
@@ -41,7 +41,7 @@ func (a *alarm) alarmed() (reason string, answer graph.OnBreach) {
 	return a.reason, a.guard.OnBreach
 }
 
-func (a *alarm) tell(severity, effect string) {
+func (a *alarm) tell(severity event.Severity, effect string) {
 	a.events.Emit(event.Finding{Severity: severity, Object: "guard " + a.guard.Name(), Effect: effect})
 }
 
@@ -57,6 +57,9 @@ func asProblem(err error) *problem.Error {
 	}
 	return &problem.Error{Kind: problem.Outside, Op: "try the guard", Err: err, Fix: "run the same command again"}
 }
+
+// ignored ends what is told of a guard that stops nothing.
+const ignored = "; the move goes on, as its guard says onBreach: ignore"
 
 // wayOn ends the remedy of a guard that fails before anything is moved: a move
 // that stopped while traffic was down must not be a dead end.

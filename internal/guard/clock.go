@@ -49,7 +49,7 @@ func (c *clock) run(ctx context.Context) {
 
 func (c *clock) beat() {
 	if gap := c.gap(); gap > 0 {
-		c.events.Emit(event.Finding{Severity: "warning", Object: "guard", Effect: fmt.Sprintf(
+		c.events.Emit(event.Finding{Severity: event.Warning, Object: "guard", Effect: fmt.Sprintf(
 			"drover stood still for %s (the machine slept, or the process was stopped): probes of that time, and failures in the %s after it, are not counted",
 			gap.Round(100*time.Millisecond), seconds(wakeTime))})
 	}

@@ -58,6 +58,7 @@ type watcher interface {
 	// settle ends the baseline: from now on answers are judged.
 	settle(took time.Duration)
 	alarmed() (reason string, answer graph.OnBreach)
+	tell(severity event.Severity, effect string)
 }
 
 // Start tries each guard, takes its baseline and then lets it watch until the
@@ -119,7 +120,7 @@ func source(i, of int) string {
 	return fmt.Sprintf("guard %d", i+1)
 }
 
-// tryAll tries all of them side by side.
+// tryAll tries all of them side by side. One that stops nothing refuses nothing.
 func tryAll(ctx context.Context, watchers []watcher) problem.List {
 	errs := make([]error, len(watchers))
 	var trials sync.WaitGroup
@@ -128,10 +129,16 @@ func tryAll(ctx context.Context, watchers []watcher) problem.List {
 	}
 	trials.Wait()
 	var problems problem.List
-	for _, err := range errs {
-		if err != nil {
-			problems = append(problems, asProblem(err))
+	for i, err := range errs {
+		if err == nil {
+			continue
 		}
+		p := asProblem(err)
+		if _, answer := watchers[i].alarmed(); answer == graph.Ignore && p.Kind != problem.Usage {
+			watchers[i].tell(event.Warning, p.Err.Error()+ignored)
+			continue
+		}
+		problems = append(problems, p)
 	}
 	return problems
 }

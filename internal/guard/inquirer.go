@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -107,7 +108,7 @@ func (q *inquirer) unanswered(err error, now time.Time) {
 	if err != nil {
 		why = "is not answered: " + err.Error()
 	}
-	q.tell("warning", "for "+seconds(blindAfter)+" the query "+why+"; this guard sees nothing")
+	q.tell(event.Warning, "for "+seconds(blindAfter)+" the query "+why+"; this guard sees nothing")
 }
 
 // outOfBounds names the first value that is.
@@ -128,7 +129,7 @@ func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 // known: an inquirer's bounds are absolute, and the first answer was the baseline.
 func (q *inquirer) known() bool { return true }
 
-func (q *inquirer) settle(time.Duration) { q.tell("note", "before the move: "+q.before) }
+func (q *inquirer) settle(time.Duration) { q.tell(event.Note, "before the move: "+q.before) }
 
 // ask sends the query: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
 func (q *inquirer) ask(ctx context.Context) ([]float64, error) {

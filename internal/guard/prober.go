@@ -158,7 +158,7 @@ func (p *prober) settle(took time.Duration) {
 	reason := p.judge.settle(time.Now())
 	before := p.judge.before
 	p.mu.Unlock()
-	p.tell("note", fmt.Sprintf("before the move: %d of %s in %s failed, p50 %s, p99 %s", before.failed, count(before.requests, "probe"),
+	p.tell(event.Note, fmt.Sprintf("before the move: %d of %s in %s failed, p50 %s, p99 %s", before.failed, count(before.requests, "probe"),
 		seconds(took), round(before.latency.Percentile(50)), round(before.latency.Percentile(99))))
 	if reason != "" {
 		p.breach(reason)
