@@ -471,9 +471,9 @@ func TestGuardsThatCanBeTried(t *testing.T) {
 	guarded := func(n nodes) *graph.Graph {
 		g := tutorial("web", standard, n)
 		g.Guards = []graph.Guard{
-			{URL: "http://" + service.To("Id") + "/echo", Headers: map[string]string{"X-Of": service.To("Id")}},
-			{URL: "http://written.example.com/"},
-			{URL: "http://" + missing.To("Id")},
+			{Target: graph.Target{URL: value.Text("http://", service.To("Id"), "/echo"), Headers: map[string]any{"X-Of": service.To("Id")}}},
+			{Target: graph.Target{URL: "http://written.example.com/"}},
+			{Target: graph.Target{URL: value.Text("http://", missing.To("Id"))}},
 		}
 		return g
 	}
