@@ -55,7 +55,10 @@ func carryOut(ctx context.Context, o changeOptions, do change, question string) 
 		return err
 	}
 	defer func() { err = show.close(err) }()
+	seen := looking(o.Env.Stderr)
+	defer seen()
 	approve := func(pl plan.Plan) error {
+		seen()
 		if len(pl.Steps) == 0 {
 			return show.nothing()
 		}
