@@ -38,8 +38,13 @@ type Project struct {
 	unguarded  bool
 }
 
-// selection is the file that remembers which stack commands work on.
-const selection = ".drover/selected"
+// What Drover keeps in a project's folder: its own folder holds the state,
+// unless that lies elsewhere, and the file that remembers which stack commands
+// work on.
+const (
+	ownFolder = ".drover"
+	selection = ownFolder + "/selected"
+)
 
 // Open opens the project. It reads no file but the selection, so that a
 // project with mistakes in it can still be looked at and destroyed.
@@ -54,6 +59,12 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 			Fix: "go to the folder that holds " + spec.File + ", name it with -C, or make one: drover new FOLDER",
 		}
 	}
+	if own, err := os.Stat(filepath.Join(dir, ownFolder)); err == nil && !own.IsDir() {
+		return nil, &problem.Error{
+			Kind: problem.Usage, Op: "open project", Err: fmt.Errorf("%s is a file, and should be the folder that holds the state", ownFolder),
+			Fix: "move the file away",
+		}
+	}
 	selected, err := os.ReadFile(filepath.Join(dir, selection))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -62,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {
-		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ".drover"))}).String()
+		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ownFolder))}).String()
 	}
 	if p.store, err = state.Open(ctx, bucket); err != nil {
 		return nil, err
