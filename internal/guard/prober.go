@@ -30,6 +30,12 @@ const (
 	// connections tell whether draining works, new ones whether routing does.
 	freshEvery = 2
 
+	// held kept connections lead to as many pods and nodes as a load balancer
+	// gives them. It is odd, so that each takes its turn among every second probe.
+	// keptFor lets a node that drains be rid of them soon: a move waits for it.
+	held    = 9
+	keptFor = 10 * time.Second
+
 	defaultRate = 50 // probes/s, if the guard names none; as the stack file's
 )
 
@@ -50,7 +56,7 @@ func newProber(a *alarm, source string, clock *clock, dial dialer) (*prober, err
 	p := &prober{alarm: a, clock: clock}
 	p.options = load.Options{
 		URL: g.URL, Host: g.Host, Method: g.Method, Body: []byte(g.Body), Header: http.Header{},
-		Rate: g.Rate, Timeout: cmp.Or(g.Timeout, probeTimeout), FreshEvery: freshEvery,
+		Rate: g.Rate, Timeout: cmp.Or(g.Timeout, probeTimeout), FreshEvery: freshEvery, Held: held, KeptFor: keptFor,
 		NoRetry: true, SkipAfter: standstillAfter / 2, ExpectStatus: g.Status,
 		Source: source, Dial: dial, Observe: p.observe,
 	}

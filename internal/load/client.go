@@ -27,7 +27,9 @@ const maxKept = 1 << 20
 type client struct {
 	target  *target
 	timeout time.Duration
+	keptFor time.Duration // 0: for as long as the server likes
 	conn    net.Conn
+	opened  time.Time
 	in      *bufio.Reader
 	limited io.LimitedReader
 	body    bytes.Buffer
@@ -58,11 +60,10 @@ func (c *client) do(fresh bool) answer {
 	if c.timeout > 0 {
 		deadline = time.Now().Add(c.timeout)
 	}
-	reused := c.conn != nil
-	if reused && !alive(c.conn) { // closed while idle; nothing was sent on it
+	if c.conn != nil && (c.aged() || !alive(c.conn)) { // closed while idle: nothing was sent on it
 		c.close()
-		reused = false
 	}
+	reused := c.conn != nil
 	a, unanswered := c.try(deadline, fresh)
 	if unanswered && reused && c.target.repeatable {
 		a, _ = c.try(deadline, fresh)
@@ -124,10 +125,12 @@ func (c *client) dial(deadline time.Time) Cause {
 		}
 		conn = secure
 	}
-	c.conn = conn
+	c.conn, c.opened = conn, time.Now()
 	c.in.Reset(conn)
 	return ""
 }
+
+func (c *client) aged() bool { return c.keptFor > 0 && time.Since(c.opened) > c.keptFor }
 
 // receive reads one answer to its end and closes the connection unless it can
 // carry another request.

@@ -11,8 +11,10 @@ import (
 // keeps, the fresh ones beside it on connections of their own.
 type worker struct{ kept, once *client }
 
-func newWorker(t *target, timeout time.Duration) worker {
-	return worker{newClient(t, timeout), newClient(t, timeout)}
+func newWorker(t *target, o Options) worker {
+	w := worker{newClient(t, o.Timeout), newClient(t, o.Timeout)}
+	w.kept.keptFor = o.KeptFor
+	return w
 }
 
 func (w worker) do(fresh bool) answer {
@@ -38,7 +40,7 @@ func closedLoop(ctx context.Context, o Options, t *target, book *ledger) {
 	var workers sync.WaitGroup
 	for range o.Connections {
 		workers.Go(func() {
-			w := newWorker(t, o.Timeout)
+			w := newWorker(t, o)
 			defer w.close()
 			begin := time.Now()
 			for n := 0; ; n++ {
@@ -78,19 +80,28 @@ func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.
 	slots := make(chan slot)
 	var workers sync.WaitGroup
 	running := 0
-	hire := func(first slot) {
+	hire := func(first ...slot) {
 		running++
 		workers.Go(func() {
-			w := newWorker(t, o.Timeout)
+			w := newWorker(t, o)
 			defer w.close()
-			for s, open := first, true; open; s, open = <-slots {
+			send := func(s slot) {
 				if time.Since(s.due) > lateAfter {
 					book.late.Add(1)
 				}
 				a := w.do(s.fresh)
 				book.enter(s.due, time.Since(s.due), a)
 			}
+			for _, s := range first {
+				send(s)
+			}
+			for s := range slots {
+				send(s)
+			}
 		})
+	}
+	for range o.Held {
+		hire() // those that wait take slots in turn
 	}
 
 	unsent := 0
@@ -116,7 +127,7 @@ func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.
 
 // offer gives the slot to a worker that is free, or hires one. It is false if
 // ctx ended while all were busy.
-func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire func(slot)) bool {
+func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire func(...slot)) bool {
 	select {
 	case slots <- s:
 		return true

@@ -42,7 +42,16 @@ type Options struct {
 	// close it after: 1 is hey's --disable-keepalive, 0 never. A steady load
 	// that only reuses connections would not notice that new ones fail.
 	FreshEvery int
-	Gzip       bool // accept compressed answers, as hey does unless --disable-compression
+
+	// Held is how many connections a steady load keeps from its beginning and
+	// uses in turn; 0: as few as the answers need. Through a load balancer each
+	// may lead to another target, so more of them see more.
+	Held int
+	// KeptFor bounds the age of a kept connection: it is closed before its next
+	// use. Without it (0) a load that never rests holds up a target that drains
+	// until its connections end.
+	KeptFor time.Duration
+	Gzip    bool // accept compressed answers, as hey does unless --disable-compression
 
 	// NoRetry makes a request whose reused connection was cut a failure, as it
 	// is for a client that does not repeat requests, or may not (POST). Without

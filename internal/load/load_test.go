@@ -379,6 +379,35 @@ func TestSkipAfter(t *testing.T) {
 	})
 }
 
+// A steady load holds as many connections as it is told, uses them in turn,
+// and gives each up when it is old.
+func TestHeldConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened, open, most atomic.Int64
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			opened.Add(1)
+			most.Store(max(most.Load(), open.Add(1)))
+			client, server := net.Pipe()
+			go func() {
+				defer open.Add(-1)
+				for in := bufio.NewReader(server); readRequest(in); {
+					_, _ = io.WriteString(server, okAnswer)
+				}
+			}()
+			return client, nil
+		}
+		o := Options{URL: "http://x/", Duration: 60 * time.Second, Rate: 50, Held: 5, KeptFor: 10 * time.Second, NoRetry: true, Dial: dial}
+		r, err := Run(t.Context(), o, event.Discard)
+		if err != nil || r.Failed > 0 {
+			t.Fatal(err, r.Causes)
+		}
+		// A few more, if the first probes are due before the five wait for them.
+		if n, at := opened.Load(), most.Load(); at < 5 || at > 10 || n < 5*at || n > 6*at {
+			t.Errorf("%d connections at once, %d in a minute; want 5 to 10, and each given up five times", at, n)
+		}
+	})
+}
+
 // inMemory connects to a server that answers one request at once.
 func inMemory(context.Context, string, string) (net.Conn, error) {
 	client, server := net.Pipe()
