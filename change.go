@@ -35,8 +35,29 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	return p.newEngine(cloud, events).Plan(ctx, want, snapshot)
+	pl, err := p.newEngine(cloud, events).Plan(ctx, want, snapshot)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	for _, g := range (guard.Guard{}).Check(ctx, engine.Guards(pl, want, snapshot)) {
+		events.Emit(unable(g))
+	}
+	return pl, nil
 }
+
+// unable is what a preview tells of a guard that could not watch. One that
+// cannot be reached from here may well be where up runs: no blocker.
+func unable(p *problem.Error) event.Finding {
+	severity := event.Blocker
+	if p.Kind == problem.Outside {
+		severity = event.Warning
+	}
+	return event.Finding{Severity: severity, Object: p.Op, Effect: "up, run from here, would refuse to move anything: " + p.Err.Error(), Fix: p.Fix}
+}
+
+// WithoutGuards makes Up move without the guards of the stack file: the way on
+// when traffic is down already, and no guard could tell what a move does to it.
+func (p *Project) WithoutGuards() { p.unguarded = true }
 
 // Up makes the stack what the stack file declares. Interrupted or failed, it
 // is called again and goes on where it was.
@@ -51,11 +72,24 @@ func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) er
 		if err != nil {
 			return err
 		}
+		if err := p.guarded(ctx, engine.Guards(pl, want, s.Snapshot()), events); err != nil {
+			return err
+		}
 		if err := ask(pl); err != nil {
 			return err
 		}
 		return e.Apply(ctx, pl, want, s)
 	})
+}
+
+// guarded tries the guards that will watch the plan, so that one that cannot
+// is told before the first create, and not when a whole new group stands.
+func (p *Project) guarded(ctx context.Context, guards []graph.Guard, events event.Sink) error {
+	if p.unguarded {
+		events.Emit(event.Finding{Severity: event.Warning, Object: "guard", Effect: "is off: nothing watches the traffic while workloads move"})
+		return nil
+	}
+	return guard.Guard{}.Check(ctx, guards).Err()
 }
 
 // Destroy deletes everything the stack has. It does not read the stack file,
@@ -151,6 +185,9 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 	want, problems := expand.Graph(s, expand.Env{Region: cloud.Region(), Zones: zones})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
+	}
+	if p.unguarded {
+		want.Guards = nil
 	}
 	return want, cloud, nil
 }

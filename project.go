@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/examples"
+	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/problem"
@@ -35,10 +36,17 @@ type Project struct {
 	remembered string // the selected one
 	store      *state.Store
 	park       bool
+	disk       durable.Disk // where the config and the selection are
+	unguarded  bool
 }
 
-// selection is the file that remembers which stack commands work on.
-const selection = ".drover/selected"
+// What Drover keeps in a project's folder: its own folder holds the state,
+// unless that lies elsewhere, and the file that remembers which stack commands
+// work on.
+const (
+	ownFolder = ".drover"
+	selection = ownFolder + "/selected"
+)
 
 // Open opens the project. It reads no file but the selection, so that a
 // project with mistakes in it can still be looked at and destroyed.
@@ -53,15 +61,21 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 			Fix: "go to the folder that holds " + spec.File + ", name it with -C, or make one: drover new FOLDER",
 		}
 	}
+	if own, err := os.Stat(filepath.Join(dir, ownFolder)); err == nil && !own.IsDir() {
+		return nil, &problem.Error{
+			Kind: problem.Usage, Op: "open project", Err: fmt.Errorf("%s is a file, and should be the folder that holds the state", ownFolder),
+			Fix: "move the file away",
+		}
+	}
 	selected, err := os.ReadFile(filepath.Join(dir, selection))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p := &Project{dir: dir, park: o.Park, remembered: strings.TrimSpace(string(selected))}
+	p := &Project{dir: dir, disk: durable.OS, park: o.Park, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {
-		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ".drover"))}).String()
+		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ownFolder))}).String()
 	}
 	if p.store, err = state.Open(ctx, bucket); err != nil {
 		return nil, err
@@ -121,10 +135,10 @@ func (p *Project) Select(ctx context.Context, stack string) error {
 func (p *Project) remember(stack string) error {
 	file := filepath.Join(p.dir, selection)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return err
+		return durable.Explain(file, err)
 	}
 	p.stack, p.remembered = stack, stack
-	return os.WriteFile(file, []byte(stack+"\n"), 0o644)
+	return durable.Replace(p.disk, file, []byte(stack+"\n"), 0o644)
 }
 
 // StackInfo is one line of `drover stack ls`.
@@ -251,5 +265,5 @@ func (p *Project) SetConfig(ctx context.Context, key, value string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, text, 0o644)
+	return durable.Replace(p.disk, file, text, 0o644)
 }

@@ -109,8 +109,9 @@ type (
 	}
 	// GuardBreached: traffic suffered; the move stops.
 	GuardBreached struct {
-		URL    string `json:"url"`
-		Reason string `json:"reason"`
+		URL      string `json:"url"` // or the query
+		Reason   string `json:"reason"`
+		OnBreach string `json:"onBreach,omitempty"` // "return": what was moved goes back; empty: it stays where it is
 	}
 	// RunFinished is the last fact of a run.
 	RunFinished struct {

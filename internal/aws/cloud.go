@@ -57,10 +57,10 @@ func Load(ctx context.Context, region string) (*Cloud, error) {
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := load(ctx, options)
 	if err != nil {
 		return nil, &problem.Error{Kind: problem.Usage, Op: "read the AWS configuration", Err: err,
-			Fix: "correct AWS_PROFILE, ~/.aws/config or ~/.aws/credentials"}
+			Fix: "correct AWS_PROFILE, ~/.aws/config or ~/.aws/credentials (a quote without its partner?)"}
 	}
 	if cfg.Region == "" {
 		return nil, &problem.Error{Kind: problem.Usage, Op: "read the AWS configuration", Err: errors.New("no region"),
@@ -73,8 +73,20 @@ func Load(ctx context.Context, region string) (*Cloud, error) {
 	return New(cfg), nil
 }
 
+// load reads the chain. The SDK panics over files that it cannot read, such as
+// one with a lone quote.
+func load(ctx context.Context, options []func(*config.LoadOptions) error) (cfg aws.Config, err error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			err = fmt.Errorf("the AWS SDK broke over it: %v", broken)
+		}
+	}()
+	return config.LoadDefaultConfig(ctx, options...)
+}
+
 // New makes a Cloud from a configuration that is complete.
 func New(cfg aws.Config) *Cloud {
+	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), clarify)
 	return &Cloud{
 		cfg:       cfg,
 		control:   cloudcontrol.NewFromConfig(cfg),

@@ -26,12 +26,16 @@ type control struct{ api *cloudcontrol.Client }
 // create returns the identifier of the new object.
 func (c control) create(ctx context.Context, typ, token string, desired []byte, wait func(string)) (string, error) {
 	out, err := c.api.CreateResource(ctx, &cloudcontrol.CreateResourceInput{
-		TypeName: &typ, ClientToken: optional(token), DesiredState: aws.String(string(desired))})
+		TypeName: &typ, ClientToken: optional(token), DesiredState: aws.String(string(desired))}, once)
 	if err != nil {
 		return "", refused(err)
 	}
 	return c.follow(ctx, out.ProgressEvent, wait)
 }
+
+// once leaves repetitions to the caller, who must know whether an attempt may
+// have had an effect.
+func once(o *cloudcontrol.Options) { o.Retryer = aws.NopRetryer{} }
 
 // update and remove let the SDK make a fresh client token: both may be
 // repeated as they are, and an old token would only replay an old failure.
@@ -78,12 +82,34 @@ func (c control) follow(ctx context.Context, ev *types.ProgressEvent, wait func(
 		if err := pause(ctx, untilNext(ev, &b)); err != nil {
 			return "", err
 		}
-		out, err := c.api.GetResourceRequestStatus(ctx,
-			&cloudcontrol.GetResourceRequestStatusInput{RequestToken: ev.RequestToken})
+		out, err := c.status(ctx, ev.RequestToken, wait)
 		if err != nil {
-			return "", refused(err)
+			return "", err
 		}
 		ev = out.ProgressEvent
+	}
+}
+
+// status asks once more how a request goes, again and again while AWS is too
+// busy to tell: the request itself goes on meanwhile.
+func (c control) status(ctx context.Context, token *string, wait func(string)) (*cloudcontrol.GetResourceRequestStatusOutput, error) {
+	t := newTries(wait)
+	for {
+		out, err := c.api.GetResourceRequestStatus(ctx, &cloudcontrol.GetResourceRequestStatusInput{RequestToken: token})
+		if err == nil {
+			return out, nil
+		}
+		err = refusedBy(engine.Poll, err)
+		fail := failureOf(err)
+		if fail == nil {
+			return nil, &pollError{err}
+		}
+		if !fail.busy() {
+			return nil, err
+		}
+		if again := t.again(ctx, fail, transientFor); again != nil {
+			return nil, err
+		}
 	}
 }
 

@@ -62,12 +62,12 @@ func (c *catalog) describe(ctx context.Context, typ string) (schema.Facts, error
 	switch {
 	case errors.As(err, &unknown):
 		return schema.Facts{}, &problem.Error{Kind: problem.Usage, Op: "read the schema of " + typ,
-			Err: notMade(errors.New("AWS has no such resource type"), true), Fix: "correct the type's name"}
+			Err: errors.New("AWS has no such resource type"), Fix: "correct the type's name"}
 	case err != nil:
 		return schema.Facts{}, fmt.Errorf("read the schema of %s: %w", typ, err)
 	case out.ProvisioningType == cfntypes.ProvisioningTypeNonProvisionable:
 		return schema.Facts{}, &problem.Error{Kind: problem.Usage, Op: "read the schema of " + typ,
-			Err: notMade(errors.New("the Cloud Control API cannot manage this type"), true),
+			Err: errors.New("the Cloud Control API cannot manage this type"),
 			Fix: "take it out of the stack and make it by other means"}
 	}
 	_, f, err := schema.Parse([]byte(aws.ToString(out.Schema)))

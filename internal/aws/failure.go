@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +26,52 @@ type failure struct {
 	message string
 	id      string // set if the handler got as far as naming an object
 	replay  bool   // told at once, so it is an earlier request's: this token was used before
+	call    engine.Call
+	handler bool // the handler's own end, not a refusal of the call
+}
+
+// ended reports that the request itself is over, not just a call about it.
+func (f *failure) ended() bool { return f.handler || f.code == "RequestTokenNotFound" }
+
+// Unwrap lets the engine see that no other call would fare better.
+func (f *failure) Unwrap() error {
+	if f.denied() {
+		return engine.ErrCredentials
+	}
+	return nil
+}
+
+// denied tells credentials that AWS does not take.
+func (f *failure) denied() bool {
+	switch f.code {
+	case "InvalidCredentials", "ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidClientToken",
+		"SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired":
+		return true
+	}
+	return false
+}
+
+// callOf is the call that an error is of.
+func callOf(err error) engine.Call {
+	if f := failureOf(err); f != nil {
+		return f.call
+	}
+	var poll *pollError
+	if errors.As(err, &poll) {
+		return engine.Poll
+	}
+	return engine.Send
+}
+
+// pollError is an error that is no answer of AWS's, while a request is followed.
+type pollError struct{ error }
+
+func (e *pollError) Unwrap() error { return e.error }
+
+// passing reports that an error without an answer may pass: the network's.
+func passing(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func (f *failure) Error() string {
@@ -36,12 +86,15 @@ func failed(ev *types.ProgressEvent, replay bool) *failure {
 	if code == "" {
 		code = string(ev.OperationStatus) // CANCEL_COMPLETE has no code
 	}
-	return &failure{code: code, message: aws.ToString(ev.StatusMessage), id: aws.ToString(ev.Identifier), replay: replay}
+	return &failure{code: code, message: aws.ToString(ev.StatusMessage), id: aws.ToString(ev.Identifier), replay: replay,
+		call: engine.Send, handler: true}
 }
 
 // refused makes a failure of the service's own exceptions, whose names are the
 // handler's codes with "Exception" behind; other errors stay as they are.
-func refused(err error) error {
+func refused(err error) error { return refusedBy(engine.Send, err) }
+
+func refusedBy(call engine.Call, err error) error {
 	var api smithy.APIError
 	if !errors.As(err, &api) {
 		return err
@@ -50,7 +103,7 @@ func refused(err error) error {
 	if code == "ResourceNotFound" {
 		code = string(types.HandlerErrorCodeNotFound)
 	}
-	return &failure{code: code, message: api.ErrorMessage()}
+	return &failure{code: code, message: api.ErrorMessage(), call: call}
 }
 
 func failureOf(err error) *failure {
@@ -70,6 +123,8 @@ func isNotFound(err error) bool {
 // error codes"), and how long each is worth repeating.
 const (
 	transientFor = 10 * time.Minute // throttling, another operation on the object, AWS's own faults
+	// sendFor bounds the tries of one call that gets no answer: a refused endpoint is told within seconds.
+	sendFor = 20 * time.Second
 	// settlingFor bounds what a new IAM role or profile takes to be known everywhere: seconds, up to a minute.
 	settlingFor = 2 * time.Minute
 	// dependentsFor bounds the wait for what still uses an object that shall go. The engine deletes users first,
@@ -84,35 +139,56 @@ func (f *failure) patience() time.Duration {
 		"ConcurrentOperation", "ConcurrentModification", "HandlerInternalFailure":
 		return transientFor
 	}
-	if f.says("is invalid or cannot be assumed", "cannot be assumed", "Invalid IAM Instance Profile",
-		"Invalid iamInstanceProfile", "IAM instance profile", "Invalid principal", "principal is invalid",
-		"is not authorized to perform: sts:AssumeRole", "trust relationship") {
+	if f.throttled() {
+		return transientFor
+	}
+	if f.says(propagating...) || f.code != "NotFound" && notYetKnown.MatchString(f.message) {
 		return settlingFor
 	}
 	return 0
 }
 
-// certain failures end a create for good: once what they name is cleaned up,
-// nothing exists. After the others, AWS itself may not know.
-func (f *failure) certain() bool {
-	switch f.code {
-	case "NotStabilized", "ServiceTimeout", "ServiceInternalError", "InternalFailure", "NetworkFailure",
-		"HandlerInternalFailure", "ClientTokenConflict", "ConcurrentOperation", "RequestTokenNotFound":
-		return false
-	}
-	return true
+// propagating is what services say of an IAM role, profile or policy that is
+// new: they have not heard of it yet. EKS, EC2 and Auto Scaling each have
+// words of their own.
+var propagating = []string{
+	"is invalid or cannot be assumed", "cannot be assumed", "could not be assumed", "trusted entity is not correct",
+	"trust relationship", "is not authorized to perform: sts:AssumeRole", "Error in role params",
+	"Invalid IAM Instance Profile", "Invalid iamInstanceProfile", "IAM instance profile",
+	"Invalid principal", "principal is invalid", "principalArn is invalid",
+	"doesn't have the Amazon EKS Managed Policies", "IAM role's policy must include",
 }
 
-// noObject is an error of which is certain that nothing exists after it.
-type noObject struct{ error }
+// notYetKnown is said of a parent that was just made: by its ARN, or in EC2's
+// codes (InvalidSubnetID.NotFound).
+var notYetKnown = regexp.MustCompile(`(?i)role.*does not exist|Invalid[A-Za-z]+\.NotFound`)
 
-func (e noObject) Unwrap() []error { return []error{e.error, engine.ErrNotMade} }
-
-func notMade(err error, certain bool) error {
-	if !certain {
-		return err
+// certain failures end a create for good: once what they name is cleaned up,
+// nothing exists. Only these are, of all that AWS may say: a refusal before the
+// handler began, or a handler that tells why it did not begin.
+func (f *failure) certain() bool {
+	if f.handler {
+		return slices.Contains([]string{"AlreadyExists", "InvalidRequest", "NotFound", "AccessDenied", "InvalidCredentials",
+			"UnauthorizedTaggingOperation", "ServiceLimitExceeded", "ResourceConflict", "NotUpdatable"}, f.code)
 	}
-	return noObject{err}
+	return f.call == engine.Send && (f.denied() || slices.Contains([]string{"AccessDenied", "UnauthorizedOperation", "Validation",
+		"InvalidRequest", "TypeNotFound", "UnsupportedAction", "Throttling", "AlreadyExists", "ServiceLimitExceeded",
+		"OptInRequired", "Serialization"}, f.code))
+}
+
+// busy tells a call that was not taken, or perhaps not taken, and may be sent again as it is.
+func (f *failure) busy() bool {
+	switch f.code {
+	case "Throttling", "ServiceInternalError", "ServiceUnavailable", "InternalFailure", "InternalError", "InternalServerError",
+		"NetworkFailure", "RequestTimeout":
+		return !f.handler
+	}
+	return false
+}
+
+// throttled reports a handler's or a service's word for "too many requests".
+func (f *failure) throttled() bool {
+	return f.code == "Throttling" || f.says("rate exceeded", "request limit exceeded", "throttl", "too many requests", "RequestLimitExceeded")
 }
 
 // unclear tells a request whose effect AWS does not tell: an update or a
@@ -152,7 +228,8 @@ func (f *failure) fix() string {
 	case "AccessDenied", "UnauthorizedTaggingOperation":
 		return "allow the action that is named above to the caller's IAM identity " +
 			"(Cloud Control acts with the caller's own rights), then run the command again"
-	case "InvalidCredentials", "ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId":
+	case "InvalidCredentials", "ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId", "InvalidClientToken",
+		"SignatureDoesNotMatch", "InvalidSignature", "IncompleteSignature", "MissingAuthenticationToken", "RequestExpired":
 		return "renew the AWS credentials, then run the command again"
 	case "ServiceLimitExceeded":
 		return "ask for a higher quota (AWS console, Service Quotas) or remove what is not needed, then run the command again"

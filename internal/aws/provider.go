@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,137 +44,273 @@ func (c *Cloud) Provider() *Provider {
 // failures of earlier runs with the same token, each a single quick call.
 const manyTries = 500
 
+// tokenTrust is how long a token is trusted to replay its request. Cloud Control
+// remembers requests for 36 hours; the rest is for clocks that differ.
+const tokenTrust = 30 * time.Hour
+
+// creation is one create under way.
+type creation struct {
+	*Provider
+	engine.Request
+	facts   schema.Facts
+	want    map[string]any // with the owner's tags
+	desired []byte
+	open    bool // an attempt whose end is unknown may have made the object
+}
+
 // Create makes the object; see Provider for what happens to a lost answer.
-func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Object, error) {
-	op := "create " + subject(r)
-	f, err := p.catalog.facts(ctx, r.Type)
+//
+// No new token is taken while an attempt's end is open: first it is looked for
+// what that may have made, by identifier, or by the owner's tags.
+func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Created, error) {
+	c, err := p.creation(ctx, r)
 	if err != nil {
-		return engine.Object{}, err
+		return c.nothing(engine.Prepare), err
 	}
-	want, err := normal(tagged(f, r.Want, r.Tags))
-	if err != nil {
-		return engine.Object{}, fmt.Errorf("%s: %w", op, err)
+	if c.open && time.Since(r.Begun) > tokenTrust {
+		if made, done, err := c.look(ctx); done {
+			return made, err
+		}
 	}
-	desired, err := json.Marshal(want)
-	if err != nil {
-		return engine.Object{}, fmt.Errorf("%s: %w", op, err)
-	}
-	t, certain := newTries(r.Wait), true
+	t := newTries(r.Wait)
 	for n := 0; n < manyTries; n++ {
-		id, err := p.control.create(ctx, r.Type, clientToken(r.Token, n), desired, r.Wait)
+		id, err := c.send(ctx, n)
 		if err == nil {
-			return p.created(ctx, r, f, id)
+			return c.created(ctx, id)
 		}
 		fail := failureOf(err)
-		if fail == nil {
-			return engine.Object{}, explain(op, err)
+		if fail == nil || fail.call == engine.Poll && !fail.ended() {
+			return engine.Created{Call: callOf(err)}, explain("create "+subject(r), err)
 		}
-		obj, adopted, err := p.salvage(ctx, r, f, want, fail)
-		if adopted || err != nil {
-			return obj, err
+		if made, done, err := c.salvage(ctx, fail); done {
+			return made, err
 		}
-		if certain = certain && fail.certain(); fail.replay {
+		if !fail.replay { // what replays is over, and was looked for at the first of them
+			c.open = c.open || !fail.certain()
+		}
+		if c.open && (!fail.replay || n == 0) {
+			if made, done, err := c.look(ctx); done {
+				return made, err
+			}
+		}
+		if fail.replay {
 			continue
 		}
 		if err := t.again(ctx, fail, fail.patience()); err != nil {
-			return engine.Object{}, notMade(explain(op, err), certain && failureOf(err) != nil)
+			return c.nothing(engine.Send), explain("create "+subject(r), err)
 		}
 	}
-	return engine.Object{}, &problem.Error{Kind: problem.Outside, Op: op,
+	return engine.Created{Call: engine.Send}, &problem.Error{Kind: problem.Outside, Op: "create " + subject(r),
 		Err: fmt.Errorf("it failed %d times", manyTries),
 		Fix: "wait 36 hours, after which AWS forgets these requests, or rename the resource in the file"}
 }
 
-func (p *Provider) created(ctx context.Context, r engine.Request, f schema.Facts, id string) (engine.Object, error) {
-	props, err := p.control.getNew(ctx, r.Type, id)
-	if err != nil {
-		return engine.Object{ID: id}, explain("read the new "+subject(r), err)
+func (p *Provider) creation(ctx context.Context, r engine.Request) (*creation, error) {
+	c := &creation{Provider: p, Request: r, open: !r.Begun.IsZero()}
+	var err error
+	if c.facts, err = p.catalog.facts(ctx, r.Type); err != nil {
+		return c, err
 	}
-	return object(f, id, props), nil
+	if c.want, err = normal(tagged(c.facts, r.Want, r.Tags)); err != nil {
+		return c, fmt.Errorf("create %s: %w", subject(r), err)
+	}
+	if c.desired, err = json.Marshal(c.want); err != nil {
+		return c, fmt.Errorf("create %s: %w", subject(r), err)
+	}
+	return c, nil
+}
+
+// nothing is the outcome after a failure, unless an attempt's end is open.
+func (c *creation) nothing(call engine.Call) engine.Created {
+	if c.open {
+		return engine.Created{Call: call}
+	}
+	return engine.Created{Call: call, Certainty: engine.NotMade}
+}
+
+// send asks for the object, again under the same token while there is no
+// answer or the service is too busy to take it.
+func (c *creation) send(ctx context.Context, n int) (id string, err error) {
+	t := newTries(c.Wait)
+	for {
+		id, err := c.control.create(ctx, c.Type, clientToken(c.Token, n), c.desired, c.Wait)
+		fail := failureOf(err)
+		switch {
+		case err == nil || fail != nil && fail.call != engine.Send:
+			return id, err
+		case fail == nil || fail.busy() && fail.code != "Throttling":
+			c.open = true // it may have arrived
+		case !fail.busy():
+			return "", err
+		}
+		if fail == nil {
+			if ctx.Err() != nil || !passing(err) {
+				return "", err
+			}
+			fail = &failure{code: "NetworkFailure", message: err.Error(), call: engine.Send}
+		}
+		if again := t.again(ctx, fail, sendFor); again != nil {
+			return "", cmp.Or(err, again)
+		}
+	}
+}
+
+func (c *creation) created(ctx context.Context, id string) (engine.Created, error) {
+	props, err := c.control.getNew(ctx, c.Type, id)
+	if err != nil {
+		return engine.Created{Object: engine.Object{ID: id}, Certainty: engine.Unready, Call: engine.Settle},
+			explain("read the new "+subject(c.Request), err)
+	}
+	return engine.Created{Object: object(c.facts, id, props), Certainty: engine.Made}, nil
 }
 
 // salvage looks at what a failed create left behind: an object that is ours
 // and good is adopted, one that is ours and half made is deleted, and one that
-// is not ours is left alone.
-func (p *Provider) salvage(ctx context.Context, r engine.Request, f schema.Facts, want map[string]any, fail *failure) (
-	obj engine.Object, adopted bool, err error) {
+// is not ours is left alone. It is done if the create's end is known, or cannot be.
+func (c *creation) salvage(ctx context.Context, fail *failure) (made engine.Created, done bool, err error) {
 	switch fail.code {
 	case "AlreadyExists", "ClientTokenConflict":
-		return p.adopt(ctx, r, f, want)
+		return c.find(ctx)
 	case "ResourceConflict", "ConcurrentOperation":
-		return engine.Object{}, false, nil // an identifier here is somebody else's
+		return made, false, nil // an identifier here is somebody else's
 	}
 	if fail.id == "" {
-		return engine.Object{}, false, nil
+		return made, false, nil
 	}
-	live, err := p.control.get(ctx, r.Type, fail.id)
+	live, err := c.control.get(ctx, c.Type, fail.id)
 	switch {
 	case isNotFound(err):
-		return engine.Object{}, false, nil
+		return made, false, nil
 	case err != nil:
-		return engine.Object{}, false, explain("read what a failed create left of "+subject(r), err)
-	case !p.ours(f, r, fail.id, live):
-		return engine.Object{}, false, nil
+		return engine.Created{Call: engine.Look}, true, explain("read what a failed create left of "+subject(c.Request), err)
+	case !c.ours(fail.id, live):
+		return made, false, nil
 	}
 	if fail.code == "NotStabilized" || fail.code == "ServiceTimeout" {
-		if err := p.stable(ctx, r.Type, fail.id, r.Wait); err == nil {
-			obj, err := p.created(ctx, r, f, fail.id)
-			return obj, err == nil, err
+		if err := c.stable(ctx, c.Type, fail.id, c.Wait); err == nil {
+			made, err := c.created(ctx, fail.id)
+			return made, true, err
 		}
 	}
-	if fail.replay && !assigned(f) {
-		return engine.Object{}, false, nil // a later try may have made it anew, under the same name
+	if fail.replay && !assigned(c.facts) {
+		return made, false, nil // a later try may have made it anew, under the same name
 	}
-	half := r
+	half := c.Request
 	half.ID = fail.id
-	if err := p.Delete(ctx, half); err != nil {
-		return engine.Object{ID: fail.id}, false, fmt.Errorf("%w (the create had failed: %w)", err, fail)
+	if err := c.Delete(ctx, half); err != nil {
+		return engine.Created{Object: engine.Object{ID: fail.id}, Certainty: engine.Unready, Call: engine.Settle}, true,
+			fmt.Errorf("%w (the create had failed: %w)", err, fail)
 	}
-	return engine.Object{}, false, nil
+	return made, false, nil
 }
 
-// adopt finds the object that has our name and is ours, and makes it as wanted.
-func (p *Provider) adopt(ctx context.Context, r engine.Request, f schema.Facts, want map[string]any) (
-	engine.Object, bool, error) {
-	id, ok := identify(f, want)
-	if !ok {
-		var err error
-		if id, ok, err = p.find(ctx, r, f, want); err != nil || !ok {
-			return engine.Object{}, false, err
+// look finds out whether an attempt whose end is open made the object. Once
+// it is certain that it did not, nothing is open any more.
+func (c *creation) look(ctx context.Context) (made engine.Created, done bool, err error) {
+	if !c.recognizable() {
+		return engine.Created{Call: engine.Look}, true, &problem.Error{Kind: problem.Outside, Op: "look for " + subject(c.Request),
+			Err: errors.New("an earlier attempt may have made it, and objects of this type carry neither tags nor a name to find it by"),
+			Fix: "run the same command again, or look yourself and tell what you found"}
+	}
+	if made, done, err = c.find(ctx); !done {
+		c.open = false
+	}
+	return made, done, err
+}
+
+// recognizable reports that an object of this type tells whose it is.
+func (c *creation) recognizable() bool {
+	_, named := identify(c.facts, c.want)
+	return named || c.readsTags() || suffixed.MatchString(c.Name) && nameProperty(c.Name, c.want) != ""
+}
+
+// readsTags reports that an object's tags come back when it is read.
+func (c *creation) readsTags() bool {
+	return c.facts.Tags != "" && !slices.Contains(c.facts.WriteOnly, c.facts.Tags)
+}
+
+// find looks for the object that is ours, and makes it as wanted.
+func (c *creation) find(ctx context.Context) (made engine.Created, done bool, err error) {
+	id, err := c.search(ctx)
+	if err != nil {
+		return engine.Created{Call: engine.Look}, true, explain("look for "+subject(c.Request), err)
+	}
+	if id == "" {
+		return made, false, nil
+	}
+	made, err = c.adopt(ctx, id)
+	return made, true, err
+}
+
+// search is the identifier of the object that is ours, or empty.
+func (c *creation) search(ctx context.Context) (string, error) {
+	if id, ok := identify(c.facts, c.want); ok {
+		live, err := c.control.get(ctx, c.Type, id)
+		if isNotFound(err) || err == nil && !c.ours(id, live) {
+			return "", nil
 		}
+		return id, err
 	}
-	live, err := p.control.get(ctx, r.Type, id)
-	if isNotFound(err) || err == nil && !p.ours(f, r, id, live) {
-		return engine.Object{}, false, nil
+	if !c.readsTags() && nameProperty(c.Name, c.want) == "" {
+		return "", nil
 	}
+	ids, err := c.control.list(ctx, c.Type, parents(c.facts, c.want))
 	if err != nil {
-		return engine.Object{}, false, explain("adopt "+subject(r), err)
-	}
-	adopted := r
-	adopted.ID, adopted.Old = id, covered(f, live, want)
-	obj, err := p.Update(ctx, adopted)
-	return obj, err == nil, err
-}
-
-// find looks through all objects of a type whose identifier AWS assigns (a
-// launch template) for the one with our physical name.
-func (p *Provider) find(ctx context.Context, r engine.Request, f schema.Facts, want map[string]any) (
-	id string, found bool, err error) {
-	named := nameProperty(r.Name, want)
-	if named == "" {
-		return "", false, nil
-	}
-	ids, err := p.control.list(ctx, r.Type, parents(f, want))
-	if err != nil {
-		return "", false, explain("look for "+subject(r), err)
+		return "", err
 	}
 	for _, id := range ids {
-		live, err := p.control.get(ctx, r.Type, id)
-		if err == nil && live[named] == r.Name {
-			return id, true, nil
+		if slices.Contains(c.Known, id) {
+			continue
+		}
+		live, err := c.control.get(ctx, c.Type, id)
+		if err != nil && !isNotFound(err) {
+			return "", err
+		}
+		if err == nil && c.carriesOurs(live) {
+			return id, nil
 		}
 	}
-	return "", false, nil
+	return "", nil
+}
+
+// carriesOurs recognizes an object among all of its type, by tags or by name.
+func (c *creation) carriesOurs(live map[string]any) bool {
+	if named := nameProperty(c.Name, c.want); named != "" && live[named] != c.Name {
+		return false
+	}
+	if c.readsTags() {
+		return c.hasTags(live)
+	}
+	return suffixed.MatchString(c.Name)
+}
+
+func (c *creation) hasTags(live map[string]any) bool {
+	tags := tagsOf(live[c.facts.Tags])
+	for key, value := range c.Tags {
+		if tags[key] != value {
+			return false
+		}
+	}
+	return len(c.Tags) > 0
+}
+
+// adopt waits until an object that is ours is stable, and makes it as wanted.
+func (c *creation) adopt(ctx context.Context, id string) (engine.Created, error) {
+	made := engine.Created{Object: engine.Object{ID: id}, Certainty: engine.Unready, Call: engine.Settle}
+	if err := c.stable(ctx, c.Type, id, c.Wait); err != nil {
+		return made, fmt.Errorf("adopt %s: %w", subject(c.Request), err)
+	}
+	live, err := c.control.getNew(ctx, c.Type, id)
+	if err != nil {
+		return made, explain("adopt "+subject(c.Request), err)
+	}
+	adopted := c.Request
+	adopted.ID, adopted.Old = id, covered(c.facts, live, c.want)
+	obj, err := c.Update(ctx, adopted)
+	if err != nil {
+		return made, err
+	}
+	return engine.Created{Object: obj, Certainty: engine.Made}, nil
 }
 
 func nameProperty(name string, want map[string]any) string {
@@ -200,24 +337,24 @@ func parents(f schema.Facts, want map[string]any) map[string]any {
 // suffixed names end in the engine's random suffix, which nobody else would choose.
 var suffixed = regexp.MustCompile(`-[0-9a-f]{7}$`)
 
-// ours says whether a live object may be taken over, or deleted as half made.
-func (p *Provider) ours(f schema.Facts, r engine.Request, id string, live map[string]any) bool {
-	readable := f.Tags != "" && !slices.Contains(f.WriteOnly, f.Tags)
-	if tags := tagsOf(live[f.Tags]); readable && len(tags) > 0 {
-		for key, value := range r.Tags {
-			if tags[key] != value {
-				return false
-			}
-		}
-		return len(r.Tags) > 0
+// ours says whether a live object may be taken over, or deleted as half made:
+// it is not one that the state has already, and has all of our tags. Without
+// tags, its identifier was made up by AWS for our very request, or its name
+// holds our random suffix.
+func (c *creation) ours(id string, live map[string]any) bool {
+	if slices.Contains(c.Known, id) {
+		return false
 	}
-	if assigned(f) && nameProperty(r.Name, live) == "" {
-		return true // AWS made this identifier up for our request
+	if c.readsTags() && len(tagsOf(live[c.facts.Tags])) > 0 {
+		return c.hasTags(live)
 	}
-	if readable && len(r.Tags) > 0 {
+	if assigned(c.facts) && nameProperty(c.Name, live) == "" {
+		return true
+	}
+	if c.readsTags() && len(c.Tags) > 0 {
 		return false // it could have our tags, and has none
 	}
-	return suffixed.MatchString(r.Name) && (strings.Contains(id, r.Name) || nameProperty(r.Name, live) != "")
+	return suffixed.MatchString(c.Name) && (strings.Contains(id, c.Name) || nameProperty(c.Name, live) != "")
 }
 
 // assigned types get their identifier from AWS, not from a wanted name.

@@ -109,7 +109,7 @@ func TestFailedCreate(t *testing.T) {
 					fake.objects[id] = maps.Clone(tt.have)
 				}
 				fake.fail = tt.fail
-				_, err := cloud.Provider().Create(t.Context(), tt.request)
+				made, err := cloud.Provider().Create(t.Context(), tt.request)
 				if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("error %v, want %q", err, tt.err)
 				}
@@ -117,7 +117,7 @@ func TestFailedCreate(t *testing.T) {
 				if errors.As(err, &p) && !strings.Contains(p.Fix, tt.fix) {
 					t.Errorf("fix %q, want %q in it", p.Fix, tt.fix)
 				}
-				if certain := errors.Is(err, engine.ErrNotMade); err != nil && !certain {
+				if err != nil && made.Certainty != engine.NotMade {
 					t.Errorf("%v: nothing of ours is left, and it does not say so", err)
 				}
 				if len(fake.objects) != tt.left {
@@ -162,18 +162,6 @@ func TestAdoptByName(t *testing.T) {
 			}
 		})
 	}
-}
-
-// The engine repeats a create with the same token until it knows; a failure
-// that tells nothing must not end that.
-func TestUncertainFailureSaysNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake, cloud := newFake(t)
-		fake.fail = []event{{ErrorCode: "InternalFailure"}}
-		if _, err := cloud.Provider().Create(t.Context(), vpc()); err == nil || errors.Is(err, engine.ErrNotMade) {
-			t.Errorf("error %v; it cannot know that nothing was made", err)
-		}
-	})
 }
 
 // After a run that ended in a failure, the user repairs the cause and runs

@@ -2,12 +2,11 @@ package aws
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
-	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 )
 
 // stable settles what Cloud Control left open with NotStabilized: whether the
@@ -15,30 +14,60 @@ import (
 // update while the handler waits (awslabs/kubeflow-manifests #806), so the
 // service itself is asked. Of other types, existence is all that is known.
 func (c *Cloud) stable(ctx context.Context, typ, id string, wait func(string)) error {
-	if typ != "AWS::EKS::Cluster" {
-		if typ == "AWS::EKS::Nodegroup" {
-			return errors.New("its nodes did not become ready") // NodeCreationFailure: not good
-		}
+	ask := map[string]func(context.Context, string) (string, error){
+		"AWS::EKS::Cluster":    c.clusterStatus,
+		"AWS::EKS::Nodegroup":  c.nodegroupStatus,
+		"AWS::EC2::NatGateway": c.natStatus,
+	}[typ]
+	if ask == nil {
 		return nil
 	}
 	var b backoff
 	for {
-		out, err := c.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &id})
+		status, err := ask(ctx, id)
 		if err != nil {
-			return fmt.Errorf("read cluster %s: %w", id, err)
+			return fmt.Errorf("read the status of %s %s: %w", typ, id, err)
 		}
-		switch out.Cluster.Status {
-		case ekstypes.ClusterStatusActive:
+		switch strings.ToUpper(status) {
+		case "ACTIVE", "AVAILABLE":
 			return nil
-		case ekstypes.ClusterStatusCreating, ekstypes.ClusterStatusUpdating, ekstypes.ClusterStatusPending:
-		default:
-			return fmt.Errorf("cluster %s is %s", aws.ToString(out.Cluster.Name), out.Cluster.Status)
+		case "CREATING", "UPDATING", "PENDING":
+		default: // NodeCreationFailure ends as CREATE_FAILED: not good
+			return fmt.Errorf("%s %s is %s", typ, id, status)
 		}
 		if wait != nil {
-			wait("EKS: the cluster is " + string(out.Cluster.Status))
+			wait("AWS: it is " + status)
 		}
 		if err := pause(ctx, b.next()); err != nil {
 			return err
 		}
 	}
+}
+
+func (c *Cloud) clusterStatus(ctx context.Context, id string) (string, error) {
+	out, err := c.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &id})
+	if err != nil {
+		return "", err
+	}
+	return string(out.Cluster.Status), nil
+}
+
+func (c *Cloud) nodegroupStatus(ctx context.Context, id string) (string, error) {
+	cluster, name, _ := strings.Cut(id, "|")
+	out, err := c.eks.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &cluster, NodegroupName: &name})
+	if err != nil {
+		return "", err
+	}
+	return string(out.Nodegroup.Status), nil
+}
+
+func (c *Cloud) natStatus(ctx context.Context, id string) (string, error) {
+	out, err := c.ec2.DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{id}})
+	if err != nil {
+		return "", err
+	}
+	if len(out.NatGateways) == 0 {
+		return "gone", nil
+	}
+	return string(out.NatGateways[0].State), nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,11 +15,12 @@ import (
 
 // changeOptions is what the commands that change a stack have in common.
 type changeOptions struct {
-	Env  Env
-	On   target
-	Yes  bool
-	JSON bool   // events as JSON lines on stdout
-	Log  string // file that also gets the JSON lines
+	Env   Env
+	On    target
+	Yes   bool
+	JSON  bool   // events as JSON lines on stdout
+	Log   string // file that also gets the JSON lines
+	Guard string // of up: "off" watches nothing; empty: as the stack file says
 }
 
 func (o *changeOptions) flags(cmd *cobra.Command) {
@@ -32,6 +34,10 @@ func (o *changeOptions) verify() error {
 	if o.JSON && !o.Yes {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),
 			Fix: "give --yes too; drover preview --json shows the plan"}
+	}
+	if o.Guard != "" && o.Guard != "off" {
+		return &problem.Error{Kind: problem.Usage, Op: "--guard", Err: fmt.Errorf("%q is not a choice", o.Guard),
+			Fix: "give --guard off, or leave it out; what guards allow stands in the stack file"}
 	}
 	return nil
 }
@@ -49,7 +55,10 @@ func carryOut(ctx context.Context, o changeOptions, do change, question string) 
 		return err
 	}
 	defer func() { err = show.close(err) }()
+	seen := looking(o.Env.Stderr)
+	defer seen()
 	approve := func(pl plan.Plan) error {
+		seen()
 		if len(pl.Steps) == 0 {
 			return show.nothing()
 		}

@@ -27,6 +27,7 @@ func confirm(ctx context.Context, env Env, yes bool, question string) error {
 	}
 	answer, err := readLine(ctx, env.Stdin)
 	if err != nil {
+		_, _ = fmt.Fprintln(env.Stdout) // what is said now is no part of the question
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	switch strings.ToLower(strings.TrimSpace(answer)) {

@@ -52,6 +52,19 @@ func TestUpFlags(t *testing.T) {
 	}
 }
 
+// The one thing to say about guards on the command line is that they are off.
+func TestGuardFlag(t *testing.T) {
+	env, _, _ := screenOf()
+	var got changeOptions
+	run := func(_ context.Context, o changeOptions) error { got = o; return nil }
+	if err := parse(newUp(env, run), "--guard", "off"); err != nil || got.Guard != "off" {
+		t.Errorf("%v: %+v", err, got)
+	}
+	if err := parse(newUp(env, run), "--guard", "on"); kind(err) != problem.Usage {
+		t.Errorf("--guard on: %v", err)
+	}
+}
+
 func TestPreviewFlags(t *testing.T) {
 	env, _, _ := screenOf()
 	var got previewOptions

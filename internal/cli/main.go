@@ -57,6 +57,7 @@ func report(ctx context.Context, env Env, err error) int {
 		return int(program)
 	}
 	env.terminal.giveBack()
+	err = explained(err)
 	code := problem.Exit(err)
 	if err == nil || ctx.Err() == nil || code == int(problem.Lost) { // Ctrl-C is how a load test is ended
 		tell(env, err)

@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -66,6 +68,20 @@ func TestInterruptionIsCancellation(t *testing.T) {
 	}))
 	if want := "error: the terminal is gone (SIGHUP)\n  fix: state is saved: run the same command again\n"; errs.String() != want {
 		t.Error(errs)
+	}
+}
+
+// What is wrong with this machine is exit code 5 and has a remedy, wherever it
+// came up.
+func TestMachineErrorsHaveARemedy(t *testing.T) {
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EACCES, syscall.ENOTDIR, syscall.EMFILE, syscall.EIO} {
+		env, _, errs := screenOf()
+		code := run(context.Background(), env, doing(func(context.Context) error {
+			return fmt.Errorf("save: %w", &fs.PathError{Op: "write", Path: ".drover/x", Err: cause})
+		}))
+		if code != int(problem.Outside) || !strings.Contains(errs.String(), "error: save: write .drover/x: ") || !strings.Contains(errs.String(), "  fix: ") {
+			t.Errorf("exit %d:\n%s", code, errs)
+		}
 	}
 }
 

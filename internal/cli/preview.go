@@ -68,7 +68,9 @@ func foresee(ctx context.Context, o previewOptions, at look) (err error) {
 		return err
 	}
 	defer func() { err = show.close(err) }()
+	seen := looking(o.Env.Stderr)
 	pl, err := at(ctx, show.log)
+	seen()
 	if err != nil {
 		return err
 	}

@@ -37,12 +37,15 @@ func newRoot(env Env) *cobra.Command {
 	return root
 }
 
-// asUsage makes every command report wrong arguments as usage errors.
+// asUsage makes every command report wrong arguments, and flags that are
+// missing or do not go together, as usage errors.
 func asUsage(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usage(c, err)
+			for _, err := range []error{check(c, args), c.ValidateRequiredFlags(), c.ValidateFlagGroups()} {
+				if err != nil {
+					return usage(c, err)
+				}
 			}
 			return nil
 		}

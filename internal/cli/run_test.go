@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
@@ -130,6 +132,23 @@ func TestUpAsks(t *testing.T) {
 	if err := carryOut(context.Background(), changeOptions{Env: env}, changing(nil), "Really?"); kind(err) != problem.Refused {
 		t.Errorf("without a terminal: %v", err)
 	}
+}
+
+// Nobody sits before a silent screen while AWS does not answer; stdout stays clean.
+func TestSlowLookIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env, out, errs := screenOf()
+		slow := func(context.Context, event.Sink) (plan.Plan, error) {
+			time.Sleep(100 * time.Second)
+			return plan.Plan{}, nil
+		}
+		if err := foresee(t.Context(), previewOptions{Env: env, JSON: true}, slow); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(errs.String(), "still reading what exists"); n != 3 || strings.Contains(out.String(), "still") {
+			t.Errorf("told %d times in 100 s, want at 10, 30 and 70:\n%s", n, errs)
+		}
+	})
 }
 
 // With --json stdout has events and nothing else.

@@ -31,6 +31,7 @@ it was.`,
 	}
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
+	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already")
 	return cmd
 }
 
@@ -38,6 +39,9 @@ func runUp(ctx context.Context, o changeOptions) error {
 	p, err := o.On.open(ctx)
 	if err != nil {
 		return err
+	}
+	if o.Guard == "off" {
+		p.WithoutGuards()
 	}
 	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }

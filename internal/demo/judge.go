@@ -1,8 +1,8 @@
 package demo
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/internal/load"
 	"github.com/droverhq/drover/internal/verdict"
 	"github.com/droverhq/drover/internal/view/html"
@@ -92,12 +93,12 @@ func records(path string) iter.Seq2[load.Record, error] {
 // keep writes a file that stays when the story is over.
 func (s *story) keep(name string, write func(io.Writer) error) error {
 	path := filepath.Join(s.Dir, name)
-	file, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(write(file), file.Close()); err != nil {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := durable.Write(path, text.Bytes(), 0o644); err != nil {
+		return err
 	}
 	s.say("%s", path)
 	return nil

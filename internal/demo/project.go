@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/examples"
+	"github.com/droverhq/drover/internal/durable"
 )
 
 // stackFile is the file that the story edits.
@@ -91,7 +92,7 @@ func (e edit) apply(project string) (string, error) {
 		return "", fmt.Errorf("edit %s (%s): found the lines to change %d times, want once", path, e.About, n)
 	}
 	changed := strings.Replace(string(text), e.Old, e.New, 1)
-	if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+	if err := durable.Write(path, []byte(changed), 0o644); err != nil {
 		return "", err
 	}
 	return e.diff(), nil

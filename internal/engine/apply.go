@@ -26,6 +26,9 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	if err := p.Verify(); err != nil {
 		return fmt.Errorf("refuse an unsafe plan: %w", err)
 	}
+	if err := sameStack(g, j.Snapshot()); err != nil {
+		return err
+	}
 	if now := j.Snapshot().Serial; now != p.Serial {
 		return &problem.Error{Kind: problem.Refused, Op: "carry out the plan",
 			Err: errors.New("the stack has changed since the plan was made"), Fix: "run the same command again"}
@@ -58,10 +61,11 @@ type apply struct {
 	ready     []int         // step IDs, lowest first
 	guard     guard
 	changed   bool // a step has succeeded
+	began     time.Time
 }
 
 func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
-	a := &apply{Engine: e, plan: p, graph: g, journal: j,
+	a := &apply{Engine: e, plan: p, graph: g, journal: j, began: time.Now(),
 		wanted: make(map[plan.URN]graph.Resource, len(g.Resources)), urns: make(map[graph.Key]plan.URN, len(g.Resources)),
 		followers: make(map[int][]int), unmet: make(map[int]int, len(p.Steps))}
 	for _, r := range g.Resources {
@@ -217,11 +221,12 @@ func (a *apply) caught(ctx context.Context, s plan.Step) (err error) {
 }
 
 // stopsAll tells the errors after which nothing new may start at all: what
-// happens cannot be written down any more, or traffic suffers.
+// happens cannot be written down any more, credentials have expired, or traffic
+// suffers.
 func stopsAll(err error) bool {
 	var unwritten *journalError
 	var p *problem.Error
-	return errors.As(err, &unwritten) || errors.As(err, &p) && p.Kind == problem.Guarded
+	return errors.As(err, &unwritten) || errors.Is(err, ErrCredentials) || errors.As(err, &p) && p.Kind == problem.Guarded
 }
 
 // failure names the step; the remedy of its cause stays. What was refused, or is

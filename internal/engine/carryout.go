@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,16 +49,15 @@ func (a *apply) create(ctx context.Context, s plan.Step) error {
 	}
 	in, cut := a.journal.Snapshot().Intent(plan.Create, s.URN, s.Gen)
 	if cut && !state.Equal(in.Resource.Inputs, want.Inputs) {
-		_, made, err := a.adopt(ctx, s, in, false)
+		_, exists, err := a.adopt(ctx, s, in, false)
 		if err != nil {
 			return err
 		}
-		if made {
+		if exists {
 			return a.update(ctx, s)
 		}
 	}
-	in, err = a.journal.Begin(ctx, state.Intent{Op: plan.Create, URN: s.URN, Gen: s.Gen, Resource: &want})
-	if err != nil {
+	if in, err = a.journal.Begin(ctx, state.Intent{Op: plan.Create, URN: s.URN, Gen: s.Gen, Resource: &want}); err != nil {
 		return &journalError{err}
 	}
 	made, _, err := a.make(ctx, s, in, want)
@@ -67,30 +69,67 @@ func (a *apply) create(ctx context.Context, s plan.Step) error {
 
 // make sends a create that was begun and stores what came of it. An object
 // that workloads run on counts as settling until its nodes are ready.
-func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want state.Resource) (made state.Resource, ok bool, err error) {
+func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want state.Resource) (state.Resource, Certainty, error) {
 	provider, err := a.Providers(want.Type)
 	if err != nil {
-		return want, false, err
+		return want, Unknown, err
 	}
 	req := a.request(s, want)
-	req.Token, req.Want = in.Token, want.Inputs
+	req.Token, req.Want, req.Known = in.Token, want.Inputs, a.known(want)
+	if in.At.Before(a.began) {
+		req.Begun = in.At
+	}
 	ctx, done := unhurried(ctx)
 	defer done()
-	obj, callErr := provider.Create(ctx, req)
-	if callErr != nil && obj.ID == "" {
-		notMade := errors.Is(callErr, ErrNotMade)
-		if err := a.journal.Failed(ctx, in, notMade); err != nil {
-			return want, false, errors.Join(callErr, &journalError{err})
+	got, callErr := provider.Create(ctx, req)
+	if got.Certainty >= Unready && slices.Contains(req.Known, got.ID) {
+		got.Certainty, callErr = Unknown, fmt.Errorf("its provider took over %s, which the state has already: %w", got.ID, cmp.Or(callErr, errTaken))
+	}
+	made := want
+	switch got.Certainty {
+	case Made, Unready:
+		made.ID, made.Outputs = got.ID, got.Outputs
+		made.Settling = got.Certainty == Unready || made.Hosts != nil
+		err = a.journal.Done(ctx, in, &made)
+	case NotMade:
+		err = a.journal.Failed(ctx, in, true)
+	case Unknown:
+		err = a.journal.Failed(ctx, in, false)
+		callErr = unsure(s, cmp.Or(callErr, errNoReason))
+	}
+	if err != nil {
+		return made, Unknown, errors.Join(callErr, &journalError{err})
+	}
+	return made, got.Certainty, callErr
+}
+
+var (
+	errTaken    = errors.New("one object cannot be two resources")
+	errNoReason = errors.New("its provider does not know, and does not say why")
+)
+
+// unsure adds to an error after which nothing is certain how a person who
+// knows can end that.
+func unsure(s plan.Step, err error) error {
+	p := &problem.Error{Kind: problem.Outside, Op: "find out what was made of " + what(s), Err: err,
+		Fix: "run the same command again: it looks for what was made"}
+	var cause *problem.Error
+	if errors.As(err, &cause) {
+		p.Kind, p.Fix, p.Notes = cause.Kind, cause.Fix, slices.Clone(cause.Notes)
+	}
+	p.Notes = append(p.Notes, fmt.Sprintf("if that never ends, and you know what exists: drover state resolve '%s' --made ID, or --absent", s.URN))
+	return p
+}
+
+// known are the objects of a resource's type that are another generation's, or another resource's.
+func (a *apply) known(r state.Resource) []string {
+	var ids []string
+	for _, o := range a.journal.Snapshot().Resources {
+		if o.Type == r.Type && o.ID != "" && !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved) {
+			ids = append(ids, o.ID)
 		}
-		return want, false, callErr
 	}
-	made = want
-	made.ID, made.Outputs = obj.ID, obj.Outputs
-	made.Settling = callErr != nil || made.Hosts != nil
-	if err := a.journal.Done(ctx, in, &made); err != nil {
-		return made, false, errors.Join(callErr, &journalError{err})
-	}
-	return made, true, callErr
+	return ids
 }
 
 // awaitNodes is repeated by the next run if this one is cut off: the resource stays settling.
@@ -110,12 +149,13 @@ func (a *apply) awaitNodes(ctx context.Context, s plan.Step, made state.Resource
 func (a *apply) adopt(ctx context.Context, s plan.Step, in state.Intent, condemn bool) (state.Resource, bool, error) {
 	was := *in.Resource
 	was.Condemned = condemn
-	made, ok, err := a.make(ctx, s, in, was)
-	if errors.Is(err, ErrNotMade) && !ok {
-		return made, false, nil
-	}
-	if ok {
+	made, certainty, err := a.make(ctx, s, in, was)
+	switch certainty {
+	case Made, Unready:
 		return made, true, nil // also if it is not ready: it is known now
+	case NotMade:
+		return made, false, nil
+	case Unknown:
 	}
 	return made, false, fmt.Errorf("find out what an earlier run made: %w", err)
 }
@@ -385,19 +425,24 @@ func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(value.Ref) (
 		if urn == r.URN && ref.Path == graph.NamePath {
 			return r.Name, nil
 		}
-		live, ok := a.journal.Snapshot().Live(urn)
-		if !ok {
-			return nil, fmt.Errorf("%s does not exist", ref.Key)
-		}
-		if ref.Path == graph.NamePath {
-			return live.Name, nil
-		}
-		v, ok := value.Get(live.Outputs, ref.Path)
-		if !ok {
-			return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
-		}
-		return v, nil
+		return output(a.journal.Snapshot(), urn, ref)
 	}
+}
+
+// output is what a reference stands for, as far as the state knows.
+func output(s *state.Snapshot, urn plan.URN, ref value.Ref) (any, error) {
+	live, ok := s.Live(urn)
+	if !ok {
+		return nil, fmt.Errorf("%s does not exist", ref.Key)
+	}
+	if ref.Path == graph.NamePath {
+		return live.Name, nil
+	}
+	v, ok := value.Get(live.Outputs, ref.Path)
+	if !ok {
+		return nil, fmt.Errorf("%s has no output %s", ref.Key, ref.Path)
+	}
+	return v, nil
 }
 
 func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (any, error) {
@@ -417,9 +462,17 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
-	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s), Tags: map[string]string{
-		"drover:stack": a.plan.Stack, "drover:project": a.plan.Project, "drover:urn": string(r.URN),
-	}}
+	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
+		Tags: ownerTags(a.journal.Snapshot(), r)}
+}
+
+// ownerTags say whose an object is. The stack's ID tells it from a stack of the
+// same name in another state, the generation from what it replaces.
+func ownerTags(s *state.Snapshot, r state.Resource) map[string]string {
+	return map[string]string{
+		"drover:stack": s.Stack, "drover:project": s.Project, "drover:urn": string(r.URN),
+		"drover:stack-id": s.ID, "drover:generation": strconv.Itoa(r.Gen),
+	}
 }
 
 func (a *apply) wait(s plan.Step) func(string) {

@@ -9,6 +9,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
 )
 
@@ -28,11 +29,26 @@ import (
 //   - Its connection leads to something that is made anew: it is replaced.
 //   - A run was cut off while it was created or updated: that is finished.
 func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (plan.Plan, error) {
+	if err := sameStack(g, s); err != nil {
+		return plan.Plan{}, err
+	}
 	p, err := e.judge(g, s)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
 	return e.steps(ctx, p)
+}
+
+// sameStack refuses a graph that is not the state's: every resource of the one
+// would be new, and every resource of the other unwanted.
+func sameStack(g *graph.Graph, s *state.Snapshot) error {
+	if g.Project == s.Project && g.Stack == s.Stack {
+		return nil
+	}
+	return &problem.Error{Kind: problem.Refused, Op: "plan",
+		Err: fmt.Errorf("the files are of project %s, stack %s, and the state is of project %s, stack %s",
+			g.Project, g.Stack, s.Project, s.Stack),
+		Fix: fmt.Sprintf("write name: %s in drover.yaml again, or select the stack that the files are of", s.Project)}
 }
 
 // PlanDestroy says how to delete everything, in reverse order of need.

@@ -56,9 +56,12 @@ type wrapped struct {
 	before func(op plan.Op, r engine.Request) error
 }
 
-func (p wrapped) Create(ctx context.Context, r engine.Request) (engine.Object, error) {
+func (p wrapped) Create(ctx context.Context, r engine.Request) (engine.Created, error) {
 	if err := p.before(plan.Create, r); err != nil {
-		return engine.Object{}, err
+		if errors.Is(err, errLimit) {
+			return engine.Created{Certainty: engine.NotMade}, err
+		}
+		return engine.Created{}, err
 	}
 	return p.cloud.Create(ctx, r)
 }
@@ -153,6 +156,68 @@ func TestCancelLetsRunningStepsFinish(t *testing.T) {
 	}
 }
 
+// A file of another project, or a stack folder that was copied, would make all
+// anew and delete all that is there: no plan is made of it.
+func TestForeignFilesAreRefused(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard))
+	for name, change := range map[string]func(*graph.Graph){
+		"project": func(g *graph.Graph) { g.Project = "renamed" },
+		"stack":   func(g *graph.Graph) { g.Stack = "prod" },
+	} {
+		g := tutorial("web", standard)
+		change(g)
+		e := w.cloud.engine(event.Discard)
+		s := w.lock()
+		if _, err := e.Plan(t.Context(), g, s.Snapshot()); kind(err) != problem.Refused {
+			t.Errorf("another %s: %v", name, err)
+		}
+		p := plan.Plan{Stack: g.Stack, Project: g.Project, Serial: s.Snapshot().Serial}
+		if err := e.Apply(t.Context(), p, g, s); kind(err) != problem.Refused {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
+
+// Every object says which stack's it is, which resource, and which generation.
+func TestOwnerTagsNameStackAndGeneration(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.mustRun(tutorial("web", standard, after))
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range w.cloud.objects {
+		gen := "1"
+		if strings.HasPrefix(o.name, "web-") {
+			gen = "2"
+		}
+		if !strings.Contains(o.tags, `"drover:stack-id":"`+s.ID+`"`) || !strings.Contains(o.tags, `"drover:generation":"`+gen+`"`) {
+			t.Errorf("%s has tags %s", o.name, o.tags)
+		}
+	}
+}
+
+// Credentials that are refused end the run at once: nothing else is tried.
+func TestExpiredCredentialsStopTheRun(t *testing.T) {
+	w := newWorld(t)
+	calls := 0
+	_, err := w.up(context.Background(), tutorial("web", standard, before), func(e *engine.Engine) {
+		w.intercept(func(op plan.Op, r engine.Request) error {
+			if calls++; calls > 3 {
+				return fmt.Errorf("ExpiredToken: %w", engine.ErrCredentials)
+			}
+			return nil
+		})(e)
+		e.Parallel = 1
+	})
+	if !errors.Is(err, engine.ErrCredentials) || calls != 4 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+	w.mustRun(tutorial("web", standard, before))
+}
+
 // A plan is for the state that it was made from.
 func TestStalePlanIsRefused(t *testing.T) {
 	w := newWorld(t)
@@ -178,7 +243,7 @@ func TestTakenBackChangeMovesNothing(t *testing.T) {
 	_, err := w.up(context.Background(), tutorial("web", standard, after), w.intercept(
 		func(op plan.Op, r engine.Request) error {
 			if r.Type == template {
-				return fmt.Errorf("no such instance type: %w", engine.ErrNotMade)
+				return errLimit
 			}
 			return nil
 		}))
@@ -313,6 +378,8 @@ func (w *watcher) Breach() (string, bool) {
 	defer w.mu.Unlock()
 	return "1 request failed", w.breached
 }
+
+func (w *watcher) OnBreach() graph.OnBreach { return graph.Stop }
 
 func (w *watcher) Stop() { w.stops++ }
 
@@ -457,5 +524,52 @@ func BenchmarkPlan(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Guards can be tried before anything is changed where their target exists:
+// none for a plan that moves nothing, nor one whose address is still to come.
+func TestGuardsThatCanBeTried(t *testing.T) {
+	w := newWorld(t)
+	service := graph.Key{Type: "v1/Service", Name: "apps/nginx"}
+	missing := graph.Key{Type: "v1/Service", Name: "apps/next"}
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		g.Guards = []graph.Guard{
+			{Target: graph.Target{URL: value.Text("http://", service.To("Id"), "/echo"), Headers: map[string]any{"X-Of": service.To("Id")}}},
+			{Target: graph.Target{URL: "http://written.example.com/"}},
+			{Target: graph.Target{URL: value.Text("http://", missing.To("Id"))}},
+		}
+		return g
+	}
+	guards := func(g *graph.Graph) []graph.Guard {
+		snapshot := w.lock().Snapshot()
+		p, err := w.cloud.engine(event.Discard).Plan(t.Context(), g, snapshot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return engine.Guards(p, g, snapshot)
+	}
+	if got := guards(guarded(before)); len(got) != 0 {
+		t.Errorf("before anything exists: %+v", got)
+	}
+	if _, err := w.up(context.Background(), tutorial("web", standard, before), func(*engine.Engine) {}); err != nil {
+		t.Fatal(err)
+	}
+	got := guards(guarded(after))
+	if len(got) != 2 || !strings.HasPrefix(got[0].URL, "http://id-") || !strings.HasPrefix(got[0].Headers["X-Of"], "id-") ||
+		got[1].URL != "http://written.example.com/" {
+		t.Errorf("%+v", got)
+	}
+	more := guarded(after)
+	for _, r := range more.Resources {
+		if r.Key == service {
+			r.Key, r.Component = missing, "workload/next"
+			more.Resources = append(more.Resources, r)
+			break
+		}
+	}
+	if got := guards(more); len(got) != 1 || !strings.HasPrefix(got[0].URL, "http://id-") {
+		t.Errorf("while an object is made: %+v", got)
 	}
 }

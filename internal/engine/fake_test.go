@@ -45,6 +45,8 @@ type cloud struct {
 
 type object struct {
 	id, typ, name, urn string
+	tags               string // JSON
+	lost               bool   // deleted by hand
 	inputs             string // JSON
 	conn               string
 	version            int
@@ -85,6 +87,7 @@ var (
 	errDead  = errors.New("the process was killed")
 	errLost  = errors.New("connection reset")
 	errReady = errors.New("it did not become ready")
+	errLimit = errors.New("limit exceeded")
 )
 
 // around runs effect under the faults. The caller holds the cloud's lock.
@@ -107,7 +110,7 @@ func (f *faults) around(effect func() error) error {
 		_ = effect()
 		return errLost
 	case "not made":
-		return fmt.Errorf("limit exceeded: %w", engine.ErrNotMade)
+		return errLimit
 	case "not ready":
 		return errors.Join(effect(), errReady)
 	}
@@ -119,50 +122,71 @@ func (c *cloud) output(o *object) engine.Object {
 	return engine.Object{ID: o.id, Outputs: outputs}
 }
 
-func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Object, error) {
+func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Created, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.faults.kind == "not made" && c.tokens[r.Token] != nil {
+	if c.faults.kind == "not made" && (c.tokens[r.Token] != nil || !r.Begun.IsZero()) {
 		c.faults.kind = "lost before" // it would be a lie
 	}
-	var obj engine.Object
-	err := c.faults.around(func() error {
-		o, err := c.create(r)
-		if err == nil {
-			obj = c.output(o)
-		}
+	var made engine.Created
+	err := c.faults.around(func() (err error) {
+		made, err = c.create(r)
 		return err
 	})
-	if err != nil && !errors.Is(err, errReady) {
-		obj = engine.Object{}
+	switch {
+	case errors.Is(err, errReady):
+		made.Certainty = engine.Unready
+	case errors.Is(err, errLimit):
+		made = engine.Created{Certainty: engine.NotMade}
+	case err != nil && made.Certainty != engine.NotMade, c.faults.dead:
+		made = engine.Created{}
 	}
-	return obj, err
+	return made, err
 }
 
-func (c *cloud) create(r engine.Request) (*object, error) {
+// create honours tokens as long as they are remembered, and looks for what an
+// earlier run may have made by the owner's tags, as a provider must.
+func (c *cloud) create(r engine.Request) (engine.Created, error) {
 	inputs := text(r.Want)
-	if o := c.tokens[r.Token]; o != nil {
+	o := c.tokens[r.Token]
+	if o == nil && !r.Begun.IsZero() {
+		o = c.tagged(r)
+	}
+	if o != nil {
 		if o.inputs != inputs && o.version == 1 {
 			c.breach("create of %s repeated under its token with other inputs: %s, then %s", r.Name, o.inputs, inputs)
 		}
 		if c.objects[o.id] != nil {
-			return o, nil
+			return engine.Created{Object: c.output(o), Certainty: engine.Made}, nil
 		}
-		c.breach("create of %s repeated under the token of a deleted object", r.Name)
+		if !o.lost {
+			c.breach("create of %s repeated under the token of a deleted object", r.Name)
+		}
 	}
+	nothing := engine.Created{Certainty: engine.NotMade, Call: engine.Send}
 	if err := c.refersToWhatExists(r); err != nil {
-		return nil, err
+		return nothing, err
 	}
 	for _, o := range c.objects {
 		if o.typ == r.Type && o.conn == text(r.Conn) && c.taken(o, r) {
-			return nil, fmt.Errorf("%s %s already exists as %s: %w", r.Type, r.Name, o.id, engine.ErrNotMade)
+			return nothing, fmt.Errorf("%s %s already exists as %s", r.Type, r.Name, o.id)
 		}
 	}
 	c.made++
-	o := &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"],
+	o = &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"], tags: text(r.Tags),
 		inputs: inputs, conn: text(r.Conn), version: 1}
 	c.objects[o.id], c.tokens[r.Token] = o, o
-	return o, nil
+	return engine.Created{Object: c.output(o), Certainty: engine.Made}, nil
+}
+
+// tagged is the object that has all of the owner's tags.
+func (c *cloud) tagged(r engine.Request) *object {
+	for _, o := range c.objects {
+		if o.tags == text(r.Tags) && o.typ == r.Type && !slices.Contains(r.Known, o.id) {
+			return o
+		}
+	}
+	return nil
 }
 
 func (c *cloud) taken(o *object, r engine.Request) bool {
@@ -184,7 +208,7 @@ func (c *cloud) refersToWhatExists(r engine.Request) error {
 	}
 	for _, id := range ids(text(r.Want)) {
 		if c.objects[id] == nil {
-			return fmt.Errorf("%s %s refers to %s, which does not exist: %w", r.Type, r.Name, id, engine.ErrNotMade)
+			return fmt.Errorf("%s %s refers to %s, which does not exist", r.Type, r.Name, id)
 		}
 	}
 	return nil

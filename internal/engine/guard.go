@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
@@ -21,9 +22,39 @@ type guard struct {
 	moving  int   // steps that move workloads and have not ended
 }
 
+// Guards are the guards that will watch a plan, as far as their targets exist
+// already: so they can be tried before anything is changed. An address that
+// does not resolve yet, or is written out while the plan makes Kubernetes
+// objects, may belong to something that is still to be made.
+func Guards(p plan.Plan, want *graph.Graph, have *state.Snapshot) []graph.Guard {
+	if !slices.ContainsFunc(p.Steps, isHandOver) {
+		return nil
+	}
+	lookUp := func(ref value.Ref) (any, error) {
+		if ref.Lookup != "" {
+			return nil, fmt.Errorf("%s is looked up when it is needed", ref.Lookup)
+		}
+		return output(have, plan.NewURN(p.Stack, p.Project, ref.Key.Type, ref.Key.Name), ref)
+	}
+	var known []graph.Guard
+	for _, g := range want.Guards {
+		resolved, err := g.Resolve(lookUp)
+		if err == nil && (len(value.Refs(g.Target.Tree())) > 0 || !slices.ContainsFunc(p.Steps, makesObject)) {
+			known = append(known, resolved)
+		}
+	}
+	return known
+}
+
+func isHandOver(s plan.Step) bool { return s.Op == plan.HandOver }
+
+// makesObject: a CloudFormation type holds "::", a Kubernetes one does not.
+func makesObject(s plan.Step) bool {
+	return s.Op == plan.Create && !strings.Contains(s.URN.Type(), "::")
+}
+
 // countMoving is 0 for a plan without a hand-over: nothing is watched.
 func countMoving(a *apply, steps []plan.Step) int {
-	isHandOver := func(s plan.Step) bool { return s.Op == plan.HandOver }
 	if a.Guard == nil || len(a.graph.Guards) == 0 || !slices.ContainsFunc(steps, isHandOver) {
 		return 0
 	}
@@ -63,7 +94,7 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 	if !a.moves(s) {
 		return nil
 	}
-	guards, err := a.guards(ctx)
+	guards, err := a.guards(a.lookUp(ctx, new(state.Resource)))
 	if err != nil {
 		if s.Op != plan.HandOver {
 			return nil
@@ -74,24 +105,17 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 		a.guard.watch = nil
 		return fmt.Errorf("start the guard: %w", err)
 	}
-	return nil
+	return a.guard.verdict()
 }
 
-func (a *apply) guards(ctx context.Context) ([]graph.Guard, error) {
+func (a *apply) guards(lookUp func(value.Ref) (any, error)) ([]graph.Guard, error) {
 	guards := slices.Clone(a.graph.Guards)
 	for i, g := range guards {
-		target := []any{g.Target.URL, g.Target.Host}
-		resolved, err := value.Resolve(target, a.lookUp(ctx, new(state.Resource)))
+		resolved, err := g.Resolve(lookUp)
 		if err != nil {
 			return nil, err
 		}
-		if value.HasSecret(resolved) {
-			return nil, &problem.Error{Kind: problem.Usage, At: g.At, Op: "guard",
-				Err: errors.New("its URL or its host is secret, and both are shown"), Fix: "probe a URL that may be shown"}
-		}
-		target = resolved.([]any)
-		guards[i].URL, _ = target[0].(string)
-		guards[i].Host, _ = target[1].(string)
+		guards[i] = resolved
 	}
 	return guards, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/graph"
@@ -15,10 +16,41 @@ import (
 // ErrNotFound is what Read returns once the object is gone.
 var ErrNotFound = errors.New("not found")
 
-// ErrNotMade is what Create wraps if it is certain that no object exists: the
-// next attempt is a new one, with a new token and perhaps other inputs. After
-// any other error of Create the engine repeats the same call until it knows.
-var ErrNotMade = errors.New("nothing was made")
+// ErrCredentials is what a Provider wraps if the caller's credentials are
+// refused or have expired: no other call would fare better.
+var ErrCredentials = errors.New("the credentials are not accepted")
+
+// Certainty is what is known after a create. The zero value is the safe one:
+// what is not known for certain is looked for again.
+type Certainty int
+
+// What a create can come to.
+const (
+	Unknown Certainty = iota // the object may exist or not: the same call is repeated until that is known
+	NotMade                  // nothing exists, for certain: the next attempt is a new one, with a new token and perhaps other inputs
+	Unready                  // it exists and its ID is known, but it was not seen ready
+	Made                     // it exists and is ready
+)
+
+// Call is the part of an operation that failed. Only the call that makes an
+// object can tell that it was not made; the others know nothing of that.
+type Call string
+
+// The calls of a create.
+const (
+	Prepare Call = "prepare" // before anything is sent: schemas, connections, what stands there already
+	Send    Call = "create"  // the call that makes the object, and what its handler says in the end
+	Poll    Call = "poll"    // asking how it goes
+	Look    Call = "look"    // searching for what an earlier attempt made
+	Settle  Call = "settle"  // waiting for an object that exists, and reading it
+)
+
+// Created is what came of a create.
+type Created struct {
+	Object              // its ID is set if it exists
+	Certainty Certainty // Made if and only if there is no error
+	Call      Call      // which call failed
+}
 
 // Request is one call about one object.
 type Request struct {
@@ -29,7 +61,9 @@ type Request struct {
 	Old   plan.Props        // inputs as last applied, without those that a cut-off update left open; nil for Create
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
-	Tags  map[string]string // owner tags: drover:stack, drover:project, drover:urn
+	Tags  map[string]string // owner tags, see ownerTags: an object is this request's only if it has all of them
+	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
+	Known []string          // Create: IDs of this type that the state has already, which are never taken over
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
 }
 
@@ -43,9 +77,8 @@ type Object struct {
 // again after a crash, so every method may be repeated. Calls return when the
 // object is really ready, or really gone.
 type Provider interface {
-	// Create makes the object. Two calls with one token make one object. An
-	// Object with an ID beside an error exists, but did not become ready.
-	Create(ctx context.Context, r Request) (Object, error)
+	// Create makes the object. Two calls with one token make one object.
+	Create(ctx context.Context, r Request) (Created, error)
 	// Read returns ErrNotFound once the object is gone.
 	Read(ctx context.Context, r Request) (Object, error)
 	Update(ctx context.Context, r Request) (Object, error)
@@ -148,6 +181,9 @@ type Guard interface {
 
 // Watch is a guard that runs.
 type Watch interface {
+	// Breach tells why the move must stop. Once breached it stays so.
 	Breach() (reason string, yes bool)
+	// OnBreach is what the breached guard asks for: graph.Stop or graph.Return.
+	OnBreach() graph.OnBreach
 	Stop()
 }

@@ -8,6 +8,7 @@ package expand
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
@@ -107,8 +108,13 @@ func (e *expander) outputs() {
 func (e *expander) guards() {
 	for i, g := range e.spec.Guards {
 		op := fmt.Sprintf("guard[%d]", i)
-		g.Target.URL = e.text(g.Target.URL, g.At, op+".url")
-		g.Target.Host = e.text(g.Target.Host, g.At, op+".host")
+		t := &g.Target
+		t.URL, t.Host = e.text(t.URL, g.At, op+".url"), e.text(t.Host, g.At, op+".host")
+		t.Body, t.Query = e.text(t.Body, g.At, op+".body"), e.text(t.Query, g.At, op+".query")
+		t.Headers = maps.Clone(t.Headers)
+		for name, text := range t.Headers {
+			t.Headers[name] = e.text(text, g.At, op+".headers."+name)
+		}
 		e.graph.Guards = append(e.graph.Guards, g)
 	}
 }

@@ -10,6 +10,10 @@
 package graph
 
 import (
+	"errors"
+	"fmt"
+	"time"
+
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
@@ -75,17 +79,88 @@ type Output struct {
 	At    problem.Place
 }
 
-// Guard is a probe that must hold while workloads are moved.
+// Guard is a probe, or a query, that must hold while workloads are moved.
 type Guard struct {
-	Target    Target        // URL and Host before their references are resolved
-	URL       string        // resolved by the engine
-	Host      string        // Host header; empty: the URL's
-	Rate      float64       // requests per second
-	MaxErrors int           // failures that are tolerated over the whole move
-	P99       string        // a duration; empty: not watched
-	Expect    string        // regular expression that the body must match; empty: any
-	At        problem.Place // where the user wrote it
+	Target Target // before its references are resolved; the engine fills in the five below
+
+	URL     string            // of a query: where Prometheus is
+	Host    string            // Host header; empty: the URL's
+	Headers map[string]string // may be secret
+	Body    string            // may be secret
+	Query   string            // in PromQL; empty: this guard is a probe
+
+	Method  string        // empty: GET
+	Status  []int         // expected; empty: 200
+	Expect  string        // regular expression that the body must match; empty: any
+	Rate    float64       // requests per second
+	Timeout time.Duration // after which a probe has failed; 0: 5 s
+
+	MaxErrors   int      // failures that are tolerated over the whole move
+	MaxInWindow int      // and in one window; 0: as many as MaxErrors
+	P99         string   // a duration, or a multiple of what it was before the move ("3x"); empty: not watched
+	Max, Min    *float64 // of a query: between which every value of the answer must lie; nil: no bound
+
+	OnBreach OnBreach
+	At       problem.Place // where the user wrote it
 }
 
-// Target is what a guard probes, references allowed.
-type Target struct{ URL, Host any }
+// Target is what a guard probes or asks, references allowed.
+type Target struct {
+	URL, Host, Query, Body any
+	Headers                map[string]any
+}
+
+// Tree is the target as one tree of values.
+func (t Target) Tree() []any { return []any{t.URL, t.Host, t.Query, t.Body, t.Headers} }
+
+// Resolve returns a copy with every reference replaced by what get answers.
+// Headers and body may hold secrets; the rest is shown.
+func (g Guard) Resolve(get func(value.Ref) (any, error)) (Guard, error) {
+	resolved, err := value.Resolve(g.Target.Tree(), get)
+	if err != nil {
+		return g, err
+	}
+	tree := resolved.([]any)
+	if value.HasSecret(tree[:3]) {
+		return g, &problem.Error{Kind: problem.Usage, At: g.At, Op: "guard",
+			Err: errors.New("its URL, its host or its query is secret, and all are shown"), Fix: "watch what may be shown; headers and the body may be secret"}
+	}
+	plain, err := value.Reveal(tree)
+	if err != nil {
+		return g, fmt.Errorf("guard %v: %w", tree[0], err)
+	}
+	g.fill(plain.([]any))
+	return g, nil
+}
+
+func (g *Guard) fill(tree []any) {
+	for i, to := range []*string{&g.URL, &g.Host, &g.Query, &g.Body} {
+		*to, _ = tree[i].(string)
+	}
+	headers, _ := tree[4].(map[string]any)
+	g.Headers = make(map[string]string, len(headers))
+	for name, text := range headers {
+		g.Headers[name], _ = text.(string)
+	}
+}
+
+// Name is what reports call the guard.
+func (g Guard) Name() string {
+	switch {
+	case g.Query != "":
+		return g.Query
+	case g.Method != "":
+		return g.Method + " " + g.URL
+	}
+	return g.URL
+}
+
+// OnBreach is what becomes of a move whose guard is breached.
+type OnBreach string
+
+// All answers to a breach.
+const (
+	Stop   OnBreach = ""       // nothing new is begun; everything keeps serving
+	Return OnBreach = "return" // what was moved goes back to where it was
+	Ignore OnBreach = "ignore" // it is told, and the move goes on
+)

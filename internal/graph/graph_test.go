@@ -122,3 +122,20 @@ error: drover.yaml:8: outputs.id: refers to v1/Service/apps/nginx, which the sta
 		t.Errorf("have\n%swant\n%s", got.String(), want)
 	}
 }
+
+// A guard's headers and body may be secret; what is shown may not.
+func TestGuardSecrets(t *testing.T) {
+	get := func(value.Ref) (any, error) { return value.Hide("token"), nil }
+	secret := key("AWS::A::B", "z").To("P")
+	g, err := graph.Guard{Target: graph.Target{
+		URL: "http://example.com/", Body: value.Text("a=", secret), Headers: map[string]any{"Authorization": value.Text("Bearer ", secret), "X": "y"},
+	}}.Resolve(get)
+	if err != nil || g.URL != "http://example.com/" || g.Body != "a=token" || g.Headers["Authorization"] != "Bearer token" || g.Headers["X"] != "y" {
+		t.Errorf("%v %+v", err, g)
+	}
+	for _, target := range []graph.Target{{URL: value.Text("http://", secret)}, {URL: "http://example.com/", Host: secret}, {URL: "http://example.com/", Query: secret}} {
+		if _, err := (graph.Guard{Target: target}).Resolve(get); problem.Exit(err) != int(problem.Usage) {
+			t.Errorf("%+v: %v", target, err)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func Validate(g *Graph) problem.List {
 		v.tree(o.Value, "outputs."+o.Name, o.At)
 	}
 	for _, guard := range g.Guards {
-		v.tree([]any{guard.Target.URL, guard.Target.Host}, "guard", guard.At)
+		v.tree(guard.Target.Tree(), "guard", guard.At)
 	}
 	v.cycle(g)
 	return v.problems

@@ -1,69 +1,115 @@
-// Package guard probes the traffic while the engine moves workloads, and says
-// when the move must stop. Probes go out at a steady rate and their latency
-// counts from when they were due (package load), so that a stall of the target
-// cannot hide itself. It implements the engine's Guard.
+// Package guard watches the traffic while the engine moves workloads, and says
+// when the move must stop. It implements the engine's Guard.
 //
-// Before anything is changed, Start sends a trial probe of each guard: one
-// that cannot resolve the name, or gets no expected answer while nothing is
-// being moved, has nothing to judge a move by. That is the guard's own
-// inability and an error; a failure after Start is suffering traffic.
+// The story of a guard. Before anything is moved it is tried: one that cannot
+// reach its target, or gets no expected answer while nothing is being moved,
+// has nothing to judge a move by (Check, Start). Then it watches for a while:
+// that is its baseline, what traffic was like before. From then on every answer
+// is judged at once, by the failures and the latency of a window and of the
+// whole move, against the limits of the stack file and against the baseline
+// (judge.go). Probes go out at a steady rate and their latency counts from when
+// they were due (package load), so that a stall of the target cannot hide
+// itself; a request that is cut on a kept connection has failed. A standstill
+// of Drover itself is no failed traffic (clock.go).
+//
+// There are two kinds of watcher: a prober sends requests (prober.go), an
+// inquirer asks Prometheus (inquirer.go). Whatever else knows how traffic fares
+// becomes a third.
 package guard
 
 import (
 	"context"
 	"fmt"
-	"regexp"
+	"net"
 	"sync"
 	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
-	"github.com/droverhq/drover/internal/load"
 	"github.com/droverhq/drover/problem"
 )
 
-// Guard starts probes.
-type Guard struct{}
+// Guard starts watches. The zero value is ready.
+type Guard struct {
+	dial func(ctx context.Context, network, addr string) (net.Conn, error) // nil: TCP
+}
 
 var _ engine.Guard = Guard{}
 
 const (
-	// trials and trialPause let a name that was made a moment ago appear.
-	trials     = 3
-	trialPause = time.Second
+	// baselineLeast and baselineMost bound how long traffic is watched before
+	// the first move. In between it ends with enough probes (see enough).
+	baselineLeast = 5 * time.Second
+	baselineMost  = time.Minute
 
-	// probeTimeout is when a probe without an answer has failed. A user is gone
-	// by then; load's 20 s would tell of an outage 20 s late.
-	probeTimeout = 5 * time.Second
-
-	// freshEvery makes every second probe open a connection of its own: old
-	// connections tell whether draining works, new ones whether routing does.
-	freshEvery = 2
-
-	defaultRate = 50 // probes/s, if the guard names none; as the stack file's
+	// baselineLook is the pause between two looks at whether it is enough.
+	baselineLook = time.Second
 )
 
-// Start tries each guard once and then lets it probe until the Watch is
-// stopped or ctx ends.
-func (Guard) Start(ctx context.Context, guards []graph.Guard, events event.Sink) (engine.Watch, error) {
-	watchers := make([]*watcher, len(guards))
-	for i, g := range guards {
-		w, err := newWatcher(g, source(i, len(guards)), events)
-		if err == nil {
-			err = w.try(ctx)
+// watcher is one guard of the stack file.
+type watcher interface {
+	// try asks whether the watcher can judge at all: nothing is moved yet.
+	try(ctx context.Context) error
+	// run watches until ctx ends.
+	run(ctx context.Context)
+	// known reports whether the baseline has enough to be compared with.
+	known() bool
+	// settle ends the baseline: from now on answers are judged.
+	settle(took time.Duration)
+	alarmed() (reason string, answer graph.OnBreach)
+	tell(severity event.Severity, effect string)
+}
+
+// Start tries each guard, takes its baseline and then lets it watch until the
+// Watch is stopped or ctx ends.
+func (g Guard) Start(ctx context.Context, guards []graph.Guard, events event.Sink) (engine.Watch, error) {
+	clock := newClock(events)
+	watchers, err := g.watchers(guards, clock, events)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryAll(ctx, watchers).Err(); err != nil {
+		return nil, err
+	}
+	running, cancel := context.WithCancel(ctx)
+	s := &shift{watchers: watchers, end: cancel}
+	s.running.Go(func() { clock.run(running) })
+	for _, w := range watchers {
+		s.running.Go(func() { w.run(running) })
+	}
+	if err := s.baseline(ctx); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Check tries each guard now, while nothing is moved, and reports those that
+// could not watch a move, each with its remedy.
+func (g Guard) Check(ctx context.Context, guards []graph.Guard) problem.List {
+	watchers, err := g.watchers(guards, newClock(event.Discard), event.Discard)
+	if err != nil {
+		return problem.List{asProblem(err)}
+	}
+	return tryAll(ctx, watchers)
+}
+
+func (g Guard) watchers(guards []graph.Guard, clock *clock, events event.Sink) ([]watcher, error) {
+	watchers := make([]watcher, len(guards))
+	for i, guard := range guards {
+		var err error
+		a := &alarm{guard: guard, events: events}
+		if guard.Query != "" {
+			watchers[i], err = newInquirer(a)
+		} else {
+			watchers[i], err = newProber(a, source(i, len(guards)), clock, g.dial)
 		}
 		if err != nil {
 			return nil, err
 		}
-		watchers[i] = w
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	s := &shift{watchers: watchers, end: cancel}
-	for _, w := range watchers {
-		s.running.Go(func() { w.probe(ctx) })
-	}
-	return s, nil
+	return watchers, nil
 }
 
 // source is what a guard's events are called.
@@ -74,170 +120,88 @@ func source(i, of int) string {
 	return fmt.Sprintf("guard %d", i+1)
 }
 
+// tryAll tries all of them side by side. One that stops nothing refuses nothing.
+func tryAll(ctx context.Context, watchers []watcher) problem.List {
+	errs := make([]error, len(watchers))
+	var trials sync.WaitGroup
+	for i, w := range watchers {
+		trials.Go(func() { errs[i] = w.try(ctx) })
+	}
+	trials.Wait()
+	var problems problem.List
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		p := asProblem(err)
+		if _, answer := watchers[i].alarmed(); answer == graph.Ignore && p.Kind != problem.Usage {
+			watchers[i].tell(event.Warning, p.Err.Error()+ignored)
+			continue
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}
+
 // shift is the watch over one plan.
 type shift struct {
-	watchers []*watcher
+	watchers []watcher
 	end      context.CancelFunc
 	running  sync.WaitGroup
 }
 
-// Breach is the first guard's that was breached.
-func (s *shift) Breach() (reason string, yes bool) {
-	for _, w := range s.watchers {
-		if reason := w.breached(); reason != "" {
-			return reason, true
+var _ engine.Watch = (*shift)(nil)
+
+// baseline waits until every watcher knows what traffic is like.
+func (s *shift) baseline(ctx context.Context) error {
+	began := time.Now()
+	for pause(ctx, baselineLook) {
+		took := time.Since(began)
+		if took < baselineLeast || took < baselineMost && !s.known() {
+			continue
 		}
+		for _, w := range s.watchers {
+			w.settle(took)
+		}
+		return nil
 	}
-	return "", false
+	return ctx.Err()
 }
 
-// Stop sends no more probes and waits for those under way.
+func (s *shift) known() bool {
+	for _, w := range s.watchers {
+		if !w.known() {
+			return false
+		}
+	}
+	return true
+}
+
+// Breach is the first guard's that was breached and does not ignore it.
+func (s *shift) Breach() (reason string, yes bool) {
+	reason, answer := s.breach()
+	return reason, reason != "" && answer != graph.Ignore
+}
+
+// OnBreach is what the breached guard asks for: graph.Stop or graph.Return.
+func (s *shift) OnBreach() graph.OnBreach {
+	_, answer := s.breach()
+	return answer
+}
+
+func (s *shift) breach() (reason string, answer graph.OnBreach) {
+	for _, w := range s.watchers {
+		if reason, answer := w.alarmed(); reason != "" && answer != graph.Ignore {
+			return reason, answer
+		}
+	}
+	return "", graph.Stop
+}
+
+// Stop ends the watch: no more probes are sent, those under way are waited for.
 func (s *shift) Stop() {
 	s.end()
 	s.running.Wait()
-}
-
-// watcher is one guard.
-type watcher struct {
-	guard   graph.Guard
-	options load.Options
-	limit   time.Duration // of p99; 0: not watched
-	events  event.Sink
-
-	mu     sync.Mutex
-	failed int
-	recent *recent
-	reason string // why it is breached; empty: it is not
-}
-
-func newWatcher(g graph.Guard, source string, events event.Sink) (*watcher, error) {
-	w := &watcher{guard: g, events: events, recent: newRecent()}
-	w.options = load.Options{
-		URL: g.URL, Host: g.Host, Rate: g.Rate, Timeout: probeTimeout, FreshEvery: freshEvery, Source: source,
-	}
-	if w.options.Rate <= 0 {
-		w.options.Rate = defaultRate
-	}
-	var err error
-	if g.P99 != "" {
-		if w.limit, err = time.ParseDuration(g.P99); err != nil {
-			return nil, w.problem(problem.Usage, err, `write it as in p99: 500ms`)
-		}
-	}
-	if g.Expect != "" {
-		if w.options.ExpectBody, err = regexp.Compile(g.Expect); err != nil {
-			return nil, w.problem(problem.Usage, err, "see https://pkg.go.dev/regexp/syntax")
-		}
-	}
-	w.options.Observe = w.observe
-	return w, nil
-}
-
-func (w *watcher) problem(kind problem.Kind, err error, fix string) error {
-	return &problem.Error{Kind: kind, At: w.guard.At, Op: "guard " + w.guard.URL, Err: err, Fix: fix}
-}
-
-// try sends single probes until one is answered as expected.
-func (w *watcher) try(ctx context.Context) error {
-	var cause load.Cause
-	one := w.options
-	one.Rate, one.Requests, one.Connections, one.Observe = 0, 1, 1, nil
-	for n := range trials {
-		if n > 0 && !pause(ctx, trialPause) {
-			return ctx.Err()
-		}
-		r, err := load.Run(ctx, one, event.Discard)
-		if err != nil {
-			return err
-		}
-		if r.Sent == 0 {
-			return ctx.Err()
-		}
-		if r.Failed == 0 {
-			return nil
-		}
-		cause = r.Failures[0].Cause
-	}
-	return w.unable(cause)
-}
-
-// unable says what to do about a guard that fails before the move begins.
-func (w *watcher) unable(cause load.Cause) error {
-	if cause == load.DNS || cause == load.ConnectTimeout || cause == load.ConnectFailed {
-		return w.problem(problem.Outside, fmt.Errorf("%s: its target cannot be reached from here, so it cannot watch the move", cause),
-			"run drover where the URL can be reached; for the sandbox: drover sandbox exec -- drover up")
-	}
-	return w.problem(problem.Refused, fmt.Errorf("%s, before anything was moved", cause),
-		"make the application answer as the guard expects (status 200, and its expect pattern), or correct the guard in the stack file")
-}
-
-// probe runs until ctx ends. Its result is in the events and the breach.
-func (w *watcher) probe(ctx context.Context) {
-	_, err := load.Run(ctx, w.options, sink(w.window))
-	if err != nil {
-		w.breach(fmt.Sprintf("the guard itself failed: %v", err))
-	}
-}
-
-// sink lets a watcher hear its own windows.
-type sink func(event.LoadWindow)
-
-func (s sink) Emit(f event.Fact) {
-	if w, ok := f.(event.LoadWindow); ok {
-		s(w)
-	}
-}
-
-// observe judges each probe as it ends.
-func (w *watcher) observe(r load.Record) {
-	w.mu.Lock()
-	w.recent.add(r.Latency)
-	if r.Cause != "" {
-		w.failed++
-	}
-	failed := w.failed
-	w.mu.Unlock()
-	if r.Cause != "" && failed > w.guard.MaxErrors {
-		w.breach(fmt.Sprintf("%d failed %s (%d allowed), the last at %s: %s",
-			failed, plural(failed, "request", "requests"), w.guard.MaxErrors, r.Start.UTC().Format("15:04:05.000Z"), r.Cause))
-	}
-}
-
-// window passes a second on, and judges the latency of the recent ones.
-func (w *watcher) window(f event.LoadWindow) {
-	w.events.Emit(f)
-	w.mu.Lock()
-	p99, enough := w.recent.turn()
-	w.mu.Unlock()
-	if w.limit > 0 && enough && p99 > w.limit {
-		w.breach(fmt.Sprintf("p99 of the last %d s is %s, over %s", window, p99.Round(time.Millisecond), w.limit))
-	}
-}
-
-// breach keeps the first reason and tells it once.
-func (w *watcher) breach(reason string) {
-	w.mu.Lock()
-	first := w.reason == ""
-	if first {
-		w.reason = reason
-	}
-	w.mu.Unlock()
-	if first {
-		w.events.Emit(event.GuardBreached{URL: w.guard.URL, Reason: reason})
-	}
-}
-
-func (w *watcher) breached() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.reason
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return one
-	}
-	return many
 }
 
 // pause is false if ctx ended first.

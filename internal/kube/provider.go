@@ -84,47 +84,60 @@ func (p *Provider) client(conn plan.Props) (*client, error) {
 }
 
 // Create applies the object and returns when it is ready.
-func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Object, error) {
-	return p.put(ctx, r, "create")
+func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Created, error) {
+	obj, call, err := p.put(ctx, r, "create")
+	created := engine.Created{Object: obj, Call: call}
+	switch {
+	case err == nil:
+		created.Certainty = engine.Made
+	case obj.ID != "":
+		created.Certainty = engine.Unready
+	case isCertain(err), call == engine.Prepare && r.Begun.IsZero():
+		created.Certainty = engine.NotMade
+	}
+	return created, err
 }
 
 // Update does the same: server-side apply is told all that is wanted, and
 // removes what is not wanted any more.
 func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object, error) {
-	return p.put(ctx, r, "update")
+	obj, _, err := p.put(ctx, r, "update")
+	return obj, err
 }
 
-func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engine.Object, error) {
+// put applies the object. Beside an error it tells what exists, and which call failed.
+func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engine.Object, engine.Call, error) {
 	c, t, err := p.locate(ctx, r)
 	if err != nil {
-		return engine.Object{}, unlessProblem(verb+" "+r.Type, err)
+		return engine.Object{}, engine.Prepare, unlessProblem(verb+" "+r.Type, err)
 	}
 	op := verb + " " + t.String()
 	live, err := p.standing(ctx, c, t, r.Wait)
 	if err != nil {
-		return engine.Object{}, unlessProblem(op, err)
+		return engine.Object{}, engine.Prepare, unlessProblem(op, err)
 	}
 	mayTake := live != nil && live.GetAnnotations()[takeOver] == "true"
-	if live != nil && !mayTake && !owned(live, r) {
-		return engine.Object{}, notMade(&problem.Error{Kind: problem.Refused, Op: op,
+	if live != nil && !mayTake && (!owned(live, r) || slices.Contains(r.Known, makeID(t, live.GetUID()))) {
+		return engine.Object{}, engine.Prepare, notMade(&problem.Error{Kind: problem.Refused, Op: op,
 			Err: errors.New("the object exists already, and this stack did not make it"),
 			Fix: fmt.Sprintf("delete it, leave it out of the file, or give it to this stack: kubectl annotate %s %s=true",
 				t.kubectl(), takeOver)})
 	}
 	applied, err := c.apply(ctx, t, wanted(r, t), mayTake, r.Wait)
 	if err != nil {
-		return remains(t, live), explainApply(op, t, live, err)
+		return remains(t, live), engine.Send, explainApply(op, t, live, err)
 	}
 	if mayTake {
 		if err := c.dropAnnotation(ctx, t, takeOver); err != nil {
-			return remains(t, applied), fmt.Errorf("%s: %w", op, err)
+			return remains(t, applied), engine.Settle, fmt.Errorf("%s: %w", op, err)
 		}
 	}
 	obj, err := c.untilReady(ctx, t, applied.GetUID(), op, r.Wait)
 	if err != nil {
-		return remains(t, applied), err
+		return remains(t, applied), engine.Settle, err
 	}
-	return object(t, obj)
+	made, err := object(t, obj)
+	return made, engine.Settle, err
 }
 
 // remains is what exists beside an error: an object, or none.
@@ -139,12 +152,17 @@ func remains(t target, u *unstructured.Unstructured) engine.Object {
 	return obj
 }
 
-// noObject is an error of which is certain that nothing of ours exists after it.
-type noObject struct{ error }
+// certain marks an error after which nothing of ours exists.
+type certain struct{ error }
 
-func (e noObject) Unwrap() []error { return []error{e.error, engine.ErrNotMade} }
+func (e certain) Unwrap() error { return e.error }
 
-func notMade(err error) error { return noObject{err} }
+func notMade(err error) error { return certain{err} }
+
+func isCertain(err error) bool {
+	var c certain
+	return errors.As(err, &c)
+}
 
 // locate connects and finds the object's place. A kind that is not served may
 // be the fault of a CRD that is only seconds old.

@@ -22,12 +22,14 @@ const maxKept = 1 << 20
 //
 // The same repetition happens here, because every browser and library does it
 // (RFC 9110, 9.2.2: an idempotent request may be repeated when its connection
-// closes before any answer), but once, and counted: answer.retried.
+// closes before any answer), but once, and counted: answer.retried. With
+// Options.NoRetry it does not: the request has failed.
 type client struct {
 	target  *target
 	timeout time.Duration
-	dialer  net.Dialer
+	keptFor time.Duration // 0: for as long as the server likes
 	conn    net.Conn
+	opened  time.Time
 	in      *bufio.Reader
 	limited io.LimitedReader
 	body    bytes.Buffer
@@ -58,13 +60,12 @@ func (c *client) do(fresh bool) answer {
 	if c.timeout > 0 {
 		deadline = time.Now().Add(c.timeout)
 	}
-	reused := c.conn != nil
-	if reused && !alive(c.conn) { // closed while idle; nothing was sent on it
+	if c.conn != nil && (c.aged() || !alive(c.conn)) { // closed while idle: nothing was sent on it
 		c.close()
-		reused = false
 	}
+	reused := c.conn != nil
 	a, unanswered := c.try(deadline, fresh)
-	if unanswered && reused && c.target.idempotent {
+	if unanswered && reused && c.target.repeatable {
 		a, _ = c.try(deadline, fresh)
 		a.retried = true
 	}
@@ -109,7 +110,7 @@ func (c *client) dial(deadline time.Time) Cause {
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	conn, err := c.dialer.DialContext(ctx, "tcp", c.target.addr)
+	conn, err := c.target.dial(ctx, "tcp", c.target.addr)
 	if err != nil {
 		return dialCause(err)
 	}
@@ -124,10 +125,12 @@ func (c *client) dial(deadline time.Time) Cause {
 		}
 		conn = secure
 	}
-	c.conn = conn
+	c.conn, c.opened = conn, time.Now()
 	c.in.Reset(conn)
 	return ""
 }
+
+func (c *client) aged() bool { return c.keptFor > 0 && time.Since(c.opened) > c.keptFor }
 
 // receive reads one answer to its end and closes the connection unless it can
 // carry another request.

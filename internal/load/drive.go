@@ -11,8 +11,10 @@ import (
 // keeps, the fresh ones beside it on connections of their own.
 type worker struct{ kept, once *client }
 
-func newWorker(t *target, timeout time.Duration) worker {
-	return worker{newClient(t, timeout), newClient(t, timeout)}
+func newWorker(t *target, o Options) worker {
+	w := worker{newClient(t, o.Timeout), newClient(t, o.Timeout)}
+	w.kept.keptFor = o.KeptFor
+	return w
 }
 
 func (w worker) do(fresh bool) answer {
@@ -38,7 +40,7 @@ func closedLoop(ctx context.Context, o Options, t *target, book *ledger) {
 	var workers sync.WaitGroup
 	for range o.Connections {
 		workers.Go(func() {
-			w := newWorker(t, o.Timeout)
+			w := newWorker(t, o)
 			defer w.close()
 			begin := time.Now()
 			for n := 0; ; n++ {
@@ -72,42 +74,60 @@ type slot struct {
 // steady sends the n-th request at begin + n/rate, whatever became of those
 // before it, and takes its latency from then: a stall of the target shows in
 // every request that was due during it. It returns how many were due but never
-// sent, because all workers were waiting when the load ended.
+// sent: all workers were waiting when the load ended, or they were due for
+// longer than SkipAfter.
 func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.Time) (missed int) {
 	slots := make(chan slot)
 	var workers sync.WaitGroup
 	running := 0
-	hire := func(first slot) {
+	hire := func(first ...slot) {
 		running++
 		workers.Go(func() {
-			w := newWorker(t, o.Timeout)
+			w := newWorker(t, o)
 			defer w.close()
-			for s, open := first, true; open; s, open = <-slots {
+			send := func(s slot) {
 				if time.Since(s.due) > lateAfter {
 					book.late.Add(1)
 				}
 				a := w.do(s.fresh)
 				book.enter(s.due, time.Since(s.due), a)
 			}
+			for _, s := range first {
+				send(s)
+			}
+			for s := range slots {
+				send(s)
+			}
 		})
 	}
+	for range o.Held {
+		hire() // those that wait take slots in turn
+	}
 
-	sent := 0
-	for ; o.Requests == 0 || sent < o.Requests; sent++ {
-		s := slot{due(begin, sent, o.Rate), isFresh(sent, o.FreshEvery)}
-		if !sleepUntil(ctx, s.due) || !offer(ctx, slots, s, running < maxWorkers, hire) {
-			missed = dueBy(time.Since(begin), o) - sent
+	unsent := 0
+	for n := 0; o.Requests == 0 || n < o.Requests; n++ {
+		s := slot{due(begin, n, o.Rate), isFresh(n, o.FreshEvery)}
+		if !sleepUntil(ctx, s.due) {
+			unsent = dueBy(time.Since(begin), o) - n
+			break
+		}
+		if o.SkipAfter > 0 && time.Since(s.due) > o.SkipAfter {
+			missed++
+			continue
+		}
+		if !offer(ctx, slots, s, running < maxWorkers, hire) {
+			unsent = dueBy(time.Since(begin), o) - n
 			break
 		}
 	}
 	close(slots)
 	workers.Wait()
-	return max(missed, 0)
+	return missed + max(unsent, 0)
 }
 
 // offer gives the slot to a worker that is free, or hires one. It is false if
 // ctx ended while all were busy.
-func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire func(slot)) bool {
+func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire func(...slot)) bool {
 	select {
 	case slots <- s:
 		return true

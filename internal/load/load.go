@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"time"
@@ -41,10 +42,31 @@ type Options struct {
 	// close it after: 1 is hey's --disable-keepalive, 0 never. A steady load
 	// that only reuses connections would not notice that new ones fail.
 	FreshEvery int
-	Gzip       bool // accept compressed answers, as hey does unless --disable-compression
+
+	// Held is how many connections a steady load keeps from its beginning and
+	// uses in turn; 0: as few as the answers need. Through a load balancer each
+	// may lead to another target, so more of them see more.
+	Held int
+	// KeptFor bounds the age of a kept connection: it is closed before its next
+	// use. Without it (0) a load that never rests holds up a target that drains
+	// until its connections end.
+	KeptFor time.Duration
+	Gzip    bool // accept compressed answers, as hey does unless --disable-compression
+
+	// NoRetry makes a request whose reused connection was cut a failure, as it
+	// is for a client that does not repeat requests, or may not (POST). Without
+	// it an idempotent one is sent again and counted as retried.
+	NoRetry bool
+	// SkipAfter bounds how late a steady load sends a request: one that is due
+	// for longer is counted as missed. It keeps a process that stood still from
+	// sending in one burst all that was due meanwhile. 0: all are sent.
+	SkipAfter time.Duration
 
 	ExpectStatus []int          // empty: 200
 	ExpectBody   *regexp.Regexp // must match the body, or another application answered; nil: any
+
+	// Dial opens connections; nil: TCP. Tests have a network of their own.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	Source  string       // what its events and records are called; empty: "closed" or "steady"
 	Record  io.Writer    // takes the per-request record (record.go); nil: none
@@ -95,6 +117,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Connections == 0 {
 		o.Connections = 50 // hey's -c
+	}
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
 	}
 	if len(o.ExpectStatus) == 0 {
 		o.ExpectStatus = []int{http.StatusOK}

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -339,6 +340,91 @@ func TestURLMistake(t *testing.T) {
 	for _, url := range []string{"", "localhost:80", "ftp://x/", "http://"} {
 		if _, err := Run(t.Context(), Options{URL: url}, event.Discard); err == nil || !strings.Contains(err.Error(), "read URL") {
 			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+// With NoRetry a cut on a reused connection is a failure, also of a GET.
+func TestNoRetryCountsCuts(t *testing.T) {
+	url := serveRaw(t, func(conn net.Conn, _ int64) {
+		in := bufio.NewReader(conn)
+		if readRequest(in) {
+			_, _ = io.WriteString(conn, okAnswer)
+		}
+		readRequest(in) // the second request of each connection gets no answer
+	})
+	r, err := Run(t.Context(), Options{URL: url, Requests: 10, Connections: 1, NoRetry: true}, event.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.OK != 5 || r.Failed != 5 || r.Causes[EOFFirst] != 5 || r.Retried != 0 {
+		t.Errorf("%d ok, %v, %d retried; want 5 ok, 5 cut", r.OK, r.Causes, r.Retried)
+	}
+}
+
+// What was due while the process stood still is not sent in one burst, but
+// counted as missed.
+func TestSkipAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{URL: "http://x/", Requests: 1000, Rate: 100, FreshEvery: 1, SkipAfter: time.Second, Dial: inMemory}.withDefaults()
+		target, err := newTarget(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		book := newLedger(o, time.Now())
+		missed := steady(t.Context(), o, target, book, time.Now().Add(-5*time.Second)) // 500 are due already
+		if r := book.result(o, time.Second); missed != 400 || r.OK != 600 {
+			t.Errorf("%d missed, %d ok, %v; want 400, 600", missed, r.OK, r.Causes)
+		}
+	})
+}
+
+// A steady load holds as many connections as it is told, uses them in turn,
+// and gives each up when it is old.
+func TestHeldConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened, open, most atomic.Int64
+		dial := func(context.Context, string, string) (net.Conn, error) {
+			opened.Add(1)
+			most.Store(max(most.Load(), open.Add(1)))
+			client, server := net.Pipe()
+			go func() {
+				defer open.Add(-1)
+				for in := bufio.NewReader(server); readRequest(in); {
+					_, _ = io.WriteString(server, okAnswer)
+				}
+			}()
+			return client, nil
+		}
+		o := Options{URL: "http://x/", Duration: 60 * time.Second, Rate: 50, Held: 5, KeptFor: 10 * time.Second, NoRetry: true, Dial: dial}
+		r, err := Run(t.Context(), o, event.Discard)
+		if err != nil || r.Failed > 0 {
+			t.Fatal(err, r.Causes)
+		}
+		// A few more, if the first probes are due before the five wait for them.
+		if n, at := opened.Load(), most.Load(); at < 5 || at > 10 || n < 5*at || n > 6*at {
+			t.Errorf("%d connections at once, %d in a minute; want 5 to 10, and each given up five times", at, n)
+		}
+	})
+}
+
+// inMemory connects to a server that answers one request at once.
+func inMemory(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	go func() {
+		defer func() { _ = server.Close() }()
+		if readRequest(bufio.NewReader(server)) {
+			_, _ = io.WriteString(server, okAnswer)
+		}
+	}()
+	return client, nil
+}
+
+// An anchored expression matches whole bodies only, also where it looks like plain text.
+func TestIdentity(t *testing.T) {
+	for expr, want := range map[string]bool{"made": true, "^made$": true, "^ma$": false, "^ma": true, "de$": true, "ma$": false, "(?i)MADE": true, "MADE": false, "": true} {
+		if got := newIdentity(regexp.MustCompile(expr), false).matches("", []byte("made")); got != want {
+			t.Errorf("%q: %v, want %v", expr, got, want)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 
@@ -20,12 +22,13 @@ import (
 // target is one request, written once and sent many times, and what its
 // answer must look like.
 type target struct {
+	dial       func(ctx context.Context, network, addr string) (net.Conn, error)
 	addr       string      // host:port to dial
 	tls        *tls.Config // nil for http
 	kept       []byte      // the request as sent on a connection that stays
 	fresh      []byte      // the same with "Connection: close"
 	method     string
-	idempotent bool // may be sent again when a reused connection turns out to be closed
+	repeatable bool // is sent again when a reused connection turns out to be closed
 	statuses   []int
 	body       identity
 }
@@ -39,6 +42,7 @@ func newTarget(o Options) (*target, error) {
 		return nil, usage("read URL "+strconv.Quote(o.URL), err, "give the whole URL, as in drover load http://example.com/")
 	}
 	t := &target{
+		dial:     o.Dial,
 		addr:     address(u),
 		method:   o.Method,
 		statuses: o.ExpectStatus,
@@ -55,7 +59,7 @@ func newTarget(o Options) (*target, error) {
 	}
 	switch o.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		t.idempotent = true // RFC 9110, 9.2.2
+		t.repeatable = !o.NoRetry // RFC 9110, 9.2.2
 	}
 	return t, nil
 }
@@ -123,8 +127,10 @@ func newIdentity(expr *regexp.Regexp, gzip bool) identity {
 	if expr == nil {
 		return identity{}
 	}
-	if text, whole := expr.LiteralPrefix(); whole && text != "" {
-		return identity{literal: []byte(text), gzip: gzip}
+	// Not LiteralPrefix: it calls "^ok$" the whole literal "ok".
+	tree, err := syntax.Parse(expr.String(), syntax.Perl)
+	if err == nil && tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0 {
+		return identity{literal: []byte(string(tree.Rune)), gzip: gzip}
 	}
 	return identity{expr: expr, gzip: gzip}
 }

@@ -66,7 +66,11 @@ func (t *tale) turn(at time.Time, name string) {
 func (t *tale) note(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.GuardBreached:
-		t.complaints = append(t.complaints, change{e.At, "the guard stopped the move: " + f.Reason})
+		did := "stopped the move: "
+		if f.OnBreach != "" {
+			did = "turned the move back: "
+		}
+		t.complaints = append(t.complaints, change{e.At, "the guard " + did + f.Reason})
 	case event.RunFinished:
 		if f.Error != "" {
 			t.complaints = append(t.complaints, change{e.At, t.story.Run.Command + " failed: " + f.Error})

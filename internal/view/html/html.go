@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/load"
 	"github.com/droverhq/drover/internal/verdict"
 	"github.com/droverhq/drover/internal/view"
@@ -93,6 +94,15 @@ func tiles(v verdict.Verdict) []tile {
 	}
 	for _, l := range v.Loads {
 		all = append(all, tile{view.Latency(l.Total.P99), "p99, " + l.Name})
+	}
+	if len(v.Story.Workloads) > 0 {
+		moved := 0
+		for _, w := range v.Story.Workloads {
+			if w.Now().What == string(event.WorkloadMoved) {
+				moved++
+			}
+		}
+		all = append(all, tile{view.Count(moved), "workloads moved"})
 	}
 	if n := len(v.Story.Nodes); n > 0 {
 		all = append(all, tile{view.Count(n), "nodes changed"})

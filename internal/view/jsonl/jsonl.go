@@ -13,6 +13,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/view"
+	"github.com/droverhq/drover/problem"
 )
 
 // Writer writes events as they come. Read is the reader for event.NewLog.
@@ -40,7 +41,8 @@ func (j *Writer) Close() error {
 	return j.err
 }
 
-func (j *Writer) run(w io.Writer) error {
+func (j *Writer) run(w io.Writer) (err error) {
+	defer problem.Recover(&err) // a log that breaks must not end the run
 	for last := false; !last; {
 		select {
 		case <-j.queue.Wake():

@@ -12,6 +12,7 @@ import (
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/story"
 	"github.com/droverhq/drover/internal/view"
+	"github.com/droverhq/drover/problem"
 )
 
 // View writes lines as events come. Read is the reader for event.NewLog.
@@ -70,6 +71,7 @@ func (v *View) Close() error {
 }
 
 func (v *View) run() {
+	defer problem.Recover(&v.err) // a screen that breaks must not end the run
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
 	for {

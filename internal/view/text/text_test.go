@@ -2,6 +2,7 @@ package text
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -10,8 +11,10 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/story"
 	"github.com/droverhq/drover/internal/verdict"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 )
 
 // A run as a log file shows it: waits of more than a second are named, on
@@ -153,6 +156,23 @@ func TestSlowTerminalDoesNotBlock(t *testing.T) {
 	}
 }
 
+// broken is a terminal that nobody foresaw.
+type broken struct{}
+
+func (broken) Write([]byte) (int, error) { panic("no such terminal") }
+
+// A screen that breaks is an error at the end, not the end of the run.
+func TestBrokenScreenDoesNotEndTheRun(t *testing.T) {
+	v := New(broken{}, Style{})
+	log := event.NewLog(time.Now, v.Read)
+	log.Emit(event.RunStarted{Command: "up"})
+	log.Emit(event.RunFinished{})
+	var caught *problem.Panic
+	if err := v.Close(); !errors.As(err, &caught) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Without a terminal there are no escape sequences and nothing but ASCII.
 func TestPlainVerdict(t *testing.T) {
 	var out bytes.Buffer
@@ -165,12 +185,17 @@ func TestPlainVerdict(t *testing.T) {
 		To:       time.Unix(2, 0),
 		Bands:    []verdict.Band{{Name: "before", From: time.Unix(0, 0), To: time.Unix(2, 0)}},
 		Failures: nil,
+		Story: verdict.Story{Workloads: []verdict.Lane{{
+			Name: "deployment/apps/old", Changes: []story.Change{{What: string(event.WorkloadParked), Detail: "its image is gone"}}}}},
 	}
 	if err := Verdict(&out, v, Style{Plain: true}); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(out.String(), "ok 0 of 231,004 requests failed in 2.0s (700/s)") {
 		t.Errorf("no headline:\n%s", out.String())
+	}
+	if !strings.Contains(out.String(), "parked deployment/apps/old: its image is gone") {
+		t.Errorf("what is parked is not named:\n%s", out.String())
 	}
 	for _, r := range out.String() {
 		if r > 126 || r < 32 && r != '\n' {

@@ -42,6 +42,9 @@ func headline(b *strings.Builder, v verdict.Verdict, s Style) {
 	for _, reason := range v.Reasons {
 		b.WriteString("  " + s.bad(reason) + "\n")
 	}
+	for _, w := range v.Story.Parked() {
+		b.WriteString("  " + s.bad("parked "+w.Name) + ": " + w.Now().Detail + "\n")
+	}
 }
 
 // columns are the statistics of a row, right-aligned by the tabwriter.

@@ -1,0 +1,59 @@
+package aws
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/droverhq/drover/problem"
+)
+
+// What any call may end with has a kind, a remedy, and no more words than needed.
+func TestClarified(t *testing.T) {
+	in := func(cause error) error {
+		return &smithy.OperationError{ServiceID: "EC2", OperationName: "DescribeAvailabilityZones", Err: fmt.Errorf("https response error: %w", cause)}
+	}
+	api := func(code string) error { return in(&smithy.GenericAPIError{Code: code, Message: "not so"}) }
+	for _, c := range []struct {
+		err  error
+		kind problem.Kind
+		text string
+	}{
+		{api("AuthFailure"), problem.Usage, "EC2 DescribeAvailabilityZones: not so (AuthFailure)"},
+		{api("ExpiredToken"), problem.Outside, "EC2 DescribeAvailabilityZones: not so (ExpiredToken)"},
+		{api("AccessDenied"), problem.Outside, "EC2 DescribeAvailabilityZones: not so (AccessDenied)"},
+		{in(&net.DNSError{Name: "ec2.us-moon-1.amazonaws.com", IsNotFound: true}), problem.Usage, "EC2 DescribeAvailabilityZones: there is no host ec2.us-moon-1.amazonaws.com"},
+		{in(syscall.ECONNREFUSED), problem.Outside, "EC2 DescribeAvailabilityZones: nobody listens at the endpoint"},
+	} {
+		got := clarified(c.err)
+		var p *problem.Error
+		if !errors.As(got, &p) || p.Kind != c.kind || p.Fix == "" || got.Error() != c.text || !errors.Is(got, c.err) {
+			t.Errorf("%v\n became %v", c.err, got)
+		}
+	}
+	if plain := api("InvalidVpcID.NotFound"); clarified(plain) != plain || clarified(nil) != nil {
+		t.Error("an error of this call alone was changed")
+	}
+}
+
+// A file over which the SDK panics is the user's to mend.
+func TestLoneQuoteInTheConfiguration(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("[default]\nregion = us-west-2\nx = \"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", file)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	_, err := Load(t.Context(), "us-west-2")
+	var p *problem.Error
+	if !errors.As(err, &p) || p.Kind != problem.Usage || !strings.Contains(p.Fix, "~/.aws/config") {
+		t.Errorf("%v", err)
+	}
+}
