@@ -45,8 +45,8 @@ func (w *World) snap() {
 		now[uid] = &pod
 	}
 	w.shown = append(w.shown, now)
-	if len(w.shown) > w.Stale+1 {
-		w.shown = w.shown[len(w.shown)-w.Stale-1:]
+	if old := len(w.shown) - w.Stale - 1; old > 0 {
+		w.shown, w.seen = w.shown[old:], max(0, w.seen-old)
 	}
 }
 
@@ -78,7 +78,8 @@ func (w *World) viewPods(v *handover.View) {
 	if len(w.shown) == 0 {
 		w.snap()
 	}
-	seen := w.shown[w.rng.IntN(len(w.shown))]
+	w.seen += w.rng.IntN(len(w.shown) - w.seen) // a watch never goes back
+	seen := w.shown[w.seen]
 	for uid, p := range seen {
 		if have := v.Pods[uid]; have == nil || !reflect.DeepEqual(have, p) {
 			v.PutPod(p)

@@ -112,7 +112,8 @@ type World struct {
 	records  map[string][]byte
 	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
 	view     *handover.View
-	shown    []map[string]*handover.Pod
+	shown    []map[string]*handover.Pod // the pods of the last ticks, for views that are old
+	seen     int                        // which of them the last view showed
 	serial   int
 	checking bool
 	broken   []string
