@@ -787,9 +787,15 @@ func (m *Move) localShort(n *Node) string {
 			}
 			off, on := h.serving[x.Service], 0
 			for _, q := range m.view.Of(p.owner()) {
-				if q.Node == n.Name && !q.Deleting && h.serves(q, x.Service) {
+				if q.Deleting || !h.serves(q, x.Service) {
+					continue
+				}
+				switch {
+				case q.Node == n.Name:
 					off--
 					on++
+				case h.isYoung(q):
+					off-- // proxies have yet to send to it, and the node goes at once
 				}
 			}
 			floor := h.floor(x.Service)

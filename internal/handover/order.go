@@ -47,12 +47,14 @@ func (h *herd) order(p *Pod, pr promise) bool {
 // young is a pod that became Ready so lately that some may not send to it yet:
 // until they do, the next one must not go.
 func (h *herd) young() *Pod {
-	for _, p := range h.Pods {
-		if p.Ready && p.selected() && !p.Deleting && h.now.Sub(p.ReadySince) < h.View.settle(p, h.Settle) {
-			return p
-		}
+	if i := slices.IndexFunc(h.Pods, h.isYoung); i >= 0 {
+		return h.Pods[i]
 	}
 	return nil
+}
+
+func (h *herd) isYoung(p *Pod) bool {
+	return p.Ready && p.selected() && !p.Deleting && h.now.Sub(p.ReadySince) < h.View.settle(p, h.Settle)
 }
 
 // alone: the pod is the only one that serves a Service.

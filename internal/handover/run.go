@@ -290,7 +290,8 @@ func (r *run) loop(ctx context.Context) error {
 		r.carryOut(context.WithoutCancel(ctx), actions)
 		switch r.core.Record.Phase {
 		case Done:
-			return r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil)
+			r.forget(ctx)
+			return nil
 		case Stopped:
 			return r.ended(ctx)
 		case Stop:
@@ -811,6 +812,19 @@ func (r *run) heed(err error) {
 	}
 }
 
+// forget removes the cluster's copy of the record. One that cannot be removed
+// changes nothing: it tells of a move that is over.
+func (r *run) forget(ctx context.Context) {
+	var err error
+	for range 5 {
+		if err = r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil); err == nil {
+			return
+		}
+		time.Sleep(reread)
+	}
+	r.say("the move's record could not be removed from the cluster: " + err.Error())
+}
+
 // leftFor: putting back has taken longer than it may while calls fail, or AWS
 // does not answer.
 func (r *run) leftFor(ctx context.Context) bool {
@@ -833,9 +847,7 @@ func (m *Move) hasten(limit time.Duration) {
 
 // ended is what a move that stopped returns.
 func (r *run) ended(ctx context.Context) error {
-	if err := r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil); err != nil {
-		r.heed(err)
-	}
+	r.forget(ctx)
 	if ctx.Err() != nil && r.core.Record.Reason.Kind == problem.Outside {
 		return fmt.Errorf("hand over %s: interrupted; what it had closed is open again: %w", r.move.From.Name, ctx.Err())
 	}

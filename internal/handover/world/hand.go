@@ -12,10 +12,7 @@ import (
 type Hand struct{ w *World }
 
 // Kill makes a node's kubelet, and all that runs there, silent.
-func (h *Hand) Kill(name string) {
-	n := h.w.nodes[name]
-	n.deadSince, n.Ready, n.ReadySince = h.w.now(), false, h.w.now()
-}
+func (h *Hand) Kill(name string) { h.w.nodes[name].deadSince = h.w.now() }
 
 // Remove takes a node away as if its instance had been ended.
 func (h *Hand) Remove(name string) { delete(h.w.nodes, name) }
@@ -44,9 +41,7 @@ func (h *Hand) pods(app string) []*pod {
 
 // Forgive takes the world as it is now for the one that must not get worse.
 func (h *Hand) Forgive() {
-	for _, a := range h.w.apps {
-		a.start = h.w.serving(a)
-	}
+	h.w.compare()
 	h.w.broken = nil
 }
 
@@ -100,6 +95,23 @@ func (h *Hand) Ready(app string) int {
 	return n
 }
 
+// Taken is how many pods of an app no Service selects or lists though they are Ready.
+func (h *Hand) Taken(app string) int {
+	n := 0
+	for _, p := range h.pods(app) {
+		if p.Ready && !p.Deleting && !p.selects() {
+			n++
+		}
+	}
+	return n
+}
+
+// Group is an Auto Scaling group as it is; nil: it is gone.
+func (h *Hand) Group(name string) *handover.Group { return h.w.groups[name] }
+
+// DeleteGroup deletes an Auto Scaling group; its nodes stay until they are removed.
+func (h *Hand) DeleteGroup(name string) { delete(h.w.groups, name) }
+
 // Evictions is how many pods were evicted.
 func (h *Hand) Evictions() int { return h.w.moved }
 
@@ -121,7 +133,7 @@ func (h *Hand) Left() []string {
 	for name, g := range h.w.groups {
 		add(len(g.Suspended) > 0, "group %s: %v suspended", name, g.Suspended)
 		add(len(g.Tags) > 0, "group %s: tags %v", name, g.Tags)
-		add(g.Min != len(g.Instances), "group %s: min %d of %d", name, g.Min, len(g.Instances))
+		add(g.Min != h.w.mins[name], "group %s: min %d, was %d", name, g.Min, h.w.mins[name])
 	}
 	for _, p := range h.w.sorted() {
 		add(p.Released != "", "pod %s is released: %s", p.Name, p.Released)

@@ -45,8 +45,8 @@ func (w *World) snap() {
 		now[uid] = &pod
 	}
 	w.shown = append(w.shown, now)
-	if len(w.shown) > w.Stale+1 {
-		w.shown = w.shown[len(w.shown)-w.Stale-1:]
+	if old := len(w.shown) - w.Stale - 1; old > 0 {
+		w.shown, w.seen = w.shown[old:], max(0, w.seen-old)
 	}
 }
 
@@ -78,7 +78,8 @@ func (w *World) viewPods(v *handover.View) {
 	if len(w.shown) == 0 {
 		w.snap()
 	}
-	seen := w.shown[w.rng.IntN(len(w.shown))]
+	w.seen += w.rng.IntN(len(w.shown) - w.seen) // a watch never goes back
+	seen := w.shown[w.seen]
 	for uid, p := range seen {
 		if have := v.Pods[uid]; have == nil || !reflect.DeepEqual(have, p) {
 			v.PutPod(p)
@@ -92,9 +93,27 @@ func (w *World) viewPods(v *handover.View) {
 }
 
 func (w *World) viewApp(v *handover.View, a *App) {
+	w.viewLoad(v, a)
+	w.viewService(v, a)
+	for i := range 1 + a.Budgets {
+		if a.Budget == 0 {
+			break
+		}
+		b := w.budget(a)
+		b.Name = fmt.Sprintf("%s-%d", a.Name, i)
+		if have := v.Budgets[b.Key()]; have == nil || !reflect.DeepEqual(*have, b) {
+			v.PutBudget(&b)
+		}
+	}
+}
+
+func (w *World) viewLoad(v *handover.View, a *App) {
+	if a.bare() || a.daemon() {
+		return
+	}
 	load := handover.Workload{
 		Kind: a.kind(), API: "apps/v1", Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
-		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.kind() == "Job",
+		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.kind() == "Job", OnDelete: a.OnDelete,
 	}
 	if a.Rolling || a.Paused {
 		load.Rolling = "1 of 3 pods are new"
@@ -105,27 +124,24 @@ func (w *World) viewApp(v *handover.View, a *App) {
 	if have := v.Workloads[load.Key()]; have == nil || !reflect.DeepEqual(*have, load) {
 		v.PutWorkload(&load)
 	}
-	if !a.NoService {
-		s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.Local}
-		if a.Local {
-			s.Hosts = []string{a.Name + ".elb"}
-		}
-		if a.Ingress > 0 {
-			s.Ingress = a.Name
-		}
-		if have := v.Services[s.Key()]; have == nil || !reflect.DeepEqual(*have, s) {
-			v.PutService(&s)
-		}
+}
+
+func (w *World) viewService(v *handover.View, a *App) {
+	if a.NoService {
+		return
 	}
-	for i := range 1 + a.Budgets {
-		if a.Budget == 0 {
-			break
-		}
-		b := w.budget(a)
-		b.Name = fmt.Sprintf("%s-%d", a.Name, i)
-		if have := v.Budgets[b.Key()]; have == nil || !reflect.DeepEqual(*have, b) {
-			v.PutBudget(&b)
-		}
+	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.Local || a.Host != ""}
+	if a.Local {
+		s.Hosts = []string{a.Name + ".elb"}
+	}
+	if a.Host != "" {
+		s.Hosts = append(s.Hosts, a.Host)
+	}
+	if a.Ingress > 0 {
+		s.Ingress = a.Name
+	}
+	if have := v.Services[s.Key()]; have == nil || !reflect.DeepEqual(*have, s) {
+		v.PutService(&s)
 	}
 }
 
@@ -139,6 +155,9 @@ func (w *World) budget(a *App) handover.Budget {
 		}
 	}
 	b.Allowed = max(0, b.Healthy-b.Desired)
+	if a.BrokenBudget {
+		b.Broken, b.Allowed = "found no controllers for pod", 0
+	}
 	return b
 }
 
@@ -186,6 +205,14 @@ func denied(a *App, what string) error {
 	return nil
 }
 
+// refused: a policy refuses the call itself, whether or not a dry run showed it.
+func refused(a *App, what string) error {
+	if slices.Contains(a.DeniesLate, what) {
+		return &handover.Refusal{Why: "policy no-" + what + " forbids it"}
+	}
+	return nil
+}
+
 func patchDenied(a *App, p handover.Patch) error {
 	if len(p.Labels) > 0 {
 		if err := denied(a, "labels"); err != nil {
@@ -198,6 +225,31 @@ func patchDenied(a *App, p handover.Patch) error {
 	return nil
 }
 
+func patchRefused(a *App, p handover.Patch) error {
+	if len(p.Labels) > 0 {
+		if err := refused(a, "labels"); err != nil {
+			return err
+		}
+	}
+	if p.Owner != nil {
+		return refused(a, "owner")
+	}
+	return nil
+}
+
+// nodeRefused asks the policies that look after nodes.
+func (w *World) nodeRefused(p handover.Patch) error {
+	for what, is := range map[string]bool{
+		"cordon": p.Unschedulable != nil && *p.Unschedulable, "open": p.Unschedulable != nil && !*p.Unschedulable,
+		"exclude": len(p.Labels) > 0 && p.Unschedulable == nil, "taint": p.Leaving != nil && *p.Leaving,
+	} {
+		if is && slices.Contains(w.Closed, what) {
+			return &handover.Refusal{Why: "policy no-" + what + " forbids it"}
+		}
+	}
+	return nil
+}
+
 // PatchNode changes a node.
 func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) error {
 	return w.call(&w.apiDown, func() error {
@@ -205,7 +257,13 @@ func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) erro
 		if n == nil {
 			return nil
 		}
+		if err := w.nodeRefused(p); err != nil {
+			return err
+		}
 		if value, ok := p.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]; ok {
+			if n.Exclude == nil {
+				n.excludedAt = w.now()
+			}
 			n.Exclude = value
 		}
 		if value, ok := p.Annotations[handover.BeforeAnnotation]; ok {
@@ -235,7 +293,7 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		if p == nil {
 			return nil
 		}
-		if err := patchDenied(p.app, patch); err != nil {
+		if err := errors.Join(patchDenied(p.app, patch), patchRefused(p.app, patch)); err != nil {
 			return err
 		}
 		p.Labels = maps.Clone(p.Labels)
@@ -266,7 +324,7 @@ func (w *World) Evict(_ context.Context, r handover.Ref) error {
 		if p == nil || p.Deleting {
 			return nil
 		}
-		if err := denied(p.app, "evict"); err != nil {
+		if err := errors.Join(denied(p.app, "evict"), refused(p.app, "evict")); err != nil {
 			return err
 		}
 		if p.app.Busy > 0 {
@@ -279,6 +337,8 @@ func (w *World) Evict(_ context.Context, r handover.Ref) error {
 			p.app.evictable = time.Time{}
 		}
 		switch b := w.budget(p.app); {
+		case len(p.Budgets) == 1 && b.Broken != "":
+			return &handover.Refusal{Budget: p.Budgets[0], Why: b.Broken, Passing: true}
 		case len(p.Budgets) > 1:
 			return &handover.Refusal{Budget: p.Budgets[0], Why: "This pod has more than one PodDisruptionBudget", Passing: true}
 		case len(p.Budgets) == 1 && p.Ready && b.Healthy-1 < b.Desired, len(p.Budgets) == 1 && !p.Ready && b.Healthy < b.Desired:
@@ -286,6 +346,9 @@ func (w *World) Evict(_ context.Context, r handover.Ref) error {
 		}
 		if w.checking && p.app.nature() == handover.Runs && !p.Finished {
 			w.fail("pod %s of a Job was evicted while it worked", p.Name)
+		}
+		if p.Keep != "" || p.app.bare() && !p.Expendable {
+			w.fail("pod %s was evicted, and must not be", p.Name)
 		}
 		w.moved++
 		p.Evicted = true
@@ -411,11 +474,36 @@ func (w *World) Untag(_ context.Context, group string, keys []string) error {
 // Terminate ends an instance; its pods and connections go with it.
 func (w *World) Terminate(_ context.Context, group, instance string) error {
 	return w.change(group, func(g *handover.Group) {
+		w.sends(instance)
 		before := len(g.Instances)
 		g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
 		g.Desired -= before - len(g.Instances)
 		maps.DeleteFunc(w.nodes, func(_ string, n *node) bool { return n.Instance == instance })
 	})
+}
+
+// sends says who still sends through an instance that ends.
+func (w *World) sends(instance string) {
+	for lb, targets := range w.targets {
+		if targets[instance] != nil {
+			w.fail("instance %s ended, and load balancer %s sends through it", instance, lb)
+		}
+	}
+	for _, n := range w.nodes {
+		if n.Instance != instance {
+			continue
+		}
+		for _, a := range w.apps {
+			if a.Host != "" && (n.Exclude == nil || w.now().Sub(n.excludedAt) < 5*time.Minute) {
+				w.fail("node %s ended, and load balancer %s may send through it", n.Name, a.Host)
+			}
+			for _, uid := range w.sentTo(a) {
+				if p := w.pods[uid]; p != nil && p.Node == n.Name {
+					w.fail("node %s ended, and proxies send to pod %s on it", n.Name, p.Name)
+				}
+			}
+		}
+	}
 }
 
 // Balancers answers for every load balancer that it is asked about.

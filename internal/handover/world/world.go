@@ -39,7 +39,7 @@ const lag = 2 * time.Second
 // pod-template-hash.
 type App struct {
 	Name      string
-	Kind      string // Deployment, ReplicaSet, StatefulSet, Job, Rollout, Cluster …; empty: Deployment
+	Kind      string // Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, Job, Rollout, Pod, Cluster …; empty: Deployment
 	Replicas  int
 	Surge     int           // of its strategy
 	Ready     time.Duration // how long a pod takes to become Ready; 0: 1 to 4 s
@@ -60,10 +60,16 @@ type App struct {
 	Keep          bool          // annotated karpenter.sh/do-not-disrupt
 	AcceptGap     bool          // annotated drover.dev/accept-gap
 	Work          time.Duration // a Job's: how long its pods run
+	Expendable    bool          // annotated drover.dev/expendable
+	OnDelete      bool          // its update strategy is OnDelete
+	BrokenBudget  bool          // its budget cannot be computed
+	Host          string        // a load balancer that nobody can ask sends to its Service
 	Denies        []string      // calls that a policy refuses: labels, owner, evict, create
+	DeniesLate    []string      // the same, and no dry run shows it
 	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
 
 	start     map[string]int // serving pods by path when the world was set up
+	ready     int            // pods that were Ready then
 	evictable time.Time
 	scaled    bool // by hand: its controller ends pods as it likes
 }
@@ -89,6 +95,9 @@ func (a *App) nature() handover.Nature {
 	return handover.Operated
 }
 
+func (a *App) daemon() bool { return a.kind() == "DaemonSet" }
+func (a *App) bare() bool   { return a.kind() == "Pod" }
+
 // World is a cluster under way.
 type World struct {
 	// Skew is how far the API server's clock is ahead of the runner's. Stale is
@@ -97,6 +106,14 @@ type World struct {
 	Skew   time.Duration
 	Stale  int
 	Faults int
+
+	// Room is how many pods a node takes besides those of DaemonSets; 0: any. Grow
+	// is after how long without room an autoscaler adds a node; 0: never.
+	Room int
+	Grow time.Duration
+
+	// Closed are node patches that a policy refuses: cordon, exclude, taint.
+	Closed []string
 
 	mu       sync.Mutex
 	rng      *rand.Rand
@@ -112,17 +129,21 @@ type World struct {
 	records  map[string][]byte
 	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
 	view     *handover.View
-	shown    []map[string]*handover.Pod
+	shown    []map[string]*handover.Pod // the pods of the last ticks, for views that are old
+	seen     int                        // which of them the last view showed
+	mins     map[string]int             // MinSize by group, at first
 	serial   int
 	checking bool
 	broken   []string
 	moved    int // evictions
+	grown    time.Time
 	changed  chan struct{}
 }
 
 type node struct {
 	handover.Node
-	deadSince time.Time
+	deadSince  time.Time
+	excludedAt time.Time
 }
 
 type pod struct {
@@ -149,19 +170,13 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, draining: 20 * time.Second,
-		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1),
+		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
 	for _, name := range []string{Old, New} {
-		g := &handover.Group{Name: name, Min: nodes, Max: 2 * nodes, Desired: nodes, Tags: map[string]string{}}
-		w.groups[name] = g
-		for i := range nodes {
-			n := &node{Node: handover.Node{
-				Name: fmt.Sprintf("%s-%02d", name[:5], i), Group: name, Instance: fmt.Sprintf("i-%s%02d", name[4:], i), Created: w.began.Add(-time.Hour),
-				Ready: true, ReadySince: w.began.Add(skew), Initialized: true, CPU: 8000, Memory: 32 << 30, MaxPods: 50,
-			}}
+		w.groups[name] = &handover.Group{Name: name, Min: nodes, Max: 2 * nodes, Tags: map[string]string{}}
+		for range nodes {
+			n := w.launch(name)
 			n.Cordoned = name == New
-			w.nodes[n.Name] = n
-			g.Instances = append(g.Instances, handover.Instance{ID: n.Instance, Lifecycle: "InService"})
 			w.targets[Balanced][n.Instance] = &target{}
 		}
 	}
@@ -171,6 +186,20 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 		}
 	}
 	return w
+}
+
+// launch adds a node to a group.
+func (w *World) launch(group string) *node {
+	g := w.groups[group]
+	i := len(g.Instances)
+	n := &node{Node: handover.Node{
+		Name: fmt.Sprintf("%s-%02d", group[:5], i), Group: group, Instance: fmt.Sprintf("i-%s%02d", group[4:], i), Created: w.began.Add(-time.Hour),
+		Ready: true, ReadySince: w.now(), Initialized: true, CPU: 8000, Memory: 32 << 30, MaxPods: 50,
+	}}
+	w.nodes[n.Name] = n
+	g.Desired++
+	g.Instances = append(g.Instances, handover.Instance{ID: n.Instance, Lifecycle: "InService"})
+	return n
 }
 
 // Settle lets the world stand for a while, opens the new nodes, and from then on
@@ -184,15 +213,31 @@ func (w *World) Settle(d time.Duration) {
 	for _, n := range w.nodes {
 		n.Cordoned = false
 	}
-	for _, a := range w.apps {
-		a.start = w.serving(a)
-	}
+	w.compare()
 	w.checking = true
 	w.mu.Unlock()
 }
 
+// compare takes the world as it is now for the one that must not get worse.
+func (w *World) compare() {
+	for _, a := range w.apps {
+		a.start, a.ready = w.serving(a), w.readyPods(a)
+	}
+}
+
+func (w *World) readyPods(a *App) int {
+	n := 0
+	for _, p := range w.pods {
+		if p.app == a && p.Ready && !p.Deleting {
+			n++
+		}
+	}
+	return n
+}
+
 // Run lets time pass until ctx ends.
 func (w *World) Run(ctx context.Context) {
+	time.Sleep(7 * time.Millisecond) // so that no tick falls together with a turn of the mover
 	for ctx.Err() == nil {
 		time.Sleep(tick)
 		w.step()
@@ -220,12 +265,14 @@ func (w *World) step() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.bury()
+	w.notice()
 	for _, a := range w.apps {
 		w.replicate(a)
 	}
 	for _, p := range w.sorted() {
 		w.live(p)
 	}
+	w.grow()
 	w.endpoints()
 	w.balance()
 	w.snap()
@@ -254,6 +301,15 @@ func (w *World) bury() {
 	}
 }
 
+// notice is the node controller: after 40 s it knows that a kubelet is silent.
+func (w *World) notice() {
+	for _, n := range w.nodes {
+		if n.Ready && !n.deadSince.IsZero() && w.now().Sub(n.deadSince) >= 40*time.Second {
+			n.Ready, n.ReadySince = false, w.now()
+		}
+	}
+}
+
 func (w *World) takes(p *pod) time.Duration {
 	if p.app.Grace > 0 {
 		return p.app.Grace + p.app.PreStop
@@ -263,6 +319,13 @@ func (w *World) takes(p *pod) time.Duration {
 
 // replicate is the controller of an app.
 func (w *World) replicate(a *App) {
+	switch {
+	case a.daemon():
+		w.daemons(a)
+		return
+	case (a.bare() || a.nature() == handover.Runs) && w.checking:
+		return // its pods were made once
+	}
 	var mine, names []*pod
 	for _, p := range w.sorted() {
 		if p.app != a || p.Finished {
@@ -274,7 +337,7 @@ func (w *World) replicate(a *App) {
 			mine = append(mine, p)
 		}
 	}
-	if a.nature() == handover.Ordered || a.nature() == handover.Operated {
+	if a.nature() == handover.Ordered || a.nature() == handover.Operated && !a.bare() {
 		for i := range a.Replicas {
 			name := fmt.Sprintf("%s-%d", a.Name, i)
 			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) {
@@ -283,8 +346,8 @@ func (w *World) replicate(a *App) {
 		}
 		return
 	}
-	if a.nature() == handover.Runs && w.checking {
-		return // its pods were made once
+	if a.bare() {
+		mine = names
 	}
 	for range a.Replicas - len(mine) {
 		w.serial++
@@ -295,6 +358,34 @@ func (w *World) replicate(a *App) {
 	})
 	for _, p := range mine[:max(0, len(mine)-a.Replicas)] {
 		w.tell(p)
+	}
+}
+
+// daemons has one pod of a DaemonSet on each node that is not tainted. One whose
+// label was taken away is no longer its own; one that got it back is adopted.
+func (w *World) daemons(a *App) {
+	on := map[string]bool{}
+	for _, p := range w.sorted() {
+		if p.app != a || p.Deleting {
+			continue
+		}
+		if p.Labels["app"] != a.Name {
+			p.Workload, p.Owner, p.Daemon = "", nil, false
+			continue
+		}
+		p.Workload, p.Daemon = a.key(), true
+		p.Owner = &handover.Owner{API: "apps/v1", Kind: "DaemonSet", Name: a.Name, UID: a.Name}
+		if on[p.Node] {
+			w.tell(p)
+		}
+		on[p.Node] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+		if !on[name] && !w.nodes[name].Leaving {
+			w.serial++
+			p := w.spawn(a, fmt.Sprintf("%s-%d", a.Name, w.serial))
+			p.Node, p.ready = name, w.now().Add(2*time.Second)
+		}
 	}
 }
 
@@ -321,11 +412,14 @@ func (w *World) elsewhere(p *pod) bool {
 // claim adopts pods that fit and lets go of those that do not.
 func (w *World) claim(p *pod) {
 	a := p.app
-	if a.nature() != handover.Replicated {
+	switch {
+	case a.bare():
+		return
+	case a.nature() != handover.Replicated:
 		p.Workload = a.key()
 		return
 	}
-	fits := p.Labels["app"] == a.Name && p.Labels["pod-template-hash"] == "abc"
+	fits := p.Labels["app"] == a.Name && (!a.hashed() || p.Labels["pod-template-hash"] == "abc")
 	switch {
 	case w.elsewhere(p):
 		p.Workload = a.key()
@@ -336,11 +430,22 @@ func (w *World) claim(p *pod) {
 	}
 }
 
+// hashed: its ReplicaSet selects by pod-template-hash too.
+func (a *App) hashed() bool {
+	return a.nature() == handover.Replicated && a.kind() != "ReplicationController"
+}
+
 func (w *World) set(a *App) *handover.Owner {
+	switch a.kind() {
+	case "ReplicationController":
+		return &handover.Owner{API: "v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
+	case "ReplicaSet":
+		return &handover.Owner{API: "apps/v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
+	}
 	return &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: a.Name + "-abc", UID: a.Name + "-abc"}
 }
 
-func (w *World) spawn(a *App, name string) {
+func (w *World) spawn(a *App, name string) *pod {
 	w.serial++
 	p := &pod{app: a, Pod: handover.Pod{
 		Ref:      handover.Ref{Namespace: "apps", Name: name, UID: fmt.Sprintf("uid-%04d", w.serial)},
@@ -353,14 +458,21 @@ func (w *World) spawn(a *App, name string) {
 	if a.Keep {
 		p.Keep = "karpenter.sh/do-not-disrupt"
 	}
+	p.Expendable, p.Daemon = a.Expendable, a.daemon()
+	if a.bare() {
+		p.Workload = ""
+	}
 	if a.nature() == handover.Replicated {
-		p.Labels["pod-template-hash"] = "abc"
 		p.Owner = w.set(a)
+	}
+	if a.hashed() {
+		p.Labels["pod-template-hash"] = "abc"
 		if !a.SelectsHash {
 			p.Handle = "pod-template-hash"
 		}
 	}
 	w.pods[p.UID] = p
+	return p
 }
 
 // tell is a pod's SIGTERM.
@@ -377,7 +489,7 @@ func (w *World) live(p *pod) {
 		return
 	}
 	if n := w.nodes[p.Node]; n == nil || !n.deadSince.IsZero() {
-		if n != nil && p.Ready && w.now().Sub(n.deadSince) > 40*time.Second {
+		if n != nil && p.Ready && !n.Ready {
 			p.Ready, p.ReadySince = false, w.now()
 		}
 		return
@@ -410,23 +522,56 @@ func (w *World) leads(p *pod) bool {
 
 func (w *World) schedule(p *pod) bool {
 	var open []string
+	full := 0
 	for _, n := range w.nodes {
-		if n.Ready && n.deadSince.IsZero() && (!n.Cordoned || p.Tolerates) && !w.repelled(p, n.Name) {
+		switch {
+		case !n.Ready || !n.deadSince.IsZero() || n.Cordoned && !p.Tolerates || w.repelled(p, n.Name):
+		case w.Room > 0 && w.holds(n.Name) >= w.Room:
+			full++
+		default:
 			open = append(open, n.Name)
 		}
 	}
 	if len(open) == 0 {
-		p.Trouble = "Unschedulable: 0 nodes are available"
+		p.Trouble, p.Crowded = "Unschedulable: 0 nodes are available", full > 0
+		if full > 0 {
+			p.Trouble += fmt.Sprintf(": %d Insufficient cpu", full)
+		}
 		return false
 	}
 	slices.Sort(open)
-	p.Node, p.Trouble = open[w.rng.IntN(len(open))], ""
+	p.Node, p.Trouble, p.Crowded = open[w.rng.IntN(len(open))], "", false
 	takes := p.app.Ready
 	if takes == 0 {
 		takes = time.Duration(1+w.rng.IntN(4)) * time.Second
 	}
 	p.ready = w.now().Add(takes)
 	return true
+}
+
+// holds counts the pods on a node that take room.
+func (w *World) holds(name string) int {
+	n := 0
+	for _, p := range w.pods {
+		if p.Node == name && !p.Finished && !p.Sentinel && !p.app.daemon() {
+			n++
+		}
+	}
+	return n
+}
+
+// grow is the autoscaler: it adds a node when a pod has found no room for a while.
+func (w *World) grow() {
+	g := w.groups[New]
+	if w.Grow == 0 || g == nil || len(g.Instances) >= g.Max {
+		return
+	}
+	for _, p := range w.sorted() {
+		if p.Crowded && !p.Deleting && w.now().Sub(p.Created) >= w.Grow && w.now().Sub(w.grown) >= w.Grow {
+			w.grown = w.now()
+			w.launch(New)
+		}
+	}
 }
 
 // repelled: a sentinel stands on the node.
@@ -554,22 +699,41 @@ func (w *World) check() {
 		return
 	}
 	for _, a := range w.apps {
+		if a.daemon() || a.bare() {
+			continue // what is sent to nodes that end is looked at when they do
+		}
 		for _, uid := range w.sentTo(a) {
 			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
-		floor := min(a.Replicas, a.start[a.Name])
+		floor := min(a.Replicas, a.start[a.Name]) - w.lost(a)
 		if a.nature() != handover.Replicated || a.Surge == 0 {
 			floor--
 		}
 		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
-		if total := w.running(a); a.nature() == handover.Replicated && total > a.Replicas+max(a.Surge, 0)+1 {
+		if a.nature() == handover.Ordered || a.nature() == handover.Operated {
+			if n, most := w.readyPods(a), min(a.Replicas, a.ready)-w.lost(a); n < most-1 {
+				w.fail("%s: %d pods are Ready, and %d were: it may lose one at a time", a.Name, n, most)
+			}
+		}
+		if total := w.running(a); a.nature() == handover.Replicated && !a.scaled && total > a.Replicas+a.Surge {
 			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
 		}
 	}
+}
+
+// lost counts the pods that a node took with it.
+func (w *World) lost(a *App) int {
+	n := 0
+	for _, p := range w.pods {
+		if on := w.nodes[p.Node]; p.app == a && on != nil && !on.deadSince.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *World) running(a *App) int {
