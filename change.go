@@ -35,6 +35,9 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 	if err != nil {
 		return plan.Plan{}, err
 	}
+	if err := snapshot.Unseal(ctx, p.store.Ring); err != nil {
+		return plan.Plan{}, err
+	}
 	pl, err := p.newEngine(cloud, events).Plan(ctx, want, snapshot)
 	if err != nil {
 		return plan.Plan{}, err
@@ -68,8 +71,14 @@ func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) er
 	}
 	e := p.newEngine(cloud, events)
 	return p.change(ctx, "up", want.Stack, events, approve, func(s *state.Session, ask Approve) error {
+		if err := s.Snapshot().Unseal(ctx, p.store.Ring); err != nil {
+			return err
+		}
 		pl, err := e.Plan(ctx, want, s.Snapshot())
 		if err != nil {
+			return err
+		}
+		if err := p.prepareKey(ctx, e, s, pl, want); err != nil {
 			return err
 		}
 		if err := p.guarded(ctx, engine.Guards(pl, want, s.Snapshot()), events); err != nil {
@@ -109,6 +118,9 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 	}
 	e := p.newEngine(cloud, events)
 	return p.change(ctx, "destroy", stack, events, approve, func(s *state.Session, ask Approve) error {
+		if err := s.Snapshot().UnsealPending(ctx, p.store.Ring); err != nil {
+			return err
+		}
 		pl, err := e.PlanDestroy(ctx, s.Snapshot())
 		if err != nil {
 			return err
@@ -174,6 +186,9 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
 	}
+	if err := p.unlockConfig(ctx, stack, s.Config); err != nil {
+		return nil, nil, err
+	}
 	cloud, err := aws.Load(ctx, s.Config.Region())
 	if err != nil {
 		return nil, nil, err
@@ -190,6 +205,17 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 		want.Guards = nil
 	}
 	return want, cloud, nil
+}
+
+// prepareKey gets the key of the stack while a person can still be asked for
+// its passphrase, if the run is going to store secrets.
+func (p *Project) prepareKey(ctx context.Context, e *engine.Engine, s *state.Session, pl plan.Plan, want *graph.Graph) error {
+	defer p.store.Ring.Quiet()
+	secrets, err := e.StoresSecrets(ctx, pl, want)
+	if err != nil || !secrets {
+		return err
+	}
+	return s.PrepareKey(ctx)
 }
 
 // newEngine wires the engine to the world: here is the one place that knows

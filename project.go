@@ -27,6 +27,11 @@ type Options struct {
 	Stack string // empty: the selected one
 	Park  bool   // what cannot be moved off a node group is left there, and everything else moves
 	State string // a gocloud.dev/blob URL for the state; empty: Dir/.drover
+
+	// Secrets are sealed with a key that a passphrase protects, or the key of a
+	// cloud's service: a gocloud.dev/secrets URL.
+	Passphrases Passphrases
+	KMS         string
 }
 
 // Project is an open project.
@@ -80,6 +85,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	if p.store, err = state.Open(ctx, bucket); err != nil {
 		return nil, err
 	}
+	p.store.Ring = newRing(o)
 	return p, nil
 }
 
@@ -256,14 +262,5 @@ func (p *Project) SetConfig(ctx context.Context, key, value string) error {
 	if _, err := p.store.Read(ctx, stack); err != nil {
 		return err
 	}
-	file := filepath.Join(p.dir, spec.ConfigFile(stack))
-	old, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	text, err := spec.SetConfig(old, key, value)
-	if err != nil {
-		return err
-	}
-	return durable.Replace(p.disk, file, text, 0o644)
+	return p.editConfig(stack, func(old []byte) ([]byte, error) { return spec.SetConfig(old, key, value) })
 }

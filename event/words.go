@@ -23,8 +23,6 @@ const (
 	PhaseInspect Phase = "inspect"
 	PhaseReady   Phase = "ready"
 	PhaseShift   Phase = "shift"
-	PhaseRelease Phase = "release"
-	PhaseEvict   Phase = "evict"
 	PhaseSoak    Phase = "soak"
 	PhaseDone    Phase = "done"
 	PhaseStop    Phase = "stop"
@@ -33,7 +31,7 @@ const (
 
 // Way is the phases that a hand-over goes through if all goes well.
 func Way() []Phase {
-	return []Phase{PhaseInspect, PhaseReady, PhaseShift, PhaseRelease, PhaseEvict, PhaseSoak, PhaseDone}
+	return []Phase{PhaseInspect, PhaseReady, PhaseShift, PhaseSoak, PhaseDone}
 }
 
 // WorkloadState is how far one workload of a hand-over is, and how it moves.

@@ -28,22 +28,23 @@ type Code struct {
 	Kind    Kind
 	Means   string
 	Changed string // was anything changed?
+	fix     string // what to do if an error does not know better
 }
 
 // Codes is the one table of exit codes: help prints rows of it, and
 // docs/exit-codes.md is compared with it.
 var Codes = []Code{
-	{0, "it is done", "as reported"},
-	{Internal, "an error nobody foresaw: please report it", "state is saved"},
-	{Usage, "the command line or a file is wrong; every mistake is listed with its place", "no"},
-	{Refused, "a check found a blocker, something is missing on this machine, or you said no", "nothing that serves"},
-	{Locked, "somebody else works on the stack", "no"},
-	{Outside, "AWS, Kubernetes or this machine failed", "state is saved: run the same command again"},
-	{Guarded, "traffic suffered: the guard stopped the move, and everything still serves", "state is saved: run it again when the cause is gone"},
-	{Lost, "a load test or the demo lost requests, or the demo left something behind", "as reported"},
-	{Parked, "all is done but for what could not move: it is named and serves where it is", "state is saved: run it again when the reasons are gone"},
-	{Crashed, "drover itself broke: please report it with the file that it names", "state is saved: run the same command again"},
-	{Interrupted, "interrupted (Ctrl-C, SIGTERM or SIGHUP)", "state is saved: run the same command again"},
+	{0, "it is done", "as reported", ""},
+	{Internal, "an error nobody foresaw: please report it", "state is saved", "report this, please; what was done is saved, and the same command goes on from there"},
+	{Usage, "the command line or a file is wrong; every mistake is listed with its place", "no", "correct what is named and run the command again"},
+	{Refused, "a check found a blocker, something is missing on this machine, or you said no", "nothing that serves", "resolve what is named and run the command again"},
+	{Locked, "somebody else works on the stack", "no", "wait until the other run is over; if it cannot come back: drover cancel"},
+	{Outside, "AWS, Kubernetes or this machine failed", "state is saved: run the same command again", "run the same command again: it goes on from there"},
+	{Guarded, "traffic suffered: the guard stopped the move, and everything still serves", "state is saved: run it again when the cause is gone", "look at the application, then run the same command again"},
+	{Lost, "a load test or the demo lost requests, or the demo left something behind", "as reported", "see the causes above"},
+	{Parked, "all is done but for what could not move: it is named and serves where it is", "state is saved: run it again when the reasons are gone", "cure the reasons and run the same command again"},
+	{Crashed, "drover itself broke: please report it with the file that it names", "state is saved: run the same command again", "run the same command again, and report this, please"},
+	{Interrupted, "interrupted (Ctrl-C, SIGTERM or SIGHUP)", "state is saved: run the same command again", "run the same command again"},
 }
 
 // Table writes the rows of those kinds for a person, in the order of Codes.
@@ -55,4 +56,14 @@ func Table(kinds ...Kind) string {
 		}
 	}
 	return b.String()
+}
+
+// remedy is what to do about an error of a kind that brings no advice.
+func (k Kind) remedy() string {
+	for _, c := range Codes {
+		if c.Kind == k {
+			return c.fix
+		}
+	}
+	return ""
 }

@@ -7,6 +7,15 @@ import (
 	"testing"
 )
 
+// No error ends without a word of what to do.
+func TestEveryKindHasARemedy(t *testing.T) {
+	for _, c := range Codes[1:] {
+		if c.Kind.remedy() == "" {
+			t.Errorf("%d has none", c.Kind)
+		}
+	}
+}
+
 // docs/exit-codes.md has the table of the program, row by row, and no other row.
 func TestDocsListCodes(t *testing.T) {
 	page, err := os.ReadFile("../docs/exit-codes.md")

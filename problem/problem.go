@@ -6,6 +6,7 @@
 package problem
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +33,7 @@ type Error struct {
 	At    Place  // where the user wrote it, if it stands in a file
 	Op    string // what was being done: "evict pod shop/web-7d9f"
 	Err   error  // why it failed
-	Fix   string // what the user can do
+	Fix   string // what the user can do; empty: what the kind says
 	Notes []string
 }
 
@@ -145,12 +146,10 @@ func Print(w io.Writer, err error) {
 func printOne(w io.Writer, err error, e *Error) {
 	_, _ = fmt.Fprintf(w, "error: %s\n", err)
 	if e == nil {
-		return
+		e = &Error{Kind: Internal}
 	}
 	for _, n := range e.Notes {
 		_, _ = fmt.Fprintf(w, "  note: %s\n", n)
 	}
-	if e.Fix != "" {
-		_, _ = fmt.Fprintf(w, "  fix: %s\n", e.Fix)
-	}
+	_, _ = fmt.Fprintf(w, "  fix: %s\n", cmp.Or(e.Fix, e.Kind.remedy()))
 }

@@ -73,8 +73,8 @@ type Sealer interface {
 	Open(sealed string) ([]byte, error)
 }
 
-// Text is the sealed text; empty before Seal.
-func (s Secret) sealedText() string {
+// Sealed is the text under which the secret is stored; empty before Seal.
+func (s Secret) Sealed() string {
 	b := *s.box
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -145,12 +145,27 @@ func Open(v any, k Sealer) error {
 	return eachSecret(v, func(s Secret) error { return s.unseal(k) })
 }
 
+// Detach forgets how the secrets of a tree were sealed: they are sealed anew
+// where they are stored next, which may have another key.
+func Detach(v any) {
+	_ = eachSecret(v, func(s Secret) error {
+		b := *s.box
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.open {
+			b.sealed = ""
+			Detach(b.plain)
+		}
+		return nil
+	})
+}
+
 // errFound ends a walk early.
 var errFound = errors.New("found")
 
 // Fresh reports a secret in the tree that was not sealed yet.
 func Fresh(v any) bool {
-	return some(v, func(s Secret) bool { return s.sealedText() == "" })
+	return some(v, func(s Secret) bool { return s.Sealed() == "" })
 }
 
 // Locked reports a secret in the tree that was not opened yet.

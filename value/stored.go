@@ -87,7 +87,7 @@ func looksLikeEnvelope(m map[string]any) bool {
 func encode(v any) (any, error) {
 	switch v := v.(type) {
 	case Secret:
-		text := v.sealedText()
+		text := v.Sealed()
 		if text == "" {
 			return nil, ErrFresh
 		}

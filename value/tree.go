@@ -331,7 +331,7 @@ func sameSecret(a, b Secret) bool {
 	p, errA := a.Reveal()
 	q, errB := b.Reveal()
 	if errA != nil || errB != nil {
-		return a.sealedText() != "" && a.sealedText() == b.sealedText()
+		return a.Sealed() != "" && a.Sealed() == b.Sealed()
 	}
 	return same(p, q)
 }

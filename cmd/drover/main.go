@@ -54,6 +54,9 @@ func heed() (ctx context.Context, abort <-chan struct{}) {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup means it
 		signal.Notify(signals, syscall.SIGHUP)
 	}
+	// A pager that is closed must not kill a run: heard by nobody, the signal makes
+	// the write fail, and the run goes on. (Ignored, our children would inherit it.)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		presses := 0
 		for s := range signals {

@@ -133,6 +133,24 @@ func TestNoCommandAsksTheTerminal(t *testing.T) {
 	}
 }
 
+// A pager that was closed does not kill the command.
+func TestNobodyReads(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = read.Close()
+	defer write.Close()
+	cmd := &exec.Cmd{Path: self, Args: []string{"drover", "version"}, Stdout: write}
+	if err := cmd.Run(); err != nil {
+		t.Error(err)
+	}
+}
+
 // However a run is told to end, it says so in plain words, and what to do next.
 func TestToldToEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "shop")

@@ -34,6 +34,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // Cloud is one AWS account in one region.
@@ -116,16 +117,19 @@ func retryer() aws.Retryer {
 func (c *Cloud) Region() string { return c.cfg.Region }
 
 // Lookup reads a public or private SSM parameter: the AMI of a Kubernetes version.
-func (c *Cloud) Lookup(ctx context.Context, name string) (string, error) {
+// What is encrypted there (a SecureString) is a secret here.
+func (c *Cloud) Lookup(ctx context.Context, name string) (any, error) {
 	out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
 	var missing *ssmtypes.ParameterNotFound
 	switch {
 	case errors.As(err, &missing):
-		return "", &problem.Error{Kind: problem.Usage, Op: "look up ssm:" + name,
+		return nil, &problem.Error{Kind: problem.Usage, Op: "look up ssm:" + name,
 			Err: fmt.Errorf("region %s has no such parameter", c.cfg.Region),
 			Fix: "check the version and architecture in the name; EKS publishes AMIs only for versions it supports"}
 	case err != nil:
-		return "", fmt.Errorf("look up ssm:%s: %w", name, err)
+		return nil, fmt.Errorf("look up ssm:%s: %w", name, err)
+	case out.Parameter.Type == ssmtypes.ParameterTypeSecureString:
+		return value.Hide(aws.ToString(out.Parameter.Value)), nil
 	}
 	return aws.ToString(out.Parameter.Value), nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
+	"github.com/droverhq/drover/value"
 )
 
 // operation is one line of a JSON Patch (RFC 6902). Sets are "add", which
@@ -162,8 +163,13 @@ func unionKeys(a, b map[string]any) []string {
 	return slices.Sorted(maps.Keys(keys))
 }
 
-// normal is props as JSON would read them back, so that values compare.
+// normal is props as JSON would read them back, so that values compare, with
+// every secret revealed: it is what is sent.
 func normal(props map[string]any) (map[string]any, error) {
+	props, err := value.RevealMap(props)
+	if err != nil {
+		return nil, fmt.Errorf("encode properties: %w", err)
+	}
 	data, err := json.Marshal(props)
 	if err != nil {
 		return nil, fmt.Errorf("encode properties: %w", err)

@@ -33,6 +33,7 @@ var (
 	_ engine.Provider      = (*Provider)(nil)
 	_ engine.DeleteFirster = (*Provider)(nil)
 	_ engine.Steadier      = (*Provider)(nil)
+	_ engine.Secretive     = (*Provider)(nil)
 )
 
 // Provider is the engine's provider for all types that hold "::".
@@ -527,6 +528,46 @@ func sameName(typ string, old, want plan.Props) bool {
 		}
 	}
 	return false
+}
+
+// open are properties that are never read back and yet hold no secret, of types
+// in which they are common. A password never stands there, or is marked by who
+// writes it (in user data).
+var open = map[string][]string{
+	"AWS::EC2::VPC":                      {"Ipv4IpamPoolId", "VpcEncryptionControl"},
+	"AWS::EC2::LaunchTemplate":           {"LaunchTemplateData", "TagSpecifications", "VersionDescription"},
+	"AWS::AutoScaling::AutoScalingGroup": {"InstanceId"},
+	"AWS::EC2::EIP":                      {"Address", "IpamPoolId", "TransferAddress"},
+	"AWS::EC2::SecurityGroup":            {"SecurityGroupIngress/*/SourceSecurityGroupName"},
+	"AWS::EC2::Subnet":                   {"Ipv4IpamPoolId", "Ipv6IpamPoolId"},
+	"AWS::EC2::SubnetCidrBlock":          {"Ipv6IpamPoolId"},
+	"AWS::EC2::VPCCidrBlock":             {"Ipv4IpamPoolId", "Ipv6IpamPoolId"},
+	"AWS::EKS::Addon":                    {"PodIdentityAssociations", "ResolveConflicts"},
+	"AWS::EKS::Cluster":                  {"RollbackConfig"},
+	"AWS::IAM::ServiceLinkedRole":        {"AWSServiceName", "CustomSuffix"},
+	"AWS::Lambda::Function":              {"Code", "SnapStart"},
+	"AWS::RDS::DBInstance":               {"DBSnapshotIdentifier", "RestoreTime", "SourceDBInstanceIdentifier", "SourceRegion"},
+	"AWS::S3::Bucket":                    {"AccessControl", "LifecycleConfiguration", "ReplicationConfiguration"},
+}
+
+// invented are outputs in which AWS tells a secret once it made one up.
+var invented = map[string][]string{
+	"AWS::Cognito::UserPoolClient": {"ClientSecret"},
+	"AWS::IAM::AccessKey":          {"SecretAccessKey"},
+}
+
+// Secrets are the properties of a type that are secret: what AWS itself never
+// reads back to anybody.
+func (p *Provider) Secrets(typ string) []string {
+	f, _ := p.factsForPlan(typ)
+	paths := slices.Clone(invented[typ])
+	for _, path := range f.WriteOnly {
+		within := func(o string) bool { return path == o || strings.HasPrefix(path, o+"/") }
+		if path != f.Tags && !slices.ContainsFunc(open[typ], within) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
 }
 
 // steady are outputs that the service sets once and for all; the schemas do

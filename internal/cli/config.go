@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,21 +20,50 @@ a value stands as ${config.KEY}. Keys that Drover itself reads:
 
   aws:region   the AWS region, as in us-west-2 (else the AWS chain's)`,
 	}
-	set := &cobra.Command{
-		Use:     "set KEY VALUE",
-		Short:   "Set one value",
-		Example: "  drover config set aws:region us-west-2",
-		Args:    cobra.ExactArgs(2),
+	cmd.AddCommand(newConfigSet(env), newConfigGet(env))
+	return cmd
+}
+
+func newConfigSet(env Env) *cobra.Command {
+	var secret bool
+	cmd := &cobra.Command{
+		Use:   "set KEY [VALUE]",
+		Short: "Set one value, in the open or sealed",
+		Long: `Set one value in drover.<stack>.yaml. With --secret it is sealed with the key of
+the stack, and shows nowhere; without VALUE it is read from the input, so that it
+stands in no history of commands. The key is protected by a passphrase
+(DROVER_PASSPHRASE, DROVER_PASSPHRASE_FILE, or asked for), or by a cloud's key
+service: DROVER_KMS=awskms://alias/NAME?region=REGION when the first secret is set.`,
+		Example: "  drover config set aws:region us-west-2\n  drover config set --secret db.password",
+		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := open(cmd, env)
 			if err != nil {
 				return err
 			}
+			switch {
+			case secret && len(args) == 1:
+				v, err := hiddenLine(cmd.Context(), env, "Value of "+args[0]+": ")
+				if err != nil {
+					return fmt.Errorf("read the value: %w", err)
+				}
+				return p.SetSecret(cmd.Context(), args[0], v)
+			case secret:
+				return p.SetSecret(cmd.Context(), args[0], args[1])
+			case len(args) == 1:
+				return &problem.Error{Kind: problem.Usage, Op: "config set", Err: errors.New("there is no value"),
+					Fix: fmt.Sprintf("drover config set %s VALUE", args[0])}
+			}
 			return p.SetConfig(cmd.Context(), args[0], args[1])
 		},
 	}
-	var asJSON bool
-	get := &cobra.Command{
+	cmd.Flags().BoolVar(&secret, "secret", false, "seal the value")
+	return cmd
+}
+
+func newConfigGet(env Env) *cobra.Command {
+	var asJSON, show bool
+	cmd := &cobra.Command{
 		Use:   "get [KEY]",
 		Short: "Print one value, or all",
 		Args:  cobra.MaximumNArgs(1),
@@ -42,15 +72,19 @@ a value stands as ${config.KEY}. Keys that Drover itself reads:
 			if err != nil {
 				return err
 			}
-			values, err := p.Config(cmd.Context())
+			read := p.Config
+			if show {
+				read = p.RevealConfig
+			}
+			values, err := read(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return printConfig(env, values, args, asJSON)
 		},
 	}
-	get.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(set, get)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&show, "show-secrets", false, "print secrets in the open")
 	return cmd
 }
 

@@ -26,6 +26,9 @@ func confirm(ctx context.Context, env Env, yes bool, question string) error {
 		return err
 	}
 	answer, err := readLine(ctx, env.Stdin)
+	if errors.Is(err, io.EOF) { // Ctrl-D is no yes
+		answer, err = "", nil
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(env.Stdout) // what is said now is no part of the question
 		return fmt.Errorf("read the answer: %w", err)

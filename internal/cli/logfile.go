@@ -18,7 +18,7 @@ type logFile struct {
 func openLog(path string) (*logFile, error) {
 	file, err := os.Create(path)
 	if err != nil {
-		return nil, &problem.Error{Kind: problem.Usage, Op: "--log", Err: err, Fix: "name a file in a folder that is there"}
+		return nil, &problem.Error{Kind: problem.Usage, Op: "--log", Err: err, Fix: "name a file that can be written, in a folder that is there"}
 	}
 	return &logFile{jsonl.New(file), file}, nil
 }

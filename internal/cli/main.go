@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -57,7 +58,7 @@ func report(ctx context.Context, env Env, err error) int {
 		return int(program)
 	}
 	env.terminal.giveBack()
-	err = explained(err)
+	err = explained(heard(err))
 	code := problem.Exit(err)
 	if err == nil || ctx.Err() == nil || code == int(problem.Lost) { // Ctrl-C is how a load test is ended
 		tell(env, err)
@@ -66,6 +67,21 @@ func report(ctx context.Context, env Env, err error) int {
 	busy := interrupted(ctx, env, err)
 	problem.Print(env.Stderr, busy)
 	return int(problem.Interrupted)
+}
+
+// heard leaves out that nobody reads the output any more (drover … | head): the
+// command did its work all the same.
+func heard(err error) error {
+	var rest []error
+	for _, part := range problem.Parts(err) {
+		if !errors.Is(part, syscall.EPIPE) {
+			rest = append(rest, part)
+		}
+	}
+	if len(rest) == len(problem.Parts(err)) {
+		return err
+	}
+	return errors.Join(rest...)
 }
 
 // interrupted prints what failed beside the interruption and returns what is to

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -82,6 +83,20 @@ func TestMachineErrorsHaveARemedy(t *testing.T) {
 		if code != int(problem.Outside) || !strings.Contains(errs.String(), "error: save: write .drover/x: ") || !strings.Contains(errs.String(), "  fix: ") {
 			t.Errorf("exit %d:\n%s", code, errs)
 		}
+	}
+}
+
+// A reader that goes away (drover … | head) is no failure; what else failed stays.
+func TestBrokenPipeIsNoFailure(t *testing.T) {
+	env, _, errs := screenOf()
+	gone := fmt.Errorf("write /dev/stdout: %w", syscall.EPIPE)
+	if code := run(context.Background(), env, doing(func(context.Context) error { return gone })); code != 0 || errs.Len() > 0 {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	suffers := &problem.Error{Kind: problem.Guarded, Err: fmt.Errorf("traffic suffers"), Fix: "look"}
+	code := run(context.Background(), env, doing(func(context.Context) error { return errors.Join(suffers, gone) }))
+	if code != int(problem.Guarded) || errs.String() != "error: traffic suffers\n  fix: look\n" {
+		t.Errorf("exit %d: %s", code, errs)
 	}
 }
 

@@ -117,7 +117,7 @@ func changing(err error) change {
 
 // A person is asked below the plan; nothing happens without a yes.
 func TestUpAsks(t *testing.T) {
-	for answer, want := range map[string]problem.Kind{"y\n": 0, "yes": 0, "\n": problem.Refused, "no\n": problem.Refused} {
+	for answer, want := range map[string]problem.Kind{"y\n": 0, "yes": 0, "\n": problem.Refused, "no\n": problem.Refused, "": problem.Refused} {
 		env, out, _ := screenOf()
 		env.Stdin, env.TTY = strings.NewReader(answer), true
 		env.Getenv = func(name string) string { return map[string]string{"TERM": "dumb"}[name] }

@@ -120,7 +120,7 @@ func newStackRemove(env Env) *cobra.Command {
 }
 
 func newStackOutput(env Env) *cobra.Command {
-	var asJSON bool
+	var asJSON, show bool
 	cmd := &cobra.Command{
 		Use:     "output [NAME]",
 		Short:   "Print the stack's outputs, or one of them alone",
@@ -131,7 +131,11 @@ func newStackOutput(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			outputs, err := p.Outputs(cmd.Context())
+			read := p.Outputs
+			if show {
+				read = p.RevealOutputs
+			}
+			outputs, err := read(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -158,6 +162,7 @@ func newStackOutput(env Env) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&show, "show-secrets", false, "print secrets in the open")
 	return cmd
 }
 

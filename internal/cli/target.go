@@ -15,10 +15,14 @@ type target struct {
 	Stack string // -s; empty: the selected one
 	State string // DROVER_STATE; empty: the project's own folder
 	Park  bool   // up --park
+	KMS   string // DROVER_KMS; empty: a passphrase protects what is secret
+
+	passphrases drover.Passphrases
 }
 
 func targetOf(cmd *cobra.Command, env Env) target {
-	return target{Dir: global(cmd, "dir"), Stack: global(cmd, "stack"), State: env.Getenv("DROVER_STATE")}
+	return target{Dir: global(cmd, "dir"), Stack: global(cmd, "stack"), State: env.Getenv("DROVER_STATE"),
+		KMS: env.Getenv("DROVER_KMS"), passphrases: passphrases(env)}
 }
 
 // global is the value of a flag of the root command.
@@ -30,7 +34,8 @@ func global(cmd *cobra.Command, name string) string {
 }
 
 func (t target) open(ctx context.Context) (*drover.Project, error) {
-	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State, Park: t.Park})
+	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State, Park: t.Park,
+		KMS: t.KMS, Passphrases: t.passphrases})
 }
 
 // open opens the project that -C and -s name.

@@ -33,6 +33,10 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 		return &problem.Error{Kind: problem.Refused, Op: "carry out the plan",
 			Err: errors.New("the stack has changed since the plan was made"), Fix: "run the same command again"}
 	}
+	g, err := e.concealed(g)
+	if err != nil {
+		return err
+	}
 	a := newApply(e, p, g, j)
 	if err := a.refuseBlockers(ctx); err != nil {
 		return err
@@ -40,10 +44,10 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	if err := j.Start(context.WithoutCancel(ctx), p.Counts()); err != nil {
 		return fmt.Errorf("begin the run: %w", err)
 	}
-	err := a.run(ctx)
-	if err == nil {
+	if err = a.run(ctx); err == nil {
 		err = a.settle(ctx)
 	}
+	err = unveiled(err, a.veil)
 	return errors.Join(err, j.Finish(ctx, err))
 }
 
@@ -62,10 +66,17 @@ type apply struct {
 	guard     guard
 	changed   bool // a step has succeeded
 	began     time.Time
+	veil      *value.Veil
 }
 
 func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
-	a := &apply{Engine: e, plan: p, graph: g, journal: j, began: time.Now(),
+	veil := new(value.Veil)
+	for _, tree := range j.Snapshot().Values() {
+		veil.Learn(tree)
+	}
+	hidden := *e
+	hidden.Events = veiled{e.Events, veil}
+	a := &apply{Engine: &hidden, plan: p, graph: g, journal: j, veil: veil, began: time.Now(),
 		wanted: make(map[plan.URN]graph.Resource, len(g.Resources)), urns: make(map[graph.Key]plan.URN, len(g.Resources)),
 		followers: make(map[int][]int), unmet: make(map[int]int, len(p.Steps))}
 	for _, r := range g.Resources {

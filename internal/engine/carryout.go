@@ -88,7 +88,7 @@ func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want sta
 	made := want
 	switch got.Certainty {
 	case Made, Unready:
-		made.ID, made.Outputs = got.ID, got.Outputs
+		made.ID, made.Outputs = got.ID, a.outputs(want.Type, got.Outputs, want.Inputs)
 		made.Settling = got.Certainty == Unready || made.Hosts != nil
 		err = a.journal.Done(ctx, in, &made)
 	case NotMade:
@@ -215,7 +215,7 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 	if err != nil {
 		return err
 	}
-	if want.Outputs = obj.Outputs; obj.ID != "" {
+	if want.Outputs = a.outputs(want.Type, obj.Outputs, want.Inputs); obj.ID != "" {
 		want.ID = obj.ID
 	}
 	if want.Hosts == nil || shrinks {
@@ -388,6 +388,7 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 		return want, err
 	}
 	want.Inputs, _ = inputs.(map[string]any)
+	a.veil.Learn(want.Inputs)
 	if want.Conn, err = conn(r.Conn, get); err != nil {
 		return want, err
 	}
@@ -446,18 +447,19 @@ func output(s *state.Snapshot, urn plan.URN, ref value.Ref) (any, error) {
 }
 
 func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (any, error) {
-	if value, ok := r.Lookups[path]; ok {
-		return value, nil
+	if v, ok := r.Lookups[path]; ok {
+		return v, nil
 	}
-	value, err := a.Lookup(ctx, path)
+	v, err := a.Lookup(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("look up %s: %w", path, err)
 	}
 	if r.Lookups == nil {
 		r.Lookups = make(plan.Props)
 	}
-	r.Lookups[path] = value
-	return value, nil
+	r.Lookups[path] = v
+	a.veil.Learn(v)
+	return v, nil
 }
 
 // request is what every call about a resource has.

@@ -111,6 +111,10 @@ type judgement struct {
 }
 
 func (e *Engine) judge(g *graph.Graph, s *state.Snapshot) (*judgement, error) {
+	g, err := e.concealed(g)
+	if err != nil {
+		return nil, err
+	}
 	sorted, err := g.Sorted()
 	if err != nil {
 		return nil, err

@@ -315,7 +315,7 @@ func TestLookupsAreKept(t *testing.T) {
 	w := newWorld(t)
 	asked := 0
 	count := func(e *engine.Engine) {
-		e.Lookup = func(_ context.Context, path string) (string, error) {
+		e.Lookup = func(_ context.Context, path string) (any, error) {
 			asked++
 			return fmt.Sprintf("ami-%d of %s", asked, path), nil
 		}

@@ -66,7 +66,7 @@ func (c *cloud) breach(format string, args ...any) {
 func (c *cloud) engine(events event.Sink) *engine.Engine {
 	return &engine.Engine{
 		Providers: func(string) (engine.Provider, error) { return c, nil },
-		Lookup:    func(_ context.Context, path string) (string, error) { return "value of " + path, nil },
+		Lookup:    func(_ context.Context, path string) (any, error) { return "value of " + path, nil },
 		Mover:     mover{c},
 		Events:    events,
 		Parallel:  c.parallel,

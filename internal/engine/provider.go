@@ -115,8 +115,8 @@ func ByFamily(aws, kubernetes Provider) func(typ string) (Provider, error) {
 	}
 }
 
-// Lookup resolves ${ssm:/path}.
-type Lookup func(ctx context.Context, name string) (string, error)
+// Lookup resolves ${ssm:/path}: text, or a secret.
+type Lookup func(ctx context.Context, name string) (any, error)
 
 // Host is a resource that workloads run on, as the Mover sees it.
 type Host struct {

@@ -9,7 +9,7 @@
 // whole move, against the limits of the stack file and against the baseline
 // (judge.go). Probes go out at a steady rate and their latency counts from when
 // they were due (package load), so that a stall of the target cannot hide
-// itself; a request that is cut on a kept connection has failed. A standstill
+// itself; a request that is cut on a kept connection is counted. A standstill
 // of Drover itself is no failed traffic (clock.go).
 //
 // There are two kinds of watcher: a prober sends requests (prober.go), an

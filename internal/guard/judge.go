@@ -28,6 +28,9 @@ const (
 	// times one millisecond hurts nobody.
 	unnoticed = 100 * time.Millisecond
 
+	// cutShare is how many of a window's requests may be cut on kept connections.
+	cutShare = 0.01
+
 	// unjudgeable is the share of probes that fail before the move from which
 	// on nothing can be said about the move.
 	unjudgeable = 0.1
@@ -58,6 +61,7 @@ type judge struct {
 
 	requests, failed int
 	recent           ring
+	cuts             ring
 }
 
 func newJudge(l limits) *judge {
@@ -68,7 +72,7 @@ func newJudge(l limits) *judge {
 // no move can be judged by it.
 func (j *judge) settle(at time.Time) (breach string) {
 	j.settled, j.begin = true, at
-	j.recent = newRing(int(j.window / time.Second))
+	j.recent, j.cuts = newRing(int(j.window/time.Second)), newRing(int(j.window/time.Second))
 	j.slow = j.p99
 	if j.times > 0 {
 		j.slow = max(unnoticed, time.Duration(j.times*float64(j.before.latency.Percentile(99))))
@@ -88,6 +92,12 @@ func (j *judge) add(at time.Time, r load.Record) (breach string) {
 	}
 	j.recent.add(int(at.Sub(j.begin)/time.Second), r.Latency, r.Cause != "", j.slow > 0 && r.Latency > j.slow)
 	j.requests++
+	if r.Retried {
+		j.cuts.add(int(at.Sub(j.begin)/time.Second), r.Latency, true, false)
+		if reason := j.cutBreach(); reason != "" {
+			return reason
+		}
+	}
 	if r.Cause == "" {
 		return j.slowBreach()
 	}
@@ -106,6 +116,19 @@ func (j *judge) failureBreach(last load.Record) string {
 	if j.recent.failed > j.inWindow+usual {
 		return fmt.Sprintf("%s in the last %s (%s), %s",
 			count(j.recent.failed, "failed request"), seconds(j.window), allowed(j.inWindow, usual), as)
+	}
+	return ""
+}
+
+// cutBreach looks at requests whose kept connection was closed as they were
+// sent. A server may close one at any time, and every client sends an
+// idempotent request again: a few are how proxies reload and pods end in order.
+// More than one for each connection that is kept, and than cutShare of all, is
+// a target that hangs up on its clients.
+func (j *judge) cutBreach() string {
+	j.cuts.turn(j.recent.newest)
+	if limit := max(held, int(cutShare*float64(j.recent.requests))); j.cuts.failed > limit {
+		return fmt.Sprintf("%s cut on kept connections in the last %s (%d allowed)", count(j.cuts.failed, "request"), seconds(j.window), limit)
 	}
 	return ""
 }

@@ -57,7 +57,7 @@ func newProber(a *alarm, source string, clock *clock, dial dialer) (*prober, err
 	p.options = load.Options{
 		URL: g.URL, Host: g.Host, Method: g.Method, Body: []byte(g.Body), Header: http.Header{},
 		Rate: g.Rate, Timeout: cmp.Or(g.Timeout, probeTimeout), FreshEvery: freshEvery, Held: held, KeptFor: keptFor,
-		NoRetry: true, SkipAfter: standstillAfter / 2, ExpectStatus: g.Status,
+		SkipAfter: standstillAfter / 2, ExpectStatus: g.Status,
 		Source: source, Dial: dial, Observe: p.observe,
 	}
 	if g.Rate <= 0 {

@@ -97,6 +97,9 @@ type target struct {
 	name      string
 }
 
+// typ is the type as a stack file has it: v1/Service, apps/v1/Deployment.
+func (t target) typ() string { return t.gvk.GroupVersion().String() + "/" + t.gvk.Kind }
+
 // String is how kubectl would name it: deployment apps/nginx.
 func (t target) String() string {
 	kind := strings.ToLower(t.gvk.Kind)

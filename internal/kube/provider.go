@@ -20,6 +20,7 @@ import (
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // manager is the field manager: the fields that the stack file sets are Drover's.
@@ -53,6 +54,7 @@ var (
 	_ engine.Provider      = (*Provider)(nil)
 	_ engine.DeleteFirster = (*Provider)(nil)
 	_ engine.Steadier      = (*Provider)(nil)
+	_ engine.Secretive     = (*Provider)(nil)
 )
 
 // NewProvider is the engine's provider for all types without "::".
@@ -107,6 +109,10 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 
 // put applies the object. Beside an error it tells what exists, and which call failed.
 func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engine.Object, engine.Call, error) {
+	var err error
+	if r.Want, err = value.RevealMap(r.Want); err != nil {
+		return engine.Object{}, engine.Prepare, fmt.Errorf("%s %s: %w", verb, r.Type, err)
+	}
 	c, t, err := p.locate(ctx, r)
 	if err != nil {
 		return engine.Object{}, engine.Prepare, unlessProblem(verb+" "+r.Type, err)
@@ -434,14 +440,23 @@ func unlessProblem(op string, err error) error {
 	return fmt.Errorf("%s: %w", op, err)
 }
 
-// object is the live object without the bookkeeping of its managers. What a
-// Secret holds is not repeated, as outputs are kept in the state.
+// secretType is the one kind whose content is secret whoever writes it.
+const secretType = "v1/Secret"
+
+// Secrets are the fields of a type that are secret.
+func (p *Provider) Secrets(typ string) []string { return secretFields(typ) }
+
+func secretFields(typ string) []string {
+	if typ == secretType {
+		return []string{"data", "stringData"}
+	}
+	return nil
+}
+
+// object is the live object without the bookkeeping of its managers.
 func object(t target, u *unstructured.Unstructured) (engine.Object, error) {
 	u = u.DeepCopy()
 	u.SetManagedFields(nil)
-	if t.gvk.Group == "" && t.gvk.Kind == "Secret" {
-		delete(u.Object, "data")
-	}
 	data, err := u.MarshalJSON()
 	if err != nil {
 		return engine.Object{}, fmt.Errorf("encode %s: %w", t, err)
@@ -450,6 +465,7 @@ func object(t target, u *unstructured.Unstructured) (engine.Object, error) {
 	if err := json.Unmarshal(data, &outputs); err != nil {
 		return engine.Object{}, fmt.Errorf("decode %s: %w", t, err)
 	}
+	outputs = value.HideAt(outputs, secretFields(t.typ()))
 	return engine.Object{ID: makeID(t, u.GetUID()), Outputs: outputs}, nil
 }
 
@@ -563,6 +579,11 @@ func goingText(t target, u *unstructured.Unstructured, reasons []string) string 
 
 // Replaces lists fields that only a new object can have otherwise.
 func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
+	old, errOld := value.RevealMap(old)
+	want, errWant := value.RevealMap(want)
+	if errOld != nil || errWant != nil {
+		return nil // Update will meet the same error, and can tell it
+	}
 	return replaces(typ, old, want)
 }
 

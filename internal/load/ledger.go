@@ -56,7 +56,7 @@ func newLedger(o Options, now time.Time) *ledger {
 
 // enter is the only place where a request is counted.
 func (b *ledger) enter(start time.Time, latency time.Duration, a answer) {
-	r := Record{Start: start, Latency: latency, Status: a.status, Bytes: a.bytes, Source: b.source, Cause: a.cause}
+	r := Record{Start: start, Latency: latency, Status: a.status, Bytes: a.bytes, Source: b.source, Cause: a.cause, Retried: a.retried}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 

@@ -20,6 +20,7 @@ type Record struct {
 	Bytes   int64         `json:"bytes"`   // of the body, as received
 	Source  string        `json:"source"`  // Options.Source; no comma
 	Cause   Cause         `json:"cause"`   // empty: it succeeded
+	Retried bool          `json:"-"`       // it was sent again, because its reused connection had been closed
 }
 
 const recordHeader = "start_ns,latency_ns,status,bytes,source,cause\n"

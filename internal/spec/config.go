@@ -38,6 +38,20 @@ func (c Config) keys() []string { return slices.Sorted(maps.Keys(c)) }
 // ConfigFile is the name of a stack's config file.
 func ConfigFile(stack string) string { return "drover." + stack + ".yaml" }
 
+// Encryption says how the key is kept under which the config's secrets are
+// sealed; see package seal.
+type Encryption struct {
+	KMS string // URL of a key management service; empty: a passphrase
+	Key string // the key, encrypted
+}
+
+// ReadEncryption reads it; it is empty if the config has no secret.
+func ReadEncryption(fsys fs.FS, stack string) (Encryption, problem.List) {
+	r := &reader{}
+	_ = r.readConfig(fsys, ConfigFile(stack))
+	return r.encryption, r.problems
+}
+
 // ReadConfig reads the config of a stack. A file that is not there is an
 // empty config.
 func ReadConfig(fsys fs.FS, stack string) (Config, problem.List) {
@@ -58,12 +72,27 @@ func (r *reader) readConfig(fsys fs.FS, file string) Config {
 		return config
 	}
 	for _, doc := range r.documents(file, data) {
-		root, _ := doc.object("config: {key: value}", "config")
+		root, _ := doc.object("config: {key: value}", "config", "encryption")
+		r.readEncryption(root.get("encryption"))
 		for _, e := range root.get("config").entries("key: value") {
 			config[e.name] = e.configValue()
 		}
 	}
 	return config
+}
+
+func (r *reader) readEncryption(f field) {
+	if !f.given() {
+		return
+	}
+	o, ok := f.object("encryption: {key: ...}, as drover config set --secret writes it", "kms", "key")
+	if !ok {
+		return
+	}
+	if kms := o.get("kms"); kms.given() {
+		r.encryption.KMS, _ = kms.word("kms: awskms://alias/drover?region=us-west-2")
+	}
+	r.encryption.Key, _ = o.need("key", "put the file back as it was").word("key: ...")
 }
 
 // configValue reads any scalar as text, just as it is written.
@@ -87,6 +116,43 @@ func (e entry) configValue() any {
 // SetConfig returns the text of a config file with one value set; comments and
 // the order of the rest stay.
 func SetConfig(old []byte, key, value string) ([]byte, error) {
+	return editConfig(old, func(_, values *yaml.Node) error {
+		at, err := mapValue(values, key, yaml.ScalarNode)
+		if err == nil {
+			at.SetString(value)
+		}
+		return err
+	})
+}
+
+// SetSecret is SetConfig for a sealed value and the key that opens it.
+func SetSecret(old []byte, key, sealed string, e Encryption) ([]byte, error) {
+	return editConfig(old, func(root, values *yaml.Node) error {
+		at, err := mapValue(values, key, yaml.ScalarNode)
+		if err != nil {
+			return err
+		}
+		at.SetString(sealed)
+		at.Tag, at.Style = secretTag, yaml.TaggedStyle
+		encryption, err := mapValue(root, "encryption", yaml.MappingNode)
+		if err != nil {
+			return err
+		}
+		for name, text := range map[string]string{"kms": e.KMS, "key": e.Key} {
+			if text == "" {
+				continue
+			}
+			at, err := mapValue(encryption, name, yaml.ScalarNode)
+			if err != nil {
+				return err
+			}
+			at.SetString(text)
+		}
+		return nil
+	})
+}
+
+func editConfig(old []byte, edit func(root, values *yaml.Node) error) ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(old, &doc); err != nil {
 		return nil, fmt.Errorf("read the config: %w", err)
@@ -102,11 +168,9 @@ func SetConfig(old []byte, key, value string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := mapValue(values, key, yaml.ScalarNode)
-	if err != nil {
+	if err := edit(root, values); err != nil {
 		return nil, err
 	}
-	at.SetString(value)
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)

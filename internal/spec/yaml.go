@@ -25,6 +25,8 @@ type reader struct {
 	texts    []text       // every value that holds a reference
 	merging  []*yaml.Node // the mappings whose "<<" is being read
 	aliased  int          // values that were read through aliases
+
+	encryption Encryption // of the config
 }
 
 // text is a value with references, and where it stands.

@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
+	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -29,6 +30,8 @@ type Session struct {
 	mu   sync.Mutex // one journal entry at a time, in order
 	snap *Snapshot
 	run  *Run
+
+	wrapped *seal.Wrapped // the key of a stack that has sealed nothing yet
 }
 
 // Snapshot is the state as of now.
@@ -129,6 +132,9 @@ func (s *Session) SetOutputs(ctx context.Context, values map[string]any) error {
 func (s *Session) write(ctx context.Context, e entry) error {
 	e.Seq = s.snap.Serial + 1
 	e.At = time.Now().UTC()
+	if err := s.sealed(ctx, &e); err != nil {
+		return fmt.Errorf("seal secrets: %w", err)
+	}
 	next, err := s.snap.with(e)
 	if err != nil {
 		return fmt.Errorf("refuse to write a journal entry that would damage the state: %w", err)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/value"
 )
@@ -23,6 +24,9 @@ type Snapshot struct {
 	Resources []Resource     `json:"resources"`         // each after those it needs
 	Pending   []Intent       `json:"pending,omitempty"` // begun, end unknown
 	Outputs   map[string]any `json:"outputs,omitempty"` // as the last complete run resolved them
+
+	// Wrapped is the key under which its secrets are sealed; nil: it has none.
+	Wrapped *seal.Wrapped `json:"wrapped,omitempty"`
 }
 
 // Resource is one object that exists. Its values are never changed in place.
@@ -165,13 +169,14 @@ func (s *Snapshot) Verify() error {
 
 // entry is one line of the journal.
 type entry struct {
-	Seq     uint64         `json:"seq"`
-	At      time.Time      `json:"at"`
-	What    what           `json:"what"`
-	Intent  *Intent        `json:"intent,omitempty"`   // begin; done and failed: which one
-	Result  *Resource      `json:"resource,omitempty"` // done: as it is; note
-	NotMade bool           `json:"notMade,omitempty"`  // failed: for sure without an effect
-	Outputs map[string]any `json:"outputs,omitempty"`
+	Seq     uint64        `json:"seq"`
+	At      time.Time     `json:"at"`
+	What    what          `json:"what"`
+	Intent  *Intent       `json:"intent,omitempty"`   // begin; done and failed: which one
+	Result  *Resource     `json:"resource,omitempty"` // done: as it is; note
+	NotMade bool          `json:"notMade,omitempty"`  // failed: for sure without an effect
+	Outputs stored        `json:"outputs,omitempty"`
+	Wrapped *seal.Wrapped `json:"wrapped,omitempty"` // with the first secret of the stack
 }
 
 type what string
@@ -193,6 +198,9 @@ func (s *Snapshot) with(e entry) (*Snapshot, error) {
 	}
 	next := *s
 	next.Serial = e.Seq
+	if e.Wrapped != nil {
+		next.Wrapped = e.Wrapped
+	}
 	next.Resources = slices.Clone(s.Resources)
 	next.Pending = slices.Clone(s.Pending)
 	switch e.What {
@@ -207,7 +215,7 @@ func (s *Snapshot) with(e entry) (*Snapshot, error) {
 	case memo:
 		next.setPending(*e.Intent)
 	case outputs:
-		next.Outputs = e.Outputs
+		next.Outputs = plan.Props(e.Outputs)
 	default:
 		return nil, fmt.Errorf("journal entry %d: unknown kind %q", e.Seq, e.What)
 	}

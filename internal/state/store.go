@@ -12,7 +12,8 @@
 //	stacks/<stack>/history/<n>.json      one file a run
 //	stacks/<stack>/lock.json             who works on it
 //
-// Every file but the lock carries a checksum of its content. No secret is stored.
+// Every file but the lock carries a checksum of its content. Secrets are stored
+// sealed, with a key that stands in the checkpoint and is itself encrypted.
 package state
 
 import (
@@ -38,6 +39,7 @@ import (
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -46,6 +48,9 @@ type Store struct {
 	bucket *blob.Bucket
 	url    string
 	dir    string // of a local folder; empty for any other bucket
+
+	// Ring has the keys of stacks that have secrets.
+	Ring *seal.Ring
 }
 
 // Open opens a bucket by its URL: file:///folder (made if it is missing),
@@ -55,7 +60,7 @@ func Open(ctx context.Context, bucketURL string) (*Store, error) {
 	if err != nil {
 		return nil, notAURL(bucketURL, err)
 	}
-	s := &Store{url: bucketURL}
+	s := &Store{url: bucketURL, Ring: new(seal.Ring)}
 	if u.Scheme == "file" {
 		s.dir = u.Path
 		q := u.Query()

@@ -1,8 +1,11 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 
+	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/value"
 )
@@ -78,4 +81,120 @@ func (c *Conn) UnmarshalJSON(text []byte) error {
 type connRecord struct {
 	Declared stored `json:"declared,omitempty"`
 	Resolved stored `json:"resolved,omitempty"`
+}
+
+// MarshalJSON writes the checkpoint.
+func (s Snapshot) MarshalJSON() ([]byte, error) {
+	type fields Snapshot
+	return json.Marshal(struct {
+		fields
+		Outputs stored `json:"outputs,omitempty"`
+	}{fields(s), stored(s.Outputs)})
+}
+
+// UnmarshalJSON reads a checkpoint. Its secrets are sealed.
+func (s *Snapshot) UnmarshalJSON(text []byte) error {
+	type fields Snapshot
+	record := struct {
+		*fields
+		Outputs stored `json:"outputs"`
+	}{fields: (*fields)(s)}
+	err := json.Unmarshal(text, &record)
+	s.Outputs = plan.Props(record.Outputs)
+	return err
+}
+
+// trees are all that a resource holds of values.
+func (r *Resource) trees() []any {
+	trees := []any{r.Generation, r.Inputs, r.Outputs, r.Lookups, r.Conn.Declared, r.Conn.Resolved}
+	if r.Hosts != nil {
+		trees = append(trees, r.Hosts.Conn.Declared, r.Hosts.Conn.Resolved)
+	}
+	return trees
+}
+
+func (e *entry) trees() []any {
+	trees := []any{map[string]any(e.Outputs)}
+	if e.Result != nil {
+		trees = append(trees, e.Result.trees()...)
+	}
+	if e.Intent != nil && e.Intent.Resource != nil {
+		trees = append(trees, e.Intent.Resource.trees()...)
+	}
+	return trees
+}
+
+// Values are all trees of values in the snapshot.
+func (s *Snapshot) Values() []any {
+	trees := []any{s.Outputs}
+	for i := range s.Resources {
+		trees = append(trees, s.Resources[i].trees()...)
+	}
+	for _, in := range s.Pending {
+		if in.Resource != nil {
+			trees = append(trees, in.Resource.trees()...)
+		}
+	}
+	return trees
+}
+
+// sealed seals the secrets of an entry before it is written. The first one of
+// a stack brings its key with it.
+func (s *Session) sealed(ctx context.Context, e *entry) error {
+	trees := e.trees()
+	if !value.Fresh(trees) {
+		return nil
+	}
+	key, err := s.key(ctx)
+	if err != nil {
+		return err
+	}
+	if s.snap.Wrapped == nil {
+		e.Wrapped = s.wrapped
+	}
+	return value.Seal(trees, key)
+}
+
+// PrepareKey gets the key with which the run will seal secrets. It is asked
+// for while a person can still be asked for a passphrase.
+func (s *Session) PrepareKey(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.key(ctx)
+	return err
+}
+
+func (s *Session) key(ctx context.Context) (*seal.Key, error) {
+	if s.snap.Wrapped != nil {
+		return s.store.Ring.Open(ctx, *s.snap.Wrapped)
+	}
+	w, key, err := s.store.Ring.New(ctx)
+	s.wrapped = &w
+	return key, err
+}
+
+// Unseal opens the secrets of the snapshot, which takes the key of the stack.
+// A snapshot without any is left as it is, and nobody is asked.
+func (s *Snapshot) Unseal(ctx context.Context, ring *seal.Ring) error {
+	return s.open(ctx, ring, s.Values())
+}
+
+// UnsealPending opens only what a run that was cut off has left to repeat.
+func (s *Snapshot) UnsealPending(ctx context.Context, ring *seal.Ring) error {
+	pending := Snapshot{Pending: s.Pending}
+	return s.open(ctx, ring, pending.Values())
+}
+
+func (s *Snapshot) open(ctx context.Context, ring *seal.Ring, trees []any) error {
+	if !value.Locked(trees) {
+		return nil
+	}
+	if s.Wrapped == nil {
+		return damaged(s.Stack, errors.New("it has sealed secrets and no key"))
+	}
+	key, err := ring.Open(ctx, *s.Wrapped)
+	if err != nil {
+		return err
+	}
+	return value.Open(trees, key)
 }

@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the narration does not hold %q:\n%s", want, narration)
 		}
 	}
-	if !hasPhase(v, "release") {
+	if !hasPhase(v, "soak") {
 		t.Errorf("no request was sent while the load balancer let go: %v", v.Phases)
 	}
 }

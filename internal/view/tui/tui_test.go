@@ -60,7 +60,7 @@ func TestFrame(t *testing.T) {
 	want := `up shop/dev  20.0s
 ✓ create    nodegroup/web-7c1e04b  1.0s
 ⠋ hand over nodegroup/web-2f9a6d1  16.0s  pod apps/b-new to be Ready (7.0s)
-    inspect → ready → ▸shift 14.0s → release → evict → soak → done
+    inspect → ready → ▸shift 14.0s → soak → done
     workloads 1 moved · 1 parked
     node      n1  cordoned  pods: 1 gone · 1 released
     targets   1 draining

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/problem"
+)
+
+// Where the passphrase of a stack's secrets comes from.
+const (
+	passphraseVariable = "DROVER_PASSPHRASE"
+	passphraseFile     = "DROVER_PASSPHRASE_FILE"
+)
+
+func passphrases(env Env) drover.Passphrases {
+	p := drover.Passphrases{Given: func() (string, error) { return givenPassphrase(env) }}
+	if env.TTY {
+		p.Ask = func(ctx context.Context, fresh bool) (string, error) { return askPassphrase(ctx, env, fresh) }
+	}
+	return p
+}
+
+func givenPassphrase(env Env) (string, error) {
+	if p := env.Getenv(passphraseVariable); p != "" {
+		return p, nil
+	}
+	name := env.Getenv(passphraseFile)
+	if name == "" {
+		return "", nil
+	}
+	data, err := os.ReadFile(name)
+	if err == nil && len(bytes.TrimSpace(data)) == 0 {
+		err = fmt.Errorf("%s is empty", name)
+	}
+	if err != nil {
+		return "", &problem.Error{Kind: problem.Usage, Op: passphraseFile, Err: err, Fix: "name a file that holds the passphrase"}
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
+}
+
+// askPassphrase asks a person, who sees nothing of it; twice for a new key.
+func askPassphrase(ctx context.Context, env Env, fresh bool) (string, error) {
+	question := "Passphrase of the stack's secrets: "
+	if fresh {
+		question = "New passphrase for the stack's secrets (nobody can restore it): "
+	}
+	p, err := hiddenLine(ctx, env, question)
+	if err != nil || !fresh {
+		return p, err
+	}
+	again, err := hiddenLine(ctx, env, "Once more: ")
+	if err == nil && again != p {
+		err = &problem.Error{Kind: problem.Usage, Err: errors.New("the two passphrases differ"), Fix: "run the command again"}
+	}
+	return p, err
+}
+
+// hiddenLine reads a line that is not echoed, if there is a terminal.
+func hiddenLine(ctx context.Context, env Env, question string) (string, error) {
+	if _, err := fmt.Fprint(env.Stderr, question); err != nil {
+		return "", err
+	}
+	if f, ok := env.Stdin.(interface{ Fd() uintptr }); ok && term.IsTerminal(int(f.Fd())) {
+		line, err := term.ReadPassword(int(f.Fd()))
+		_, _ = fmt.Fprintln(env.Stderr)
+		return string(line), err
+	}
+	line, err := readLine(ctx, env.Stdin)
+	return strings.TrimRight(line, "\r\n"), err
+}
