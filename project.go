@@ -41,6 +41,7 @@ type Project struct {
 	store      *state.Store
 	disk       durable.Disk // where the config and the selection are
 	unguarded  bool
+	choices    Choices
 }
 
 // What Drover keeps in a project's folder: its own folder holds the state,

@@ -41,5 +41,6 @@ func runUp(ctx context.Context, o changeOptions) error {
 	if o.Guard == "off" {
 		p.WithoutGuards()
 	}
+	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }

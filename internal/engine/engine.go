@@ -32,6 +32,10 @@ type Engine struct {
 	Guard     Guard // nil: nothing watches
 	Events    event.Sink
 	Parallel  int // steps at once; 0 is DefaultParallel
+
+	AllowDelete       []string // what may be deleted although it is protected or holds data, see allows
+	NoRead            bool     // plan by the state alone, without a look at what exists
+	ForgetUnreachable bool     // PlanDestroy: what is in a cluster that does not answer counts as gone
 }
 
 // DefaultParallel is Pulumi's and Terraform's order of magnitude: enough to
