@@ -38,7 +38,7 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 	if err := snapshot.Unseal(ctx, p.store.Ring); err != nil {
 		return plan.Plan{}, err
 	}
-	pl, err := p.newEngine(cloud, events).Plan(ctx, want, snapshot)
+	pl, err := p.engine(cloud, events).Plan(ctx, want, snapshot)
 	if err != nil {
 		return plan.Plan{}, err
 	}
@@ -58,6 +58,25 @@ func unable(p *problem.Error) event.Finding {
 	return event.Finding{Severity: severity, Object: p.Op, Effect: "up, run from here, would refuse to move anything: " + p.Err.Error(), Fix: p.Fix}
 }
 
+// Choices are what a person may decide about a plan beforehand.
+type Choices struct {
+	NoRead            bool     // plan by the state alone, without a look at what exists
+	AllowDelete       []string // resources that may be deleted although they are protected or hold data: Type/Name
+	ForgetUnreachable bool     // Destroy: what is in a cluster that does not answer counts as gone
+	Park              bool     // Up: what cannot be moved off a node group is left there, and everything else moves
+}
+
+// Choose sets what the next commands go by.
+func (p *Project) Choose(c Choices) { p.choices = c }
+
+// engine is the engine with what the person chose.
+func (p *Project) engine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
+	e := newEngine(cloud, events)
+	e.NoRead, e.AllowDelete, e.ForgetUnreachable = p.choices.NoRead, p.choices.AllowDelete, p.choices.ForgetUnreachable
+	e.Park = p.choices.Park
+	return e
+}
+
 // WithoutGuards makes Up move without the guards of the stack file: the way on
 // when traffic is down already, and no guard could tell what a move does to it.
 func (p *Project) WithoutGuards() { p.unguarded = true }
@@ -69,7 +88,7 @@ func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) er
 	if err != nil {
 		return err
 	}
-	e := p.newEngine(cloud, events)
+	e := p.engine(cloud, events)
 	return p.change(ctx, "up", want.Stack, events, approve, func(s *state.Session, ask Approve) error {
 		if err := s.Snapshot().Unseal(ctx, p.store.Ring); err != nil {
 			return err
@@ -116,7 +135,7 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 	if err != nil {
 		return err
 	}
-	e := p.newEngine(cloud, events)
+	e := p.engine(cloud, events)
 	return p.change(ctx, "destroy", stack, events, approve, func(s *state.Session, ask Approve) error {
 		if err := s.Snapshot().UnsealPending(ctx, p.store.Ring); err != nil {
 			return err
@@ -220,7 +239,7 @@ func (p *Project) prepareKey(ctx context.Context, e *engine.Engine, s *state.Ses
 
 // newEngine wires the engine to the world: here is the one place that knows
 // all of it.
-func (p *Project) newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
+func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	connect := func(ctx context.Context, conn plan.Props) (handover.Cluster, error) {
 		config, err := kube.Connect(conn, cloud.Token)
 		if err != nil {
@@ -234,6 +253,5 @@ func (p *Project) newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine 
 		Mover:     handover.New(cloud.Scaling(), cloud.Balancers(), connect, events),
 		Guard:     guard.Guard{},
 		Events:    events,
-		Park:      p.park,
 	}
 }

@@ -25,7 +25,6 @@ import (
 type Options struct {
 	Dir   string // the folder that holds drover.yaml
 	Stack string // empty: the selected one
-	Park  bool   // what cannot be moved off a node group is left there, and everything else moves
 	State string // a gocloud.dev/blob URL for the state; empty: Dir/.drover
 
 	// Secrets are sealed with a key that a passphrase protects, or the key of a
@@ -40,9 +39,9 @@ type Project struct {
 	stack      string // to work on
 	remembered string // the selected one
 	store      *state.Store
-	park       bool
 	disk       durable.Disk // where the config and the selection are
 	unguarded  bool
+	choices    Choices
 }
 
 // What Drover keeps in a project's folder: its own folder holds the state,
@@ -76,7 +75,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p := &Project{dir: dir, disk: durable.OS, park: o.Park, remembered: strings.TrimSpace(string(selected))}
+	p := &Project{dir: dir, disk: durable.OS, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	bucket := o.State
 	if bucket == "" {

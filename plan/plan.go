@@ -67,9 +67,11 @@ type Step struct {
 	// Suffix is set if all parts of this generation of the component share it: "7c1e04b".
 	Suffix string `json:"suffix,omitempty"`
 
-	Hosts       bool `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
-	Keep        int  `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
-	DeleteFirst bool `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes
+	Gone        bool   `json:"gone,omitempty"`        // Delete: it was deleted outside of Drover, and only the state forgets it
+	Protected   string `json:"protected,omitempty"`   // Delete: what stands against it until the user allows it by name
+	Hosts       bool   `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
+	Keep        int    `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
+	DeleteFirst bool   `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes
 }
 
 // Plan is a list of steps in an order in which they could run one by one.

@@ -115,6 +115,7 @@ func (p *Provider) creation(ctx context.Context, r engine.Request) (*creation, e
 	if c.want, err = normal(tagged(c.facts, r.Want, r.Tags)); err != nil {
 		return c, fmt.Errorf("create %s: %w", subject(r), err)
 	}
+	c.want = enlarged(r, c.want)
 	if c.desired, err = json.Marshal(c.want); err != nil {
 		return c, fmt.Errorf("create %s: %w", subject(r), err)
 	}
@@ -376,7 +377,9 @@ func (p *Provider) Read(ctx context.Context, r engine.Request) (engine.Object, e
 	if err != nil {
 		return engine.Object{}, explain("read "+subject(r), err)
 	}
-	return object(f, r.ID, props), nil
+	obj := object(f, r.ID, props)
+	obj.Size = sizeOf(r.Type, props)
+	return obj, nil
 }
 
 // Update changes what differs between r.Old and r.Want, and nothing else.
@@ -393,6 +396,9 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 	old, err := normal(tagged(f, r.Old, r.Tags))
 	if err != nil {
 		return engine.Object{}, fmt.Errorf("%s: %w", op, err)
+	}
+	if old, want, err = unshrunk(r, old, want); err != nil {
+		return engine.Object{}, err
 	}
 	for _, target := range stages(r.Type, old, want) {
 		if err := p.change(ctx, r, f, old, target); err != nil {

@@ -15,18 +15,27 @@ import (
 
 // changeOptions is what the commands that change a stack have in common.
 type changeOptions struct {
-	Env   Env
-	On    target
-	Yes   bool
-	JSON  bool   // events as JSON lines on stdout
-	Log   string // file that also gets the JSON lines
-	Guard string // of up: "off" watches nothing; empty: as the stack file says
+	Env     Env
+	On      target
+	Yes     bool
+	JSON    bool   // events as JSON lines on stdout
+	Log     string // file that also gets the JSON lines
+	Choices drover.Choices
+	Guard   string // of up: "off" watches nothing; empty: as the stack file says
 }
 
 func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "carry the plan out without asking")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md)")
+	choose(cmd, &o.Choices)
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
+}
+
+// choose adds the flags that say what a plan may do.
+func choose(cmd *cobra.Command, c *drover.Choices) {
+	cmd.Flags().BoolVar(&c.NoRead, "no-read", false, "plan by the state alone, without a look at what exists")
+	cmd.Flags().StringArrayVar(&c.AllowDelete, "allow-delete", nil,
+		"let this protected `resource` be deleted or replaced (AWS::S3::Bucket/assets); may be repeated")
 }
 
 // verify refuses flags that do not go together.

@@ -25,6 +25,8 @@ empty, until "drover stack rm".`,
 		},
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.Choices.ForgetUnreachable, "forget-unreachable", false,
+		"forget what is in a cluster that does not answer any more, and delete the rest")
 	return cmd
 }
 
@@ -33,5 +35,6 @@ func runDestroy(ctx context.Context, o changeOptions) error {
 	if err != nil {
 		return err
 	}
+	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Destroy, "Delete all of this?")
 }

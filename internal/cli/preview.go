@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
@@ -19,6 +20,8 @@ type previewOptions struct {
 	JSON   bool
 	Detail bool
 	Log    string
+
+	Choices drover.Choices
 }
 
 func newPreview(env Env, run func(context.Context, previewOptions) error) *cobra.Command {
@@ -40,6 +43,7 @@ can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the plan and the findings as JSON")
 	cmd.Flags().BoolVar(&o.Detail, "detail", false, "one line a resource instead of one a component")
+	choose(cmd, &o.Choices)
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the findings and the plan as JSON lines to `file`")
 	return cmd
 }
@@ -49,6 +53,7 @@ func runPreview(ctx context.Context, o previewOptions) error {
 	if err != nil {
 		return err
 	}
+	p.Choose(o.Choices)
 	return foresee(ctx, o, p.Preview)
 }
 

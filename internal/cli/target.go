@@ -14,7 +14,6 @@ type target struct {
 	Dir   string // -C
 	Stack string // -s; empty: the selected one
 	State string // DROVER_STATE; empty: the project's own folder
-	Park  bool   // up --park
 	KMS   string // DROVER_KMS; empty: a passphrase protects what is secret
 
 	passphrases drover.Passphrases
@@ -34,7 +33,7 @@ func global(cmd *cobra.Command, name string) string {
 }
 
 func (t target) open(ctx context.Context) (*drover.Project, error) {
-	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State, Park: t.Park,
+	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State,
 		KMS: t.KMS, Passphrases: t.passphrases})
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 func newUp(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
-	o, park := changeOptions{Env: env}, false
+	o := changeOptions{Env: env}
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Make the stack what drover.yaml declares",
@@ -22,7 +22,6 @@ it was.`,
 		Annotations: exits(changes...),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.On = targetOf(cmd, env)
-			o.On.Park = park
 			if err := o.verify(); err != nil {
 				return err
 			}
@@ -30,7 +29,7 @@ it was.`,
 		},
 	}
 	o.flags(cmd)
-	cmd.Flags().BoolVar(&park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
+	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already")
 	return cmd
 }
@@ -43,5 +42,6 @@ func runUp(ctx context.Context, o changeOptions) error {
 	if o.Guard == "off" {
 		p.WithoutGuards()
 	}
+	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }

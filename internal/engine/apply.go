@@ -38,6 +38,9 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 		return err
 	}
 	a := newApply(e, p, g, j)
+	if err := a.refuseProtected(); err != nil {
+		return err
+	}
 	if err := a.refuseBlockers(ctx); err != nil {
 		return err
 	}

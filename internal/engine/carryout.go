@@ -81,6 +81,9 @@ func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want sta
 	}
 	ctx, done := unhurried(ctx)
 	defer done()
+	if req.Size, err = a.predecessorSize(ctx, s, provider, want); err != nil {
+		return want, Unknown, err
+	}
 	got, callErr := provider.Create(ctx, req)
 	if got.Certainty >= Unready && slices.Contains(req.Known, got.ID) {
 		got.Certainty, callErr = Unknown, fmt.Errorf("its provider took over %s, which the state has already: %w", got.ID, cmp.Or(callErr, errTaken))
@@ -203,13 +206,20 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 	have state.Resource, want *state.Resource, old plan.Props) error {
 	ctx, done := unhurried(ctx)
 	defer done()
+	req := a.request(s, *want)
 	shrinks := have.Hosts != nil && want.Hosts != nil && want.Hosts.Nodes < have.Hosts.Nodes
 	if shrinks {
 		if err := a.retire(ctx, s, have, want.Hosts.Nodes); err != nil {
 			return err
 		}
 	}
-	req := a.request(s, *want)
+	if want.Hosts != nil && !shrinks {
+		size, err := a.size(ctx, s, provider, have)
+		if err != nil {
+			return err
+		}
+		req.Size = size
+	}
 	req.Token, req.Old, req.Want = in.Token, old, want.Inputs
 	obj, err := provider.Update(ctx, req)
 	if err != nil {
@@ -225,6 +235,34 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 		return fmt.Errorf("wait for nodes: %w", err)
 	}
 	return nil
+}
+
+// size is how many nodes a resource has now. Something else may have resized
+// it, and none of its nodes may end without a hand-over.
+func (a *apply) size(ctx context.Context, s plan.Step, provider Provider, r state.Resource) (int, error) {
+	obj, err := provider.Read(ctx, a.request(s, r))
+	if err != nil || obj.Size == nil {
+		return 0, err
+	}
+	return *obj.Size, nil
+}
+
+// predecessorSize is how many nodes the generations have that a new one
+// replaces, unless the file now asks for fewer than it did.
+func (a *apply) predecessorSize(ctx context.Context, s plan.Step, provider Provider, r state.Resource) (int, error) {
+	most := 0
+	for _, old := range a.journal.Snapshot().Resources {
+		if r.Hosts == nil || old.URN != r.URN || old.Gen == r.Gen || old.Gone || old.Hosts == nil ||
+			old.Hosts.Nodes > r.Hosts.Nodes {
+			continue
+		}
+		size, err := a.size(ctx, s, provider, old)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return 0, fmt.Errorf("read how many nodes %s has: %w", old.Name, err)
+		}
+		most = max(most, size)
+	}
+	return most, nil
 }
 
 // applied is what a provider may count on to be in place. Properties that an
@@ -259,10 +297,20 @@ func (a *apply) find(ctx context.Context, s plan.Step) (state.Resource, bool, er
 	if r, ok := snap.Find(s.URN, s.Gen); ok {
 		return r, !r.Gone, nil
 	}
-	if in, ok := snap.Intent(plan.Create, s.URN, s.Gen); ok {
+	if in, ok := snap.Intent(plan.Create, s.URN, s.Gen); ok && s.Gone {
+		return state.Resource{}, false, a.forget(ctx, in)
+	} else if ok {
 		return a.adopt(ctx, s, in, true)
 	}
 	return state.Resource{}, false, nil
+}
+
+// forget drops the intent of a create in a cluster that is gone.
+func (a *apply) forget(ctx context.Context, in state.Intent) error {
+	if err := a.journal.Failed(ctx, in, true); err != nil {
+		return &journalError{err}
+	}
+	return nil
 }
 
 func (a *apply) handOver(ctx context.Context, s plan.Step) error {
@@ -339,6 +387,9 @@ func (a *apply) delete(ctx context.Context, s plan.Step) error {
 }
 
 func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r state.Resource) error {
+	if s.Gone {
+		return nil
+	}
 	ctx, done := unhurried(ctx)
 	defer done()
 	if s.WhenEmpty {
@@ -380,7 +431,7 @@ func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (sta
 // generation, and what its provider said, stay.
 func (a *apply) described(ctx context.Context, r graph.Resource, have state.Resource) (state.Resource, error) {
 	want := have
-	want.Type, want.Component, want.Generation = r.Type, r.Component, r.Generation
+	want.Type, want.Component, want.Generation, want.Protected = r.Type, r.Component, r.Generation, r.Protect
 	want.Lookups = maps.Clone(have.Lookups)
 	get := a.lookUp(ctx, &want)
 	inputs, err := value.Resolve(declared(r, want.Name), get)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,8 @@ type world struct {
 	t     rapid.TB
 	cloud *cloud
 	store *state.Store
+
+	forget bool // destroy --forget-unreachable
 }
 
 const stackName, projectName = "dev", "shop"
@@ -58,6 +62,7 @@ func (w *world) run(g *graph.Graph, f *faults) (plan.Plan, error) {
 	w.cloud.faults, w.cloud.destroy, w.cloud.desired = f, g == nil, map[plan.URN]graph.Resource{}
 	s := w.lock()
 	e := w.cloud.engine(event.Discard)
+	e.ForgetUnreachable = w.forget
 	var p plan.Plan
 	var err error
 	if g == nil {
@@ -247,6 +252,23 @@ func (d *drawn) nodeGroup(name string, earlier []graph.Key) []graph.Resource {
 	return []graph.Resource{r, t, g}
 }
 
+// byHand is what others do between two runs: somebody deletes an object, an
+// autoscaler resizes a group. IDs are drawn, so that a case can be repeated.
+func (w *world) byHand(t *rapid.T) {
+	for _, id := range slices.Sorted(maps.Keys(w.cloud.objects)) {
+		o := w.cloud.objects[id]
+		if o == nil {
+			continue // it was in a cluster that is gone
+		}
+		if o.typ == group && rapid.IntRange(0, 3).Draw(t, "resize "+id) == 0 {
+			o.size = rapid.IntRange(0, 9).Draw(t, "size of "+id)
+		}
+		if rapid.IntRange(0, 11).Draw(t, "delete "+id) == 0 {
+			w.cloud.lose(o)
+		}
+	}
+}
+
 func drawFaults(t *rapid.T) *faults {
 	return &faults{at: rapid.IntRange(1, 40).Draw(t, "point"), kind: rapid.SampledFrom(faultKinds).Draw(t, "fault")}
 }
@@ -265,6 +287,9 @@ func TestCrashAnywhere(t *testing.T) {
 			var g *graph.Graph
 			g, last = drawGraph(t, last)
 			done := false
+			if rapid.IntRange(0, 2).Draw(t, "by hand") == 0 {
+				w.byHand(t)
+			}
 			for range rapid.IntRange(0, 3).Draw(t, "faulty runs") {
 				_, err := w.run(g, drawFaults(t))
 				done = err == nil

@@ -14,8 +14,8 @@ import (
 )
 
 // Plan says what must happen to make what exists what is wanted. It changes
-// nothing; of the outside world it only asks the Mover what a hand-over would
-// meet, and emits its findings.
+// nothing; of the outside world it only looks at what the state knows, asks the
+// Mover what a hand-over would meet, and emits its findings.
 //
 // What decides about a resource that exists:
 //   - Its Generation differs: it is replaced, with its whole component.
@@ -27,12 +27,17 @@ import (
 //     template does): an update is planned, which does nothing if the value
 //     turns out to be the same.
 //   - Its connection leads to something that is made anew: it is replaced.
+//   - It was deleted outside of Drover: it is made anew, with its component.
 //   - A run was cut off while it was created or updated: that is finished.
 func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (plan.Plan, error) {
 	if err := sameStack(g, s); err != nil {
 		return plan.Plan{}, err
 	}
-	p, err := e.judge(g, s)
+	seen, err := e.look(ctx, s, false)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := e.judge(g, s, seen)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -53,7 +58,14 @@ func sameStack(g *graph.Graph, s *state.Snapshot) error {
 
 // PlanDestroy says how to delete everything, in reverse order of need.
 func (e *Engine) PlanDestroy(ctx context.Context, s *state.Snapshot) (plan.Plan, error) {
-	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s)
+	seen, err := e.look(ctx, s, e.ForgetUnreachable)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	if err := e.strays(ctx, s, seen); err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s, seen)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -80,6 +92,7 @@ type item struct {
 	urn  plan.URN
 	unit *unit
 	have *state.Resource // the generation that stays, or is replaced; nil: there is none
+	lost bool            // what the state has was deleted outside of Drover
 
 	fate  fate
 	gen   int
@@ -103,6 +116,7 @@ type unit struct {
 type judgement struct {
 	engine  *Engine
 	old     *state.Snapshot
+	seen    sightings
 	destroy bool
 	items   []*item // each after what it needs
 	byKey   map[graph.Key]*item
@@ -110,7 +124,7 @@ type judgement struct {
 	found   map[plan.URN][]generation
 }
 
-func (e *Engine) judge(g *graph.Graph, s *state.Snapshot) (*judgement, error) {
+func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings) (*judgement, error) {
 	g, err := e.concealed(g)
 	if err != nil {
 		return nil, err
@@ -119,7 +133,7 @@ func (e *Engine) judge(g *graph.Graph, s *state.Snapshot) (*judgement, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &judgement{engine: e, old: s,
+	j := &judgement{engine: e, old: s, seen: seen,
 		byKey: make(map[graph.Key]*item, len(sorted)), byURN: make(map[plan.URN]*item, len(sorted))}
 	for _, r := range sorted {
 		it := &item{Resource: r, urn: plan.NewURN(g.Stack, g.Project, r.Type, r.Name)}
@@ -147,7 +161,7 @@ func (j *judgement) group() {
 		it.unit = u
 		u.items = append(u.items, it)
 	}
-	j.found = generations(j.old)
+	j.found = generations(j.old, j.seen)
 	for _, u := range units {
 		u.settle(j.found)
 		j.aim(u)
@@ -158,6 +172,7 @@ func (j *judgement) group() {
 func (j *judgement) aim(u *unit) {
 	for _, it := range u.items {
 		it.have = inUse(j.found[it.urn], u.target)
+		it.lost = it.have != nil && j.seen.gone(*it.have)
 	}
 }
 
@@ -166,19 +181,19 @@ func (j *judgement) aim(u *unit) {
 type generation struct {
 	state.Resource
 	pending bool // it may exist or not
-	leaving bool // its delete has begun, or it is handed over: it cannot be used again
+	leaving bool // its delete has begun, it is handed over, or it is gone: it cannot be used again
 }
 
-func generations(s *state.Snapshot) map[plan.URN][]generation {
+func generations(s *state.Snapshot, seen sightings) map[plan.URN][]generation {
 	found := make(map[plan.URN][]generation)
 	for _, r := range s.Resources {
 		_, deleting := s.Intent(plan.Delete, r.URN, r.Gen)
-		leaving := deleting || r.Gone || r.Leaving
+		leaving := deleting || r.Gone || r.Leaving || seen.gone(r)
 		found[r.URN] = append(found[r.URN], generation{Resource: r, leaving: leaving})
 	}
 	for _, in := range s.Pending {
 		if in.Op == plan.Create {
-			found[in.URN] = append(found[in.URN], generation{Resource: *in.Resource, pending: true})
+			found[in.URN] = append(found[in.URN], generation{Resource: *in.Resource, pending: true, leaving: seen.gone(*in.Resource)})
 		}
 	}
 	return found
@@ -316,7 +331,7 @@ func (j *judgement) decideOne(it *item) error {
 		it.stale, it.why = len(props) > 0, propsWhy(pick(begun, props), pick(it.known, props))
 	}
 	if it.fate == replace && !it.stale {
-		it.why = it.unit.reason()
+		it.why = it.unit.reason(j.seen)
 	}
 	return nil
 }
@@ -328,7 +343,7 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	case j.moves(it):
 		it.fate, it.why = replace, "moves with what it belongs to"
 	case !state.Equal(it.have.Inputs, it.known):
-		it.fate, it.why = update, updateWhy(it)
+		it.fate, it.why = update, updateWhy(it, j.seen)
 		if props := provider.Replaces(it.Type, it.have.Inputs, it.known); len(props) > 0 {
 			it.fate, it.why = replace, propsWhy(pick(it.have.Inputs, props), pick(it.known, props))
 		}

@@ -41,12 +41,30 @@ type cloud struct {
 	inspect  func(engine.Host, int) engine.Inspection
 	ready    int // calls of Ready
 	parallel int
+	refuse   func(engine.Request) error // of every call; nil: none
+	strays   []engine.Stray
+	known    []string // what Strays was told of
+}
+
+func (c *cloud) Strays(_ context.Context, _ plan.Props, known []string) ([]engine.Stray, error) {
+	c.known = known
+	return c.strays, nil
+}
+
+func (c *cloud) refused(r engine.Request) error {
+	if c.refuse == nil {
+		return nil
+	}
+	return c.refuse(r)
 }
 
 type object struct {
 	id, typ, name, urn string
 	tags               string // JSON
 	lost               bool   // deleted by hand
+	size               int    // nodes of a group
+	file               int    // nodes that the file asked for
+	kept               int    // nodes that are left after some were handed over; -1: none were
 	inputs             string // JSON
 	conn               string
 	version            int
@@ -119,7 +137,22 @@ func (f *faults) around(effect func() error) error {
 
 func (c *cloud) output(o *object) engine.Object {
 	outputs := plan.Props{"Id": o.id, "version": float64(o.version)}
+	if o.typ == group {
+		return engine.Object{ID: o.id, Outputs: outputs, Size: &[]int{o.size}[0]}
+	}
 	return engine.Object{ID: o.id, Outputs: outputs}
+}
+
+// resize is what a group does when an update sends it a size.
+func (c *cloud) resize(o *object, r engine.Request) {
+	size := max(r.Size, wantedSize(r.Want))
+	if r.Size == 0 && wantedSize(r.Want) == wantedSize(r.Old) {
+		return // it is not sent
+	}
+	if size < o.size && (o.kept < 0 || size < o.kept) {
+		c.breach("group %s has %d nodes and is sent %d, without a hand-over", o.name, o.size, size)
+	}
+	o.size, o.file, o.kept = size, wantedSize(r.Want), -1
 }
 
 func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Created, error) {
@@ -174,9 +207,36 @@ func (c *cloud) create(r engine.Request) (engine.Created, error) {
 	}
 	c.made++
 	o = &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"], tags: text(r.Tags),
-		inputs: inputs, conn: text(r.Conn), version: 1}
+		inputs: inputs, conn: text(r.Conn), version: 1, size: max(r.Size, wantedSize(r.Want)), file: wantedSize(r.Want), kept: -1}
+	c.mayBeSmall(o)
 	c.objects[o.id], c.tokens[r.Token] = o, o
 	return engine.Created{Object: c.output(o), Certainty: engine.Made}, nil
+}
+
+// wantedSize is how many nodes a group's inputs ask for.
+func wantedSize(props plan.Props) int {
+	n, _ := props["nodes"].(float64)
+	return int(n)
+}
+
+// mayBeSmall holds that what replaces a group is as large as that is now.
+func (c *cloud) mayBeSmall(o *object) {
+	for _, old := range c.objects {
+		if o.typ == group && old.urn == o.urn && !old.emptied && o.size < old.size && old.file <= o.file {
+			c.breach("group %s of %d nodes is to replace %s, which has %d", o.name, o.size, old.name, old.size)
+		}
+	}
+}
+
+// lose deletes an object as somebody else would, and with a cluster all that is in it.
+func (c *cloud) lose(o *object) {
+	o.lost = true
+	delete(c.objects, o.id)
+	for _, in := range c.objects {
+		if strings.Contains(in.conn, o.id) || o.typ == "AWS::EKS::Cluster" && strings.Contains(in.conn, o.name) {
+			c.lose(in)
+		}
+	}
 }
 
 // tagged is the object that has all of the owner's tags.
@@ -226,6 +286,9 @@ func ids(text string) []string {
 func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.refused(r); err != nil {
+		return engine.Object{}, err
+	}
 	o := c.objects[r.ID]
 	if o == nil {
 		return engine.Object{}, engine.ErrNotFound
@@ -264,6 +327,9 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 				delete(is, k)
 			}
 		}
+		if o.typ == group {
+			c.resize(o, r)
+		}
 		o.inputs = text(is)
 		o.version++
 		obj = c.output(o)
@@ -275,6 +341,9 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.refused(r); err != nil {
+		return err
+	}
 	return c.faults.around(func() error {
 		o := c.objects[r.ID]
 		if o == nil {
@@ -401,7 +470,10 @@ func (m mover) Retire(_ context.Context, r engine.Retirement) error {
 	defer m.mu.Unlock()
 	return m.faults.around(func() error {
 		o := m.find(h)
-		if o == nil || m.toZero(o) || keep > 0 {
+		if o == nil {
+			return nil
+		}
+		if o.size, o.kept = min(o.size, keep), keep; m.toZero(o) || keep > 0 {
 			return nil
 		}
 		if !o.emptied {

@@ -82,6 +82,7 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	b.narrowGaps()
 	b.handOverAll()
 	b.deleteLast()
+	b.protect()
 	if err := b.inspectAll(ctx); err != nil {
 		return plan.Plan{}, err
 	}
@@ -160,11 +161,14 @@ func (b *builder) deleteAll() {
 		if _, cut := b.old.Intent(plan.Create, r.URN, r.Gen); cut {
 			d.Why = "begun by a run that was cut off"
 		}
+		if b.seen.gone(*r) {
+			d.Gone, d.Why = true, "it is gone already"
+		}
 		b.deletes = append(b.deletes, d)
 		b.deleteOf[state.Need{URN: r.URN, Gen: r.Gen}] = d
 	}
 	for _, d := range b.deletes {
-		if d.goes.Hosts != nil && !b.abandoned(d.goes) {
+		if d.goes.Hosts != nil && !d.Gone && !b.abandoned(d.goes) {
 			d.Hosts, d.WhenEmpty, d.Why = true, true, "only when empty"
 		}
 	}

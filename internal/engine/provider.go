@@ -62,6 +62,7 @@ type Request struct {
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
 	Tags  map[string]string // owner tags, see ownerTags: an object is this request's only if it has all of them
+	Size  int               // Create and Update: as many nodes at least, though Want says less: those that it has, or its predecessor
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
 	Known []string          // Create: IDs of this type that the state has already, which are never taken over
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
@@ -71,6 +72,7 @@ type Request struct {
 type Object struct {
 	ID      string
 	Outputs plan.Props // the object as it is, for references
+	Size    *int       // nodes that it wants now, if workloads run on it; nil: it is none, or does not tell
 }
 
 // Provider manages the objects of a family of types. The engine calls it

@@ -52,7 +52,7 @@ func (b *builder) comes(d *node) *node {
 func (b *builder) findFirst() error {
 	for _, d := range b.deletes {
 		it := b.byURN[d.URN]
-		if it == nil || !it.fate.made() {
+		if it == nil || !it.fate.made() || d.Gone {
 			continue
 		}
 		first, err := b.deleteFirst(*d.goes, it)
@@ -81,7 +81,7 @@ func (b *builder) findFirst() error {
 // clear lets what refers to d and goes, too, go even before it.
 func (b *builder) clear(d *node) (added bool, err error) {
 	for _, o := range b.deletes {
-		if o.conn || b.first[o] || !refersTo(o.goes, d.goes) {
+		if o.conn || o.Gone || b.first[o] || !refersTo(o.goes, d.goes) {
 			continue
 		}
 		if o.goes.Hosts != nil {

@@ -24,9 +24,12 @@ const (
 const placement = "nodeSelector.drover.dev/nodegroup"
 
 // reason tells why the parts of a unit are replaced.
-func (u *unit) reason() string {
+func (u *unit) reason(seen sightings) string {
 	if u.why != "" {
 		return u.why
+	}
+	if i := slices.IndexFunc(u.items, func(it *item) bool { return it.lost }); i >= 0 {
+		return what(plan.Step{URN: u.items[i].urn, Name: u.items[i].have.Name}) + " was deleted outside of Drover"
 	}
 	var reasons []string
 	for _, it := range u.items {
@@ -36,7 +39,7 @@ func (u *unit) reason() string {
 	}
 	for _, it := range u.items {
 		if it.have != nil {
-			reasons = append(reasons, capacity(it)...)
+			reasons = append(reasons, append(capacity(it), unshrunk(it, seen)...)...)
 		}
 	}
 	if len(reasons) == 0 {
@@ -52,12 +55,24 @@ func capacity(it *item) []string {
 	return []string{fmt.Sprintf("capacity %d -> %d", it.have.Hosts.Nodes, it.Hosts.Nodes)}
 }
 
+// unshrunk tells that a group keeps more nodes than the file asks for:
+// something else, an autoscaler or a person, has enlarged it.
+func unshrunk(it *item, seen sightings) []string {
+	if it.Hosts == nil || it.have.Hosts == nil || it.Hosts.Nodes < it.have.Hosts.Nodes {
+		return nil
+	}
+	if size, ok := seen.size(*it.have); ok && size > it.Hosts.Nodes {
+		return []string{fmt.Sprintf("stays at the %d nodes that it has now", size)}
+	}
+	return nil
+}
+
 // updateWhy tells why a resource is updated. A change of capacity shows once,
 // however the type spells it.
-func updateWhy(it *item) string {
-	reasons := capacity(it)
+func updateWhy(it *item, seen sightings) string {
+	reasons := append(capacity(it), unshrunk(it, seen)...)
 	before, after := it.have.Inputs, it.known
-	if len(reasons) > 0 {
+	if it.Hosts != nil && it.have.Hosts != nil && it.Hosts.Nodes != it.have.Hosts.Nodes {
 		from, to := strconv.Itoa(it.have.Hosts.Nodes), strconv.Itoa(it.Hosts.Nodes)
 		after = maps.Clone(after)
 		for k, v := range after {

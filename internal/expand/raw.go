@@ -16,10 +16,11 @@ func (e *expander) resources() {
 		}
 		if r.Object != nil {
 			e.object(*r.Object, "", "", after)
+			e.graph.Resources[len(e.graph.Resources)-1].Protect = r.Protect
 			continue
 		}
 		e.add(graph.Resource{
-			Key: r.Key(), NameProperty: r.NameProperty, BaseName: r.BaseName, After: after, At: r.At,
+			Key: r.Key(), NameProperty: r.NameProperty, BaseName: r.BaseName, After: after, At: r.At, Protect: r.Protect,
 			Props: e.tree(r.Properties, r.At, "resources."+r.Name),
 		})
 	}

@@ -49,6 +49,8 @@ type Resource struct {
 
 	After []Key // dependencies that no reference expresses
 
+	Protect bool // it is deleted, or replaced, only if the user names it
+
 	// Hosts is set on a resource that workloads run on (an Auto Scaling
 	// group): it is ready when its nodes are, and handed over before it is
 	// deleted or shrunk.

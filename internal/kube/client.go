@@ -213,8 +213,8 @@ func patiently(ctx context.Context, wait func(string), call func() error) error 
 		if wait != nil {
 			wait("trying again: " + err.Error())
 		}
-		if err := pause(ctx, d); err != nil {
-			return err
+		if ended := pause(ctx, d); ended != nil {
+			return fmt.Errorf("%w: %w", ended, err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (l *loader) resources(f field) {
 
 func (l *loader) resource(e entry) (Raw, bool) {
 	r := Raw{Name: e.name, At: e.at}
-	o, ok := e.object(rawExample, "type", "name", "properties", "after")
+	o, ok := e.object(rawExample, "type", "name", "properties", "after", "protect")
 	if !ok {
 		return r, false
 	}
@@ -32,6 +32,10 @@ func (l *loader) resource(e entry) (Raw, bool) {
 		if name, ok := item.word("resources.queue"); ok {
 			r.After = append(r.After, name)
 		}
+	}
+	if protect := o.get("protect"); protect.given() {
+		v, ok := protect.scalar("!!bool", "true or false", "write it as protect: true")
+		r.Protect = ok && (v == "true" || v == true)
 	}
 	typ := o.need("type", "add type: AWS::SQS::Queue")
 	if r.Type, ok = typ.word("type: AWS::SQS::Queue"); !ok {

@@ -140,6 +140,7 @@ type Raw struct {
 	Properties   plan.Props // of an AWS object
 	Object       *Object    // a Kubernetes object; nil for an AWS type
 	After        []string   // cluster, network, nodeGroups.NAME, workloads.NAME, resources.NAME
+	Protect      bool       // it is deleted only if the user names it
 	At           problem.Place
 }
 

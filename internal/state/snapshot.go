@@ -48,6 +48,7 @@ type Resource struct {
 	// Lookups keeps what ${ssm:...} gave, so that an update does not silently take a newer value.
 	Lookups plan.Props `json:"lookups,omitempty"`
 
+	Protected bool `json:"protected,omitempty"` // the user must name it before it is deleted
 	Condemned bool `json:"condemned,omitempty"` // replaced, or its delete has begun: it waits to be deleted
 	Settling  bool `json:"settling,omitempty"`  // it exists, but was not seen ready yet
 	Leaving   bool `json:"leaving,omitempty"`   // a hand-over of all of it has begun: its nodes may be cordoned

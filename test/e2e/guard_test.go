@@ -40,6 +40,32 @@ func TestBreachedGuardStopsTheMove(t *testing.T) {
 	})
 }
 
+// A guard that could not watch the move is told by preview and by up before
+// anything is made. While traffic is down that must not be a dead end: the
+// refusal names the way on, and that way leads to the end.
+// Kills the mutation that tries the guard only when the whole new group stands.
+func TestGuardThatCannotWatchIsToldBeforehand(t *testing.T) {
+	p := newProject(t)
+	p.run("up", "--yes")
+	p.awaitAnswer()
+	before := fmt.Sprint(inventory(t))
+
+	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
+	p.edit("Hostname: echoserver-", "Hostname: somebody-else-")
+	for _, args := range [][]string{{"preview"}, {"up", "--yes"}} {
+		out, code := p.try(args...)
+		if code != int(problem.Refused) || !strings.Contains(out, "wrong application") || !strings.Contains(out, "drover up --guard off") {
+			t.Errorf("%v: exit code %d, want %d and the way on\n%s", args, code, problem.Refused, out)
+		}
+	}
+	if now := fmt.Sprint(inventory(t)); now != before {
+		t.Errorf("something was made before the guard was tried:\n%s\nbefore:\n%s", now, before)
+	}
+	if out := p.run("up", "--yes", "--guard", "off"); !strings.Contains(out, "nothing watches the traffic") {
+		t.Errorf("up says nothing about the guard that is off:\n%s", out)
+	}
+}
+
 // nodeMarks lists the nodes that are cordoned or excluded from load balancers.
 func nodeMarks(t *testing.T) string {
 	t.Helper()

@@ -1,0 +1,203 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// find is the object of that type whose name begins so.
+func (c *cloud) named(typ, begins string) *object {
+	for _, o := range c.objects {
+		if o.typ == typ && strings.HasPrefix(o.name, begins) {
+			return o
+		}
+	}
+	return nil
+}
+
+// What somebody deleted by hand is found, and made again with all that lived
+// in it: a group, a Deployment, the whole cluster.
+func TestDeletedByHandIsMadeAgain(t *testing.T) {
+	for _, c := range []struct{ typ, name, why string }{
+		{group, "web", "AutoScalingGroup web-"},
+		{workload, "apps/nginx", "Deployment apps/nginx was deleted outside of Drover"},
+		{"AWS::EKS::Cluster", "shop", "Cluster shop-"},
+		{"AWS::EC2::Subnet", "private-b", "Subnet private-b was deleted outside of Drover"},
+	} {
+		w := newWorld(t)
+		g := tutorial("web", standard, before)
+		w.mustRun(g)
+		n := len(w.cloud.objects)
+		w.cloud.lose(w.cloud.named(c.typ, c.name))
+		p := w.mustRun(g)
+		if len(w.cloud.objects) != n || !strings.Contains(detail(p), c.why) {
+			t.Errorf("%s: %d objects, want %d:\n%s", c.typ, len(w.cloud.objects), n, detail(p))
+		}
+	}
+}
+
+// Without a look, the state is believed.
+func TestNoReadBelievesTheState(t *testing.T) {
+	w := newWorld(t)
+	g := tutorial("web", standard)
+	w.mustRun(g)
+	w.cloud.lose(w.cloud.named(workload, "apps/nginx"))
+	p, err := w.up(context.Background(), g, func(e *engine.Engine) { e.NoRead = true })
+	if err != nil || len(p.Steps) > 0 {
+		t.Errorf("%v:\n%s", err, detail(p))
+	}
+}
+
+// A cluster that was deleted by hand does not stop a destroy: what was in it
+// is gone with it, and nobody asks it any more.
+func TestDestroyAfterTheClusterIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.cloud.lose(w.cloud.named("AWS::EKS::Cluster", "shop"))
+	w.cloud.refuse = func(r engine.Request) error {
+		if len(r.Conn) > 0 {
+			return errors.New("Unauthorized")
+		}
+		return nil
+	}
+	w.mustRun(nil)
+}
+
+// A cluster that does not answer holds up a destroy until the user gives it up.
+func TestDestroyForgetsWhatCannotBeReached(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.cloud.refuse = func(r engine.Request) error {
+		if len(r.Conn) > 0 {
+			return errors.New("Unauthorized")
+		}
+		return nil
+	}
+	if _, err := w.run(nil, new(faults)); err == nil {
+		t.Fatal("what is in the cluster was to be tried")
+	}
+	for id, o := range w.cloud.objects {
+		if o.conn != "null" {
+			delete(w.cloud.objects, id) // they die with the cluster
+		}
+	}
+	w.forget = true
+	w.mustRun(nil)
+}
+
+// What cannot be read is told, and the plan goes by the state.
+func TestUnreadableIsToldOnce(t *testing.T) {
+	w := newWorld(t)
+	g := tutorial("web", standard, before)
+	w.mustRun(g)
+	w.cloud.refuse = func(engine.Request) error { return errors.New("AccessDenied") }
+	var told []event.Finding
+	s := w.lock()
+	e := w.cloud.engine(sink(func(f event.Fact) {
+		if f, is := f.(event.Finding); is {
+			told = append(told, f)
+		}
+	}))
+	p, err := e.Plan(t.Context(), g, s.Snapshot())
+	if err != nil || len(p.Steps) > 0 || len(told) != 2 {
+		t.Errorf("%v, %d steps, told %v; want it told of AWS and of the cluster", err, len(p.Steps), told)
+	}
+	w.cloud.refuse = func(engine.Request) error { return engine.ErrCredentials }
+	if _, err := e.Plan(t.Context(), g, s.Snapshot()); kind(err) != problem.Outside || !errors.Is(err, engine.ErrCredentials) {
+		t.Errorf("%v", err)
+	}
+}
+
+type sink func(event.Fact)
+
+func (s sink) Emit(f event.Fact) { s(f) }
+
+// An autoscaler has raised a group to 6. The file goes from 3 to 4: nothing is
+// handed over, nothing ends, and the plan says why.
+func TestRaisedCapacityNeverShrinksALiveGroup(t *testing.T) {
+	w := newWorld(t)
+	at := func(n int) *graph.Graph {
+		g := one(res(group, "web", plan.Props{"nodes": float64(n)}))
+		g.Resources[0].Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
+		return g
+	}
+	w.mustRun(at(3))
+	o := w.cloud.named(group, "web")
+	o.size = 6
+	p := w.mustRun(at(4))
+	if o.size != 6 || p.Steps[0].Why != "capacity 3 -> 4, stays at the 6 nodes that it has now" || p.Counts()[plan.HandOver] > 0 {
+		t.Errorf("%d nodes:\n%s", o.size, detail(p))
+	}
+	if w.mustRun(at(8)); o.size != 8 {
+		t.Errorf("%d nodes, want the 8 that the file asks for", o.size)
+	}
+}
+
+// What replaces a group is made for the nodes that it has now.
+func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.cloud.named(group, "web").size = 7
+	bigger := after
+	w.mustRun(tutorial("web", standard, bigger)) // 5 in the file: the fake holds it to 7
+	if n := w.cloud.named(group, "web").size; n != 7 {
+		t.Errorf("%d nodes, want 7", n)
+	}
+}
+
+// What holds data, or is protected, goes only if it is named.
+func TestDataIsDeletedOnlyByName(t *testing.T) {
+	kept := res(role, "kept", plan.Props{})
+	kept.Protect = true
+	have := one(res("AWS::S3::Bucket", "assets", plan.Props{}), kept, res("v1/PersistentVolumeClaim", "apps/db", plan.Props{}))
+	names := []string{"AWS::S3::Bucket/assets", "AWS::IAM::Role/kept", "v1/PersistentVolumeClaim/apps/db"}
+	for n := range len(names) + 1 {
+		w := newWorld(t)
+		w.mustRun(have)
+		var blockers []string
+		p, err := w.up(context.Background(), one(), func(e *engine.Engine) {
+			e.AllowDelete = names[:n]
+			e.Events = sink(func(f event.Fact) {
+				if f, is := f.(event.Finding); is && f.Severity == event.Blocker {
+					blockers = append(blockers, f.Fix)
+				}
+			})
+		})
+		if all := n == len(names); all != (err == nil) || !all && kind(err) != problem.Refused || len(blockers) != len(names)-n {
+			t.Errorf("%d of %d allowed: %v, blockers %q\n%s", n, len(names), err, blockers, detail(p))
+		}
+		for _, name := range names[n:] {
+			if !strings.Contains(err.(*problem.Error).Fix, "--allow-delete "+name) {
+				t.Errorf("%v does not say how to allow %s", err, name)
+			}
+		}
+		if left := len(w.cloud.objects); (left == 0) != (n == len(names)) || left != 0 && left != 3 {
+			t.Errorf("%d objects left", left)
+		}
+	}
+}
+
+// Load balancers that others made in the cluster are told before it goes.
+func TestDestroyNamesWhatWouldBeLeftBehind(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard))
+	w.cloud.strays = []engine.Stray{{Object: "service default/legacy", Leaves: "a load balancer", Blocks: true, Fix: "kubectl delete it"}}
+	s := w.lock()
+	if _, err := w.cloud.engine(event.Discard).PlanDestroy(t.Context(), s.Snapshot()); kind(err) != problem.Refused || !strings.Contains(err.Error(), "legacy") {
+		t.Errorf("%v", err)
+	}
+	if !slices.Contains(w.cloud.known, "v1/Service/apps/nginx") {
+		t.Errorf("the stack's own objects are not told: %v", w.cloud.known)
+	}
+	w.cloud.strays = nil
+	w.mustRun(nil)
+}

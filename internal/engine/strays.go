@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// Stray is an object in a cluster that no stack file made and that has
+// something outside of the cluster: once the cluster is gone, nobody removes it.
+type Stray struct {
+	Object string // "service default/legacy"
+	Leaves string // "a load balancer, which stays, costs money and blocks the subnets"
+	Blocks bool   // the network cannot be deleted before it is gone
+	Fix    string // the command that removes it
+}
+
+// Strayer is what a Provider adds that can find strays. Known are the objects
+// of the stack (v1/Service/apps/nginx).
+type Strayer interface {
+	Strays(ctx context.Context, conn plan.Props, known []string) ([]Stray, error)
+}
+
+// strays looks for what a destroy would leave behind. What blocks it is
+// refused before anything is deleted; the rest is told.
+func (e *Engine) strays(ctx context.Context, s *state.Snapshot, seen sightings) error {
+	var blocking []Stray
+	for _, conn := range clusters(s, seen) {
+		found, err := e.straysIn(ctx, conn, s)
+		if err != nil {
+			e.Events.Emit(event.Finding{Severity: event.Warning, Object: "cluster", Effect: fmt.Sprintf(
+				"it cannot be seen whether load balancers of others would be left behind: %v", err)})
+		}
+		for _, f := range found {
+			if f.Blocks {
+				blocking = append(blocking, f)
+				continue
+			}
+			e.Events.Emit(event.Finding{Severity: event.Warning, Object: f.Object, Effect: "leaves " + f.Leaves, Fix: f.Fix})
+		}
+	}
+	if len(blocking) == 0 {
+		return nil
+	}
+	refused := &problem.Error{Kind: problem.Refused, Op: "destroy",
+		Err: fmt.Errorf("%s is not in the stack and leaves %s", blocking[0].Object, blocking[0].Leaves), Fix: blocking[0].Fix}
+	for _, f := range blocking[1:] {
+		refused.Notes = append(refused.Notes, f.Object+" leaves "+f.Leaves+"; "+f.Fix)
+	}
+	return refused
+}
+
+func (e *Engine) straysIn(ctx context.Context, conn plan.Props, s *state.Snapshot) ([]Stray, error) {
+	provider, err := e.Providers("v1/Service")
+	if err != nil {
+		return nil, err
+	}
+	strayer, ok := provider.(Strayer)
+	if !ok {
+		return nil, nil
+	}
+	var known []string
+	for _, r := range s.Resources {
+		if inCluster(&r) && !r.Gone {
+			known = append(known, r.Type+"/"+r.URN.Name())
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
+	return strayer.Strays(ctx, conn, known)
+}
+
+// clusters are the connections to clusters of the stack that still stand.
+func clusters(s *state.Snapshot, seen sightings) []plan.Props {
+	var conns []plan.Props
+	for _, r := range s.Resources {
+		conn := r.Conn.Resolved
+		if r.Hosts != nil {
+			conn = r.Hosts.Conn.Resolved
+		}
+		same := func(o plan.Props) bool { return state.Equal(o, conn) }
+		if len(conn) > 0 && !r.Gone && !seen.gone(r) && ownCluster(s, r) && !slices.ContainsFunc(conns, same) {
+			conns = append(conns, conn)
+		}
+	}
+	return conns
+}
+
+// ownCluster reports that the cluster goes with the stack: one of its resources is it.
+func ownCluster(s *state.Snapshot, r state.Resource) bool {
+	return slices.ContainsFunc(s.Resources, func(o state.Resource) bool {
+		return dependsOn(&r, &o) && strings.HasSuffix(o.Type, "::Cluster") && !o.Gone
+	})
+}
