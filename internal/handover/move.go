@@ -108,6 +108,8 @@ type Move struct {
 	tempted      map[string]bool // workloads whose pods may start on nodes that leave
 	under        map[string]int  // workload -> pods beside and out
 	clean        mark
+	asks         mark // what is asked for in vain
+	stalled      bool // … for longer than it makes sense
 	begun        bool
 	hastened     bool
 	version      int // changes when something of the record does that must not be lost
@@ -362,7 +364,24 @@ func (m *Move) ready() {
 		m.to(Shift)
 		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
 		m.wake(0)
+		return
 	}
+	m.cannotClose()
+}
+
+// cannotClose stops a move that may not close its nodes, or hold its groups still.
+func (m *Move) cannotClose() {
+	reason := Reason{
+		Kind: problem.Outside, Op: "hand over " + m.Record.Group,
+		Why: fmt.Sprintf("its nodes could not be closed, or its groups not be held still, within %s", patience),
+		Fix: "nothing was moved yet. Let this machine's roles change nodes and Auto Scaling groups, then run the same command again",
+	}
+	if refused := m.stuckNodes(); len(refused) > 0 {
+		reason.Why, reason.Notes = refused[0], refused[1:]
+	} else if !m.asks.stuck(m.view.Now, "close", patience) {
+		return
+	}
+	m.stop(reason)
 }
 
 // nodesMissing says what the nodes of new groups still lack.
@@ -708,6 +727,9 @@ func (m *Move) cannotSpare(n *Node) string {
 		return "AWS does not answer: " + m.o.Stale
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.targets[n.Instance])) {
+		if s := m.owns(m.lbs[name]); s != nil && s.Local && !m.serves(n, s) {
+			continue // it is registered there, and nothing is sent through it
+		}
 		if _, known := m.lack[name]; !known {
 			m.lack[name] = m.lacks(m.lbs[name])
 		}
@@ -716,6 +738,16 @@ func (m *Move) cannotSpare(n *Node) string {
 		}
 	}
 	return m.localShort(n)
+}
+
+// serves: a pod that the Service selects is on the node.
+func (m *Move) serves(n *Node, s *Service) bool {
+	for _, p := range m.view.on[n.Name] {
+		if p.Namespace == s.Namespace && slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // lacks says what a load balancer still lacks of the nodes that stay.
@@ -998,12 +1030,18 @@ func (m *Move) parked() []string {
 			left = append(left, key+": "+w.Why)
 		}
 	}
+	return append(left, m.stuckNodes()...)
+}
+
+// stuckNodes are those that cannot be emptied, and why.
+func (m *Move) stuckNodes() []string {
+	var stuck []string
 	for _, name := range m.Record.leaving() {
 		if n := m.Record.Nodes[name]; n.Why != "" && !n.State.settled() {
-			left = append(left, "node/"+name+": "+n.Why)
+			stuck = append(stuck, "node/"+name+": "+n.Why)
 		}
 	}
-	return left
+	return stuck
 }
 
 // fixOf is the remedy for the first of what is parked.

@@ -13,10 +13,8 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
-	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/handover/world"
-	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -54,12 +52,14 @@ func inSkewed(t *testing.T, skew time.Duration, nodes int, apps []*world.App, sc
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() { w.Run(ctx) })
+		defer func() {
+			cancel()
+			running.Wait()
+			if b := w.Broken(); len(b) > 0 {
+				t.Errorf("%d times what must never be, first: %s", len(b), strings.Join(b[:min(3, len(b))], "; "))
+			}
+		}()
 		scene(&play{World: w, t: t})
-		cancel()
-		running.Wait()
-		if b := w.Broken(); len(b) > 0 {
-			t.Errorf("%d times what must never be, first: %s", len(b), strings.Join(b[:min(3, len(b))], "; "))
-		}
 	})
 }
 
@@ -70,14 +70,12 @@ func (p *play) moveIn(ctx context.Context) error {
 	p.With((*world.Hand).Forgive)
 	began := time.Now()
 	defer func() { p.took = time.Since(began) }()
-	m := handover.New(p.World, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return p.World, nil }, p)
-	m.Options = p.options
-	return m.HandOver(ctx, engine.Move{
-		Step: 1, From: engine.Host{Name: world.Old}, To: []engine.Host{{Name: world.New}}, Keep: p.keep, Memo: p.memo,
-		Save:   func(memo json.RawMessage) error { p.memo = memo; return nil },
-		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
-		Events: p,
+	endless := time.AfterFunc(8*time.Hour, func() {
+		p.t.Errorf("it does not end\n%s", p.tail())
+		p.With((*world.Hand).Blind)
 	})
+	defer endless.Stop()
+	return p.by(p.World, p.World).HandOver(ctx, p.step(func(memo json.RawMessage) error { p.memo = memo; return nil }))
 }
 
 func (p *play) suffer(why string) {
@@ -142,7 +140,7 @@ func (p *play) tail() string {
 	for _, f := range p.facts {
 		lines = append(lines, fmt.Sprintf("%T %+v", f, f))
 	}
-	return strings.Join(lines[max(0, len(lines)-12):], "\n") + "\n" + p.String()
+	return strings.Join(lines[max(0, len(lines)-20):], "\n") + "\n" + p.String()
 }
 
 func (p *play) changes(app string, change event.PodChange) int {
@@ -520,3 +518,5 @@ func TestCallsThatFailBeforeOrAfterTheyTookEffect(t *testing.T) {
 		})
 	}
 }
+
+func contains(text, word string) bool { return strings.Contains(text, word) }

@@ -137,6 +137,7 @@ func (n *station) closed() bool {
 		Annotations:   map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
 		Unschedulable: ptr(true),
 	}})
+	n.stuck("cordon", patience, fmt.Sprintf("it could not be cordoned for %s", patience))
 	return false
 }
 
@@ -174,6 +175,7 @@ func (n *station) excluded() bool {
 		Labels:      map[string]*string{excludeLabel: ptr("true")},
 		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
 	}})
+	n.stuck("exclude", patience, fmt.Sprintf("it could not be taken out of its load balancers for %s", patience))
 	return false
 }
 
@@ -204,6 +206,9 @@ func (n *station) daemonsOut() bool {
 		case released && r.Out:
 			out = n.quiet(p, r) && out
 		}
+	}
+	if !out {
+		n.stuck("daemons", patience, fmt.Sprintf("pods of DaemonSets on it could not be taken out of their Services for %s", patience))
 	}
 	return out
 }

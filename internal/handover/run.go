@@ -238,7 +238,7 @@ type run struct {
 }
 
 // denial is a call that was refused for good.
-type denial struct{ workload, verb, why string }
+type denial struct{ workload, node, verb, why string }
 
 // outside is what AWS said at a time.
 type outside struct {
@@ -765,11 +765,16 @@ func (r *run) refuse(a Action, refusal Refusal) {
 		}
 		r.refused[a.Pod.UID] = Refused{At: now, Since: since, Refusal: refusal}
 		if !refusal.Passing && now.Sub(since) >= backLimit {
-			r.denied = append(r.denied, denial{a.Workload, verbEvict, refusal.Why})
+			r.denied = append(r.denied, denial{workload: a.Workload, verb: verbEvict, why: refusal.Why})
 		}
 	case ChangePod:
 		if !refusal.Passing && a.Workload != "" {
-			r.denied = append(r.denied, denial{a.Workload, a.What, refusal.Why})
+			r.denied = append(r.denied, denial{workload: a.Workload, verb: a.What, why: refusal.Why})
+		}
+	case ChangeNode:
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
+		if !refusal.Passing {
+			r.denied = append(r.denied, denial{node: a.Node, verb: a.What, why: refusal.Why})
 		}
 	default:
 		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
@@ -781,7 +786,11 @@ func (r *run) learn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, d := range r.denied {
-		r.core.refused(d.workload, d.verb, d.why)
+		if d.node != "" {
+			r.core.nodeRefused(d.node, d.verb, d.why)
+		} else {
+			r.core.refused(d.workload, d.verb, d.why)
+		}
 	}
 	r.denied = nil
 	if r.lastErr != nil && !r.failing.IsZero() {
@@ -805,6 +814,14 @@ func (m *Move) refused(workload, verb, why string) {
 	m.version++
 }
 
+// nodeRefused keeps that a node may not be changed as it must be.
+func (m *Move) nodeRefused(node, verb, why string) {
+	if n := m.Record.Nodes[node]; n != nil && reversible(m.Record.Phase) {
+		n.Why = fmt.Sprintf("%s is refused: %s", verb, why)
+		m.version++
+	}
+}
+
 // heed notes an error of a call that no action asked for.
 func (r *run) heed(err error) {
 	if err != nil {
@@ -825,13 +842,16 @@ func (r *run) forget(ctx context.Context) {
 	r.say("the move's record could not be removed from the cluster: " + err.Error())
 }
 
-// leftFor: putting back has taken longer than it may while calls fail, or AWS
-// does not answer.
+// leftFor: putting back has taken longer than it may while calls fail, AWS does
+// not answer, or the same is asked for in vain.
 func (r *run) leftFor(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
 		r.core.hasten(hurry)
+	}
+	if r.core.stalled {
+		return true
 	}
 	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
 	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= backLimit+farewell

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // putBack undoes what the move changed: the nodes take pods and traffic again,
@@ -21,11 +22,23 @@ func (m *Move) putBack(workloads map[string]bool) {
 	clean = m.letGo(append(slices.Clone(m.o.To), m.o.From)) && clean
 	if !clean {
 		m.clean = mark{}
+		m.stalled = m.asks.stuck(m.view.Now, m.asking(), patience)
 		return
 	}
 	if m.clean.stuck(m.view.Now, "clean", sureAfter) {
 		m.to(Stopped)
 	}
+}
+
+// asking is what this turn asks for, to be compared with the turns before.
+func (m *Move) asking() string {
+	var b strings.Builder
+	for _, a := range m.actions {
+		if _, waits := a.(Wait); !waits {
+			b.WriteString(a.String() + "\n")
+		}
+	}
+	return b.String()
 }
 
 // reopen opens the nodes again, gives their DaemonSets' pods back and takes

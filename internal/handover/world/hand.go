@@ -57,6 +57,9 @@ func (h *Hand) Scale(app string, n int) {
 // Down makes AWS or the API server answer nothing.
 func (h *Hand) Down(aws, api bool) { h.w.awsDown, h.w.apiDown = aws, api }
 
+// Blind breaks the watches for good: a move that never ends does then.
+func (h *Hand) Blind() { h.w.watchOff = true }
+
 // Uncordon opens every old node, and Unmark removes the marks of a move.
 func (h *Hand) Uncordon() {
 	for _, n := range h.w.nodes {

@@ -54,6 +54,9 @@ func (w *World) snap() {
 func (w *World) View() (*handover.View, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.watchOff {
+		return nil, errFault
+	}
 	v := w.view
 	v.Now = w.now()
 	for _, n := range w.nodes {

@@ -10,6 +10,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -126,6 +127,7 @@ type World struct {
 	draining time.Duration
 	awsDown  bool
 	apiDown  bool
+	watchOff bool // for good: whoever watches must end
 	records  map[string][]byte
 	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
 	view     *handover.View
@@ -354,7 +356,7 @@ func (w *World) replicate(a *App) {
 		w.spawn(a, fmt.Sprintf("%s-%d", a.Name, w.serial))
 	}
 	slices.SortStableFunc(mine, func(p, q *pod) int {
-		return rank(p) - rank(q)
+		return cmp.Or(rank(p)-rank(q), q.ReadySince.Compare(p.ReadySince))
 	})
 	for _, p := range mine[:max(0, len(mine)-a.Replicas)] {
 		w.tell(p)
@@ -699,8 +701,10 @@ func (w *World) check() {
 		return
 	}
 	for _, a := range w.apps {
-		if a.daemon() || a.bare() {
-			continue // what is sent to nodes that end is looked at when they do
+		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 {
+			// Of daemons and bare pods is looked at when their nodes end. What was
+			// begun and may not be finished, its ReplicaSet ends as it likes.
+			continue
 		}
 		for _, uid := range w.sentTo(a) {
 			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
@@ -708,7 +712,7 @@ func (w *World) check() {
 			}
 		}
 		floor := min(a.Replicas, a.start[a.Name]) - w.lost(a)
-		if a.nature() != handover.Replicated || a.Surge == 0 {
+		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
 		}
 		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled {

@@ -1,0 +1,139 @@
+package handover_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/plan"
+)
+
+var errKilled = errors.New("killed")
+
+// mortal is a world as a process sees it that is killed after so many calls
+// that change something: what it asks for after that never leaves the machine.
+type mortal struct {
+	*world.World
+	left atomic.Int64
+}
+
+func (m *mortal) spend() error {
+	if m.left.Add(-1) < 0 {
+		return errKilled
+	}
+	return nil
+}
+
+func (m *mortal) dead() bool { return m.left.Load() < 0 }
+
+func (m *mortal) View() (*handover.View, error) {
+	if m.dead() {
+		return nil, errKilled
+	}
+	return m.World.View()
+}
+
+func (m *mortal) PatchNode(ctx context.Context, node string, p handover.Patch) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.PatchNode(ctx, node, p)
+}
+
+func (m *mortal) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.PatchPod(ctx, pod, p)
+}
+
+func (m *mortal) Evict(ctx context.Context, pod handover.Ref) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.Evict(ctx, pod)
+}
+
+func (m *mortal) Guard(ctx context.Context, node string, repels []handover.Repelled) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.Guard(ctx, node, repels)
+}
+
+func (m *mortal) SaveRecord(ctx context.Context, group string, record []byte) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.SaveRecord(ctx, group, record)
+}
+
+func (m *mortal) Suspend(ctx context.Context, group string, processes []string) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.Suspend(ctx, group, processes)
+}
+
+func (m *mortal) Tag(ctx context.Context, group string, tags map[string]string) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.Tag(ctx, group, tags)
+}
+
+func (m *mortal) Resume(ctx context.Context, group string, processes []string) error {
+	if err := m.spend(); err != nil {
+		return err
+	}
+	return m.World.Resume(ctx, group, processes)
+}
+
+// killedAfter runs the move in a process that is killed after so many calls.
+// It is true if the move ended before that, with what it returned.
+func (p *play) killedAfter(calls int) (error, bool) {
+	m := &mortal{World: p.World}
+	m.left.Store(int64(calls))
+	err := p.by(m, m).HandOver(context.Background(), p.step(func(memo json.RawMessage) error {
+		if m.dead() {
+			return errKilled
+		}
+		p.memo = memo
+		return nil
+	}))
+	return err, !m.dead()
+}
+
+func (p *play) by(cluster handover.Cluster, scaling handover.Scaling) *handover.Mover {
+	m := handover.New(scaling, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return cluster, nil }, p)
+	m.Options = p.options
+	return m
+}
+
+// step is what the engine asks for.
+func (p *play) step(save func(json.RawMessage) error) engine.Move {
+	return engine.Move{
+		Step: 1, From: engine.Host{Name: world.Old}, To: p.to(), Keep: p.keep, Memo: p.memo, Save: save, Events: p,
+		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
+	}
+}
+
+// to are the groups that take the pods: the same one, for a shrink.
+func (p *play) to() []engine.Host {
+	if p.keep > 0 {
+		return []engine.Host{{Name: world.Old}}
+	}
+	return []engine.Host{{Name: world.New}}
+}
+
+// retire takes the nodes away.
+func (p *play) retire() error {
+	return p.by(p.World, p.World).Retire(context.Background(), engine.Retirement{
+		Host: engine.Host{Name: world.Old}, Keep: p.keep, Wait: func(string) {},
+		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
+	})
+}

@@ -1,0 +1,342 @@
+package handover_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/problem"
+)
+
+// gone wants the old nodes to be taken away, and nobody to have noticed.
+func (p *play) gone() {
+	p.t.Helper()
+	if err := p.retire(); err != nil {
+		p.t.Fatalf("retire: %v\n%s", err, p.tail())
+	}
+	p.With(func(h *world.Hand) {
+		if left := h.Nodes(world.Old); len(left) != p.keep {
+			p.t.Errorf("left: %v", left)
+		}
+	})
+}
+
+func TestDaemonSetBehindAServiceIsTakenOutBeforeItsNodesEnd(t *testing.T) {
+	edge := func() *world.App { return &world.App{Name: "edge", Kind: "DaemonSet"} }
+	in(t, 2, apps(edge(), web(3)), func(p *play) {
+		p.done(p.move(), "web")
+		p.gone()
+	})
+	in(t, 2, apps(edge(), web(3)), func(p *play) { // and given back
+		p.memo = nil
+		go func() { time.Sleep(time.Minute); p.suffer("GET /: 502") }()
+		p.options.Soak = 5 * time.Minute
+		p.ended(p.move(), problem.Guarded)
+		time.Sleep(30 * time.Second)
+		p.With(func(h *world.Hand) {
+			if h.Taken("edge") > 0 || h.Ready("edge") != 4 {
+				p.t.Errorf("%d Ready, %d out\n%s", h.Ready("edge"), h.Taken("edge"), p)
+			}
+		})
+	})
+}
+
+func TestBarePodRefusesAndGoesWithConsent(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "debug", Kind: "Pod", Replicas: 1, NoService: true}), func(p *play) {
+		p.ended(p.move(), problem.Refused, "gone for good", handover.ExpendableAnnotation)
+	})
+	in(t, 2, apps(&world.App{Name: "debug", Kind: "Pod", Replicas: 1, NoService: true, Expendable: true}, web(2)), func(p *play) {
+		p.done(p.move(), "debug", "web")
+	})
+}
+
+func TestLoadBalancerThatNobodyCanAskIsGivenItsTime(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Host: "k8s-nlb-1.elb.example.com"}), func(p *play) {
+		p.done(p.move(), "web")
+		if p.took < 7*time.Minute {
+			p.t.Errorf("done after %s: connections through the old nodes may live for 5 min", p.took)
+		}
+		p.gone()
+	})
+}
+
+func TestReplicaSetsWithoutAnOwnerMoveByTheirLabel(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicaSet", Replicas: 3, Surge: 1}), func(p *play) { p.done(p.move(), "web") })
+}
+
+func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
+}
+
+func TestOnDeleteStatefulSetIsTold(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "db", Kind: "StatefulSet", Replicas: 3, OnDelete: true}), func(p *play) {
+		p.done(p.move(), "db")
+		p.told("OnDelete")
+	})
+}
+
+// told wants a finding with the word.
+func (p *play) told(word string) {
+	p.t.Helper()
+	for _, f := range p.facts {
+		if found, is := f.(event.Finding); is && contains(found.Effect+found.Fix, word) {
+			return
+		}
+	}
+	p.t.Errorf("no finding tells of %q", word)
+}
+
+func TestBudgetThatCannotBeComputedRefuses(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Budget: 1, BrokenBudget: true}), func(p *play) {
+		p.ended(p.move(), problem.Refused, "cannot be computed")
+	})
+}
+
+func TestUnmetBudgetIsMetByAReplacement(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Budget: 3}), func(p *play) {
+		p.With(func(h *world.Hand) { h.Break("web", 1) })
+		time.Sleep(2 * time.Minute)
+		p.done(p.move(), "web")
+		p.told("is not met")
+	})
+}
+
+func TestShrinkMovesAsManyNodesAsAreTooMany(t *testing.T) {
+	in(t, 3, apps(web(6), &world.App{Name: "db", Kind: "StatefulSet", Replicas: 3}), func(p *play) {
+		p.keep = 1
+		p.With(func(h *world.Hand) {
+			for _, name := range h.Nodes(world.New) {
+				h.Remove(name)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		p.done(p.move())
+		p.gone()
+		p.With(func(h *world.Hand) {
+			g := h.Group(world.Old)
+			if g.Desired != 1 || g.Min != 1 || len(g.Suspended) > 0 || len(g.Tags) > 0 {
+				p.t.Errorf("the group was left as %+v", g)
+			}
+		})
+	})
+}
+
+func TestTwoLoadBalancersWithLocalTrafficShareTheirNodes(t *testing.T) {
+	for nodes := 1; nodes <= 4; nodes++ {
+		in(t, nodes, apps(&world.App{Name: "a", Replicas: 3, Surge: 1, Local: true}, &world.App{Name: "b", Replicas: 2, Surge: 2, Local: true}, web(2)), func(p *play) {
+			p.done(p.move(), "a", "b", "web")
+			p.gone()
+		})
+	}
+}
+
+func TestNodesShortOfRoomAreFilledAsFarAsTheyGo(t *testing.T) {
+	many := func() []*world.App {
+		var all []*world.App
+		for i := range 6 {
+			all = append(all, &world.App{Name: fmt.Sprintf("app%d", i), Replicas: 2, Surge: 1})
+		}
+		return all
+	}
+	in(t, 2, many(), func(p *play) { // 12 pods, and room for 8 on the new nodes
+		p.With(func(*world.Hand) { p.Room = 4 })
+		p.ended(p.move(), problem.Parked, "Insufficient cpu")
+	})
+	in(t, 2, many(), func(p *play) {
+		p.With(func(*world.Hand) { p.Room, p.Grow = 4, time.Minute })
+		p.done(p.move(), "app0", "app1", "app2", "app3", "app4", "app5")
+	})
+}
+
+func TestEvictionThatIsDeniedParksItsWorkload(t *testing.T) {
+	for _, kind := range []string{"Deployment", "StatefulSet"} {
+		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 2, Surge: 1, Denies: []string{"evict"}}, web(2)), func(p *play) {
+			p.parked(p.move(), "db", "no-evict")
+		})
+		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 2, Surge: 1, DeniesLate: []string{"evict"}}, web(2)), func(p *play) {
+			p.parked(p.move(), "db", "no-evict")
+			p.With(func(h *world.Hand) {
+				if n := h.Ready("db"); n != 2 {
+					p.t.Errorf("%d Ready", n)
+				}
+			})
+		})
+	}
+}
+
+// What a policy says to one call that no dry run showed concerns its workload only.
+func TestRefusalThatNoDryRunShowedIsOfOneWorkload(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "strict", Replicas: 2, Surge: 1, DeniesLate: []string{"labels"}}, web(6)), func(p *play) {
+		p.parked(p.move(), "strict", "no-labels")
+	})
+	in(t, 2, apps(&world.App{Name: "strict", Replicas: 2, Surge: 1, DeniesLate: []string{"owner"}}, web(6)), func(p *play) {
+		p.done(p.move(), "strict", "web")
+	})
+}
+
+func TestNodesThatMayNotBeChangedEndTheMoveAndLeaveNothingClosed(t *testing.T) {
+	for _, what := range []string{"cordon", "exclude"} {
+		t.Run(what, func(t *testing.T) {
+			in(t, 2, apps(web(4)), func(p *play) {
+				p.With(func(*world.Hand) { p.Closed = []string{what} })
+				err := p.move()
+				var told *problem.Error
+				if !errors.As(err, &told) || !contains(err.Error()+fmt.Sprint(told.Notes), "no-"+what) {
+					p.t.Errorf("after %s: %v\n%s", p.took, err, p.tail())
+				}
+				p.open()
+			})
+		})
+	}
+	in(t, 2, apps(web(4), &world.App{Name: "edge", Kind: "DaemonSet"}), func(p *play) {
+		p.With(func(*world.Hand) { p.Closed = []string{"taint"} })
+		err := p.move()
+		var told *problem.Error
+		if !errors.As(err, &told) {
+			p.t.Errorf("after %s: %v\n%s", p.took, err, p.tail())
+		}
+		p.open()
+	})
+}
+
+// Nodes that may not be opened again are named, and the move ends all the same.
+func TestNodesThatMayNotBeOpenedAgainEndTheMove(t *testing.T) {
+	in(t, 2, apps(web(4)), func(p *play) {
+		go func() {
+			time.Sleep(10 * time.Second)
+			p.With(func(*world.Hand) { p.Closed = []string{"open"} })
+			p.suffer("GET /: 502")
+		}()
+		err := p.move()
+		var told *problem.Error
+		if !errors.As(err, &told) || !contains(fmt.Sprint(told.Notes), "no-open") {
+			p.t.Errorf("after %s: %v\n%s", p.took, err, p.tail())
+		}
+		p.With(func(*world.Hand) { p.Closed = nil })
+		p.restore()
+		p.restored()
+	})
+}
+
+// restored wants nothing in the cluster to be left; groups and records are not
+// Restore's.
+func (p *play) restored() {
+	p.t.Helper()
+	p.With(func(h *world.Hand) {
+		for _, left := range h.Left() {
+			if !contains(left, "group ") && !contains(left, "record of ") {
+				p.t.Errorf("%s\n%s", left, p)
+			}
+		}
+	})
+}
+
+// A move that is killed at any call goes on where it was.
+func TestKilledAtAnyCallItGoesOn(t *testing.T) {
+	for calls := 0; ; calls++ {
+		through := false
+		in(t, 2, apps(web(3), &world.App{Name: "db", Kind: "StatefulSet", Replicas: 2}, &world.App{Name: "n", Replicas: 2, Surge: 1, Local: true}), func(p *play) {
+			p.With((*world.Hand).Forgive)
+			_, through = p.killedAfter(calls)
+			if !through {
+				p.done(p.move(), "web", "db", "n")
+			}
+		})
+		if through || t.Failed() {
+			return
+		}
+	}
+}
+
+// A move that is killed and never run again is put back by hand. A pod that is
+// given back beside its replacement makes its ReplicaSet end one of them: here
+// preStop hooks cover that.
+func TestKilledForGoodAndRestored(t *testing.T) {
+	for calls := 0; ; calls += 3 {
+		through := false
+		in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Budget: 1, PreStop: 10 * time.Second}, &world.App{Name: "db", Kind: "StatefulSet", Replicas: 2},
+			&world.App{Name: "edge", Kind: "DaemonSet"}, &world.App{Name: "a", Replicas: 2, Surge: 1, Tolerates: true, PreStop: 10 * time.Second}), func(p *play) {
+			p.With((*world.Hand).Forgive)
+			_, through = p.killedAfter(calls)
+			time.Sleep(time.Hour)
+			p.restore()
+			p.restored()
+		})
+		if through || t.Failed() {
+			return
+		}
+	}
+}
+
+// Released pods are given back by whatever run looks at the cluster, once their
+// move has not been heard of for too long.
+func TestReleasedPodsOfADeadMoveAreGivenBackInTime(t *testing.T) {
+	for calls := 8; calls < 20; calls += 2 {
+		in(t, 1, apps(&world.App{Name: "web", Replicas: 3, Surge: 2, PreStop: 10 * time.Second}), func(p *play) {
+			p.With((*world.Hand).Forgive)
+			p.killedAfter(calls)
+			time.Sleep(30 * time.Minute)
+			for range 10 {
+				v, _ := p.View()
+				p.carry(handover.Expired(v))
+				time.Sleep(time.Second)
+			}
+			p.With(func(h *world.Hand) {
+				for _, left := range h.Left() {
+					if contains(left, "released") {
+						p.t.Errorf("after %d calls: %s", calls, left)
+					}
+				}
+				if n := h.Ready("web"); n != 3 {
+					p.t.Errorf("%d Ready", n)
+				}
+			})
+		})
+	}
+}
+
+// restore is what drover restore does to the cluster.
+func (p *play) restore() {
+	p.t.Helper()
+	for range 300 {
+		v, err := p.View()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		records := map[string]*handover.Record{}
+		all, _ := p.Records(p.t.Context())
+		for group, data := range all {
+			if records[group], err = handover.ReadRecord(data); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		actions := handover.Restore(v, records, func(string) bool { return false })
+		if len(actions) == 0 {
+			return
+		}
+		p.carry(actions)
+		time.Sleep(time.Second)
+	}
+	p.t.Errorf("there is always something left to restore\n%s", p)
+}
+
+func (p *play) carry(actions []handover.Action) {
+	for _, a := range actions {
+		var err error
+		switch a := a.(type) {
+		case handover.ChangeNode:
+			err = p.PatchNode(p.t.Context(), a.Node, a.Patch)
+		case handover.ChangePod:
+			err = p.PatchPod(p.t.Context(), a.Pod, a.Patch)
+		case handover.Unguard:
+			err = p.Unguard(p.t.Context(), a.Node)
+		}
+		if err != nil {
+			p.t.Errorf("%s: %v", a, err)
+		}
+	}
+}
