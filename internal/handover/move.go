@@ -846,7 +846,7 @@ func (m *Move) repelled() []Repelled {
 			}
 			seen[p.owner()] = true
 			labels := maps.Clone(p.Labels)
-			for _, own := range []string{"pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"} {
+			for _, own := range []string{hashLabel, "controller-revision-hash", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index"} {
 				delete(labels, own)
 			}
 			if len(labels) > 0 {
