@@ -180,7 +180,7 @@ func TestHiccup(t *testing.T) {
 // request hides it, one that may not (POST) loses it. A few GETs are in order, as
 // many as connections are kept; a target that goes on like that breaches.
 func TestCutsBreach(t *testing.T) {
-	for method, want := range map[string]string{"GET": "10 requests cut on kept connections", "POST": "EOF before response"} {
+	for method, want := range map[string]string{"GET": "28 requests cut on kept connections", "POST": "EOF before response"} {
 		synctest.Test(t, func(t *testing.T) {
 			s, f := newSite(), &facts{}
 			w := s.start(t, f, graph.Guard{URL: address, Rate: 50, Method: method})

@@ -28,8 +28,10 @@ const (
 	// times one millisecond hurts nobody.
 	unnoticed = 100 * time.Millisecond
 
-	// cutShare is how many of a window's requests may be cut on kept connections.
-	cutShare = 0.01
+	// cutsEach and cutShare bound how many of a window's requests may be cut on
+	// kept connections: a proxy that reloads once a second hangs up once a second.
+	cutsEach = 3
+	cutShare = 0.05
 
 	// unjudgeable is the share of probes that fail before the move from which
 	// on nothing can be said about the move.
@@ -123,11 +125,11 @@ func (j *judge) failureBreach(last load.Record) string {
 // cutBreach looks at requests whose kept connection was closed as they were
 // sent. A server may close one at any time, and every client sends an
 // idempotent request again: a few are how proxies reload and pods end in order.
-// More than one for each connection that is kept, and than cutShare of all, is
+// More than cutsEach for each connection that is kept, and than cutShare of all, is
 // a target that hangs up on its clients.
 func (j *judge) cutBreach() string {
 	j.cuts.turn(j.recent.newest)
-	if limit := max(held, int(cutShare*float64(j.recent.requests))); j.cuts.failed > limit {
+	if limit := max(cutsEach*held, int(cutShare*float64(j.recent.requests))); j.cuts.failed > limit {
 		return fmt.Sprintf("%s cut on kept connections in the last %s (%d allowed)", count(j.cuts.failed, "request"), seconds(j.window), limit)
 	}
 	return ""

@@ -897,7 +897,7 @@ func (m *Move) common(p *Pod) map[string]string {
 	labels := maps.Clone(p.Labels)
 	for key := range labels {
 		switch {
-		case key == "pod-template-hash", key == "controller-revision-hash", strings.HasPrefix(key, "topology.kubernetes.io/"),
+		case key == hashLabel, key == "controller-revision-hash", strings.HasPrefix(key, "topology.kubernetes.io/"),
 			strings.HasPrefix(key, "statefulset.kubernetes.io/"), strings.HasPrefix(key, "apps.kubernetes.io/"):
 			delete(labels, key)
 		}

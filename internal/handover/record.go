@@ -46,6 +46,7 @@ type Record struct {
 	Keep      int                        `json:"keep,omitempty"`
 	Phase     Phase                      `json:"phase"`
 	Since     time.Time                  `json:"since"`           // when the phase began
+	Beat      time.Time                  `json:"beat,omitzero"`   // when the copy in the cluster was last renewed
 	Wave      int                        `json:"wave,omitempty"`  // nodes of this wave and of earlier ones may move
 	WaveAt    time.Time                  `json:"waveAt,omitzero"` // when it began
 	Nodes     map[string]*NodeRecord     `json:"nodes,omitempty"` // that leave

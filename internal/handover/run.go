@@ -45,8 +45,10 @@ const (
 	// writers is how many calls are under way at once.
 	writers = 16
 
-	// copyPace is the shortest time between two copies of the record into the cluster.
-	copyPace = 2 * time.Second
+	// copyPace is the shortest time between two copies of the record into the
+	// cluster, heartbeat the longest: it tells that the move is alive.
+	copyPace  = 2 * time.Second
+	heartbeat = time.Minute
 )
 
 // Connect opens a cluster from graph.Resource.Conn.
@@ -233,8 +235,10 @@ type run struct {
 	awsOff  time.Time          // since when AWS has not answered
 	lastErr error
 	copied  time.Time
-	saved   int    // version of the record
-	waiting string // last said
+	behind  bool         // the copy in the cluster is older than the record
+	saved   int          // version of the record
+	waiting string       // last said
+	did     func(Action) // is told of everything that was carried out; nil: nobody is
 }
 
 // denial is a call that was refused for good.
@@ -274,6 +278,10 @@ func (r *run) loop(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	return r.turns(ctx)
+}
+
+func (r *run) turns(ctx context.Context) error {
 	for {
 		began := time.Now()
 		o, err := r.observe(context.WithoutCancel(ctx), r.core.Record)
@@ -451,18 +459,26 @@ func (r *run) out(what string, err error) *Reason {
 // save keeps the record where the caller wants it before anything is done that
 // it tells of, and a copy in the cluster.
 func (r *run) save(ctx context.Context, before Phase) error {
-	if r.core.version == r.saved && before == r.core.Record.Phase {
+	news := r.core.version != r.saved || before != r.core.Record.Phase
+	since := time.Since(r.copied)
+	copies := before != r.core.Record.Phase || (news || r.behind) && since >= copyPace || since >= heartbeat
+	if !news && !copies {
 		return nil
+	}
+	if copies {
+		r.core.Record.Beat = r.core.view.Now
 	}
 	memo, err := json.Marshal(r.core.Record)
 	if err != nil {
 		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
 	}
-	if err := r.move.Save(memo); err != nil {
-		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
+	if news {
+		if err := r.move.Save(memo); err != nil {
+			return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
+		}
 	}
-	r.saved = r.core.version
-	if before != r.core.Record.Phase || time.Since(r.copied) >= copyPace {
+	r.saved, r.behind = r.core.version, !copies
+	if copies {
 		r.copied = time.Now()
 		r.heed(r.cluster.SaveRecord(ctx, r.move.From.Name, memo))
 	}
@@ -738,6 +754,9 @@ func (r *run) report(a Action, err error) {
 	switch {
 	case err == nil:
 		r.failing = time.Time{}
+		if r.did != nil {
+			r.did(a)
+		}
 		if e, is := a.(Evict); is {
 			delete(r.refused, e.Pod.UID)
 		}

@@ -19,7 +19,8 @@ func (m *Move) putBack(workloads map[string]bool) {
 	for _, r := range m.Record.Workloads {
 		clean = clean && len(r.Released) == 0
 	}
-	clean = m.letGo(append(slices.Clone(m.o.To), m.o.From)) && clean
+	groups := append(slices.Clone(m.o.To), m.o.From)
+	clean = m.letGo(groups) && m.allSeen(groups) && clean
 	if !clean {
 		m.clean = mark{}
 		m.stalled = m.asks.stuck(m.view.Now, m.asking(), patience)
@@ -95,6 +96,20 @@ func (n *Node) backTo(b before) Patch {
 	return p
 }
 
+// allSeen: while AWS does not answer, a group that is held and not among those
+// it told of may still be held.
+func (m *Move) allSeen(groups []Group) bool {
+	if m.o.Stale == "" {
+		return true
+	}
+	for name := range m.Record.Holds {
+		if !slices.ContainsFunc(groups, func(g Group) bool { return g.Name == name }) {
+			return false
+		}
+	}
+	return true
+}
+
 // letGo lets groups act on their own again; true: they do.
 func (m *Move) letGo(groups []Group) bool {
 	free := true
@@ -125,12 +140,17 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 	for _, name := range slices.Sorted(maps.Keys(v.Nodes)) {
 		n := v.Nodes[name]
 		b, marked := n.before()
+		busy := alive(n.Group)
 		for _, group := range slices.Sorted(maps.Keys(records)) {
-			if r := records[group].Nodes[name]; r != nil && !alive(group) && !marked {
+			switch r := records[group].Nodes[name]; {
+			case r == nil:
+			case alive(group):
+				busy = true
+			case !marked:
 				b, marked = r.Before, !n.like(r.Before)
 			}
 		}
-		if marked && !alive(n.Group) {
+		if marked && !busy {
 			actions = append(actions, ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
 		}
 	}
@@ -141,9 +161,9 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 			actions = append(actions, Unguard{Node: p.Node})
 		case !ok || p.Deleting || alive(r.Group):
 		case r.Back:
-			actions = append(actions, forget(p, r))
+			actions = append(actions, v.taken(p, r))
 		default:
-			actions = append(actions, giveBack(p, r, v.Now))
+			actions = append(actions, v.handBack(p, r))
 		}
 	}
 	return actions

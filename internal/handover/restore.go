@@ -1,0 +1,525 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/problem"
+)
+
+// hashLabel is what a Deployment's ReplicaSets select by beside its own labels.
+const hashLabel = "pod-template-hash"
+
+const (
+	// silence is how long a move may not have renewed its record until it counts
+	// as dead: five heartbeats, and as long as an outage may last until it stops.
+	silence = 5 * time.Minute
+
+	// readmit is how long a pod's Services get to list it again before its
+	// controller gets it back all the same: a pod that never becomes Ready again
+	// must not hold a restoration up.
+	readmit = 30 * time.Second
+
+	// rescueLimit is how long nothing may change until a restoration gives up
+	// what is left: longer than any pause of Restore's own.
+	rescueLimit = 2*backLimit + farewell
+)
+
+// Restored is one thing that was given back, or would be.
+type Restored struct {
+	Object string `json:"object"`          // node/ip-10-0-1-7, pod/apps/web-1, group/web-2f9a6d1
+	What   string `json:"what"`            // put back, give back, resume …
+	Error  string `json:"error,omitempty"` // why it could not be
+}
+
+// Rescue gives back by hand what dead moves left behind, from the cluster and
+// its Auto Scaling groups alone: no state and no journal is asked. First each
+// dead move is stopped as if it were alive, which loses no request: a pod whose
+// replacement serves goes the rest of its way. What no record tells of, or a
+// stop could not see to, Restore gives back in rounds, until nothing is left.
+type Rescue struct {
+	Cluster Cluster
+	AWS     func(context.Context) (Scaling, Balancers, error) // asked for when it is needed
+	Groups  []string                                          // that the caller knows of, beside those that the cluster names
+	Force   bool                                              // also what a move is at work on
+	DryRun  bool                                              // only tell
+	Tell    func(Restored)
+
+	records map[string]*Record
+	alive   map[string]time.Time // groups that a move is at work on, and when it last said so
+	failed  map[string]Restored  // by object: what is given up
+	held    map[string]bool      // groups of which it is not known that they act on their own
+	told    map[Restored]bool
+}
+
+// Run carries it out. A group that a move is at work on is left alone, and is an
+// error of kind Refused once all else is given back.
+func (r *Rescue) Run(ctx context.Context) error {
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	if err := r.stopDead(ctx); err != nil {
+		return err
+	}
+	if err := r.rounds(ctx); err != nil {
+		return err
+	}
+	if err := r.resume(ctx); err != nil {
+		return err
+	}
+	if err := r.forget(ctx); err != nil {
+		return err
+	}
+	return errors.Join(r.leftBehind(), r.leftAlone())
+}
+
+// begin reads the records, and who is alive.
+func (r *Rescue) begin(ctx context.Context) error {
+	r.records, r.alive, r.failed, r.held = map[string]*Record{}, map[string]time.Time{}, map[string]Restored{}, map[string]bool{}
+	r.told = map[Restored]bool{}
+	v, err := r.Cluster.View()
+	if err != nil {
+		return err
+	}
+	all, err := r.Cluster.Records(ctx)
+	if err != nil {
+		return outsideError("read the records of moves", err)
+	}
+	for group, data := range all {
+		rec, err := ReadRecord(data)
+		if err != nil {
+			rec = newRecord(group, 0, time.Time{}) // the marks on the objects are left
+		}
+		r.records[group] = rec
+		if !r.Force && rec.alive(v.Now) {
+			r.alive[group] = rec.Beat
+		}
+	}
+	return nil
+}
+
+// alive: a move renews the record.
+func (r *Record) alive(now time.Time) bool {
+	return r.Phase != Done && r.Phase != Stopped && now.Sub(r.Beat) < silence
+}
+
+func (r *Rescue) isAlive(group string) bool { _, is := r.alive[group]; return is }
+
+// stopDead stops every dead move. It needs AWS, and a cluster without another
+// move at work: the two might share workloads.
+func (r *Rescue) stopDead(ctx context.Context) error {
+	if r.DryRun || len(r.alive) > 0 {
+		return nil
+	}
+	v, err := r.Cluster.View()
+	if err != nil {
+		return err
+	}
+	r.gather(v)
+	if len(r.records) == 0 {
+		return nil
+	}
+	scaling, balancers, err := r.AWS(ctx)
+	if err != nil {
+		return nil // told of by resume
+	}
+	for _, group := range slices.Sorted(maps.Keys(r.records)) {
+		mover := New(scaling, balancers, nil, event.Discard)
+		if r.stop(ctx, mover, v, r.records[group]) {
+			delete(r.records, group)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// gather makes records of what the marks on nodes tell, where there are none.
+func (r *Rescue) gather(v *View) {
+	for name, n := range v.Nodes {
+		b, marked := n.before()
+		if !marked || n.Group == "" {
+			continue
+		}
+		if r.records[n.Group] == nil {
+			r.records[n.Group] = newRecord(n.Group, 0, v.Now)
+		}
+		if rec := r.records[n.Group]; rec.Nodes[name] == nil {
+			rec.Nodes[name] = &NodeRecord{Before: b, State: NodeClosed, Since: v.Now}
+		}
+	}
+}
+
+// stop has a dead move put everything back; true: it did.
+func (r *Rescue) stop(ctx context.Context, mover *Mover, v *View, rec *Record) bool {
+	x := &run{Mover: mover, cluster: r.Cluster, refused: map[string]Refused{}, did: r.tell, move: engine.Move{
+		From: engine.Host{Name: rec.Group}, Keep: rec.Keep, Events: event.Discard, Save: func(json.RawMessage) error { return nil },
+	}}
+	for _, name := range slices.Sorted(maps.Keys(rec.Holds)) {
+		if name != rec.Group {
+			x.move.To = append(x.move.To, engine.Host{Name: name})
+		}
+	}
+	x.core = NewMove(rec, Options{})
+	x.core.view = v
+	x.core.stop(Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"})
+	err := x.turns(ctx)
+	return err != nil && rec.Phase == Stopped // the error is the reason above
+}
+
+// rounds has Restore decide, and carries out what it says, until it has nothing
+// more to say but of what is given up.
+func (r *Rescue) rounds(ctx context.Context) error {
+	var last mark
+	for {
+		v, err := r.Cluster.View()
+		if err != nil {
+			return err
+		}
+		actions := slices.DeleteFunc(Restore(v, r.records, r.isAlive), func(a Action) bool { _, gone := r.failed[object(a)]; return gone })
+		switch {
+		case len(actions) == 0:
+			return nil
+		case r.DryRun:
+			r.list(actions)
+			return nil
+		}
+		stuck := last.stuck(v.Now, fmt.Sprint(actions), rescueLimit)
+		for _, a := range actions {
+			r.carryOut(ctx, a, stuck)
+		}
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// list tells what would be done.
+func (r *Rescue) list(actions []Action) {
+	for _, a := range actions {
+		if _, waits := a.(Wait); !waits {
+			r.tell(a)
+		}
+	}
+}
+
+// carryOut does one thing. A refusal for good, or anything that still fails when
+// nothing has changed for long, is given up.
+func (r *Rescue) carryOut(ctx context.Context, a Action, stuck bool) {
+	err := r.do(ctx, a)
+	var refusal *Refusal
+	switch _, waits := a.(Wait); {
+	case waits: // no wait is without an end of its own
+	case err == nil && stuck:
+		r.giveUp(a, "it is undone again and again by somebody else")
+	case err == nil:
+		r.tell(a)
+	case stuck, errors.As(err, &refusal) && !refusal.Passing:
+		r.giveUp(a, err.Error())
+	}
+}
+
+// tell tells of each thing once, though it is asked for until it is seen.
+func (r *Rescue) tell(a Action) {
+	done := Restored{Object: thing(a), What: what(a)}
+	if !r.told[done] {
+		r.told[done] = true
+		r.Tell(done)
+	}
+}
+
+func (r *Rescue) giveUp(a Action, why string) {
+	f := Restored{Object: thing(a), What: what(a), Error: why}
+	r.failed[object(a)] = f
+	r.Tell(f)
+}
+
+func (r *Rescue) do(ctx context.Context, a Action) error {
+	switch a := a.(type) {
+	case ChangeNode:
+		return r.Cluster.PatchNode(ctx, a.Node, a.Patch)
+	case ChangePod:
+		return r.Cluster.PatchPod(ctx, a.Pod, a.Patch)
+	case Unguard:
+		return r.Cluster.Unguard(ctx, a.Node)
+	case Wait:
+		return nil
+	}
+	return fmt.Errorf("%s is not of a restoration", a)
+}
+
+// pause lets the watches see what was done.
+func (r *Rescue) pause(ctx context.Context) error {
+	timer := time.NewTimer(reread)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// resume lets the Auto Scaling groups act on their own again, as their tags and
+// the records say.
+func (r *Rescue) resume(ctx context.Context) error {
+	groups, err := r.groups()
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	scaling, _, err := r.AWS(ctx)
+	if err != nil {
+		for _, name := range groups {
+			r.notResumed(name, err)
+		}
+		return nil
+	}
+	for _, name := range groups {
+		if err := r.resumeGroup(ctx, scaling, name); err != nil {
+			r.notResumed(name, err)
+		}
+	}
+	return nil
+}
+
+// groups are all that a dead move may have held still.
+func (r *Rescue) groups() ([]string, error) {
+	v, err := r.Cluster.View()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, name := range r.Groups {
+		found[name] = true
+	}
+	for _, n := range v.Nodes {
+		found[n.Group] = true
+	}
+	for group, rec := range r.records {
+		found[group] = true
+		for name := range rec.Holds {
+			found[name] = true
+		}
+	}
+	maps.DeleteFunc(found, func(name string, _ bool) bool { return name == "" || r.isAlive(name) || r.heldByLiving(name) })
+	return slices.Sorted(maps.Keys(found)), nil
+}
+
+// heldByLiving: a move at work holds the group for its own sake.
+func (r *Rescue) heldByLiving(group string) bool {
+	for of := range r.alive {
+		if _, holds := r.records[of].Holds[group]; holds {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Rescue) resumeGroup(ctx context.Context, scaling Scaling, name string) error {
+	g, err := scaling.Group(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h, held := g.hold()
+	for _, of := range slices.Sorted(maps.Keys(r.records)) {
+		if rec, known := r.records[of].Holds[name]; known && !held && !r.isAlive(of) {
+			h, held = rec, len(g.running(rec.Processes)) < len(rec.Processes)
+		}
+	}
+	if !held {
+		return nil
+	}
+	a := Resume{Group: name, Processes: h.Processes, Min: min(h.Min, g.Desired)}
+	if !r.DryRun {
+		if err := letLoose(ctx, scaling, a); err != nil {
+			return err
+		}
+	}
+	r.tell(a)
+	return nil
+}
+
+// notResumed notes a group that could not be seen to. One that no record names
+// need not have been held at all.
+func (r *Rescue) notResumed(group string, err error) {
+	named := false
+	for of, rec := range r.records {
+		_, holds := rec.Holds[group]
+		named = named || of == group || holds
+	}
+	f := Restored{Object: "group/" + group, What: "resume", Error: err.Error()}
+	if named || r.marked(group) {
+		r.failed[f.Object] = f
+	}
+	r.held[group] = true
+	r.Tell(f)
+}
+
+// marked: the caller knows the group to be of this cluster.
+func (r *Rescue) marked(group string) bool { return slices.Contains(r.Groups, group) }
+
+// forget drops the records of which nothing is left.
+func (r *Rescue) forget(ctx context.Context) error {
+	for _, group := range slices.Sorted(maps.Keys(r.records)) {
+		if r.isAlive(group) || r.needed(group) {
+			continue
+		}
+		if !r.DryRun {
+			if err := r.Cluster.SaveRecord(ctx, group, nil); err != nil {
+				return outsideError("drop the record of "+group, err)
+			}
+		}
+		r.Tell(Restored{Object: "record/" + group, What: "drop"})
+	}
+	return nil
+}
+
+// needed: something that the record tells of is not given back yet.
+func (r *Rescue) needed(group string) bool {
+	rec := r.records[group]
+	for name := range rec.Holds {
+		if r.held[name] {
+			return true
+		}
+	}
+	for name := range rec.Nodes {
+		if _, failed := r.failed["node/"+name]; failed {
+			return true
+		}
+	}
+	return r.held[group]
+}
+
+// leftBehind is what could not be given back.
+func (r *Rescue) leftBehind() error {
+	if len(r.failed) == 0 {
+		return nil
+	}
+	var notes []string
+	for _, key := range slices.Sorted(maps.Keys(r.failed)) {
+		f := r.failed[key]
+		notes = append(notes, f.Object+": "+f.Error)
+	}
+	return &problem.Error{
+		Kind: problem.Outside, Op: "restore", Err: fmt.Errorf("not all could be given back: %s", notes[0]),
+		Fix: "cure that, then run the same command again", Notes: notes[1:],
+	}
+}
+
+// leftAlone names the groups that a move is at work on.
+func (r *Rescue) leftAlone() error {
+	if len(r.alive) == 0 {
+		return nil
+	}
+	v, err := r.Cluster.View()
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for _, group := range slices.Sorted(maps.Keys(r.alive)) {
+		lines = append(lines, fmt.Sprintf("%s (heard of %s ago)", group, v.Now.Sub(r.alive[group]).Round(time.Second)))
+	}
+	return &problem.Error{
+		Kind: problem.Refused, Op: "restore", Err: fmt.Errorf("a move is at work on %s: that was left alone", strings.Join(lines, ", ")),
+		Fix: fmt.Sprintf("end that run with Ctrl-C: it puts everything back. If it is gone, wait until it has not been heard of for %s, or give --force", silence),
+	}
+}
+
+func outsideError(op string, err error) error {
+	return &problem.Error{Kind: problem.Outside, Op: op, Err: err, Fix: "see that the cluster answers, then run the same command again"}
+}
+
+// thing names what an action changes, for a person.
+func thing(a Action) string {
+	switch a := a.(type) {
+	case ChangePod:
+		return "pod/" + a.Pod.String()
+	case Evict:
+		return "pod/" + a.Pod.String()
+	case Unguard:
+		return "node/" + a.Node
+	}
+	return object(a)
+}
+
+// what says what an action does to it.
+func what(a Action) string {
+	switch a := a.(type) {
+	case ChangeNode:
+		return a.What
+	case ChangePod:
+		return a.What
+	case Evict:
+		return "end, since its replacement serves"
+	case Unguard:
+		return "take the sentinel away"
+	case Resume:
+		return fmt.Sprintf("resume %s, min %d", strings.Join(a.Processes, " "), a.Min)
+	}
+	return a.String()
+}
+
+// handBack gives a released pod back. One that is out of its Services returns
+// to those first: its controller has a pod too many once it owns it again, and
+// may end one that serves before this one does.
+func (v *View) handBack(p *Pod, r Release) Action {
+	switch {
+	case r.Out && p.Ready:
+		return letIn(p, r, v.Now)
+	case !r.Out && len(r.Services) > 0 && !p.readmitted(r) && v.Now.Sub(r.OutAt) < readmit:
+		return Wait{For: fmt.Sprintf("pod %s: its Services list it again", p.Ref)}
+	}
+	return giveBack(p, r, v.Now)
+}
+
+// letIn returns to a released pod the labels that its Services select by, and
+// not that by which its ReplicaSet would.
+func letIn(p *Pod, r Release, now time.Time) ChangePod {
+	labels, left := map[string]*string{}, map[string]string{}
+	for key, value := range r.Labels {
+		if r.Owner == nil && key == hashLabel {
+			left[key] = value
+			continue
+		}
+		labels[key] = ptr(value)
+	}
+	r.Labels, r.Out, r.OutAt = left, false, now
+	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "let in", Patch: Patch{
+		Labels: labels, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+	}}
+}
+
+// readmitted: every Service that it was taken out of lists it as serving.
+func (p *Pod) readmitted(r Release) bool {
+	return !slices.ContainsFunc(r.Services, func(service string) bool {
+		return !slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == service && x.Listed && x.Ready })
+	})
+}
+
+// taken removes the last trace from a pod that was given back, once its
+// controller owns it again and has no pod too many, or should have long ago.
+func (v *View) taken(p *Pod, r Release) Action {
+	owned := 0
+	for _, q := range v.Of(r.Workload) {
+		if !q.Deleting && !q.stays() && !q.beside() {
+			owned++
+		}
+	}
+	w := v.Workloads[r.Workload]
+	if w == nil || p.daemon() || p.Workload == r.Workload && owned <= w.Wants || v.Now.Sub(r.OutAt) >= 2*backLimit {
+		return forget(p, r)
+	}
+	return Wait{For: fmt.Sprintf("pod %s: its controller takes it back", p.Ref)}
+}
