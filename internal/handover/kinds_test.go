@@ -217,7 +217,7 @@ func TestNodesThatMayNotBeOpenedAgainEndTheMove(t *testing.T) {
 			p.t.Errorf("after %s: %v\n%s", p.took, err, p.tail())
 		}
 		p.With(func(*world.Hand) { p.Closed = nil })
-		p.restore()
+		p.rescued()
 		p.restored()
 	})
 }
@@ -263,7 +263,7 @@ func TestKilledForGoodAndRestored(t *testing.T) {
 			p.With((*world.Hand).Forgive)
 			_, through = p.killedAfter(calls)
 			time.Sleep(time.Hour)
-			p.restore()
+			p.rescued()
 			p.restored()
 		})
 		if through || t.Failed() {
@@ -300,7 +300,7 @@ func TestReleasedPodsOfADeadMoveAreGivenBackInTime(t *testing.T) {
 }
 
 // restore is what drover restore does to the cluster.
-func (p *play) restore() {
+func (p *play) rescued() {
 	p.t.Helper()
 	for range 300 {
 		v, err := p.View()
