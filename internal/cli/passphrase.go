@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
 )
+
+// maxInput bounds a secret that is read; Kubernetes takes 1 MiB of them.
+const maxInput = 1 << 20
 
 // Where the passphrase of a stack's secrets comes from.
 const (
@@ -63,8 +67,13 @@ func askPassphrase(ctx context.Context, env Env, fresh bool) (string, error) {
 	return p, err
 }
 
-// hiddenLine reads a line that is not echoed, if there is a terminal.
+// hiddenLine reads a line that is not echoed. Without a terminal it reads the
+// whole input, which may have many lines, but for the last one's end.
 func hiddenLine(ctx context.Context, env Env, question string) (string, error) {
+	if !env.TTY {
+		data, err := io.ReadAll(io.LimitReader(env.Stdin, maxInput))
+		return strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r"), err
+	}
 	if _, err := fmt.Fprint(env.Stderr, question); err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ package seal
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -92,7 +93,7 @@ type Ring struct {
 	// protect a new key, so that a slip of the pen would lock everybody out.
 	Ask func(ctx context.Context, fresh bool) (string, error)
 
-	// WorkFactor of scrypt as a power of two; 0 is age's own, about a second.
+	// WorkFactor of scrypt as a power of two; 0 is workFactor.
 	WorkFactor int
 
 	mu        sync.Mutex
@@ -210,6 +211,10 @@ func noPassphrase(err error) error {
 		Fix: "set DROVER_PASSPHRASE, or DROVER_PASSPHRASE_FILE to a file that holds it"}
 }
 
+// workFactor costs every command that opens a stack 64 MB and a quarter of a
+// second. age's own, 18, costs 256 MB and a second.
+const workFactor = 16
+
 func (r *Ring) withPassphrase(ctx context.Context, data []byte) ([]byte, error) {
 	p, err := r.passphrase(ctx, true)
 	if err != nil {
@@ -219,9 +224,7 @@ func (r *Ring) withPassphrase(ctx context.Context, data []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	if r.WorkFactor > 0 {
-		to.SetWorkFactor(r.WorkFactor)
-	}
+	to.SetWorkFactor(cmp.Or(r.WorkFactor, workFactor))
 	var b bytes.Buffer
 	w, err := age.Encrypt(&b, to)
 	if err != nil {

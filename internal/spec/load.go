@@ -27,6 +27,7 @@ func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
 	if root, ok := l.stackFile(); ok {
 		l.sections(root)
 		l.checkObjects()
+		l.checkSizes()
 		l.checkNamespaces()
 		l.checkAfter()
 		l.checkReferences()
