@@ -34,6 +34,7 @@ var (
 	_ engine.DeleteFirster = (*Provider)(nil)
 	_ engine.Steadier      = (*Provider)(nil)
 	_ engine.Secretive     = (*Provider)(nil)
+	_ engine.Outputter     = (*Provider)(nil)
 )
 
 // Provider is the engine's provider for all types that hold "::".
@@ -579,12 +580,14 @@ func (p *Provider) Secrets(typ string) []string {
 // steady are outputs that the service sets once and for all; the schemas do
 // not tell them from those that move with each update (LatestVersionNumber).
 var steady = map[string][]string{
-	"AWS::EC2::NatGateway": {"EniId"},
-	"AWS::EC2::VPC":        {"DefaultSecurityGroup", "DefaultNetworkAcl"},
+	"AWS::EC2::NatGateway":                     {"EniId"},
+	"AWS::EC2::SecurityGroup":                  {"GroupId"},
+	"AWS::EC2::VPC":                            {"DefaultSecurityGroup", "DefaultNetworkAcl"},
+	"AWS::ElasticLoadBalancingV2::TargetGroup": {"TargetGroupFullName", "TargetGroupName"},
 	"AWS::EKS::Cluster": {"Arn", "CertificateAuthorityData", "ClusterSecurityGroupId", "Endpoint", "Id",
 		"OpenIdConnectIssuerUrl"},
 	"AWS::ElasticLoadBalancing::LoadBalancer":   {"CanonicalHostedZoneName", "CanonicalHostedZoneNameID", "DNSName"},
-	"AWS::ElasticLoadBalancingV2::LoadBalancer": {"CanonicalHostedZoneID", "DNSName"},
+	"AWS::ElasticLoadBalancingV2::LoadBalancer": {"CanonicalHostedZoneID", "DNSName", "LoadBalancerFullName", "LoadBalancerName"},
 }
 
 // Steady says whether no update in place changes an output.
@@ -592,7 +595,24 @@ func (p *Provider) Steady(typ, output string) bool {
 	f, _ := p.factsForPlan(typ)
 	path := strings.ReplaceAll(output, ".", "/")
 	within := func(fixed string) bool { return path == fixed || strings.HasPrefix(path, fixed+"/") }
-	return slices.ContainsFunc(slices.Concat(f.ID, f.CreateOnly, steady[typ]), within)
+	return slices.ContainsFunc(slices.Concat(f.ID, f.CreateOnly, steady[typ], ownIdentifiers(typ, f)), within)
+}
+
+// ownIdentifiers are the read-only properties that CloudFormation calls after
+// the type itself, or after nothing: Arn, Id, TargetGroupArn of a TargetGroup.
+// They name the object for as long as it stands.
+func ownIdentifiers(typ string, f schema.Facts) []string {
+	name := typ[strings.LastIndexByte(typ, ':')+1:]
+	return slices.DeleteFunc(slices.Clone(f.ReadOnly), func(p string) bool {
+		what := strings.TrimPrefix(p, name)
+		return what != "Arn" && what != "ARN" && what != "Id" && what != "ID"
+	})
+}
+
+// Outputs are the properties of a type, of which any may be referred to.
+func (p *Provider) Outputs(typ string) []string {
+	f, _ := p.factsForPlan(typ)
+	return f.Properties
 }
 
 // factsForPlan serves the calls of the planner, which have no context, as for

@@ -33,6 +33,9 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 	if err := sameStack(g, s); err != nil {
 		return plan.Plan{}, err
 	}
+	if err := e.checkOutputs(g).Err(); err != nil {
+		return plan.Plan{}, err
+	}
 	seen, err := e.look(ctx, s, false)
 	if err != nil {
 		return plan.Plan{}, err

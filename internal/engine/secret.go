@@ -29,10 +29,15 @@ type Secretive interface {
 func (e *Engine) concealed(g *graph.Graph) (*graph.Graph, error) {
 	c := *g
 	c.Resources = make([]graph.Resource, len(g.Resources))
+	byType := make(map[string][]string)
 	for i, r := range g.Resources {
-		paths, err := e.secrets(r.Type)
-		if err != nil {
-			return nil, err
+		paths, known := byType[r.Type]
+		if !known {
+			var err error
+			if paths, err = e.secrets(r.Type); err != nil {
+				return nil, err
+			}
+			byType[r.Type] = paths
 		}
 		r.Props = value.HideAt(r.Props, paths)
 		c.Resources[i] = r

@@ -88,6 +88,7 @@ metadata: {name: filled}
 type tattler struct {
 	mu   sync.Mutex
 	sent map[string]string // by type/name: what was sent, in the open
+	live map[string]engine.Object
 	fail bool
 }
 
@@ -112,7 +113,9 @@ func (p *tattler) put(r engine.Request) (engine.Object, error) {
 	if strings.HasSuffix(r.Name, "filled") {
 		want["data"] = map[string]any{"token": base64.StdEncoding.EncodeToString([]byte(planted["filled"]))}
 	}
-	return engine.Object{ID: "id-" + r.Name, Outputs: want}, nil
+	o := engine.Object{ID: r.Type + "-" + r.Name, Outputs: want}
+	p.live[o.ID] = o
+	return o, nil
 }
 
 func (p *tattler) Create(_ context.Context, r engine.Request) (engine.Created, error) {
@@ -124,9 +127,16 @@ func (p *tattler) Create(_ context.Context, r engine.Request) (engine.Created, e
 }
 
 func (p *tattler) Update(_ context.Context, r engine.Request) (engine.Object, error) { return p.put(r) }
-func (p *tattler) Read(context.Context, engine.Request) (engine.Object, error) {
+
+func (p *tattler) Read(_ context.Context, r engine.Request) (engine.Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o, ok := p.live[r.ID]; ok {
+		return o, nil
+	}
 	return engine.Object{}, engine.ErrNotFound
 }
+
 func (p *tattler) Delete(context.Context, engine.Request) error     { return nil }
 func (p *tattler) Replaces(string, plan.Props, plan.Props) []string { return nil }
 func (p *tattler) Secrets(typ string) []string {
@@ -263,7 +273,7 @@ func (w *secretWorld) leaks(more ...string) {
 // when they are made, changed, refused by a provider that quotes them, and
 // repeated after that.
 func TestSecretsShowNowhere(t *testing.T) {
-	w := &secretWorld{t: t, dir: t.TempDir(), provider: &tattler{sent: map[string]string{}}, passphrase: "correct horse"}
+	w := &secretWorld{t: t, dir: t.TempDir(), provider: &tattler{sent: map[string]string{}, live: map[string]engine.Object{}}, passphrase: "correct horse"}
 	if err := w.store().Init(context.Background(), "dev", "shop"); err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +325,7 @@ func TestSecretsShowNowhere(t *testing.T) {
 // A stack whose files hold no secret never asks for a passphrase, not even with
 // a Secret's neighbours in it; and whoever has none can still destroy a stack.
 func TestPassphraseIsWantedForSecretsAlone(t *testing.T) {
-	w := &secretWorld{t: t, dir: t.TempDir(), provider: &tattler{sent: map[string]string{}}}
+	w := &secretWorld{t: t, dir: t.TempDir(), provider: &tattler{sent: map[string]string{}, live: map[string]engine.Object{}}}
 	if err := w.store().Init(context.Background(), "dev", "shop"); err != nil {
 		t.Fatal(err)
 	}
@@ -339,7 +349,8 @@ func TestPassphraseIsWantedForSecretsAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine.Engine{Events: event.Discard, Providers: func(string) (engine.Provider, error) { return w.provider, nil }}
+	e := &engine.Engine{Events: event.Discard, Providers: func(string) (engine.Provider, error) { return w.provider, nil },
+		AllowDelete: []string{"db"}}
 	p, err := e.PlanDestroy(ctx, s.Snapshot())
 	if err != nil {
 		t.Fatal(err)

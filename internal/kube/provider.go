@@ -55,6 +55,7 @@ var (
 	_ engine.DeleteFirster = (*Provider)(nil)
 	_ engine.Steadier      = (*Provider)(nil)
 	_ engine.Secretive     = (*Provider)(nil)
+	_ engine.Outputter     = (*Provider)(nil)
 )
 
 // NewProvider is the engine's provider for all types without "::".
@@ -591,9 +592,28 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 // cannot stand side by side.
 func (p *Provider) DeleteFirst(string, plan.Props, plan.Props) bool { return true }
 
+// identity is what tells an object from any other, for as long as it stands.
+var identity = []string{"apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid", "metadata.creationTimestamp"}
+
+// plainKinds have the fields that most kinds have, and no others.
+var plainKinds = []string{"v1/Service", "v1/Namespace", "v1/Pod", "v1/PersistentVolumeClaim", "apps/v1/Deployment", "apps/v1/StatefulSet",
+	"apps/v1/DaemonSet", "batch/v1/Job", "batch/v1/CronJob", "networking.k8s.io/v1/Ingress", "policy/v1/PodDisruptionBudget"}
+
+// Outputs are the fields of a type at the top; none if that is not known.
+func (p *Provider) Outputs(typ string) []string {
+	fields := []string{"apiVersion", "kind", "metadata"}
+	switch {
+	case slices.Contains(plainKinds, typ):
+		return append(fields, "spec", "status")
+	case typ == secretType, typ == "v1/ConfigMap":
+		return append(fields, "data", "binaryData", "immutable", "type")
+	}
+	return nil
+}
+
 // Steady says whether no update in place changes an output.
 func (p *Provider) Steady(typ, output string) bool {
 	gvk, err := kindOf(typ)
-	return err == nil && (output == "metadata.namespace" || output == "metadata.creationTimestamp" ||
+	return err == nil && (slices.Contains(identity, output) ||
 		gvk.Kind == "Service" && strings.HasPrefix(output, "spec.clusterIP"))
 }

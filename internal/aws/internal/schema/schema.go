@@ -9,6 +9,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -26,6 +27,7 @@ type Facts struct {
 	DeleteFirst bool     `json:"deleteFirst,omitempty"` // old and new cannot stand side by side
 	Tags        string   `json:"tags,omitempty"`        // the property that holds tags; empty: it has none
 	TagStyle    TagStyle `json:"tagStyle,omitempty"`
+	Properties  []string `json:"properties,omitempty"` // all that it has at the top, sorted
 }
 
 // TagStyle is the form that a type gives its tags.
@@ -76,6 +78,7 @@ func Parse(data []byte) (typ string, f Facts, err error) {
 		DeleteFirst: d.Replacement == "delete_then_create",
 	}
 	f.Tags, f.TagStyle = d.tags()
+	f.Properties = slices.Sorted(maps.Keys(d.Properties))
 	return d.TypeName, f, nil
 }
 
