@@ -112,6 +112,9 @@ type Cluster interface {
 	Place(ctx context.Context, leaving []string, pods []Ref, fresh int) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
+	// Surroundings tells what else has a say in a move. It lists, so it is asked
+	// once, in an inspection. What it may not read it leaves out.
+	Surroundings(ctx context.Context) (Surroundings, error)
 
 	PatchNode(ctx context.Context, node string, p Patch) error
 	// PatchPod and Evict act on that very pod: if another one has taken its

@@ -145,6 +145,10 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 	q.Denied = r.rehearse(ctx, rehearsals(i))
 	i.Denied = q.Denied
 	q.Placements = r.place(ctx, i, fresh)
+	around, err := r.cluster.Surroundings(ctx)
+	if q.Around = around; err != nil {
+		q.Unseen = err.Error()
+	}
 	return q
 }
 

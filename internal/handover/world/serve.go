@@ -185,6 +185,11 @@ func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, 
 	return where, nil
 }
 
+// Surroundings is empty: nothing else has a say in the model.
+func (w *World) Surroundings(context.Context) (handover.Surroundings, error) {
+	return handover.Surroundings{}, nil
+}
+
 // Rehearse asks the app's policies.
 func (w *World) Rehearse(_ context.Context, r handover.Rehearsal) error {
 	w.mu.Lock()
