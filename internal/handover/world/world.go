@@ -707,7 +707,10 @@ func (w *World) check() {
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
+			if a.Local && w.returned(a) {
+				break // which pod its ReplicaSet ends then is its own choice, and no node leaves its load balancer for that
+			}
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
@@ -727,6 +730,16 @@ func (w *World) check() {
 			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
 		}
 	}
+}
+
+// returned: a pod of the app was given back to its ReplicaSet, beside a replacement.
+func (w *World) returned(a *App) bool {
+	for _, p := range w.pods {
+		if p.app == a && p.Cost != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // lost counts the pods that a node took with it.
