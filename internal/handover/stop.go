@@ -130,7 +130,7 @@ func (m *Move) letGo(groups []Group) bool {
 			continue
 		case !held:
 			h = onGroup // an earlier move's
-		case !marked && len(g.running(h.Processes)) == len(h.Processes):
+		case !marked && len(g.running(h.Processes)) == len(h.Processes) && g.Min >= min(h.Min, g.Desired):
 			continue
 		}
 		free = false
