@@ -132,6 +132,8 @@ func (p *play) open() {
 	})
 }
 
+const tailLines = 20
+
 // tail is the end of the story, for a failed test.
 func (p *play) tail() string {
 	p.mu.Lock()
@@ -140,7 +142,7 @@ func (p *play) tail() string {
 	for _, f := range p.facts {
 		lines = append(lines, fmt.Sprintf("%T %+v", f, f))
 	}
-	return strings.Join(lines[max(0, len(lines)-20):], "\n") + "\n" + p.String()
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n") + "\n" + p.String()
 }
 
 func (p *play) changes(app string, change event.PodChange) int {

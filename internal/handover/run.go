@@ -357,6 +357,9 @@ func (r *run) firstLook(ctx context.Context) (Observed, error) {
 	for {
 		r.aws.at = time.Time{}
 		o, err := r.observe(ctx, nil)
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		if err == nil || ctx.Err() != nil || time.Since(began) >= outage {
 			return o, wrap(err, "inspect "+r.move.From.Name)
 		}

@@ -22,6 +22,9 @@ func (m *Move) putBack(workloads map[string]bool) {
 	groups := append(slices.Clone(m.o.To), m.o.From)
 	clean = m.letGo(groups) && m.allSeen(groups) && clean
 	if !clean {
+		if len(m.actions) > 0 {
+			m.unclean = m.heard
+		}
 		m.clean = mark{}
 		m.stalled = m.asks.stuck(m.view.Now, m.asking(), patience)
 		return
@@ -96,10 +99,16 @@ func (n *Node) backTo(b before) Patch {
 	return p
 }
 
-// allSeen: while AWS does not answer, a group that is held and not among those
-// it told of may still be held.
+// allSeen: AWS has told of every group that is held, after the last call that
+// might have changed one. While it does not answer, a group that is held and not
+// among those it told of may still be held.
 func (m *Move) allSeen(groups []Group) bool {
-	if m.o.Stale == "" {
+	switch {
+	case len(m.Record.Holds) == 0:
+		return true
+	case !m.heard.After(m.unclean):
+		return false
+	case m.o.Stale == "":
 		return true
 	}
 	for name := range m.Record.Holds {
@@ -121,7 +130,7 @@ func (m *Move) letGo(groups []Group) bool {
 			continue
 		case !held:
 			h = onGroup // an earlier move's
-		case !marked && len(g.running(h.Processes)) == len(h.Processes):
+		case !marked && len(g.running(h.Processes)) == len(h.Processes) && g.Min >= min(h.Min, g.Desired):
 			continue
 		}
 		free = false

@@ -71,6 +71,7 @@ type App struct {
 
 	start     map[string]int // serving pods by path when the world was set up
 	ready     int            // pods that were Ready then
+	returned  bool           // pods of it were given back
 	evictable time.Time
 	scaled    bool // by hand: its controller ends pods as it likes
 }
@@ -701,13 +702,15 @@ func (w *World) check() {
 		return
 	}
 	for _, a := range w.apps {
-		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 {
+		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 || a.Local && w.returned(a) {
 			// Of daemons and bare pods is looked at when their nodes end. What was
-			// begun and may not be finished, its ReplicaSet ends as it likes.
+			// begun and may not be finished, its ReplicaSet ends as it likes; so it
+			// does with pods for local traffic that are given back beside those that
+			// replaced them, and no node leaves its load balancer for that.
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
@@ -727,6 +730,14 @@ func (w *World) check() {
 			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
 		}
 	}
+}
+
+// returned: a pod of the app was given back to its ReplicaSet, beside a replacement.
+func (w *World) returned(a *App) bool {
+	for _, p := range w.pods {
+		a.returned = a.returned || p.app == a && p.Cost != nil
+	}
+	return a.returned
 }
 
 // lost counts the pods that a node took with it.
