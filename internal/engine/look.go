@@ -123,7 +123,7 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 	switch {
 	case err == nil:
 		l.see(r, sighting{size: obj.Size})
-		l.keep(r, obj.Outputs)
+		l.keep(r, l.Engine.outputs(r.Type, obj.Outputs, r.Inputs))
 	case errors.Is(err, ErrNotFound):
 		l.see(r, sighting{gone: true})
 	case errors.Is(err, ErrCredentials) && conn == "", ctx.Err() != nil:

@@ -63,7 +63,7 @@ func drift(r state.Resource, seen sighting, live plan.Props) Drift {
 	d.live.Outputs, d.live.Inputs = live, maps.Clone(r.Inputs)
 	for _, k := range slices.Sorted(maps.Keys(r.Inputs)) {
 		now, told := live[k]
-		if !told || value.HasSecret(r.Inputs[k]) {
+		if !told || value.HasSecret(r.Inputs[k]) || value.HasSecret(now) {
 			continue // never read back, or nobody's business
 		}
 		changes := slices.DeleteFunc(drifted(k, r.Inputs[k], now), func(c DriftChange) bool {

@@ -95,7 +95,7 @@ func (e *Engine) exists(ctx context.Context, open []state.Intent, id string, j J
 				Err: fmt.Errorf("%s is %s, generation %d, already", obj.ID, r.URN, r.Gen), Fix: "give --absent if no other object exists"}
 		}
 	}
-	made.ID, made.Outputs, made.Settling = obj.ID, obj.Outputs, true
+	made.ID, made.Outputs, made.Settling = obj.ID, e.outputs(made.Type, obj.Outputs, made.Inputs), true
 	if err := j.Done(ctx, in, &made); err != nil {
 		return &journalError{err}
 	}
