@@ -179,8 +179,8 @@ func (p *Project) change(ctx context.Context, command, stack string, events even
 	}
 	began, q := time.Now(), question{approve: approve, events: events}
 	events.Emit(event.RunStarted{Command: command, Stack: stack, Project: session.Snapshot().Project})
-	if session.Note != "" {
-		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + stack, Effect: session.Note})
+	for _, note := range session.Notes {
+		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + stack, Effect: note})
 	}
 	defer func() {
 		err = errors.Join(err, session.Unlock(context.WithoutCancel(ctx)))

@@ -173,7 +173,7 @@ func (p *Project) Stacks(ctx context.Context) ([]StackInfo, error) {
 
 // Remove forgets a stack that has nothing left.
 func (p *Project) Remove(ctx context.Context, stack string) error {
-	if err := p.store.Remove(ctx, stack); err != nil {
+	if err := p.store.Remove(ctx, stack, false); err != nil {
 		return err
 	}
 	if stack == p.remembered {

@@ -170,7 +170,7 @@ func TestForeignGenerationIsNotAdopted(t *testing.T) {
 	for name, change := range map[string]func(r *engine.Request){
 		"another generation": func(r *engine.Request) { r.Tags["drover:generation"] = "2" },
 		"another stack":      func(r *engine.Request) { r.Tags["drover:stack-id"] = "b" },
-		"known to the state": func(r *engine.Request) { r.Known = []string{"web-0a1b2c3"} },
+		"known to the state": func(r *engine.Request) { r.Known = func(id string) bool { return id == "web-0a1b2c3" } },
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			fake, cloud := newFake(t)

@@ -262,7 +262,7 @@ func (c *creation) search(ctx context.Context) (string, error) {
 		return "", err
 	}
 	for _, id := range ids {
-		if slices.Contains(c.Known, id) {
+		if c.Knows(id) {
 			continue
 		}
 		live, err := c.control.get(ctx, c.Type, id)
@@ -345,7 +345,7 @@ var suffixed = regexp.MustCompile(`-[0-9a-f]{7}$`)
 // tags, its identifier was made up by AWS for our very request, or its name
 // holds our random suffix.
 func (c *creation) ours(id string, live map[string]any) bool {
-	if slices.Contains(c.Known, id) {
+	if c.Knows(id) {
 		return false
 	}
 	if c.readsTags() && len(tagsOf(live[c.facts.Tags])) > 0 {

@@ -27,9 +27,9 @@ func newRoot(env Env) *cobra.Command {
 	root.PersistentFlags().StringP("dir", "C", env.Dir, "the project `folder` (where drover.yaml is)")
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
 	root.AddCommand(
-		newNew(env), newStack(env), newConfig(env),
-		newPreview(env, runPreview), newUp(env, runUp), newDestroy(env, runDestroy), newCancel(env, runCancel), newRestore(env, runRestore),
-		newLoad(env, runLoad), newToken(env, runToken),
+		newNew(env), newStack(env), newState(env), newConfig(env),
+		newPreview(env, runPreview), newUp(env, runUp), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),
+		newRestore(env, runRestore), newLoad(env, runLoad), newToken(env, runToken),
 		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
 	)
 	tellExits(root)

@@ -60,6 +60,7 @@ type apply struct {
 	plan    plan.Plan
 	graph   *graph.Graph
 	journal Journal
+	stack   *state.Snapshot // as the run found it: whose the objects are
 	wanted  map[plan.URN]graph.Resource
 	urns    map[graph.Key]plan.URN
 
@@ -79,7 +80,7 @@ func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
 	}
 	hidden := *e
 	hidden.Events = veiled{e.Events, veil}
-	a := &apply{Engine: &hidden, plan: p, graph: g, journal: j, veil: veil, began: time.Now(),
+	a := &apply{Engine: &hidden, plan: p, graph: g, journal: j, stack: j.Snapshot(), veil: veil, began: time.Now(),
 		wanted: make(map[plan.URN]graph.Resource, len(g.Resources)), urns: make(map[graph.Key]plan.URN, len(g.Resources)),
 		followers: make(map[int][]int), unmet: make(map[int]int, len(p.Steps))}
 	for _, r := range g.Resources {
@@ -103,7 +104,7 @@ func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
 func (a *apply) refuseBlockers(ctx context.Context) error {
 	var blockers []event.Finding
 	for _, s := range a.plan.Steps {
-		r, exists := a.journal.Snapshot().Find(s.URN, s.Gen)
+		r, exists := a.journal.Find(s.URN, s.Gen)
 		if s.Op != plan.HandOver || !exists {
 			continue
 		}
@@ -150,7 +151,7 @@ func (a *apply) replacedBefore(h plan.Step) []graph.Key {
 	var keys []graph.Key
 	for _, id := range h.Needs {
 		s := a.plan.Steps[id-1]
-		if r, ok := a.journal.Snapshot().Find(s.URN, s.Gen); ok && s.Op != plan.Create && len(r.Conn.Declared) > 0 {
+		if r, ok := a.journal.Find(s.URN, s.Gen); ok && s.Op != plan.Create && len(r.Conn.Declared) > 0 {
 			keys = append(keys, graph.Key{Type: r.Type, Name: s.URN.Name()})
 		}
 	}
@@ -281,7 +282,7 @@ func (a *apply) verdict(ctx context.Context, failures problem.List) error {
 // and the outputs of the stack are resolved.
 func (a *apply) settle(ctx context.Context) error {
 	for _, r := range a.graph.Resources {
-		have, ok := a.journal.Snapshot().Live(a.urns[r.Key])
+		have, ok := a.journal.Live(a.urns[r.Key])
 		if !ok {
 			continue
 		}

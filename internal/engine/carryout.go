@@ -47,7 +47,7 @@ func (a *apply) create(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return err
 	}
-	in, cut := a.journal.Snapshot().Intent(plan.Create, s.URN, s.Gen)
+	in, cut := a.journal.Intent(plan.Create, s.URN, s.Gen)
 	if cut && !state.Equal(in.Resource.Inputs, want.Inputs) {
 		_, exists, err := a.adopt(ctx, s, in, false)
 		if err != nil {
@@ -85,7 +85,7 @@ func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want sta
 		return want, Unknown, err
 	}
 	got, callErr := provider.Create(ctx, req)
-	if got.Certainty >= Unready && slices.Contains(req.Known, got.ID) {
+	if got.Certainty >= Unready && req.Knows(got.ID) {
 		got.Certainty, callErr = Unknown, fmt.Errorf("its provider took over %s, which the state has already: %w", got.ID, cmp.Or(callErr, errTaken))
 	}
 	made := want
@@ -124,15 +124,13 @@ func unsure(s plan.Step, err error) error {
 	return p
 }
 
-// known are the objects of a resource's type that are another generation's, or another resource's.
-func (a *apply) known(r state.Resource) []string {
-	var ids []string
-	for _, o := range a.journal.Snapshot().Resources {
-		if o.Type == r.Type && o.ID != "" && !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved) {
-			ids = append(ids, o.ID)
-		}
+// known tells which objects of a resource's type are another generation's, or another resource's.
+func (a *apply) known(r state.Resource) func(id string) bool {
+	return func(id string) bool {
+		return id != "" && slices.ContainsFunc(a.journal.Objects(r.Type, id), func(o state.Resource) bool {
+			return !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved)
+		})
 	}
-	return ids
 }
 
 // awaitNodes is repeated by the next run if this one is cut off: the resource stays settling.
@@ -164,7 +162,7 @@ func (a *apply) adopt(ctx context.Context, s plan.Step, in state.Intent, condemn
 }
 
 func (a *apply) update(ctx context.Context, s plan.Step) error {
-	have, ok := a.journal.Snapshot().Find(s.URN, s.Gen)
+	have, ok := a.journal.Find(s.URN, s.Gen)
 	if !ok {
 		return fmt.Errorf("%s, generation %d, is not in the state", s.URN, s.Gen)
 	}
@@ -172,7 +170,7 @@ func (a *apply) update(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return err
 	}
-	cut, pending := a.journal.Snapshot().Intent(plan.Update, s.URN, s.Gen)
+	cut, pending := a.journal.Intent(plan.Update, s.URN, s.Gen)
 	if state.Equal(have.Inputs, want.Inputs) && !pending && !have.Settling {
 		return a.learn(ctx, want)
 	}
@@ -293,11 +291,10 @@ func (a *apply) learn(ctx context.Context, r state.Resource) error {
 // find is the resource to hand over or to delete. What a run may have made
 // before it was cut off is looked for.
 func (a *apply) find(ctx context.Context, s plan.Step) (state.Resource, bool, error) {
-	snap := a.journal.Snapshot()
-	if r, ok := snap.Find(s.URN, s.Gen); ok {
+	if r, ok := a.journal.Find(s.URN, s.Gen); ok {
 		return r, !r.Gone, nil
 	}
-	if in, ok := snap.Intent(plan.Create, s.URN, s.Gen); ok && s.Gone {
+	if in, ok := a.journal.Intent(plan.Create, s.URN, s.Gen); ok && s.Gone {
 		return state.Resource{}, false, a.forget(ctx, in)
 	} else if ok {
 		return a.adopt(ctx, s, in, true)
@@ -451,7 +448,7 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 		}
 	}
 	want.Needs = needsOf(r, func(k graph.Key) (state.Need, bool) {
-		live, ok := a.journal.Snapshot().Live(a.urns[k])
+		live, ok := a.journal.Live(a.urns[k])
 		return state.Need{URN: live.URN, Gen: live.Gen}, ok
 	})
 	return want, nil
@@ -477,12 +474,14 @@ func (a *apply) lookUp(ctx context.Context, r *state.Resource) func(value.Ref) (
 		if urn == r.URN && ref.Path == graph.NamePath {
 			return r.Name, nil
 		}
-		return output(a.journal.Snapshot(), urn, ref)
+		return output(a.journal, urn, ref)
 	}
 }
 
 // output is what a reference stands for, as far as the state knows.
-func output(s *state.Snapshot, urn plan.URN, ref value.Ref) (any, error) {
+func output(s interface {
+	Live(urn plan.URN) (state.Resource, bool)
+}, urn plan.URN, ref value.Ref) (any, error) {
 	live, ok := s.Live(urn)
 	if !ok {
 		return nil, fmt.Errorf("%s does not exist", ref.Key)
@@ -516,7 +515,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
 	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
-		Tags: ownerTags(a.journal.Snapshot(), r)}
+		Tags: ownerTags(a.stack, r)}
 }
 
 // ownerTags say whose an object is. The stack's ID tells it from a stack of the

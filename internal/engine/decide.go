@@ -44,6 +44,9 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
+	if err := p.checkUpdates(); err != nil {
+		return plan.Plan{}, err
+	}
 	return e.steps(ctx, p)
 }
 

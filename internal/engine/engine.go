@@ -47,7 +47,11 @@ const DefaultParallel = 10
 
 // Journal is the state of a locked stack. *state.Session is the real one.
 type Journal interface {
-	Snapshot() *state.Snapshot
+	Snapshot() *state.Snapshot // all that is known; for one thing ask:
+	Find(urn plan.URN, gen int) (state.Resource, bool)
+	Live(urn plan.URN) (state.Resource, bool)
+	Intent(op plan.Op, urn plan.URN, gen int) (state.Intent, bool)
+	Objects(typ, id string) []state.Resource // that are one object outside
 
 	Start(ctx context.Context, steps map[plan.Op]int) error
 	Finish(ctx context.Context, result error) error

@@ -242,7 +242,7 @@ func (c *cloud) lose(o *object) {
 // tagged is the object that has all of the owner's tags.
 func (c *cloud) tagged(r engine.Request) *object {
 	for _, o := range c.objects {
-		if o.tags == text(r.Tags) && o.typ == r.Type && !slices.Contains(r.Known, o.id) {
+		if o.tags == text(r.Tags) && o.typ == r.Type && !r.Knows(o.id) {
 			return o
 		}
 	}

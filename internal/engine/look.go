@@ -51,10 +51,11 @@ type looker struct {
 	snap   *state.Snapshot
 	forget bool // what cannot be reached in a cluster counts as gone
 
-	mu     sync.Mutex
-	found  sightings
-	silent map[string]error // by connection: why a cluster does not answer; AWS is ""
-	unread map[string]int   // by connection: how many objects were not read
+	mu      sync.Mutex
+	found   sightings
+	outputs map[state.Need]plan.Props // of Refresh: what each object is like; nil: nobody asks
+	silent  map[string]error          // by connection: why a cluster does not answer; AWS is ""
+	unread  map[string]int            // by connection: how many objects were not read
 }
 
 // look reads everything, AWS first: with a cluster all that was in it is gone.
@@ -63,18 +64,8 @@ func (e *Engine) look(ctx context.Context, s *state.Snapshot, forget bool) (sigh
 		return nil, nil
 	}
 	l := &looker{Engine: e, snap: s, forget: forget, found: sightings{}, silent: map[string]error{}, unread: map[string]int{}}
-	for _, clusters := range []bool{false, true} {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(DefaultParallel)
-		for _, r := range s.Resources {
-			if !r.Gone && inCluster(&r) == clusters {
-				group.Go(func() error { return l.one(ctx, r) })
-			}
-		}
-		if err := group.Wait(); err != nil {
-			return nil, &problem.Error{Kind: problem.Outside, Op: "look at what exists", Err: err,
-				Fix: fixOf(err, "run the same command again, or with --no-read to plan by the state alone")}
-		}
+	if err := l.all(ctx); err != nil {
+		return nil, err
 	}
 	for _, in := range s.Pending {
 		if in.Op == plan.Create && (l.clusterGone(*in.Resource) || forget && l.silentAt(connKey(*in.Resource))) {
@@ -83,6 +74,24 @@ func (e *Engine) look(ctx context.Context, s *state.Snapshot, forget bool) (sigh
 	}
 	l.tell()
 	return l.found, nil
+}
+
+// all reads everything that the state has, in two rounds.
+func (l *looker) all(ctx context.Context) error {
+	for _, clusters := range []bool{false, true} {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(DefaultParallel)
+		for _, r := range l.snap.Resources {
+			if !r.Gone && inCluster(&r) == clusters {
+				group.Go(func() error { return l.one(ctx, r) })
+			}
+		}
+		if err := group.Wait(); err != nil {
+			return &problem.Error{Kind: problem.Outside, Op: "look at what exists", Err: err,
+				Fix: fixOf(err, "run the same command again, or with --no-read to plan by the state alone")}
+		}
+	}
+	return nil
 }
 
 func fixOf(err error, otherwise string) string {
@@ -114,6 +123,7 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 	switch {
 	case err == nil:
 		l.see(r, sighting{size: obj.Size})
+		l.keep(r, l.Engine.outputs(r.Type, obj.Outputs, r.Inputs))
 	case errors.Is(err, ErrNotFound):
 		l.see(r, sighting{gone: true})
 	case errors.Is(err, ErrCredentials) && conn == "", ctx.Err() != nil:
@@ -152,6 +162,14 @@ func (l *looker) see(r state.Resource, s sighting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.found[state.Need{URN: r.URN, Gen: r.Gen}] = s
+}
+
+func (l *looker) keep(r state.Resource, outputs plan.Props) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.outputs != nil {
+		l.outputs[state.Need{URN: r.URN, Gen: r.Gen}] = outputs
+	}
 }
 
 func (l *looker) silentAt(conn string) bool {

@@ -64,9 +64,15 @@ type Request struct {
 	Tags  map[string]string // owner tags, see ownerTags: an object is this request's only if it has all of them
 	Size  int               // Create and Update: as many nodes at least, though Want says less: those that it has, or its predecessor
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
-	Known []string          // Create: IDs of this type that the state has already, which are never taken over
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
+
+	// Known tells for Create which IDs the state has already for something else.
+	Known func(id string) bool
 }
+
+// Knows reports that the state has the object already, for something else: it
+// is never taken over.
+func (r Request) Knows(id string) bool { return r.Known != nil && r.Known(id) }
 
 // Object is what a provider knows of one object.
 type Object struct {

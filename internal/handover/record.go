@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/droverhq/drover/problem"
@@ -163,50 +161,6 @@ func encode(v any) string {
 		return fmt.Sprintf("%q", err.Error())
 	}
 	return string(data)
-}
-
-// held are the processes with which an Auto Scaling group would act against a
-// move: launch or end instances that nobody moved. Terminate and Launch stay,
-// because Terminate would also stop our own terminations. A group that takes
-// pods is kept from ending instances that were just filled.
-var (
-	held      = []string{"AZRebalance", "AlarmNotification", "InstanceRefresh", "ReplaceUnhealthy", "ScheduledActions"}
-	heldTaker = []string{"AZRebalance", "InstanceRefresh"}
-)
-
-// hold records what a group was like before.
-type hold struct {
-	Processes []string `json:"processes"` // suspended by us
-	Min       int      `json:"min"`       // former MinSize
-}
-
-func (h hold) tags() map[string]string {
-	return map[string]string{suspendedTag: strings.Join(h.Processes, " "), minTag: strconv.Itoa(h.Min)}
-}
-
-// hold reads the record on the group; ok is false if it carries none.
-func (g Group) hold() (h hold, ok bool) {
-	text, ok := g.Tags[suspendedTag]
-	if !ok {
-		return hold{}, false
-	}
-	n, err := strconv.Atoi(g.Tags[minTag])
-	if err != nil {
-		n = g.Min
-	}
-	return hold{Processes: strings.Fields(text), Min: n}, true
-}
-
-// still: the group carries its record, runs none of the processes, and may
-// shrink to keep.
-func (g Group) still(processes []string, keep int) bool {
-	_, recorded := g.hold()
-	return recorded && g.Min <= keep && len(g.running(processes)) == 0
-}
-
-// running are those of the processes that are not suspended.
-func (g Group) running(processes []string) []string {
-	return slices.DeleteFunc(slices.Clone(processes), func(p string) bool { return slices.Contains(g.Suspended, p) })
 }
 
 // newRecord begins a move.

@@ -99,46 +99,6 @@ func (n *Node) backTo(b before) Patch {
 	return p
 }
 
-// allSeen: AWS has told of every group that is held, after the last call that
-// might have changed one. While it does not answer, a group that is held and not
-// among those it told of may still be held.
-func (m *Move) allSeen(groups []Group) bool {
-	switch {
-	case len(m.Record.Holds) == 0:
-		return true
-	case !m.heard.After(m.unclean):
-		return false
-	case m.o.Stale == "":
-		return true
-	}
-	for name := range m.Record.Holds {
-		if !slices.ContainsFunc(groups, func(g Group) bool { return g.Name == name }) {
-			return false
-		}
-	}
-	return true
-}
-
-// letGo lets groups act on their own again; true: they do.
-func (m *Move) letGo(groups []Group) bool {
-	free := true
-	for _, g := range groups {
-		h, held := m.Record.Holds[g.Name]
-		onGroup, marked := g.hold()
-		switch {
-		case g.Name == "" || !held && !marked:
-			continue
-		case !held:
-			h = onGroup // an earlier move's
-		case !marked && len(g.running(h.Processes)) == len(h.Processes) && g.Min >= min(h.Min, g.Desired):
-			continue
-		}
-		free = false
-		m.act(Resume{Group: g.Name, Processes: h.Processes, Min: min(h.Min, g.Desired)})
-	}
-	return free
-}
-
 // Restore gives back what moves have left in the cluster: what it finds on the
 // objects, and what the records say of objects whose own mark is lost. Alive
 // says which groups a move is at work on now; those are left alone. It is a pure

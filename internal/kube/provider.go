@@ -124,7 +124,7 @@ func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engi
 		return engine.Object{}, engine.Prepare, unlessProblem(op, err)
 	}
 	mayTake := live != nil && live.GetAnnotations()[takeOver] == "true"
-	if live != nil && !mayTake && (!owned(live, r) || slices.Contains(r.Known, makeID(t, live.GetUID()))) {
+	if live != nil && !mayTake && (!owned(live, r) || r.Knows(makeID(t, live.GetUID()))) {
 		return engine.Object{}, engine.Prepare, notMade(&problem.Error{Kind: problem.Refused, Op: op,
 			Err: errors.New("the object exists already, and this stack did not make it"),
 			Fix: fmt.Sprintf("delete it, leave it out of the file, or give it to this stack: kubectl annotate %s %s=true",

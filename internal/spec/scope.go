@@ -355,10 +355,9 @@ func pluralOf(typ string) string {
 
 func (sc Scope) resource(ref, rest string) (any, error) {
 	name, path, _ := strings.Cut(rest, ".")
-	names := make([]string, 0, len(sc.spec.Resources))
-	for _, r := range sc.spec.Resources {
+	for i := range sc.spec.Resources {
+		r := &sc.spec.Resources[i]
 		if r.Name != name {
-			names = append(names, r.Name)
 			continue
 		}
 		if path == "" {
@@ -368,6 +367,10 @@ func (sc Scope) resource(ref, rest string) (any, error) {
 			return r.Object.Key().To(objectPath(path)), nil
 		}
 		return graph.Key{Type: r.Type, Name: r.Name}.To(path), nil
+	}
+	names := make([]string, len(sc.spec.Resources))
+	for i, r := range sc.spec.Resources {
+		names[i] = r.Name
 	}
 	return nil, unknown(ref, "resources", name, names)
 }

@@ -7,38 +7,91 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
-
 	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
-	"github.com/droverhq/drover/problem"
 )
 
 // Session is one command's work on a locked stack. Its methods may be called
-// from several goroutines; each returns once its entry is in the bucket.
+// from several goroutines; each returns once its entry is safe.
 type Session struct {
-	Note string // tells of a lock that was taken over; empty otherwise
+	Notes []string // of a lock that was taken over, and of what was cut off
 
 	store *Store
+	stack string
 	lock  Lock
+	files []part // what the stack was read from, to be cut by the next compaction
 
-	mu   sync.Mutex // one journal entry at a time, in order
-	snap *Snapshot
-	run  *Run
+	mu      sync.RWMutex // guards what follows
+	ledger  *ledger
+	view    *Snapshot // of the ledger as it is now; nil: not asked for since it changed
+	run     *Run
+	saved   uint64 // the serial that the newest checkpoint has
+	journal *writer
 
 	wrapped *seal.Wrapped // the key of a stack that has sealed nothing yet
 }
 
-// Snapshot is the state as of now.
+func newSession(s *Store, stack string, lock Lock, l *loaded, took *Lock) *Session {
+	session := &Session{store: s, stack: stack, lock: lock, files: l.files, ledger: l.ledger, saved: l.saved}
+	session.journal = &writer{place: s.place, stack: stack, id: l.head.ID, epoch: lock.Epoch, durable: l.head.Serial,
+		ours: func(ctx context.Context) error { return s.stands(ctx, stack, lock) }}
+	if took != nil {
+		session.Notes = append(session.Notes, "took over the lock of a run that died: "+took.String())
+	}
+	if l.note != "" {
+		session.Notes = append(session.Notes, l.note)
+	}
+	return session
+}
+
+// Snapshot is the state as of now. It costs a look at all of it: ask Find, Live
+// and Intent for one thing.
 func (s *Session) Snapshot() *Snapshot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.snap
+	return s.seen()
+}
+
+func (s *Session) seen() *Snapshot {
+	if s.view == nil {
+		s.view = s.ledger.snapshot()
+	}
+	return s.view
+}
+
+// Find is one generation of a resource, condemned or not.
+func (s *Session) Find(urn plan.URN, gen int) (Resource, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ledger.find(Need{urn, gen})
+}
+
+// Live is the generation of a resource that is in use.
+func (s *Session) Live(urn plan.URN) (Resource, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ledger.live(urn)
+}
+
+// Intent is the pending call of this kind, if there is one.
+func (s *Session) Intent(op plan.Op, urn plan.URN, gen int) (Intent, bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ledger.intent(op, Need{urn, gen})
+}
+
+// Objects are the resources of a type whose provider calls them so.
+func (s *Session) Objects(typ, id string) []Resource {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var found []Resource
+	for _, h := range s.ledger.objects[object{typ, id}] {
+		found = append(found, h.Resource)
+	}
+	return found
 }
 
 // Begin writes down that a call is about to be sent, and gives its token. A
@@ -46,20 +99,22 @@ func (s *Session) Snapshot() *Snapshot {
 // certain that it made nothing; an update or a delete that came back with an
 // error is a new call, with a new token.
 func (s *Session) Begin(ctx context.Context, in Intent) (Intent, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	before, pending := s.snap.Intent(in.Op, in.URN, in.Gen)
-	if pending && repeats(before, in) {
-		return before, nil
-	}
-	seq := s.snap.Serial + 1
-	in.Token = token(s.snap.ID, in, seq)
-	in.At = time.Now().UTC()
-	in.Memo = before.Memo
-	if r, ok := s.snap.Find(in.URN, in.Gen); ok && in.Op == plan.Update {
-		in.Doubt = doubt(r.Inputs, in.Resource.Inputs, before.Doubt)
-	}
-	return in, s.write(ctx, entry{What: begin, Intent: &in})
+	err := s.write(ctx, func(l *ledger) *entry {
+		n := Need{in.URN, in.Gen}
+		before, pending := l.intent(in.Op, n)
+		if pending && repeats(before, in) {
+			in = before
+			return nil
+		}
+		in.Token = token(l.head.ID, in, l.head.Serial+1)
+		in.At = time.Now().UTC()
+		in.Memo = before.Memo
+		if r, ok := l.find(n); ok && in.Op == plan.Update && in.Resource != nil {
+			in.Doubt = doubt(r.Inputs, in.Resource.Inputs, before.Doubt)
+		}
+		return &entry{What: begin, Intent: &in}
+	})
+	return in, err
 }
 
 // repeats reports that a pending intent is the same call as the one about to be sent.
@@ -83,84 +138,98 @@ func token(stackID string, in Intent, seq uint64) string {
 // Done writes down that the call succeeded, with the resource as it now is
 // (nil after a delete or a hand-over).
 func (s *Session) Done(ctx context.Context, in Intent, r *Resource) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.write(ctx, entry{What: done, Intent: ref(in), Result: s.stamped(r)})
+	return s.write(ctx, func(*ledger) *entry { return &entry{What: done, Intent: ref(in), Result: stamped(r)} })
 }
 
 // Failed writes down that the call came back with an error. notMade says that
 // it certainly had no effect; otherwise its intent stays pending.
 func (s *Session) Failed(ctx context.Context, in Intent, notMade bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now, ok := s.snap.Intent(in.Op, in.URN, in.Gen); ok {
-		in = now // with the memo that was stored meanwhile
-	}
-	return s.write(ctx, entry{What: failed, Intent: &in, NotMade: notMade})
+	return s.write(ctx, func(l *ledger) *entry {
+		if now, ok := l.intent(in.Op, Need{in.URN, in.Gen}); ok {
+			in = now // with the memo that was stored meanwhile
+		}
+		return &entry{What: failed, Intent: &in, NotMade: notMade}
+	})
 }
 
 // Learn stores what became known of a resource without changing it.
 func (s *Session) Learn(ctx context.Context, r Resource) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now, ok := s.snap.Find(r.URN, r.Gen); ok && Equal(now, r) {
-		return nil
-	}
-	return s.write(ctx, entry{What: note, Result: &r})
+	return s.write(ctx, func(l *ledger) *entry {
+		if now, ok := l.find(Need{r.URN, r.Gen}); ok && now.same(r) {
+			return nil
+		}
+		return &entry{What: note, Result: &r}
+	})
 }
 
 // Memo stores what a hand-over that was begun cannot observe again.
 func (s *Session) Memo(ctx context.Context, in Intent, m json.RawMessage) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in.Memo = m
-	return s.write(ctx, entry{What: memo, Intent: &in})
+	return s.write(ctx, func(*ledger) *entry {
+		in.Memo = m
+		return &entry{What: memo, Intent: &in}
+	})
 }
 
 // SetOutputs stores the outputs of the stack.
 func (s *Session) SetOutputs(ctx context.Context, values map[string]any) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if Equal(s.snap.Outputs, values) {
-		return nil
-	}
-	return s.write(ctx, entry{What: outputs, Outputs: values})
+	return s.write(ctx, func(l *ledger) *entry {
+		if Equal(l.head.Outputs, values) {
+			return nil
+		}
+		return &entry{What: outputs, Outputs: values}
+	})
 }
 
-// write checks what the entry leads to, stores it, and only then believes it.
-// A run that is being stopped still writes down what it did.
-func (s *Session) write(ctx context.Context, e entry) error {
-	e.Seq = s.snap.Serial + 1
-	e.At = time.Now().UTC()
-	if err := s.sealed(ctx, &e); err != nil {
-		return fmt.Errorf("seal secrets: %w", err)
-	}
-	next, err := s.snap.with(e)
-	if err != nil {
-		return fmt.Errorf("refuse to write a journal entry that would damage the state: %w", err)
-	}
-	key := journalKey(s.snap.Stack, e.Seq)
-	err = s.store.write(context.WithoutCancel(ctx), key, e, &blob.WriterOptions{IfNotExist: true})
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return s.lost()
-	}
-	if err != nil {
+// Pin stores where the stack lives, before anything is made. What is pinned
+// already stays: Identity.Add says what a run may add to it.
+func (s *Session) Pin(ctx context.Context, i Identity) error {
+	return s.write(ctx, func(l *ledger) *entry {
+		if l.head.Identity.equal(i) {
+			return nil
+		}
+		return &entry{What: pin, Identity: &i}
+	})
+}
+
+// write takes in the entry that next makes of the ledger (nil: there is nothing
+// to tell), and returns once it is safe. Until then others may build on it:
+// their entries come after it in the journal. A run that is being stopped still
+// writes down what it did.
+func (s *Session) write(ctx context.Context, next func(*ledger) *entry) error {
+	seq, err := s.take(ctx, next)
+	if err != nil || seq == 0 {
 		return err
 	}
-	s.snap = next
-	return nil
+	return s.journal.commit(context.WithoutCancel(ctx), seq)
 }
 
-func (s *Session) lost() error {
-	return &problem.Error{Kind: problem.Locked, Op: "write state of stack " + s.snap.Stack,
-		Err: errors.New("somebody else took the lock and works on it"),
-		Fix: "let them finish, then run the same command again"}
+func (s *Session) take(ctx context.Context, next func(*ledger) *entry) (seq uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := next(s.ledger)
+	if e == nil {
+		return 0, nil
+	}
+	e.Seq, e.At = s.ledger.head.Serial+1, time.Now().UTC()
+	if err := s.sealed(ctx, e); err != nil {
+		return 0, fmt.Errorf("seal secrets: %w", err)
+	}
+	text, err := encodeEntry(*e)
+	if err == nil {
+		err = s.ledger.apply(*e)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("refuse to write a journal entry that would damage the state: %w", err)
+	}
+	s.view = nil
+	s.journal.push(e.Seq, text)
+	return e.Seq, nil
 }
 
 // ref names an intent without repeating what it holds.
 func ref(in Intent) *Intent { return &Intent{Op: in.Op, URN: in.URN, Gen: in.Gen, First: in.First} }
 
-func (s *Session) stamped(r *Resource) *Resource {
+func stamped(r *Resource) *Resource {
 	if r == nil {
 		return nil
 	}
@@ -171,99 +240,38 @@ func (s *Session) stamped(r *Resource) *Resource {
 	return &c
 }
 
-// Run is one entry of a stack's history.
-type Run struct {
-	N        int             `json:"n"` // 1, 2, …
-	Command  string          `json:"command"`
-	User     string          `json:"user"`
-	Host     string          `json:"host"`
-	Started  time.Time       `json:"started"`
-	Finished time.Time       `json:"finished,omitzero"` // zero: it still runs, or it was killed
-	Steps    map[plan.Op]int `json:"steps"`
-	Result   Result          `json:"result"`
-	Error    string          `json:"error,omitempty"`
-}
-
-// Result is how a run ended.
-type Result string
-
-// A run that was killed stays "running" for ever.
-const (
-	Running   Result = "running"
-	Succeeded Result = "succeeded"
-	Failed    Result = "failed"
-)
-
-// Start begins a run: an entry in the history.
-func (s *Session) Start(ctx context.Context, steps map[plan.Op]int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	runs, err := s.store.keys(ctx, historyPrefix(s.snap.Stack))
-	if err != nil {
-		return err
-	}
-	s.run = &Run{N: nextRun(runs), Command: s.lock.Command, User: s.lock.User, Host: s.lock.Host,
-		Started: time.Now().UTC(), Steps: steps, Result: Running}
-	return s.store.write(ctx, historyKey(s.snap.Stack, s.run.N), s.run, nil)
-}
-
-func nextRun(keys []string) int {
-	n := 0
-	if len(keys) > 0 {
-		last := keys[len(keys)-1]
-		_, _ = fmt.Sscanf(last[len(last)-len("000000.json"):], "%d", &n) // keys are ours
-	}
-	return n + 1
-}
-
-// Finish ends the run: the journal becomes a checkpoint, the history its result.
-func (s *Session) Finish(ctx context.Context, result error) error {
-	ctx = context.WithoutCancel(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	compactErr := s.compact(ctx)
-	s.run.Finished = time.Now().UTC()
-	s.run.Result = Succeeded
-	if result != nil {
-		s.run.Result, s.run.Error = Failed, result.Error()
-	}
-	return errors.Join(compactErr, s.store.write(ctx, historyKey(s.snap.Stack, s.run.N), s.run, nil))
-}
-
-// compact writes the checkpoint first, so that a crash in between only leaves
-// entries that the next replay skips and the next compaction removes.
+// compact makes a checkpoint of all that is known and, once that is read back
+// whole, removes what led to it.
 func (s *Session) compact(ctx context.Context) error {
-	if holder, err := s.store.holder(ctx, s.snap.Stack); err != nil || holder.ID != s.lock.ID {
-		return errors.Join(err, s.lost())
+	s.mu.Lock()
+	snap := s.seen()
+	s.mu.Unlock()
+	if snap.Serial == s.saved {
+		return nil
 	}
-	keys, err := s.store.keys(ctx, journalPrefix(s.snap.Stack))
-	if err != nil || len(keys) == 0 {
+	if err := s.journal.close(); err != nil {
 		return err
 	}
-	if err := s.store.write(ctx, checkpointKey(s.snap.Stack), s.snap, nil); err != nil {
+	return s.checkpoint(ctx, snap)
+}
+
+func (s *Session) checkpoint(ctx context.Context, snap *Snapshot) error {
+	if err := s.store.stands(ctx, s.stack, s.lock); err != nil {
 		return err
 	}
-	last := journalKey(s.snap.Stack, s.snap.Serial)
-	return s.store.remove(ctx, slices.DeleteFunc(keys, func(k string) bool { return k > last }))
+	c := part{key: checkpointKey(s.stack, s.lock.Epoch, snap.Serial), epoch: s.lock.Epoch, at: snap.Serial}
+	if err := s.store.writeCheckpoint(ctx, c.key, snap); err != nil {
+		return err
+	}
+	if err := s.store.stands(ctx, s.stack, s.lock); err != nil {
+		return err
+	}
+	s.saved = snap.Serial
+	return s.store.forget(ctx, s.stack, c)
 }
 
 // Unlock ends the session.
 func (s *Session) Unlock(ctx context.Context) error {
-	return s.store.release(context.WithoutCancel(ctx), s.snap.Stack, s.lock)
-}
-
-// History is the runs of a stack, newest first.
-func (s *Store) History(ctx context.Context, stack string) ([]Run, error) {
-	keys, err := s.keys(ctx, historyPrefix(stack))
-	if err != nil {
-		return nil, err
-	}
-	slices.Reverse(keys)
-	runs := make([]Run, len(keys))
-	for i, k := range keys {
-		if err := s.read(ctx, k, &runs[i]); err != nil {
-			return nil, fmt.Errorf("read history of stack %s: %w", stack, err)
-		}
-	}
-	return runs, nil
+	ctx = context.WithoutCancel(ctx)
+	return errors.Join(s.journal.close(), s.store.release(ctx, s.stack, s.lock))
 }

@@ -14,12 +14,14 @@ import (
 )
 
 // Snapshot is what is known about a stack at one moment. It is never changed
-// once it is handed out: every journal entry makes a new one.
+// once it is handed out.
 type Snapshot struct {
 	Stack   string `json:"stack"`
 	Project string `json:"project"`
 	ID      string `json:"id"`     // random, made by Init; physical names and tokens derive from it
 	Serial  uint64 `json:"serial"` // number of the last journal entry in it
+
+	Identity Identity `json:"identity,omitzero"`
 
 	Resources []Resource     `json:"resources"`         // each after those it needs
 	Pending   []Intent       `json:"pending,omitempty"` // begun, end unknown
@@ -27,6 +29,23 @@ type Snapshot struct {
 
 	// Wrapped is the key under which its secrets are sealed; nil: it has none.
 	Wrapped *seal.Wrapped `json:"wrapped,omitempty"`
+
+	at map[Need]int // places in Resources; nil: look at all of them
+}
+
+// Identity is where a stack lives. It is pinned before anything is made, and
+// then stays: what was made elsewhere could not be found, changed or deleted.
+type Identity struct {
+	Account string   `json:"account,omitempty"`
+	Region  string   `json:"region,omitempty"`
+	Zones   []string `json:"zones,omitempty"` // of the cluster's network
+}
+
+// IsZero reports that nothing is pinned yet.
+func (i Identity) IsZero() bool { return i.Account == "" && i.Region == "" && len(i.Zones) == 0 }
+
+func (i Identity) equal(o Identity) bool {
+	return i.Account == o.Account && i.Region == o.Region && slices.Equal(i.Zones, o.Zones)
 }
 
 // Resource is one object that exists. Its values are never changed in place.
@@ -64,10 +83,13 @@ type Conn struct {
 	Resolved plan.Props `json:"resolved,omitempty"`
 }
 
+// IsZero reports that the object is reached without a connection of its own.
+func (c Conn) IsZero() bool { return len(c.Declared) == 0 && len(c.Resolved) == 0 }
+
 // Hosts is set on a resource that workloads run on.
 type Hosts struct {
 	Nodes int  `json:"nodes"`
-	Conn  Conn `json:"conn"` // the cluster its nodes join
+	Conn  Conn `json:"conn,omitzero"` // the cluster its nodes join
 }
 
 // Need is a dependency. A reference needs one generation of a resource, and
@@ -113,6 +135,12 @@ func (s *Snapshot) Find(urn plan.URN, gen int) (Resource, bool) {
 }
 
 func (s *Snapshot) index(urn plan.URN, gen int) int {
+	if s.at != nil {
+		if i, ok := s.at[Need{urn, gen}]; ok {
+			return i
+		}
+		return -1
+	}
 	return slices.IndexFunc(s.Resources, func(r Resource) bool { return r.URN == urn && r.Gen == gen })
 }
 
@@ -168,199 +196,6 @@ func (s *Snapshot) Verify() error {
 	return errors.Join(errs...)
 }
 
-// entry is one line of the journal.
-type entry struct {
-	Seq     uint64        `json:"seq"`
-	At      time.Time     `json:"at"`
-	What    what          `json:"what"`
-	Intent  *Intent       `json:"intent,omitempty"`   // begin; done and failed: which one
-	Result  *Resource     `json:"resource,omitempty"` // done: as it is; note
-	NotMade bool          `json:"notMade,omitempty"`  // failed: for sure without an effect
-	Outputs stored        `json:"outputs,omitempty"`
-	Wrapped *seal.Wrapped `json:"wrapped,omitempty"` // with the first secret of the stack
-}
-
-type what string
-
-const (
-	begin   what = "begin"   // a call is about to be sent
-	done    what = "done"    // it succeeded
-	failed  what = "failed"  // it came back with an error
-	note    what = "note"    // something was learnt about a resource without a call
-	memo    what = "memo"    // a hand-over stored what it cannot observe
-	outputs what = "outputs" // the stack's outputs were resolved
-)
-
-// with is the snapshot after one more journal entry. Live runs and the replay
-// after a crash both go through it, so they cannot differ.
-func (s *Snapshot) with(e entry) (*Snapshot, error) {
-	if e.Seq != s.Serial+1 {
-		return nil, fmt.Errorf("journal entry %d follows entry %d", e.Seq, s.Serial)
-	}
-	next := *s
-	next.Serial = e.Seq
-	if e.Wrapped != nil {
-		next.Wrapped = e.Wrapped
-	}
-	next.Resources = slices.Clone(s.Resources)
-	next.Pending = slices.Clone(s.Pending)
-	switch e.What {
-	case begin:
-		next.begin(*e.Intent)
-	case done:
-		next.done(e)
-	case failed:
-		next.failed(*e.Intent, e.NotMade)
-	case note:
-		next.put(*e.Result)
-	case memo:
-		next.setPending(*e.Intent)
-	case outputs:
-		next.Outputs = plan.Props(e.Outputs)
-	default:
-		return nil, fmt.Errorf("journal entry %d: unknown kind %q", e.Seq, e.What)
-	}
-	next.bury()
-	next.sort()
-	if err := next.Verify(); err != nil {
-		return nil, fmt.Errorf("after journal entry %d: %w", e.Seq, err)
-	}
-	return &next, nil
-}
-
-func (s *Snapshot) begin(in Intent) {
-	s.setPending(in)
-	i := s.index(in.URN, in.Gen)
-	if i < 0 {
-		return
-	}
-	switch in.Op {
-	case plan.Delete:
-		s.Resources[i].Condemned = true // it may be half gone: nobody may count on it any more
-	case plan.Update:
-		s.Resources[i].Needs = both(s.Resources[i].Needs, in.Resource.Needs) // it may refer to either
-	case plan.HandOver:
-		s.Resources[i].Leaving = s.Resources[i].Leaving || in.All
-	case plan.Create: // nothing is stored of it yet
-	}
-}
-
-func both(a, b []Need) []Need {
-	all := slices.Clone(a)
-	for _, n := range b {
-		if !slices.Contains(all, n) {
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
-func (s *Snapshot) done(e entry) {
-	in := *e.Intent
-	s.drop(func(p Intent) bool {
-		return p.URN == in.URN && p.Gen == in.Gen && (p.Op == in.Op || in.Op == plan.Delete)
-	})
-	switch in.Op {
-	case plan.Create, plan.Update:
-		s.put(*e.Result)
-	case plan.Delete:
-		if i := s.index(in.URN, in.Gen); i >= 0 {
-			s.Resources[i].Gone, s.Resources[i].Needs = true, nil
-			if !in.First {
-				s.Resources = slices.Delete(s.Resources, i, i+1)
-			}
-		}
-	case plan.HandOver: // what it changed is not ours to store
-	}
-}
-
-func (s *Snapshot) failed(in Intent, notMade bool) {
-	s.drop(func(p Intent) bool { return p.Op == in.Op && p.URN == in.URN && p.Gen == in.Gen })
-	if !notMade {
-		in.Failed = true
-		s.Pending = append(s.Pending, in)
-	}
-}
-
-// put stores a resource. If it is in use, it takes over from the other generations.
-func (s *Snapshot) put(r Resource) {
-	for i, o := range s.Resources {
-		if o.URN == r.URN && !r.Condemned {
-			s.Resources[i].Condemned = true
-		}
-	}
-	if i := s.index(r.URN, r.Gen); i >= 0 {
-		s.Resources[i] = r
-		return
-	}
-	s.Resources = append(s.Resources, r)
-}
-
-func (s *Snapshot) setPending(in Intent) {
-	s.drop(func(p Intent) bool { return p.Op == in.Op && p.URN == in.URN && p.Gen == in.Gen })
-	s.Pending = append(s.Pending, in)
-}
-
-func (s *Snapshot) drop(which func(Intent) bool) { s.Pending = slices.DeleteFunc(s.Pending, which) }
-
-// bury forgets objects that are gone as soon as nothing refers to them.
-func (s *Snapshot) bury() {
-	referred := make(map[Need]bool)
-	for _, r := range s.Resources {
-		for _, n := range r.Needs {
-			referred[n] = true
-		}
-	}
-	for _, in := range s.Pending {
-		if in.Resource != nil {
-			for _, n := range in.Resource.Needs {
-				referred[n] = true
-			}
-		}
-	}
-	s.Resources = slices.DeleteFunc(s.Resources, func(r Resource) bool { return r.Gone && !referred[Need{r.URN, r.Gen}] })
-}
-
-// sort puts every resource after what it needs, and otherwise leaves the order
-// as it is. Order-only needs that would close a circle with references are not kept.
-func (s *Snapshot) sort() {
-	sorted := s.sorted(true)
-	trial := Snapshot{Resources: sorted}
-	if trial.Verify() != nil {
-		sorted = s.sorted(false)
-	}
-	s.Resources = sorted
-}
-
-func (s *Snapshot) sorted(orderOnly bool) []Resource {
-	at := make(map[Need]int, 2*len(s.Resources))
-	for i, r := range s.Resources {
-		at[Need{r.URN, r.Gen}] = i
-		if !r.Condemned && orderOnly {
-			at[Need{URN: r.URN}] = i
-		}
-	}
-	sorted := make([]Resource, 0, len(s.Resources))
-	placed := make([]bool, len(s.Resources))
-	var place func(int)
-	place = func(i int) {
-		if placed[i] {
-			return
-		}
-		placed[i] = true
-		for _, n := range s.Resources[i].Needs {
-			if j, ok := at[n]; ok {
-				place(j)
-			}
-		}
-		sorted = append(sorted, s.Resources[i])
-	}
-	for i := range s.Resources {
-		place(i)
-	}
-	return sorted
-}
-
 // doubt names the inputs that differ between what was last applied and what
 // begins to be applied, and those that were in doubt already.
 func doubt(applied, begun plan.Props, before []string) []string {
@@ -379,6 +214,25 @@ func doubt(applied, begun plan.Props, before []string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(unsure))
+}
+
+// same reports that nothing new is known in o. When it was stored does not count.
+func (r Resource) same(o Resource) bool {
+	return r.URN == o.URN && r.Gen == o.Gen && r.Type == o.Type && r.Name == o.Name && r.Component == o.Component && r.ID == o.ID &&
+		r.Protected == o.Protected && r.Condemned == o.Condemned && r.Settling == o.Settling && r.Leaving == o.Leaving && r.Gone == o.Gone &&
+		slices.Equal(r.Needs, o.Needs) && Equal(r.Lookups, o.Lookups) && r.Conn.same(o.Conn) && r.Hosts.same(o.Hosts) &&
+		Equal(r.Generation, o.Generation) && Equal(r.Inputs, o.Inputs) && Equal(r.Outputs, o.Outputs)
+}
+
+func (c Conn) same(o Conn) bool {
+	return Equal(c.Declared, o.Declared) && Equal(c.Resolved, o.Resolved)
+}
+
+func (h *Hosts) same(o *Hosts) bool {
+	if h == nil || o == nil {
+		return h == o
+	}
+	return h.Nodes == o.Nodes && h.Conn.same(o.Conn)
 }
 
 // Equal compares values: 3 equals 3.0, and nothing equals an empty object.

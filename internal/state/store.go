@@ -4,105 +4,155 @@
 // next one, with no orphan and no duplicate. At the end of a run the journal is
 // folded into a new checkpoint.
 //
-// It stands below the engine and knows nothing of providers. State lives in
-// any gocloud.dev/blob bucket:
+// It stands below the engine and knows nothing of providers. State lives in a
+// folder of this machine or in any gocloud.dev/blob bucket:
 //
-//	stacks/<stack>/checkpoint.json
-//	stacks/<stack>/journal/<seq>.json    entries after the checkpoint
-//	stacks/<stack>/history/<n>.json      one file a run
-//	stacks/<stack>/lock.json             who works on it
+//	stacks/<stack>/state/     checkpoints and logs (journal.go)
+//	stacks/<stack>/history/   one file a run
+//	stacks/<stack>/lock/      who works on it (lock.go)
 //
-// Every file but the lock carries a checksum of its content. Secrets are stored
-// sealed, with a key that stands in the checkpoint and is itself encrypted.
+// Checkpoints and logs carry checksums. Secrets are stored sealed, with a key
+// that stands in the checkpoint and is itself encrypted.
+//
+// The chapters: store.go (stacks), lock.go (who may write), session.go (what a
+// run writes), ledger.go (what an entry does), journal.go (which files count),
+// record.go (bytes), place.go (files).
 package state
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"path"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/fileblob" // file:///folder
-	_ "gocloud.dev/blob/memblob"  // mem://
-	_ "gocloud.dev/blob/s3blob"   // s3://bucket
+	_ "gocloud.dev/blob/memblob" // mem://
+	_ "gocloud.dev/blob/s3blob"  // s3://bucket
 	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/problem"
 )
 
 // Store holds the state of any number of stacks.
 type Store struct {
-	bucket *blob.Bucket
-	url    string
-	dir    string // of a local folder; empty for any other bucket
+	place place
+	url   string
 
 	// Ring has the keys of stacks that have secrets.
 	Ring *seal.Ring
 }
 
-// Open opens a bucket by its URL: file:///folder (made if it is missing),
-// s3://bucket?region=..., or mem:// for tests.
-func Open(ctx context.Context, bucketURL string) (*Store, error) {
-	u, err := url.Parse(bucketURL)
+// Open opens a store by its URL: file:///folder (made with the first stack),
+// s3://bucket?region=...&prefix=path/, or mem:// for tests.
+func Open(ctx context.Context, storeURL string) (*Store, error) {
+	u, err := url.Parse(storeURL)
 	if err != nil {
-		return nil, notAURL(bucketURL, err)
+		return nil, notAURL(storeURL, err)
 	}
-	s := &Store{url: bucketURL, Ring: new(seal.Ring)}
 	if u.Scheme == "file" {
-		s.dir = u.Path
-		q := u.Query()
-		q.Set("metadata", "skip")       // no sidecar files
-		q.Set("create_dir", "true")     //
-		q.Set("no_tmp_dir", "true")     // a rename from another file system would fail
-		q.Set("dir_file_mode", "0o700") // inputs of resources are nobody else's business
-		u.RawQuery = q.Encode()
+		return OpenFolder(filepath.FromSlash(u.Path), durable.OS), nil
 	}
-	if s.bucket, err = blob.OpenBucket(ctx, u.String()); err != nil {
-		return nil, notAURL(bucketURL, err)
+	b, err := blob.OpenBucket(ctx, withPrefix(u))
+	if err != nil {
+		return nil, notAURL(storeURL, err)
 	}
-	return s, nil
+	return &Store{place: bucket{b}, url: storeURL, Ring: new(seal.Ring)}, nil
 }
 
-func notAURL(bucketURL string, err error) error {
-	return &problem.Error{Kind: problem.Usage, Op: "open state " + bucketURL, Err: err,
-		Fix: "use file:///folder or s3://bucket?region=us-west-2, and check that you may write there"}
+// OpenFolder opens a store on a disk of one's own: tests let it fail.
+func OpenFolder(dir string, disk durable.Disk) *Store {
+	return &Store{place: &folder{dir: dir, disk: disk}, url: dir, Ring: new(seal.Ring)}
+}
+
+// withPrefix turns the path of a bucket's URL into the prefix that gocloud knows.
+func withPrefix(u *url.URL) string {
+	prefix := strings.Trim(u.Path, "/")
+	if prefix == "" {
+		return u.String()
+	}
+	c := *u
+	q := c.Query()
+	q.Set("prefix", prefix+"/")
+	c.Path, c.RawQuery = "", q.Encode()
+	return c.String()
+}
+
+func notAURL(storeURL string, err error) error {
+	return &problem.Error{Kind: problem.Usage, Op: "open state " + storeURL, Err: err,
+		Fix: "use file:///folder or s3://bucket/path?region=us-west-2 (docs/state.md lists all)"}
+}
+
+// unreachable says what to do about a call of a bucket that failed.
+func unreachable(op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	fix := "check the network and the bucket, then run the same command again"
+	switch gcerrors.Code(err) { //nolint:exhaustive // the rest has the remedy above
+	case gcerrors.PermissionDenied:
+		fix = "give yourself the right to list, read, write and delete objects in the bucket of the state"
+	case gcerrors.NotFound:
+		fix = "make the bucket, or correct its name in drover.yaml (state:) or DROVER_STATE"
+	}
+	return &problem.Error{Kind: problem.Outside, Op: op + " " + key, Err: err, Fix: fix}
 }
 
 // Close releases the bucket.
-func (s *Store) Close() error { return s.bucket.Close() }
+func (s *Store) Close() error { return s.place.close() }
+
+// where is how a person finds a file of the store.
+func (s *Store) where(key string) string {
+	if f, ok := s.place.(*folder); ok {
+		return f.path(key)
+	}
+	return strings.TrimSuffix(s.url, "/") + "/" + key
+}
 
 // stackName is what fits into a key, a URN and a tag.
 var stackName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
+// CheckName refuses what cannot be the name of a stack.
+func CheckName(stack string) error {
+	if stackName.MatchString(stack) {
+		return nil
+	}
+	return &problem.Error{Kind: problem.Usage, Op: "name a stack", Err: fmt.Errorf("%q is no name for a stack", stack),
+		Fix: "use letters, digits, '.', '_' and '-', at most 100, and begin with a letter or a digit"}
+}
+
 // Init makes an empty stack with a random ID.
 func (s *Store) Init(ctx context.Context, stack, project string) error {
-	if !stackName.MatchString(stack) {
-		return &problem.Error{Kind: problem.Usage, Op: "init stack", Err: fmt.Errorf("%q is no name for a stack", stack),
-			Fix: "use letters, digits, '.', '_' and '-', at most 100, and begin with a letter or a digit"}
+	return s.found(ctx, &Snapshot{Stack: stack, Project: project, ID: randomID()})
+}
+
+// found writes the first checkpoint of a stack.
+func (s *Store) found(ctx context.Context, snap *Snapshot) error {
+	if err := CheckName(snap.Stack); err != nil {
+		return err
 	}
-	exists, err := s.bucket.Exists(ctx, checkpointKey(stack))
+	keys, err := s.place.list(ctx, statePrefix(snap.Stack))
 	if err != nil {
-		return fmt.Errorf("init stack %s: %w", stack, err)
+		return fmt.Errorf("init stack %s: %w", snap.Stack, err)
 	}
-	snap := Snapshot{Stack: stack, Project: project, ID: randomID()}
-	if !exists {
-		err = s.write(ctx, checkpointKey(stack), snap, &blob.WriterOptions{IfNotExist: true})
+	text, err := encodeCheckpoint(snap)
+	if err != nil {
+		return err
 	}
-	if exists || gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return &problem.Error{Kind: problem.Usage, Op: "init stack " + stack, Err: errors.New("it exists"),
+	if len(parseKeys(keys)) == 0 {
+		err = s.place.create(ctx, checkpointKey(snap.Stack, 0, snap.Serial), text)
+	}
+	if len(parseKeys(keys)) > 0 || errors.Is(err, os.ErrExist) {
+		return &problem.Error{Kind: problem.Usage, Op: "init stack " + snap.Stack, Err: errors.New("it exists"),
 			Fix: "choose another name, or use it as it is"}
 	}
 	return err
@@ -119,227 +169,120 @@ type Summary struct {
 
 // List tells of all stacks, sorted by name.
 func (s *Store) List(ctx context.Context) ([]Summary, error) {
+	keys, err := s.place.list(ctx, "stacks/")
+	if err != nil {
+		return nil, fmt.Errorf("list stacks: %w", err)
+	}
 	var list []Summary
-	it := s.bucket.List(&blob.ListOptions{Prefix: "stacks/", Delimiter: "/"})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			break
+	for _, stack := range children(keys, "stacks/") {
+		if newestCheckpoint(parseKeys(below(keys, statePrefix(stack)))) == nil {
+			continue // a removal that was cut off
 		}
-		if err != nil {
-			return nil, fmt.Errorf("list stacks: %w", err)
-		}
-		stack := path.Base(o.Key)
-		if ok, err := s.bucket.Exists(ctx, checkpointKey(stack)); err != nil {
-			return nil, fmt.Errorf("list stacks: %w", err)
-		} else if !ok {
-			continue // an empty folder
-		}
-		one, err := s.summary(ctx, stack)
+		one, err := s.summary(ctx, stack, below(keys, historyPrefix(stack)))
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, one)
 	}
-	slices.SortFunc(list, func(a, b Summary) int { return strings.Compare(a.Stack, b.Stack) })
 	return list, nil
 }
 
-func (s *Store) summary(ctx context.Context, stack string) (Summary, error) {
-	snap, err := s.Read(ctx, stack)
+func (s *Store) summary(ctx context.Context, stack string, runs []string) (Summary, error) {
+	l, err := s.load(ctx, stack)
 	if err != nil {
 		return Summary{}, err
 	}
-	sum := Summary{Stack: stack, Project: snap.Project, Resources: len(snap.Resources)}
-	runs, err := s.keys(ctx, historyPrefix(stack))
-	if err != nil {
-		return Summary{}, err
-	}
+	sum := Summary{Stack: stack, Project: l.head.Project, Resources: len(l.resources)}
 	if len(runs) > 0 {
-		sum.LastRun = new(Run)
-		if err := s.read(ctx, runs[len(runs)-1], sum.LastRun); err != nil {
-			return Summary{}, fmt.Errorf("read history of stack %s: %w", stack, err)
+		run, err := s.readRun(ctx, runs[len(runs)-1])
+		if err != nil {
+			return Summary{}, err
 		}
+		sum.LastRun = &run
 	}
-	if lock, err := s.holder(ctx, stack); err == nil {
+	lock, err := s.lastLock(ctx, stack)
+	if err == nil && lock.held() {
 		sum.Locked = &lock
 	}
-	return sum, nil
+	return sum, err
 }
 
-// Remove forgets a stack. It refuses while anything of it exists.
-func (s *Store) Remove(ctx context.Context, stack string) error {
+// Remove forgets a stack. It refuses while anything of it exists, unless that
+// is to be left where it is.
+func (s *Store) Remove(ctx context.Context, stack string, leave bool) error {
 	session, err := s.Lock(ctx, stack, "stack rm")
 	if err != nil {
 		return err
 	}
-	if snap := session.Snapshot(); !snap.Empty() {
+	if snap := session.Snapshot(); !snap.Empty() && !leave {
 		return errors.Join(&problem.Error{Kind: problem.Refused, Op: "remove stack " + stack,
 			Err: fmt.Errorf("%d resources of it exist", len(snap.Resources)+len(snap.Pending)),
-			Fix: fmt.Sprintf("drover destroy --stack %s, then remove the stack", stack),
+			Fix: fmt.Sprintf("drover destroy --stack %s, then remove the stack; --force leaves them where they are and forgets them", stack),
 		}, session.Unlock(ctx))
 	}
-	keys, err := s.keys(ctx, "stacks/"+stack+"/")
+	return s.erase(ctx, stack)
+}
+
+// erase removes all files of a stack: the checkpoint after what goes on from
+// it, so that at no moment a journal stands alone, and the lock last.
+func (s *Store) erase(ctx context.Context, stack string) error {
+	keys, err := s.place.list(ctx, stackPrefix(stack))
 	if err != nil {
-		return err
-	}
-	keys = slices.DeleteFunc(keys, func(k string) bool { return k == lockKey(stack) })
-	if err := s.remove(ctx, keys); err != nil {
 		return fmt.Errorf("remove stack %s: %w", stack, err)
 	}
-	return session.Unlock(ctx)
+	checkpoints, locks := []string{}, below(keys, lockPrefix(stack))
+	var rest []string
+	for _, k := range keys {
+		switch {
+		case strings.HasSuffix(k, ".checkpoint"):
+			checkpoints = append(checkpoints, k)
+		case !slices.Contains(locks, k):
+			rest = append(rest, k)
+		}
+	}
+	for _, part := range [][]string{rest, checkpoints, locks} {
+		if err := s.remove(ctx, part); err != nil {
+			return fmt.Errorf("remove stack %s: %w", stack, err)
+		}
+	}
+	return nil
 }
 
 // Read is the state of a stack as it stands, also while somebody works on it.
 func (s *Store) Read(ctx context.Context, stack string) (*Snapshot, error) {
-	snap := new(Snapshot)
-	err := s.read(ctx, checkpointKey(stack), snap)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil, &problem.Error{Kind: problem.Usage, Op: "read stack " + stack, Err: errors.New("there is no such stack"),
-			Fix: fmt.Sprintf("drover stack init %s, or see drover stack ls", stack)}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read stack %s: %w", stack, err)
-	}
-	if err := snap.Verify(); err != nil {
-		return nil, damaged(checkpointKey(stack), err)
-	}
-	return s.replay(ctx, snap)
-}
-
-// replay adds the journal entries that came after the checkpoint.
-func (s *Store) replay(ctx context.Context, snap *Snapshot) (*Snapshot, error) {
-	keys, err := s.keys(ctx, journalPrefix(snap.Stack))
+	l, err := s.load(ctx, stack)
 	if err != nil {
 		return nil, err
 	}
-	first := journalKey(snap.Stack, snap.Serial+1)
-	keys = slices.DeleteFunc(keys, func(k string) bool { return k < first }) // left by a compaction that was cut short
-	entries := make([]entry, len(keys))
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(parallelCalls)
-	for i, k := range keys {
-		group.Go(func() error { return s.read(groupCtx, k, &entries[i]) })
-	}
-	if err := group.Wait(); err != nil {
-		return nil, fmt.Errorf("read journal of stack %s: %w", snap.Stack, err)
-	}
-	for i, e := range entries {
-		if snap, err = snap.with(e); err != nil {
-			return nil, damaged(keys[i], err)
-		}
-	}
-	return snap, nil
+	return l.snapshot(), nil
 }
 
 // parallelCalls bounds calls of the bucket where many files are read or deleted.
 const parallelCalls = 16
 
-// formatVersion is that of the files; a later one is refused, not misread.
-const formatVersion = 1
-
-// envelope is what every file holds.
-type envelope struct {
-	Version int             `json:"version"`
-	SHA256  string          `json:"sha256"` // of the body, without blanks
-	Body    json.RawMessage `json:"body"`
-}
-
-func (s *Store) write(ctx context.Context, key string, body any, opts *blob.WriterOptions) error {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	file, err := json.MarshalIndent(envelope{Version: formatVersion, SHA256: checksum(raw), Body: raw}, "", " ")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	if err := s.bucket.WriteAll(ctx, key, file, opts); err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
-	}
-	return nil
-}
-
-// read fills body from a file, or says that the file is damaged.
-func (s *Store) read(ctx context.Context, key string, body any) error {
-	file, err := s.bucket.ReadAll(ctx, key)
-	if err != nil {
-		return err
-	}
-	var env envelope
-	if err := json.Unmarshal(file, &env); err != nil {
-		return damaged(key, err)
-	}
-	if env.Version > formatVersion {
-		return &problem.Error{Kind: problem.Usage, Op: "read " + key, Err: fmt.Errorf("it has format %d", env.Version),
-			Fix: "a newer drover wrote it: use that one"}
-	}
-	var raw bytes.Buffer
-	if err := json.Compact(&raw, env.Body); err != nil {
-		return damaged(key, err)
-	}
-	if checksum(raw.Bytes()) != env.SHA256 {
-		return damaged(key, errors.New("its content does not match its checksum"))
-	}
-	if err := json.Unmarshal(raw.Bytes(), body); err != nil {
-		return damaged(key, err)
-	}
-	return nil
-}
-
-func damaged(key string, err error) error {
-	return &problem.Error{Kind: problem.Internal, Op: "read " + key, Err: fmt.Errorf("the file is damaged: %w", err),
-		Fix: "put back the file as it was, from a backup or an earlier version in the bucket; do not edit it by hand"}
-}
-
-func checksum(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
-}
-
-// keys lists the .json files below a prefix, sorted.
-func (s *Store) keys(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
-	it := s.bucket.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			slices.Sort(keys)
-			return keys, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list %s: %w", prefix, err)
-		}
-		if strings.HasSuffix(o.Key, ".json") {
-			keys = append(keys, o.Key)
-		}
-	}
-}
-
 func (s *Store) remove(ctx context.Context, keys []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelCalls)
 	for _, k := range keys {
-		group.Go(func() error {
-			if err := s.bucket.Delete(ctx, k); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-				return err
-			}
-			return nil
-		})
+		group.Go(func() error { return s.place.remove(ctx, k) })
 	}
 	return group.Wait()
 }
 
-func checkpointKey(stack string) string { return "stacks/" + stack + "/checkpoint.json" }
-func lockKey(stack string) string       { return "stacks/" + stack + "/lock.json" }
-func journalPrefix(stack string) string { return "stacks/" + stack + "/journal/" }
-func historyPrefix(stack string) string { return "stacks/" + stack + "/history/" }
-
-// Numbers in keys have leading zeros, so that they sort.
-func journalKey(stack string, seq uint64) string {
-	return fmt.Sprintf("%s%012d.json", journalPrefix(stack), seq)
+// below are the keys with a prefix.
+func below(keys []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return !strings.HasPrefix(k, prefix) })
 }
 
+func stackPrefix(stack string) string   { return "stacks/" + stack + "/" }
+func statePrefix(stack string) string   { return stackPrefix(stack) + "state/" }
+func lockPrefix(stack string) string    { return stackPrefix(stack) + "lock/" }
+func historyPrefix(stack string) string { return stackPrefix(stack) + "history/" }
+
+// Numbers in keys have leading zeros, so that they sort.
+func lockKey(stack string, epoch uint64) string {
+	return fmt.Sprintf("%s%012d.json", lockPrefix(stack), epoch)
+}
 func historyKey(stack string, n int) string {
 	return fmt.Sprintf("%s%06d.json", historyPrefix(stack), n)
 }

@@ -2,15 +2,9 @@ package state_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
@@ -246,164 +240,6 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// Any change of a byte of any file is noticed, with the file's name and a remedy.
-func TestDamageIsNoticed(t *testing.T) {
-	dir := t.TempDir()
-	store, s := newStack(t, "file://"+dir)
-	create(t, s, resource("vpc", 1))
-	files, err := filepath.Glob(filepath.Join(dir, "stacks/dev/*/*.json"))
-	if err != nil || len(files) != 2 {
-		t.Fatal(files, err)
-	}
-	files = append(files, filepath.Join(dir, "stacks/dev/checkpoint.json"))
-	rapid.Check(t, func(t *rapid.T) {
-		file := rapid.SampledFrom(files).Draw(t, "file")
-		whole, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = os.WriteFile(file, whole, 0o600) }()
-		broken := append([]byte(nil), whole...)
-		i := rapid.IntRange(0, len(broken)-1).Draw(t, "at")
-		broken[i] ^= byte(rapid.IntRange(1, 255).Draw(t, "xor"))
-		if err := os.WriteFile(file, broken, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		snap, err := store.Read(ctx, "dev")
-		if err == nil && !state.Equal(snap, s.Snapshot()) {
-			t.Fatalf("byte %d of %s: read %+v", i, file, snap)
-		}
-		if err != nil && kind(err) == 0 {
-			t.Fatalf("byte %d of %s: %v has no remedy", i, file, err)
-		}
-	})
-	if err := os.Remove(files[0]); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Read(ctx, "dev"); err == nil || !strings.Contains(err.Error(), "damaged") {
-		t.Fatalf("a journal with a gap: %v", err)
-	}
-}
-
-func TestLock(t *testing.T) {
-	dir := t.TempDir()
-	store, s := newStack(t, "file://"+dir)
-	_, err := store.Lock(ctx, "dev", "destroy")
-	if kind(err) != problem.Locked || !strings.Contains(err.Error(), `"up"`) {
-		t.Fatalf("locked by this process: %v", err)
-	}
-
-	file := filepath.Join(dir, "stacks/dev/lock.json")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edit := func(change func(*state.Lock)) {
-		var l state.Lock
-		if err := json.Unmarshal(data, &l); err != nil {
-			t.Fatal(err)
-		}
-		change(&l)
-		changed, err := json.Marshal(l)
-		if err := errors.Join(err, os.WriteFile(file, changed, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ended := exec.Command("true")
-	if err := ended.Run(); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		change func(*state.Lock)
-		taken  bool
-	}{
-		"its process ended":          {func(l *state.Lock) { l.PID = ended.Process.Pid }, true},
-		"its process ID is reused":   {func(l *state.Lock) { l.Started = "1" }, true},
-		"this machine was restarted": {func(l *state.Lock) { l.Boot, l.PID = "before", 1 }, true},
-		"another host":               {func(l *state.Lock) { l.Host, l.PID = "elsewhere", ended.Process.Pid }, false},
-		"another PID namespace":      {func(l *state.Lock) { l.Space, l.PID = "pid:[1]", ended.Process.Pid }, false},
-	} {
-		edit(c.change)
-		next, err := store.Lock(ctx, "dev", "up")
-		if (err == nil) != c.taken || (err != nil && kind(err) != problem.Locked) {
-			t.Errorf("%s: %v, want taken over: %v", name, err, c.taken)
-		}
-		if err == nil && !strings.Contains(next.Note, "took over") {
-			t.Errorf("%s: note %q", name, next.Note)
-		}
-	}
-
-	// s has lost its lock by now: it must neither write over the other's entries nor unlock.
-	if _, err := store.Lock(ctx, "dev", "up"); err == nil {
-		t.Fatal("taken from another host")
-	}
-	if err := store.Break(ctx, "dev"); err != nil {
-		t.Fatal(err)
-	}
-	other, err := store.Lock(ctx, "dev", "up")
-	if err != nil {
-		t.Fatal(err)
-	}
-	create(t, other, resource("vpc", 1))
-	if err := s.Learn(ctx, resource("vpc", 1)); kind(err) != problem.Locked {
-		t.Errorf("a session without its lock writes: %v", err)
-	}
-	if err := s.Unlock(ctx); err != nil {
-		t.Error(err)
-	}
-	if _, err := store.Lock(ctx, "dev", "up"); kind(err) != problem.Locked {
-		t.Errorf("a session unlocked what another one holds: %v", err)
-	}
-}
-
-// Of many that come at once, one gets the lock, also where the holder has died.
-func TestLockIsExclusive(t *testing.T) {
-	dir := t.TempDir()
-	store, s := newStack(t, "file://"+dir)
-	if err := s.Unlock(ctx); err != nil {
-		t.Fatal(err)
-	}
-	for _, left := range []string{"", `{"host":"` + hostname(t) + `","boot":"before"}`} {
-		if left != "" {
-			machine, _ := os.ReadFile("/etc/machine-id")
-			left = strings.Replace(left, "}", `,"machine":"`+strings.TrimSpace(string(machine))+`"}`, 1)
-			if err := os.WriteFile(filepath.Join(dir, "stacks/dev/lock.json"), []byte(left), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		const takers = 8
-		won := make(chan *state.Session, takers)
-		for range takers {
-			go func() {
-				one, _ := store.Lock(ctx, "dev", "up")
-				won <- one
-			}()
-		}
-		winners := 0
-		for range takers {
-			if one := <-won; one != nil {
-				winners++
-				defer func() { _ = one.Unlock(ctx) }()
-			}
-		}
-		if winners != 1 {
-			t.Fatalf("%d winners over %q", winners, left)
-		}
-		if err := store.Break(ctx, "dev"); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func hostname(t *testing.T) string {
-	t.Helper()
-	h, err := os.Hostname()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
 func TestInitListRemove(t *testing.T) {
 	dir := t.TempDir()
 	store, s := newStack(t, "file://"+dir)
@@ -424,7 +260,7 @@ func TestInitListRemove(t *testing.T) {
 	if err := s.Unlock(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Remove(ctx, "dev"); kind(err) != problem.Refused {
+	if err := store.Remove(ctx, "dev", false); kind(err) != problem.Refused {
 		t.Errorf("removed while a resource exists: %v", err)
 	}
 	if s, err = store.Lock(ctx, "dev", "destroy"); err != nil {
@@ -434,7 +270,7 @@ func TestInitListRemove(t *testing.T) {
 	if err := errors.Join(err, s.Done(ctx, in, nil), s.Unlock(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Remove(ctx, "dev"); err != nil {
+	if err := store.Remove(ctx, "dev", false); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := store.List(ctx); err != nil || len(list) != 0 {

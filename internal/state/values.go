@@ -149,7 +149,7 @@ func (s *Session) sealed(ctx context.Context, e *entry) error {
 	if err != nil {
 		return err
 	}
-	if s.snap.Wrapped == nil {
+	if s.ledger.head.Wrapped == nil {
 		e.Wrapped = s.wrapped
 	}
 	return value.Seal(trees, key)
@@ -165,8 +165,8 @@ func (s *Session) PrepareKey(ctx context.Context) error {
 }
 
 func (s *Session) key(ctx context.Context) (*seal.Key, error) {
-	if s.snap.Wrapped != nil {
-		return s.store.Ring.Open(ctx, *s.snap.Wrapped)
+	if s.ledger.head.Wrapped != nil {
+		return s.store.Ring.Open(ctx, *s.ledger.head.Wrapped)
 	}
 	w, key, err := s.store.Ring.New(ctx)
 	s.wrapped = &w

@@ -4,17 +4,23 @@ package durabletest
 import (
 	"io/fs"
 	"sync"
+	"syscall"
 
 	"github.com/droverhq/drover/internal/durable"
 )
 
 // Disk is the real disk, except that from its FailAt-th changing call on
 // (1, 2, …; 0: never) every call fails with Err until it is healed. A write
-// that fails first writes a half of its data, as a disk that is full does.
+// that fails first writes a half of its data, as a disk that is full does. It
+// does not really sync: no test can take the power away, and it takes its time.
 type Disk struct {
 	FailAt int
 	Once   bool // only that one call fails
 	Err    error
+
+	// Room is how many bytes may still be written before the disk is full
+	// (ENOSPC); 0: it never is.
+	Room int
 
 	mu    sync.Mutex
 	calls int
@@ -25,16 +31,6 @@ func (d *Disk) Calls() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.calls
-}
-
-// Fail lets calls fail from the n-th that is made from now on; 0 heals the disk.
-func (d *Disk) Fail(n int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.FailAt, d.Err = 0, err
-	if n > 0 {
-		d.FailAt = d.calls + n
-	}
 }
 
 func (d *Disk) fails() bool {
@@ -76,11 +72,11 @@ func (d *Disk) Link(from, to string) error {
 func (d *Disk) Remove(name string) error { return durable.OS.Remove(name) }
 
 // SyncDir counts.
-func (d *Disk) SyncDir(name string) error {
+func (d *Disk) SyncDir(string) error {
 	if d.fails() {
 		return d.Err
 	}
-	return durable.OS.SyncDir(name)
+	return nil
 }
 
 type file struct {
@@ -89,16 +85,42 @@ type file struct {
 }
 
 func (f *file) Write(data []byte) (int, error) {
-	if !f.disk.fails() {
+	fits, err := f.disk.fit(len(data))
+	if err == nil && f.disk.fails() {
+		fits, err = len(data)/2, f.disk.Err
+	}
+	if err == nil {
 		return f.File.Write(data)
 	}
-	n, _ := f.File.Write(data[:len(data)/2])
-	return n, f.disk.Err
+	n, _ := f.File.Write(data[:fits])
+	return n, err
+}
+
+// fit takes room for a write, and tells how much of it there is.
+func (d *Disk) fit(size int) (fits int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.Room == 0:
+		return size, nil
+	case size < d.Room:
+		d.Room -= size
+		return size, nil
+	}
+	fits, d.Room = d.Room-1, 1
+	return fits, syscall.ENOSPC
+}
+
+// Heal makes room and lets calls succeed again.
+func (d *Disk) Heal() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.FailAt, d.Room = 0, 0
 }
 
 func (f *file) Sync() error {
 	if f.disk.fails() {
 		return f.disk.Err
 	}
-	return f.File.Sync()
+	return nil
 }

@@ -55,9 +55,11 @@ func (b Sandbox) Server() string { return fmt.Sprintf("https://127.0.0.1:%d", b.
 // Variable is one of the environment.
 type Variable struct{ Name, Value string }
 
-// Env is what points AWS clients and kubectl at the sandbox.
+// Env is what points AWS clients and kubectl at the sandbox. A rehearsal needs
+// no passphrase of the user's: what is secret in it is protected by a fixed one,
+// unless the environment has another.
 func (b Sandbox) Env() []Variable {
-	return []Variable{
+	vars := []Variable{
 		{"AWS_ENDPOINT_URL", b.Endpoint()},
 		{"AWS_ACCESS_KEY_ID", folder.AccessKeyID},
 		{"AWS_SECRET_ACCESS_KEY", folder.SecretAccessKey},
@@ -66,6 +68,10 @@ func (b Sandbox) Env() []Variable {
 		{"AWS_EC2_METADATA_DISABLED", "true"},
 		{"KUBECONFIG", b.Dir.Kubeconfig()},
 	}
+	if os.Getenv("DROVER_PASSPHRASE") == "" && os.Getenv("DROVER_PASSPHRASE_FILE") == "" {
+		vars = append(vars, Variable{"DROVER_PASSPHRASE", "sandbox"})
+	}
+	return vars
 }
 
 // Unset are the variables of an environment that would win over those of Env,

@@ -1,0 +1,117 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// A create that never tells anything is a dead end for up and destroy; a
+// person who knows what exists ends it, either way.
+func TestUnknownCreateIsResolvedByAPerson(t *testing.T) {
+	urn := plan.NewURN(stackName, projectName, "AWS::Bad::Thing", "x")
+	for name, made := range map[string]bool{"it was made": true, "it was not": false} {
+		w := newWorld(t)
+		bad := w.intercept(func(op plan.Op, r engine.Request) error {
+			if op == plan.Create && strings.HasPrefix(r.Type, "AWS::Bad") {
+				return errors.New("InternalFailure: null")
+			}
+			return nil
+		})
+		g := one(res("AWS::Bad::Thing", "x", plan.Props{"a": "typo"}))
+		if _, err := w.up(context.Background(), g, bad); err == nil {
+			t.Fatal("it was to fail")
+		}
+		var p *problem.Error
+		_, err := w.up(context.Background(), one(), bad)
+		if !errors.As(err, &p) || !strings.Contains(strings.Join(p.Notes, "\n"), "drover state resolve '"+string(urn)+"'") {
+			t.Fatalf("%s: %v says nothing of the way out", name, err)
+		}
+		id := ""
+		if made {
+			id = "id-777"
+			w.cloud.objects[id] = &object{id: id, typ: "AWS::Bad::Thing", name: "x", urn: string(urn), inputs: `{"a":"typo"}`, kept: -1}
+		}
+		if err := w.cloud.engine(event.Discard).Resolve(t.Context(), urn, id, w.lock()); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		w.mustRun(one()) // with nothing wanted, nothing is left
+	}
+}
+
+// Only what is unknown can be resolved, and only by what exists.
+func TestResolveRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(one(res(network, "net", plan.Props{})))
+	urn := plan.NewURN(stackName, projectName, network, "net")
+	if err := w.cloud.engine(event.Discard).Resolve(t.Context(), urn, "", w.lock()); kind(err) != problem.Usage {
+		t.Errorf("nothing is unknown: %v", err)
+	}
+	g := one(res(network, "net", plan.Props{}), res(network, "two", plan.Props{}))
+	if _, err := w.run(g, &faults{at: 3, kind: "crash before"}); err == nil {
+		t.Fatal("the fault did not strike")
+	}
+	two := plan.NewURN(stackName, projectName, network, "two")
+	for _, id := range []string{"id-999", "id-001"} { // one that is not there, one that is another resource
+		if err := w.cloud.engine(event.Discard).Resolve(t.Context(), two, id, w.lock()); kind(err) != problem.Usage {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	w.mustRun(g)
+}
+
+// drifting tells other outputs than the fake has.
+type drifting struct {
+	*cloud
+	outputs plan.Props
+}
+
+func (d drifting) Read(ctx context.Context, r engine.Request) (engine.Object, error) {
+	obj, err := d.cloud.Read(ctx, r)
+	if err != nil {
+		return obj, err
+	}
+	for k, v := range d.outputs {
+		obj.Outputs[k] = v
+	}
+	return obj, err
+}
+
+// Drift is told property by property; what a service adds is none. Taken over,
+// the next plan sets it back, and a file that says the same leaves it.
+func TestRefreshTellsDriftAndTakesItOver(t *testing.T) {
+	w := newWorld(t)
+	g := func(size float64) *graph.Graph {
+		return one(res(role, "x", plan.Props{"size": size, "list": []any{"a", "b"}, "map": map[string]any{"k": "v"}}))
+	}
+	w.mustRun(g(1))
+	live := plan.Props{"size": 3.0, "list": []any{"b", "a"}, "map": map[string]any{"k": "v", "default": true}, "added": "by AWS"}
+	s := w.lock()
+	e := w.cloud.engine(event.Discard)
+	e.Providers = func(string) (engine.Provider, error) { return drifting{w.cloud, live}, nil }
+	drifts, err := e.Refresh(t.Context(), s.Snapshot())
+	if err != nil || len(drifts) != 1 || len(drifts[0].Changes) != 1 ||
+		drifts[0].Changes[0] != (engine.DriftChange{Path: "size", State: 1.0, Live: 3.0}) {
+		t.Fatalf("%v: %+v", err, drifts)
+	}
+	if err := e.TakeOver(t.Context(), drifts, s); err != nil {
+		t.Fatal(err)
+	}
+	for size, steps := range map[float64]int{1: 1, 3: 0} {
+		p, err := e.Plan(t.Context(), g(size), s.Snapshot())
+		if err != nil || len(p.Steps) != steps {
+			t.Errorf("size %v: %v\n%s", size, err, detail(p))
+		}
+	}
+	w.cloud.lose(w.cloud.named(role, "x"))
+	if drifts, err = e.Refresh(t.Context(), s.Snapshot()); err != nil || len(drifts) != 1 || !drifts[0].Gone {
+		t.Errorf("%v: %+v", err, drifts)
+	}
+}

@@ -1,0 +1,178 @@
+package handover
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Which nodes leave, and when: they go in waves of 1, 2, 4 … nodes. The first
+// one is the canary; what is wrong with a move shows there and costs one node.
+
+const (
+	// canarySoak is how long the first wave must have been through before the
+	// others begin; waveTime is between those.
+	canarySoak = 5 * time.Second
+	waveTime   = 3 * time.Second
+
+	// canaryPatience is how long the first wave waits for a pod that ends; one
+	// with a long grace period holds up nobody else.
+	canaryPatience = 30 * time.Second
+
+	// deadAfter is how long a kubelet must have been silent for its node to count
+	// as dead: Kubernetes' own patience before it evicts from it.
+	deadAfter = 5 * time.Minute
+)
+
+// Begin chooses the nodes that leave and gives each its wave: 1, 2, 4 … nodes.
+func (m *Move) Begin(o Observed) {
+	m.o, m.view = o, o.View
+	for i, n := range chosen(o, m.Record.Group, m.Record.Keep) {
+		m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: wave(i), State: NodeOpen, Since: m.view.Now}
+	}
+}
+
+// wave is the wave of the i-th node: 0 for the first, 1 for the next two, 2 for four.
+func wave(i int) int {
+	w := 0
+	for i++; i > 1; i /= 2 {
+		w++
+	}
+	return w
+}
+
+// beforeOf is what a node was like before: as it is recorded, or as it is.
+func beforeOf(n *Node) before {
+	if b, ok := n.before(); ok {
+		return b
+	}
+	return before{Unschedulable: n.Cordoned, Exclude: n.Exclude}
+}
+
+// chosen are the nodes that leave, in their order: all of the group, or as many
+// as there are beyond keep. Instances that never became nodes are found by Retire.
+func chosen(o Observed, group string, keep int) []*Node {
+	var nodes []*Node
+	for _, n := range o.View.Nodes {
+		if belongs(n, group, o.From) {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, leavesFirst(o.From, movable(o.View)))
+	if keep > 0 {
+		nodes = nodes[:max(0, len(nodes)-keep)]
+	}
+	return nodes
+}
+
+// belongs: by instance, or by label once the instance has left its group, or
+// the group is gone. Then g is zero, and only its name is known.
+func belongs(n *Node, group string, g Group) bool {
+	return group != "" && n.Group == group || n.Instance != "" && slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance })
+}
+
+// movable counts the pods on a node that a move concerns.
+func movable(v *View) func(node string) int {
+	return func(node string) int {
+		pods := 0
+		for _, p := range v.on[node] {
+			if !p.stays() {
+				pods++
+			}
+		}
+		return pods
+	}
+}
+
+// leavesFirst is the order in which nodes of a group leave: those whose instance
+// has left it, then those that were chosen before, then broken ones, then those
+// with the fewest pods, then the oldest.
+func leavesFirst(g Group, pods func(string) int) func(a, b *Node) int {
+	return func(a, b *Node) int {
+		return cmp.Or(
+			falseFirst(!g.left(a.Instance), !g.left(b.Instance)),
+			falseFirst(a.Before == "", b.Before == ""),
+			falseFirst(a.Ready, b.Ready),
+			cmp.Compare(pods(a.Name), pods(b.Name)),
+			a.Created.Compare(b.Created),
+			strings.Compare(a.Name, b.Name))
+	}
+}
+
+// before is the order in which nodes are emptied, the same for every workload:
+// two that share nodes never wait for each other's.
+func (m *Move) before(a, b string) int {
+	wave := func(node string) int {
+		if r := m.Record.Nodes[node]; r != nil {
+			return r.Wave
+		}
+		return -1
+	}
+	return cmp.Or(cmp.Compare(wave(a), wave(b)), strings.Compare(a, b))
+}
+
+// leaves: the node is one of those that leave.
+func (m *Move) leaves(node string) bool { return m.Record.Nodes[node] != nil }
+
+// open: the node's wave has come.
+func (m *Move) open(node string) bool {
+	r := m.Record.Nodes[node]
+	return r != nil && r.Wave <= m.Record.Wave && r.State != NodeOpen
+}
+
+func (m *Move) dead(node string) bool {
+	n := m.view.Nodes[node]
+	return n == nil || !n.Ready && m.view.Now.Sub(n.ReadySince) >= deadAfter
+}
+
+// advance opens the next wave once the canary is through, and the others after it.
+func (m *Move) advance() {
+	last := 0
+	for _, n := range m.Record.Nodes {
+		last = max(last, n.Wave)
+	}
+	if m.Record.Wave >= last {
+		return
+	}
+	wait := waveTime
+	if m.Record.Wave == 0 {
+		if m.busy() {
+			m.Record.WaveAt = m.view.Now
+			return
+		}
+		wait = canarySoak
+	}
+	since := m.view.Now.Sub(m.Record.WaveAt)
+	if since < wait {
+		m.dueNodes[m.Record.leaving()[0]] = m.Record.WaveAt.Add(wait)
+		return
+	}
+	m.Record.Wave++
+	m.Record.WaveAt = m.view.Now
+	m.version++
+	m.wake(m.Record.Wave)
+}
+
+// busy: something of the open nodes is under way.
+func (m *Move) busy() bool {
+	for name, r := range m.Record.Nodes {
+		if r.Wave > m.Record.Wave {
+			continue
+		}
+		if r.State == NodeOpen || r.State == NodeClosed {
+			return true
+		}
+		for _, p := range m.view.on[name] {
+			if p.stays() {
+				continue
+			}
+			w := m.Record.Workloads[p.owner()]
+			toldAt := p.GoneBy.Add(-p.Grace)
+			if w == nil || w.State == WorkloadSurging || p.Deleting && m.view.Now.Before(toldAt.Add(canaryPatience)) {
+				return true
+			}
+		}
+	}
+	return false
+}

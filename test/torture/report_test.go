@@ -1,0 +1,99 @@
+//go:build torture
+
+package torture
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// save keeps a run's result, so that docs/torture.md can be written from all
+// that was ever run, one scenario at a time.
+func save(t *testing.T, r result) {
+	t.Logf("%s: %d of %d failed %v, longest gap %s, took %s, exit codes %v, stuck %t, left %v",
+		r.Way, r.failed(), r.Traffic.Sent, r.Traffic.Causes, r.Traffic.Gap.Round(time.Millisecond), r.Took.Round(time.Second), r.Codes, r.Stuck, r.Left)
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err == nil {
+		err = os.MkdirAll("results", 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(resultFile(r.Scenario, r.Way), append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func resultFile(scenario, way string) string {
+	return filepath.Join("results", scenario+"."+way+".json")
+}
+
+const reportHead = `# Torture
+
+Each scenario below is moved under 200 requests a second to a node group's workload: by Drover (one ` + "`drover up`" + `), and as
+tutorials tell (a second group; then, for each old node, ` + "`kubectl cordon`" + ` and ` + "`kubectl drain --force --ignore-daemonsets\n--delete-emptydir-data --grace-period=10`" + `; then the nodes deleted, the group scaled to 0). Written by ` + "`make torture`" + `, which
+runs it all again; ` + "`make torture RUN=one-replica`" + ` runs one. A way that does not end is ended after 10 minutes (Drover) or 4
+(the tutorials'), and is *stuck*. Figures are of one run each, in the [sandbox](sandbox.md): compare the columns, not the seconds.
+
+| scenario | by | failed of sent | longest gap | took | ended | left behind |
+|---|---|---|---|---|---|---|
+`
+
+// report writes docs/torture.md from the results that are there.
+func report(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(reportHead)
+	for _, s := range scenarios {
+		for _, w := range []way{byDrover, byTutorial} {
+			text, err := os.ReadFile(resultFile(s.Name, w.name))
+			if err != nil {
+				continue // not run yet
+			}
+			var r result
+			if err := json.Unmarshal(text, &r); err != nil {
+				t.Fatal(err)
+			}
+			b.WriteString(line(r))
+		}
+	}
+	b.WriteString("\n## The scenarios\n\n")
+	for _, s := range scenarios {
+		fmt.Fprintf(&b, "- **%s**: %s\n", s.Name, s.About)
+	}
+	if err := os.WriteFile(filepath.Join("..", "..", "docs", "torture.md"), []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func line(r result) string {
+	sent := r.Traffic.Sent
+	if r.Streams != nil {
+		sent += r.Streams.Sent
+	}
+	left := strings.Join(r.Left, ", ")
+	if left == "" {
+		left = "–"
+	}
+	return fmt.Sprintf("| %s | %s | %d of %d | %s | %s | %s | %s |\n", r.Scenario, r.Way, r.failed(), sent,
+		r.Traffic.Gap.Round(10*time.Millisecond), r.Took.Round(time.Second), r.ending(), left)
+}
+
+// ending says in a word how a run ended.
+func (r result) ending() string {
+	words := map[int]string{0: "done", 3: "refused", 5: "stopped", 6: "breached", 8: "parked", 130: "interrupted", -1: "killed"}
+	if r.Stuck {
+		return "**stuck**"
+	}
+	if r.Way == byTutorial.name && r.last() == 1 {
+		return "with errors"
+	}
+	if w, ok := words[r.last()]; ok {
+		return w
+	}
+	return fmt.Sprintf("exit code %d", r.last())
+}

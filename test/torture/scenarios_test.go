@@ -1,0 +1,136 @@
+//go:build torture
+
+package torture
+
+import (
+	"os"
+	"path/filepath"
+)
+
+// scenario is one hard move. What it runs lies in scenarios/NAME, over the
+// project in base/: app/ is launched, late.yaml is applied just before the move.
+type scenario struct {
+	Name, About string
+
+	Group  string // logical name of the group that moves; "work" unless given
+	Output string // of the stack: the URL of the load balancer; "url" unless given
+	Host   string
+	Path   string
+	Expect string // what every answer must match: who answered
+
+	NodePort  bool   // requests go to a node that stays, as the load balancer is disturbed itself
+	KeepAlive bool   // requests share connections
+	Streams   string // path of answers that take long; one is asked for each second
+	Sockets   bool   // connections that are upgraded and kept
+
+	Whole  bool         // it brings all of its project, nothing comes from base/
+	Start  []edit       // of the project, before it is launched
+	Change []edit       // what Drover is to carry out
+	Beside []edit       // the second group that the tutorials' way needs
+	Then   []edit       // before the second command, if there is one
+	Again  int          // how often the same command is run once more
+	Flags  []string     // of drover up
+	Every  func(*stack) // done each second from the launch to the end: an operator at work
+
+	Disturb disturbance
+
+	Ends    []int  // exit codes that are right for Drover; 0 unless given
+	MayFail int    // requests that may fail, where nobody could help it
+	Says    string // the reason that Drover gives if it does not end with 0
+	Broken  string // why pods may be left not Ready; empty: none may
+}
+
+// edit replaces text in a file of the project.
+type edit struct{ File, Old, New string }
+
+const workGroup = "work: {kind: self-managed, instanceType: t3.large, capacity: 3"
+
+var (
+	newMachines  = []edit{{"drover.yaml", workGroup, "work: {kind: self-managed, instanceType: m5.large, capacity: 3"}}
+	bothMachines = []edit{newMachines[0], {"drover.yaml", "other: {kind: self-managed, instanceType: t3.large", "other: {kind: self-managed, instanceType: m5.large"}}
+	besideWork   = []edit{{"drover.yaml", "  other:", "  next: {kind: self-managed, instanceType: m5.large, capacity: 3, labels: {pool: work}}\n  other:"}}
+	oneLess      = []edit{{"drover.yaml", workGroup, "work: {kind: self-managed, instanceType: t3.large, capacity: 2"}}
+	oneMore      = []edit{{"drover.yaml", "work: {kind: self-managed, instanceType: t3.large, capacity: 2", workGroup}}
+	placedOnWork = []edit{{"drover.yaml", "app: {manifests: ./app}", "app: {manifests: ./app, nodeGroup: work}"}}
+	guarded      = []edit{{"drover.yaml", "outputs:", "guard:\n  - {url: \"http://${workloads.app.services.guarded.hostname}/\", rate: 50/s, maxErrors: 0, expect: answered by app-, onBreach: return}\noutputs:"}}
+)
+
+// scenarios in the order of the report.
+var scenarios = complete([]scenario{
+	{Name: "tutorial", About: "the example of `drover new`: NGINX on a group of its own, echoservers behind it", Whole: true, KeepAlive: true,
+		Group: "web", Output: "nginxServiceUrl", Host: "apps.example.com", Path: "/echoserver", Expect: "Hostname: echoserver-",
+		Change: []edit{{"drover.yaml", "instanceType: t3.2xlarge", "instanceType: c5.4xlarge"}},
+		Beside: []edit{{"drover.yaml", "  # For NGINX alone", "  next: {kind: self-managed, instanceType: c5.4xlarge, capacity: 3, taints: [\"nginx=true:NoSchedule\"]}\n  # For NGINX alone"}, {"drover.yaml", "nodeGroup: web", "nodeGroup: next"}}},
+	{Name: "one-replica", About: "one replica, and a budget that wants one"},
+	{Name: "budget-zero", About: "a budget that never allows a disruption"},
+	{Name: "slow-start", About: "20 s until a pod is Ready"},
+	{Name: "exits-at-once", About: "gone at once on SIGTERM, without a preStop hook"},
+	{Name: "streaming", About: "answers that take 30 s", Streams: "/stream"},
+	{Name: "websockets", About: "upgraded connections that clients keep", Sockets: true},
+	{Name: "local-traffic", About: "`externalTrafficPolicy: Local`"},
+	{Name: "local-traffic-placed", About: "the same, re-placed by the plan because it names its group", Start: placedOnWork,
+		Beside: append(append([]edit{}, besideWork...), edit{"drover.yaml", "nodeGroup: work", "nodeGroup: next"})},
+	{Name: "stateful-set", About: "a StatefulSet of three"},
+	{Name: "scaled-in-the-middle", About: "scaled from 2 to 5, as an autoscaler does, in the middle", Disturb: disturbance{moving, does(scaleUp)}},
+	{Name: "two-budgets", About: "two budgets on one pod"},
+	{Name: "crash-loop-elsewhere", About: "a replica of another workload that crashes again and again", Broken: "it crashed before", Ends: []int{0, 8}},
+	{Name: "active-passive", About: "one pod serves, another one stands by; an operator labels who does", Every: labelActive, Ends: []int{0, 3, 8}, Says: "app"},
+	{Name: "image-gone", About: "twenty workloads, the image of one is gone", Broken: "its image is gone", Ends: []int{3, 8}, Says: "w07"},
+	{Name: "tolerates-everything", About: "it tolerates every taint"},
+	{Name: "unknown-owner", About: "pods of an operator that Drover does not know", Every: ledgerOperator, Ends: []int{0, 3, 8}, Says: "ledger|Ledger|app-"},
+	{Name: "policy-on-labels", About: "a policy that forbids to change labels of pods", Ends: []int{0, 3, 8}, Says: "frozen"},
+	{Name: "evictions-denied", About: "a policy that refuses evictions", Ends: []int{3, 8}, Says: "ask the owner"},
+	{Name: "recreate", About: "a Deployment of one with strategy Recreate", Ends: []int{3, 8}, Says: "Recreate"},
+	{Name: "no-probe", About: "no readiness probe, and 5 s until it listens", Ends: []int{0, 3, 8}, Says: "probe"},
+	{Name: "daemon-set", About: "a Service of a DaemonSet"},
+	{Name: "bare-replica-set", About: "a ReplicaSet without a Deployment, and a budget in percent", Ends: []int{0, 3, 8}},
+	{Name: "quota-full", About: "a quota that has no room for one pod more", Ends: []int{3, 8}, Says: "quota"},
+	{Name: "job", About: "a Job that may not be interrupted"},
+	{Name: "new-group-deleted", About: "somebody deletes the new group in the middle", Disturb: disturbance{moving, does(deleteNewGroup)}, Ends: []int{5, 6, 8}, MayFail: 200, Broken: "its node was deleted"},
+	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 4000},
+	{Name: "stuck-terminating", About: "a pod keeps a finalizer for a minute after its end", Disturb: disturbance{begun, does(addFinalizer)}, Ends: []int{0, 8}},
+	{Name: "api-server-away", About: "the API server is away for a minute", Disturb: disturbance{closed, does(away("controlplane"))}, Ends: []int{0, 5}, Again: 1},
+	{Name: "aws-away", About: "AWS is away for a minute", NodePort: true, Disturb: disturbance{closed, does(away("aws"))}, Ends: []int{0, 5}, Again: 1},
+	{Name: "killed-when-closed", About: "Drover is killed when a node has been closed, and started again", Disturb: disturbance{closed, kill9}, Again: 1},
+	{Name: "killed-while-moving", About: "killed when the first new pod stands, and started again", Disturb: disturbance{moving, kill9}, Again: 1},
+	{Name: "killed-while-leaving", About: "killed when the first old pod ends, and started again", Disturb: disturbance{leaving, kill9}, Again: 1},
+	{Name: "killed-while-retiring", About: "killed when the first old instance ends, and started again", Disturb: disturbance{retiring, kill9}, Again: 1},
+	{Name: "ctrl-c", About: "Ctrl-C in the middle, and left so", Disturb: disturbance{moving, ctrlC}, Ends: []int{130}},
+	{Name: "two-moves", About: "two groups move in one command", Change: bothMachines},
+	{Name: "rollout-in-the-middle", About: "`kubectl rollout restart` in the middle", Disturb: disturbance{moving, does(restartRollout)}},
+	{Name: "shrink-taken-back", About: "one node less, interrupted, and the old number again", Change: oneLess, Disturb: disturbance{closed, ctrlC}, Then: oneMore, Again: 1},
+	{Name: "breach-and-return", About: "the guard breaks in the middle; everything goes back", Start: guarded, Disturb: disturbance{moving, does(breakGuard)}, Ends: []int{6}},
+})
+
+// complete fills in what most scenarios share.
+func complete(all []scenario) []scenario {
+	for i := range all {
+		s := &all[i]
+		s.Group, s.Output, s.Expect = or(s.Group, "work"), or(s.Output, "url"), or(s.Expect, "answered by app-")
+		s.Path = or(s.Path, "/")
+		if s.Change == nil {
+			s.Change = newMachines
+		}
+		if s.Beside == nil {
+			s.Beside = besideWork
+		}
+		if s.Ends == nil {
+			s.Ends = []int{0}
+		}
+	}
+	return all
+}
+
+func or(given, usual string) string {
+	if given == "" {
+		return usual
+	}
+	return given
+}
+
+// late applies what comes into the cluster after the launch.
+func (s scenario) late(k *stack) {
+	if _, err := os.Stat(filepath.Join(k.project(), "late.yaml")); err == nil {
+		k.apply("late.yaml")
+	}
+}
