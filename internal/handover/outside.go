@@ -64,7 +64,9 @@ type Balancers interface {
 	// registered with, and those of the known names, which an earlier answer
 	// held and which must be asked about each instance by its ID: one that is
 	// being drained is no longer listed, but still has connections. A known
-	// balancer that was deleted is left out.
+	// balancer that was deleted is left out. Of all others that it could ask it
+	// returns the name and the host alone: a Service whose balancer is not among
+	// them is served by one that nobody here can ask.
 	Balancers(ctx context.Context, instances, known []string) ([]Balancer, error)
 }
 

@@ -533,9 +533,10 @@ func (w *World) Balancers(_ context.Context, instances, known []string) ([]hando
 				concerns = concerns || slices.Contains(instances, id)
 				b.Targets = append(b.Targets, handover.Target{Instance: id, State: state})
 			}
-			if concerns {
-				all = append(all, b)
+			if !concerns {
+				b.Targets = nil
 			}
+			all = append(all, b)
 		}
 		return nil
 	})
