@@ -29,6 +29,9 @@ type play struct {
 	facts   []event.Fact
 	mu      sync.Mutex
 	took    time.Duration
+	story   []string // for a golden trace
+	moment  time.Time
+	same    int // where the facts of this moment begin
 }
 
 // Emit keeps the facts.
@@ -36,6 +39,7 @@ func (p *play) Emit(f event.Fact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.facts = append(p.facts, f)
+	p.tellStory(f)
 }
 
 // in plays a scene in a bubble: a world that has settled, and time that passes.
