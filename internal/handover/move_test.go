@@ -21,17 +21,18 @@ import (
 // play is one move in a world, within a synctest bubble.
 type play struct {
 	*world.World
-	t       *testing.T
-	options handover.Options
-	keep    int
-	memo    []byte
-	breach  string
-	facts   []event.Fact
-	mu      sync.Mutex
-	took    time.Duration
-	story   []string // for a golden trace
-	moment  time.Time
-	same    int // where the facts of this moment begin
+	t        *testing.T
+	options  handover.Options
+	keep     int
+	memo     []byte
+	breach   string
+	facts    []event.Fact
+	mu       sync.Mutex
+	took     time.Duration
+	story    []string // for a golden trace
+	moment   time.Time
+	balanced []string // load balancers' part of it
+	same     int      // where the facts of this moment begin
 }
 
 // Emit keeps the facts.
