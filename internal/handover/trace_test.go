@@ -53,9 +53,7 @@ func TestTraces(t *testing.T) {
 				defer running.Wait()
 				defer cancel()
 				c.scene(p)
-				began := time.Now()
-				err := p.move()
-				p.story = append(p.story, fmt.Sprintf("%s: %v", time.Since(began).Round(time.Second), err))
+				p.story = append(p.story, fmt.Sprintf("end: %v", p.move()))
 			})
 			slices.Sort(p.balanced)
 			compare(t, c.name, strings.Join(slices.Concat(p.story, p.balanced), "\n")+"\n")
@@ -116,6 +114,9 @@ func seen(f event.Fact) string {
 	case event.NodeChanged:
 		return "node " + f.Node + " " + string(f.Change)
 	case event.PodMoved:
+		if f.Change == event.PodReplaced {
+			return "pod " + f.Pod + " serves on a node that stays" // which one is the scheduler's choice
+		}
 		return "pod " + f.Pod + " on " + f.Node + " " + string(f.Change)
 	case event.TargetChanged:
 		return "load balancer " + f.Balancer + ": " + f.Instance + " " + string(f.State)
