@@ -21,14 +21,18 @@ import (
 // play is one move in a world, within a synctest bubble.
 type play struct {
 	*world.World
-	t       *testing.T
-	options handover.Options
-	keep    int
-	memo    []byte
-	breach  string
-	facts   []event.Fact
-	mu      sync.Mutex
-	took    time.Duration
+	t        *testing.T
+	options  handover.Options
+	keep     int
+	memo     []byte
+	breach   string
+	facts    []event.Fact
+	mu       sync.Mutex
+	took     time.Duration
+	story    []string // for a golden trace
+	moment   time.Time
+	balanced []string // load balancers' part of it
+	same     int      // where the facts of this moment begin
 }
 
 // Emit keeps the facts.
@@ -36,6 +40,7 @@ func (p *play) Emit(f event.Fact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.facts = append(p.facts, f)
+	p.tellStory(f)
 }
 
 // in plays a scene in a bubble: a world that has settled, and time that passes.

@@ -519,7 +519,7 @@ func (w *World) Balancers(_ context.Context, instances, known []string) ([]hando
 	var all []handover.Balancer
 	err := w.call(&w.awsDown, func() error {
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
-			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.draining}
+			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining}
 			concerns := slices.Contains(known, name)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]

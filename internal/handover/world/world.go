@@ -125,7 +125,7 @@ type World struct {
 	apps     []*App
 	groups   map[string]*handover.Group
 	targets  map[string]map[string]*target // load balancer -> instance
-	draining time.Duration
+	Draining time.Duration                 // how long load balancers drain
 	awsDown  bool
 	apiDown  bool
 	watchOff bool // for good: whoever watches must end
@@ -172,7 +172,7 @@ const Balanced = "lb"
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
-		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, draining: 20 * time.Second,
+		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
 	for _, name := range []string{Old, New} {
@@ -636,7 +636,7 @@ func (w *World) balance() {
 			excluded := n.Exclude != nil
 			switch {
 			case excluded && t != nil && t.until.IsZero():
-				t.until = w.now().Add(w.draining)
+				t.until = w.now().Add(w.Draining)
 			case !excluded && t == nil:
 				targets[n.Instance] = &target{since: w.now().Add(2 * time.Second)}
 			case !excluded && t != nil && !t.until.IsZero():
