@@ -109,7 +109,9 @@ func (p *play) killedAfter(calls int) (error, bool) {
 }
 
 func (p *play) by(cluster handover.Cluster, scaling handover.Scaling) *handover.Mover {
-	m := handover.New(scaling, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return cluster, nil }, p)
+	m := handover.New(scaling, p.World, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
+		return watched{cluster, ctx}, nil
+	}, p)
 	m.Options = p.options
 	return m
 }
@@ -136,4 +138,17 @@ func (p *play) retire() error {
 		Host: engine.Host{Name: world.Old}, Keep: p.keep, Wait: func(string) {},
 		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
 	})
+}
+
+// watched is a cluster whose watches end with the context that it was opened with.
+type watched struct {
+	handover.Cluster
+	ctx context.Context
+}
+
+func (w watched) View() (*handover.View, error) {
+	if err := w.ctx.Err(); err != nil {
+		return nil, err
+	}
+	return w.Cluster.View()
 }

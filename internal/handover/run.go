@@ -214,7 +214,8 @@ func each[T any](items []T, do func(T)) {
 
 // HandOver empties the host.
 func (m *Mover) HandOver(ctx context.Context, mv engine.Move) error {
-	cluster, err := m.open(ctx, mv.From)
+	// Its watches must outlive an interrupt: what was closed is put back then.
+	cluster, err := m.open(context.WithoutCancel(ctx), mv.From)
 	if err != nil {
 		return err
 	}
