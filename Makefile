@@ -15,7 +15,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: build size sandbox demo test test-unit test-e2e check fmt lint bench update requirements clean
+.PHONY: build size sandbox demo test test-unit test-e2e fuzz check fmt lint bench update requirements clean
 
 build: bin/drover sandbox ## build bin/drover and bin/drover-sandbox
 
@@ -60,6 +60,12 @@ lint: bin/golangci-lint
 bin/golangci-lint: tools/go.mod
 	@mkdir -p bin
 	cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+CASES ?= 10000
+SEED ?= $(shell date +%s)
+fuzz: ## crash the engine anywhere, in CASES random stories; SEED repeats a run
+	@echo "seed $(SEED), $(CASES) cases"
+	go test ./internal/engine -run TestCrashAnywhere -count=1 -timeout 60m -rapid.checks=$(CASES) -rapid.seed=$(SEED)
 
 bench: bin/drover ## measure; compare within one run only (docs/performance.md)
 	DROVER_BIN=$(CURDIR)/bin go test -run '^$$' -bench . -benchmem ./...

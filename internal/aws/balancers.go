@@ -54,6 +54,7 @@ func (c classic) Balancers(ctx context.Context, instances, known []string) ([]ha
 		}
 		for _, lb := range page.LoadBalancerDescriptions {
 			if !concerns(lb, instances, known) {
+				out = append(out, handover.Balancer{Name: aws.ToString(lb.LoadBalancerName), Host: aws.ToString(lb.DNSName)})
 				continue
 			}
 			b, err := c.read(ctx, lb, instances)

@@ -98,8 +98,8 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 	}
 	want := []handover.Target{{Instance: "i-new", State: handover.InService},
 		{Instance: "i-going", State: handover.Draining, Why: "Instance deregistration currently in progress."}}
-	if len(got) != 1 || got[0].Draining != time.Minute || !slices.Equal(got[0].Targets, want) {
-		t.Errorf("got %+v, want balancer web with targets %+v", got, want)
+	if len(got) != 2 || got[0].Draining != time.Minute || !slices.Equal(got[0].Targets, want) || got[1].Name != "other" || got[1].Targets != nil {
+		t.Errorf("got %+v, want balancer web with targets %+v, and the other by name alone", got, want)
 	}
 }
 

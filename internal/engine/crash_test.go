@@ -113,6 +113,9 @@ func (w *world) check(g *graph.Graph) {
 	}
 	byURN := map[string]*object{}
 	for _, o := range w.cloud.objects {
+		if o.foreign {
+			continue
+		}
 		if byURN[o.urn] != nil {
 			w.t.Fatalf("%s is there twice: %+v and %+v", o.urn, byURN[o.urn], o)
 		}
@@ -257,14 +260,27 @@ func (d *drawn) nodeGroup(name string, earlier []graph.Key) []graph.Resource {
 func (w *world) byHand(t *rapid.T) {
 	for _, id := range slices.Sorted(maps.Keys(w.cloud.objects)) {
 		o := w.cloud.objects[id]
-		if o == nil {
-			continue // it was in a cluster that is gone
+		if o == nil || o.foreign {
+			continue // it was in a cluster that is gone, or is not ours
 		}
 		if o.typ == group && rapid.IntRange(0, 3).Draw(t, "resize "+id) == 0 {
 			o.size = rapid.IntRange(0, 9).Draw(t, "size of "+id)
 		}
 		if rapid.IntRange(0, 11).Draw(t, "delete "+id) == 0 {
 			w.cloud.lose(o)
+		}
+	}
+}
+
+// neighbour puts objects of another stack of the same name into the account,
+// as two developers have who each call theirs "dev": nothing may touch them.
+func (w *world) neighbour() {
+	for i, typ := range []string{network, template, role, group} {
+		for j, name := range []string{"net0", "loose", "web0", "web1"} {
+			id := fmt.Sprintf("id-9%d%d", i, j)
+			urn := string(plan.NewURN(stackName, projectName, typ, name))
+			w.cloud.objects[id] = &object{id: id, typ: typ, name: name + "-0000000", urn: urn, inputs: "{}", conn: "null", version: 1,
+				kept: -1, foreign: true, tags: text(map[string]string{"drover:urn": urn, "drover:stack-id": "another", "drover:generation": "1"})}
 		}
 	}
 }
@@ -281,6 +297,9 @@ func drawFaults(t *rapid.T) *faults {
 func TestCrashAnywhere(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
+		if rapid.Bool().Draw(t, "neighbour") {
+			w.neighbour()
+		}
 		w.cloud.parallel = rapid.SampledFrom([]int{1, 1, 4}).Draw(t, "parallel")
 		var last map[string]int
 		for range rapid.IntRange(1, 4).Draw(t, "edits") {

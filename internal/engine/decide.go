@@ -186,33 +186,39 @@ func (j *judgement) aim(u *unit) {
 // intent to make one.
 type generation struct {
 	state.Resource
-	pending bool // it may exist or not
-	leaving bool // its delete has begun, it is handed over, or it is gone: it cannot be used again
+	stage  stage
+	exists bool // the state has an object of it, not just an intent
 }
 
 func generations(s *state.Snapshot, seen sightings) map[plan.URN][]generation {
 	found := make(map[plan.URN][]generation)
 	for _, r := range s.Resources {
-		_, deleting := s.Intent(plan.Delete, r.URN, r.Gen)
-		leaving := deleting || r.Gone || r.Leaving || seen.gone(r)
-		found[r.URN] = append(found[r.URN], generation{Resource: r, leaving: leaving})
+		found[r.URN] = append(found[r.URN], generation{r, stageOf(r, s, seen), true})
 	}
 	for _, in := range s.Pending {
-		if in.Op == plan.Create {
-			found[in.URN] = append(found[in.URN], generation{Resource: *in.Resource, pending: true, leaving: seen.gone(*in.Resource)})
+		if in.Op != plan.Create {
+			continue
 		}
+		g := generation{*in.Resource, begun, false}
+		if seen.gone(g.Resource) { // its cluster is gone
+			g.stage = leaving
+		}
+		found[in.URN] = append(found[in.URN], g)
 	}
 	return found
 }
+
+// usable reports that it stands, and may be what the stack uses.
+func (g generation) usable() bool { return g.stage == live || g.stage == condemned }
 
 // inUse is the generation to keep if it exists, and else the one that is in use.
 func inUse(found []generation, target int) *state.Resource {
 	var have *state.Resource
 	for i, g := range found {
-		if g.Gen == target && !g.pending && !g.leaving {
+		if g.Gen == target && g.usable() {
 			return &found[i].Resource
 		}
-		if !g.Condemned && !g.pending {
+		if !g.Condemned && g.exists {
 			have = &found[i].Resource
 		}
 	}
@@ -251,7 +257,7 @@ func (u *unit) settle(found map[plan.URN][]generation) {
 func (u *unit) stands(found map[plan.URN][]generation, gen int) bool {
 	return !slices.ContainsFunc(u.items, func(it *item) bool {
 		return !slices.ContainsFunc(found[it.urn], func(g generation) bool {
-			return g.Gen == gen && !g.pending && !g.leaving && state.Equal(g.Generation, it.Generation)
+			return g.Gen == gen && g.usable() && state.Equal(g.Generation, it.Generation)
 		})
 	})
 }
@@ -264,7 +270,7 @@ func (u *unit) begun(found map[plan.URN][]generation, gen int) bool {
 			if g.Gen != gen {
 				continue
 			}
-			if g.leaving || g.Condemned || !state.Equal(g.Generation, it.Generation) {
+			if g.stage == leaving || g.stage == condemned || !state.Equal(g.Generation, it.Generation) {
 				return false
 			}
 			some = true

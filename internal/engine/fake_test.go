@@ -62,6 +62,7 @@ type object struct {
 	id, typ, name, urn string
 	tags               string // JSON
 	lost               bool   // deleted by hand
+	foreign            bool   // another stack's, with our names and URNs
 	size               int    // nodes of a group
 	file               int    // nodes that the file asked for
 	kept               int    // nodes that are left after some were handed over; -1: none were
@@ -99,7 +100,7 @@ type faults struct {
 	dead bool // the process is gone: nothing that it does has an effect
 }
 
-var faultKinds = []string{"crash before", "crash after", "lost before", "lost after", "not made", "not ready"}
+var faultKinds = []string{"crash before", "crash after", "lost before", "lost after", "not made", "not ready", "expired"}
 
 var (
 	errDead  = errors.New("the process was killed")
@@ -129,6 +130,8 @@ func (f *faults) around(effect func() error) error {
 		return errLost
 	case "not made":
 		return errLimit
+	case "expired":
+		return fmt.Errorf("ExpiredToken: %w", engine.ErrCredentials)
 	case "not ready":
 		return errors.Join(effect(), errReady)
 	}
@@ -222,7 +225,7 @@ func wantedSize(props plan.Props) int {
 // mayBeSmall holds that what replaces a group is as large as that is now.
 func (c *cloud) mayBeSmall(o *object) {
 	for _, old := range c.objects {
-		if o.typ == group && old.urn == o.urn && !old.emptied && o.size < old.size && old.file <= o.file {
+		if o.typ == group && !old.foreign && old.urn == o.urn && !old.emptied && o.size < old.size && old.file <= o.file {
 			c.breach("group %s of %d nodes is to replace %s, which has %d", o.name, o.size, old.name, old.size)
 		}
 	}
@@ -306,6 +309,9 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 		if o == nil {
 			return engine.ErrNotFound
 		}
+		if o.foreign {
+			c.breach("changed %s of another stack", o.id)
+		}
 		var is plan.Props
 		if err := json.Unmarshal([]byte(o.inputs), &is); err != nil {
 			return err
@@ -349,6 +355,9 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 		if o == nil {
 			return nil
 		}
+		if o.foreign {
+			c.breach("deleted %s of another stack", o.id)
+		}
 		c.mayDelete(o)
 		delete(c.objects, o.id)
 		return nil
@@ -359,13 +368,13 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 func (c *cloud) mayDelete(o *object) {
 	stands := false
 	for _, other := range c.objects {
-		if other != o && other.urn == o.urn {
+		if other != o && other.urn == o.urn && !other.foreign {
 			stands = true
 		}
 		if slices.Contains(ids(other.inputs), o.id) && !o.alone() {
 			c.breach("deleted %s (%s) while %s (%s) refers to it", o.id, o.urn, other.id, other.urn)
 		}
-		if c.destroy && o.typ == group && other.typ == workload {
+		if c.destroy && o.typ == group && other.typ == workload && !other.foreign {
 			c.breach("deleted the group %s before the workload %s", o.name, other.name)
 		}
 	}

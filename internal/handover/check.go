@@ -26,6 +26,8 @@ type Question struct {
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
 	Placements map[string]Placement         // by UID; nil: not asked
+	Around     Surroundings                 // what else has a say
+	Unseen     string                       // why that could not be told; empty: it was
 }
 
 // check looks for one kind of trouble.
@@ -43,9 +45,15 @@ var checks = []check{
 	brokenBudget,
 	closedBudget,
 	noNodesAdmitted,
+	webhookDown,
+	noScheduler,
 	unmetBudget,
 	unaskedBalancers,
 	daemonServices,
+	webhookMoves,
+	imageGone,
+	autoscaled,
+	gated,
 	oneAtATime,
 	onDelete,
 	rollingOut,
@@ -58,6 +66,8 @@ var checks = []check{
 	tolerant,
 	closedBudgetSurged,
 	single,
+	probeStops,
+	unseen,
 }
 
 // inspection is a question with what follows from it.
@@ -177,7 +187,7 @@ func pinned(i *inspection) []event.Finding {
 		return nil // nodes that its selectors name stay
 	}
 	return i.each(
-		func(p *Pod, w *Workload) bool { return p.Group == i.Group && i.moves(p) && w.Rolling == "" },
+		func(p *Pod, w *Workload) bool { return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete },
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{
 				Severity: blocker, Effect: "its own selector admits only nodes of " + i.Group + ": a replacement could run nowhere",

@@ -100,7 +100,7 @@ func (m *Move) letGo(groups []Group) bool {
 			continue
 		case !held:
 			h = onGroup // an earlier move's
-		case !marked && len(g.running(h.Processes)) == len(h.Processes):
+		case !marked && len(g.running(h.Processes)) == len(h.Processes) && g.Min >= min(h.Min, g.Desired):
 			continue
 		}
 		free = false
@@ -109,10 +109,16 @@ func (m *Move) letGo(groups []Group) bool {
 	return free
 }
 
-// allSeen: while AWS does not answer, a group that is held and not among those
-// it told of may still be held.
+// allSeen: AWS has told of every group that is held, after the last call that
+// might have changed one. While it does not answer, a group that is held and not
+// among those it told of may still be held.
 func (m *Move) allSeen(groups []Group) bool {
-	if m.o.Stale == "" {
+	switch {
+	case len(m.Record.Holds) == 0:
+		return true
+	case !m.heard.After(m.unclean):
+		return false
+	case m.o.Stale == "":
 		return true
 	}
 	for name := range m.Record.Holds {

@@ -95,8 +95,10 @@ type Move struct {
 	tempted      map[string]bool // workloads whose pods may start on nodes that leave
 	under        map[string]int  // workload -> pods beside and out
 	clean        mark
-	asks         mark // what is asked for in vain
-	stalled      bool // … for longer than it makes sense
+	heard        time.Time // when AWS answered last
+	unclean      time.Time // what it said by then may be older than what was done
+	asks         mark      // what is asked for in vain
+	stalled      bool      // … for longer than it makes sense
 	begun        bool
 	hastened     bool
 	version      int // changes when something of the record does that must not be lost
@@ -114,6 +116,9 @@ func NewMove(r *Record, o Options) *Move {
 // has become due. Its actions may be lost, repeated, or carried out twice.
 func (m *Move) Turn(o Observed) []Action {
 	m.o, m.view, m.actions = o, o.View, nil
+	if o.Stale == "" {
+		m.heard = o.Asked
+	}
 	m.lack, m.foreign, m.off = map[string]string{}, m.strangers(), nil
 	changes := o.View.Take()
 	m.tell(changes)
@@ -180,7 +185,7 @@ func (m *Move) to(p Phase) {
 
 // stop turns back; the first reason counts.
 func (m *Move) stop(r Reason) {
-	m.Record.Reason, m.actions = &r, nil
+	m.Record.Reason, m.actions, m.unclean = &r, nil, m.heard
 	m.to(Stop)
 	for key := range m.Record.Workloads {
 		m.dueWorkloads[key] = time.Time{}
@@ -260,8 +265,12 @@ func (m *Move) closeNodes() bool {
 // node decides about one node; true: it is closed.
 func (m *Move) node(name string) bool {
 	d := NextNode(m.nodeCase(name), *m.Record.Nodes[name])
-	if was := m.Record.Nodes[name]; was.State != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
+	was := m.Record.Nodes[name]
+	if was.State != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
 		m.version++
+	}
+	if was.State == NodeOpen && d.Record.State != NodeOpen {
+		m.wakePods(name) // nothing was begun on it while it was open
 	}
 	*m.Record.Nodes[name] = d.Record
 	m.actions = append(m.actions, d.Actions...)
@@ -279,6 +288,7 @@ func (m *Move) nodeCase(name string) NodeCase {
 		Open:   m.Record.Phase != Ready && m.open(name),
 		Dead:   m.dead(name),
 		Parked: func(p *Pod) bool { w := m.Record.Workloads[p.owner()]; return w != nil && w.State == WorkloadParked },
+		Local:  m.local,
 		Drains: func(lb string) Balancer { return m.lbs[lb] },
 		Settle: m.Options.Settle,
 	}
@@ -444,10 +454,14 @@ func (m *Move) wake(wave int) {
 			continue
 		}
 		m.dueNodes[name] = time.Time{}
-		for _, p := range m.view.on[name] {
-			if !p.stays() {
-				m.dueWorkloads[p.owner()] = time.Time{}
-			}
+		m.wakePods(name)
+	}
+}
+
+func (m *Move) wakePods(node string) {
+	for _, p := range m.view.on[node] {
+		if !p.stays() {
+			m.dueWorkloads[p.owner()] = time.Time{}
 		}
 	}
 }

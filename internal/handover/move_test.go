@@ -21,14 +21,18 @@ import (
 // play is one move in a world, within a synctest bubble.
 type play struct {
 	*world.World
-	t       *testing.T
-	options handover.Options
-	keep    int
-	memo    []byte
-	breach  string
-	facts   []event.Fact
-	mu      sync.Mutex
-	took    time.Duration
+	t        *testing.T
+	options  handover.Options
+	keep     int
+	memo     []byte
+	breach   string
+	facts    []event.Fact
+	mu       sync.Mutex
+	took     time.Duration
+	story    []string // for a golden trace
+	moment   time.Time
+	balanced []string // load balancers' part of it
+	same     int      // where the facts of this moment begin
 }
 
 // Emit keeps the facts.
@@ -36,6 +40,7 @@ func (p *play) Emit(f event.Fact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.facts = append(p.facts, f)
+	p.tellStory(f)
 }
 
 // in plays a scene in a bubble: a world that has settled, and time that passes.
@@ -132,6 +137,8 @@ func (p *play) open() {
 	})
 }
 
+const tailLines = 20
+
 // tail is the end of the story, for a failed test.
 func (p *play) tail() string {
 	p.mu.Lock()
@@ -140,7 +147,7 @@ func (p *play) tail() string {
 	for _, f := range p.facts {
 		lines = append(lines, fmt.Sprintf("%T %+v", f, f))
 	}
-	return strings.Join(lines[max(0, len(lines)-20):], "\n") + "\n" + p.String()
+	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n") + "\n" + p.String()
 }
 
 func (p *play) changes(app string, change event.PodChange) int {

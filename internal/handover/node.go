@@ -53,6 +53,7 @@ type NodeCase struct {
 	Pods    []*Pod
 	Dead    bool                  // its kubelet is silent for good
 	Parked  func(*Pod) bool       // the pod's workload is parked
+	Local   func(*Pod) bool       // a load balancer reaches the pod through this very node only
 	Targets map[string]Target     // the node in load balancers, by their names
 	Drains  func(string) Balancer // a load balancer by its name
 	Hold    string                // why load balancers cannot do without it yet; empty: they can
@@ -116,7 +117,7 @@ func (n *station) next() {
 		return
 	}
 	left, kept := n.left()
-	switch excluded := kept > 0 || n.excluded(); {
+	switch excluded := kept > 0 && !n.blocks() || n.excluded(); {
 	case left > 0:
 		n.to(NodeEmptying)
 	case kept > 0:
@@ -154,6 +155,22 @@ func (n *station) left() (left, kept int) {
 		}
 	}
 	return left, kept
+}
+
+// blocks: pods that have to leave can do so only when load balancers have let go
+// of the node, and no pod that stays needs them.
+func (n *station) blocks() bool {
+	leave, stay := 0, 0
+	for _, p := range n.Pods {
+		switch {
+		case p.stays() || p.Deleting || !n.Local(p):
+		case n.Parked(p):
+			stay++
+		default:
+			leave++
+		}
+	}
+	return leave > 0 && stay == 0
 }
 
 // excluded takes the node out of load balancers, once they can do without it.

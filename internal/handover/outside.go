@@ -64,7 +64,9 @@ type Balancers interface {
 	// registered with, and those of the known names, which an earlier answer
 	// held and which must be asked about each instance by its ID: one that is
 	// being drained is no longer listed, but still has connections. A known
-	// balancer that was deleted is left out.
+	// balancer that was deleted is left out. Of all others that it could ask it
+	// returns the name and the host alone: a Service whose balancer is not among
+	// them is served by one that nobody here can ask.
 	Balancers(ctx context.Context, instances, known []string) ([]Balancer, error)
 }
 
@@ -112,6 +114,9 @@ type Cluster interface {
 	Place(ctx context.Context, leaving []string, pods []Ref, fresh int) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
+	// Surroundings tells what else has a say in a move. It lists, so it is asked
+	// once, in an inspection. What it may not read it leaves out.
+	Surroundings(ctx context.Context) (Surroundings, error)
 
 	PatchNode(ctx context.Context, node string, p Patch) error
 	// PatchPod and Evict act on that very pod: if another one has taken its

@@ -59,7 +59,7 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 			fix: "delete the EndpointSlice, or give its Service a selector"}
 	}
 	if why := denied[verbCreate]; why != "" {
-		return promise{how: Never, why: "another pod like it could not be made: " + why, fix: "cure that, then run the same command again"}
+		return promise{how: Never, why: "another pod like it could not be made: " + why, fix: cureCreate(p, why)}
 	}
 	if why := denied[verbEvict]; why != "" {
 		return promise{how: Never, why: "it may not be evicted: " + why, fix: "cure that, then run the same command again"}

@@ -90,6 +90,7 @@ type WorkloadRecord struct {
 	Why    string            `json:"why,omitempty"`    // why it is parked
 	Fix    string            `json:"fix,omitempty"`
 	mark   mark
+	asked  map[string]bool // to leave their Services, by UID: whatever an old view shows, they count as gone
 
 	// Released are the pods under way, by UID: a copy of what lies on them.
 	Released map[string]PodRecord `json:"released,omitempty"`

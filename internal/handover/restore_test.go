@@ -23,10 +23,11 @@ func (p *play) die(n int) {
 	m := handover.New(p.World, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return p.World, nil }, p)
 	_ = m.HandOver(context.Background(), engine.Move{
 		Step: 1, From: engine.Host{Name: world.Old}, To: []engine.Host{{Name: world.New}}, Events: p,
-		Save: func(json.RawMessage) error {
+		Save: func(memo json.RawMessage) error {
 			if n--; n <= 0 {
 				return errors.New("killed")
 			}
+			p.memo = memo
 			return nil
 		},
 	})
@@ -66,7 +67,25 @@ func TestRestoreAfterDeathAnywhere(t *testing.T) {
 	}
 }
 
-// What a move at work on has changed is left alone, unless that is forced.
+// The journal does not know of a restoration: the same command goes on by what it
+// remembers, and finds the nodes open again.
+func TestMoveGoesOnAfterARestoration(t *testing.T) {
+	for n := 4; n < 40; n += 7 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			in(t, 3, []*world.App{{Name: "web", Replicas: 4, Surge: 1, Budget: 3}, {Name: "one", Replicas: 1, Surge: 1}}, func(p *play) {
+				p.die(n)
+				time.Sleep(10 * time.Minute)
+				if lines, err := p.restore(nil); err != nil {
+					t.Errorf("%v\n%s", err, strings.Join(lines, "\n"))
+				}
+				time.Sleep(time.Minute)
+				p.done(p.move(), "web", "one")
+			})
+		})
+	}
+}
+
+// What a move at work has changed is left alone, unless that is forced.
 func TestRestoreLeavesTheLivingAlone(t *testing.T) {
 	in(t, 3, []*world.App{{Name: "web", Replicas: 3, Surge: 1}}, func(p *play) {
 		p.die(6)

@@ -145,6 +145,10 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 	q.Denied = r.rehearse(ctx, rehearsals(i))
 	i.Denied = q.Denied
 	q.Placements = r.place(ctx, i, fresh)
+	around, err := r.cluster.Surroundings(ctx)
+	if q.Around = around; err != nil {
+		q.Unseen = err.Error()
+	}
 	return q
 }
 
@@ -327,6 +331,9 @@ func (r *run) firstLook(ctx context.Context) (Observed, error) {
 	for {
 		r.aws.at = time.Time{}
 		o, err := r.observe(ctx, nil)
+		if err != nil && ctx.Err() != nil {
+			err = ctx.Err()
+		}
 		if err == nil || ctx.Err() != nil || time.Since(began) >= outage {
 			return o, wrap(err, "inspect "+r.move.From.Name)
 		}

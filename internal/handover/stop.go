@@ -22,6 +22,9 @@ func (m *Move) putBack(workloads map[string]bool) {
 	groups := append(slices.Clone(m.o.To), m.o.From)
 	clean = m.letGo(groups) && m.allSeen(groups) && clean
 	if !clean {
+		if len(m.actions) > 0 {
+			m.unclean = m.heard
+		}
 		m.clean = mark{}
 		m.stalled = m.asks.stuck(m.view.Now, m.asking(), patience)
 		return

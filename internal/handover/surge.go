@@ -62,7 +62,7 @@ func (h *herd) replace(p *Pod) {
 	if !released {
 		return // released in this very turn
 	}
-	if !h.missed(p) {
+	if h.r.asked[p.UID] || !h.missed(p) {
 		h.takeOut(p)
 		return
 	}
@@ -202,7 +202,7 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 			continue
 		}
 		lb, sends := h.Sender(p.Node, s.Key())
-		if sends && !h.View.localOther(p, x.Service) {
+		if sends && !h.localOther(p, x.Service) {
 			return lb, true
 		}
 	}
@@ -210,9 +210,9 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 }
 
 // localOther: another pod on the same node serves for the Service.
-func (v *View) localOther(p *Pod, service string) bool {
-	for _, q := range v.on[p.Node] {
-		if q.UID == p.UID || q.Namespace != p.Namespace || q.Deleting || !q.Ready {
+func (h *herd) localOther(p *Pod, service string) bool {
+	for _, q := range h.View.on[p.Node] {
+		if q.UID == p.UID || h.r.asked[q.UID] || q.Namespace != p.Namespace || q.Deleting || !q.Ready {
 			continue
 		}
 		if slices.ContainsFunc(q.Paths, func(x Path) bool { return x.Service == service && x.Selected && x.Ready }) {
@@ -271,7 +271,7 @@ func (h *herd) restore() {
 	for _, p := range h.beside {
 		_, local := h.lastOnNode(p)
 		switch {
-		case !h.missed(p) && !local && h.promised(p).how == SurgeFirst:
+		case (h.r.asked[p.UID] || !h.missed(p)) && !local && h.promised(p).how == SurgeFirst:
 			h.takeOut(p)
 		case late || local:
 			h.giveBack(p)
@@ -296,6 +296,7 @@ func (h *herd) refusedLong(p *Pod) bool {
 // giveBack returns a pod to its ReplicaSet and Services.
 func (h *herd) giveBack(p *Pod) {
 	r, _ := p.release()
+	delete(h.r.asked, p.UID)
 	h.act(giveBack(p, r, h.now))
 	h.again(time.Second)
 }

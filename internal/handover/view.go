@@ -321,7 +321,13 @@ type Path struct {
 }
 
 // stays: it belongs to its node, or no longer runs; a move leaves it alone.
-func (p *Pod) stays() bool { return p.Mirror || p.Finished || p.Sentinel || p.daemon() }
+func (p *Pod) stays() bool {
+	return p.Mirror || p.Finished && !p.heldBack() || p.Sentinel || p.daemon()
+}
+
+// heldBack: it has been told to end, and a finalizer keeps it: its node must not
+// end before whoever set the finalizer has done his part.
+func (p *Pod) heldBack() bool { return p.Deleting && len(p.Finalizers) > 0 }
 
 // daemon: a DaemonSet's pod, also one that was taken out of its Services, which
 // its DaemonSet let go of.

@@ -155,6 +155,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	h.d.Record = r
 	h.r = &h.d.Record
 	h.r.Floors, h.r.Denied, h.r.Released, h.r.Back = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released), maps.Clone(r.Back)
+	h.r.asked = maps.Clone(r.asked)
 	if c.Workload != nil {
 		h.w = *c.Workload
 	}
@@ -185,6 +186,9 @@ func (h *herd) sort(p *Pod) {
 		return
 	case released && !r.Back:
 		h.beside = append(h.beside, p)
+		if h.r.asked[p.UID] {
+			return
+		}
 	default:
 		h.owned++
 		if released {
@@ -269,6 +273,13 @@ func (h *herd) missed(p *Pod) bool {
 
 // spend counts the pod as one that serves no more.
 func (h *herd) spend(p *Pod) {
+	if h.r.asked[p.UID] {
+		return
+	}
+	if h.r.asked == nil {
+		h.r.asked = map[string]bool{}
+	}
+	h.r.asked[p.UID] = true
 	for _, path := range h.paths(p) {
 		if h.serves(p, path) {
 			h.serving[path]--
@@ -295,6 +306,7 @@ func (h *herd) follow() {
 		h.r.Released[p.UID] = rec
 	}
 	maps.DeleteFunc(h.r.Released, func(uid string, _ PodRecord) bool { return !under[uid] })
+	maps.DeleteFunc(h.r.asked, func(uid string, _ bool) bool { return !under[uid] })
 }
 
 func (h *herd) act(a Action) { h.d.Actions = append(h.d.Actions, a) }

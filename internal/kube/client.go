@@ -197,9 +197,12 @@ func (c *client) watch(ctx context.Context, t target, obj *unstructured.Unstruct
 const (
 	outageFor = 2 * time.Minute // an API server that restarts, or a new cluster whose name DNS does not know yet
 	// rightsFor bounds what access entries, and a new namespace's default service account, take to come into effect.
-	rightsFor  = 15 * time.Second
-	firstPause = 250 * time.Millisecond
-	lastPause  = 5 * time.Second
+	rightsFor = 15 * time.Second
+	// strangerFor bounds what a new cluster takes to know its callers; a cluster that was made anew under the same
+	// name, or one that is gone behind its address, never does.
+	strangerFor = 30 * time.Second
+	firstPause  = 250 * time.Millisecond
+	lastPause   = 5 * time.Second
 )
 
 // patiently repeats a call while its error may pass.
@@ -229,8 +232,10 @@ func patience(err error) time.Duration {
 	case badManifest(err):
 		return 0
 	case apierrors.IsTooManyRequests(err), apierrors.IsServerTimeout(err), apierrors.IsTimeout(err),
-		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err), apierrors.IsUnauthorized(err):
+		apierrors.IsServiceUnavailable(err), apierrors.IsInternalError(err):
 		return outageFor
+	case apierrors.IsUnauthorized(err):
+		return strangerFor
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		if strings.Contains(err.Error(), "x509:") {
 			return 0 // the wrong certificate stays wrong

@@ -132,7 +132,11 @@ func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engi
 	}
 	applied, err := c.apply(ctx, t, wanted(r, t), mayTake, r.Wait)
 	if err != nil {
-		return remains(t, live), engine.Send, explainApply(op, t, live, err)
+		left := live
+		if left != nil && !owned(left, r) {
+			left = nil // it is somebody else's still
+		}
+		return remains(t, left), engine.Send, explainApply(op, t, live, err)
 	}
 	if mayTake {
 		if err := c.dropAnnotation(ctx, t, takeOver); err != nil {

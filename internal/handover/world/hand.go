@@ -162,3 +162,6 @@ func (h *Hand) Nodes(group string) []string {
 }
 
 var _ handover.Cluster = (*World)(nil)
+
+// Forget removes the records of moves, as if a run had begun anew.
+func (h *Hand) Forget() { clear(h.w.records) }

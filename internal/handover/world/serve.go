@@ -185,6 +185,11 @@ func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, 
 	return where, nil
 }
 
+// Surroundings is empty: nothing else has a say in the model.
+func (w *World) Surroundings(context.Context) (handover.Surroundings, error) {
+	return handover.Surroundings{}, nil
+}
+
 // Rehearse asks the app's policies.
 func (w *World) Rehearse(_ context.Context, r handover.Rehearsal) error {
 	w.mu.Lock()
@@ -514,7 +519,7 @@ func (w *World) Balancers(_ context.Context, instances, known []string) ([]hando
 	var all []handover.Balancer
 	err := w.call(&w.awsDown, func() error {
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
-			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.draining}
+			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining}
 			concerns := slices.Contains(known, name)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]
@@ -528,9 +533,10 @@ func (w *World) Balancers(_ context.Context, instances, known []string) ([]hando
 				concerns = concerns || slices.Contains(instances, id)
 				b.Targets = append(b.Targets, handover.Target{Instance: id, State: state})
 			}
-			if concerns {
-				all = append(all, b)
+			if !concerns {
+				b.Targets = nil
 			}
+			all = append(all, b)
 		}
 		return nil
 	})

@@ -71,6 +71,7 @@ type App struct {
 
 	start     map[string]int // serving pods by path when the world was set up
 	ready     int            // pods that were Ready then
+	returned  bool           // pods of it were given back
 	evictable time.Time
 	scaled    bool // by hand: its controller ends pods as it likes
 }
@@ -124,7 +125,7 @@ type World struct {
 	apps     []*App
 	groups   map[string]*handover.Group
 	targets  map[string]map[string]*target // load balancer -> instance
-	draining time.Duration
+	Draining time.Duration                 // how long load balancers drain
 	awsDown  bool
 	apiDown  bool
 	watchOff bool // for good: whoever watches must end
@@ -171,7 +172,7 @@ const Balanced = "lb"
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
-		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, draining: 20 * time.Second,
+		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
 	for _, name := range []string{Old, New} {
@@ -635,7 +636,7 @@ func (w *World) balance() {
 			excluded := n.Exclude != nil
 			switch {
 			case excluded && t != nil && t.until.IsZero():
-				t.until = w.now().Add(w.draining)
+				t.until = w.now().Add(w.Draining)
 			case !excluded && t == nil:
 				targets[n.Instance] = &target{since: w.now().Add(2 * time.Second)}
 			case !excluded && t != nil && !t.until.IsZero():
@@ -701,13 +702,15 @@ func (w *World) check() {
 		return
 	}
 	for _, a := range w.apps {
-		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 {
+		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 || a.Local && w.returned(a) {
 			// Of daemons and bare pods is looked at when their nodes end. What was
-			// begun and may not be finished, its ReplicaSet ends as it likes.
+			// begun and may not be finished, its ReplicaSet ends as it likes; so it
+			// does with pods for local traffic that are given back beside those that
+			// replaced them, and no node leaves its load balancer for that.
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
@@ -727,6 +730,14 @@ func (w *World) check() {
 			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
 		}
 	}
+}
+
+// returned: a pod of the app was given back to its ReplicaSet, beside a replacement.
+func (w *World) returned(a *App) bool {
+	for _, p := range w.pods {
+		a.returned = a.returned || p.app == a && p.Cost != nil
+	}
+	return a.returned
 }
 
 // lost counts the pods that a node took with it.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +37,7 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.R
 	var moves []placement.Move
 	for _, p := range o.Pods {
 		if wanted[string(p.UID)] {
-			moves = append(moves, placement.Move{Pod: p, Fixed: c.fixed(p), Gap: c.gap(p, claims)})
+			moves = append(moves, placement.Move{Pod: p, As: c.successor(p), Fixed: c.fixed(p), Gap: c.gap(p, claims)})
 		}
 	}
 	var found []handover.Placement
@@ -121,6 +123,37 @@ func pointers[T any](items []T) []*T {
 		all[i] = &items[i]
 	}
 	return all
+}
+
+// successor is the pod that a StatefulSet makes in p's place, if that is by
+// another template: it was changed since, and p waits to be ended (OnDelete), or
+// for its turn. Nil: one like p.
+func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
+	owner := metav1.GetControllerOf(p)
+	if owner == nil || owner.Kind != "StatefulSet" {
+		return nil
+	}
+	s, err := c.factory.Apps().V1().StatefulSets().Lister().StatefulSets(p.Namespace).Get(owner.Name)
+	if err != nil || s.UID != owner.UID || s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
+		return nil
+	}
+	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil && ordinal(p) < int(*rolling.Partition) {
+		return nil
+	}
+	t := c.mounted(&s.Spec.Template, p)
+	next := p.DeepCopy()
+	next.Labels, next.Spec = t.Labels, t.Spec
+	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
+	return next
+}
+
+// ordinal is a StatefulSet pod's number.
+func ordinal(p *corev1.Pod) int {
+	n, err := strconv.Atoi(p.Name[strings.LastIndexByte(p.Name, '-')+1:])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // fixed is the node that the template of a pod's controller names.

@@ -51,6 +51,21 @@ func refused(err error, budgets ...string) error {
 	return err
 }
 
+// rehearsed is refused for a dry run. Where it could not be tried nothing is
+// known, and the call itself will tell.
+func rehearsed(err error, budgets ...string) error {
+	if untried(err) {
+		return nil
+	}
+	return refused(err, budgets...)
+}
+
+// untried: a webhook has side effects that it cannot leave out, so the API server
+// refuses the dry run, and not the call.
+func untried(err error) bool {
+	return apierrors.IsBadRequest(err) && strings.Contains(err.Error(), "does not support dry run")
+}
+
 // webhook: an admission webhook said so, or could not be asked.
 func webhook(message string) bool {
 	return strings.Contains(message, "admission webhook ") || strings.Contains(message, "failed calling webhook ")

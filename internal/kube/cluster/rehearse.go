@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,6 +47,9 @@ func (c *Cluster) Rehearse(ctx context.Context, r handover.Rehearsal) error {
 func (c *Cluster) rehearseCreate(ctx context.Context, live *corev1.Pod) error {
 	p := c.sibling(live)
 	made, err := c.client.CoreV1().Pods(p.Namespace).Create(ctx, p, metav1.CreateOptions{DryRun: dryRun, FieldManager: manager})
+	if untried(err) {
+		made, err = p, nil
+	}
 	if err != nil {
 		return refused(err)
 	}
@@ -143,24 +145,17 @@ func (c *Cluster) rehearseEvict(ctx context.Context, live *corev1.Pod) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
-	return refused(err, c.budgets(handover.Ref{Namespace: live.Namespace, Name: live.Name, UID: string(live.UID)})...)
+	return rehearsed(err, c.budgets(handover.Ref{Namespace: live.Namespace, Name: live.Name, UID: string(live.UID)})...)
 }
 
 // rehearsePatch sends what PatchPod would.
 func (c *Cluster) rehearsePatch(ctx context.Context, live *corev1.Pod, p handover.Patch) error {
-	body := metadata(p)
-	body["uid"] = live.UID
-	if p.Owner != nil || p.Orphan {
-		if owners := reown(live.OwnerReferences, p.Owner); len(owners) > 0 {
-			body["ownerReferences"] = owners
-		}
-	}
-	data, err := json.Marshal(map[string]any{"metadata": body})
+	data, err := podPatch(string(live.UID), live.OwnerReferences, p)
 	if err != nil {
 		return err
 	}
 	_, err = c.client.CoreV1().Pods(live.Namespace).Patch(ctx, live.Name, types.StrategicMergePatchType, data, metav1.PatchOptions{FieldManager: manager, DryRun: dryRun})
-	return refused(ignoreNotFound(err))
+	return rehearsed(ignoreNotFound(err))
 }
 
 // missing names the first object that a pod could not start without.

@@ -83,8 +83,7 @@ func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 }
 
 func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
-	body := metadata(p)
-	body["uid"] = pod.UID
+	var owners []metav1.OwnerReference
 	if p.Owner != nil || p.Orphan {
 		live, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
@@ -93,16 +92,26 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 		if string(live.UID) != pod.UID {
 			return nil
 		}
-		if owners := reown(live.OwnerReferences, p.Owner); len(owners) > 0 {
-			body["ownerReferences"] = owners
-		}
+		owners = live.OwnerReferences
 	}
-	data, err := json.Marshal(map[string]any{"metadata": body})
+	data, err := podPatch(pod.UID, owners, p)
 	if err != nil {
 		return err
 	}
 	_, err = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, data, metav1.PatchOptions{FieldManager: manager})
 	return ignoreNotFound(err)
+}
+
+// podPatch is the strategic merge patch of a pod that has these owners.
+func podPatch(uid string, owners []metav1.OwnerReference, p handover.Patch) ([]byte, error) {
+	body := metadata(p)
+	body["uid"] = uid
+	if p.Owner != nil || p.Orphan {
+		if changed := reown(owners, p.Owner); len(changed) > 0 {
+			body["ownerReferences"] = changed
+		}
+	}
+	return json.Marshal(map[string]any{"metadata": body})
 }
 
 // reown makes the part of a strategic merge patch that replaces a pod's

@@ -41,11 +41,21 @@ type Objects struct {
 // Move is one pod to make a copy of.
 type Move struct {
 	Pod *corev1.Pod
+	// As is the pod that comes in its place, if its controller makes it by another
+	// template; nil: one like Pod.
+	As *corev1.Pod
 	// Fixed is the node that its template names, past the scheduler.
 	Fixed string
 	// Gap: the pod goes before its copy comes: a StatefulSet's, or one whose volume
 	// cannot be held twice.
 	Gap bool
+}
+
+func (m Move) successor() *corev1.Pod {
+	if m.As != nil {
+		return m.As
+	}
+	return m.Pod
 }
 
 // Answer is where a copy would go.
@@ -134,8 +144,8 @@ func (w *world) jobs(moves []Move, leaving []string) []*job {
 		if !known {
 			r = len(leaving)
 		}
-		all[i] = &job{at: i, move: m, rank: r, from: w.placed[m.Pod.UID], need: w.class(m.Pod, m.Fixed), disk: w.storage(m.Pod)}
-		all[i].copy = w.copyOf(m.Pod, all[i].disk)
+		all[i] = &job{at: i, move: m, rank: r, from: w.placed[m.Pod.UID], need: w.class(m.successor(), m.Fixed), disk: w.storage(m.successor())}
+		all[i].copy = w.copyOf(m.successor(), all[i].disk)
 		all[i].size = w.share(all[i].copy)
 	}
 	slices.SortStableFunc(all, func(a, b *job) int {
@@ -205,7 +215,7 @@ func (w *world) alone(j *job) bool {
 // try moves one pod. One whose copy is nowhere stays.
 func (w *world) try(j *job, s strategy, tell bool) Answer {
 	a := Answer{Pod: j.move.Pod}
-	if why := undecidable(j.move.Pod); why != "" {
+	if why := undecidable(j.move.successor()); why != "" {
 		a.Node, a.Why = Unknown, why
 		return a
 	}

@@ -55,7 +55,7 @@ func (w *world) remedy(j *job, all map[string]int) string {
 	case has(reasonPorts):
 		return "one node more: " + portList(j.copy.ports) + " is taken on every node that it may use"
 	case has(reasonAffinity):
-		return "give nodes that stay the labels it selects: " + selects(j.move.Pod)
+		return "give nodes that stay the labels it selects: " + selects(j.move.successor())
 	case has("node(s) had untolerated taint"):
 		return "let it tolerate the taint, or make nodes without: " + strings.Join(tainted(all), ", ")
 	case has(reasonName):

@@ -1,0 +1,105 @@
+package handover
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// How a pod may move, by what it and its workload are, and by what is denied.
+func TestPromised(t *testing.T) {
+	denies := func(verbs ...string) map[string]string {
+		all := map[string]string{}
+		for _, v := range verbs {
+			all[v] = "policy"
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*Pod, *Workload)
+		denied map[string]string
+		want   How
+		words  string // of why
+	}{
+		{"good", func(*Pod, *Workload) {}, nil, SurgeFirst, ""},
+		{"owner denied, label left", func(*Pod, *Workload) {}, denies(verbHold), SurgeFirst, ""},
+		{"owner and label denied", func(*Pod, *Workload) {}, denies(verbHold, verbRelease), InOrder, "policy"},
+		{"owner denied and no label", func(p *Pod, _ *Workload) { p.Handle = "" }, denies(verbHold), InOrder, "no way"},
+		{"maxSurge 0", func(_ *Pod, w *Workload) { w.Surge = 0 }, nil, InOrder, "maxSurge 0"},
+		{"maxSurge 0, one replica", func(_ *Pod, w *Workload) { w.Surge, w.Wants = 0, 1 }, nil, Never, "nothing would serve"},
+		{"maxSurge 0, one replica, accepted", func(p *Pod, w *Workload) { w.Surge, w.Wants, p.AcceptGap = 0, 1, true }, nil, Gap, "maxSurge 0"},
+		{"Recreate", func(p *Pod, _ *Workload) { p.Alone = "Recreate" }, nil, InOrder, "Recreate"},
+		{"taking out denied", func(*Pod, *Workload) {}, denies(verbTakeOut), Never, "taken out"},
+		{"taking out denied, covered", func(p *Pod, _ *Workload) { p.PreStopTime = 10 * time.Second }, denies(verbTakeOut), SurgeFirst, ""},
+		{"preStop as long as the grace period covers nothing", func(p *Pod, _ *Workload) { p.PreStopTime = p.Grace }, denies(verbTakeOut), Never, "taken out"},
+		{"no door", func(p *Pod, _ *Workload) { p.Doors, p.NoDoor = nil, "a policy selects by app" }, nil, Never, "a policy selects"},
+		{"create denied", func(*Pod, *Workload) {}, denies(verbCreate), Never, "could not be made"},
+		{"evict denied", func(*Pod, *Workload) {}, denies(verbEvict), Never, "may not be evicted"},
+		{"kept", func(p *Pod, _ *Workload) { p.Keep = "karpenter.sh/do-not-disrupt" }, nil, Never, "do-not-disrupt"},
+		{"fixed", func(p *Pod, _ *Workload) { p.Fixed = "old" }, nil, Never, "spec.nodeName"},
+		{"by hand", func(p *Pod, _ *Workload) { p.Paths[0].ByHand = "manual" }, nil, Never, "EndpointSlice manual"},
+		{"bare", func(p *Pod, _ *Workload) { p.Workload = "" }, nil, Never, "gone for good"},
+		{"bare, expendable", func(p *Pod, _ *Workload) { p.Workload, p.Expendable = "", true }, nil, Gap, "ends for good"},
+		{"StatefulSet", func(_ *Pod, w *Workload) { w.Nature = Ordered }, nil, InOrder, "name of its own"},
+		{"StatefulSet of one", func(_ *Pod, w *Workload) { w.Nature, w.Wants = Ordered, 1 }, nil, Never, "nothing would serve"},
+		{"StatefulSet of one without a Service", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths = Ordered, 1, nil }, nil, InOrder, "name of its own"},
+		{"operated", func(_ *Pod, w *Workload) { w.Nature = Operated }, nil, ByOperator, "only its controller"},
+		{"job", func(_ *Pod, w *Workload) { w.Nature = Runs }, nil, AfterJob, "would be lost"},
+		{"job, expendable", func(p *Pod, w *Workload) { w.Nature, p.Expendable = Runs, true }, nil, Gap, "lost, as its annotation allows"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := &Workload{Kind: "Deployment", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 3, Surge: 1, Holder: &Owner{Kind: "Deployment"}}
+			p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Workload: w.Key(), Ready: true, Grace: 30 * time.Second,
+				Handle: "pod-template-hash", Doors: []string{"app"}, Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}}
+			c.change(p, w)
+			got := promised(p, w, c.denied, settleProxies)
+			if got.how != c.want || !strings.Contains(got.why, c.words) || got.how == Never && got.fix == "" {
+				t.Errorf("want %s (%s), got %+v", c.want, c.words, got)
+			}
+		})
+	}
+}
+
+// The longest of those who send to a pod counts, and the user's own bound.
+func TestSettle(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		service Service
+		nodes   int
+		least   time.Duration
+		want    time.Duration
+	}{
+		{"proxies", Service{}, 3, 0, settleProxies},
+		{"the user's", Service{}, 3, time.Minute, time.Minute},
+		{"ingress", Service{Ingress: "web"}, 3, 0, settleIngress},
+		{"headless", Service{Headless: true, Ingress: "web"}, 3, 0, settleDNS},
+		{"target groups", Service{TargetGroups: []string{"arn"}, Headless: true}, 3, 0, settleTargets},
+		{"a large cluster", Service{}, 2500, 0, settleProxies + 2*settleEach},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			v := NewView()
+			c.service.Namespace, c.service.Name = "apps", "web"
+			v.PutService(&c.service)
+			for i := range c.nodes {
+				v.PutNode(&Node{Name: time.Duration(i).String()})
+			}
+			p := &Pod{Ref: Ref{Namespace: "apps"}, Paths: []Path{{Service: "web", Selected: true}}}
+			if got := v.settle(p, c.least); got != c.want {
+				t.Errorf("want %s, got %s", c.want, got)
+			}
+		})
+	}
+	if got := NewView().settle(&Pod{}, 0); got != 0 {
+		t.Errorf("nobody sends to it, and it waits %s", got)
+	}
+}
+
+func TestWavesDouble(t *testing.T) {
+	want := []int{0, 1, 1, 2, 2, 2, 2, 3}
+	for i, w := range want {
+		if wave(i) != w {
+			t.Errorf("node %d: wave %d, want %d", i, wave(i), w)
+		}
+	}
+}

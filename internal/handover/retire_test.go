@@ -1,0 +1,66 @@
+package handover_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// retired takes the old group's nodes away; breach is what the guard says.
+func (p *play) retired(keep int, breach string) error {
+	m := handover.New(p.World, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return p.World, nil }, p)
+	return m.Retire(p.t.Context(), engine.Retirement{
+		Host: engine.Host{Name: world.Old}, Keep: keep, Wait: func(string) {}, Breach: func() (string, bool) { return breach, breach != "" },
+	})
+}
+
+func (p *play) instances() int {
+	g, err := p.Group(p.t.Context(), world.Old)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return len(g.Instances)
+}
+
+// Ending an instance cannot be undone: the guard is asked before each.
+func TestRetireAsksTheGuardBeforeEachInstance(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		p.done(p.move(), "web")
+		err := p.retired(0, "GET /: 502")
+		var told *problem.Error
+		if !errors.As(err, &told) || told.Kind != problem.Guarded || p.instances() != 2 {
+			t.Errorf("%v, %d instances left of 2", err, p.instances())
+		}
+		if err := p.retired(0, ""); err != nil || p.instances() != 0 {
+			t.Errorf("%v, %d instances left", err, p.instances())
+		}
+	})
+}
+
+// A host that is not empty is not taken away, whatever was thought before.
+func TestRetireRefusesAHostThatIsNotEmpty(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		if err := p.retired(0, ""); err == nil || !strings.Contains(err.Error(), "not empty") || p.instances() != 2 {
+			t.Errorf("%v, %d instances left of 2", err, p.instances())
+		}
+		p.With((*world.Hand).Uncordon)
+	})
+}
+
+// Retire ends no more than there are too many.
+func TestRetireKeepsWhatStays(t *testing.T) {
+	in(t, 3, apps(web(3)), func(p *play) {
+		p.keep = 1
+		p.done(p.move())
+		if err := p.retired(1, ""); err != nil || p.instances() != 1 {
+			t.Errorf("%v, %d instances left, want 1", err, p.instances())
+		}
+	})
+}

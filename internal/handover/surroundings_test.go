@@ -1,0 +1,151 @@
+package handover
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+)
+
+// surrounded is a cluster of two groups: old leaves, with Deployment apps/web's
+// pods web-1 on it and web-2 elsewhere.
+func surrounded(change func(v *View, p *Pod, w *Workload, s *Surroundings)) []event.Finding {
+	v := NewView()
+	v.PutNode(&Node{Name: "old", Group: "web", Version: "v1.35.6", Ready: true, Initialized: true})
+	v.PutNode(&Node{Name: "new", Group: "web-2", Version: "v1.36.1", Ready: true, Initialized: true})
+	w := &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 2, Surge: 1, Holder: &Owner{}}
+	p := &Pod{Ref: Ref{"apps", "web-1", "1"}, Node: "old", Workload: w.Key(), Ready: true, Probe: true, Doors: []string{"app"}, Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}}
+	s := Surroundings{}
+	change(v, p, w, &s)
+	v.PutWorkload(w)
+	v.PutPod(p)
+	second := *p
+	second.Ref, second.Node = Ref{"apps", "web-2", "2"}, "new"
+	v.PutPod(&second)
+	return Findings(Question{Observed: Observed{View: v}, Group: "web", Leaving: []string{"old"}, Around: s})
+}
+
+// Each finding names its object, what would happen, and the remedy.
+func TestFindingsOfTheSurroundings(t *testing.T) {
+	hook := Webhook{Name: "webhook pods.example.com (validatingwebhookconfiguration/policy)", Service: "sys/hook", Pods: map[string]bool{"1": true}, Cure: "kubectl delete it"}
+	for name, tt := range map[string]struct {
+		change   func(v *View, p *Pod, w *Workload, s *Surroundings)
+		severity event.Severity
+		object   string
+		effect   string
+		fix      string
+	}{
+		"a webhook that is down": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Webhooks = []Webhook{hook} },
+			blocker, "deployment/apps/web", "policy) must allow whatever is done to its pods, and its Service sys/hook has no ready endpoint", "kubectl delete it",
+		},
+		"a webhook that may be asked is down": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				h := hook
+				h.Perhaps = true
+				s.Webhooks = []Webhook{h}
+			},
+			warning, "deployment/apps/web", "if its matchConditions apply", "kubectl delete it",
+		},
+		"a webhook whose only pod moves": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				h := hook
+				h.Ready = []string{"1"}
+				s.Webhooks = []Webhook{h}
+			},
+			warning, "deployment/apps/web", "its only pod answers for webhook pods.example.com", "two replicas",
+		},
+		"no scheduler": {
+			func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
+				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {}}
+			},
+			blocker, "deployment/apps/web", "schedulerName is volcano", "start that scheduler",
+		},
+		"perhaps a scheduler": {
+			func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
+				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {Perhaps: "pod sys/second"}}
+			},
+			warning, "deployment/apps/web", "pod sys/second may be it", "see that it places pods",
+		},
+		"an image that is gone": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				s.Unpulled = map[string]string{"1": "web:1 (pod apps/web-2: ErrImagePull)"}
+			},
+			warning, "deployment/apps/web", "web:1 (pod apps/web-2: ErrImagePull)", "push the image",
+		},
+		"an autoscaler": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				s.Autoscalers = []Autoscaler{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}, Pause: "kubectl annotate node NODES x=true"}}
+			},
+			warning, "nodegroup/web", "Cluster Autoscaler (pod a/b) may end its nodes by itself while pods move: old", "kubectl annotate node old x=true",
+		},
+		"a gate that is not met": {
+			func(_ *View, p *Pod, _ *Workload, _ *Surroundings) {
+				p.Gates = []string{"target-health.elbv2.k8s.aws/x"}
+			},
+			warning, "deployment/apps/web", "readiness gate target-health.elbv2.k8s.aws/x", "the controller of the gate",
+		},
+		"a command as a probe": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.ExecProbes = map[string]bool{"1": true} },
+			note, "deployment/apps/web", "kubelet of its node (v1.35.6)", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, f := range surrounded(tt.change) {
+				if f.Severity == tt.severity && f.Object == tt.object && strings.Contains(f.Effect, tt.effect) && strings.Contains(f.Fix, tt.fix) {
+					return
+				}
+			}
+			t.Errorf("not found among %+v", surrounded(tt.change))
+		})
+	}
+}
+
+// What is in order, or was not asked, is no finding.
+func TestSurroundingsInOrder(t *testing.T) {
+	for name, change := range map[string]func(v *View, p *Pod, w *Workload, s *Surroundings){
+		"nothing": func(*View, *Pod, *Workload, *Surroundings) {},
+		"a scheduler that is seen": func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
+			p.Scheduler, s.Schedulers = "v", map[string]Scheduler{"v": {Seen: "lease a/v"}}
+		},
+		"schedulers were not asked": func(_ *View, p *Pod, _ *Workload, _ *Surroundings) { p.Scheduler = "v" },
+		"two pods answer": func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			s.Webhooks = []Webhook{{Ready: []string{"1", "2"}, Pods: map[string]bool{"1": true}}}
+		},
+		"a webhook for others": func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			s.Webhooks = []Webhook{{Pods: map[string]bool{"9": true}}}
+		},
+		"an autoscaler elsewhere": func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			s.Autoscalers = []Autoscaler{{Nodes: map[string]bool{"new": true}}}
+		},
+		"a command on such a kubelet": func(v *View, _ *Pod, _ *Workload, s *Surroundings) {
+			v.PutNode(&Node{Name: "old", Group: "web", Version: "v1.36.2", Ready: true})
+			s.ExecProbes = map[string]bool{"1": true}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if found := surrounded(change); len(found) > 0 {
+				t.Errorf("%+v", found)
+			}
+		})
+	}
+}
+
+// A quota without room for one more pod is named with what it lacks.
+func TestQuotaIsNamed(t *testing.T) {
+	why := `pods "web-x" is forbidden: exceeded quota: team-a, requested: requests.cpu=500m, used: requests.cpu=3600m, limited: requests.cpu=4`
+	got := cureCreate(&Pod{Ref: Ref{Namespace: "apps"}}, why)
+	if got != "leave room in the ResourceQuota for one more pod (requests.cpu=500m): kubectl -n apps edit resourcequota team-a" {
+		t.Error(got)
+	}
+}
+
+func TestKubeletsThatStopExecProbes(t *testing.T) {
+	for version, want := range map[string]bool{
+		"v1.34.9": false, "v1.35.0": true, "v1.35.6-eks-1": true, "v1.36.0": false, "v1.36.2": false, "v1.36.3": true, "v1.37.1": true, "": false, "x": false,
+	} {
+		if execProbesStop(version) != want {
+			t.Errorf("%s: %v", version, !want)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package cluster
+
+import (
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// A member that waits to be ended (OnDelete) comes back by the new template, and
+// is placed by it; one below the partition comes back by its own.
+func TestMemberIsPlacedByTheTemplateThatItComesBackBy(t *testing.T) {
+	node := func(name, group string) *corev1.Node {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{groupLabel: group, corev1.LabelHostname: name}}}
+		n.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: ample, corev1.ResourceCPU: ample, corev1.ResourceMemory: ample}
+		return n
+	}
+	yes, partition := true, int32(2)
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "db", UID: "set"}}
+	set.Spec.Template.Spec.NodeSelector = map[string]string{groupLabel: "web-2"}
+	set.Status.UpdateRevision = "db-2"
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: "db-1", UID: "pod", Labels: map[string]string{appsv1.StatefulSetRevisionLabel: "db-1"},
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "StatefulSet", Name: "db", UID: "set", Controller: &yes}},
+	}}
+	pod.Spec.NodeName, pod.Spec.NodeSelector = "old", map[string]string{groupLabel: "web-1"}
+	place := func(strategy appsv1.StatefulSetUpdateStrategy) string {
+		t.Helper()
+		set.Spec.UpdateStrategy = strategy
+		client := fake.NewClientset(node("old", "web-1"), node("new", "web-2"), pod.DeepCopy(), set.DeepCopy())
+		c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0)}
+		c.factory.Core().V1().Nodes().Informer()
+		c.factory.Core().V1().Pods().Informer()
+		c.factory.Core().V1().PersistentVolumeClaims().Informer()
+		c.factory.Core().V1().PersistentVolumes().Informer()
+		c.factory.Storage().V1().VolumeAttachments().Informer()
+		c.factory.Apps().V1().StatefulSets().Informer()
+		c.factory.Start(t.Context().Done())
+		c.factory.WaitForCacheSync(t.Context().Done())
+		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "db-1", UID: "pod"}}, 0)
+		if err != nil || len(where) != 1 {
+			t.Fatalf("%v: %+v", err, where)
+		}
+		return where[0].Node
+	}
+	if got := place(appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}); got != "new" {
+		t.Errorf("OnDelete: placed on %q", got)
+	}
+	below := appsv1.StatefulSetUpdateStrategy{RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{Partition: &partition}}
+	if got := place(below); got != "" {
+		t.Errorf("below the partition: placed on %q", got)
+	}
+}

@@ -1,0 +1,231 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// opened is a Cluster in front of a fake API server that holds the objects.
+func opened(t *testing.T, objects ...runtime.Object) (*Cluster, *fake.Clientset) {
+	t.Helper()
+	client := fake.NewClientset(objects...)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), cancel)
+	t.Cleanup(c.Close)
+	if err := c.fill(ctx, ctx); err != nil {
+		t.Fatal(err)
+	}
+	return c, client
+}
+
+func aroundOf(t *testing.T, objects ...runtime.Object) handover.Surroundings {
+	t.Helper()
+	c, _ := opened(t, objects...)
+	s, err := c.Surroundings(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func running(namespace, name, image string) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: types.UID(namespace + "-" + name), Labels: map[string]string{"app": name}}}
+	p.Spec.Containers = []corev1.Container{{Name: "c", Image: image}}
+	p.Status.Phase = corev1.PodRunning
+	return p
+}
+
+// A webhook counts if a call about the pod fails without its answer.
+func TestWebhooksAroundAPod(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change  func(*admissionv1.ValidatingWebhook)
+		want    bool
+		perhaps bool
+	}{
+		"creation of pods": {func(*admissionv1.ValidatingWebhook) {}, true, false},
+		"evictions":        {func(w *admissionv1.ValidatingWebhook) { w.Rules[0].Resources = []string{"pods/eviction"} }, true, false},
+		"everything":       {func(w *admissionv1.ValidatingWebhook) { w.Rules[0].Resources = []string{"*/*"} }, true, false},
+		"deployments":      {func(w *admissionv1.ValidatingWebhook) { w.Rules[0].Resources = []string{"deployments"} }, false, false},
+		"deletion": {func(w *admissionv1.ValidatingWebhook) {
+			w.Rules[0].Operations = []admissionv1.OperationType{admissionv1.Delete}
+		}, false, false},
+		"it may fail":            {func(w *admissionv1.ValidatingWebhook) { w.FailurePolicy = ptr(admissionv1.Ignore) }, false, false},
+		"at a URL":               {func(w *admissionv1.ValidatingWebhook) { w.ClientConfig.Service = nil }, false, false},
+		"this namespace":         {func(w *admissionv1.ValidatingWebhook) { w.NamespaceSelector = picking("team", "a") }, true, false},
+		"another namespace":      {func(w *admissionv1.ValidatingWebhook) { w.NamespaceSelector = picking("team", "b") }, false, false},
+		"other pods":             {func(w *admissionv1.ValidatingWebhook) { w.ObjectSelector = picking("app", "other") }, false, false},
+		"with further condition": {func(w *admissionv1.ValidatingWebhook) { w.MatchConditions = []admissionv1.MatchCondition{{Name: "x"}} }, true, true},
+		"evictions, by labels": {func(w *admissionv1.ValidatingWebhook) {
+			w.Rules[0].Resources, w.ObjectSelector = []string{"pods/eviction"}, picking("app", "web") // an Eviction has none
+		}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := admissionv1.ValidatingWebhook{
+				Name: "pods.example.com", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "sys", Name: "hook"}},
+				Rules: []admissionv1.RuleWithOperations{{
+					Operations: []admissionv1.OperationType{admissionv1.Create},
+					Rule:       admissionv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+				}},
+			}
+			tt.change(&w)
+			s := aroundOf(t, running("apps", "web", "web:1"),
+				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps", Labels: map[string]string{"team": "a"}}},
+				&admissionv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "policy"}, Webhooks: []admissionv1.ValidatingWebhook{w}})
+			if got := len(s.Webhooks) == 1 && s.Webhooks[0].Pods["apps-web"]; got != tt.want {
+				t.Fatalf("%+v", s.Webhooks)
+			}
+			if tt.want && (len(s.Webhooks[0].Ready) > 0 || s.Webhooks[0].Perhaps != tt.perhaps || s.Webhooks[0].Service != "sys/hook") {
+				t.Errorf("%+v", s.Webhooks[0])
+			}
+		})
+	}
+}
+
+func picking(key, value string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{key: value}}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// Who answers for a webhook are the ready endpoints of its Service.
+func TestWebhookAnswers(t *testing.T) {
+	rules := []admissionv1.RuleWithOperations{{
+		Operations: []admissionv1.OperationType{"*"}, Rule: admissionv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
+	}}
+	slice := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "hook-x", Labels: map[string]string{discoveryv1.LabelServiceName: "hook"}}}
+	for uid, ready := range map[types.UID]bool{"a": true, "b": false} {
+		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{Conditions: discoveryv1.EndpointConditions{Ready: &ready}, TargetRef: &corev1.ObjectReference{UID: uid}})
+	}
+	s := aroundOf(t, running("apps", "web", "web:1"), slice, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}},
+		&admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "inject"}, Webhooks: []admissionv1.MutatingWebhook{{
+			Name: "i.example.com", Rules: rules, ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "sys", Name: "hook"}},
+		}}})
+	if len(s.Webhooks) != 1 || len(s.Webhooks[0].Ready) != 1 || s.Webhooks[0].Ready[0] != "a" || !strings.Contains(s.Webhooks[0].Cure, "mutatingwebhookconfiguration inject") {
+		t.Errorf("%+v", s.Webhooks)
+	}
+}
+
+func TestAutoscalersAround(t *testing.T) {
+	node := func(name string, labels, annotations map[string]string) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: labels, Annotations: annotations}}
+	}
+	nodes := []runtime.Object{
+		node("plain", nil, nil), node("paused", nil, map[string]string{autoscalerStays: "true"}),
+		node("pool", map[string]string{karpenterLabel: "default"}, nil), node("kept", map[string]string{karpenterLabel: "default"}, map[string]string{karpenterStays: "true"}),
+	}
+	s := aroundOf(t, append(nodes, running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"))...)
+	if len(s.Autoscalers) != 2 {
+		t.Fatalf("%+v", s.Autoscalers)
+	}
+	ca, karpenter := s.Autoscalers[0], s.Autoscalers[1]
+	if len(ca.Nodes) != 1 || !ca.Nodes["plain"] || ca.Where != "pod kube-system/ca" || len(karpenter.Nodes) != 1 || !karpenter.Nodes["pool"] {
+		t.Errorf("%+v", s.Autoscalers)
+	}
+	if s := aroundOf(t, node("plain", nil, nil)); len(s.Autoscalers) > 0 {
+		t.Errorf("out of nothing: %+v", s.Autoscalers)
+	}
+}
+
+func TestSchedulersAround(t *testing.T) {
+	web := func() *corev1.Pod { p := running("apps", "web", "web:1"); p.Spec.SchedulerName = "volcano"; return p }
+	by := func(change func(*corev1.Pod)) *corev1.Pod {
+		p := running("sys", "x", "x:1")
+		change(p)
+		return p
+	}
+	for name, tt := range map[string]struct {
+		also runtime.Object
+		want handover.Scheduler
+	}{
+		"nobody":       {by(func(*corev1.Pod) {}), handover.Scheduler{}},
+		"a lease":      {&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "volcano"}}, handover.Scheduler{Seen: "lease sys/volcano"}},
+		"a pod's name": {running("sys", "volcano-scheduler-1", "x:1"), handover.Scheduler{Seen: "pod sys/volcano-scheduler-1"}},
+		"an argument":  {by(func(p *corev1.Pod) { p.Spec.Containers[0].Args = []string{"--scheduler-name=volcano"} }), handover.Scheduler{Seen: "pod sys/x"}},
+		"its own pods": {by(func(p *corev1.Pod) { p.Name, p.Spec.SchedulerName = "volcano-job", "volcano" }), handover.Scheduler{}},
+		"perhaps":      {running("sys", "second", "r.example/kube-scheduler:v1.35.0"), handover.Scheduler{Perhaps: "pod sys/second"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got, asked := aroundOf(t, web(), tt.also).Schedulers["volcano"]; !asked || got != tt.want {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+	if s := aroundOf(t, running("apps", "web", "web:1")); len(s.Schedulers) > 0 {
+		t.Errorf("%+v", s.Schedulers)
+	}
+}
+
+func TestImagesThatAreGone(t *testing.T) {
+	failing := func(namespace, image, message string) *corev1.Pod {
+		p := running(namespace, "new", image)
+		p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: message}}}}
+		return p
+	}
+	for name, tt := range map[string]struct {
+		failing *corev1.Pod
+		want    bool
+	}{
+		"gone":                         {failing("other", "web:1", "web:1: not found"), true},
+		"no right in its namespace":    {failing("apps", "web:1", "403 Forbidden"), true},
+		"no right in another":          {failing("other", "web:1", "403 Forbidden"), false},
+		"another image":                {failing("apps", "web:2", "web:2: not found"), false},
+		"a sentinel's, never to be":    {sentinelLike(failing("other", "web:1", "web:1: not found")), false},
+		"one that starts for the time": {running("apps", "new", "web:1"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := aroundOf(t, running("apps", "web", "web:1"), tt.failing).Unpulled["apps-web"]; (got != "") != tt.want {
+				t.Errorf("%q", got)
+			}
+		})
+	}
+}
+
+func sentinelLike(p *corev1.Pod) *corev1.Pod {
+	p.Labels[handover.SentinelLabel] = "node"
+	return p
+}
+
+func TestExecProbesAround(t *testing.T) {
+	p := running("apps", "web", "web:1")
+	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
+	if s := aroundOf(t, p, running("apps", "other", "x:1")); !s.ExecProbes["apps-web"] || s.ExecProbes["apps-other"] {
+		t.Errorf("%+v", s.ExecProbes)
+	}
+}
+
+// What may not be listed is left out; what fails is told.
+func TestSurroundingsThatCannotBeListed(t *testing.T) {
+	resource := schema.GroupResource{Resource: "validatingwebhookconfigurations"}
+	for name, tt := range map[string]struct {
+		answer error
+		fails  bool
+	}{
+		"no right":  {apierrors.NewForbidden(resource, "", errors.New("no")), false},
+		"no answer": {errors.New("connection refused"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, client := opened(t)
+			client.PrependReactor("list", resource.Resource, func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.answer })
+			if _, err := c.Surroundings(t.Context()); (err != nil) != tt.fails {
+				t.Error(err)
+			}
+		})
+	}
+}
