@@ -1,10 +1,6 @@
 package handover
 
-import (
-	"fmt"
-
-	"github.com/droverhq/drover/event"
-)
+import "fmt"
 
 // Action is one thing to do. All may be repeated without harm; String is one
 // line of a trace.
@@ -60,10 +56,6 @@ type (
 	Wait struct {
 		For string
 	}
-	// Report passes a finding on.
-	Report struct {
-		Finding event.Finding
-	}
 )
 
 func (a Hold) String() string {
@@ -81,6 +73,3 @@ func (a Recount) String() string {
 func (a Sentinel) String() string { return "put sentinel on node " + a.Node }
 func (a Unguard) String() string  { return "take sentinel from node " + a.Node }
 func (a Wait) String() string     { return "wait: " + a.For }
-func (a Report) String() string {
-	return string(a.Finding.Severity) + ": " + a.Finding.Object + ": " + a.Finding.Effect
-}

@@ -187,7 +187,9 @@ func pinned(i *inspection) []event.Finding {
 		return nil // nodes that its selectors name stay
 	}
 	return i.each(
-		func(p *Pod, w *Workload) bool { return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete },
+		func(p *Pod, w *Workload) bool {
+			return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete
+		},
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{
 				Severity: blocker, Effect: "its own selector admits only nodes of " + i.Group + ": a replacement could run nowhere",

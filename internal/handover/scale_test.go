@@ -17,7 +17,7 @@ func large(nodes, leaving int) Observed {
 	to := Group{Name: "new", Desired: leaving, Tags: hold{}.tags(), Suspended: heldTaker}
 	lb := Balancer{Name: "lb", Host: "lb.elb", Draining: time.Minute}
 	for i := range nodes + leaving {
-		n := &Node{Name: fmt.Sprintf("node-%05d", i), Instance: fmt.Sprintf("i-%05d", i), Group: "other", Ready: true, Initialized: true, CPU: 8000, Memory: 32 << 30, MaxPods: 50}
+		n := &Node{Name: fmt.Sprintf("node-%05d", i), Instance: fmt.Sprintf("i-%05d", i), Group: "other", Ready: true, Initialized: true}
 		switch {
 		case i < leaving:
 			n.Group = "old"

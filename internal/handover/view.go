@@ -213,19 +213,15 @@ func (v *View) Take() Changes {
 	return taken
 }
 
-// On are the pods on a node, Of those of a workload, Behind those of a Service
-// (namespace/name), Under those of a budget; each in the order of their names.
-func (v *View) On(node string) []*Pod        { return v.on.list(node) }
-func (v *View) Of(workload string) []*Pod    { return v.of.list(workload) }
-func (v *View) Behind(service string) []*Pod { return v.behind.list(service) }
-func (v *View) Under(budget string) []*Pod   { return v.under.list(budget) }
+// On are the pods on a node, Of those of a workload; in the order of their names.
+func (v *View) On(node string) []*Pod     { return v.on.list(node) }
+func (v *View) Of(workload string) []*Pod { return v.of.list(workload) }
 
 // Node is one node.
 type Node struct {
 	Name        string
 	Instance    string // i-0123456789abcdef0, from its provider ID
 	Group       string // its label drover.dev/nodegroup
-	Zone        string
 	Version     string // of its kubelet: v1.35.6
 	Created     time.Time
 	Labels      map[string]string
@@ -238,9 +234,6 @@ type Node struct {
 	Before      string   // annotation drover.dev/before: what a move must put back
 	Daemons     []string // DaemonSets whose pod belongs there and is not Ready
 	Volumes     []string // volumes attached to it
-	CPU         int64    // allocatable, in thousandths of a core
-	Memory      int64    // allocatable, in bytes
-	MaxPods     int
 }
 
 // excluded follows the service controller: any value but one that reads as false.
@@ -307,9 +300,7 @@ type Pod struct {
 	Veils   []string
 	Budgets []string // PodDisruptionBudgets that select it
 
-	Group  string // the node group that its own selectors name, if they do
-	CPU    int64  // requested, in thousandths of a core
-	Memory int64  // requested, in bytes
+	Group string // the node group that its own selectors name, if they do
 }
 
 // Owner is a controller.
@@ -424,12 +415,9 @@ type Service struct {
 	Balanced     bool              // of type LoadBalancer
 	Hosts        []string          // DNS names or addresses of its load balancers
 	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
-	NodeLocal    bool              // internalTrafficPolicy Local: the same for clients within the cluster
 	Headless     bool              // clients find its pods by DNS
 	Ingress      string            // an Ingress or route that sends to it: an ingress controller keeps its own list of pods
 	TargetGroups []string          // ARNs of target groups that TargetGroupBindings register its pods or nodes with
-	Early        bool              // publishNotReadyAddresses
-	Sticky       bool              // sessionAffinity ClientIP
 	NodeLabels   map[string]string // only nodes with these are registered with its load balancers
 }
 

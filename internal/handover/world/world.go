@@ -197,7 +197,7 @@ func (w *World) launch(group string) *node {
 	i := len(g.Instances)
 	n := &node{Node: handover.Node{
 		Name: fmt.Sprintf("%s-%02d", group[:5], i), Group: group, Instance: fmt.Sprintf("i-%s%02d", group[4:], i), Created: w.began.Add(-time.Hour),
-		Ready: true, ReadySince: w.now(), Initialized: true, CPU: 8000, Memory: 32 << 30, MaxPods: 50,
+		Ready: true, ReadySince: w.now(), Initialized: true,
 	}}
 	w.nodes[n.Name] = n
 	g.Desired++
@@ -453,7 +453,7 @@ func (w *World) spawn(a *App, name string) *pod {
 	p := &pod{app: a, Pod: handover.Pod{
 		Ref:      handover.Ref{Namespace: "apps", Name: name, UID: fmt.Sprintf("uid-%04d", w.serial)},
 		Workload: a.key(), Labels: map[string]string{"app": a.Name}, Created: w.now(), ReadySince: w.now(), Grace: max(30*time.Second, a.Grace),
-		Probe: true, CPU: 100, Memory: 1 << 20, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop,
+		Probe: true, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop,
 	}}
 	if a.Budgets > 0 {
 		p.Labels["tier"] = "front"

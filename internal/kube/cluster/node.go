@@ -28,7 +28,6 @@ func (w *world) node(name string) (*handover.Node, bool) {
 	out := &handover.Node{
 		Name:        n.Name,
 		Group:       n.Labels[groupLabel],
-		Zone:        n.Labels[corev1.LabelTopologyZone],
 		Version:     n.Status.NodeInfo.KubeletVersion,
 		Created:     n.CreationTimestamp.Time,
 		Labels:      n.Labels,
@@ -38,9 +37,6 @@ func (w *world) node(name string) (*handover.Node, bool) {
 		Leaving:     slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == handover.LeavingTaint }),
 		Before:      n.Annotations[handover.BeforeAnnotation],
 		Daemons:     w.daemonsMissing(n),
-		CPU:         n.Status.Allocatable.Cpu().MilliValue(),
-		Memory:      n.Status.Allocatable.Memory().Value(),
-		MaxPods:     int(n.Status.Allocatable.Pods().Value()),
 	}
 	if id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]; strings.HasPrefix(id, "i-") {
 		out.Instance = id

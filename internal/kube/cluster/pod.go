@@ -9,7 +9,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/component-helpers/resource"
 	schedule "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 
@@ -63,8 +62,6 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 	w.inherit(p, out)
 	out.Alone = w.alone(p)
 	w.network(p, out)
-	requests := resource.PodRequests(p, resource.PodResourcesOptions{})
-	out.CPU, out.Memory = requests.Cpu().MilliValue(), requests.Memory().Value()
 	return out
 }
 

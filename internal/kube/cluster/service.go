@@ -36,15 +36,10 @@ func (w *world) service(key string) (*handover.Service, bool) {
 		Namespace: s.Namespace, Name: s.Name,
 		Balanced:   s.Spec.Type == corev1.ServiceTypeLoadBalancer,
 		Headless:   s.Spec.ClusterIP == corev1.ClusterIPNone,
-		Early:      s.Spec.PublishNotReadyAddresses,
-		Sticky:     s.Spec.SessionAffinity == corev1.ServiceAffinityClientIP,
 		NodeLabels: nodeLabels(s),
 	}
 	out.Local = s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal &&
 		(out.Balanced || s.Spec.Type == corev1.ServiceTypeNodePort)
-	if internal := s.Spec.InternalTrafficPolicy; internal != nil {
-		out.NodeLocal = *internal == corev1.ServiceInternalTrafficPolicyLocal
-	}
 	for _, in := range s.Status.LoadBalancer.Ingress {
 		for _, host := range []string{in.Hostname, in.IP} {
 			if host != "" {
