@@ -20,11 +20,11 @@ import (
 func newStack(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stack",
-		Short: "Manage the stacks of a project: init, ls, select, rm, output, history",
+		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history",
 		Long: `A stack is one instance of what drover.yaml declares: dev, staging, production.
 Each has its own state and its own config (drover.<stack>.yaml).`,
 	}
-	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
+	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
 	return cmd
 }
 
@@ -93,6 +93,50 @@ func newStackSelect(env Env) *cobra.Command {
 			return p.Select(cmd.Context(), args[0])
 		},
 	}
+}
+
+func newStackRename(env Env) *cobra.Command {
+	var project string
+	cmd := &cobra.Command{
+		Use:   "rename STACK NEW | --project NEW",
+		Short: "Give a stack another name, or its state the new name of the project",
+		Long: `Give a stack another name: its state, its history, drover.STACK.yaml and the
+selection follow. With --project, move the selected stack's state to the name that
+drover.yaml now has.
+
+Nothing outside is touched and nothing is replaced: physical names come from the
+stack's random ID and stay. The next up changes the Name tags of the network in
+place; owner tags follow when an object is changed for another reason. A stack
+with a call whose end is unknown is refused.`,
+		Example: "  drover stack rename dev staging\n  drover stack rename --project store",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("project") {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := open(cmd, env)
+			if err != nil {
+				return err
+			}
+			said := "the project is called " + project + " in the state too"
+			if cmd.Flags().Changed("project") {
+				err = p.RenameProject(cmd.Context(), project)
+			} else {
+				said = fmt.Sprintf("stack %s is called %s", args[0], args[1])
+				err = p.Rename(cmd.Context(), args[0], args[1])
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(env.Stdout, said)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&project, "project", "", "the new `name` of the project, as it stands in drover.yaml")
+	return cmd
 }
 
 func newStackRemove(env Env) *cobra.Command {
