@@ -171,9 +171,11 @@ func (p *Project) Stacks(ctx context.Context) ([]StackInfo, error) {
 	return stacks, nil
 }
 
-// Remove forgets a stack that has nothing left.
-func (p *Project) Remove(ctx context.Context, stack string) error {
-	if err := p.store.Remove(ctx, stack, false); err != nil {
+// Remove forgets a stack that has nothing left, or leaves what it has where it
+// is. Agree is told what that is while nobody else can change it.
+func (p *Project) Remove(ctx context.Context, stack string, leave bool, agree func([]Object) error) error {
+	err := p.store.Remove(ctx, stack, leave, func(s *state.Snapshot) error { return agree(objects(s)) })
+	if err != nil {
 		return err
 	}
 	if stack == p.remembered {

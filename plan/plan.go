@@ -35,6 +35,9 @@ func (u URN) Name() string {
 	return string(u)[strings.LastIndexByte(string(u), ':')+1:]
 }
 
+// In is the URN of the same resource in another stack or project.
+func (u URN) In(stack, project string) URN { return NewURN(stack, project, u.Type(), u.Name()) }
+
 // Props are a resource's properties: JSON data (nil, bool, float64, string,
 // []any, map[string]any). Strings may hold references; see package graph.
 type Props = map[string]any

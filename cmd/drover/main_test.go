@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -8,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
 )
 
 // The scripts run the real main as a process.
@@ -24,7 +28,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // the chain must not ask the network
 			return nil
 		},
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled},
 		UpdateScripts:      os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireUniqueNames: true,
 	})
@@ -47,4 +51,40 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// filled STACK writes into the state of the project in the working folder that
+// a VPC and a subnet of it were made, and leaves the create of a role open.
+func filled(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: filled STACK")
+	}
+	ctx := context.Background()
+	store, err := state.Open(ctx, "file://"+ts.MkAbs(".drover"))
+	ts.Check(err)
+	s, err := store.Lock(ctx, args[0], "up")
+	ts.Check(err)
+	ts.Check(s.Start(ctx, map[plan.Op]int{plan.Create: 3}))
+	object := func(typ, name string, needs ...state.Need) state.Resource {
+		return state.Resource{URN: plan.NewURN(args[0], s.Snapshot().Project, typ, name), Gen: 1, Type: typ, Name: name,
+			Inputs: plan.Props{"CidrBlock": "10.0.0.0/16"}, Needs: needs}
+	}
+	begin := func(r state.Resource) state.Intent {
+		in, err := s.Begin(ctx, state.Intent{Op: plan.Create, URN: r.URN, Gen: r.Gen, Resource: &r})
+		ts.Check(err)
+		return in
+	}
+	vpc := object("AWS::EC2::VPC", "network")
+	subnet := object("AWS::EC2::Subnet", "public-a", state.Need{URN: vpc.URN, Gen: 1})
+	for _, made := range []struct {
+		id string
+		r  state.Resource
+	}{{"vpc-0a1b", vpc}, {"subnet-2c3d", subnet}} {
+		in := begin(made.r)
+		made.r.ID = made.id
+		ts.Check(s.Done(ctx, in, &made.r))
+	}
+	begin(object("AWS::IAM::Role", "shop-1a2b3c4"))
+	ts.Check(s.Finish(ctx, nil))
+	ts.Check(s.Unlock(ctx))
 }

@@ -40,6 +40,11 @@ func confirm(ctx context.Context, env Env, yes bool, question string) error {
 	return &problem.Error{Kind: problem.Refused, Err: errors.New("you said no; nothing was changed"), Fix: "run it again when you are ready"}
 }
 
+// jsonNeedsYes refuses a question whose reader is a program.
+func jsonNeedsYes() error {
+	return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the question and answer"), Fix: "give --yes too"}
+}
+
 // readLine gives up when ctx ends. The read itself cannot be called back: its
 // goroutine ends with the process, which does nothing else after this.
 func readLine(ctx context.Context, r io.Reader) (string, error) {

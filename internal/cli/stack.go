@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,11 +20,11 @@ import (
 func newStack(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stack",
-		Short: "Manage the stacks of a project: init, ls, select, rm, output, history",
+		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history",
 		Long: `A stack is one instance of what drover.yaml declares: dev, staging, production.
 Each has its own state and its own config (drover.<stack>.yaml).`,
 	}
-	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
+	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
 	return cmd
 }
 
@@ -93,30 +95,116 @@ func newStackSelect(env Env) *cobra.Command {
 	}
 }
 
-func newStackRemove(env Env) *cobra.Command {
-	var yes bool
+func newStackRename(env Env) *cobra.Command {
+	var project string
 	cmd := &cobra.Command{
-		Use:         "rm NAME",
-		Short:       "Remove a stack that has no resources left, with its history",
-		Args:        cobra.ExactArgs(1),
-		Annotations: exits(problem.Refused, problem.Locked),
+		Use:   "rename STACK NEW | --project NEW",
+		Short: "Give a stack another name, or its state the new name of the project",
+		Long: `Give a stack another name: its state, its history, drover.STACK.yaml and the
+selection follow. With --project, move the selected stack's state to the name that
+drover.yaml now has.
+
+Nothing outside is touched and nothing is replaced: physical names come from the
+stack's random ID and stay. The next up changes the Name tags of the network in
+place; owner tags follow when an object is changed for another reason. A stack
+with a call whose end is unknown is refused.`,
+		Example: "  drover stack rename dev staging\n  drover stack rename --project store",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("project") {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(2)(cmd, args)
+		},
+		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := open(cmd, env)
 			if err != nil {
 				return err
 			}
-			if err := confirm(cmd.Context(), env, yes, fmt.Sprintf("Remove stack %s and its history?", args[0])); err != nil {
+			said := "the project is called " + project + " in the state too"
+			if cmd.Flags().Changed("project") {
+				err = p.RenameProject(cmd.Context(), project)
+			} else {
+				said = fmt.Sprintf("stack %s is called %s", args[0], args[1])
+				err = p.Rename(cmd.Context(), args[0], args[1])
+			}
+			if err != nil {
 				return err
 			}
-			if err := p.Remove(cmd.Context(), args[0]); err != nil {
+			_, err = fmt.Fprintln(env.Stdout, said)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&project, "project", "", "the new `name` of the project, as it stands in drover.yaml")
+	return cmd
+}
+
+func newStackRemove(env Env) *cobra.Command {
+	var yes, force, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "rm NAME",
+		Short: "Remove a stack that has no resources left, with its history",
+		Long: `Remove a stack that has no resources left, with its history. With --force also
+one that has some: they stay where they are, go on to cost money, and no command
+of Drover finds them any more. Each is named with its type, name and ID first.`,
+		Args:        cobra.ExactArgs(1),
+		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if asJSON && !yes {
+				return jsonNeedsYes()
+			}
+			p, err := open(cmd, env)
+			if err != nil {
 				return err
+			}
+			removed := removal{Stack: args[0]}
+			err = p.Remove(cmd.Context(), args[0], force, func(left []drover.Object) error {
+				removed.Left = left
+				if asJSON {
+					return nil
+				}
+				return agreeToLeave(cmd.Context(), env, yes, removed)
+			})
+			switch {
+			case err != nil:
+				return err
+			case asJSON:
+				return writeJSON(env.Stdout, removed)
 			}
 			_, err = fmt.Fprintf(env.Stdout, "stack %s is removed\n", args[0])
 			return err
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&force, "force", false, "leave the resources where they are, and forget them")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"stack\", \"left\": [{\"type\", \"name\", \"id\", ...}]}")
 	return cmd
+}
+
+// removal is the answer to --json.
+type removal struct {
+	Stack string          `json:"stack"`
+	Left  []drover.Object `json:"left"`
+}
+
+func agreeToLeave(ctx context.Context, env Env, yes bool, r removal) error {
+	if len(r.Left) == 0 {
+		return confirm(ctx, env, yes, fmt.Sprintf("Remove stack %s and its history?", r.Stack))
+	}
+	if _, err := fmt.Fprintln(env.Stdout, "These stay where they are, and Drover forgets them:"); err != nil {
+		return err
+	}
+	if err := printObjects(env.Stdout, r.Left); err != nil {
+		return err
+	}
+	return confirm(ctx, env, yes, fmt.Sprintf("Leave %d resources and remove stack %s and its history?", len(r.Left), r.Stack))
+}
+
+func printObjects(w io.Writer, all []drover.Object) error {
+	return writeTable(w, "TYPE\tNAME\tID\tNOTE", len(all), func(i int) string {
+		o := all[i]
+		return fmt.Sprintf("%s\t%s\t%s\t%s", o.Type, o.Name, cmp.Or(o.ID, "unknown"), o.Note)
+	})
 }
 
 func newStackOutput(env Env) *cobra.Command {

@@ -59,7 +59,7 @@ func sameStack(g *graph.Graph, s *state.Snapshot) error {
 	return &problem.Error{Kind: problem.Refused, Op: "plan",
 		Err: fmt.Errorf("the files are of project %s, stack %s, and the state is of project %s, stack %s",
 			g.Project, g.Stack, s.Project, s.Stack),
-		Fix: fmt.Sprintf("write name: %s in drover.yaml again, or select the stack that the files are of", s.Project)}
+		Fix: fmt.Sprintf("write name: %s in drover.yaml again, or give the stack the files' name: drover stack rename --project %s", s.Project, g.Project)}
 }
 
 // PlanDestroy says how to delete everything, in reverse order of need.

@@ -115,8 +115,20 @@ func (l *loaded) maxEpoch() uint64 {
 // hands, which happens once at the end of each run.
 const attempts = 100
 
-// load reads a stack. A compaction in between only lets it begin anew.
+// load reads a stack, which must stand under its own name.
 func (s *Store) load(ctx context.Context, stack string) (*loaded, error) {
+	l, err := s.loadAny(ctx, stack)
+	if err == nil {
+		err = s.belongs(ctx, stack, &l.head)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// loadAny reads a stack. A compaction in between only lets it begin anew.
+func (s *Store) loadAny(ctx context.Context, stack string) (*loaded, error) {
 	var err error
 	for range attempts {
 		before, listErr := s.place.list(ctx, statePrefix(stack))
@@ -168,9 +180,6 @@ func (s *Store) loadFiles(ctx context.Context, stack string, files []part) (*loa
 	snap, err := decodeCheckpoint(texts[len(logs)])
 	if err != nil {
 		return nil, damaged(newest.key, err)
-	}
-	if err := s.belongs(stack, snap); err != nil {
-		return nil, err
 	}
 	l := &loaded{ledger: newLedger(snap), files: files, saved: snap.Serial}
 	for i, f := range logs {
@@ -228,14 +237,28 @@ func (s *Store) noCheckpoint(ctx context.Context, stack string, files []part) er
 
 // belongs refuses a stack under a name that is not its own: two that think
 // they own the same objects would delete them from under each other.
-func (s *Store) belongs(stack string, snap *Snapshot) error {
+func (s *Store) belongs(ctx context.Context, stack string, snap *Snapshot) error {
 	if snap.Stack == stack {
 		return nil
+	}
+	there, err := s.exists(ctx, snap.Stack)
+	if err != nil {
+		return err
+	}
+	if !there {
+		return &problem.Error{Kind: problem.Refused, Op: "read stack " + stack,
+			Err: fmt.Errorf("what is stored under this name is stack %s: a rename was cut off, or files were moved by hand", snap.Stack),
+			Fix: fmt.Sprintf("drover stack rename %s %s ends it", stack, snap.Stack)}
 	}
 	return &problem.Error{Kind: problem.Refused, Op: "read stack " + stack,
 		Err: fmt.Errorf("what is stored under this name is a copy of stack %s", snap.Stack),
 		Fix: fmt.Sprintf("remove %s and make a stack of its own: drover stack init %s; to give a stack another name: drover stack rename %s NAME",
 			s.where(stackPrefix(stack)), stack, snap.Stack)}
+}
+
+func (s *Store) exists(ctx context.Context, stack string) (bool, error) {
+	keys, err := s.place.list(ctx, statePrefix(stack))
+	return newestCheckpoint(parseKeys(keys)) != nil, err
 }
 
 // damaged says what to do about a file that cannot be believed. What has a

@@ -86,7 +86,11 @@ func linkText(name string) string {
 // Lock takes the stack for one command. A lock whose holder has died is taken
 // over; Session.Notes tell of it. Somebody else's is a problem of kind Locked.
 func (s *Store) Lock(ctx context.Context, stack, command string) (*Session, error) {
-	before, err := s.load(ctx, stack) // no lock for a stack that does not exist
+	return s.lockAs(ctx, stack, command, s.load)
+}
+
+func (s *Store) lockAs(ctx context.Context, stack, command string, load func(context.Context, string) (*loaded, error)) (*Session, error) {
+	before, err := load(ctx, stack) // no lock for a stack that does not exist
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +98,7 @@ func (s *Store) Lock(ctx context.Context, stack, command string) (*Session, erro
 	if err != nil {
 		return nil, err
 	}
-	now, err := s.load(ctx, stack) // afresh: it may have changed before the lock was ours
+	now, err := load(ctx, stack) // afresh: it may have changed before the lock was ours
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, stack, lock))
 	}

@@ -207,18 +207,24 @@ func (s *Store) summary(ctx context.Context, stack string, runs []string) (Summa
 	return sum, err
 }
 
-// Remove forgets a stack. It refuses while anything of it exists, unless that
-// is to be left where it is.
-func (s *Store) Remove(ctx context.Context, stack string, leave bool) error {
+// Remove forgets a stack, if agree has nothing against it. It refuses while
+// anything of it exists, unless that is to be left where it is.
+func (s *Store) Remove(ctx context.Context, stack string, leave bool, agree func(*Snapshot) error) error {
 	session, err := s.Lock(ctx, stack, "stack rm")
 	if err != nil {
 		return err
 	}
-	if snap := session.Snapshot(); !snap.Empty() && !leave {
-		return errors.Join(&problem.Error{Kind: problem.Refused, Op: "remove stack " + stack,
+	snap := session.Snapshot()
+	if snap.Empty() || leave {
+		err = agree(snap)
+	} else {
+		err = &problem.Error{Kind: problem.Refused, Op: "remove stack " + stack,
 			Err: fmt.Errorf("%d resources of it exist", len(snap.Resources)+len(snap.Pending)),
 			Fix: fmt.Sprintf("drover destroy --stack %s, then remove the stack; --force leaves them where they are and forgets them", stack),
-		}, session.Unlock(ctx))
+		}
+	}
+	if err != nil {
+		return errors.Join(err, session.Unlock(ctx))
 	}
 	return s.erase(ctx, stack)
 }

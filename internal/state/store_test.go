@@ -45,6 +45,8 @@ func resource(name string, gen int, needs ...state.Need) state.Resource {
 	return state.Resource{URN: urn(name), Gen: gen, Type: "T", Name: name, Inputs: plan.Props{"name": name}, Needs: needs}
 }
 
+func agreed(*state.Snapshot) error { return nil }
+
 func urn(name string) plan.URN { return plan.NewURN("dev", "shop", "T", name) }
 
 func create(t *testing.T, s *state.Session, r state.Resource) {
@@ -260,7 +262,7 @@ func TestInitListRemove(t *testing.T) {
 	if err := s.Unlock(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Remove(ctx, "dev", false); kind(err) != problem.Refused {
+	if err := store.Remove(ctx, "dev", false, agreed); kind(err) != problem.Refused {
 		t.Errorf("removed while a resource exists: %v", err)
 	}
 	if s, err = store.Lock(ctx, "dev", "destroy"); err != nil {
@@ -270,7 +272,7 @@ func TestInitListRemove(t *testing.T) {
 	if err := errors.Join(err, s.Done(ctx, in, nil), s.Unlock(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Remove(ctx, "dev", false); err != nil {
+	if err := store.Remove(ctx, "dev", false, agreed); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := store.List(ctx); err != nil || len(list) != 0 {

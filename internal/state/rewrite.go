@@ -1,0 +1,223 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// What a person does to a state as a whole. Nothing outside is touched.
+
+// Rewrite makes of a stack's state what edit makes of it, while nobody else
+// can change it. What it was before is kept, and it is told where.
+func (s *Store) Rewrite(ctx context.Context, stack, command string, edit func(*Snapshot) (*Snapshot, error)) (backup string, err error) {
+	session, err := s.Lock(ctx, stack, command)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, session.Unlock(ctx)) }()
+	before := session.Snapshot()
+	after, err := edit(before)
+	if err != nil {
+		return "", err
+	}
+	key := backupKey(stack, before.Serial)
+	if err := s.writeCheckpoint(ctx, key, before); err != nil {
+		return "", err
+	}
+	return s.where(key), session.become(ctx, after)
+}
+
+func backupKey(stack string, serial uint64) string {
+	return fmt.Sprintf("%sbackup/%012d.checkpoint", stackPrefix(stack), serial)
+}
+
+// become makes the state another one. Its serial only grows, so that no token
+// is given out twice.
+func (s *Session) become(ctx context.Context, after *Snapshot) error {
+	if err := after.Verify(); err != nil {
+		return fmt.Errorf("refuse to write a damaged state: %w", err)
+	}
+	if err := s.Start(ctx, nil); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	next := *after
+	next.Serial = max(after.Serial, s.ledger.head.Serial) + 1
+	s.ledger, s.view = newLedger(&next), nil
+	s.mu.Unlock()
+	return s.Finish(ctx, nil)
+}
+
+// Under is the same state under another name of stack or project. Physical
+// names stay: they come from the stack's ID. It is refused while a call is
+// open, as that could be found by its old owner's tags alone.
+func (s *Snapshot) Under(stack, project string) (*Snapshot, error) {
+	if len(s.Pending) > 0 {
+		return nil, &problem.Error{Kind: problem.Refused, Op: "rename stack " + s.Stack,
+			Err: fmt.Errorf("the end of %d calls is not known, the first a %s of %s", len(s.Pending), s.Pending[0].Op, s.Pending[0].URN),
+			Fix: fmt.Sprintf("drover up under the old name (project %s, stack %s) finds out, or drover state resolve; then rename", s.Project, s.Stack)}
+	}
+	out := *s
+	out.Stack, out.Project, out.at = stack, project, nil
+	out.Resources = slices.Clone(s.Resources)
+	for i := range out.Resources {
+		r := &out.Resources[i]
+		r.URN = r.URN.In(stack, project)
+		r.Needs = slices.Clone(r.Needs)
+		for j := range r.Needs {
+			r.Needs[j].URN = r.Needs[j].URN.In(stack, project)
+		}
+	}
+	return &out, nil
+}
+
+// Rename gives a stack another name. At no moment there are two that own the
+// same objects: first the state says its new name where it is, and cannot be
+// used there any more; then it is written where it belongs; then it is removed.
+// Cut off, the same call goes on.
+func (s *Store) Rename(ctx context.Context, stack, name string) error {
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	if name == stack {
+		return &problem.Error{Kind: problem.Usage, Op: "rename stack " + stack, Err: errors.New("that is its name"), Fix: "give another one"}
+	}
+	session, err := s.lockAs(ctx, stack, "stack rename", s.loadAny)
+	if err != nil {
+		return err
+	}
+	if err := s.rename(ctx, session, stack, name); err != nil {
+		return errors.Join(err, session.Unlock(ctx))
+	}
+	return s.erase(ctx, stack)
+}
+
+func (s *Store) rename(ctx context.Context, session *Session, stack, name string) error {
+	snap := session.Snapshot()
+	if snap.Stack != stack && snap.Stack != name {
+		return s.belongs(ctx, stack, snap)
+	}
+	switch there, err := s.exists(ctx, name); {
+	case err != nil:
+		return err
+	case there:
+		return s.arrived(ctx, snap, name)
+	}
+	if snap.Stack == stack {
+		after, err := snap.Under(name, snap.Project)
+		if err == nil {
+			err = session.become(ctx, after)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := s.copyHistory(ctx, stack, name); err != nil {
+		return err
+	}
+	return s.found(ctx, session.Snapshot())
+}
+
+// arrived refuses a name that is taken, unless what stands there is the very
+// same state, which a rename that was cut off has written.
+func (s *Store) arrived(ctx context.Context, snap *Snapshot, name string) error {
+	there, err := s.Read(ctx, name)
+	if err != nil {
+		return err
+	}
+	if snap.Stack == name && there.ID == snap.ID && there.Serial == snap.Serial {
+		return nil
+	}
+	return &problem.Error{Kind: problem.Usage, Op: "rename stack to " + name, Err: errors.New("there is a stack of this name"),
+		Fix: "choose another name; drover stack ls lists those that are taken"}
+}
+
+func (s *Store) copyHistory(ctx context.Context, stack, name string) error {
+	runs, err := s.History(ctx, stack)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if err := s.writeRun(ctx, name, &run); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Dependents are what refers to a resource, in any generation.
+func (s *Snapshot) Dependents(urn plan.URN) []plan.URN {
+	var found []plan.URN
+	look := func(of plan.URN, needs []Need) {
+		refers := slices.ContainsFunc(needs, func(n Need) bool { return n.URN == urn && n.Gen > 0 })
+		if refers && of != urn && !slices.Contains(found, of) {
+			found = append(found, of)
+		}
+	}
+	for _, r := range s.Resources {
+		look(r.URN, r.Needs)
+	}
+	for _, in := range s.Pending {
+		if in.Resource != nil {
+			look(in.URN, in.Resource.Needs)
+		}
+	}
+	return found
+}
+
+// Without is the state that does not know a resource: none of its generations,
+// no call about it, and no reference to it.
+func (s *Snapshot) Without(urn plan.URN) *Snapshot {
+	out := *s
+	out.at, out.Resources, out.Pending = nil, nil, nil
+	for _, r := range s.Resources {
+		if r.URN != urn {
+			out.Resources = append(out.Resources, unbound(r, urn))
+		}
+	}
+	for _, in := range s.Pending {
+		if in.URN == urn {
+			continue
+		}
+		if in.Resource != nil {
+			r := unbound(*in.Resource, urn)
+			in.Resource = &r
+		}
+		out.Pending = append(out.Pending, in)
+	}
+	return &out
+}
+
+func unbound(r Resource, urn plan.URN) Resource {
+	r.Needs = slices.DeleteFunc(slices.Clone(r.Needs), func(n Need) bool { return n.URN == urn })
+	return r
+}
+
+// Export is the state as a file that Import takes. Its secrets stay sealed.
+func (s *Snapshot) Export() ([]byte, error) { return encodeCheckpoint(s) }
+
+// Import reads an exported state that is to take the place of s. It must be
+// the same stack's, or s be empty.
+func (s *Snapshot) Import(file string, data []byte) (*Snapshot, error) {
+	in, err := decodeCheckpoint(data)
+	var known *problem.Error
+	switch op := "import " + file; {
+	case errors.As(err, &known):
+		return nil, &problem.Error{Kind: known.Kind, Op: op, Err: known.Err, Fix: known.Fix}
+	case err != nil:
+		return nil, &problem.Error{Kind: problem.Usage, Op: op, Err: err, Fix: "give a file that drover state export wrote, unchanged"}
+	case in.Stack != s.Stack || in.Project != s.Project:
+		return nil, &problem.Error{Kind: problem.Refused, Op: op,
+			Err: fmt.Errorf("it is of project %s, stack %s, and this is project %s, stack %s", in.Project, in.Stack, s.Project, s.Stack),
+			Fix: "import it into a stack of that name, then drover stack rename"}
+	case in.ID != s.ID && !s.Empty():
+		return nil, &problem.Error{Kind: problem.Refused, Op: op, Err: errors.New("it is of another stack of the same name, and this one has resources"),
+			Fix: "import it into an empty stack: what this one has would be forgotten"}
+	}
+	return in, nil
+}
