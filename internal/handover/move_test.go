@@ -21,14 +21,15 @@ import (
 // play is one move in a world, within a synctest bubble.
 type play struct {
 	*world.World
-	t       *testing.T
-	options handover.Options
-	keep    int
-	memo    []byte
-	breach  string
-	facts   []event.Fact
-	mu      sync.Mutex
-	took    time.Duration
+	t      *testing.T
+	soak   time.Duration
+	hasten bool // end the soak at once
+	keep   int
+	memo   []byte
+	breach string
+	facts  []event.Fact
+	mu     sync.Mutex
+	took   time.Duration
 }
 
 // Emit keeps the facts.
