@@ -64,6 +64,7 @@ type Choices struct {
 	AllowDelete       []string // resources that may be deleted although they are protected or hold data: Type/Name
 	ForgetUnreachable bool     // Destroy: what is in a cluster that does not answer counts as gone
 	Park              bool     // Up: what cannot be moved off a node group is left there, and everything else moves
+	Continue          bool     // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
 }
 
 // Choose sets what the next commands go by.
@@ -73,7 +74,7 @@ func (p *Project) Choose(c Choices) { p.choices = c }
 func (p *Project) engine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	e := newEngine(cloud, events)
 	e.NoRead, e.AllowDelete, e.ForgetUnreachable = p.choices.NoRead, p.choices.AllowDelete, p.choices.ForgetUnreachable
-	e.Park = p.choices.Park
+	e.Park, e.Continue = p.choices.Park, p.choices.Continue
 	return e
 }
 

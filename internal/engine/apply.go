@@ -138,7 +138,7 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 
 // leaving is a host as it will be when its turn comes: with what is made before.
 func (a *apply) leaving(r state.Resource) Host {
-	h := host(r)
+	h := a.patient(r)
 	for _, s := range a.plan.Steps {
 		if want := a.wanted[s.URN]; s.Op == plan.Create && want.Hosts != nil {
 			h.Fresh += want.Hosts.Nodes

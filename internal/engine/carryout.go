@@ -322,7 +322,7 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 		return &journalError{err}
 	}
 	err = a.Mover.HandOver(ctx, Move{
-		Step: s.ID, From: host(r), To: a.others(r, goes), Keep: s.Keep, Memo: in.Memo,
+		Step: s.ID, From: a.patient(r), To: a.others(r, goes), Keep: s.Keep, Hasten: a.Continue, Memo: in.Memo,
 		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
 		Breach: a.guard.breach, Events: a.Events,
 	})
@@ -336,6 +336,16 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 		return &journalError{err}
 	}
 	return nil
+}
+
+// patient is a host with the times that the stack file names now; those of a
+// group that is no longer in it are in the state.
+func (a *apply) patient(r state.Resource) Host {
+	h := host(r)
+	if want := a.wanted[r.URN].Hosts; want != nil {
+		h.Soak, h.Settle = want.Soak, want.Settle
+	}
+	return h
 }
 
 // goes is what the plan deletes.
@@ -442,7 +452,7 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 	}
 	want.Hosts = nil
 	if r.Hosts != nil {
-		want.Hosts = &state.Hosts{Nodes: r.Hosts.Nodes}
+		want.Hosts = &state.Hosts{Nodes: r.Hosts.Nodes, Soak: r.Hosts.Soak, Settle: r.Hosts.Settle}
 		if want.Hosts.Conn, err = conn(r.Hosts.Conn, get); err != nil {
 			return want, err
 		}

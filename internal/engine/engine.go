@@ -36,6 +36,7 @@ type Engine struct {
 	// Park lets a run begin though some of what runs on a host cannot be moved:
 	// that stays where it is, and everything else moves.
 	Park              bool
+	Continue          bool     // end the soak of emptied hosts at once
 	AllowDelete       []string // what may be deleted although it is protected or holds data, see allows
 	NoRead            bool     // plan by the state alone, without a look at what exists
 	ForgetUnreachable bool     // PlanDestroy: what is in a cluster that does not answer counts as gone

@@ -432,7 +432,7 @@ func (n *node) replacedBefore() []graph.Key {
 
 // host is how the Mover knows a resource that workloads run on.
 func host(r state.Resource) Host {
-	return Host{URN: r.URN, Name: r.Name, Conn: r.Hosts.Conn.Resolved}
+	return Host{URN: r.URN, Name: r.Name, Conn: r.Hosts.Conn.Resolved, Soak: r.Hosts.Soak, Settle: r.Hosts.Settle}
 }
 
 // number puts the nodes into an order in which they could run one by one: what

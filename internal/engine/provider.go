@@ -132,6 +132,9 @@ type Host struct {
 	Name string     // physical name of the Auto Scaling group, and of the node group
 	Conn plan.Props // the cluster its nodes join
 
+	Soak   time.Duration // how long its emptied nodes are kept; 0: no longer than it takes to be sure
+	Settle time.Duration // how long those who sent to a pod are given at the least
+
 	// Fresh is how many nodes the plan makes in its cluster before it goes; 0:
 	// what stands now must take its pods.
 	Fresh int
@@ -143,6 +146,7 @@ type Move struct {
 	From   Host
 	To     []Host                           // the groups that stay, or are new; pods go where the scheduler puts them
 	Keep   int                              // nodes that may stay in From: 0 unless the group only shrinks
+	Hasten bool                             // end the soak at once
 	Memo   json.RawMessage                  // what Save stored before a crash; nil at first
 	Save   func(json.RawMessage) error      // stores what cannot be observed
 	Breach func() (reason string, yes bool) // the guard's verdict so far
@@ -174,7 +178,8 @@ type Mover interface {
 	// Ready returns when the host's nodes (as many as its group wants) are Ready.
 	Ready(ctx context.Context, h Host, wait func(string)) error
 	// HandOver returns when nothing of any workload is left on From, and
-	// nothing sends traffic through its nodes.
+	// nothing sends traffic through its nodes. Interrupted during the soak it
+	// leaves From empty and closed, and the next call goes on with the soak.
 	HandOver(ctx context.Context, m Move) error
 	// Retire asks once more that the host is empty, then takes its nodes and
 	// instances (all but Keep) away, each by name. A host that is not empty is an

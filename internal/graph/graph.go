@@ -63,6 +63,9 @@ type Resource struct {
 type Hosts struct {
 	Nodes int        // desired capacity
 	Conn  plan.Props // the cluster its nodes join; as Resource.Conn
+
+	Soak   time.Duration // how long its emptied nodes stay before they are deleted
+	Settle time.Duration // how long those who sent to a pod of its are given at the least
 }
 
 // Graph is everything a stack wants.

@@ -109,17 +109,15 @@ func (p *play) killedAfter(calls int) (error, bool) {
 }
 
 func (p *play) by(cluster handover.Cluster, scaling handover.Scaling) *handover.Mover {
-	m := handover.New(scaling, p.World, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
+	return handover.New(scaling, p.World, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
 		return watched{cluster, ctx}, nil
 	}, p)
-	m.Options = p.options
-	return m
 }
 
 // step is what the engine asks for.
 func (p *play) step(save func(json.RawMessage) error) engine.Move {
 	return engine.Move{
-		Step: 1, From: engine.Host{Name: world.Old}, To: p.to(), Keep: p.keep, Memo: p.memo, Save: save, Events: p,
+		Step: 1, From: engine.Host{Name: world.Old, Soak: p.soak}, To: p.to(), Keep: p.keep, Hasten: p.hasten, Memo: p.memo, Save: save, Events: p,
 		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
 	}
 }

@@ -24,12 +24,7 @@ func (m *Move) end() {
 	if m.Record.Phase != Soak {
 		m.to(Soak)
 	}
-	soak := max(m.Options.Soak, soakTime)
-	if left := m.parked(); len(left) > 0 {
-		soak = soakTime
-	}
-	if quiet := m.view.Now.Sub(m.Record.Since); quiet < soak {
-		m.wait("%s is empty, watching it for %s", m.Record.Group, soak)
+	if m.soaks() {
 		return
 	}
 	left := m.parked()

@@ -34,7 +34,7 @@ func TestDaemonSetBehindAServiceIsTakenOutBeforeItsNodesEnd(t *testing.T) {
 	in(t, 2, apps(edge(), web(3)), func(p *play) { // and given back
 		p.memo = nil
 		go func() { time.Sleep(time.Minute); p.suffer("GET /: 502") }()
-		p.options.Soak = 5 * time.Minute
+		p.soak = 5 * time.Minute
 		p.ended(p.move(), problem.Guarded)
 		time.Sleep(30 * time.Second)
 		p.With(func(h *world.Hand) {

@@ -137,7 +137,7 @@ func (m *Move) Turn(o Observed) []Action {
 			Kind: problem.Guarded, Op: "hand over " + m.Record.Group, Why: o.Breach,
 			Fix: "nothing is lost: the nodes of " + m.Record.Group + " take pods and traffic again. Find out what made requests fail, then run the same command again: it continues",
 		})
-	case o.Stopping != nil:
+	case o.Stopping != nil && !m.keeps():
 		m.stop(*o.Stopping)
 	}
 	switch m.Record.Phase {
@@ -185,7 +185,7 @@ func (m *Move) to(p Phase) {
 
 // stop turns back; the first reason counts.
 func (m *Move) stop(r Reason) {
-	m.Record.Reason, m.actions, m.unclean = &r, nil, m.heard
+	m.Record.Reason, m.Record.Paused, m.actions, m.unclean = &r, false, nil, m.heard
 	m.to(Stop)
 	for key := range m.Record.Workloads {
 		m.dueWorkloads[key] = time.Time{}
@@ -290,7 +290,7 @@ func (m *Move) nodeCase(name string) NodeCase {
 		Parked: func(p *Pod) bool { w := m.Record.Workloads[p.owner()]; return w != nil && w.State == WorkloadParked },
 		Local:  m.local,
 		Drains: func(lb string) Balancer { return m.lbs[lb] },
-		Settle: m.Options.Settle,
+		Settle: m.Options.Settle, Soak: m.Options.Soak,
 	}
 	if n == nil || !c.Open {
 		return c

@@ -22,7 +22,8 @@ import (
 type play struct {
 	*world.World
 	t        *testing.T
-	options  handover.Options
+	soak     time.Duration
+	hasten   bool // end the soak at once
 	keep     int
 	memo     []byte
 	breach   string

@@ -59,6 +59,7 @@ type NodeCase struct {
 	Hold    string                // why load balancers cannot do without it yet; empty: they can
 	Unasked []string              // load balancers that may send through it and that nobody can ask
 	Settle  time.Duration         // the user's least settle time
+	Soak    time.Duration         // how long it stays once it is empty
 }
 
 // NodeDecision is what to do for one node now.
@@ -235,7 +236,7 @@ func (n *station) daemonOut(p *Pod, r Release) {
 		n.act(ChangeNode{Node: n.Name, What: "mark leaving", Patch: Patch{Leaving: ptr(true)}})
 		return
 	}
-	r.Group, r.Workload, r.At, r.Until = n.Move, p.Workload, n.now, n.now.Add(expiry)
+	r.Group, r.Workload, r.At, r.Until = n.Move, p.Workload, n.now, n.now.Add(expiry+n.Soak)
 	r.Owner, r.Out, r.OutAt, r.Settle = p.Owner, true, n.now, n.View.settle(p, n.Settle)
 	if r.Labels == nil {
 		r.Labels = map[string]string{}

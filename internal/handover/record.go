@@ -54,6 +54,7 @@ type Record struct {
 	Guarded   bool                       `json:"guarded,omitempty"`   // sentinels may stand on the nodes
 	Closed    time.Time                  `json:"closed,omitzero"`     // since when all nodes are closed
 	Reason    *Reason                    `json:"reason,omitempty"`    // why it stops
+	Paused    bool                       `json:"paused,omitempty"`    // interrupted while its empty nodes soaked: no run is at work on it
 }
 
 // Reason is why a move, or a part of it, stopped, in the words of problem.Error.

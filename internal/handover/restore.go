@@ -108,7 +108,7 @@ func (r *Rescue) begin(ctx context.Context) error {
 
 // alive: a move renews the record.
 func (r *Record) alive(now time.Time) bool {
-	return r.Phase != Done && r.Phase != Stopped && now.Sub(r.Beat) < silence
+	return r.Phase != Done && r.Phase != Stopped && !r.Paused && now.Sub(r.Beat) < silence
 }
 
 func (r *Rescue) isAlive(group string) bool { _, is := r.alive[group]; return is }

@@ -56,7 +56,6 @@ type Connect func(ctx context.Context, conn plan.Props) (Cluster, error)
 
 // Mover moves workloads off node groups.
 type Mover struct {
-	Options   Options
 	scaling   Scaling
 	balancers Balancers
 	connect   Connect
@@ -137,7 +136,7 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 // question gathers what an inspection rests on: where pods would go, and what
 // the API server says to each call when it is only tried.
 func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh int) Question {
-	q := Question{Observed: o, Options: r.Options, Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
+	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
 	for _, n := range chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
 	}
@@ -232,6 +231,15 @@ type run struct {
 	did     func(Action) // is told of everything that was carried out; nil: nobody is
 }
 
+// options are what the user set of this move.
+func (r *run) options() Options {
+	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle}
+	if r.move.Hasten {
+		o.Soak = 0
+	}
+	return o
+}
+
 // resume goes on with what was saved before a crash, or begins. A move that had
 // stopped begins anew; one that was done watches the nodes once more.
 func (r *run) resume(ctx context.Context) (*Record, bool) {
@@ -274,6 +282,9 @@ func (r *run) turns(ctx context.Context) error {
 			return err
 		}
 		r.tell(actions)
+		if r.core.Record.Paused {
+			return r.paused(ctx)
+		}
 		r.carryOut(context.WithoutCancel(ctx), actions)
 		switch r.core.Record.Phase {
 		case Done:
@@ -293,7 +304,8 @@ func (r *run) turns(ctx context.Context) error {
 // begin inspects, refuses what cannot be moved, and chooses the nodes.
 func (r *run) begin(ctx context.Context) error {
 	if rec, goesOn := r.resume(ctx); goesOn {
-		r.core = NewMove(rec, r.Options)
+		r.core = NewMove(rec, r.options())
+		rec.Paused = false
 		if rec.Phase == Done {
 			rec.Phase = Soak
 		}
@@ -307,7 +319,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	rec := newRecord(r.move.From.Name, r.move.Keep, o.View.Now)
-	r.core = NewMove(rec, r.Options)
+	r.core = NewMove(rec, r.options())
 	if r.reopenSpared(ctx, o) {
 		if o, err = r.firstLook(ctx); err != nil {
 			return err
@@ -443,7 +455,7 @@ func (r *run) out(what string, err error) *Reason {
 func (r *run) save(ctx context.Context, before Phase) error {
 	news := r.core.version != r.saved || before != r.core.Record.Phase
 	since := time.Since(r.copied)
-	copies := before != r.core.Record.Phase || (news || r.behind) && since >= copyPace || since >= heartbeat
+	copies := before != r.core.Record.Phase || r.core.Record.Paused || (news || r.behind) && since >= copyPace || since >= heartbeat
 	if !news && !copies {
 		return nil
 	}
@@ -559,6 +571,15 @@ func (m *Move) hasten(limit time.Duration) {
 		m.hastened = true
 		m.Record.Since = m.Record.Since.Add(limit - backLimit)
 	}
+}
+
+// paused is what a move returns that was interrupted while its nodes soaked.
+func (r *run) paused(ctx context.Context) error {
+	reason := r.stopping(ctx)
+	reason.Why = fmt.Sprintf("%s. All pods have moved; the empty nodes stay closed and are kept for another %s", reason.Why, inMinutes(r.core.soakLeft()))
+	reason.Fix = "run the same command again: the soak's time has gone on; with --continue it ends at once. To open the nodes again: drover restore"
+	r.move.Events.Emit(event.Finding{Severity: note, Object: "nodegroup/" + r.move.From.Name, Effect: reason.Why, Fix: reason.Fix})
+	return errors.Join(failure(reason), ctx.Err())
 }
 
 // ended is what a move that stopped returns.

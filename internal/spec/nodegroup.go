@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // maxSkew is how many minors a kubelet may be older than the API server
@@ -25,7 +26,7 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 		e.fail("choose another name", "%q is the name of the cluster's own role", e.name)
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
-	o, ok := e.object(groupExample, "kind", "instanceType", "version", "ami", "capacity", "taints", "labels")
+	o, ok := e.object(groupExample, "kind", "instanceType", "version", "ami", "capacity", "taints", "labels", "soak", "settle")
 	if !ok {
 		return g
 	}
@@ -36,7 +37,37 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	g.Capacity = o.need("capacity", "add capacity: 3").capacity()
 	g.Taints = o.get("taints").taints()
 	g.Labels = o.get("labels").labels()
+	read(o.get("soak"), &g.Soak, field.soak)
+	read(o.get("settle"), &g.Settle, field.settle)
 	return g
+}
+
+// The longest times that a hand-over may be told to wait. Whoever wants to keep
+// an empty group for longer keeps paying for it; who still sends to a pod an
+// hour later does not follow the cluster at all.
+const (
+	maxSoak   = 7 * 24 * time.Hour
+	maxSettle = time.Hour
+)
+
+func (f field) soak() time.Duration { return f.upTo("soak: 4h", maxSoak) }
+
+func (f field) settle() time.Duration { return f.upTo("settle: 30s", maxSettle) }
+
+// upTo reads a duration from 0 to the longest.
+func (f field) upTo(example string, longest time.Duration) time.Duration {
+	text, ok := f.word(example)
+	if !ok {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		f.fail("write number and unit (h, m, s), as in "+example, "%q is not a duration", text)
+	case d < 0 || d > longest:
+		f.fail("take 0s to "+longest.String(), "%q is out of range", text)
+	}
+	return d
 }
 
 // kind must be said for now: the default will be managed.

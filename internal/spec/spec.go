@@ -31,6 +31,7 @@ package spec
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/plan"
@@ -88,6 +89,8 @@ type NodeGroup struct {
 	Capacity     Capacity
 	Taints       []Taint
 	Labels       map[string]string
+	Soak         time.Duration // how long its emptied nodes stay before they go
+	Settle       time.Duration // how long those who sent to a pod are given at the least
 	At           problem.Place
 }
 

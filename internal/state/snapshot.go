@@ -90,6 +90,9 @@ func (c Conn) IsZero() bool { return len(c.Declared) == 0 && len(c.Resolved) == 
 type Hosts struct {
 	Nodes int  `json:"nodes"`
 	Conn  Conn `json:"conn,omitzero"` // the cluster its nodes join
+
+	Soak   time.Duration `json:"soak,omitempty"`   // nanoseconds, as in graph.Hosts
+	Settle time.Duration `json:"settle,omitempty"` // nanoseconds, as in graph.Hosts
 }
 
 // Need is a dependency. A reference needs one generation of a resource, and
@@ -232,7 +235,7 @@ func (h *Hosts) same(o *Hosts) bool {
 	if h == nil || o == nil {
 		return h == o
 	}
-	return h.Nodes == o.Nodes && h.Conn.same(o.Conn)
+	return h.Nodes == o.Nodes && h.Soak == o.Soak && h.Settle == o.Settle && h.Conn.same(o.Conn)
 }
 
 // Equal compares values: 3 equals 3.0, and nothing equals an empty object.

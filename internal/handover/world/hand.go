@@ -60,6 +60,9 @@ func (h *Hand) Down(aws, api bool) { h.w.awsDown, h.w.apiDown = aws, api }
 // Blind breaks the watches for good: a move that never ends does then.
 func (h *Hand) Blind() { h.w.watchOff = true }
 
+// See mends them.
+func (h *Hand) See() { h.w.watchOff = false }
+
 // Uncordon opens every old node, and Unmark removes the marks of a move.
 func (h *Hand) Uncordon() {
 	for _, n := range h.w.nodes {

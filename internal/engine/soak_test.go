@@ -1,0 +1,65 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+)
+
+// soaking keeps what it is told of hand-overs, and is interrupted in each while broken.
+type soaking struct {
+	engine.Mover
+	broken bool
+	moves  []engine.Move
+}
+
+func (m *soaking) HandOver(ctx context.Context, mv engine.Move) error {
+	m.moves = append(m.moves, mv)
+	if m.broken {
+		return errors.Join(mv.Save([]byte(`{"phase":"soak"}`)), errors.New("interrupted"))
+	}
+	return m.Mover.HandOver(ctx, mv)
+}
+
+func patient(g *graph.Graph, soak time.Duration) *graph.Graph {
+	for _, r := range g.Resources {
+		if r.Hosts != nil {
+			r.Hosts.Soak, r.Hosts.Settle = soak, time.Minute
+		}
+	}
+	return g
+}
+
+// What the stack file says now counts; of a group that is no longer in it, what
+// it said last.
+func TestSoakIsAsTheStackFileSays(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	w.mustRun(patient(tutorial("web", standard, before), time.Hour)) // no step, and yet it is learned
+	mover := &soaking{broken: true}
+	by := func(e *engine.Engine) { mover.Mover = e.Mover; e.Mover, e.Continue = mover, len(mover.moves) == 1 }
+	if _, err := w.up(context.Background(), patient(tutorial("web", standard, after), 4*time.Hour), by); err == nil {
+		t.Fatal("interrupted, and no error")
+	}
+	mover.broken = false
+	if _, err := w.up(context.Background(), patient(tutorial("web", standard, after), 5*time.Hour), by); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.up(context.Background(), tutorial("web", after), by); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []engine.Move{
+		{From: engine.Host{Soak: 4 * time.Hour, Settle: time.Minute}},
+		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}, Hasten: true, Memo: []byte(`{"phase":"soak"}`)},
+		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}}, // standard, which is not in the file any more
+	} {
+		got := mover.moves[i]
+		if got.From.Soak != want.From.Soak || got.From.Settle != want.From.Settle || got.Hasten != want.Hasten || string(got.Memo) != string(want.Memo) {
+			t.Errorf("hand-over %d of %s: soak %s, settle %s, hasten %v, memo %s", i, got.From.Name, got.From.Soak, got.From.Settle, got.Hasten, got.Memo)
+		}
+	}
+}
