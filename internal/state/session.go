@@ -22,7 +22,6 @@ type Session struct {
 	store *Store
 	stack string
 	lock  Lock
-	files []part // what the stack was read from, to be cut by the next compaction
 
 	mu      sync.RWMutex // guards what follows
 	ledger  *ledger
@@ -35,7 +34,7 @@ type Session struct {
 }
 
 func newSession(s *Store, stack string, lock Lock, l *loaded, took *Lock) *Session {
-	session := &Session{store: s, stack: stack, lock: lock, files: l.files, ledger: l.ledger, saved: l.saved}
+	session := &Session{store: s, stack: stack, lock: lock, ledger: l.ledger, saved: l.saved}
 	session.journal = &writer{place: s.place, stack: stack, id: l.head.ID, epoch: lock.Epoch, durable: l.head.Serial,
 		ours: func(ctx context.Context) error { return s.stands(ctx, stack, lock) }}
 	if took != nil {
