@@ -179,8 +179,8 @@ func (s *Session) SetOutputs(ctx context.Context, values map[string]any) error {
 	})
 }
 
-// Pin stores where the stack lives, before anything is made. What is pinned
-// already stays: Identity.Add says what a run may add to it.
+// Pin stores where the stack lives, before anything is made. Whether a stack
+// may live elsewhere than it did is the caller's to judge.
 func (s *Session) Pin(ctx context.Context, i Identity) error {
 	return s.write(ctx, func(l *ledger) *entry {
 		if l.head.Identity.equal(i) {
