@@ -40,10 +40,7 @@ func sameProject(name string, s *state.Snapshot) error {
 	if name == s.Project {
 		return nil
 	}
-	fix := fmt.Sprintf("put back name: %s, or destroy the stack first", s.Project)
-	if s.Empty() {
-		fix = fmt.Sprintf("make the stack anew: drover stack rm %s, then drover stack init %s", s.Stack, s.Stack)
-	}
+	fix := fmt.Sprintf("put back name: %s, or take the stack along: drover stack rename --project %s --stack %s", s.Project, name, s.Stack)
 	return refused(s, fix, "%s names project %s, and the stack belongs to project %s", spec.File, name, s.Project)
 }
 
