@@ -28,8 +28,8 @@ type way struct {
 var byDrover = way{"drover", 10 * time.Minute, func(s scenario) []edit { return s.Change }, droverUp}
 
 // The tutorials' way has no end of its own where a budget forbids an eviction;
-// after four minutes a person would have noticed.
-var byTutorial = way{"tutorial", 4 * time.Minute, func(s scenario) []edit { return s.Beside }, drainAndDelete}
+// after three minutes a person would have noticed.
+var byTutorial = way{"tutorial", 3 * time.Minute, func(s scenario) []edit { return s.Beside }, drainAndDelete}
 
 // droverUp is one command.
 func droverUp(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (int, error) {
