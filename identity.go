@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
@@ -63,16 +64,18 @@ func locate(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events eve
 	return at, nil
 }
 
-// account asks whose the credentials are. Who may not ask works on without the
-// check: empty. Credentials that AWS refuses would fail everywhere else, too.
+// account asks whose the credentials are. Who may not or cannot ask works on
+// without the check: empty. Credentials that AWS refuses would fail everywhere else, too.
 func account(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events event.Sink) (string, error) {
 	account, err := cloud.Account(ctx)
 	var known *problem.Error
-	if err == nil || ctx.Err() != nil || errors.As(err, &known) && known.Kind == problem.Usage {
+	var name *net.DNSError
+	refused := errors.As(err, &known) && known.Kind == problem.Usage && !errors.As(err, &name)
+	if err == nil || ctx.Err() != nil || refused {
 		return account, err
 	}
 	events.Emit(event.Finding{Severity: event.Warning, Object: "stack/" + s.Stack,
-		Effect: "nobody checks that the credentials are of the stack's account: " + err.Error(), Fix: "allow sts:GetCallerIdentity"})
+		Effect: "nobody checks that the credentials are of the stack's account: " + err.Error(), Fix: "allow and let through sts:GetCallerIdentity"})
 	return "", nil
 }
 
