@@ -63,9 +63,10 @@ bin/golangci-lint: tools/go.mod
 
 CASES ?= 10000
 SEED ?= $(shell date +%s)
-fuzz: ## crash the engine anywhere, in CASES random stories; SEED repeats a run
+fuzz: ## crash the engine anywhere, and move drawn worlds, CASES times each; SEED repeats a run
 	@echo "seed $(SEED), $(CASES) cases"
 	go test ./internal/engine -run TestCrashAnywhere -count=1 -timeout 60m -rapid.checks=$(CASES) -rapid.seed=$(SEED)
+	go test ./internal/handover -run TestAnyWorld -count=1 -timeout 12h -rapid.checks=$(CASES) -rapid.seed=$(SEED)
 
 bench: bin/drover ## measure; compare within one run only (docs/performance.md)
 	DROVER_BIN=$(CURDIR)/bin go test -run '^$$' -bench . -benchmem ./...

@@ -27,11 +27,15 @@ type Approve func(plan.Plan) error
 // Preview is the plan that Up would carry out. Findings about moves are
 // emitted as events; nothing is changed.
 func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, error) {
-	want, cloud, err := p.desired(ctx)
+	files, cloud, err := p.declared(ctx)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	snapshot, err := p.store.Read(ctx, want.Stack)
+	snapshot, err := p.store.Read(ctx, files.Stack)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	want, _, err := p.desired(ctx, files, cloud, snapshot, events)
 	if err != nil {
 		return plan.Plan{}, err
 	}
@@ -85,12 +89,19 @@ func (p *Project) WithoutGuards() { p.unguarded = true }
 // Up makes the stack what the stack file declares. Interrupted or failed, it
 // is called again and goes on where it was.
 func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) error {
-	want, cloud, err := p.desired(ctx)
+	files, cloud, err := p.declared(ctx)
 	if err != nil {
 		return err
 	}
 	e := p.engine(cloud, events)
-	return p.change(ctx, "up", want.Stack, events, approve, func(s *state.Session, ask Approve) error {
+	return p.change(ctx, "up", files.Stack, events, approve, func(s *state.Session, ask Approve) error {
+		want, at, err := p.desired(ctx, files, cloud, s.Snapshot(), events)
+		if err != nil {
+			return err
+		}
+		if err := s.Pin(ctx, at); err != nil { // before the plan, which holds for the state that it saw
+			return err
+		}
 		if err := s.Snapshot().Unseal(ctx, p.store.Ring); err != nil {
 			return err
 		}
@@ -138,6 +149,9 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 	}
 	e := p.engine(cloud, events)
 	return p.change(ctx, "destroy", stack, events, approve, func(s *state.Session, ask Approve) error {
+		if _, err := locate(ctx, cloud, s.Snapshot(), events); err != nil {
+			return err
+		}
 		if err := s.Snapshot().UnsealPending(ctx, p.store.Ring); err != nil {
 			return err
 		}
@@ -195,9 +209,9 @@ func (p *Project) change(ctx context.Context, command, stack string, events even
 	return run(session, q.ask)
 }
 
-// desired reads the files and expands them into a graph. Mistakes in the files
-// are all reported before AWS is asked anything.
-func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error) {
+// declared reads the files. Mistakes in them are all reported before AWS is
+// asked anything.
+func (p *Project) declared(ctx context.Context) (*spec.Spec, *aws.Cloud, error) {
 	stack, err := p.selected()
 	if err != nil {
 		return nil, nil, err
@@ -210,21 +224,30 @@ func (p *Project) desired(ctx context.Context) (*graph.Graph, *aws.Cloud, error)
 		return nil, nil, err
 	}
 	cloud, err := aws.Load(ctx, s.Config.Region())
-	if err != nil {
-		return nil, nil, err
+	return s, cloud, err
+}
+
+// desired expands the files into a graph of what shall stand where the stack
+// lives, which it tells, too.
+func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Cloud, stack *state.Snapshot, events event.Sink) (*graph.Graph, state.Identity, error) {
+	if err := sameProject(files.Name, stack); err != nil {
+		return nil, state.Identity{}, err
 	}
-	zones, err := cloud.Zones(ctx)
+	at, err := locate(ctx, cloud, stack, events)
 	if err != nil {
-		return nil, nil, err
+		return nil, at, err
 	}
-	want, problems := expand.Graph(s, expand.Env{Region: cloud.Region(), Zones: zones})
+	if at.Zones, err = zones(ctx, cloud, files.Cluster, at.Zones); err != nil {
+		return nil, at, err
+	}
+	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones})
 	if err := problems.Err(); err != nil {
-		return nil, nil, err
+		return nil, at, err
 	}
 	if p.unguarded {
 		want.Guards = nil
 	}
-	return want, cloud, nil
+	return want, at, nil
 }
 
 // prepareKey gets the key of the stack while a person can still be asked for

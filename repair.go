@@ -69,5 +69,8 @@ func (p *Project) repair(ctx context.Context, command string, events event.Sink,
 	if err != nil {
 		return err
 	}
+	if _, err := locate(ctx, cloud, session.Snapshot(), events); err != nil {
+		return err
+	}
 	return work(p.engine(cloud, events), session)
 }

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/aws"
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/kube"
@@ -58,6 +59,9 @@ func (p *Project) Restore(ctx context.Context, o RestoreOptions) (err error) {
 	}
 	cloud, err := aws.Load(ctx, config.Region())
 	if err != nil {
+		return err
+	}
+	if _, err := locate(ctx, cloud, snapshot, event.Discard); err != nil {
 		return err
 	}
 	for _, host := range hosts(snapshot) {

@@ -47,7 +47,8 @@ type Cloud struct {
 	balancing *elasticloadbalancing.Client
 	eks       *eks.Client
 	ssm       *ssm.Client
-	sts       *sts.PresignClient
+	sts       *sts.Client
+	presign   *sts.PresignClient
 }
 
 // Load reads the standard AWS chain (environment, profiles, SSO, instance
@@ -88,6 +89,7 @@ func load(ctx context.Context, options []func(*config.LoadOptions) error) (cfg a
 // New makes a Cloud from a configuration that is complete.
 func New(cfg aws.Config) *Cloud {
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), clarify)
+	tokens := sts.NewFromConfig(cfg)
 	return &Cloud{
 		cfg:       cfg,
 		control:   cloudcontrol.NewFromConfig(cfg),
@@ -97,7 +99,8 @@ func New(cfg aws.Config) *Cloud {
 		balancing: elasticloadbalancing.NewFromConfig(cfg),
 		eks:       eks.NewFromConfig(cfg),
 		ssm:       ssm.NewFromConfig(cfg),
-		sts:       sts.NewPresignClient(sts.NewFromConfig(cfg)),
+		sts:       tokens,
+		presign:   sts.NewPresignClient(tokens),
 	}
 }
 
@@ -115,6 +118,15 @@ func retryer() aws.Retryer {
 
 // Region is the region that calls go to.
 func (c *Cloud) Region() string { return c.cfg.Region }
+
+// Account is the number of the account that calls go to.
+func (c *Cloud) Account(ctx context.Context) (string, error) {
+	who, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", fmt.Errorf("ask whose account it is: %w", err)
+	}
+	return aws.ToString(who.Account), nil
+}
 
 // Lookup reads a public or private SSM parameter: the AMI of a Kubernetes version.
 // What is encrypted there (a SecureString) is a secret here.
@@ -178,7 +190,7 @@ func (c *Cloud) Token(ctx context.Context, cluster string) (token string, expire
 				smithyhttp.SetHeaderValue("X-Amz-Expires", "60")) // EKS asks for it and does not look at it
 		})
 	}
-	signed, err := c.sts.PresignGetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, bind)
+	signed, err := c.presign.PresignGetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, bind)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("make a token for cluster %s: %w", cluster, err)
 	}

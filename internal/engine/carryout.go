@@ -249,8 +249,11 @@ func (a *apply) size(ctx context.Context, s plan.Step, provider Provider, r stat
 // replaces, unless the file now asks for fewer than it did.
 func (a *apply) predecessorSize(ctx context.Context, s plan.Step, provider Provider, r state.Resource) (int, error) {
 	most := 0
+	if r.Hosts == nil {
+		return 0, nil
+	}
 	for _, old := range a.journal.Snapshot().Resources {
-		if r.Hosts == nil || old.URN != r.URN || old.Gen == r.Gen || old.Gone || old.Hosts == nil ||
+		if old.URN != r.URN || old.Gen == r.Gen || old.Gone || old.Hosts == nil ||
 			old.Hosts.Nodes > r.Hosts.Nodes {
 			continue
 		}

@@ -17,8 +17,11 @@ type foreign struct {
 	host    string
 }
 
-// sortTargets makes the load balancers' answers easy to ask.
+// sortTargets makes the load balancers' answers easy to ask. Due are the nodes
+// of which they say something new; all nodes, if what they say of the nodes that
+// stay is new, or of themselves: on that rests whether any node can be spared.
 func (m *Move) sortTargets() {
+	before, lbs, first := m.targets, m.lbs, m.asked.IsZero()
 	m.asked = m.o.Asked
 	m.targets, m.lbs, m.hosts = map[string]map[string]Target{}, map[string]Balancer{}, map[string]string{}
 	for _, b := range m.o.Balancers {
@@ -33,13 +36,40 @@ func (m *Move) sortTargets() {
 			m.targets[t.Instance][b.Name] = t
 		}
 	}
+	all := first || m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || m.stayersDiffer(before)
+	m.stale = m.o.Stale
 	for name := range m.Record.Nodes {
-		m.dueNodes[name] = time.Time{}
-		m.remember(name)
-		for _, p := range m.view.on[name] {
-			if !p.stays() && m.local(p) {
-				m.dueWorkloads[p.owner()] = time.Time{}
-			}
+		if n := m.view.Nodes[name]; n != nil && (all || !maps.Equal(before[n.Instance], m.targets[n.Instance])) {
+			m.targetsChanged(name)
+		}
+	}
+}
+
+// alike: nothing but their targets may differ.
+func (b Balancer) alike(o Balancer) bool { return b.Host == o.Host && b.Draining == o.Draining }
+
+// stayersDiffer: load balancers say something new of a node that stays.
+func (m *Move) stayersDiffer(before map[string]map[string]Target) bool {
+	if len(before) != len(m.targets) {
+		return true
+	}
+	for instance, now := range m.targets {
+		n := m.view.byInstance[instance]
+		if (n == nil || !m.leaves(n.Name)) && !maps.Equal(before[instance], now) {
+			return true
+		}
+	}
+	return false
+}
+
+// targetsChanged makes the node due, and the workloads that load balancers reach
+// through it alone.
+func (m *Move) targetsChanged(node string) {
+	m.dueNodes[node] = time.Time{}
+	m.remember(node)
+	for _, p := range m.view.on[node] {
+		if !p.stays() && m.local(p) {
+			m.dueWorkloads[p.owner()] = time.Time{}
 		}
 	}
 }
@@ -240,7 +270,7 @@ func (m *Move) localShort(n *Node) string {
 			}
 			off, on := h.serving[x.Service], 0
 			for _, q := range m.view.Of(p.owner()) {
-				if q.Deleting || !h.serves(q, x.Service) {
+				if q.Deleting || h.asked(q) || !h.serves(q, x.Service) {
 					continue
 				}
 				switch {

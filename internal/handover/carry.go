@@ -167,9 +167,10 @@ func (r *run) report(a Action, err error) {
 		r.refuse(a, *refusal)
 	default:
 		r.lastErr = fmt.Errorf("%s: %w", a, err)
-		r.failed = time.Now()
-		if r.failing.IsZero() {
-			r.failing = r.failed
+		if now := time.Now(); r.failing.IsZero() || now.Sub(r.failed) >= lull {
+			r.failing, r.failed = now, now
+		} else {
+			r.failed = now
 		}
 	}
 }

@@ -84,6 +84,7 @@ type Move struct {
 	lbs     map[string]Balancer
 	hosts   map[string]string // DNS name in lower case -> load balancer
 	asked   time.Time
+	stale   string            // why AWS did not answer, when it was last asked
 	lack    map[string]string // by load balancer: what it lacks of the nodes that stay; of this turn
 	foreign []foreign         // load balancers that nobody can ask; of this turn
 	off     *bool             // sentinels stand where they should; of this turn
@@ -266,10 +267,11 @@ func (m *Move) closeNodes() bool {
 func (m *Move) node(name string) bool {
 	d := NextNode(m.nodeCase(name), *m.Record.Nodes[name])
 	was := m.Record.Nodes[name]
-	if was.State != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
+	before := was.State
+	if before != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
 		m.version++
 	}
-	if was.State == NodeOpen && d.Record.State != NodeOpen {
+	if before == NodeOpen && d.Record.State != NodeOpen {
 		m.wakePods(name) // nothing was begun on it while it was open
 	}
 	*m.Record.Nodes[name] = d.Record
@@ -277,6 +279,9 @@ func (m *Move) node(name string) bool {
 	delete(m.dueNodes, name)
 	if at := m.againBy(d.Actions, d.Again); !at.IsZero() {
 		m.dueNodes[name] = at
+	}
+	if before == NodeOpen && d.Record.State != NodeOpen {
+		m.dueNodes[name] = time.Time{} // it was decided about as one whose wave has not come
 	}
 	return d.Record.State != NodeOpen
 }

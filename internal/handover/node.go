@@ -185,6 +185,7 @@ func (n *station) excluded() bool {
 	n.r.Excluded = time.Time{}
 	if n.Hold != "" {
 		n.wait("%s", n.Hold)
+		n.again(reread) // it rests on other nodes, their groups and pods
 		n.stuck("hold", patience, fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
 		return false
 	}

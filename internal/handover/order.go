@@ -18,6 +18,10 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	if len(h.beside)+len(h.out) > 0 || slices.ContainsFunc(h.Pods, func(q *Pod) bool { return q.Deleting && !h.Dead(q.Node) }) {
 		return false
 	}
+	if h.asked(p) {
+		h.evict(p) // the call may have been lost
+		return false
+	}
 	if path, is := h.short(); is && h.serves(p, path) {
 		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
 		return false
@@ -38,6 +42,7 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	}
 	if lb, last := h.lastOnNode(p); last {
 		h.wait("load balancer %s: node %s is in it for the sake of pod %s", lb, p.Node, p.Name)
+		h.again(reread)
 		return false
 	}
 	h.evict(p)

@@ -32,6 +32,7 @@ const (
 	// CostAnnotation ranks a ReplicaSet's pods for deletion, lowest first.
 	CostAnnotation = "controller.kubernetes.io/pod-deletion-cost"
 	highestCost    = "2147483647" // int32: deleted last
+	lowestCost     = "-2147483648"
 
 	suspendedTag = "drover.dev/suspended" // on Auto Scaling groups: processes that ran before, joined by spaces
 	minTag       = "drover.dev/min"       // on Auto Scaling groups: MinSize before
@@ -91,7 +92,7 @@ type WorkloadRecord struct {
 	Why    string            `json:"why,omitempty"`    // why it is parked
 	Fix    string            `json:"fix,omitempty"`
 	mark   mark
-	asked  map[string]bool // to leave their Services, by UID: whatever an old view shows, they count as gone
+	asked  map[string]time.Time // to leave their Services, or to end, by UID, and when: whatever an old view shows, they count as gone
 
 	// Released are the pods under way, by UID: a copy of what lies on them.
 	Released map[string]PodRecord `json:"released,omitempty"`

@@ -34,6 +34,10 @@ const (
 	// outage is how long nothing may answer before a move stops.
 	outage = 5 * time.Minute
 
+	// lull is after how long without a failed call the next one is not of the same
+	// outage: whatever fails is asked for again within seconds.
+	lull = 30 * time.Second
+
 	// farewell is how long a move that stops tries to put everything back
 	// beyond what that takes, if calls fail.
 	farewell = 3 * time.Minute
@@ -312,7 +316,11 @@ func (r *run) begin(ctx context.Context) error {
 		return nil
 	} else if rec != nil {
 		// a stopped move: what it remembers of objects outlives marks that were lost
-		defer func() { r.core.inherit(rec) }()
+		defer func() {
+			if r.core != nil {
+				r.core.inherit(rec)
+			}
+		}()
 	}
 	o, err := r.firstLook(ctx)
 	if err != nil {
@@ -396,11 +404,17 @@ func (m *Move) deny(denied map[string]map[string]string) {
 	}
 }
 
-// inherit takes over from an earlier move what objects were like before it.
+// inherit takes over from an earlier move what objects were like before it, and
+// what it owed to the workloads that it parked.
 func (m *Move) inherit(earlier *Record) {
 	for name, n := range earlier.Nodes {
 		if have := m.Record.Nodes[name]; have != nil && m.view.Nodes[name] != nil && m.view.Nodes[name].Cordoned {
 			have.Before = n.Before
+		}
+	}
+	for key, w := range earlier.Workloads {
+		if w.State == WorkloadParked && len(w.Floors) > 0 {
+			m.owe(key, w.Floors)
 		}
 	}
 	for group, h := range earlier.Holds {
@@ -408,6 +422,18 @@ func (m *Move) inherit(earlier *Record) {
 			m.Record.Holds[group] = h
 		}
 	}
+}
+
+// owe keeps what was promised to a workload that an earlier move parked: if a
+// pod of it could not be replaced, another must not go in each new move.
+func (m *Move) owe(key string, floors map[string]int) {
+	w := m.Record.Workloads[key]
+	if w == nil {
+		w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
+		m.Record.Workloads[key] = w
+	}
+	w.Floors = maps.Clone(floors)
+	m.version++
 }
 
 // reopenSpared opens the nodes that an earlier move of the group closed and this

@@ -62,7 +62,7 @@ func (h *herd) replace(p *Pod) {
 	if !released {
 		return // released in this very turn
 	}
-	if h.r.asked[p.UID] || !h.missed(p) {
+	if h.asked(p) || !h.missed(p) {
 		h.takeOut(p)
 		return
 	}
@@ -129,6 +129,7 @@ func (h *herd) activePassive() bool {
 func (h *herd) takeOut(p *Pod) {
 	if lb, last := h.lastOnNode(p); last {
 		h.wait("load balancer %s: node %s is in it for the sake of pod %s", lb, p.Node, p.Name)
+		h.again(reread)
 		return
 	}
 	h.spend(p)
@@ -136,7 +137,7 @@ func (h *herd) takeOut(p *Pod) {
 		h.evict(p)
 		return
 	}
-	pr := h.promised(p)
+	pr := h.wayOut(p)
 	if pr.how == Never {
 		h.park(pr.why, pr.fix)
 		return
@@ -212,7 +213,7 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 // localOther: another pod on the same node serves for the Service.
 func (h *herd) localOther(p *Pod, service string) bool {
 	for _, q := range h.View.on[p.Node] {
-		if q.UID == p.UID || h.r.asked[q.UID] || q.Namespace != p.Namespace || q.Deleting || !q.Ready {
+		if q.UID == p.UID || h.asked(q) || q.Namespace != p.Namespace || q.Deleting || !q.Ready {
 			continue
 		}
 		if slices.ContainsFunc(q.Paths, func(x Path) bool { return x.Service == service && x.Selected && x.Ready }) {
@@ -251,33 +252,27 @@ func (h *herd) renew(p *Pod) {
 // restore ends what is under way for a workload that is parked, or whose move
 // stops. A released pod whose replacement serves goes the rest of its way, which
 // loses nothing. Any other returns to its ReplicaSet, which then has a pod too
-// many and removes the replacement that does not serve: it ranks pods that are
-// not Ready first, and after that by deletion cost, which the pod gets for
-// that time. A move that stops waits backLimit before it does so, because a
-// replacement that becomes Ready just then would be ended while proxies send to it.
+// many: only as long as one that is not Ready is there for it to end, for it
+// ranks those first. A move that stops waits backLimit before it does so, because
+// a replacement that becomes Ready just then would be ended while proxies send
+// to it.
 func (h *herd) restore() {
-	late := h.Back.IsZero() || h.now.Sub(h.Back) >= backLimit
-	if !h.Back.IsZero() && !late {
-		h.again(backLimit - h.now.Sub(h.Back))
+	if since := h.now.Sub(h.Back); !h.Back.IsZero() && since < backLimit {
+		h.again(backLimit - since)
 	}
 	_, short := h.short()
 	for _, p := range h.out {
-		if short || h.r.Denied[verbEvict] != "" || h.refusedLong(p) {
+		switch {
+		case h.r.Denied[verbEvict] != "" || h.refusedLong(p):
+			h.giveUp(p)
+		case short && h.spares():
 			h.giveBack(p)
-		} else {
+		default:
 			h.finish(p)
 		}
 	}
 	for _, p := range h.beside {
-		_, local := h.lastOnNode(p)
-		switch {
-		case (h.r.asked[p.UID] || !h.missed(p)) && !local && h.promised(p).how == SurgeFirst:
-			h.takeOut(p)
-		case late || local:
-			h.giveBack(p)
-		default:
-			h.wait("%s: pod %s serves until its replacement does", h.Key, p.Name)
-		}
+		h.goOnOrBack(p)
 	}
 	for _, p := range h.back {
 		h.forget(p)
@@ -285,6 +280,67 @@ func (h *herd) restore() {
 	if h.r.State == WorkloadParked && len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0 {
 		h.to(WorkloadMoved) // somebody else saw to it
 	}
+}
+
+// goOnOrBack decides about a pod that is in its Services yet.
+func (h *herd) goOnOrBack(p *Pod) {
+	_, local := h.lastOnNode(p)
+	late := h.Back.IsZero() || h.now.Sub(h.Back) >= backLimit
+	switch pr := h.wayOut(p); {
+	case h.missed(p) && !h.asked(p) && (!late && !local || !h.spares() && !h.overdue()):
+		h.wait("%s: pod %s serves until its replacement does", h.Key, p.Name)
+		h.again(time.Second)
+	case h.missed(p) && !h.asked(p), local:
+		h.giveBack(p)
+	case pr.how == SurgeFirst && pr.direct && h.r.Denied[verbEvict] != "":
+		h.giveUp(p)
+	case pr.how == SurgeFirst:
+		h.takeOut(p)
+	case late:
+		h.giveBack(p)
+	default:
+		h.wait("%s: pod %s serves on: %s", h.Key, p.Name, pr.why)
+	}
+}
+
+// spares: with one pod more the ReplicaSet has none too many, or ends one that
+// is not Ready.
+func (h *herd) spares() bool {
+	unready := 0
+	for _, p := range h.Pods {
+		if _, released := p.release(); !p.Ready && !p.Deleting && !p.stays() && !released {
+			unready++
+		}
+	}
+	return h.Workload == nil || h.owned+1-h.w.Wants <= unready
+}
+
+// overdue: what is missed has been missed for too long, though every pod is Ready.
+func (h *herd) overdue() bool {
+	since := h.Back
+	if since.IsZero() {
+		since = h.r.Since
+	}
+	return h.now.Sub(since) >= 3*backLimit
+}
+
+// wayOut says how the pod may leave its Services, whoever ends it after that.
+func (h *herd) wayOut(p *Pod) promise {
+	denied := maps.Clone(h.r.Denied)
+	delete(denied, verbEvict)
+	return promised(p, h.Workload, denied, h.View.settle(p, h.Settle))
+}
+
+// giveUp returns a pod that nobody sends to, and that may not be evicted, to its
+// ReplicaSet as the first to end: its replacement serves, and it does not.
+func (h *herd) giveUp(p *Pod) {
+	if rec := h.r.Released[p.UID]; rec.Release.Out && (len(p.listed()) > 0 || h.now.Sub(rec.Gone) < rec.Release.Settle) {
+		h.finish(p) // waits
+		return
+	}
+	a := h.toItsSet(p)
+	a.Patch.Annotations[CostAnnotation] = ptr(lowestCost)
+	h.act(a)
 }
 
 // refusedLong: the pod's eviction has been refused for longer than it is worth waiting.
@@ -295,10 +351,15 @@ func (h *herd) refusedLong(p *Pod) bool {
 
 // giveBack returns a pod to its ReplicaSet and Services.
 func (h *herd) giveBack(p *Pod) {
+	h.act(h.toItsSet(p))
+}
+
+func (h *herd) toItsSet(p *Pod) ChangePod {
 	r, _ := p.release()
 	delete(h.r.asked, p.UID)
-	h.act(giveBack(p, r, h.now))
+	h.owned++
 	h.again(time.Second)
+	return giveBack(p, r, h.now)
 }
 
 func giveBack(p *Pod, r Release, now time.Time) ChangePod {

@@ -159,6 +159,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	if c.Workload != nil {
 		h.w = *c.Workload
 	}
+	maps.DeleteFunc(h.r.asked, func(uid string, at time.Time) bool { r, no := c.Refused[uid]; return no && !r.At.Before(at) })
 	for _, p := range c.Pods {
 		h.sort(p)
 	}
@@ -186,9 +187,6 @@ func (h *herd) sort(p *Pod) {
 		return
 	case released && !r.Back:
 		h.beside = append(h.beside, p)
-		if h.r.asked[p.UID] {
-			return
-		}
 	default:
 		h.owned++
 		if released {
@@ -196,6 +194,9 @@ func (h *herd) sort(p *Pod) {
 		} else if h.Leaves(p.Node) {
 			h.fresh = append(h.fresh, p)
 		}
+	}
+	if h.asked(p) {
+		return
 	}
 	for _, path := range h.paths(p) {
 		if !h.serves(p, path) {
@@ -271,15 +272,18 @@ func (h *herd) missed(p *Pod) bool {
 	})
 }
 
+// asked: the pod was asked to leave its Services, or to end.
+func (h *herd) asked(p *Pod) bool { _, is := h.r.asked[p.UID]; return is }
+
 // spend counts the pod as one that serves no more.
 func (h *herd) spend(p *Pod) {
-	if h.r.asked[p.UID] {
+	if h.asked(p) {
 		return
 	}
 	if h.r.asked == nil {
-		h.r.asked = map[string]bool{}
+		h.r.asked = map[string]time.Time{}
 	}
-	h.r.asked[p.UID] = true
+	h.r.asked[p.UID] = h.now
 	for _, path := range h.paths(p) {
 		if h.serves(p, path) {
 			h.serving[path]--
@@ -306,7 +310,10 @@ func (h *herd) follow() {
 		h.r.Released[p.UID] = rec
 	}
 	maps.DeleteFunc(h.r.Released, func(uid string, _ PodRecord) bool { return !under[uid] })
-	maps.DeleteFunc(h.r.asked, func(uid string, _ bool) bool { return !under[uid] })
+	for _, p := range h.fresh {
+		under[p.UID] = true
+	}
+	maps.DeleteFunc(h.r.asked, func(uid string, _ time.Time) bool { return !under[uid] })
 }
 
 func (h *herd) act(a Action) { h.d.Actions = append(h.d.Actions, a) }
@@ -466,6 +473,8 @@ func (h *herd) evict(p *Pod) {
 		h.again(evictRetry - h.now.Sub(r.At))
 		return
 	}
+	h.spend(p)
+	h.r.asked[p.UID] = h.now
 	h.act(Evict{Pod: p.Ref, Workload: h.Key})
 }
 

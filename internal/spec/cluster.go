@@ -2,9 +2,12 @@ package spec
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // logTypes are the control plane logs that EKS can send to CloudWatch.
@@ -17,6 +20,9 @@ const (
 	smallestVPC = 28
 	smallestFit = 26
 )
+
+// minZones is how many zones EKS wants subnets in.
+const minZones = 2
 
 // defaultCIDR is the VPC's range if none is given.
 const defaultCIDR = "10.0.0.0/16"
@@ -33,11 +39,12 @@ func (l *loader) cluster(f field) {
 	l.spec.Cluster = c
 	c.Version, _ = o.need("version", `add version: "1.36"`).version()
 	c.Logs = o.get("logs").logs()
-	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "cidr", "natGateways")
+	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "cidr", "zones", "natGateways")
 	if !ok {
 		return
 	}
 	c.NAT = network.get("natGateways").nat()
+	c.Zones, c.ZonesAt = network.get("zones").zones(), network.get("zones").at
 	c.CIDR = netip.MustParsePrefix(defaultCIDR)
 	if cidr := network.get("cidr"); cidr.given() {
 		c.CIDRAt = cidr.at
@@ -79,6 +86,33 @@ func (f field) logs() []string {
 		}
 	}
 	return logs
+}
+
+// zoneName is that of an availability zone: us-west-2a. EKS takes no cluster's
+// subnets in a local zone (us-west-2-lax-1a).
+var zoneName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+[a-z]$`)
+
+// zones reads those that the network shall span. Their order means nothing.
+func (f field) zones() []string {
+	const example = "zones: [us-west-2a, us-west-2b]"
+	var zones []string
+	for _, item := range f.items(example) {
+		name, ok := item.word("us-west-2a")
+		switch {
+		case !ok:
+		case !zoneName.MatchString(name):
+			item.fail("write zones as in "+example, "%q is not the name of an availability zone", name)
+		case slices.Contains(zones, name):
+			item.fail("remove one of the two", "%q is listed twice", name)
+		default:
+			zones = append(zones, name)
+		}
+	}
+	if f.given() && f.node.Kind == yaml.SequenceNode && len(f.node.Content) < minZones {
+		f.fail("name two or more, as in "+example, "EKS wants subnets in two zones at least")
+	}
+	slices.Sort(zones)
+	return zones
 }
 
 func (f field) nat() NAT {

@@ -65,10 +65,12 @@ type Spec struct {
 type Cluster struct {
 	Version string       // "1.36"
 	CIDR    netip.Prefix // of the VPC
+	Zones   []string     // of the network, sorted: us-west-2a, ...; nil: Drover chooses
 	NAT     NAT
 	Logs    []string // control plane logs: api, audit, ...
 	At      problem.Place
 	CIDRAt  problem.Place
+	ZonesAt problem.Place
 }
 
 // NAT says how many NAT gateways carry the traffic of the private subnets.

@@ -244,3 +244,22 @@ func survives(t *testing.T, store *state.Store, acknowledged []string, when stri
 		t.Fatalf("%s: %v", when, err)
 	}
 }
+
+// What a crash left of a file that was being written goes with the next lock.
+func TestLeftoversAreSwept(t *testing.T) {
+	dir := t.TempDir()
+	store, s := newStack(t, "file://"+dir)
+	if err := s.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, "stacks/dev/state/.drover-new-0123")
+	if err := os.WriteFile(left, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Lock(ctx, "dev", "up"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+}

@@ -98,6 +98,9 @@ func (s *Store) lockAs(ctx context.Context, stack, command string, load func(con
 	if err != nil {
 		return nil, err
 	}
+	if f, ok := s.place.(*folder); ok {
+		f.sweep(statePrefix(stack)) // nobody else writes there now
+	}
 	now, err := load(ctx, stack) // afresh: it may have changed before the lock was ours
 	if err != nil {
 		return nil, errors.Join(err, s.release(ctx, stack, lock))

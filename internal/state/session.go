@@ -22,7 +22,6 @@ type Session struct {
 	store *Store
 	stack string
 	lock  Lock
-	files []part // what the stack was read from, to be cut by the next compaction
 
 	mu      sync.RWMutex // guards what follows
 	ledger  *ledger
@@ -35,7 +34,7 @@ type Session struct {
 }
 
 func newSession(s *Store, stack string, lock Lock, l *loaded, took *Lock) *Session {
-	session := &Session{store: s, stack: stack, lock: lock, files: l.files, ledger: l.ledger, saved: l.saved}
+	session := &Session{store: s, stack: stack, lock: lock, ledger: l.ledger, saved: l.saved}
 	session.journal = &writer{place: s.place, stack: stack, id: l.head.ID, epoch: lock.Epoch, durable: l.head.Serial,
 		ours: func(ctx context.Context) error { return s.stands(ctx, stack, lock) }}
 	if took != nil {
@@ -180,8 +179,8 @@ func (s *Session) SetOutputs(ctx context.Context, values map[string]any) error {
 	})
 }
 
-// Pin stores where the stack lives, before anything is made. What is pinned
-// already stays: Identity.Add says what a run may add to it.
+// Pin stores where the stack lives, before anything is made. Whether a stack
+// may live elsewhere than it did is the caller's to judge.
 func (s *Session) Pin(ctx context.Context, i Identity) error {
 	return s.write(ctx, func(l *ledger) *entry {
 		if l.head.Identity.equal(i) {

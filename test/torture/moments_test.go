@@ -4,6 +4,7 @@ package torture
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"syscall"
@@ -113,7 +114,8 @@ func away(component string) func(*stack) {
 				PID  int
 			}
 		}
-		if err := json.Unmarshal([]byte(k.must("sandbox", "status", "--json")), &status); err != nil {
+		out, err := k.try(background(k.t), "drover", "sandbox", "status", "--json")
+		if err = errors.Join(err, json.Unmarshal([]byte(out), &status)); err != nil {
 			k.t.Error(err)
 			return
 		}

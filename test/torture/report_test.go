@@ -37,7 +37,7 @@ const reportHead = `# Torture
 
 Each scenario below is moved under 200 requests a second to a node group's workload: by Drover (one ` + "`drover up`" + `), and as
 tutorials tell (a second group; then, for each old node, ` + "`kubectl cordon`" + ` and ` + "`kubectl drain --force --ignore-daemonsets\n--delete-emptydir-data --grace-period=10`" + `; then the nodes deleted, the group scaled to 0). Written by ` + "`make torture`" + `, which
-runs it all again; ` + "`make torture RUN=one-replica`" + ` runs one. A way that does not end is ended after 10 minutes (Drover) or 4
+runs it all again; ` + "`make torture RUN=one-replica`" + ` runs one. A way that does not end is ended after 15 minutes (Drover) or 3
 (the tutorials'), and is *stuck*. Figures are of one run each, in the [sandbox](sandbox.md): compare the columns, not the seconds.
 
 | scenario | by | failed of sent | longest gap | took | ended | left behind |

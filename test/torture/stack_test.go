@@ -5,6 +5,7 @@ package torture
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -74,23 +75,14 @@ func (k *stack) copy(from string) {
 		rel, _ := filepath.Rel(from, path)
 		to := filepath.Join(k.project(), rel)
 		if err != nil || e.IsDir() {
-			return firstError(err, os.MkdirAll(to, 0o755))
+			return errors.Join(err, os.MkdirAll(to, 0o755))
 		}
 		text, err := os.ReadFile(path)
-		return firstError(err, os.WriteFile(to, text, 0o644))
+		return errors.Join(err, os.WriteFile(to, text, 0o644))
 	})
 	if err != nil {
 		k.t.Fatal(err)
 	}
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (k *stack) project() string { return filepath.Join(k.dir, "project") }

@@ -25,11 +25,11 @@ type way struct {
 	move  func(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (int, error)
 }
 
-var byDrover = way{"drover", 10 * time.Minute, func(s scenario) []edit { return s.Change }, droverUp}
+var byDrover = way{"drover", 15 * time.Minute, func(s scenario) []edit { return s.Change }, droverUp}
 
 // The tutorials' way has no end of its own where a budget forbids an eviction;
-// after four minutes a person would have noticed.
-var byTutorial = way{"tutorial", 4 * time.Minute, func(s scenario) []edit { return s.Beside }, drainAndDelete}
+// after three minutes a person would have noticed.
+var byTutorial = way{"tutorial", 3 * time.Minute, func(s scenario) []edit { return s.Beside }, drainAndDelete}
 
 // droverUp is one command.
 func droverUp(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (int, error) {
@@ -52,7 +52,11 @@ func droverUp(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (
 		case <-stop:
 			_ = cmd.Process.Signal(syscall.SIGINT)
 		case <-ctx.Done():
-			_ = k.killUp(cmd)
+		case <-ended:
+		}
+		select {
+		case <-ctx.Done():
+			_ = killAll(cmd)
 		case <-ended:
 		}
 	}()
@@ -64,8 +68,8 @@ func droverUp(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (
 	return cmd.ProcessState.ExitCode(), nil
 }
 
-// killUp kills the command and all that it started, as a dying machine would.
-func (k *stack) killUp(cmd *exec.Cmd) error {
+// killAll kills the command and all that it started, as a dying machine would.
+func killAll(cmd *exec.Cmd) error {
 	return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 }
 

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -402,7 +403,11 @@ func rank(p *pod) int {
 		r += 500
 	}
 	if p.Cost != nil {
-		r += 100
+		cost, err := strconv.Atoi(*p.Cost)
+		if err != nil {
+			panic(err)
+		}
+		r += 100 * cmp.Compare(cost, 0)
 	}
 	return r
 }
