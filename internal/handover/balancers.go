@@ -17,6 +17,18 @@ type foreign struct {
 	host    string
 }
 
+// hear takes in what AWS says, which is mostly what it said before.
+func (m *Move) hear(o Observed) {
+	same := m.begun && o.Stale == m.stale && slices.EqualFunc(m.said, o.Balancers, func(a, b Balancer) bool {
+		return a.Name == b.Name && a.alike(b) && slices.Equal(a.Targets, b.Targets)
+	})
+	if !same {
+		m.tellTargets(o.Balancers)
+		m.sortTargets()
+	}
+	m.said, m.asked = o.Balancers, o.Asked
+}
+
 // sortTargets makes the load balancers' answers easy to ask. Due are the nodes
 // of which they say something new; all nodes, if what they say of the nodes that
 // stay is new, or of themselves: on that rests whether any node can be spared.

@@ -84,6 +84,7 @@ type Move struct {
 	lbs     map[string]Balancer
 	hosts   map[string]string // DNS name in lower case -> load balancer
 	asked   time.Time
+	said    []Balancer        // what load balancers said then
 	stale   string            // why AWS did not answer, when it was last asked
 	lack    map[string]string // by load balancer: what it lacks of the nodes that stay; of this turn
 	foreign []foreign         // load balancers that nobody can ask; of this turn
@@ -125,8 +126,7 @@ func (m *Move) Turn(o Observed) []Action {
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
 	if !m.begun || o.Asked != m.asked {
-		m.tellTargets(o.Balancers)
-		m.sortTargets()
+		m.hear(o)
 	}
 	if !m.begun {
 		m.rejoin(workloads, nodes)
