@@ -264,8 +264,8 @@ func TestStandstillIsNoFailedTraffic(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		s.do(func(net.Conn, int, *http.Request) bool { return false })
 		slept.Store(int64(20 * time.Second))
+		s.do(func(net.Conn, int, *http.Request) bool { return false })
 		time.Sleep(wakeTime - time.Second)
 		if reason, yes := w.Breach(); yes {
 			t.Error(reason)

@@ -36,7 +36,7 @@ func (p *play) die(n int) {
 // restore gives back what is left, and returns what was told.
 func (p *play) restore(change func(*handover.Rescue)) (lines []string, err error) {
 	r := handover.Rescue{
-		Cluster: p.World, AWS: func(context.Context) (handover.Scaling, handover.Balancers, error) { return p.World, p.World, nil },
+		Cluster: p.Another(), AWS: func(context.Context) (handover.Scaling, handover.Balancers, error) { return p.World, p.World, nil },
 		Tell: func(d handover.Restored) { lines = append(lines, d.What+" "+d.Object+d.Error) },
 	}
 	if change != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/droverhq/drover/internal/durable/durabletest"
@@ -187,12 +188,17 @@ func TestCancelledRunIsFenced(t *testing.T) {
 // hooked is a place that lets something happen before its n-th call.
 type hooked struct {
 	place
+	mu     sync.Mutex
 	n      int
 	happen func()
 }
 
 func (h *hooked) tick() {
-	if h.n--; h.n == 0 {
+	h.mu.Lock()
+	h.n--
+	now := h.n == 0
+	h.mu.Unlock()
+	if now {
 		h.happen()
 	}
 }

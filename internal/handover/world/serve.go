@@ -51,13 +51,24 @@ func (w *World) snap() {
 }
 
 // View shows the pods of some ticks ago, and all else as it is.
-func (w *World) View() (*handover.View, error) {
+func (w *World) View() (*handover.View, error) { return w.look(w.view) }
+
+// Another is a second look at the same world: a view belongs to one reader.
+func (w *World) Another() handover.Cluster { return another{w, handover.NewView()} }
+
+type another struct {
+	*World
+	view *handover.View
+}
+
+func (a another) View() (*handover.View, error) { return a.look(a.view) }
+
+func (w *World) look(v *handover.View) (*handover.View, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.watchOff {
 		return nil, errFault
 	}
-	v := w.view
 	v.Now = w.now()
 	for _, n := range w.nodes {
 		if have := v.Nodes[n.Name]; have == nil || !reflect.DeepEqual(*have, n.Node) {
