@@ -195,22 +195,25 @@ func asText(v any) (string, error) {
 }
 
 // clone keeps the copy that Resolve returns apart from what get handed out.
-func clone(v any) any {
+func clone(v any) any { return rebuilt(v, func(leaf any) any { return leaf }) }
+
+// rebuilt is a copy of a tree's lists and maps, with every leaf as leaf returns it.
+func rebuilt(v any, leaf func(any) any) any {
 	switch v := v.(type) {
 	case []any:
 		list := make([]any, len(v))
 		for i, e := range v {
-			list[i] = clone(e)
+			list[i] = rebuilt(e, leaf)
 		}
 		return list
 	case map[string]any:
 		m := make(map[string]any, len(v))
 		for k, e := range v {
-			m[k] = clone(e)
+			m[k] = rebuilt(e, leaf)
 		}
 		return m
 	}
-	return v
+	return leaf(v)
 }
 
 // Get reads a value by its path: a.b.0.c. Keys may hold dots themselves

@@ -50,23 +50,13 @@ func hideAt(v any, path []string) any {
 }
 
 func hideTexts(v any) any {
-	switch v := v.(type) {
-	case string, *Expr:
-		return Hide(v)
-	case []any:
-		list := make([]any, len(v))
-		for i, e := range v {
-			list[i] = hideTexts(e)
+	return rebuilt(v, func(leaf any) any {
+		switch leaf.(type) {
+		case string, *Expr:
+			return Hide(leaf)
 		}
-		return list
-	case map[string]any:
-		m := make(map[string]any, len(v))
-		for k, e := range v {
-			m[k] = hideTexts(e)
-		}
-		return m
-	}
-	return v
+		return leaf
+	})
 }
 
 // Taint is what an object says of itself after it was made from inputs: text
