@@ -21,8 +21,12 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 	case "Service":
 		if str(dig(body, "spec"), "type") == "LoadBalancer" {
 			// Its load balancer lives in the subnets, unknown to the graph, and
-			// must be gone before they can go.
+			// must be gone before they can go. It is made when the nodes have
+			// joined: the cloud's controller registers the nodes that it read
+			// when it began, and looks again only when a node changes, so that
+			// one that joins meanwhile may stay out for good.
 			b.keys = append(b.keys, e.routed...)
+			b.keys = append(b.keys, e.groups()...)
 		}
 	case "HorizontalPodAutoscaler":
 		target := dig(body, "spec", "scaleTargetRef")
@@ -36,11 +40,18 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 		// Pods go before their nodes do; so does what a controller among
 		// them may have to clean up.
 		b.definition()
-		for _, g := range e.spec.NodeGroups {
-			b.keys = append(b.keys, spec.GroupKey(g.Name))
-		}
+		b.keys = append(b.keys, e.groups()...)
 	}
 	return b.keys
+}
+
+// groups are the keys of all node groups.
+func (e *expander) groups() []graph.Key {
+	keys := make([]graph.Key, 0, len(e.spec.NodeGroups))
+	for _, g := range e.spec.NodeGroups {
+		keys = append(keys, spec.GroupKey(g.Name))
+	}
+	return keys
 }
 
 // declared is what the stack has of Kubernetes, found by what others call it.

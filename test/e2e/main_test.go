@@ -49,7 +49,7 @@ func runInSandbox() (code int, err error) {
 	args := append([]string{"exec", "--dir", folder, "--", os.Args[0]}, os.Args[1:]...)
 	cmd := exec.Command(filepath.Join(bin(), "drover-sandbox"), args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), inside+"=1", "PATH="+bin()+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), inside+"=1", "DROVER_SANDBOX_DIR="+folder, "PATH="+bin()+":"+os.Getenv("PATH"))
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {

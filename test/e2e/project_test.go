@@ -28,6 +28,9 @@ func newProject(t *testing.T) *project {
 	p.run("stack", "init", "dev")
 	p.run("config", "set", "aws:region", "us-west-2")
 	t.Cleanup(func() {
+		if t.Failed() {
+			diagnose(t)
+		}
 		p.run("destroy", "--yes")
 		if left := inventory(t); len(left) > 0 {
 			t.Errorf("left in AWS after destroy: %v", left)

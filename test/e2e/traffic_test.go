@@ -29,6 +29,7 @@ func (p *project) awaitAnswer() {
 	p.t.Helper()
 	one := p.echo()
 	one.Requests, one.Connections = 1, 1
+	var last load.Result
 	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(500 * time.Millisecond) {
 		result, err := load.Run(p.t.Context(), one, event.Discard)
 		if err != nil {
@@ -37,8 +38,9 @@ func (p *project) awaitAnswer() {
 		if result.OK == 1 {
 			return
 		}
+		last = result
 	}
-	p.t.Fatal("the load balancer does not answer")
+	p.t.Fatalf("the load balancer does not answer: %v\n%v", last.Causes, last.Failures)
 }
 
 // underLoad sends 200 requests a second while f runs; none may fail.
