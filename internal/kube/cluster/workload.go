@@ -446,10 +446,20 @@ func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
 	switch st := s.Status; {
 	case st.ObservedGeneration < s.Generation:
 		w.Rolling = "its controller has not seen its last change yet"
-	case st.CurrentRevision != st.UpdateRevision && st.UpdatedReplicas < st.Replicas:
-		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, st.Replicas)
+	case st.CurrentRevision != st.UpdateRevision && int(st.UpdatedReplicas) < updates(w, int(st.Replicas)):
+		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, updates(w, int(st.Replicas)))
 	}
 	return w
+}
+
+// updates is how many of a StatefulSet's pods its controller updates by itself:
+// those below the partition keep the old template, and with OnDelete all do
+// until somebody ends them.
+func updates(w *handover.Workload, pods int) int {
+	if w.OnDelete {
+		return 0
+	}
+	return max(0, pods-w.Partition)
 }
 
 func job(j *batchv1.Job) *handover.Workload {
