@@ -1,0 +1,493 @@
+package handover
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The rules of the two machines, one row each: in this situation, that is done.
+
+// noon is the time in every scene.
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// scene is one workload in the middle of a move: Deployment apps/web wants two
+// pods, of which web-1 is on node old, which leaves, and web-2 on node new,
+// which stays. Both serve Service web. A row changes what is different.
+type scene struct {
+	*View
+	web      *Workload
+	service  *Service
+	one, two *Pod
+	pods     []*Pod // one, two, and what a row adds
+	c        Case
+	r        WorkloadRecord
+}
+
+func newScene() *scene {
+	s := &scene{View: NewView(), r: WorkloadRecord{State: WorkloadWaiting, Floors: map[string]int{"web": 2}}}
+	s.Now = noon
+	s.web = &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 2, Counted: true, Surge: 1,
+		Deadline: 10 * time.Minute, Holder: &Owner{Kind: "Deployment", Name: "web"}}
+	s.service = &Service{Namespace: "apps", Name: "web"}
+	s.one, s.two = s.pod("web-1", "old"), s.pod("web-2", "new")
+	s.c = Case{
+		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
+		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
+		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
+		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
+	}
+	return s
+}
+
+// pod adds one that has served for an hour.
+func (s *scene) pod(name, node string) *Pod {
+	p := &Pod{
+		Ref: Ref{"apps", name, name}, Node: node, Workload: "deployment/apps/web", Owner: &Owner{Kind: "ReplicaSet", Name: "web-abc"},
+		Labels: map[string]string{"app": "web", "tier": "front", "pod-template-hash": "abc"}, Handle: "pod-template-hash", Doors: []string{"app"},
+		Created: noon.Add(-time.Hour), Ready: true, ReadySince: noon.Add(-time.Hour), Grace: 30 * time.Second,
+		Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}},
+	}
+	s.pods = append(s.pods, p)
+	return p
+}
+
+// released makes p one that its ReplicaSet let go of a while ago.
+func (s *scene) released(p *Pod, ago time.Duration, change func(*Release)) {
+	r := Release{Group: "old-group", Workload: "deployment/apps/web", At: noon.Add(-ago), Until: noon.Add(expiry - ago), Owner: p.Owner}
+	if change != nil {
+		change(&r)
+	}
+	p.Released = encode(r)
+}
+
+// out makes p one that no Service has listed for a while.
+func (s *scene) out(p *Pod, quiet time.Duration) {
+	s.released(p, time.Minute, func(r *Release) {
+		r.Out, r.OutAt, r.Settle, r.Services, r.Labels = true, noon.Add(-quiet), settleProxies, []string{"web"}, map[string]string{"app": "web"}
+	})
+	p.Paths, p.Doors = nil, nil
+	s.r.Released = map[string]PodRecord{p.UID: {Ref: p.Ref, Gone: noon.Add(-quiet)}}
+}
+
+// unready makes p one that has not been Ready for so long.
+func (s *scene) unready(p *Pod, since time.Duration) {
+	p.Ready, p.ReadySince, p.Paths[0].Ready = false, noon.Add(-since), false
+}
+
+// ordered makes the workload a StatefulSet.
+func (s *scene) ordered() {
+	s.web.Kind, s.web.Nature, s.c.Key = "StatefulSet", Ordered, "statefulset/apps/web"
+	for _, p := range s.pods {
+		p.Workload = s.c.Key
+	}
+}
+
+// local makes a load balancer send to the node of each pod for that pod's sake.
+func (s *scene) local() {
+	s.service.Local = true
+	s.c.Sender = func(node, _ string) (string, bool) { return "lb", node == "old" }
+}
+
+// budgets puts p under two disruption budgets, which have so many healthy pods
+// and want one less.
+func (s *scene) budgets(p *Pod, healthy int) {
+	p.Budgets, p.Veils = []string{"app", "tier"}, []string{"tier"}
+	s.PutBudget(&Budget{Namespace: "apps", Name: "app", Desired: 2, Healthy: healthy, Keys: []string{"app"}})
+	s.PutBudget(&Budget{Namespace: "apps", Name: "tier", Desired: 2, Healthy: healthy, Keys: []string{"tier"}})
+}
+
+// decide asks the machine.
+func (s *scene) decide() Decision {
+	s.PutService(s.service)
+	if s.c.Workload != nil {
+		s.PutWorkload(s.web)
+	}
+	for _, p := range s.pods {
+		s.PutPod(p)
+	}
+	s.c.Pods = s.pods
+	return NextWorkload(s.c, s.r)
+}
+
+// told is a decision in words: the state, and what is done and waited for.
+func told(d Decision) string {
+	lines := []string{string(d.Record.State)}
+	if d.Record.State == WorkloadParked && d.Record.Why != "" {
+		lines[0] += ": " + d.Record.Why
+	}
+	for _, a := range d.Actions {
+		lines = append(lines, a.String())
+	}
+	return strings.Join(lines, "; ")
+}
+
+func TestRulesOfAWorkload(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(*scene)
+		want      string
+	}{
+		// A pod begins: it is released, evicted, or waits.
+		{"a pod that serves is released first", func(*scene) {}, "surging; hold pod apps/web-1"},
+		{"a pod whose wave has not come stays as it is", func(s *scene) { s.c.Open = func(string) bool { return false } }, "waiting"},
+		{"nothing of it is on nodes that leave", func(s *scene) { s.one.Node = "new" }, "moved"},
+		{"nobody can hold the pod: it is released by its label", func(s *scene) { s.web.Holder = nil }, "surging; release pod apps/web-1"},
+		{"its controller may not be changed: it is released by its label", func(s *scene) {
+			s.r.Denied = map[string]string{verbHold: "policy"}
+		}, "surging; release pod apps/web-1"},
+		{"as many are under way as its own maxSurge allows", func(s *scene) {
+			s.released(s.one, time.Second, nil)
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+			s.r.Floors["web"] = 3
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"nowhere is room for one more", func(s *scene) { s.c.Room = 0 }, "waiting"},
+		{"fewer serve than must", func(s *scene) { s.unready(s.two, 10*time.Second) }, "waiting; wait: deployment/apps/web: 1 of 2 pods serve behind Service web: pod web-2 is not Ready"},
+		{"a pod that starts is given time", func(s *scene) { s.unready(s.one, 10*time.Second); s.r.Floors["web"] = 1 }, "waiting; wait: deployment/apps/web: pod web-1 is not Ready yet"},
+		{"a pod that serves nobody ends as it is", func(s *scene) { s.unready(s.one, brokenAfter); s.r.Floors["web"] = 1 }, "waiting; evict pod apps/web-1"},
+		{"a pod that serves nobody, and whose budget is not met, is replaced first", func(s *scene) {
+			s.unready(s.one, brokenAfter)
+			s.r.Floors["web"] = 1
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-evictRetry), Since: noon.Add(-evictRetry)}
+		}, "surging; hold pod apps/web-1"},
+		{"a rollout is waited for", func(s *scene) { s.web.Rolling = "1 of 2 pods are new" }, "waiting; wait: deployment/apps/web: its rollout is not complete: 1 of 2 pods are new"},
+		{"a rollout that is paused is not waited for", func(s *scene) { s.web.Rolling, s.web.Paused = "1 of 2 pods are new", true }, "surging; hold pod apps/web-1"},
+		{"a rollout that has failed is not waited for", func(s *scene) { s.web.Rolling, s.web.Stalled = "1 of 2 pods are new", true }, "surging; hold pod apps/web-1"},
+		{"a Job is waited for", func(s *scene) { s.web.Nature = Runs }, "after its Job; wait: deployment/apps/web: pod web-1 runs until its work is done"},
+		{"a Job whose work may be lost ends", func(s *scene) { s.web.Nature, s.one.Expendable = Runs, true }, "waiting; evict pod apps/web-1"},
+		{"a pod that must not be disrupted parks its workload", func(s *scene) {
+			s.one.Keep = "karpenter.sh/do-not-disrupt"
+		}, "parked: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it"},
+		{"… once nothing else of it can move", func(s *scene) {
+			s.one.Keep = "karpenter.sh/do-not-disrupt"
+			s.pod("web-3", "old-2")
+			s.c.Open = func(node string) bool { return node == "old" }
+		}, "waiting"},
+		{"its pods would start on nodes that leave: sentinels first", func(s *scene) { s.one.Tolerates = true }, "waiting; wait: deployment/apps/web: it tolerates every taint; sentinels are to keep its pods off the nodes that leave"},
+		{"… and then it moves", func(s *scene) { s.one.Tolerates, s.c.Guarded = true, true }, "surging; hold pod apps/web-1"},
+		{"its replacements start on nodes that leave, time and again", func(s *scene) {
+			s.r.Back = map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true}
+		}, "parked: 5 of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes"},
+		{"it was deleted, and its pods are left", func(s *scene) { s.c.Workload = nil }, "waiting; evict pod apps/web-1"},
+
+		// A released pod, beside its replacement.
+		{"a released pod serves until its replacement does", func(s *scene) { s.released(s.one, time.Minute, nil) }, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"a released pod whose replacement serves is taken out of its Services", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+		}, "surging; take out pod apps/web-1"},
+		{"… only if the replacement has been Ready for minReadySeconds", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.web.MinReady = time.Minute
+			s.pod("web-3", "new").ReadySince = noon.Add(-time.Second)
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"… only if the Service lists it", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new").Paths[0].Ready = false
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"… only if, for local traffic, its node is in service", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "newest")
+			s.service.Local = true
+			s.c.Through = func(node string, _ *Service) bool { return node != "newest" }
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"the replacement does not serve in the time that its author gave it", func(s *scene) {
+			s.released(s.one, 10*time.Minute, nil)
+		}, "parked: the replacement of pod web-1 does not serve after 10m0s; renew pod apps/web-1"},
+		{"a load balancer sends to the node for the sake of this pod", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.local()
+		}, "surging; wait: load balancer lb: node old is in it for the sake of pod web-1"},
+		{"… or of another one there as well", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.pod("web-4", "old").Daemon = true
+			s.local()
+		}, "surging; take out pod apps/web-1"},
+		{"it may not leave its Services, and its preStop hook covers the end", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor, s.one.PreStopTime = nil, "a policy selects by app", 10*time.Second
+		}, "surging; evict pod apps/web-1"},
+		{"it may not leave its Services, and nothing covers the end", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor = nil, "a policy selects by app"
+		}, "parked: it cannot be taken out of its Services before it ends: a policy selects by app"},
+		{"a pod that no Service selects ends at once", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+		}, "surging; evict pod apps/web-1"},
+		{"a pod under two budgets leaves one of them, which is counted anew", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.budgets(s.one, 3)
+		}, "surging; take out pod apps/web-1; recount poddisruptionbudget apps/app; recount poddisruptionbudget apps/tier"},
+		{"… if both are met without it", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.budgets(s.one, 2)
+		}, "surging; take out pod apps/web-1; recount poddisruptionbudget apps/app"},
+		{"a released pod is renewed before anybody gives it back", func(s *scene) {
+			s.released(s.one, expiry/2, nil)
+			s.web.Deadline = time.Hour
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does; renew pod apps/web-1"},
+
+		// A pod that is out of its Services.
+		{"its Services still list it", func(s *scene) {
+			s.out(s.one, time.Second)
+			s.pod("web-3", "new")
+			s.one.Paths = []Path{{Service: "web", Listed: true}}
+		}, "surging; wait: pod apps/web-1: EndpointSlices of web still list it"},
+		{"its Services let go of it a moment ago", func(s *scene) { s.out(s.one, settleProxies-time.Second); s.pod("web-3", "new") }, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"nobody sends to it any more", func(s *scene) { s.out(s.one, settleProxies); s.pod("web-3", "new") }, "surging; evict pod apps/web-1"},
+		{"its eviction was refused a moment ago", func(s *scene) {
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new")
+			s.c.Refused["web-1"] = Refused{At: noon, Since: noon, Refusal: Refusal{Why: "budget spent"}}
+		}, "surging; wait: pod apps/web-1: budget spent"},
+		{"… and is asked for again", func(s *scene) {
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new")
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-evictRetry), Since: noon.Add(-evictRetry)}
+		}, "surging; evict pod apps/web-1"},
+		{"a Service that selects it came", func(s *scene) {
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.Paths = []string{"tier"}, []Path{{Service: "front", Selected: true, Listed: true, Ready: true}}
+		}, "surging; take out pod apps/web-1"},
+
+		// What cannot be replaced before it goes.
+		{"of a StatefulSet the highest number goes first", func(s *scene) { s.pod("web-3", "old"); s.ordered(); s.web.Wants = 3 }, "waiting; evict pod apps/web-3"},
+		{"… one at a time", func(s *scene) { s.ordered(); s.two.Deleting, s.two.GoneBy = true, noon.Add(time.Minute) }, "waiting"},
+		{"… the next when as many serve as must", func(s *scene) { s.ordered(); s.unready(s.two, 10*time.Second) }, "waiting; wait: statefulset/apps/web: 1 of 2 pods serve behind Service web: pod web-2 is not Ready"},
+		{"… and everybody sends to the one that came", func(s *scene) { s.ordered(); s.two.ReadySince = noon.Add(-time.Second) }, "waiting; wait: statefulset/apps/web: pod web-2 is Ready, and not everybody sends to it yet"},
+		{"what was asked for is asked for again: the call may be lost", func(s *scene) {
+			s.ordered()
+			s.r.asked = map[string]time.Time{"web-1": noon.Add(-time.Second)}
+		}, "waiting; evict pod apps/web-1"},
+		{"a member that alone serves a Service waits for another to do so", func(s *scene) {
+			s.ordered()
+			s.one.Paths = append(s.one.Paths, Path{Service: "leader", Selected: true, Listed: true, Ready: true})
+		}, "waiting; wait: statefulset/apps/web: pod web-1 alone serves Service leader; its controller is to let another one do so"},
+		{"… unless it may be missing", func(s *scene) {
+			s.ordered()
+			s.one.AcceptGap = true
+			s.one.Paths = append(s.one.Paths, Path{Service: "leader", Selected: true, Listed: true, Ready: true})
+		}, "waiting; evict pod apps/web-1"},
+		{"its strategy allows none beyond those wanted", func(s *scene) { s.web.Surge = 0 }, "waiting; evict pod apps/web-1"},
+		{"an operator's pods go one at a time too", func(s *scene) { s.web.Nature = Operated }, "waiting; evict pod apps/web-1"},
+		{"one replica with nothing beside it, and its gap is accepted", func(s *scene) {
+			s.ordered()
+			s.pods = s.pods[:1]
+			s.web.Wants, s.one.AcceptGap, s.r.Floors["web"] = 1, true, 1
+		}, "waiting; evict pod apps/web-1"},
+
+		// Pods that end.
+		{"a pod ends in its own time", func(s *scene) {
+			s.one.Deleting, s.one.GoneBy = true, noon.Add(time.Minute)
+			s.pod("web-3", "new")
+		}, "waiting; wait: pod apps/web-1: ends by 12:01:00"},
+		{"a pod that has ended is kept by a finalizer", func(s *scene) {
+			s.one.Deleting, s.one.GoneBy, s.one.Finalizers = true, noon.Add(-time.Minute), []string{"example.com/f"}
+			s.pod("web-3", "new")
+		}, "waiting; wait: pod apps/web-1: it has ended, and finalizer example.com/f keeps it"},
+		{"a pod that ends on a dead node is gone", func(s *scene) {
+			s.one.Deleting = true
+			s.pod("web-3", "new")
+			s.c.Dead = func(node string) bool { return node == "old" }
+		}, "moved"},
+		{"nothing of it has moved for too long", func(s *scene) {
+			s.one.Deleting, s.one.GoneBy = true, noon.Add(-time.Hour)
+			s.pod("web-3", "new")
+			d := s.decide()
+			s.r = d.Record
+			s.Now = s.Now.Add(patience)
+		}, "parked: nothing of it has moved for 15m0s: pod apps/web-1: should have ended by 11:00:00; wait: pod apps/web-1: should have ended by 11:00:00"},
+
+		// Pods that went back.
+		{"a pod that an earlier move gave back is its own again", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-time.Second) })
+		}, "waiting; forget pod apps/web-1"},
+		{"… once its ReplicaSet has none too many", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-time.Second) })
+			s.pod("web-3", "new")
+		}, "waiting; wait: pod apps/web-1: its ReplicaSet takes it back"},
+
+		// The move stops, or the workload is parked.
+		{"the move stops: what was not begun stays", func(s *scene) { s.c.Back = noon.Add(-time.Second) }, "waiting"},
+		{"the move stops: what is out goes to its end", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new")
+		}, "waiting; evict pod apps/web-1"},
+		{"the move stops: what is out and needed goes back, if its ReplicaSet can spare another", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.out(s.one, settleProxies)
+			s.unready(s.pod("web-3", "new"), time.Second)
+		}, "waiting; give back pod apps/web-1"},
+		{"the move stops: what is beside goes on if its replacement serves", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+		}, "waiting; take out pod apps/web-1"},
+		{"the move stops: what is beside is given time", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+		}, "waiting; wait: deployment/apps/web: pod web-1 serves until its replacement does"},
+		{"the move stops: what is beside goes back after that", func(s *scene) {
+			s.c.Back = noon.Add(-backLimit)
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), time.Minute)
+		}, "waiting; give back pod apps/web-1"},
+		{"the move stops: what may not be evicted goes back as the first to end", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new")
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "waiting; give back pod apps/web-1"},
+		{"parked: as when the move stops", func(s *scene) {
+			s.r.State = WorkloadParked
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), time.Minute)
+		}, "parked; give back pod apps/web-1"},
+		{"parked, and somebody else saw to it", func(s *scene) { s.r.State, s.one.Node = WorkloadParked, "new" }, "moved"},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			s := newScene()
+			row.scene(s)
+			if got := told(s.decide()); got != row.want {
+				t.Errorf("\nwant %s\ngot  %s", row.want, got)
+			}
+		})
+	}
+}
+
+// stop is one node in the middle of a move: old is cordoned, its wave has come,
+// and pod web-1, whose move is under way, is on it. A row changes what is different.
+type stop struct {
+	*View
+	node *Node
+	pod  *Pod
+	c    NodeCase
+	r    NodeRecord
+}
+
+func newStop() *stop {
+	s := &stop{View: NewView(), r: NodeRecord{State: NodeClosed}}
+	s.Now = noon
+	s.node = &Node{Name: "old", Instance: "i-1", Ready: true, Cordoned: true, Before: "{}"}
+	s.pod = newScene().one
+	s.PutService(&Service{Namespace: "apps", Name: "web"})
+	s.c = NodeCase{
+		Move: "old-group", Name: "old", View: s.View, Node: s.node, Open: true, Pods: []*Pod{s.pod},
+		Parked: func(*Pod) bool { return false }, Local: func(*Pod) bool { return false },
+		Drains: func(name string) Balancer { return Balancer{Name: name, Draining: time.Minute} },
+	}
+	return s
+}
+
+// parked: so is the workload of every pod on the node.
+func (s *stop) parked() { s.c.Parked = func(*Pod) bool { return true } }
+
+// emptied is a node without pods that has been out of its load balancers for a while.
+func (s *stop) emptied(since time.Duration) {
+	s.c.Pods, s.node.Exclude, s.r.Excluded = nil, ptr("true"), noon.Add(-since)
+}
+
+// daemon puts a DaemonSet's pod on the node, to which Service web sends.
+func (s *stop) daemon() *Pod {
+	s.emptied(time.Minute)
+	s.pod.Daemon, s.pod.Workload = true, "daemonset/apps/edge"
+	s.c.Pods = []*Pod{s.pod}
+	return s.pod
+}
+
+func TestRulesOfANode(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(*stop)
+		want      string
+	}{
+		{"it is closed before anything leaves it", func(s *stop) { s.node.Cordoned, s.node.Before = false, "" }, "open; cordon node old"},
+		{"somebody opened it: it is closed again", func(s *stop) { s.node.Cordoned = false }, "open; cordon node old"},
+		{"its wave has not come", func(s *stop) { s.c.Open = false }, "closed"},
+		{"its pods leave, and beside that its load balancers let go of it", func(*stop) {}, "emptying; exclude node old"},
+		{"load balancers cannot do without it yet", func(s *stop) { s.c.Hold = "load balancer lb: no node outside is InService" },
+			"emptying; wait: load balancer lb: no node outside is InService"},
+		{"all that is left is parked: it is kept, in its load balancers", (*stop).parked, "kept"},
+		{"… though a pod that leaves needs it out of them", func(s *stop) {
+			s.c.Local = func(p *Pod) bool { return p == s.pod }
+			parked := newScene().two
+			s.c.Pods = append(s.c.Pods, parked)
+			s.c.Parked = func(p *Pod) bool { return p == parked }
+		}, "emptying; exclude node old"},
+		{"no pod is left, and load balancers send through it", func(s *stop) { s.c.Pods = nil }, "draining; exclude node old"},
+		{"a load balancer drains it", func(s *stop) {
+			s.emptied(10 * time.Second)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Draining}}
+		}, "draining; wait: load balancer lb: node old still draining (10s of 1m0s)"},
+		{"a load balancer does not let go of it in time", func(s *stop) {
+			s.emptied(time.Minute + drainMargin)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: InService}}
+		}, "draining, cannot be emptied: it is still registered in load balancer lb after 3m0s; wait: load balancer lb: node old still registered (3m0s of 1m0s)"},
+		{"a load balancer cannot be asked", func(s *stop) {
+			s.emptied(time.Minute)
+			s.c.Unasked = []string{"nlb.example.com"}
+		}, "draining; wait: load balancer nlb.example.com cannot be asked: waiting 1m0s of 7m0s after node old left it"},
+		{"a volume is attached to it", func(s *stop) {
+			s.emptied(time.Minute)
+			s.node.Volumes = []string{"pv-1"}
+		}, "draining; wait: node old: volume pv-1 still attached"},
+		{"… and nobody detaches it from a dead node", func(s *stop) {
+			s.emptied(time.Minute)
+			s.node.Volumes, s.c.Dead = []string{"pv-1"}, true
+		}, "empty"},
+		{"what ends on a dead node ends with it", func(s *stop) { s.emptied(time.Minute); s.pod.Deleting, s.c.Dead, s.c.Pods = true, true, []*Pod{s.pod} }, "empty"},
+		{"nobody sends to it", func(s *stop) { s.emptied(time.Minute) }, "empty"},
+		{"it is gone", func(s *stop) { s.c.Node = nil }, "empty"},
+
+		{"a Service sends to a DaemonSet's pod: a taint comes first", func(s *stop) { s.daemon() }, "draining; mark leaving node old"},
+		{"… then the pod leaves the Service", func(s *stop) { s.daemon(); s.node.Leaving = true }, "draining; take out pod apps/web-1"},
+		{"… and those who sent to it get their time", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-time.Second)}}
+		}, "draining; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… and no more than that", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-settleProxies)}}
+		}, "empty"},
+		{"it cannot be closed", func(s *stop) {
+			s.node.Cordoned, s.r.mark = false, mark{seen: "cordon", since: noon.Add(-patience)}
+		}, "open, cannot be emptied: it could not be cordoned for 15m0s; cordon node old"},
+		{"it cannot leave its load balancers", func(s *stop) {
+			s.c.Pods, s.r.State, s.r.mark = nil, NodeDraining, mark{seen: "exclude", since: noon.Add(-patience)}
+		}, "draining, cannot be emptied: it could not be taken out of its load balancers for 15m0s; exclude node old"},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			s := newStop()
+			row.scene(s)
+			if got := toldOfNode(NextNode(s.c, s.r)); got != row.want {
+				t.Errorf("\nwant %s\ngot  %s", row.want, got)
+			}
+		})
+	}
+}
+
+func toldOfNode(d NodeDecision) string {
+	lines := []string{string(d.Record.State)}
+	if why, _, _ := strings.Cut(d.Record.Why, ", which is"); why != "" {
+		lines[0] += ", cannot be emptied: " + why
+	}
+	for _, a := range d.Actions {
+		lines = append(lines, a.String())
+	}
+	return strings.Join(lines, "; ")
+}
