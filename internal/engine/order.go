@@ -413,8 +413,8 @@ func (b *builder) warnOfHalfMoves() {
 			continue
 		}
 		b.engine.Events.Emit(event.Finding{Severity: event.Warning, Object: it.Component,
-			Effect: "it was about to shrink and now stays as it is: some of its nodes may still be cordoned",
-			Fix:    "kubectl get nodes -l drover.dev/nodegroup=" + it.name + ", then kubectl uncordon those that are SchedulingDisabled"})
+			Effect: "it was about to shrink and now stays as it is: some of its nodes may still be cordoned, and its Auto Scaling group held still",
+			Fix:    "drover restore opens them again"})
 	}
 }
 

@@ -3,11 +3,14 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
 )
 
 // soaking keeps what it is told of hand-overs, and is interrupted in each while broken.
@@ -61,5 +64,35 @@ func TestSoakIsAsTheStackFileSays(t *testing.T) {
 		if got.From.Soak != want.From.Soak || got.From.Settle != want.From.Settle || got.Hasten != want.Hasten || string(got.Memo) != string(want.Memo) {
 			t.Errorf("hand-over %d of %s: soak %s, settle %s, hasten %v, memo %s", i, got.From.Name, got.From.Soak, got.From.Settle, got.Hasten, got.Memo)
 		}
+	}
+}
+
+// A run that shrank a group was killed, and the change is taken back: nothing is
+// handed over, and the plan tells what opens its nodes again.
+func TestShrinkThatIsTakenBackIsTold(t *testing.T) {
+	w := newWorld(t)
+	at := func(n int) *graph.Graph {
+		g := one(res(group, "web", plan.Props{"nodes": float64(n)}))
+		g.Resources[0].Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
+		return g
+	}
+	w.mustRun(at(4))
+	killed := &soaking{broken: true}
+	if _, err := w.up(context.Background(), at(2), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
+		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
+	}
+	told := ""
+	p, err := w.up(context.Background(), at(4), func(e *engine.Engine) {
+		e.Events = sink(func(f event.Fact) {
+			if f, is := f.(event.Finding); is {
+				told += f.Effect + ": " + f.Fix
+			}
+		})
+	})
+	if err != nil || p.Counts()[plan.HandOver] > 0 {
+		t.Errorf("%v:\n%s", err, detail(p))
+	}
+	if !strings.Contains(told, "may still be cordoned") || !strings.Contains(told, "drover restore") {
+		t.Errorf("told: %s", told)
 	}
 }

@@ -1,8 +1,10 @@
 package handover_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +122,53 @@ func TestShrinkMovesAsManyNodesAsAreTooMany(t *testing.T) {
 			g := h.Group(world.Old)
 			if g.Desired != 1 || g.Min != 1 || len(g.Suspended) > 0 || len(g.Tags) > 0 {
 				p.t.Errorf("the group was left as %+v", g)
+			}
+		})
+	})
+}
+
+// What a killed shrink left is opened again, for those who took the change back.
+func TestShrinkThatIsKilledAndTakenBackIsRestored(t *testing.T) {
+	for calls := 2; calls < 24; calls += 3 {
+		in(t, 3, apps(web(6)), func(p *play) {
+			p.keep = 1
+			p.With((*world.Hand).Forgive)
+			if _, through := p.killedAfter(calls); through {
+				p.t.Fatalf("through after %d calls", calls)
+			}
+			time.Sleep(10 * time.Minute)
+			if lines, err := p.restore(nil); err != nil {
+				p.t.Errorf("after %d calls: %v\n%s", calls, err, strings.Join(lines, "\n"))
+			}
+			p.open()
+		})
+	}
+}
+
+// No Auto Scaling group acts on its own while a move is at work: the one that
+// goes would end nodes that nobody emptied, those that take pods what was just filled.
+func TestGroupsDoNotActOnTheirOwn(t *testing.T) {
+	in(t, 3, apps(web(6)), func(p *play) {
+		moving, over := context.WithCancel(context.Background())
+		go func() {
+			for pause(moving, 3*time.Second); moving.Err() == nil; pause(moving, time.Second) {
+				p.With(func(h *world.Hand) {
+					for _, process := range []string{"AZRebalance", "InstanceRefresh"} {
+						h.Act(world.Old, process)
+						h.Act(world.New, process)
+					}
+					for _, process := range []string{"AlarmNotification", "ReplaceUnhealthy", "ScheduledActions"} {
+						h.Act(world.Old, process)
+					}
+				})
+			}
+		}()
+		err := p.move()
+		over()
+		p.done(err, "web")
+		p.With(func(h *world.Hand) {
+			if g := h.Group(world.New); len(g.Suspended) > 0 {
+				p.t.Errorf("the group that took the pods is held after the move: %v", g.Suspended)
 			}
 		})
 	})

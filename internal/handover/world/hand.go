@@ -118,6 +118,25 @@ func (h *Hand) Group(name string) *handover.Group { return h.w.groups[name] }
 // DeleteGroup deletes an Auto Scaling group; its nodes stay until they are removed.
 func (h *Hand) DeleteGroup(name string) { delete(h.w.groups, name) }
 
+// Act lets an Auto Scaling group do on its own what AWS does by that process:
+// it ends its first instance, with all that runs there, and launches another.
+// A process that is suspended does nothing.
+func (h *Hand) Act(group, process string) {
+	g := h.w.groups[group]
+	if g == nil || len(g.Instances) == 0 || slices.Contains(g.Suspended, process) {
+		return
+	}
+	ended := g.Instances[0].ID
+	for name, n := range h.w.nodes {
+		if n.Instance == ended {
+			h.w.fail("%s of group %s ended node %s, on which %d pods ran", process, group, name, h.w.holds(name))
+			delete(h.w.nodes, name)
+		}
+	}
+	g.Instances, g.Desired = g.Instances[1:], g.Desired-1
+	h.w.launch(group)
+}
+
 // Evictions is how many pods were evicted.
 func (h *Hand) Evictions() int { return h.w.moved }
 
