@@ -55,6 +55,11 @@ const (
 type Options struct {
 	Soak   time.Duration // how long the emptied nodes are kept; the least is soakTime
 	Settle time.Duration // how long those who sent to a pod are given at the least
+
+	// Awaited are the groups that take this one's place: nothing is closed before
+	// they are whole. Other groups may lack what they like, it is none of a move's
+	// business; but some node outside must be ready.
+	Awaited []string
 }
 
 // Observed is everything a turn rests on.
@@ -231,26 +236,51 @@ func (m *Move) cannotClose() {
 	m.stop(reason)
 }
 
-// nodesMissing says what the nodes of new groups still lack.
+// nodesMissing says what is lacking of the nodes that stay, before others close.
 func (m *Move) nodesMissing() []string {
 	var missing []string
+	ready := 0
 	for _, g := range m.o.To {
-		ready := 0
-		for _, n := range m.view.Nodes {
-			if !belongs(n, g.Name, g) || m.leaves(n.Name) || !n.usable() {
-				continue
-			}
-			ready++
-			if len(n.Daemons) > 0 {
-				missing = append(missing, fmt.Sprintf("node %s: %s not Ready", n.Name, list(n.Daemons)))
-			}
+		n, lacks := m.readyNodes(g)
+		ready += n
+		if !slices.Contains(m.Options.Awaited, g.Name) {
+			continue
 		}
-		if want := g.Desired; g.Name != m.Record.Group && ready < want {
-			missing = append(missing, fmt.Sprintf("%s: %d of %d nodes Ready", g.Name, ready, want))
+		missing = append(missing, lacks...)
+		if n < g.Desired {
+			missing = append(missing, fmt.Sprintf("%s: %d of %d nodes Ready", g.Name, n, g.Desired))
 		}
+	}
+	if len(missing) == 0 && ready == 0 && !m.otherReady() {
+		missing = append(missing, "no node outside "+m.Record.Group+" is Ready")
 	}
 	slices.Sort(missing)
 	return missing
+}
+
+// readyNodes counts a group's nodes that can take pods, and says which DaemonSets
+// are not Ready there.
+func (m *Move) readyNodes(g Group) (ready int, lacks []string) {
+	for _, n := range m.view.Nodes {
+		if !belongs(n, g.Name, g) || m.leaves(n.Name) || !n.usable() {
+			continue
+		}
+		ready++
+		if len(n.Daemons) > 0 {
+			lacks = append(lacks, fmt.Sprintf("node %s: %s not Ready", n.Name, list(n.Daemons)))
+		}
+	}
+	return ready, lacks
+}
+
+// otherReady: pods may start on some node that stays, whatever made it.
+func (m *Move) otherReady() bool {
+	for _, n := range m.view.Nodes {
+		if !m.leaves(n.Name) && n.usable() {
+			return true
+		}
+	}
+	return false
 }
 
 // closeNodes cordons all nodes that leave before the first pod moves, so that

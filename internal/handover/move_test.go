@@ -369,6 +369,14 @@ func TestLocalTrafficMovesNodeByNode(t *testing.T) {
 	})
 }
 
+// Proxies of busy nodes were seen 3.5 s behind, and those of large clusters further.
+func TestProxiesThatLagAreGivenTime(t *testing.T) {
+	in(t, 2, apps(web(4)), func(p *play) {
+		p.With(func(*world.Hand) { p.Lag = 5 * time.Second })
+		p.done(p.move(), "web")
+	})
+}
+
 func TestIngressControllersThatLagAreGivenTime(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Ingress: 3300 * time.Millisecond}), func(p *play) { p.done(p.move(), "web") })
 }
@@ -442,6 +450,22 @@ func TestOutagesAreWaitedFor(t *testing.T) {
 				p.With(func(h *world.Hand) { h.Down(false, false) })
 			}()
 			p.done(p.move(), "web")
+		})
+	}
+}
+
+// What nobody answers for long ends the move, and it is all put back: at once
+// what can be, the rest when the other side answers again.
+func TestLongOutageEndsTheMoveAndPutsEverythingBack(t *testing.T) {
+	for _, down := range [][2]bool{{true, false}, {false, true}, {true, true}} {
+		in(t, 3, apps(web(6)), func(p *play) {
+			go func() {
+				time.Sleep(9 * time.Second)
+				p.With(func(h *world.Hand) { h.Down(down[0], down[1]) })
+				time.Sleep(7 * time.Minute)
+				p.With(func(h *world.Hand) { h.Down(false, false) })
+			}()
+			p.ended(p.move(), problem.Outside, "for 5m0s")
 		})
 	}
 }

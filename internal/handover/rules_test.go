@@ -491,3 +491,44 @@ func toldOfNode(d NodeDecision) string {
 	}
 	return strings.Join(lines, "; ")
 }
+
+// Nothing is closed before what takes a group's place is whole; what other
+// groups lack is none of a move's business.
+func TestReadyWaitsForWhatTakesItsPlace(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		change    func(o *Observed, m *Move)
+		want      string
+	}{
+		{"all is there", func(*Observed, *Move) {}, ""},
+		{"the new group has not all of its nodes", func(o *Observed, _ *Move) { o.To[0].Desired = 2 }, "new: 1 of 2 nodes Ready"},
+		{"a new node is not Ready", func(o *Observed, _ *Move) { o.View.PutNode(&Node{Name: "new", Group: "new", Initialized: true}) }, "new: 0 of 1 nodes Ready"},
+		{"a DaemonSet is not Ready on a new node", func(o *Observed, _ *Move) {
+			o.View.PutNode(&Node{Name: "new", Group: "new", Ready: true, Initialized: true, Daemons: []string{"kube-proxy"}})
+		}, "node new: kube-proxy not Ready"},
+		{"another group has not all of its nodes", func(o *Observed, _ *Move) { o.To[1].Desired = 5 }, ""},
+		{"a DaemonSet is not Ready in another group", func(o *Observed, _ *Move) {
+			o.View.PutNode(&Node{Name: "other", Group: "other", Ready: true, Initialized: true, Daemons: []string{"gpu"}})
+		}, ""},
+		{"nothing takes its place, and others do", func(o *Observed, m *Move) { o.To, m.Options.Awaited = o.To[1:], nil }, ""},
+		{"nothing is Ready outside", func(o *Observed, m *Move) {
+			o.To, m.Options.Awaited = nil, nil
+			o.View.DropNode("new")
+			o.View.PutNode(&Node{Name: "other", Group: "other", Ready: true, Initialized: true, Cordoned: true})
+		}, "no node outside old is Ready"},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			o := Observed{View: NewView(), To: []Group{{Name: "new", Desired: 1}, {Name: "other", Desired: 1}}}
+			for _, name := range []string{"old", "new", "other"} {
+				o.View.PutNode(&Node{Name: name, Group: name, Ready: true, Initialized: true})
+			}
+			m := NewMove(newRecord("old", 0, noon), Options{Awaited: []string{"new"}})
+			m.Begin(o)
+			row.change(&o, m)
+			m.o = o
+			if got := strings.Join(m.nodesMissing(), ", "); got != row.want {
+				t.Errorf("want %q, got %q", row.want, got)
+			}
+		})
+	}
+}

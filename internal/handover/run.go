@@ -241,6 +241,11 @@ func (r *run) options() Options {
 	if r.move.Hasten {
 		o.Soak = 0
 	}
+	for _, h := range r.move.To {
+		if h.URN == r.move.From.URN && h.Name != r.move.From.Name {
+			o.Awaited = append(o.Awaited, h.Name)
+		}
+	}
 	return o
 }
 

@@ -33,8 +33,8 @@ const (
 // tick is how finely time passes.
 const tick = 500 * time.Millisecond
 
-// lag is how far proxies are behind EndpointSlices.
-const lag = 2 * time.Second
+// usualLag is how far proxies are behind EndpointSlices, if a test does not say.
+const usualLag = 2 * time.Second
 
 // App is one workload with a Service of its own and perhaps a budget, in
 // namespace apps. Its pods carry the labels app and, if they are a ReplicaSet's,
@@ -115,6 +115,9 @@ type World struct {
 	Room int
 	Grow time.Duration
 
+	// Lag is how far proxies are behind EndpointSlices.
+	Lag time.Duration
+
 	// Closed are node patches that a policy refuses: cordon, exclude, taint.
 	Closed []string
 
@@ -172,7 +175,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
+		Skew: skew, Lag: usualLag, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
@@ -626,7 +629,7 @@ func (w *World) endpoints() {
 
 // sentTo is what consumers of a Service send to now.
 func (w *World) sentTo(a *App) []string {
-	behind := int((lag + a.Ingress) / tick)
+	behind := int((w.Lag + a.Ingress) / tick)
 	return w.history[max(0, len(w.history)-1-behind)][a.Name]
 }
 
