@@ -246,3 +246,15 @@ func (m *Move) nodeRefused(node, verb, why string) {
 		m.version++
 	}
 }
+
+// pause waits, and is false if the context ended before that.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

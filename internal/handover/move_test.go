@@ -378,7 +378,10 @@ func TestProxiesThatLagAreGivenTime(t *testing.T) {
 }
 
 func TestIngressControllersThatLagAreGivenTime(t *testing.T) {
-	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Ingress: 3300 * time.Millisecond}), func(p *play) { p.done(p.move(), "web") })
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Ingress: 3300 * time.Millisecond}), func(p *play) {
+		p.With(func(*world.Hand) { p.Lag = 5 * time.Second })
+		p.done(p.move(), "web")
+	})
 }
 
 func TestAutoscalerChangesReplicasUnderWay(t *testing.T) {

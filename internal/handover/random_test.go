@@ -89,8 +89,12 @@ func drawApp(t *rapid.T, name string) *world.App {
 		a.NoService, a.Expendable = true, rapid.Bool().Draw(t, "expendable")
 	case "Deployment":
 		a.Local = rapid.IntRange(0, 3).Draw(t, "local") == 0
-		if !a.Local && rapid.IntRange(0, 9).Draw(t, "denied") == 0 {
+		switch denied := rapid.IntRange(0, 9).Draw(t, "denied"); {
+		case a.Local:
+		case denied == 0:
 			a.Denies = []string{rapid.SampledFrom([]string{"labels", "owner", "evict", "create"}).Draw(t, "call")}
+		case denied == 1:
+			a.DeniesLate = []string{rapid.SampledFrom([]string{"labels", "owner", "evict"}).Draw(t, "late call")}
 		}
 	case "Rollout":
 		a.SelectsHash = true

@@ -197,8 +197,8 @@ func (r *Rescue) rounds(ctx context.Context) error {
 		for _, a := range actions {
 			r.carryOut(ctx, a, stuck)
 		}
-		if err := r.pause(ctx); err != nil {
-			return err
+		if !pause(ctx, reread) { // so that the watches see what was done
+			return ctx.Err()
 		}
 	}
 }
@@ -255,18 +255,6 @@ func (r *Rescue) do(ctx context.Context, a Action) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not of a restoration", a)
-}
-
-// pause lets the watches see what was done.
-func (r *Rescue) pause(ctx context.Context) error {
-	timer := time.NewTimer(reread)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // resume lets the Auto Scaling groups act on their own again, as their tags and

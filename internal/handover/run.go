@@ -49,6 +49,10 @@ const (
 	// writers is how many calls are under way at once.
 	writers = 16
 
+	// relief is how long a run, before it does what it is for, takes to give back
+	// what a dead one left released.
+	relief = 10 * time.Second
+
 	// copyPace is the shortest time between two copies of the record into the
 	// cluster, heartbeat the longest: it tells that the move is alive.
 	copyPace  = 2 * time.Second
@@ -80,19 +84,37 @@ func (m *Mover) open(ctx context.Context, h engine.Host) (Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := cluster.View()
-	if err != nil {
+	if err := m.relieve(ctx, cluster); err != nil {
 		cluster.Close()
 		return nil, err
 	}
-	for _, a := range Expired(v) {
-		if change, is := a.(ChangePod); is {
+	return cluster, nil
+}
+
+// relieve gives back what has expired, step by step. What takes longer is left
+// to the next run: all of it serves meanwhile.
+func (m *Mover) relieve(ctx context.Context, cluster Cluster) error {
+	failed := map[string]bool{}
+	for began := time.Now(); ; {
+		v, err := cluster.View()
+		if err != nil {
+			return err
+		}
+		actions := slices.DeleteFunc(Expired(v), func(a Action) bool { return failed[object(a)] })
+		for _, a := range actions {
+			change, is := a.(ChangePod)
+			if !is {
+				continue
+			}
 			if err := cluster.PatchPod(ctx, change.Pod, change.Patch); err != nil {
+				failed[object(a)] = true
 				m.events.Emit(event.Finding{Severity: warning, Object: "pod/" + change.Pod.String(), Effect: "it was released by a run that ended, and could not be given back: " + err.Error(), Fix: "drover restore"})
 			}
 		}
+		if len(actions) == 0 || time.Since(began) >= relief || !pause(ctx, reread) {
+			return nil
+		}
 	}
-	return cluster, nil
 }
 
 // Inspect says what a hand-over of the host would meet.

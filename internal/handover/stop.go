@@ -129,31 +129,31 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 		case p.Sentinel && !alive(v.groupOf(p.Node)):
 			actions = append(actions, Unguard{Node: p.Node})
 		case !ok || p.Deleting || alive(r.Group):
-		case r.Back:
-			actions = append(actions, v.taken(p, r))
 		default:
-			actions = append(actions, v.handBack(p, r))
+			actions = append(actions, v.homeward(p, r))
 		}
 	}
 	return actions
 }
 
 // Expired gives back released pods whose move has not been heard of for too
-// long: whatever run of Drover looks at the cluster does so.
+// long, as Restore does: whatever run of Drover looks at the cluster does so.
 func Expired(v *View) []Action {
 	var actions []Action
 	for _, p := range v.releasedPods() {
-		r, ok := p.release()
-		if !ok || p.Deleting || v.Now.Before(r.Until) {
-			continue
-		}
-		if r.Back {
-			actions = append(actions, forget(p, r))
-		} else {
-			actions = append(actions, giveBack(p, r, v.Now))
+		if r, ok := p.release(); ok && !p.Deleting && !v.Now.Before(r.Until) {
+			actions = append(actions, v.homeward(p, r))
 		}
 	}
 	return actions
+}
+
+// homeward is the next step of a released pod on its way back.
+func (v *View) homeward(p *Pod, r Release) Action {
+	if r.Back {
+		return v.taken(p, r)
+	}
+	return v.handBack(p, r)
 }
 
 // releasedPods are the pods that carry a move's mark, in the order of their names.

@@ -328,6 +328,7 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		}
 		if value, ok := patch.Annotations[handover.CostAnnotation]; ok {
 			p.Cost = value
+			p.app.returned = p.app.returned || value != nil
 		}
 		if patch.Owner != nil {
 			p.Owner = patch.Owner

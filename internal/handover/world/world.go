@@ -72,7 +72,7 @@ type App struct {
 
 	start     map[string]int // serving pods by path when the world was set up
 	ready     int            // pods that were Ready then
-	returned  bool           // pods of it were given back
+	returned  bool           // pods of it were given back to its ReplicaSet
 	evictable time.Time
 	scaled    bool // by hand: its controller ends pods as it likes
 }
@@ -710,15 +710,12 @@ func (w *World) check() {
 		return
 	}
 	for _, a := range w.apps {
-		if a.daemon() || a.bare() || len(a.DeniesLate) > 0 || a.Local && w.returned(a) {
-			// Of daemons and bare pods is looked at when their nodes end. What was
-			// begun and may not be finished, its ReplicaSet ends as it likes; so it
-			// does with pods for local traffic that are given back beside those that
-			// replaced them, and no node leaves its load balancer for that.
+		if a.daemon() || a.bare() {
+			// Of these is looked at when their nodes end.
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
@@ -726,7 +723,7 @@ func (w *World) check() {
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
 		}
-		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled {
+		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled && !(a.Local && a.returned) {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
 		if a.nature() == handover.Ordered || a.nature() == handover.Operated {
@@ -740,12 +737,12 @@ func (w *World) check() {
 	}
 }
 
-// returned: a pod of the app was given back to its ReplicaSet, beside a replacement.
-func (w *World) returned(a *App) bool {
-	for _, p := range w.pods {
-		a.returned = a.returned || p.app == a && p.Cost != nil
-	}
-	return a.returned
+// trapped: its ReplicaSet ended it, because one that had been released had to go
+// back beside a replacement that serves. There is no better way where a policy
+// that no dry run showed keeps the released one in its Services, or where a load
+// balancer sends to its node for its sake and cannot let go of the node.
+func (w *World) trapped(p *pod) bool {
+	return !p.Evicted && (slices.Contains(p.app.DeniesLate, "labels") || p.app.Local && p.app.returned)
 }
 
 // lost counts the pods that a node took with it.
