@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,7 +24,7 @@ import (
 type Options struct {
 	Dir   string // the folder that holds drover.yaml
 	Stack string // empty: the selected one
-	State string // a gocloud.dev/blob URL for the state; empty: Dir/.drover
+	State string // a gocloud.dev/blob URL for the state; empty: what drover.yaml says, else Dir/.drover
 
 	// Secrets are sealed with a key that a passphrase protects, or the key of a
 	// cloud's service: a gocloud.dev/secrets URL.
@@ -38,6 +37,7 @@ type Project struct {
 	dir        string
 	stack      string // to work on
 	remembered string // the selected one
+	place      place  // of the state
 	store      *state.Store
 	disk       durable.Disk // where the config and the selection are
 	unguarded  bool
@@ -52,8 +52,9 @@ const (
 	selection = ownFolder + "/selected"
 )
 
-// Open opens the project. It reads no file but the selection, so that a
-// project with mistakes in it can still be looked at and destroyed.
+// Open opens the project. Of its files it reads the selection and where the
+// state is, so that a project with mistakes in it can still be looked at and
+// destroyed.
 func Open(ctx context.Context, o Options) (*Project, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
@@ -77,11 +78,10 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	}
 	p := &Project{dir: dir, disk: durable.OS, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
-	bucket := o.State
-	if bucket == "" {
-		bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(filepath.Join(dir, ownFolder))}).String()
+	if p.place, err = findState(dir, o.State); err != nil {
+		return nil, err
 	}
-	if p.store, err = state.Open(ctx, bucket); err != nil {
+	if p.store, err = state.Open(ctx, p.place.url); err != nil {
 		return nil, err
 	}
 	p.store.Ring = newRing(o)
@@ -121,6 +121,9 @@ func (p *Project) selected() (string, error) {
 func (p *Project) Init(ctx context.Context, stack string) error {
 	name, problems := spec.ReadName(os.DirFS(p.dir))
 	if err := problems.Err(); err != nil {
+		return err
+	}
+	if err := p.second(ctx, stack); err != nil {
 		return err
 	}
 	if err := p.store.Init(ctx, stack, name); err != nil {

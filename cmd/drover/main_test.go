@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/internal/state/buckettest"
 	"github.com/droverhq/drover/plan"
 )
 
@@ -28,7 +29,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // the chain must not ask the network
 			return nil
 		},
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled, "bucket": bucket},
 		UpdateScripts:      os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireUniqueNames: true,
 	})
@@ -51,6 +52,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// bucket serves an object store that speaks S3, which the programs of the
+// script find, and sets BUCKET to the query of its URL, s3://states/path?$BUCKET.
+func bucket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: bucket")
+	}
+	server := buckettest.New("s3")
+	ts.Defer(server.Close)
+	for k, v := range server.Env {
+		ts.Setenv(k, v)
+	}
+	ts.Setenv("BUCKET", server.Query)
 }
 
 // filled STACK writes into the state of the project in the working folder that

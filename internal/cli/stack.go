@@ -42,10 +42,22 @@ func newStackInit(env Env) *cobra.Command {
 			if err := p.Init(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(env.Stdout, "stack %s is there and selected\n", args[0])
-			return err
+			if _, err := fmt.Fprintf(env.Stdout, "stack %s is there and selected\n", args[0]); err != nil {
+				return err
+			}
+			return sayPlace(env, p)
 		},
 	}
+}
+
+// sayPlace tells who keeps a new stack's state elsewhere how all the others will know.
+func sayPlace(env Env, p *drover.Project) error {
+	url, known := p.StateURL()
+	if known {
+		return nil
+	}
+	_, err := fmt.Fprintf(env.Stdout, "its state is in %[1]s. Write \"state: %[1]s\" into drover.yaml: who works without it or DROVER_STATE makes a second copy\n", url)
+	return err
 }
 
 func newStackList(env Env) *cobra.Command {

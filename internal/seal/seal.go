@@ -24,7 +24,10 @@ import (
 
 	"filippo.io/age"
 	"gocloud.dev/secrets"
-	_ "gocloud.dev/secrets/awskms" // awskms://alias/drover?region=us-west-2
+	_ "gocloud.dev/secrets/awskms"        // awskms://alias/drover?region=us-west-2
+	_ "gocloud.dev/secrets/azurekeyvault" // azurekeyvault://vault.vault.azure.net/keys/drover
+	_ "gocloud.dev/secrets/gcpkms"        // gcpkms://projects/p/locations/l/keyRings/r/cryptoKeys/drover
+	_ "gocloud.dev/secrets/hashivault"    // hashivault://drover
 
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
@@ -285,5 +288,5 @@ func viaService(ctx context.Context, url string, sealed []byte) ([]byte, error) 
 
 func noService(url string, err error) error {
 	return &problem.Error{Kind: problem.Usage, Op: "open the stack's secrets with " + url, Err: err,
-		Fix: "check the URL (awskms://alias/NAME?region=REGION) and that your credentials may encrypt and decrypt with that key"}
+		Fix: "check the URL (docs/secrets.md) and that your credentials may encrypt and decrypt with that key"}
 }

@@ -1,9 +1,13 @@
 package spec
 
 import (
+	"bytes"
 	"io/fs"
 	"maps"
+	"net/url"
+	"path"
 	"slices"
+	"strings"
 
 	"github.com/droverhq/drover/problem"
 )
@@ -39,16 +43,42 @@ func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
 // ReadName reads the name of the project and judges nothing else in the file.
 func ReadName(fsys fs.FS) (string, problem.List) {
 	l := newLoader(fsys, "")
-	root, ok := l.stackFile()
-	if !ok {
-		return "", l.problems
+	if o, ok := l.loose(); ok {
+		l.name(o.need("name", nameRemedy))
 	}
-	o := object{field: root, values: make(map[string]field)}
-	for _, e := range root.entries("name: my-project") {
-		o.values[e.name] = e.field
-	}
-	l.name(o.need("name", nameRemedy))
 	return l.spec.Name, l.problems
+}
+
+// State is where the file says that the state of all stacks is kept.
+type State struct {
+	URL string // empty: it does not say
+	At  problem.Place
+}
+
+// ReadState reads that and judges nothing else in the file. A file with
+// mistakes that does not even have the word says nothing.
+func ReadState(fsys fs.FS) (State, problem.List) {
+	l := newLoader(fsys, "")
+	if o, ok := l.loose(); ok {
+		l.state(o.get("state"))
+	}
+	text, err := l.file(fsys, File)
+	if err == nil && !bytes.Contains(text, []byte("state")) {
+		return State{}, nil
+	}
+	return l.spec.State, l.problems
+}
+
+// loose are the sections of the stack file, whatever else stands there.
+func (l *loader) loose() (object, bool) {
+	root, ok := l.stackFile()
+	o := object{field: root, values: make(map[string]field)}
+	if ok {
+		for _, e := range root.entries("name: my-project") {
+			o.values[e.name] = e.field
+		}
+	}
+	return o, ok
 }
 
 func newLoader(fsys fs.FS, stack string) loader {
@@ -81,11 +111,12 @@ func (l *loader) stackFile() (field, bool) {
 
 func (l *loader) sections(root field) {
 	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
-		"name", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+		"name", "state", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
 	if !ok {
 		return
 	}
 	l.name(o.need("name", nameRemedy))
+	l.state(o.get("state"))
 	l.cluster(o.get("cluster"))
 	l.nodeGroups(o.get("nodeGroups"))
 	l.workloads(o.get("workloads"))
@@ -107,6 +138,31 @@ func (l *loader) name(f field) {
 	}
 	l.spec.Name = name
 	f.checkLabel(name, maxProject, "a project, its cluster and their role")
+}
+
+// stateSchemes are the kinds of places that all who work on a stack can share.
+var stateSchemes = []string{"file", "s3", "gs", "azblob"}
+
+// state is the same for all stacks, and wanted before the config of any is read.
+func (l *loader) state(f field) {
+	const example = "state: s3://bucket/path?region=us-west-2"
+	if !f.given() {
+		return
+	}
+	if strings.Contains(f.node.Value, "${") {
+		f.fail("write it out, as in "+example, "references cannot stand here: the state is looked for before anything else is read")
+		return
+	}
+	text, ok := f.word(example)
+	if !ok {
+		return
+	}
+	u, err := url.Parse(text)
+	if err != nil || !slices.Contains(stateSchemes, u.Scheme) || u.Scheme == "file" && (u.Host != "" || !path.IsAbs(u.Path)) {
+		f.fail("write a URL, as in "+example+" (docs/state.md lists all)", "%q does not say where the state is", text)
+		return
+	}
+	l.spec.State = State{URL: text, At: f.at}
 }
 
 func (l *loader) outputs(f field) {

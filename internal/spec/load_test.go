@@ -104,6 +104,31 @@ func TestReadName(t *testing.T) {
 	}
 }
 
+// Where the state is must be known although the file has mistakes elsewhere. One
+// that cannot be read is only believed to say nothing if it lacks the word.
+func TestReadState(t *testing.T) {
+	for _, c := range []struct{ file, url, problem string }{
+		{"name: shop\nstate: s3://b/p?region=us-west-2\ncluster: 5\n", "s3://b/p?region=us-west-2", ""},
+		{"state: gs://b\n", "gs://b", ""},
+		{"state: azblob://container/p\n", "azblob://container/p", ""},
+		{"state: file:///srv/drover\n", "file:///srv/drover", ""},
+		{"name: shop\n", "", ""},
+		{"", "", ""},
+		{"name: [\n", "", ""},
+		{"name: [\nstate: s3://b\n", "", "drover.yaml:3: not YAML: did not find expected ',' or ']'"},
+		{"state: folder\n", "", `drover.yaml:1: state: "folder" does not say where the state is`},
+		{"state: file://folder\n", "", `drover.yaml:1: state: "file://folder" does not say where the state is`},
+		{"state: mem://\n", "", `drover.yaml:1: state: "mem://" does not say where the state is`},
+		{"state: s3://${config.bucket}\n", "", "drover.yaml:1: state: references cannot stand here: the state is looked for before anything else is read"},
+		{"state: !secret s3://b\n", "", "drover.yaml:1: state: a secret cannot stand here: the value is shown"},
+	} {
+		have, problems := spec.ReadState(fstest.MapFS{spec.File: {Data: []byte(c.file)}})
+		if have.URL != c.url || problems.Error() != c.problem {
+			t.Errorf("%q: have %q, %v, want %q, %s", c.file, have.URL, problems, c.url, c.problem)
+		}
+	}
+}
+
 // No bytes in a file make Load panic or hang, and what is refused is refused
 // with a remedy.
 func TestAnyFile(t *testing.T) {

@@ -51,6 +51,7 @@ const NodeGroupLabel = "drover.dev/nodegroup"
 // are parsed, and are words as the user wrote them; see Scope.
 type Spec struct {
 	Name       string // the project
+	State      State  // where it is kept
 	Stack      string
 	Config     Config
 	Cluster    *Cluster // nil: the stack is made of raw resources alone

@@ -170,6 +170,7 @@ func (s *Store) loadFiles(ctx context.Context, stack string, files []part) (*loa
 	group.SetLimit(parallelCalls)
 	for i, f := range append(slices.Clone(logs), *newest) {
 		group.Go(func() (err error) {
+			defer problem.Recover(&err)
 			texts[i], err = s.place.read(groupCtx, f.key)
 			return err
 		})

@@ -101,9 +101,13 @@ func (s *Store) lockAs(ctx context.Context, stack, command string, load func(con
 	if f, ok := s.place.(*folder); ok {
 		f.sweep(statePrefix(stack)) // nobody else writes there now
 	}
-	now, err := load(ctx, stack) // afresh: it may have changed before the lock was ours
+	err = s.forgetLocks(ctx, stack, lock.Epoch)
+	var now *loaded
+	if err == nil {
+		now, err = load(ctx, stack) // afresh: it may have changed before the lock was ours
+	}
 	if err != nil {
-		return nil, errors.Join(err, s.release(ctx, stack, lock))
+		return nil, errors.Join(err, s.release(context.WithoutCancel(ctx), stack, lock))
 	}
 	return newSession(s, stack, lock, now, took), nil
 }
@@ -126,9 +130,9 @@ func (s *Store) acquire(ctx context.Context, stack string, lock Lock, wrote uint
 			took = &last
 		}
 		lock.Epoch = max(last.Epoch, wrote) + 1
-		err = s.place.create(ctx, lockKey(stack, lock.Epoch), lock.text())
+		err = s.place.create(context.WithoutCancel(ctx), lockKey(stack, lock.Epoch), lock.text()) // cut off, it might stand, and nobody know
 		if err == nil {
-			return lock, took, s.forgetLocks(ctx, stack, lock.Epoch)
+			return lock, took, nil
 		}
 		if !errors.Is(err, fs.ErrExist) {
 			return lock, nil, fmt.Errorf("lock stack %s: %w", stack, err)

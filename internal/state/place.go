@@ -3,15 +3,11 @@ package state
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
 
 	"github.com/droverhq/drover/internal/durable"
 )
@@ -156,60 +152,6 @@ func (l *fileLog) add(batch []byte) error {
 }
 
 func (l *fileLog) close() error { return l.file.Close() }
-
-// bucket is a place in an object store.
-type bucket struct{ *blob.Bucket }
-
-func (b bucket) list(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
-	it := b.List(&blob.ListOptions{Prefix: prefix})
-	for {
-		o, err := it.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			slices.Sort(keys)
-			return keys, nil
-		}
-		if err != nil {
-			return nil, unreachable("list", prefix, err)
-		}
-		keys = append(keys, o.Key)
-	}
-}
-
-func (b bucket) read(ctx context.Context, key string) ([]byte, error) {
-	data, err := b.ReadAll(ctx, key)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil, &fs.PathError{Op: "read", Path: key, Err: fs.ErrNotExist}
-	}
-	return data, unreachable("read", key, err)
-}
-
-func (b bucket) create(ctx context.Context, key string, data []byte) error {
-	err := b.WriteAll(ctx, key, data, &blob.WriterOptions{IfNotExist: true})
-	if gcerrors.Code(err) == gcerrors.FailedPrecondition {
-		return &fs.PathError{Op: "create", Path: key, Err: fs.ErrExist}
-	}
-	return unreachable("write", key, err)
-}
-
-func (b bucket) replace(ctx context.Context, key string, data []byte) error {
-	return unreachable("write", key, b.WriteAll(ctx, key, data, nil))
-}
-
-func (b bucket) remove(ctx context.Context, key string) error {
-	err := b.Delete(ctx, key)
-	if gcerrors.Code(err) == gcerrors.NotFound {
-		return nil
-	}
-	return unreachable("delete", key, err)
-}
-
-// begin writes a segment: objects do not grow.
-func (b bucket) begin(ctx context.Context, key string, batch []byte) (log, error) {
-	return nil, b.replace(ctx, key, batch)
-}
-
-func (b bucket) close() error { return b.Bucket.Close() }
 
 // children are the folders right below a prefix.
 func children(keys []string, prefix string) []string {

@@ -16,7 +16,7 @@
 //
 // The chapters: store.go (stacks), lock.go (who may write), session.go (what a
 // run writes), ledger.go (what an entry does), journal.go (which files count),
-// record.go (bytes), place.go (files).
+// record.go (bytes), place.go and bucket.go (files).
 package state
 
 import (
@@ -27,15 +27,12 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
-	"gocloud.dev/blob"
-	_ "gocloud.dev/blob/memblob" // mem://
-	_ "gocloud.dev/blob/s3blob"  // s3://bucket
-	"gocloud.dev/gcerrors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/droverhq/drover/internal/durable"
@@ -53,20 +50,24 @@ type Store struct {
 }
 
 // Open opens a store by its URL: file:///folder (made with the first stack),
-// s3://bucket?region=...&prefix=path/, or mem:// for tests.
+// s3://bucket/path?region=..., gs://bucket/path, azblob://container/path, or
+// mem:// for tests.
 func Open(ctx context.Context, storeURL string) (*Store, error) {
 	u, err := url.Parse(storeURL)
 	if err != nil {
 		return nil, notAURL(storeURL, err)
 	}
-	if u.Scheme == "file" {
+	switch {
+	case u.Scheme == "file" && (u.Host != "" || !path.IsAbs(u.Path)):
+		return nil, notAURL(storeURL, errors.New("it names no folder by its full path"))
+	case u.Scheme == "file":
 		return OpenFolder(filepath.FromSlash(u.Path), durable.OS), nil
 	}
-	b, err := blob.OpenBucket(ctx, withPrefix(u))
+	b, err := openBucket(ctx, u)
 	if err != nil {
 		return nil, notAURL(storeURL, err)
 	}
-	return &Store{place: bucket{b}, url: storeURL, Ring: new(seal.Ring)}, nil
+	return &Store{place: b, url: storeURL, Ring: new(seal.Ring)}, nil
 }
 
 // OpenFolder opens a store on a disk of one's own: tests let it fail.
@@ -74,37 +75,26 @@ func OpenFolder(dir string, disk durable.Disk) *Store {
 	return &Store{place: &folder{dir: dir, disk: disk}, url: dir, Ring: new(seal.Ring)}
 }
 
-// withPrefix turns the path of a bucket's URL into the prefix that gocloud knows.
-func withPrefix(u *url.URL) string {
-	prefix := strings.Trim(u.Path, "/")
-	if prefix == "" {
-		return u.String()
-	}
-	c := *u
-	q := c.Query()
-	q.Set("prefix", prefix+"/")
-	c.Path, c.RawQuery = "", q.Encode()
-	return c.String()
-}
-
 func notAURL(storeURL string, err error) error {
+	var known *problem.Error
+	if errors.As(err, &known) {
+		return err
+	}
 	return &problem.Error{Kind: problem.Usage, Op: "open state " + storeURL, Err: err,
-		Fix: "use file:///folder or s3://bucket/path?region=us-west-2 (docs/state.md lists all)"}
+		Fix: "use file:///folder, s3://bucket/path?region=us-west-2, gs://bucket/path or azblob://container/path (docs/state.md)"}
 }
 
-// unreachable says what to do about a call of a bucket that failed.
-func unreachable(op, key string, err error) error {
-	if err == nil {
-		return nil
+// SamePlace reports that two URLs of stores mean the same place.
+func SamePlace(a, b string) bool { return canonical(a) == canonical(b) }
+
+func canonical(storeURL string) string {
+	u, err := url.Parse(storeURL)
+	if err != nil {
+		return storeURL
 	}
-	fix := "check the network and the bucket, then run the same command again"
-	switch gcerrors.Code(err) { //nolint:exhaustive // the rest has the remedy above
-	case gcerrors.PermissionDenied:
-		fix = "give yourself the right to list, read, write and delete objects in the bucket of the state"
-	case gcerrors.NotFound:
-		fix = "make the bucket, or correct its name in drover.yaml (state:) or DROVER_STATE"
-	}
-	return &problem.Error{Kind: problem.Outside, Op: op + " " + key, Err: err, Fix: fix}
+	u.Path, u.RawPath = path.Clean("/"+u.Path), ""
+	u.RawQuery = u.Query().Encode() // sorted
+	return u.String()
 }
 
 // Close releases the bucket.
@@ -270,7 +260,10 @@ func (s *Store) remove(ctx context.Context, keys []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallelCalls)
 	for _, k := range keys {
-		group.Go(func() error { return s.place.remove(ctx, k) })
+		group.Go(func() (err error) {
+			defer problem.Recover(&err)
+			return s.place.remove(ctx, k)
+		})
 	}
 	return group.Wait()
 }
