@@ -96,6 +96,24 @@ func addStates(states map[string]string, reservations []ec2types.Reservation) {
 	}
 }
 
+// mostAsked is how many instances DescribeAutoScalingInstances takes at once.
+const mostAsked = 50
+
+// GroupsOf tells of each instance which group it is in; one that is in none is left out.
+func (s *Scaling) GroupsOf(ctx context.Context, instances []string) (map[string]string, error) {
+	of := map[string]string{}
+	for some := range slices.Chunk(instances, mostAsked) {
+		out, err := s.groups.DescribeAutoScalingInstances(ctx, &autoscaling.DescribeAutoScalingInstancesInput{InstanceIds: some})
+		if err != nil {
+			return nil, fmt.Errorf("find the Auto Scaling groups of %d instances: %w", len(instances), err)
+		}
+		for _, i := range out.AutoScalingInstances {
+			of[aws.ToString(i.InstanceId)] = aws.ToString(i.AutoScalingGroupName)
+		}
+	}
+	return of, nil
+}
+
 // Suspend keeps the group from acting on its own.
 func (s *Scaling) Suspend(ctx context.Context, group string, processes []string) error {
 	if len(processes) == 0 {

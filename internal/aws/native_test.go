@@ -142,3 +142,22 @@ func TestNothingToSuspendSuspendsNothing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// However many instances are asked about, each comes back with its group.
+func TestGroupsOfManyInstances(t *testing.T) {
+	var ids []string
+	for i := range mostAsked + 1 {
+		ids = append(ids, fmt.Sprintf("i-%d", i))
+	}
+	api := &queryAPI{answer: map[string]func(url.Values) string{"DescribeAutoScalingInstances": func(form url.Values) string {
+		var b strings.Builder
+		for i := 1; form.Has(fmt.Sprintf("InstanceIds.member.%d", i)); i++ {
+			fmt.Fprintf(&b, "<member><InstanceId>%s</InstanceId><AutoScalingGroupName>web</AutoScalingGroupName></member>", form.Get(fmt.Sprintf("InstanceIds.member.%d", i)))
+		}
+		return "<AutoScalingInstances>" + b.String() + "</AutoScalingInstances>"
+	}}}
+	of, err := api.cloud().Scaling().GroupsOf(t.Context(), ids)
+	if err != nil || len(of) != len(ids) || of["i-50"] != "web" || len(api.asked) != 2 {
+		t.Errorf("%d of %d in %d calls, %v", len(of), len(ids), len(api.asked), err)
+	}
+}
