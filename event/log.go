@@ -21,12 +21,17 @@ func NewLog(now func() time.Time, readers ...func(Event)) *Log {
 	return &Log{now: now, readers: readers}
 }
 
+// New is a fact with its number and time.
+func New(seq uint64, at time.Time, f Fact) Event {
+	return Event{Seq: seq, At: at.UTC(), Kind: f.kind(), Fact: f}
+}
+
 // Emit gives the fact its number and time and passes it on.
 func (l *Log) Emit(f Fact) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq++
-	e := Event{Seq: l.seq, At: l.now().UTC(), Kind: f.kind(), Fact: f}
+	e := New(l.seq, l.now(), f)
 	for _, read := range l.readers {
 		read(e)
 	}

@@ -34,8 +34,8 @@ It is not needed before "drover up", which goes on where the dead run was. Use i
 when you want the cluster as it was, or the stack's state is lost.
 
 It works on the stack's clusters; with --context or --kubeconfig on any cluster, by
-kubectl's rules, and needs no project then. A hand-over renews its record every
-minute: what one is at work on is left alone and named, and the exit code is 3.`,
+kubectl's rules, and needs no project then. A hand-over renews its lock every few
+seconds: what one is at work on is left alone and named, and the exit code is 3.`,
 		Example: `  drover restore --dry-run
   drover restore --context staging`,
 		Args:        cobra.NoArgs,
@@ -52,7 +52,7 @@ minute: what one is at work on is left alone and named, and the exit code is 3.`
 	}
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "list what would be given back; change nothing")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON: {\"dryRun\", \"restored\": [{\"object\", \"what\", \"error\"}]}")
-	cmd.Flags().BoolVar(&o.Force, "force", false, "also give back what a hand-over was at work on within the last 5 minutes")
+	cmd.Flags().BoolVar(&o.Force, "force", false, "also give back what a hand-over is at work on: its lock is taken away")
 	cmd.Flags().StringVar(&o.Context, "context", "", "the kubeconfig `context` of the cluster")
 	cmd.Flags().StringVar(&o.Kubeconfig, "kubeconfig", "", "the kubeconfig `file` (default: kubectl's)")
 	return cmd

@@ -143,7 +143,7 @@ func (m *Move) sender(node, service string) (string, bool) {
 			if !n.excluded() {
 				return host, true // nobody can be asked: as long as the node is not excluded
 			}
-			if r := m.Record.Nodes[node]; r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < unaskedDrain) {
+			if r := m.Record.Nodes[node]; r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < m.Options.unasked()) {
 				return host, true
 			}
 			continue
@@ -177,7 +177,7 @@ func (m *Move) strangers() []foreign {
 func (m *Move) unasked(n *Node) []string {
 	var hosts []string
 	for _, f := range m.foreign {
-		if n.Instance != "" && f.service.admits(n) {
+		if n.registers() && f.service.admits(n) {
 			hosts = append(hosts, f.host)
 		}
 	}

@@ -166,13 +166,26 @@ func (r *run) report(a Action, err error) {
 		r.failing = time.Time{}
 		r.refuse(a, *refusal)
 	default:
-		r.lastErr = fmt.Errorf("%s: %w", a, err)
-		if now := time.Now(); r.failing.IsZero() || now.Sub(r.failed) >= lull {
-			r.failing, r.failed = now, now
-		} else {
-			r.failed = now
-		}
+		r.fails(fmt.Errorf("%s: %w", a, err))
 	}
+}
+
+// fails notes a call that failed for a reason which every other one may meet.
+func (r *run) fails(err error) {
+	r.lastErr = err
+	if now := time.Now(); r.failing.IsZero() || now.Sub(r.failed) >= lull {
+		r.failing, r.failed = now, now
+	} else {
+		r.failed = now
+	}
+}
+
+// outOfReach notes that nothing can be done now.
+func (r *run) outOfReach(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fails(err)
+	r.say("trying again: " + r.lastErr.Error())
 }
 
 // denial is a call that was refused for good.

@@ -83,7 +83,7 @@ func inspect(q Question) *inspection {
 	for _, name := range q.Leaving {
 		i.leaving[name] = true
 		for _, p := range q.View.On(name) {
-			if !p.stays() {
+			if !p.stays() && q.Scope.concerns(p) {
 				i.pods = append(i.pods, p)
 			}
 		}
@@ -339,7 +339,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 			if s.Balanced && !known[strings.ToLower(host)] && i.admitsLeaving(s) {
 				found = append(found, event.Finding{
 					Severity: warning, Object: "service/" + key,
-					Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, unaskedDrain),
+					Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unasked()),
 					Fix:    "see that its deregistration delay is not longer than 300 s",
 				})
 			}
@@ -356,7 +356,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 }
 
 func (i *inspection) admitsLeaving(s *Service) bool {
-	return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance != "" && s.admits(n) })
+	return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.registers() && s.admits(n) })
 }
 
 // daemonServices: requests go to pods that stay with their nodes.

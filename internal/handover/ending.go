@@ -29,7 +29,11 @@ func (m *Move) end() {
 	}
 	left := m.parked()
 	if len(left) == 0 {
-		if m.letGo(m.o.To) {
+		groups := slices.Concat(m.o.To, m.o.Beside)
+		if m.Options.Scope.Keep {
+			groups = append(groups, m.o.From)
+		}
+		if m.letGo(groups) {
 			m.to(Done)
 		}
 		return

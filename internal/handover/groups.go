@@ -57,8 +57,11 @@ func (m *Move) holdGroups() bool {
 		return true // they are let go one by one
 	}
 	still := m.hold(m.o.From, held, m.Record.Keep)
+	for _, g := range m.o.Beside {
+		still = m.hold(g, held, g.Min) && still
+	}
 	for _, g := range m.o.To {
-		if g.Name != m.Record.Group {
+		if g.Name != m.o.From.Name {
 			still = m.hold(g, heldTaker, g.Min) && still
 		}
 	}

@@ -53,8 +53,10 @@ const (
 
 // Options are what a user may set of a move.
 type Options struct {
-	Soak   time.Duration // how long the emptied nodes are kept; the least is soakTime
-	Settle time.Duration // how long those who sent to a pod are given at the least
+	Soak    time.Duration // how long the emptied nodes are kept; the least is soakTime
+	Settle  time.Duration // how long those who sent to a pod are given at the least
+	Unasked time.Duration // how long a load balancer that nobody can ask is given to let go of a node; 0: unaskedDrain
+	Scope   Scope
 
 	// Awaited are the groups that take this one's place: nothing is closed before
 	// they are whole. Other groups may lack what they like, it is none of a move's
@@ -62,17 +64,25 @@ type Options struct {
 	Awaited []string
 }
 
+// unasked is how long such a load balancer is given.
+func (o Options) unasked() time.Duration { return cmp.Or(o.Unasked, unaskedDrain) }
+
 // Observed is everything a turn rests on.
 type Observed struct {
 	View      *View
 	Breach    string  // why the guard says that traffic suffers; empty: it does not
 	From      Group   // the Auto Scaling group that is handed over; zero: it is gone, or there is none
 	To        []Group // those that stay, or are new
+	Beside    []Group // those that some of the nodes belong to, if From is none
 	Balancers []Balancer
 	Asked     time.Time // when AWS answered
 	Refused   map[string]Refused
-	Stale     string  // why AWS does not answer: what it said is old; empty: it answers
-	Stopping  *Reason // the caller wants the move to stop: it was interrupted, or nothing answers any more
+	Stale     string          // why AWS does not answer: what it said is old; empty: it answers
+	Stopping  *Reason         // the caller wants the move to stop: it was interrupted, or nothing answers any more
+	Abort     *Reason         // somebody wants it to put back what it changed, also while it soaks
+	Others    map[string]bool // moves that are said, by pods, to be under way beside this one, and whether they are
+	First     string          // another move that has to be through before the first pod moves; empty: none
+	Pause     string          // who wants nothing new to begin, and since when; empty: nobody
 }
 
 // Move is a move under way: its record, and what follows from it and the view.
@@ -108,14 +118,19 @@ type Move struct {
 	stalled      bool      // … for longer than it makes sense
 	begun        bool
 	hastened     bool
-	version      int // changes when something of the record does that must not be lost
+	pausing      bool
+	closed       bool            // all is ready for the first pod to move
+	others       map[string]bool // of Observed, as it was
+	met          map[string]bool // moves whose pods were met
+	waited       bool            // what it waits for is news
+	version      int             // changes when something of the record does that must not be lost
 }
 
 // NewMove goes on with a record.
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{},
-		unsettled: map[string]bool{}, crowded: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
+		met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
 	}
 }
 
@@ -143,9 +158,13 @@ func (m *Move) Turn(o Observed) []Action {
 			Kind: problem.Guarded, Op: "hand over " + m.Record.Group, Why: o.Breach,
 			Fix: "nothing is lost: the nodes of " + m.Record.Group + " take pods and traffic again. Find out what made requests fail, then run the same command again: it continues",
 		})
+	case o.Abort != nil:
+		m.stop(*o.Abort)
 	case o.Stopping != nil && !m.keeps():
 		m.stop(*o.Stopping)
 	}
+	m.pause()
+	m.heedOthers()
 	switch m.Record.Phase {
 	case Inspect, Done, Stopped:
 	case Ready:
@@ -201,6 +220,10 @@ func (m *Move) stop(r Reason) {
 // ready waits until the nodes that stay can take pods, and then, only then,
 // closes the others and holds the groups still.
 func (m *Move) ready() {
+	if m.pausing {
+		m.wait("%s", m.o.Pause)
+		return
+	}
 	if missing := m.nodesMissing(); len(missing) > 0 {
 		m.wait("%s", list(missing))
 		if m.clean.stuck(m.view.Now, missing[0], patience) {
@@ -212,7 +235,11 @@ func (m *Move) ready() {
 		}
 		return
 	}
-	if m.holdGroups() && m.closeNodes() {
+	if m.closed = m.holdGroups() && m.closeNodes(); m.closed && m.o.First != "" {
+		m.wait("%s", m.o.First)
+		return
+	}
+	if m.closed {
 		m.to(Shift)
 		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
 		m.wake(0)
@@ -320,12 +347,15 @@ func (m *Move) nodeCase(name string) NodeCase {
 	n := m.view.Nodes[name]
 	c := NodeCase{
 		Move: m.Record.Group, Name: name, View: m.view, Node: n, Pods: m.view.On(name),
-		Open:   m.Record.Phase != Ready && m.open(name),
-		Dead:   m.dead(name),
-		Parked: func(p *Pod) bool { w := m.Record.Workloads[p.owner()]; return w != nil && w.State == WorkloadParked },
+		Open: m.Record.Phase != Ready && m.open(name),
+		Dead: m.dead(name),
+		Parked: func(p *Pod) bool {
+			w := m.Record.Workloads[p.owner()]
+			return w != nil && w.State == WorkloadParked || !m.concerns(p)
+		},
 		Local:  m.local,
 		Drains: func(lb string) Balancer { return m.lbs[lb] },
-		Settle: m.Options.Settle, Soak: m.Options.Soak,
+		Settle: m.Options.Settle, Soak: m.Options.Soak, UnaskedDrain: m.Options.unasked(),
 	}
 	if n == nil || !c.Open {
 		return c
@@ -341,6 +371,9 @@ func (m *Move) nodeCase(name string) NodeCase {
 // shift is a turn in which pods move.
 func (m *Move) shift(workloads, nodes map[string]bool) {
 	m.holdGroups()
+	if m.pausing {
+		m.wait("%s", m.o.Pause)
+	}
 	m.follow(nodes, workloads)
 	m.due(workloads, nodes)
 	m.decideWorkloads(workloads)
@@ -401,7 +434,9 @@ func (m *Move) workload(key string) {
 	pods := m.view.Of(key)
 	r := m.Record.Workloads[key]
 	if r == nil {
-		if !slices.ContainsFunc(pods, func(p *Pod) bool { return m.leaves(p.Node) && !p.stays() || p.Released != "" }) {
+		if !slices.ContainsFunc(pods, func(p *Pod) bool {
+			return m.leaves(p.Node) && !p.stays() && m.concerns(p) || p.Released != "" && !m.anothers(p)
+		}) {
 			return
 		}
 		r = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
@@ -460,7 +495,7 @@ func set(of map[string]bool, key string, is bool) {
 func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
-		Leaves: m.leaves, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
+		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

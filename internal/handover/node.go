@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -60,6 +61,8 @@ type NodeCase struct {
 	Unasked []string              // load balancers that may send through it and that nobody can ask
 	Settle  time.Duration         // the user's least settle time
 	Soak    time.Duration         // how long it stays once it is empty
+
+	UnaskedDrain time.Duration // how long Unasked are given; 0: unaskedDrain
 }
 
 // NodeDecision is what to do for one node now.
@@ -290,9 +293,9 @@ func (n *station) drained() bool {
 		}
 		return false
 	}
-	if len(n.Unasked) > 0 && since < unaskedDrain {
-		n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, unaskedDrain, n.Name)
-		n.again(unaskedDrain - since)
+	if limit := cmp.Or(n.UnaskedDrain, unaskedDrain); len(n.Unasked) > 0 && since < limit {
+		n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, limit, n.Name)
+		n.again(limit - since)
 		return false
 	}
 	n.r.Why = ""

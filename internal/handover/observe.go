@@ -16,6 +16,7 @@ type outside struct {
 	at        time.Time
 	from      Group
 	to        []Group
+	beside    []Group
 	balancers []Balancer
 	err       error
 }
@@ -34,7 +35,7 @@ func (r *run) observe(ctx context.Context, rec *Record) (Observed, error) {
 			return Observed{}, r.aws.err
 		}
 	}
-	o := Observed{View: v, From: r.aws.from, To: r.aws.to, Balancers: r.aws.balancers, Asked: r.aws.at, Refused: maps.Clone(r.refused)}
+	o := Observed{View: v, From: r.aws.from, To: r.aws.to, Beside: r.aws.beside, Balancers: r.aws.balancers, Asked: r.aws.at, Refused: maps.Clone(r.refused)}
 	if r.aws.err != nil {
 		o.Stale = r.aws.err.Error()
 	}
@@ -63,24 +64,26 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	now := outside{at: time.Now()}
 	group := r.move.From.Name
 	var err error
-	if now.from, err = r.scaling.Group(ctx, group); err != nil && !errors.Is(err, ErrNotFound) {
-		return outside{}, fmt.Errorf("read Auto Scaling group %s: %w", group, err)
+	if name := r.fromGroup(); name != "" {
+		if now.from, err = r.scaling.Group(ctx, name); err != nil && !errors.Is(err, ErrNotFound) {
+			return outside{}, fmt.Errorf("read Auto Scaling group %s: %w", name, err)
+		}
 	}
+	var names []string
 	for _, host := range r.move.To {
-		g, err := r.scaling.Group(ctx, host.Name)
-		if errors.Is(err, ErrNotFound) {
-			continue // somebody deleted it: its nodes are missed soon enough
-		}
-		if err != nil {
-			return outside{}, fmt.Errorf("read Auto Scaling group %s: %w", host.Name, err)
-		}
-		now.to = append(now.to, g)
+		names = append(names, host.Name)
+	}
+	if now.to, err = readGroups(ctx, r.scaling, names); err != nil {
+		return outside{}, err
+	}
+	if now.beside, err = readGroups(ctx, r.scaling, r.set.Scope.Beside); err != nil {
+		return outside{}, err
 	}
 	var known []string
 	if rec != nil {
 		known = rec.Balancers
 	}
-	ids := instances(group, now.from, v)
+	ids := r.instances(rec, now.from, v)
 	if len(ids) == 0 && len(known) == 0 {
 		return now, nil
 	}
@@ -88,6 +91,34 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 		return outside{}, fmt.Errorf("read the load balancers of %s: %w", group, err)
 	}
 	return now, nil
+}
+
+// fromGroup is the Auto Scaling group that is handed over; empty: there is none.
+func (r *run) fromGroup() string {
+	if r.set.Scope.Nodes == nil {
+		return r.move.From.Name
+	}
+	return r.set.Scope.Group
+}
+
+// instances are those of which load balancers are asked: the group's, or those
+// of the nodes that leave.
+func (r *run) instances(rec *Record, g Group, v *View) []string {
+	if r.set.Scope.Nodes == nil {
+		return instances(r.move.From.Name, g, v)
+	}
+	names := slices.Clone(r.set.Scope.Nodes)
+	if rec != nil {
+		names = append(names, rec.leaving()...)
+	}
+	var ids []string
+	for _, name := range names {
+		if n := v.Nodes[name]; n != nil && n.Instance != "" {
+			ids = append(ids, n.Instance)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // instances of a group: those in it, and those of nodes that carry its name.

@@ -139,6 +139,14 @@ type Cluster interface {
 	SaveRecord(ctx context.Context, group string, record []byte) error
 	Records(ctx context.Context) (map[string][]byte, error)
 
+	// Lock takes the lock of a move for a while, or renews it. A *Held error: it is
+	// another's, who has not let it run out. Unlock gives it back, if it is the
+	// holder's. Locks lists all by move; Ask puts a wish to whoever holds one.
+	Lock(ctx context.Context, move, holder string, d time.Duration) (Lock, error)
+	Unlock(ctx context.Context, move, holder string) error
+	Locks(ctx context.Context) (map[string]Lock, error)
+	Ask(ctx context.Context, move string, w Wish) error
+
 	// Close ends the watches and waits for them.
 	Close()
 }

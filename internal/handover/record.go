@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -56,6 +57,20 @@ type Record struct {
 	Closed    time.Time                  `json:"closed,omitzero"`     // since when all nodes are closed
 	Reason    *Reason                    `json:"reason,omitempty"`    // why it stops
 	Paused    bool                       `json:"paused,omitempty"`    // interrupted while its empty nodes soaked: no run is at work on it
+
+	Entered string `json:"entered,omitempty"` // the holder of the lock under which it moves pods
+
+	// For those who look at it from elsewhere.
+	Kept  bool            `json:"kept,omitempty"`  // it is done, and its nodes stay: empty and closed, until somebody takes them back
+	Order json.RawMessage `json:"order,omitempty"` // see Errand.Order
+	Waits []Waiting       `json:"waits,omitempty"` // what it waits for, the longest first
+	Log   []event.Event   `json:"log,omitempty"`   // its last events
+}
+
+// Waiting is one thing that a move waits for, and since when.
+type Waiting struct {
+	For   string    `json:"for"`
+	Since time.Time `json:"since"`
 }
 
 // Reason is why a move, or a part of it, stopped, in the words of problem.Error.

@@ -19,10 +19,6 @@ import (
 const hashLabel = "pod-template-hash"
 
 const (
-	// silence is how long a move may not have renewed its record until it counts
-	// as dead: five heartbeats, and as long as an outage may last until it stops.
-	silence = 5 * time.Minute
-
 	// readmit is how long a pod's Services get to list it again before its
 	// controller gets it back all the same: a pod that never becomes Ready again
 	// must not hold a restoration up.
@@ -49,12 +45,14 @@ type Rescue struct {
 	Cluster Cluster
 	AWS     func(context.Context) (Scaling, Balancers, error) // asked for when it is needed
 	Groups  []string                                          // that the caller knows of, beside those that the cluster names
+	Only    string                                            // one move; empty: all
 	Force   bool                                              // also what a move is at work on
 	DryRun  bool                                              // only tell
 	Tell    func(Restored)
 
 	records map[string]*Record
 	alive   map[string]time.Time // groups that a move is at work on, and when it last said so
+	resting map[string]bool      // moves that are left alone, and that nobody is at work on
 	failed  map[string]Restored  // by object: what is given up
 	held    map[string]bool      // groups of which it is not known that they act on their own
 	told    map[Restored]bool
@@ -84,7 +82,7 @@ func (r *Rescue) Run(ctx context.Context) error {
 // begin reads the records, and who is alive.
 func (r *Rescue) begin(ctx context.Context) error {
 	r.records, r.alive, r.failed, r.held = map[string]*Record{}, map[string]time.Time{}, map[string]Restored{}, map[string]bool{}
-	r.told = map[Restored]bool{}
+	r.told, r.resting = map[Restored]bool{}, map[string]bool{}
 	v, err := r.Cluster.View()
 	if err != nil {
 		return err
@@ -93,25 +91,48 @@ func (r *Rescue) begin(ctx context.Context) error {
 	if err != nil {
 		return outsideError("read the records of moves", err)
 	}
+	locks, err := r.Cluster.Locks(ctx)
+	if err != nil {
+		return outsideError("read the locks of moves", err)
+	}
 	for group, data := range all {
 		rec, err := ReadRecord(data)
 		if err != nil {
 			rec = newRecord(group, 0, time.Time{}) // the marks on the objects are left
 		}
 		r.records[group] = rec
-		if !r.Force && rec.alive(v.Now) {
-			r.alive[group] = rec.Beat
+		switch l := locks[group]; {
+		case r.Force:
+			if err := r.takeAway(ctx, group, l); err != nil {
+				return err
+			}
+		case group == r.Only && !l.Live(v.Now):
+		case l.Live(v.Now):
+			r.alive[group] = l.Renewed
+		case rec.Kept || r.Only != "":
+			r.resting[group] = true
 		}
 	}
 	return nil
 }
 
-// alive: a move renews the record.
-func (r *Record) alive(now time.Time) bool {
-	return r.Phase != Done && r.Phase != Stopped && !r.Paused && now.Sub(r.Beat) < silence
+// takeAway takes a lock from its holder, who finds out when he renews it.
+func (r *Rescue) takeAway(ctx context.Context, group string, l Lock) error {
+	if r.DryRun || l.Holder == "" {
+		return nil
+	}
+	if err := r.Cluster.Unlock(ctx, group, l.Holder); err != nil {
+		return outsideError("take the lock of "+group+" away", err)
+	}
+	return nil
 }
 
-func (r *Rescue) isAlive(group string) bool { _, is := r.alive[group]; return is }
+// isAlive: what the move changed is left alone. A move is at work on it, or it
+// is done and its nodes are kept closed.
+func (r *Rescue) isAlive(group string) bool {
+	_, is := r.alive[group]
+	return is || r.resting[group]
+}
 
 // stopDead stops every dead move. It needs AWS, and a cluster without another
 // move at work: the two might share workloads.
@@ -132,6 +153,9 @@ func (r *Rescue) stopDead(ctx context.Context) error {
 		return nil // told of by resume
 	}
 	for _, group := range slices.Sorted(maps.Keys(r.records)) {
+		if r.resting[group] {
+			continue
+		}
 		mover := New(scaling, balancers, nil, event.Discard)
 		if r.stop(ctx, mover, v, r.records[group]) {
 			delete(r.records, group)
@@ -147,7 +171,7 @@ func (r *Rescue) stopDead(ctx context.Context) error {
 func (r *Rescue) gather(v *View) {
 	for name, n := range v.Nodes {
 		b, marked := n.before()
-		if !marked || n.Group == "" {
+		if !marked || n.Group == "" || r.Only != "" && n.Group != r.Only {
 			continue
 		}
 		if r.records[n.Group] == nil {
@@ -161,9 +185,10 @@ func (r *Rescue) gather(v *View) {
 
 // stop has a dead move put everything back; true: it did.
 func (r *Rescue) stop(ctx context.Context, mover *Mover, v *View, rec *Record) bool {
-	x := &run{Mover: mover, cluster: r.Cluster, refused: map[string]Refused{}, did: r.tell, move: engine.Move{
+	x := newRun(mover, r.Cluster, engine.Move{
 		From: engine.Host{Name: rec.Group}, Keep: rec.Keep, Events: event.Discard, Save: func(json.RawMessage) error { return nil },
-	}}
+	})
+	x.did, x.order = r.tell, rec.Order
 	for _, name := range slices.Sorted(maps.Keys(rec.Holds)) {
 		if name != rec.Group {
 			x.move.To = append(x.move.To, engine.Host{Name: name})
@@ -172,7 +197,13 @@ func (r *Rescue) stop(ctx context.Context, mover *Mover, v *View, rec *Record) b
 	x.core = NewMove(rec, Options{})
 	x.core.view = v
 	x.core.stop(Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"})
-	err := x.turns(ctx)
+	lock, err := keep(ctx, r.Cluster, rec.Group, Me(), func(string) {})
+	if err != nil {
+		return false // somebody goes on with it, or nothing answers
+	}
+	defer lock.release(ctx)
+	x.lock = lock
+	err = x.turns(ctx)
 	return err != nil && rec.Phase == Stopped // the error is the reason above
 }
 
@@ -304,8 +335,8 @@ func (r *Rescue) groups() ([]string, error) {
 
 // heldByLiving: a move at work holds the group for its own sake.
 func (r *Rescue) heldByLiving(group string) bool {
-	for of := range r.alive {
-		if _, holds := r.records[of].Holds[group]; holds {
+	for of, rec := range r.records {
+		if _, holds := rec.Holds[group]; holds && r.isAlive(of) {
 			return true
 		}
 	}
@@ -421,7 +452,7 @@ func (r *Rescue) leftAlone() error {
 	}
 	return &problem.Error{
 		Kind: problem.Refused, Op: "restore", Err: fmt.Errorf("a move is at work on %s: that was left alone", strings.Join(lines, ", ")),
-		Fix: fmt.Sprintf("end that run with Ctrl-C: it puts everything back. If it is gone, wait until it has not been heard of for %s, or give --force", silence),
+		Fix: fmt.Sprintf("end that run with Ctrl-C, or by drover moves abort: it puts everything back. If it is gone, wait until it has not been heard of for %s, or give --force", lockFor),
 	}
 }
 

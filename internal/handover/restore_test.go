@@ -89,7 +89,9 @@ func TestMoveGoesOnAfterARestoration(t *testing.T) {
 func TestRestoreLeavesTheLivingAlone(t *testing.T) {
 	in(t, 3, []*world.App{{Name: "web", Replicas: 3, Surge: 1}}, func(p *play) {
 		p.die(6)
-		time.Sleep(4 * time.Minute)
+		if _, err := p.Lock(context.Background(), world.Old, "alice@laptop/1-0", time.Hour); err != nil {
+			t.Fatal(err)
+		}
 		lines, err := p.restore(nil)
 		var told *problem.Error
 		if !errors.As(err, &told) || told.Kind != problem.Refused || !strings.Contains(err.Error(), world.Old) || len(lines) > 0 {

@@ -163,7 +163,7 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 // the API server says to each call when it is only tried.
 func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh int) Question {
 	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
-	for _, n := range chosen(o, q.Group, q.Keep) {
+	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
 	}
 	i := inspect(q)
@@ -231,8 +231,14 @@ func (m *Mover) HandOver(ctx context.Context, mv engine.Move) error {
 		return err
 	}
 	defer cluster.Close()
+	return newRun(m, cluster, mv).loop(ctx)
+}
+
+func newRun(m *Mover, cluster Cluster, mv engine.Move) *run {
 	r := &run{Mover: m, cluster: cluster, move: mv, refused: map[string]Refused{}}
-	return r.loop(ctx)
+	r.set.Soak, r.set.Settle = mv.From.Soak, mv.From.Settle
+	r.log.to, r.move.Events = mv.Events, &r.log
+	return r
 }
 
 // run is one hand-over under way.
@@ -241,6 +247,14 @@ type run struct {
 	cluster Cluster
 	move    engine.Move
 	core    *Move
+	set     Options         // what the user set of this move
+	order   json.RawMessage // see Errand.Order
+	lock    *keeper         // nil: the move is another's to lock
+	first   string          // the move that comes first
+	looked  time.Time       // when it was looked for
+	known   map[string]bool // other moves, see Observed.Others
+	asked   time.Time       // when they were asked for
+	log     diary
 
 	aws     outside // as last read
 	mu      sync.Mutex
@@ -252,14 +266,15 @@ type run struct {
 	lastErr error
 	copied  time.Time
 	behind  bool         // the copy in the cluster is older than the record
+	unsaved bool         // … and it is the only one: nothing is done that it does not tell of
 	saved   int          // version of the record
 	waiting string       // last said
 	did     func(Action) // is told of everything that was carried out; nil: nobody is
 }
 
-// options are what the user set of this move.
+// options are what holds for this move.
 func (r *run) options() Options {
-	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle}
+	o := r.set
 	if r.move.Hasten {
 		o.Soak = 0
 	}
@@ -287,13 +302,21 @@ func (r *run) resume(ctx context.Context) (*Record, bool) {
 	if err != nil || rec.Group != r.move.From.Name || rec.Keep != r.move.Keep || rec.Phase == Inspect {
 		return nil, false
 	}
-	return rec, rec.Phase != Stopped
+	return rec, rec.Phase != Stopped && !rec.Kept && r.set.Scope.within(rec)
 }
 
 // loop takes turns until there is nothing left to do.
 func (r *run) loop(ctx context.Context) error {
+	var err error
+	if r.lock, err = keep(ctx, r.cluster, r.move.From.Name, Me(), r.say); err != nil {
+		return err
+	}
+	defer r.lock.release(ctx)
 	r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: r.move.From.Name, To: Inspect})
 	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	if err := r.register(ctx); err != nil {
 		return err
 	}
 	return r.turns(ctx)
@@ -306,7 +329,13 @@ func (r *run) turns(ctx context.Context) error {
 		if err != nil {
 			return err // the watches themselves are broken
 		}
+		if err := r.taken(); err != nil {
+			return err // what it changed is another's to see to
+		}
+		o.Others = r.others(context.WithoutCancel(ctx))
+		o.First = r.comesFirst(context.WithoutCancel(ctx))
 		o.Stopping = r.stopping(ctx)
+		r.heedWish(&o)
 		phase := r.core.Record.Phase
 		actions := r.core.Turn(o)
 		if err := r.save(context.WithoutCancel(ctx), phase); err != nil {
@@ -316,10 +345,12 @@ func (r *run) turns(ctx context.Context) error {
 		if r.core.Record.Paused {
 			return r.paused(ctx)
 		}
-		r.carryOut(context.WithoutCancel(ctx), actions)
+		if r.mine() {
+			r.carryOut(context.WithoutCancel(ctx), actions)
+		}
 		switch r.core.Record.Phase {
 		case Done:
-			r.forget(ctx)
+			r.leave(ctx)
 			return nil
 		case Stopped:
 			return r.ended(ctx)
@@ -334,14 +365,24 @@ func (r *run) turns(ctx context.Context) error {
 
 // begin inspects, refuses what cannot be moved, and chooses the nodes.
 func (r *run) begin(ctx context.Context) error {
-	if rec, goesOn := r.resume(ctx); goesOn {
+	rec, goesOn := r.resume(ctx)
+	if rec != nil {
+		r.log.resume(rec.Log)
+	}
+	if goesOn {
+		v, err := r.cluster.View()
+		if err != nil {
+			return err
+		}
 		r.core = NewMove(rec, r.options())
+		r.core.view = v
 		rec.Paused = false
 		if rec.Phase == Done {
 			rec.Phase = Soak
 		}
 		return nil
-	} else if rec != nil {
+	}
+	if rec != nil {
 		// a stopped move: what it remembers of objects outlives marks that were lost
 		defer func() {
 			if r.core != nil {
@@ -353,8 +394,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rec := newRecord(r.move.From.Name, r.move.Keep, o.View.Now)
-	r.core = NewMove(rec, r.options())
+	r.core = NewMove(newRecord(r.move.From.Name, r.move.Keep, o.View.Now), r.options())
 	if r.reopenSpared(ctx, o) {
 		if o, err = r.firstLook(ctx); err != nil {
 			return err
@@ -507,28 +547,49 @@ func (r *run) out(what string, err error) *Reason {
 // it tells of, and a copy in the cluster.
 func (r *run) save(ctx context.Context, before Phase) error {
 	news := r.core.version != r.saved || before != r.core.Record.Phase
+	told := r.keepTold()
 	since := time.Since(r.copied)
-	copies := before != r.core.Record.Phase || r.core.Record.Paused || (news || r.behind) && since >= copyPace || since >= heartbeat
+	copies := before != r.core.Record.Phase || r.core.Record.Paused || (news || told || r.behind) && since >= copyPace || since >= heartbeat
 	if !news && !copies {
 		return nil
 	}
-	if copies {
-		r.core.Record.Beat = r.core.view.Now
-	}
-	memo, err := json.Marshal(r.core.Record)
-	if err != nil {
-		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
-	}
-	if news {
-		if err := r.move.Save(memo); err != nil {
+	if news && r.move.Save != nil {
+		lean := *r.core.Record
+		lean.Log, lean.Waits = nil, nil
+		memo, err := json.Marshal(lean)
+		if err == nil {
+			err = r.move.Save(memo)
+		}
+		if err != nil {
 			return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
 		}
 	}
-	r.saved, r.behind = r.core.version, !copies
-	if copies {
-		r.copied = time.Now()
-		r.heed(r.cluster.SaveRecord(ctx, r.move.From.Name, memo))
+	alone := r.move.Save == nil // nobody else keeps it
+	r.saved, r.behind = r.core.version, news || told || r.behind
+	if copies || alone && (news || r.unsaved) {
+		r.unsaved = alone && r.behind
+		return r.copy(ctx)
 	}
+	return nil
+}
+
+// copy keeps the record in the cluster. That it cannot is told, and tried again.
+func (r *run) copy(ctx context.Context) error {
+	if r.lock != nil {
+		if good, _ := r.lock.good(); !good {
+			return nil
+		}
+	}
+	r.core.Record.Beat, r.copied = r.core.view.Now, time.Now()
+	record, err := json.Marshal(r.core.Record)
+	if err != nil {
+		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
+	}
+	if err := r.cluster.SaveRecord(ctx, r.move.From.Name, record); err != nil {
+		r.heed(err)
+		return nil
+	}
+	r.behind, r.unsaved = false, false
 	return nil
 }
 
@@ -547,6 +608,7 @@ func (r *run) tell(actions []Action) {
 			waits = append(waits, w.For)
 		}
 	}
+	r.core.waitFor(waits)
 	r.say(list(waits))
 }
 

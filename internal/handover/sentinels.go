@@ -45,7 +45,7 @@ func (m *Move) repelled() []Repelled {
 	var all []Repelled
 	for _, name := range m.Record.leaving() {
 		for _, p := range m.view.On(name) {
-			if p.stays() || !p.Tolerates || seen[p.owner()] {
+			if p.stays() || !p.Tolerates || !m.concerns(p) || seen[p.owner()] {
 				continue
 			}
 			seen[p.owner()] = true

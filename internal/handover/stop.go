@@ -19,7 +19,7 @@ func (m *Move) putBack(workloads map[string]bool) {
 	for _, r := range m.Record.Workloads {
 		clean = clean && len(r.Released) == 0
 	}
-	groups := append(slices.Clone(m.o.To), m.o.From)
+	groups := slices.Concat(m.o.To, m.o.Beside, []Group{m.o.From})
 	clean = m.letGo(groups) && m.allSeen(groups) && clean
 	if !clean {
 		if len(m.actions) > 0 {

@@ -221,6 +221,7 @@ func (v *View) Of(workload string) []*Pod { return v.of.list(workload) }
 type Node struct {
 	Name        string
 	Instance    string // i-0123456789abcdef0, from its provider ID
+	Cloud       string // who runs its machine, by its provider ID: aws, gce, kind …; empty: it does not say
 	Group       string // its label drover.dev/nodegroup
 	Version     string // of its kubelet: v1.35.6
 	Created     time.Time
@@ -244,6 +245,10 @@ func (n *Node) excluded() bool {
 	no, err := strconv.ParseBool(*n.Exclude)
 	return err != nil || no
 }
+
+// registers: load balancers may send through the node itself. On AWS that takes
+// an instance, which Fargate's nodes are not.
+func (n *Node) registers() bool { return n.Instance != "" || n.Cloud != "aws" }
 
 // usable: pods may start there.
 func (n *Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned && !n.Leaving }

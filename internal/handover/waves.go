@@ -28,7 +28,7 @@ const (
 // Begin chooses the nodes that leave and gives each its wave: 1, 2, 4 … nodes.
 func (m *Move) Begin(o Observed) {
 	m.o, m.view = o, o.View
-	for i, n := range chosen(o, m.Record.Group, m.Record.Keep) {
+	for i, n := range m.Options.Scope.chosen(o, m.Record.Group, m.Record.Keep) {
 		m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: wave(i), State: NodeOpen, Since: m.view.Now}
 	}
 }
@@ -118,7 +118,7 @@ func (m *Move) leaves(node string) bool { return m.Record.Nodes[node] != nil }
 // open: the node's wave has come.
 func (m *Move) open(node string) bool {
 	r := m.Record.Nodes[node]
-	return r != nil && r.Wave <= m.Record.Wave && r.State != NodeOpen
+	return r != nil && r.Wave <= m.Record.Wave && r.State != NodeOpen && !m.pausing
 }
 
 func (m *Move) dead(node string) bool {
@@ -132,7 +132,7 @@ func (m *Move) advance() {
 	for _, n := range m.Record.Nodes {
 		last = max(last, n.Wave)
 	}
-	if m.Record.Wave >= last {
+	if m.Record.Wave >= last || m.pausing {
 		return
 	}
 	wait := waveTime
@@ -164,7 +164,7 @@ func (m *Move) busy() bool {
 			return true
 		}
 		for _, p := range m.view.on[name] {
-			if p.stays() {
+			if p.stays() || !m.concerns(p) {
 				continue
 			}
 			w := m.Record.Workloads[p.owner()]

@@ -86,14 +86,16 @@ type Case struct {
 	Workload *Workload // nil: it was deleted
 	Pods     []*Pod    // all of it, those too that it was made to let go of
 
-	Leaves  func(node string) bool                    // pods must leave the node
-	Open    func(node string) bool                    // … and may do so now: its wave has come
-	Before  func(a, b string) int                     // the order in which nodes are emptied
-	Dead    func(node string) bool                    // its kubelet is silent for good: what ends there is gone
-	Through func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
-	Sender  func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
-	Guarded bool                                      // sentinels stand on all nodes that leave
-	Closed  time.Time                                 // since when all nodes that leave are closed
+	Leaves   func(node string) bool                    // pods must leave the node
+	In       func(*Pod) bool                           // … if they are among those that the move concerns; nil: all are
+	Anothers func(*Pod) bool                           // released by another move that is under way; nil: none is
+	Open     func(node string) bool                    // … and may do so now: its wave has come
+	Before   func(a, b string) int                     // the order in which nodes are emptied
+	Dead     func(node string) bool                    // its kubelet is silent for good: what ends there is gone
+	Through  func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
+	Sender   func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
+	Guarded  bool                                      // sentinels stand on all nodes that leave
+	Closed   time.Time                                 // since when all nodes that leave are closed
 
 	Room    int                // pods that it may have made in addition now
 	Refused map[string]Refused // by UID of the pod
@@ -182,6 +184,10 @@ func (h *herd) sort(p *Pod) {
 			h.ending = append(h.ending, p)
 		}
 		return
+	case released && h.Anothers != nil && h.Anothers(p):
+		if r.Out && !r.Back {
+			return
+		}
 	case released && r.Out && !r.Back:
 		h.out = append(h.out, p)
 		return
@@ -191,7 +197,7 @@ func (h *herd) sort(p *Pod) {
 		h.owned++
 		if released {
 			h.back = append(h.back, p)
-		} else if h.Leaves(p.Node) {
+		} else if h.Leaves(p.Node) && (h.In == nil || h.In(p)) {
 			h.fresh = append(h.fresh, p)
 		}
 	}

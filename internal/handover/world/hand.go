@@ -167,6 +167,9 @@ func (h *Hand) Left() []string {
 	for group := range h.w.records {
 		left = append(left, "record of "+group)
 	}
+	for move, l := range h.w.locks {
+		add(l.Live(h.w.now()), "%s holds the lock of %s", l.Holder, move)
+	}
 	slices.SortFunc(left, strings.Compare)
 	return left
 }
@@ -187,3 +190,14 @@ var _ handover.Cluster = (*World)(nil)
 
 // Forget removes the records of moves, as if a run had begun anew.
 func (h *Hand) Forget() { clear(h.w.records) }
+
+// PodsOn is how many pods of an app are on a node.
+func (h *Hand) PodsOn(app, node string) int {
+	n := 0
+	for _, p := range h.pods(app) {
+		if p.Node == node && !p.Finished {
+			n++
+		}
+	}
+	return n
+}

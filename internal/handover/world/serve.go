@@ -418,6 +418,49 @@ func (w *World) Records(context.Context) (map[string][]byte, error) {
 	return maps.Clone(w.records), nil
 }
 
+// Lock, Unlock, Locks and Ask keep who works on a move.
+func (w *World) Lock(_ context.Context, move, holder string, d time.Duration) (l handover.Lock, err error) {
+	err = w.call(&w.apiDown, func() error {
+		l = w.locks[move]
+		switch now := w.now(); {
+		case l.Holder != holder && l.Live(now):
+			return &handover.Held{Lock: l}
+		case l.Holder != holder:
+			l = handover.Lock{Holder: holder, Since: now, Renewed: now, For: d}
+		default:
+			l.Renewed, l.For = now, d
+		}
+		w.locks[move] = l
+		return nil
+	})
+	return l, err
+}
+
+func (w *World) Unlock(_ context.Context, move, holder string) error {
+	return w.call(&w.apiDown, func() error {
+		if w.locks[move].Holder == holder {
+			delete(w.locks, move)
+		}
+		return nil
+	})
+}
+
+func (w *World) Locks(context.Context) (map[string]handover.Lock, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.locks), nil
+}
+
+func (w *World) Ask(_ context.Context, move string, wish handover.Wish) error {
+	return w.call(&w.apiDown, func() error {
+		if l, is := w.locks[move]; is {
+			l.Wish = wish
+			w.locks[move] = l
+		}
+		return nil
+	})
+}
+
 // Group reads an Auto Scaling group.
 func (w *World) Group(_ context.Context, name string) (g handover.Group, err error) {
 	err = w.call(&w.awsDown, func() error {

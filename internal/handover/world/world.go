@@ -134,6 +134,7 @@ type World struct {
 	apiDown  bool
 	watchOff bool // for good: whoever watches must end
 	records  map[string][]byte
+	locks    map[string]handover.Lock
 	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
 	view     *handover.View
 	shown    []map[string]*handover.Pod // the pods of the last ticks, for views that are old
@@ -177,7 +178,7 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, Lag: usualLag, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
-		records: map[string][]byte{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
+		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
 	for _, name := range []string{Old, New} {
 		w.groups[name] = &handover.Group{Name: name, Min: nodes, Max: 2 * nodes, Tags: map[string]string{}}

@@ -41,6 +41,7 @@ func (w *world) node(name string) (*handover.Node, bool) {
 	if id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]; strings.HasPrefix(id, "i-") {
 		out.Instance = id
 	}
+	out.Cloud, _, _ = strings.Cut(n.Spec.ProviderID, ":")
 	if value, ok := n.Labels[corev1.LabelNodeExcludeBalancers]; ok {
 		out.Exclude = &value
 	}

@@ -17,12 +17,13 @@ import (
 // How a move's record lies in the cluster: a ConfigMap each. It is compressed,
 // since a ConfigMap holds 1 MiB and the record of 5,000 nodes may be longer.
 const (
-	recordPrefix = "drover-move-"
-	recordLabel  = "drover.dev/record"
-	recordValue  = "move"
-	groupKey     = "group"
-	recordKey    = "record.json.gz"
-	longestName  = 200 // characters of a group's name in that of its ConfigMap
+	recordPrefix   = "drover-move-"
+	recordLabel    = "drover.dev/record"
+	recordValue    = "move"
+	groupKey       = "group"
+	recordKey      = "record.json.gz"
+	moveAnnotation = "drover.dev/move" // on a Lease: whose it is
+	longestName    = 200               // characters of a group's name in that of its ConfigMap
 )
 
 // SaveRecord keeps a move's record; nil removes it.

@@ -1,0 +1,107 @@
+package handover
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/droverhq/drover/internal/engine"
+)
+
+// A move that no plan asked for: of nodes that anybody made, or of some pods on
+// them. It goes the same way as a plan's; its Scope says what it is about.
+
+// Scope narrows a move to nodes by name and to some of their pods. The zero value
+// is a plan's: all of a node group.
+type Scope struct {
+	Nodes  []string        // that leave; nil: those of the move's host
+	Group  string          // the Auto Scaling group that they make up; empty: there is none, or they are a part of it
+	Beside []string        // Auto Scaling groups of which some nodes leave
+	In     func(*Pod) bool // pods that are to move; nil: all
+	Keep   bool            // the nodes stay when they are empty, and their groups act on their own again
+}
+
+// concerns: the pod is among those that are to move.
+func (s Scope) concerns(p *Pod) bool { return s.In == nil || s.In(p) }
+
+func (m *Move) concerns(p *Pod) bool { return m.Options.Scope.concerns(p) }
+
+// chosen are the nodes that leave, in their order.
+func (s Scope) chosen(o Observed, group string, keep int) []*Node {
+	if s.Nodes == nil {
+		return chosen(o, group, keep)
+	}
+	var nodes []*Node
+	for _, name := range s.Nodes {
+		if n := o.View.Nodes[name]; n != nil {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, leavesFirst(o.From, movable(o.View)))
+	return nodes
+}
+
+// pause begins or ends a pause: nothing new begins in it, and what is under way
+// comes to its end.
+func (m *Move) pause() {
+	pausing := m.o.Pause != "" && (m.Record.Phase == Ready || m.Record.Phase == Shift)
+	if pausing == m.pausing {
+		return
+	}
+	m.pausing = pausing
+	for name := range m.Record.Nodes {
+		m.dueNodes[name] = time.Time{}
+		m.wakePods(name)
+	}
+	for key := range m.Record.Workloads {
+		m.dueWorkloads[key] = time.Time{}
+	}
+}
+
+// Errand is a move that no plan asked for.
+type Errand struct {
+	engine.Move
+	Options
+	Order json.RawMessage // how to go on with it, for whoever finds its record
+}
+
+// Run empties the nodes of an errand's scope. Interrupted, the same errand goes
+// on from what the cluster keeps.
+func (m *Mover) Run(ctx context.Context, e Errand) error {
+	cluster, err := m.open(context.WithoutCancel(ctx), e.From)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	r := newRun(m, cluster, e.Move)
+	r.set, r.order = e.Options, e.Order
+	return r.loop(ctx)
+}
+
+// Nothing is Scaling and Balancers where nobody can be asked: there are no groups
+// to hold still, and each load balancer is one that cannot be asked.
+type Nothing struct{ Scaling }
+
+// Group is never there.
+func (Nothing) Group(context.Context, string) (Group, error) { return Group{}, ErrNotFound }
+
+// Balancers are none.
+func (Nothing) Balancers(context.Context, []string, []string) ([]Balancer, error) { return nil, nil }
+
+// readGroups reads Auto Scaling groups; those that are gone are left out.
+func readGroups(ctx context.Context, scaling Scaling, names []string) ([]Group, error) {
+	var groups []Group
+	for _, name := range names {
+		g, err := scaling.Group(ctx, name)
+		if errors.Is(err, ErrNotFound) {
+			continue // somebody deleted it: its nodes are missed soon enough
+		}
+		if err != nil {
+			return nil, err
+		}
+		groups = append(groups, g)
+	}
+	return groups, nil
+}
