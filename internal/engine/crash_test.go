@@ -78,11 +78,17 @@ func (w *world) run(g *graph.Graph, f *faults) (plan.Plan, error) {
 		w.t.Fatalf("%v\nstate: %s", err, text(s.Snapshot()))
 	}
 	err = e.Apply(ctx, p, g, journal{s, w.cloud})
+	w.t.Logf("%+v\n%s= %v", *f, shown(p), err)
 	if len(w.cloud.breaches) > 0 {
 		w.t.Fatalf("%s\nplan:\n%s\nresult: %v", strings.Join(w.cloud.breaches, "\n"), detail(p), err)
 	}
 	return p, err
 }
+
+// shown is a plan that costs nothing unless it is printed: in a case that failed.
+type shown plan.Plan
+
+func (p shown) String() string { return detail(plan.Plan(p)) }
 
 func detail(p plan.Plan) string {
 	var b strings.Builder
@@ -133,13 +139,16 @@ func (w *world) check(g *graph.Graph) {
 		if o == nil {
 			w.t.Fatalf("%s was not made", r.Key)
 		}
-		want, err := value.Resolve(r.Props, func(ref value.Ref) (any, error) {
+		now := func(ref value.Ref) (any, error) {
 			if ref.Path == graph.NamePath {
 				return of(ref.Key).name, nil
 			}
 			return w.cloud.output(of(ref.Key)).Outputs[ref.Path], nil
-		})
-		if err != nil {
+		}
+		want, err := value.Resolve(r.Props, now)
+		conn, connErr := value.Resolve(r.Conn, now)
+		in, _ := conn.(map[string]any)
+		if err := errors.Join(err, connErr); err != nil {
 			w.t.Fatal(err)
 		}
 		props, _ := want.(map[string]any)
@@ -148,6 +157,9 @@ func (w *world) check(g *graph.Graph) {
 		}
 		if o.inputs != text(props) {
 			w.t.Fatalf("%s has inputs %s, want %s", r.Key, o.inputs, text(props))
+		}
+		if o.conn != where(in) {
+			w.t.Fatalf("%s is in %s, want %s", r.Key, o.conn, where(in))
 		}
 	}
 }
@@ -279,7 +291,7 @@ func (w *world) neighbour() {
 		for j, name := range []string{"net0", "loose", "web0", "web1"} {
 			id := fmt.Sprintf("id-9%d%d", i, j)
 			urn := string(plan.NewURN(stackName, projectName, typ, name))
-			w.cloud.objects[id] = &object{id: id, typ: typ, name: name + "-0000000", urn: urn, inputs: "{}", conn: "null", version: 1,
+			w.cloud.objects[id] = &object{id: id, typ: typ, name: name + "-0000000", urn: urn, inputs: "{}", version: 1,
 				kept: -1, foreign: true, tags: text(map[string]string{"drover:urn": urn, "drover:stack-id": "another", "drover:generation": "1"})}
 		}
 	}

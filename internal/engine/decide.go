@@ -341,6 +341,9 @@ func (j *judgement) decideOne(it *item) error {
 		begun := in.Resource.Inputs
 		props := provider.Replaces(it.Type, begun, it.known)
 		it.stale, it.why = len(props) > 0, propsWhy(pick(begun, props), pick(it.known, props))
+		if j.elsewhere(it, *in.Resource) {
+			it.stale, it.why = true, movesWhy
+		}
 	}
 	if it.fate == replace && !it.stale {
 		it.why = it.unit.reason(j.seen)
@@ -352,8 +355,8 @@ func (j *judgement) decideOne(it *item) error {
 func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	_, cut := j.old.Intent(plan.Update, it.urn, it.gen)
 	switch {
-	case j.moves(it):
-		it.fate, it.why = replace, "moves with what it belongs to"
+	case j.elsewhere(it, *it.have):
+		it.fate, it.why = replace, movesWhy
 	case !state.Equal(it.have.Inputs, it.known):
 		it.fate, it.why = update, updateWhy(it, j.seen)
 		if props := provider.Replaces(it.Type, it.have.Inputs, it.known); len(props) > 0 {
@@ -370,15 +373,19 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	}
 }
 
-// moves reports that the object must be made again elsewhere: what it is
-// reached through is another one, not just another address of it.
-func (j *judgement) moves(it *item) bool {
-	for _, ref := range value.Refs(it.Conn) {
-		if to := j.byKey[ref.Key]; to != nil && to.fate.made() {
-			return true
-		}
+// elsewhere reports that r is, or was to be made, in another place than is
+// wanted: what it is reached through is another one, not just another address
+// of it. What that is says the generation that r needs, not what else the plan
+// does: a run may have been cut off between the two.
+func (j *judgement) elsewhere(it *item, r state.Resource) bool {
+	same := state.Equal(it.Conn, r.Conn.Declared)
+	if !same && !state.Equal(it.conn, r.Conn.Resolved) {
+		return true
 	}
-	return !state.Equal(it.Conn, it.have.Conn.Declared) && !state.Equal(it.conn, it.have.Conn.Resolved)
+	return slices.ContainsFunc(value.Refs(it.Conn), func(ref value.Ref) bool {
+		to := j.byKey[ref.Key]
+		return to != nil && (to.fate.made() || same && !slices.Contains(r.Needs, state.Need{URN: to.urn, Gen: to.gen}))
+	})
 }
 
 // resolve fills known and conn. It names the outputs that an update may change.

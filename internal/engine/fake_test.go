@@ -204,16 +204,24 @@ func (c *cloud) create(r engine.Request) (engine.Created, error) {
 		return nothing, err
 	}
 	for _, o := range c.objects {
-		if o.typ == r.Type && o.conn == text(r.Conn) && c.taken(o, r) {
+		if o.typ == r.Type && o.conn == where(r.Conn) && c.taken(o, r) {
 			return nothing, fmt.Errorf("%s %s already exists as %s", r.Type, r.Name, o.id)
 		}
 	}
 	c.made++
 	o = &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"], tags: text(r.Tags),
-		inputs: inputs, conn: text(r.Conn), version: 1, size: max(r.Size, wantedSize(r.Want)), file: wantedSize(r.Want), kept: -1}
+		inputs: inputs, conn: where(r.Conn), version: 1, size: max(r.Size, wantedSize(r.Want)), file: wantedSize(r.Want), kept: -1}
 	c.mayBeSmall(o)
 	c.objects[o.id], c.tokens[r.Token] = o, o
 	return engine.Created{Object: c.output(o), Certainty: engine.Made}, nil
+}
+
+// where is how the cloud knows what an object lives in; empty: in AWS.
+func where(conn plan.Props) string {
+	if len(conn) == 0 {
+		return ""
+	}
+	return text(conn)
 }
 
 // wantedSize is how many nodes a group's inputs ask for.
@@ -373,6 +381,9 @@ func (c *cloud) mayDelete(o *object) {
 		}
 		if slices.Contains(ids(other.inputs), o.id) && !o.alone() {
 			c.breach("deleted %s (%s) while %s (%s) refers to it", o.id, o.urn, other.id, other.urn)
+		}
+		if strings.Contains(other.conn, o.id) {
+			c.breach("deleted %s (%s) with %s (%s) in it", o.id, o.urn, other.id, other.urn)
 		}
 		if c.destroy && o.typ == group && other.typ == workload && !other.foreign {
 			c.breach("deleted the group %s before the workload %s", o.name, other.name)

@@ -20,6 +20,9 @@ const (
 	maxValue   = 40 // characters of a value that is shown
 )
 
+// movesWhy is the reason of what is made anew because its cluster is.
+const movesWhy = "moves with what it belongs to"
+
 // placement is the label by which workloads are placed on a node group.
 const placement = "nodeSelector.drover.dev/nodegroup"
 

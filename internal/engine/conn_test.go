@@ -1,0 +1,54 @@
+package engine_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+)
+
+// inCluster is a Deployment that is reached through conn.
+func inCluster(conn plan.Props) graph.Resource {
+	r := res(workload, "apps/app", plan.Props{"kind": "Deployment"})
+	r.Conn = conn
+	return r
+}
+
+// A cluster is made anew, and the run is killed at any call: what lives in it
+// is made in the new one, and not taken for something that is there already.
+func TestObjectsFollowTheirCluster(t *testing.T) {
+	key := graph.Key{Type: network, Name: "cluster"}
+	g := func(version int) *graph.Graph {
+		return one(res(network, "cluster", plan.Props{"fixedVersion": float64(version)}), inCluster(plan.Props{"cluster": key.To("Id")}))
+	}
+	everyPoint(t, g(1), g(2))
+}
+
+// The stack is pointed at another cluster: what a killed run may have made in
+// the first one is no part of it.
+func TestWhatWasBegunInAnotherClusterGoes(t *testing.T) {
+	g := func(cluster string) *graph.Graph { return one(inCluster(plan.Props{"cluster": cluster})) }
+	everyPoint(t, one(), g("a"), g("b"))
+	everyPoint(t, one(), g("a"), one())
+}
+
+// everyPoint lets the second last change be cut off at every point, in every
+// way, and makes the last one then.
+func everyPoint(t *testing.T, edits ...*graph.Graph) {
+	t.Helper()
+	first, last := edits[0], edits[len(edits)-1]
+	for _, kind := range faultKinds {
+		for at, struck := 1, true; struck; at++ {
+			t.Run(fmt.Sprintf("%s at %d", kind, at), func(t *testing.T) {
+				w := newWorld(t)
+				w.mustRun(first)
+				f := &faults{at: at, kind: kind}
+				_, _ = w.run(edits[1], f)
+				struck = f.seen >= at
+				w.mustRun(last)
+				w.mustRun(nil)
+			})
+		}
+	}
+}
