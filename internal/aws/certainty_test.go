@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,6 +208,29 @@ func TestDeleteFirstSeesFixedNames(t *testing.T) {
 	} {
 		if got := cloud.Provider().DeleteFirst(c.typ, c.old, c.want); got != c.first {
 			t.Errorf("%s %v -> %v: %v", c.typ, c.old, c.want, got)
+		}
+	}
+}
+
+// A name that another resource of the type takes is seen, and one of another
+// parent is not taken for it.
+func TestClaimsAreNames(t *testing.T) {
+	_, cloud := newFake(t)
+	for _, c := range []struct {
+		typ        string
+		one, other plan.Props
+		same       bool
+	}{
+		{"AWS::IAM::Role", plan.Props{"RoleName": "app", "Path": "/a/"}, plan.Props{"RoleName": "app", "Path": "/b/"}, true},
+		{"AWS::IAM::Role", plan.Props{"RoleName": "app"}, plan.Props{"RoleName": "web"}, false},
+		{"AWS::IAM::Role", plan.Props{}, plan.Props{}, false},
+		{"AWS::EC2::SecurityGroup", plan.Props{"GroupName": "db", "VpcId": "a"}, plan.Props{"GroupName": "db", "VpcId": "a"}, true},
+		{"AWS::EC2::SecurityGroup", plan.Props{"GroupName": "db", "VpcId": "a"}, plan.Props{"GroupName": "db", "VpcId": "b"}, false},
+		{"AWS::EC2::VPC", plan.Props{"CidrBlock": "10.0.0.0/16"}, plan.Props{"CidrBlock": "10.0.0.0/16"}, false},
+	} {
+		one, other := cloud.Provider().Claims(c.typ, c.one), cloud.Provider().Claims(c.typ, c.other)
+		if got := slices.ContainsFunc(one, func(s string) bool { return slices.Contains(other, s) }); got != c.same {
+			t.Errorf("%s: %q and %q", c.typ, one, other)
 		}
 	}
 }

@@ -528,14 +528,47 @@ func sameName(typ string, old, want plan.Props) bool {
 	if scope := scopes[typ]; scope != "" && !equal(old[scope], want[scope]) {
 		return false
 	}
+	return slices.ContainsFunc(nameKeys(typ), func(key string) bool {
+		name, ok := want[key].(string)
+		return ok && name != "" && old[key] == name
+	})
+}
+
+// nameKeys are the properties that types keep their names in.
+func nameKeys(typ string) []string {
 	kind := typ[strings.LastIndexByte(typ, ':')+1:]
-	for _, key := range []string{"Name", kind + "Name", kind + "Identifier", "GroupName"} {
-		if name, ok := want[key].(string); ok && name != "" && old[key] == name {
-			return true
+	return []string{"Name", kind + "Name", kind + "Identifier", "GroupName"}
+}
+
+// Claims are the names in an object's properties, of which there is one at a
+// time. Names are unique in the account or only within a parent (the alias of a
+// function): two that differ in what could be one are taken for different.
+func (p *Provider) Claims(typ string, props plan.Props) []string {
+	f, _ := p.factsForPlan(typ)
+	var found []string
+	if id, ok := identify(f, props); ok {
+		found = append(found, "ID "+id)
+	}
+	for _, key := range nameKeys(typ) {
+		if name, ok := props[key].(string); ok && name != "" {
+			found = append(found, fmt.Sprintf("%s %q of %v", key, name, parentsBut(key, f, props)))
 		}
 	}
-	return false
+	return found
 }
+
+// parentsBut are the values of fixed properties that may name a parent.
+func parentsBut(name string, f schema.Facts, props plan.Props) []any {
+	var values []any
+	for _, key := range f.CreateOnly {
+		if key != name && parentKey.MatchString(key) {
+			values = append(values, props[key])
+		}
+	}
+	return values
+}
+
+var parentKey = regexp.MustCompile(`^[A-Za-z]*(Name|Id|Arn)$`)
 
 // open are properties that are never read back and yet hold no secret, of types
 // in which they are common. A password never stands there, or is marked by who

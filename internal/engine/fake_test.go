@@ -269,7 +269,10 @@ func (c *cloud) taken(o *object, r engine.Request) bool {
 	case network:
 		return false
 	}
-	return o.name == r.Name
+	if name := r.Want[ownName]; name != nil {
+		return o.ownName() == name
+	}
+	return o.name == r.Name && o.ownName() == nil
 }
 
 // refersToWhatExists refuses inputs that hold the ID of nothing.
@@ -331,7 +334,7 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 			if old, ok := r.Old[k]; ok && state.Equal(old, v) {
 				continue
 			}
-			if strings.HasPrefix(k, "fixed") && !state.Equal(is[k], v) {
+			if (strings.HasPrefix(k, "fixed") || k == ownName) && !state.Equal(is[k], v) {
 				c.breach("update of %s changes %s", r.Name, k)
 			}
 			is[k] = v
@@ -401,7 +404,7 @@ func (c *cloud) mayDelete(o *object) {
 func (c *cloud) Replaces(_ string, old, want plan.Props) []string {
 	var props []string
 	for k, v := range want {
-		if strings.HasPrefix(k, "fixed") && !state.Equal(old[k], v) {
+		if (strings.HasPrefix(k, "fixed") || k == ownName) && !state.Equal(old[k], v) {
 			props = append(props, k)
 		}
 	}
@@ -413,13 +416,27 @@ func (c *cloud) DeleteFirst(typ string, old, want plan.Props) bool {
 	return alone(typ) || want[ownName] != nil && old[ownName] == want[ownName]
 }
 
+func (c *cloud) Claims(_ string, props plan.Props) []string {
+	if name, ok := props[ownName].(string); ok {
+		return []string{name}
+	}
+	return nil
+}
+
 // alone is true of types of which two cannot stand at once.
 func alone(typ string) bool { return typ == link || !strings.Contains(typ, "::") }
 
 // ownName is a property that holds a name which the user chose.
 const ownName = "ownName"
 
-func (o *object) alone() bool { return alone(o.typ) || strings.Contains(o.inputs, ownName) }
+func (o *object) alone() bool { return alone(o.typ) || o.ownName() != nil }
+
+// ownName is the name that the user chose; nil: there is none.
+func (o *object) ownName() any {
+	var inputs plan.Props
+	_ = json.Unmarshal([]byte(o.inputs), &inputs)
+	return inputs[ownName]
+}
 
 var (
 	_ engine.Provider      = (*cloud)(nil)

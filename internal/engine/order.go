@@ -34,7 +34,7 @@ type edge struct {
 
 func (n *node) need(why string, others ...*node) {
 	for _, o := range others {
-		if o == nil || o == n || n.known[o] {
+		if n == nil || o == nil || o == n || n.known[o] {
 			continue
 		}
 		if n.known == nil {
@@ -72,7 +72,8 @@ func (n *node) reaches(other *node) bool {
 //   - all other deletes wait for all that is made, so that a failure on the way
 //     never costs anything that served.
 func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
-	b := &builder{judgement: j, made: make(map[plan.URN]*node), deleteOf: make(map[state.Need]*node), first: make(map[*node]bool)}
+	b := &builder{judgement: j, made: make(map[plan.URN]*node),
+		deleteOf: make(map[state.Need]*node), first: make(map[*node]bool), room: make(map[*node][]*node)}
 	b.makeAll()
 	b.deleteAll()
 	if err := b.replaceAll(); err != nil {
@@ -105,6 +106,7 @@ type builder struct {
 	deletes   []*node              // in the order of the state
 	deleteOf  map[state.Need]*node // the delete of a generation
 	first     map[*node]bool       // deletes that come before what is made
+	room      map[*node][]*node    // by delete: what takes the name that it sets free
 }
 
 func (b *builder) nodes() []*node { return slices.Concat(b.makes, b.handOvers, b.deletes) }

@@ -89,6 +89,35 @@ func TestWhatIsInTheWayGoesFirst(t *testing.T) {
 	}
 }
 
+// A name of the user's choosing that moves to another resource, or is swapped
+// with one, is free before it is taken: two objects of one name never stand.
+func TestNamesMoveBetweenResources(t *testing.T) {
+	named := func(key, name string) graph.Resource { return res(role, key, plan.Props{ownName: name}) }
+	for _, c := range []struct {
+		what          string
+		before, after *graph.Graph
+		gaps          []string
+	}{
+		{"renamed key", one(named("a", "x")), one(named("b", "x")), []string{"goes first: Role b takes its name"}},
+		{"handed on", one(named("a", "x"), named("b", "y")), one(named("a", "z"), named("b", "x")), []string{"goes first: Role b takes its name"}},
+		{"swapped", one(named("a", "x"), named("b", "y")), one(named("a", "y"), named("b", "x")),
+			[]string{"goes first: Role a takes its name", "goes first: Role b takes its name"}},
+	} {
+		t.Run(c.what, func(t *testing.T) { everyPoint(t, c.before, c.after) })
+		w := newWorld(t)
+		w.mustRun(c.before)
+		var told []string
+		for _, s := range w.mustRun(c.after).Steps {
+			if s.DeleteFirst {
+				told = append(told, s.Why)
+			}
+		}
+		if slices.Sort(told); !slices.Equal(told, c.gaps) {
+			t.Errorf("%s: the plan tells of %q, want %q", c.what, told, c.gaps)
+		}
+	}
+}
+
 // A thousand of each: the edges of a plan grow with the resources, not with their square.
 func TestDeletesWaitWithFewEdges(t *testing.T) {
 	w := newWorld(t)

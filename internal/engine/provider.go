@@ -98,10 +98,14 @@ type Provider interface {
 }
 
 // DeleteFirster is what a Provider adds that has objects of which two cannot
-// stand at once: those whose name is among their properties, or a subnet's
-// route table. Old are the inputs of the one that stands, want of the one that comes.
+// stand at once.
 type DeleteFirster interface {
+	// DeleteFirst tells that of an object and the one that replaces it: old are
+	// the inputs of the one that stands, want of the one that comes.
 	DeleteFirst(typ string, old, want plan.Props) bool
+	// Claims are what an object has that no other of its type can have at the
+	// same time: a name that stands in its properties.
+	Claims(typ string, props plan.Props) []string
 }
 
 // Steadier is what a Provider adds that knows outputs which no update in place

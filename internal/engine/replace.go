@@ -11,8 +11,9 @@ import (
 
 // A replacement is a create and a delete of the same URN. The delete waits for
 // the create, and for whatever referred to the old object to refer to the new
-// one. Only what cannot stand twice goes first, and the gap is the smallest
-// that there is: its delete waits for all that its replacement needs.
+// one. Only what cannot stand twice goes first, and so does what has a name that
+// another resource takes. The gap is the smallest that there is: the delete
+// waits for all that is needed by what comes.
 
 // replaceAll orders the deletes of what is replaced.
 func (b *builder) replaceAll() error {
@@ -24,8 +25,8 @@ func (b *builder) replaceAll() error {
 		comes := b.comes(d)
 		if b.first[d] {
 			d.DeleteFirst = true
-			if comes != nil {
-				comes.need("two cannot stand at once", d)
+			for _, n := range append(b.room[d], comes) {
+				n.need("two cannot stand at once", d)
 			}
 			continue
 		}
@@ -47,8 +48,8 @@ func (b *builder) comes(d *node) *node {
 	return nil
 }
 
-// findFirst finds what cannot stand beside its replacement, and what stands in
-// the way of its delete because it refers to it.
+// findFirst finds what cannot stand beside its replacement, or beside what takes
+// its name, and what stands in the way of its delete because it refers to it.
 func (b *builder) findFirst() error {
 	for _, d := range b.deletes {
 		it := b.byURN[d.URN]
@@ -62,6 +63,9 @@ func (b *builder) findFirst() error {
 		if first {
 			b.first[d], d.Why = true, "goes first: two cannot stand at once"
 		}
+	}
+	if err := b.findRoom(); err != nil {
+		return err
 	}
 	for i := 0; i < len(b.deletes); i++ {
 		for _, d := range b.deletes {
@@ -104,17 +108,80 @@ func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
 	return ok && knows.DeleteFirst(r.Type, r.Inputs, comes.known) && state.Equal(r.Conn.Resolved, comes.conn), nil
 }
 
-// narrowGaps lets each delete that comes first wait for all that its
-// replacement waits for, so that nothing else happens between the two.
-func (b *builder) narrowGaps() {
+// claim is what only one object of a type can have.
+type claim struct{ typ, what string }
+
+// findRoom finds what has a name that another resource takes.
+func (b *builder) findRoom() error {
+	taken := make(map[claim]*node)
 	for _, d := range b.deletes {
-		comes := b.comes(d)
-		if !b.first[d] || comes == nil {
+		claims, err := b.claims(d.goes.Type, d.goes.Inputs)
+		if err != nil {
+			return err
+		}
+		for _, c := range claims {
+			if !d.Gone {
+				taken[c] = d
+			}
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	for _, n := range b.makes {
+		it := b.byURN[n.URN]
+		if n.Op != plan.Create {
 			continue
 		}
-		for _, e := range slices.Clone(comes.needs) {
-			if !e.to.reaches(d) {
-				d.need("its replacement needs it, and follows at once", e.to)
+		claims, err := b.claims(it.Type, it.known)
+		if err != nil {
+			return err
+		}
+		for _, c := range claims {
+			d := taken[c]
+			if d == nil || d.URN == n.URN {
+				continue
+			}
+			if !b.first[d] {
+				b.first[d], d.Why = true, "goes first: "+what(n.Step)+" takes its name"
+			}
+			b.room[d] = append(b.room[d], n)
+		}
+	}
+	return nil
+}
+
+func (j *judgement) claims(typ string, props plan.Props) ([]claim, error) {
+	provider, err := j.engine.Providers(typ)
+	if err != nil {
+		return nil, err
+	}
+	knows, ok := provider.(DeleteFirster)
+	if !ok {
+		return nil, nil
+	}
+	var claims []claim
+	for _, what := range knows.Claims(typ, props) {
+		claims = append(claims, claim{typ, what})
+	}
+	return claims, nil
+}
+
+// narrowGaps lets each delete that comes first wait for all that is needed by
+// what comes in its place, so that nothing else happens between the two.
+func (b *builder) narrowGaps() {
+	for _, d := range b.deletes {
+		if !b.first[d] {
+			continue
+		}
+		for _, n := range append(b.room[d], b.comes(d)) {
+			if n == nil {
+				continue
+			}
+			for _, e := range slices.Clone(n.needs) {
+				if !e.to.reaches(d) {
+					d.need("what comes in its place needs it, and follows at once", e.to)
+				}
 			}
 		}
 	}

@@ -596,6 +596,9 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 // cannot stand side by side.
 func (p *Provider) DeleteFirst(string, plan.Props, plan.Props) bool { return true }
 
+// Claims are none: an object's name is that of its resource, too.
+func (p *Provider) Claims(string, plan.Props) []string { return nil }
+
 // identity is what tells an object from any other, for as long as it stands.
 var identity = []string{"apiVersion", "kind", "metadata.name", "metadata.namespace", "metadata.uid", "metadata.creationTimestamp"}
 
