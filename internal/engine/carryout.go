@@ -252,6 +252,9 @@ func (a *apply) predecessorSize(ctx context.Context, s plan.Step, provider Provi
 	if r.Hosts == nil {
 		return 0, nil
 	}
+	if err := a.findPredecessors(ctx, s, r); err != nil {
+		return 0, err
+	}
 	for _, old := range a.journal.Snapshot().Resources {
 		if old.URN != r.URN || old.Gen == r.Gen || old.Gone || old.Hosts == nil ||
 			old.Hosts.Nodes > r.Hosts.Nodes {
@@ -264,6 +267,23 @@ func (a *apply) predecessorSize(ctx context.Context, s plan.Step, provider Provi
 		most = max(most, size)
 	}
 	return most, nil
+}
+
+// findPredecessors finds out which earlier generations a run has made that was
+// cut off: they have nodes, too.
+func (a *apply) findPredecessors(ctx context.Context, s plan.Step, r state.Resource) error {
+	for _, in := range a.journal.Snapshot().Pending {
+		gone := slices.ContainsFunc(a.plan.Steps, func(o plan.Step) bool { return o.Gone && o.URN == in.URN && o.Gen == in.Gen })
+		if in.Op != plan.Create || in.URN != r.URN || in.Gen >= r.Gen || gone {
+			continue
+		}
+		earlier := s
+		earlier.Gen, earlier.Name = in.Gen, in.Resource.Name
+		if _, _, err := a.adopt(ctx, earlier, in, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // applied is what a provider may count on to be in place. Properties that an

@@ -201,3 +201,23 @@ func TestDestroyNamesWhatWouldBeLeftBehind(t *testing.T) {
 	w.cloud.strays = nil
 	w.mustRun(nil)
 }
+
+// A group that a killed run may have made has nodes, too: what replaces it is
+// made for as many, however many something else has added meanwhile.
+func TestNewGroupIsAsLargeAsOneThatWasCutOff(t *testing.T) {
+	struck := false
+	for at := 1; at < 40; at++ {
+		w := newWorld(t)
+		w.mustRun(tutorial("web", standard, before))
+		_, _ = w.run(tutorial("web", standard, nodes{"web", "c5.4xlarge", "1.36", 3}), &faults{at: at, kind: "crash after"})
+		for _, o := range w.cloud.objects {
+			if o.typ == group && strings.Contains(o.tags, `"drover:generation":"2"`) {
+				o.size, struck = 9, true
+			}
+		}
+		w.mustRun(tutorial("web", standard, nodes{"web", "m5.large", "1.36", 3}))
+	}
+	if !struck {
+		t.Error("no run was cut off after it had made the group")
+	}
+}
