@@ -237,7 +237,7 @@ func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Clou
 	if err != nil {
 		return nil, at, err
 	}
-	if at.Zones, err = zones(ctx, cloud, files.Cluster, at.Zones); err != nil {
+	if at.Zones, err = zones(ctx, cloud, files.Cluster, at); err != nil {
 		return nil, at, err
 	}
 	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones})

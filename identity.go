@@ -1,7 +1,6 @@
 package drover
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,24 +15,7 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// A stack stays where its first up made it: in one account, one region, and the
-// zones of its network. Anywhere else nothing of it would be found, all of it
-// would count as deleted, and be forgotten or made once more.
-
-// bound is what ties a stack: nothing while it is empty, and no zones while it
-// has no network.
-func bound(s *state.Snapshot) state.Identity {
-	at := s.Identity
-	ofNetwork := func(r state.Resource) bool { return r.Component == "network" }
-	begun := func(in state.Intent) bool { return in.Resource != nil && ofNetwork(*in.Resource) }
-	switch {
-	case s.Empty():
-		return state.Identity{}
-	case !slices.ContainsFunc(s.Resources, ofNetwork) && !slices.ContainsFunc(s.Pending, begun):
-		at.Zones = nil
-	}
-	return at
-}
+// Where a stack lives is pinned in its state (state.Identity); here is asked where calls would go.
 
 // sameProject refuses a file of another name: every resource of the stack has
 // the project in its name, and none would be known again.
@@ -47,21 +29,15 @@ func sameProject(name string, s *state.Snapshot) error {
 
 // locate tells where calls go, and refuses to go where the stack does not live.
 func locate(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events event.Sink) (state.Identity, error) {
-	at := bound(s)
-	if at.Region != "" && at.Region != cloud.Region() {
-		fix := fmt.Sprintf("drover config set aws:region %s --stack %s; for the other region make a stack of its own", at.Region, s.Stack)
-		return at, refused(s, fix, "it lives in region %s, and this would go to %s", at.Region, cloud.Region())
+	at, err := s.Locate(cloud.Region(), "")
+	if err != nil {
+		return at, err
 	}
 	account, err := account(ctx, cloud, s, events)
-	switch {
-	case err != nil:
+	if err != nil {
 		return at, err
-	case at.Account != "" && account != "" && at.Account != account:
-		fix := fmt.Sprintf("take credentials of account %s (AWS_PROFILE); for the other account make a stack of its own", at.Account)
-		return at, refused(s, fix, "it lives in account %s, and the credentials are of account %s", at.Account, account)
 	}
-	at.Account, at.Region = cmp.Or(at.Account, account), cloud.Region()
-	return at, nil
+	return s.Locate(cloud.Region(), account)
 }
 
 // account asks whose the credentials are. Who may not or cannot ask works on
@@ -81,12 +57,17 @@ func account(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events ev
 
 // zones are those of the network: pinned, or chosen at the first up by the file
 // or else from what is available today.
-func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, pinned []string) ([]string, error) {
-	switch {
-	case c == nil:
-		return pinned, nil
-	case len(pinned) > 0:
-		return pinned, sameZones(c, pinned)
+func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, at state.Identity) ([]string, error) {
+	if c == nil {
+		return at.Zones, nil
+	}
+	pinned, err := at.Span(c.Zones)
+	var refused *problem.Error
+	if errors.As(err, &refused) {
+		refused.At = c.ZonesAt
+	}
+	if err != nil || len(pinned) > 0 {
+		return pinned, err
 	}
 	open, err := cloud.Zones(ctx)
 	if err != nil || c.Zones == nil {
@@ -100,16 +81,6 @@ func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, pinned []stri
 		}
 	}
 	return c.Zones, nil
-}
-
-func sameZones(c *spec.Cluster, pinned []string) error {
-	if c.Zones == nil || slices.Equal(c.Zones, pinned) {
-		return nil
-	}
-	have := strings.Join(pinned, ", ")
-	return &problem.Error{Kind: problem.Refused, At: c.ZonesAt, Op: "cluster.network.zones",
-		Err: fmt.Errorf("the network spans %s; EKS keeps a cluster to the zones that it was made with", have),
-		Fix: fmt.Sprintf("write zones: [%s], or leave the key out; other zones need a stack of its own", have)}
 }
 
 func refused(s *state.Snapshot, fix, format string, args ...any) error {

@@ -33,21 +33,6 @@ type Snapshot struct {
 	at map[Need]int // places in Resources; nil: look at all of them
 }
 
-// Identity is where a stack lives. It is pinned before anything is made, and
-// then stays: what was made elsewhere could not be found, changed or deleted.
-type Identity struct {
-	Account string   `json:"account,omitempty"`
-	Region  string   `json:"region,omitempty"`
-	Zones   []string `json:"zones,omitempty"` // of the cluster's network
-}
-
-// IsZero reports that nothing is pinned yet.
-func (i Identity) IsZero() bool { return i.Account == "" && i.Region == "" && len(i.Zones) == 0 }
-
-func (i Identity) equal(o Identity) bool {
-	return i.Account == o.Account && i.Region == o.Region && slices.Equal(i.Zones, o.Zones)
-}
-
 // Resource is one object that exists. Its values are never changed in place.
 type Resource struct {
 	URN       plan.URN `json:"urn"`
