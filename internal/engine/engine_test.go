@@ -27,7 +27,7 @@ var (
 // up plans and applies by hand, for tests that change the engine in between.
 func (w *world) up(ctx context.Context, g *graph.Graph, change func(*engine.Engine)) (plan.Plan, error) {
 	w.t.Helper()
-	w.cloud.faults, w.cloud.desired = new(faults), map[plan.URN]graph.Resource{}
+	w.cloud.faults, w.cloud.desired, w.cloud.acting = new(faults), map[plan.URN]graph.Resource{}, w.id
 	s := w.lock()
 	e := w.cloud.engine(event.Discard)
 	change(e)
@@ -290,7 +290,7 @@ func TestTakenBackUpdateIsUndone(t *testing.T) {
 			{Key: graph.Key{Type: role, Name: "x"}, Props: props}}}
 	}
 	w.mustRun(g(plan.Props{"value": 1}))
-	if _, err := w.run(g(plan.Props{"value": 2, "more": true}), &faults{at: 3, kind: "lost after"}); err == nil {
+	if _, err := w.run(g(plan.Props{"value": 2, "more": true}), &faults{at: 4, kind: "lost after"}); err == nil { // 1: it is looked at
 		t.Fatal("the fault did not strike")
 	}
 	w.mustRun(g(plan.Props{"value": 1}))

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/durable/durabletest"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
@@ -19,6 +21,8 @@ import (
 // Types of the fake cloud that are hard in some way; any other is like a role.
 const (
 	network  = "AWS::EC2::VPC"                         // no name of its own: only a token tells two creates apart
+	subnet   = "AWS::EC2::Subnet"                      // the same
+	cluster  = "AWS::EKS::Cluster"                     // never leaves the zones that it was made with
 	role     = "AWS::IAM::Role"                        // a unique name
 	template = "AWS::EC2::LaunchTemplate"              // its output "version" changes with each update
 	group    = "AWS::AutoScaling::AutoScalingGroup"    // workloads run on it
@@ -26,12 +30,18 @@ const (
 	workload = "apps/v1/Deployment"                    // a fixed name, reached through a connection
 )
 
-// cloud is AWS, Kubernetes and what moves workloads, in memory. It honours
-// tokens, refuses names that are taken and deletes of what is referred to, and
-// notes every breach of what the engine promises.
+// cloud is AWS, Kubernetes and what moves workloads, in memory: of any number of
+// accounts and regions, in which any number of stacks live. It honours tokens,
+// refuses names that are taken and deletes of what is referred to, and notes
+// every breach of what the engine promises.
 type cloud struct {
 	mu       sync.Mutex
-	objects  map[string]*object
+	objects  map[string]*object // where calls go now, by ID
+	sites    map[site]map[string]*object
+	zones    []string                    // that are available today
+	acting   string                      // the ID of the stack that the current run is of
+	gaps     map[string]bool             // URNs of what the plan deletes first, in the open
+	lost     map[string]bool             // URNs of what somebody deleted during the current run
 	tokens   map[string]*object          // also of deleted objects
 	made     int                         // objects so far, for IDs
 	desired  map[plan.URN]graph.Resource // what the graph of the current run wants
@@ -62,7 +72,8 @@ type object struct {
 	id, typ, name, urn string
 	tags               string // JSON
 	lost               bool   // deleted by hand
-	foreign            bool   // another stack's, with our names and URNs
+	stack              string // the ID of its owner; empty: who acts
+	zones              string // of a cluster
 	size               int    // nodes of a group
 	file               int    // nodes that the file asked for
 	kept               int    // nodes that are left after some were handed over; -1: none were
@@ -73,9 +84,41 @@ type object struct {
 	retired            bool
 }
 
+// site is a region of an account.
+type site struct{ account, region string }
+
+// home is where a stack is made, unless a test says otherwise.
+var home = site{"111", "us-west-2"}
+
 func newCloud() *cloud {
-	return &cloud{objects: map[string]*object{}, tokens: map[string]*object{}, faults: new(faults), parallel: 1}
+	c := &cloud{sites: map[site]map[string]*object{}, tokens: map[string]*object{}, faults: new(faults), parallel: 1,
+		zones: []string{"a", "b", "c"}}
+	c.goTo(home)
+	return c
 }
+
+// goTo lets all calls go to a region of an account.
+func (c *cloud) goTo(s site) {
+	if c.sites[s] == nil {
+		c.sites[s] = map[string]*object{}
+	}
+	c.objects = c.sites[s]
+}
+
+// owned are the objects of a stack, wherever they are, by ID.
+func (c *cloud) owned(stack string) map[string]*object {
+	found := map[string]*object{}
+	for _, objects := range c.sites {
+		for id, o := range objects {
+			if o.stack == "" || o.stack == stack {
+				found[id] = o
+			}
+		}
+	}
+	return found
+}
+
+func (c *cloud) foreign(o *object) bool { return o.stack != "" && o.stack != c.acting }
 
 func (c *cloud) breach(format string, args ...any) {
 	c.breaches = append(c.breaches, fmt.Sprintf(format, args...))
@@ -92,29 +135,38 @@ func (c *cloud) engine(events event.Sink) *engine.Engine {
 	}
 }
 
-// faults strike at one point of a run: the n-th provider call or journal write.
+// faults strike from one point of a run on: the n-th provider call or journal write.
 type faults struct {
 	at   int // 0: never
 	kind string
+	more int    // calls of the provider that it strikes after that
+	hand func() // of "by hand": what somebody does meanwhile
 	seen int
 	dead bool // the process is gone: nothing that it does has an effect
+
+	disk func(*durabletest.Disk) // what befalls the disk that the state is on
 }
 
 var faultKinds = []string{"crash before", "crash after", "lost before", "lost after", "not made", "not ready", "expired"}
 
 var (
-	errDead  = errors.New("the process was killed")
-	errLost  = errors.New("connection reset")
-	errReady = errors.New("it did not become ready")
-	errLimit = errors.New("limit exceeded")
+	errDead     = errors.New("the process was killed")
+	errLost     = errors.New("connection reset")
+	errReady    = errors.New("it did not become ready")
+	errLimit    = errors.New("limit exceeded")
+	errThrottle = errors.New("Throttling: rate exceeded")
+	errExpired  = fmt.Errorf("ExpiredToken: %w", engine.ErrCredentials)
 )
+
+// crashes reports that the process is killed.
+func (f *faults) crashes() bool { return strings.HasPrefix(f.kind, "crash") }
 
 // around runs effect under the faults. The caller holds the cloud's lock.
 func (f *faults) around(effect func() error) error {
 	if f.dead {
 		return errDead
 	}
-	if f.seen++; f.seen != f.at {
+	if f.seen++; f.at == 0 || f.seen < f.at || f.seen > f.at+f.more {
 		return effect()
 	}
 	switch f.kind {
@@ -130,10 +182,15 @@ func (f *faults) around(effect func() error) error {
 		return errLost
 	case "not made":
 		return errLimit
+	case "throttled":
+		return errThrottle
 	case "expired":
-		return fmt.Errorf("ExpiredToken: %w", engine.ErrCredentials)
+		return errExpired
 	case "not ready":
 		return errors.Join(effect(), errReady)
+	case "by hand":
+		f.hand()
+		return effect()
 	}
 	return errLost
 }
@@ -161,9 +218,7 @@ func (c *cloud) resize(o *object, r engine.Request) {
 func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Created, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.faults.kind == "not made" && (c.tokens[r.Token] != nil || !r.Begun.IsZero()) {
-		c.faults.kind = "lost before" // it would be a lie
-	}
+	first := c.tokens[r.Token] == nil && r.Begun.IsZero() // else "it was not made" would be a lie
 	var made engine.Created
 	err := c.faults.around(func() (err error) {
 		made, err = c.create(r)
@@ -172,8 +227,10 @@ func (c *cloud) Create(_ context.Context, r engine.Request) (engine.Created, err
 	switch {
 	case errors.Is(err, errReady):
 		made.Certainty = engine.Unready
-	case errors.Is(err, errLimit):
-		made = engine.Created{Certainty: engine.NotMade}
+	case errors.Is(err, errLimit) || errors.Is(err, errThrottle):
+		if made = (engine.Created{}); first {
+			made.Certainty = engine.NotMade
+		}
 	case err != nil && made.Certainty != engine.NotMade, c.faults.dead:
 		made = engine.Created{}
 	}
@@ -210,7 +267,9 @@ func (c *cloud) create(r engine.Request) (engine.Created, error) {
 	}
 	c.made++
 	o = &object{id: fmt.Sprintf("id-%03d", c.made), typ: r.Type, name: r.Name, urn: r.Tags["drover:urn"], tags: text(r.Tags),
-		inputs: inputs, conn: where(r.Conn), version: 1, size: max(r.Size, wantedSize(r.Want)), file: wantedSize(r.Want), kept: -1}
+		inputs: inputs, conn: where(r.Conn), version: 1, size: max(r.Size, wantedSize(r.Want)), file: wantedSize(r.Want), kept: -1,
+		stack: r.Tags["drover:stack-id"]}
+	o.zones = c.zonesOf(r.Want)
 	c.mayBeSmall(o)
 	c.objects[o.id], c.tokens[r.Token] = o, o
 	return engine.Created{Object: c.output(o), Certainty: engine.Made}, nil
@@ -230,10 +289,24 @@ func wantedSize(props plan.Props) int {
 	return int(n)
 }
 
+// zonesOf are the zones of the subnets that a cluster is to have.
+func (c *cloud) zonesOf(props plan.Props) string {
+	var zones []string
+	for _, id := range ids(text(props["subnets"])) {
+		var subnet plan.Props
+		if o := c.objects[id]; o != nil {
+			_ = json.Unmarshal([]byte(o.inputs), &subnet)
+		}
+		zones = append(zones, fmt.Sprint(subnet["fixedZone"]))
+	}
+	slices.Sort(zones)
+	return strings.Join(zones, " ")
+}
+
 // mayBeSmall holds that what replaces a group is as large as that is now.
 func (c *cloud) mayBeSmall(o *object) {
 	for _, old := range c.objects {
-		if o.typ == group && !old.foreign && old.urn == o.urn && !old.emptied && o.size < old.size && old.file <= o.file {
+		if o.typ == group && !c.foreign(old) && old.urn == o.urn && !old.emptied && o.size < old.size && old.file <= o.file {
 			c.breach("group %s of %d nodes is to replace %s, which has %d", o.name, o.size, old.name, old.size)
 		}
 	}
@@ -242,6 +315,9 @@ func (c *cloud) mayBeSmall(o *object) {
 // lose deletes an object as somebody else would, and with a cluster all that is in it.
 func (c *cloud) lose(o *object) {
 	o.lost = true
+	if c.lost != nil {
+		c.lost[o.urn] = true
+	}
 	delete(c.objects, o.id)
 	for _, in := range c.objects {
 		if strings.Contains(in.conn, o.id) || o.typ == "AWS::EKS::Cluster" && strings.Contains(in.conn, o.name) {
@@ -266,7 +342,7 @@ func (c *cloud) taken(o *object, r engine.Request) bool {
 		var inputs plan.Props
 		_ = json.Unmarshal([]byte(o.inputs), &inputs)
 		return inputs["slot"] == r.Want["slot"]
-	case network:
+	case network, subnet:
 		return false
 	}
 	if name := r.Want[ownName]; name != nil {
@@ -303,11 +379,16 @@ func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error)
 	if err := c.refused(r); err != nil {
 		return engine.Object{}, err
 	}
-	o := c.objects[r.ID]
-	if o == nil {
-		return engine.Object{}, engine.ErrNotFound
-	}
-	return c.output(o), nil
+	var obj engine.Object
+	err := c.faults.around(func() error {
+		o := c.objects[r.ID]
+		if o == nil {
+			return engine.ErrNotFound
+		}
+		obj = c.output(o)
+		return nil
+	})
+	return obj, err
 }
 
 // Update patches as Cloud Control does: what Old says is in place is not sent.
@@ -320,7 +401,7 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 		if o == nil {
 			return engine.ErrNotFound
 		}
-		if o.foreign {
+		if c.foreign(o) {
 			c.breach("changed %s of another stack", o.id)
 		}
 		var is plan.Props
@@ -334,18 +415,24 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 			if old, ok := r.Old[k]; ok && state.Equal(old, v) {
 				continue
 			}
-			if (strings.HasPrefix(k, "fixed") || k == ownName) && !state.Equal(is[k], v) {
+			if forGood(k) && !state.Equal(is[k], v) {
 				c.breach("update of %s changes %s", r.Name, k)
 			}
 			is[k] = v
 		}
 		for k := range r.Old {
 			if _, ok := r.Want[k]; !ok {
+				if forGood(k) {
+					c.breach("update of %s removes %s", r.Name, k)
+				}
 				delete(is, k)
 			}
 		}
 		if o.typ == group {
 			c.resize(o, r)
+		}
+		if zones := c.zonesOf(is); zones != o.zones {
+			return fmt.Errorf("EKS keeps a cluster to the zones %s, and these are %s", o.zones, zones)
 		}
 		o.inputs = text(is)
 		o.version++
@@ -366,7 +453,7 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 		if o == nil {
 			return nil
 		}
-		if o.foreign {
+		if c.foreign(o) {
 			c.breach("deleted %s of another stack", o.id)
 		}
 		c.mayDelete(o)
@@ -379,20 +466,20 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 func (c *cloud) mayDelete(o *object) {
 	stands := false
 	for _, other := range c.objects {
-		if other != o && other.urn == o.urn && !other.foreign {
+		if other != o && other.urn == o.urn && !c.foreign(other) {
 			stands = true
 		}
-		if slices.Contains(ids(other.inputs), o.id) && !o.alone() {
+		if slices.Contains(ids(other.inputs), o.id) && !o.alone() && !c.gaps[o.urn] {
 			c.breach("deleted %s (%s) while %s (%s) refers to it", o.id, o.urn, other.id, other.urn)
 		}
 		if strings.Contains(other.conn, o.id) {
 			c.breach("deleted %s (%s) with %s (%s) in it", o.id, o.urn, other.id, other.urn)
 		}
-		if c.destroy && o.typ == group && other.typ == workload && !other.foreign {
+		if c.destroy && o.typ == group && other.typ == workload && !c.foreign(other) {
 			c.breach("deleted the group %s before the workload %s", o.name, other.name)
 		}
 	}
-	if _, wanted := c.desired[plan.URN(o.urn)]; wanted && !stands && !o.alone() {
+	if _, wanted := c.desired[plan.URN(o.urn)]; wanted && !stands && !o.alone() && !c.gaps[o.urn] && !c.lost[o.urn] {
 		c.breach("deleted %s (%s) before its replacement stood", o.id, o.urn)
 	}
 	if o.typ == group && !c.destroy && (!o.emptied || !o.retired) {
@@ -400,11 +487,17 @@ func (c *cloud) mayDelete(o *object) {
 	}
 }
 
+func forGood(property string) bool {
+	return strings.HasPrefix(property, "fixed") || property == ownName
+}
+
 // Replaces follows a naming rule: what starts with "fixed" cannot change.
 func (c *cloud) Replaces(_ string, old, want plan.Props) []string {
 	var props []string
-	for k, v := range want {
-		if (strings.HasPrefix(k, "fixed") || k == ownName) && !state.Equal(old[k], v) {
+	both := maps.Clone(old)
+	maps.Copy(both, want)
+	for k := range both {
+		if forGood(k) && !state.Equal(old[k], want[k]) {
 			props = append(props, k)
 		}
 	}
@@ -486,7 +579,7 @@ func (m mover) HandOver(_ context.Context, move engine.Move) error {
 		if m.toZero(o) || move.Keep > 0 {
 			return nil
 		}
-		if _, wanted := m.desired[plan.URN(o.urn)]; wanted &&
+		if _, wanted := m.desired[plan.URN(o.urn)]; wanted && !m.lost[o.urn] &&
 			!slices.ContainsFunc(move.To, func(h engine.Host) bool { return h.URN == move.From.URN && m.find(h) != nil }) {
 			m.breach("hand-over of %s before its replacement stood", o.name)
 		}
@@ -530,8 +623,8 @@ type journal struct {
 func (j journal) around(effect func() error) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if k := j.faults.kind; j.faults.seen+1 == j.faults.at && !strings.HasPrefix(k, "crash") {
-		j.faults.seen++ // a bucket that only fails a call is the same as a crash before it
+	if !j.faults.crashes() { // a write that only fails is the disk's matter
+		j.faults.seen++
 		return effect()
 	}
 	return j.faults.around(effect)
