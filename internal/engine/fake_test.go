@@ -356,7 +356,7 @@ func (c *cloud) refersToWhatExists(r engine.Request) error {
 	if strings.Contains(text(r.Want), "${") {
 		c.breach("%s %s has unresolved inputs %s", r.Type, r.Name, text(r.Want))
 	}
-	for _, id := range ids(text(r.Want)) {
+	for _, id := range ids(text(r.Want) + where(r.Conn)) {
 		if c.objects[id] == nil {
 			return fmt.Errorf("%s %s refers to %s, which does not exist", r.Type, r.Name, id)
 		}
