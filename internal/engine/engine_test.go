@@ -490,43 +490,6 @@ func TestByFamily(t *testing.T) {
 	}
 }
 
-// thousand is a stack of 1,000 resources, each referring to one before it.
-func thousand(value int) *graph.Graph {
-	g := &graph.Graph{Stack: stackName, Project: projectName}
-	for i := range 1000 {
-		r := graph.Resource{Key: graph.Key{Type: role, Name: fmt.Sprint("r", i)}, NameProperty: "name", Component: fmt.Sprint("c", i/20),
-			Props: plan.Props{"value": value, "list": []any{"a", "b", map[string]any{"c": i}}}}
-		if i > 0 {
-			r.Props["on"] = graph.Key{Type: role, Name: fmt.Sprint("r", i/2)}.To("Id")
-		}
-		g.Resources = append(g.Resources, r)
-	}
-	return g
-}
-
-func BenchmarkPlan(b *testing.B) {
-	w := newWorld(b)
-	w.cloud.parallel = 10
-	w.mustRun(thousand(1))
-	s, err := w.store.Read(context.Background(), stackName)
-	if err != nil {
-		b.Fatal(err)
-	}
-	e := w.cloud.engine(event.Discard)
-	for name, c := range map[string]struct {
-		value, steps int
-	}{"nothing": {1, 0}, "everything": {2, 1000}} {
-		b.Run(name, func(b *testing.B) {
-			g := thousand(c.value)
-			for b.Loop() {
-				if p, err := e.Plan(context.Background(), g, s); err != nil || len(p.Steps) != c.steps {
-					b.Fatal(err, len(p.Steps))
-				}
-			}
-		})
-	}
-}
-
 // Guards can be tried before anything is changed where their target exists:
 // none for a plan that moves nothing, nor one whose address is still to come.
 func TestGuardsThatCanBeTried(t *testing.T) {

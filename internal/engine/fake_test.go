@@ -41,7 +41,7 @@ type cloud struct {
 	zones    []string                    // that are available today
 	acting   string                      // the ID of the stack that the current run is of
 	gaps     map[string]bool             // URNs of what the plan deletes first, in the open
-	lost     map[string]bool             // URNs of what somebody deleted during the current run
+	lost     map[string]bool             // URNs of what somebody deleted, or what could not be read, during the current run
 	tokens   map[string]*object          // also of deleted objects
 	made     int                         // objects so far, for IDs
 	desired  map[plan.URN]graph.Resource // what the graph of the current run wants
@@ -388,6 +388,9 @@ func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error)
 		obj = c.output(o)
 		return nil
 	})
+	if c.lost != nil && err != nil && !errors.Is(err, engine.ErrNotFound) {
+		c.lost[r.Tags["drover:urn"]] = true // nobody can know that it stands
+	}
 	return obj, err
 }
 
