@@ -52,22 +52,24 @@ func BenchmarkStart(b *testing.B) {
 // says otherwise.
 func BenchmarkCommand(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
-		p := newBigProject(b, n)
-		for name, args := range map[string][]string{
-			"preview": {"preview"}, "up": {"up", "--yes"}, "preview-no-read": {"preview", "--no-read"}, "up-no-read": {"up", "--yes", "--no-read"},
-		} {
-			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) {
-				var cpu, memory float64
-				for b.Loop() {
-					used := p.run(b, args...)
-					cpu += float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
-					memory = max(memory, float64(used.Maxrss)/1e3) // kB on Linux
-				}
-				b.ReportMetric(cpu/float64(b.N), "cpu-s/run")
-				b.ReportMetric(memory, "MB-peak")
-			})
-		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			p := newBigProject(b, n)
+			for _, args := range []string{"preview", "up --yes", "preview --no-read", "up --yes --no-read", "state ls"} {
+				b.Run(strings.ReplaceAll(args, " ", "_"), func(b *testing.B) { p.measure(b, strings.Fields(args)) })
+			}
+		})
 	}
+}
+
+func (p *bigProject) measure(b *testing.B, args []string) {
+	var cpu, memory float64
+	for b.Loop() {
+		used := p.run(b, args...)
+		cpu += float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
+		memory = max(memory, float64(used.Maxrss)/1e3) // kB on Linux
+	}
+	b.ReportMetric(cpu/float64(b.N), "cpu-s/run")
+	b.ReportMetric(memory, "MB-peak")
 }
 
 // bigProject is a project whose stack is up.

@@ -79,19 +79,45 @@ func (e *Engine) look(ctx context.Context, s *state.Snapshot, forget bool) (sigh
 // all reads everything that the state has, in two rounds.
 func (l *looker) all(ctx context.Context) error {
 	for _, clusters := range []bool{false, true} {
-		group, ctx := errgroup.WithContext(ctx)
-		group.SetLimit(DefaultParallel)
-		for _, r := range l.snap.Resources {
-			if !r.Gone && inCluster(&r) == clusters {
-				group.Go(func() error { return l.one(ctx, r) })
-			}
-		}
-		if err := group.Wait(); err != nil {
+		if err := l.round(ctx, clusters); err != nil {
 			return &problem.Error{Kind: problem.Outside, Op: "look at what exists", Err: err,
 				Fix: fixOf(err, "run the same command again, or with --no-read to plan by the state alone")}
 		}
 	}
 	return nil
+}
+
+// round reads what is in clusters, or what is not. Few goroutines read all of
+// it: the stack that a call needs is large, and growing one for each is dear.
+func (l *looker) round(ctx context.Context, clusters bool) error {
+	group, ctx := errgroup.WithContext(ctx)
+	next := make(chan *state.Resource)
+	for range DefaultParallel {
+		group.Go(func() error {
+			for r := range next {
+				if err := l.one(ctx, *r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer close(next)
+		for i := range l.snap.Resources {
+			r := &l.snap.Resources[i]
+			if r.Gone || inCluster(r) != clusters {
+				continue
+			}
+			select {
+			case next <- r:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
 }
 
 func fixOf(err error, otherwise string) string {

@@ -173,10 +173,17 @@ func decodeCheckpoint(data []byte) (*Snapshot, error) {
 
 func lengthen(text []byte, known *conns) (Resource, error) {
 	var l line
-	if err := json.Unmarshal(text, &l); err != nil {
+	record := struct {
+		*line
+		Resource resourceRecord `json:"r"`
+	}{&l, resourceRecord{fields: (*fields)(&l.Resource)}}
+	err := json.Unmarshal(text, &record)
+	if err == nil {
+		err = record.Resource.decode()
+	}
+	if err != nil {
 		return Resource{}, err
 	}
-	var err error
 	if l.Conn > 0 {
 		l.Resource.Conn, err = known.give(l.Conn)
 	}

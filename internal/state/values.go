@@ -37,7 +37,6 @@ func (s *stored) UnmarshalJSON(text []byte) error {
 
 // MarshalJSON writes the resource as a record.
 func (r Resource) MarshalJSON() ([]byte, error) {
-	type fields Resource
 	return json.Marshal(struct {
 		fields
 		Generation stored `json:"generation,omitempty"`
@@ -49,19 +48,38 @@ func (r Resource) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a record. Its secrets are sealed.
 func (r *Resource) UnmarshalJSON(text []byte) error {
-	type fields Resource
-	record := struct {
-		*fields
-		Generation stored `json:"generation"`
-		Inputs     stored `json:"inputs"`
-		Outputs    stored `json:"outputs"`
-		Lookups    stored `json:"lookups"`
-	}{fields: (*fields)(r)}
+	record := resourceRecord{fields: (*fields)(r)}
 	if err := json.Unmarshal(text, &record); err != nil {
 		return err
 	}
-	r.Generation, r.Inputs = plan.Props(record.Generation), plan.Props(record.Inputs)
-	r.Outputs, r.Lookups = plan.Props(record.Outputs), plan.Props(record.Lookups)
+	return record.decode()
+}
+
+// fields is a Resource without its methods.
+type fields Resource
+
+// resourceRecord reads a resource in one go: with trees as plain data first,
+// since a type that reads itself has its text scanned once more.
+type resourceRecord struct {
+	*fields
+	Generation map[string]any `json:"generation"`
+	Inputs     map[string]any `json:"inputs"`
+	Outputs    map[string]any `json:"outputs"`
+	Lookups    map[string]any `json:"lookups"`
+}
+
+// decode makes trees of values of the data.
+func (r *resourceRecord) decode() error {
+	for _, tree := range []struct {
+		data map[string]any
+		to   *plan.Props
+	}{{r.Generation, &r.fields.Generation}, {r.Inputs, &r.fields.Inputs}, {r.Outputs, &r.fields.Outputs}, {r.Lookups, &r.fields.Lookups}} {
+		props, err := value.Decode(tree.data)
+		if err != nil {
+			return err
+		}
+		*tree.to = plan.Props(props)
+	}
 	return nil
 }
 
