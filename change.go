@@ -87,39 +87,116 @@ func (p *Project) engine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 func (p *Project) WithoutGuards() { p.unguarded = true }
 
 // Up makes the stack what the stack file declares. Interrupted or failed, it
-// is called again and goes on where it was.
+// is called again and goes on where it was. Where nothing is to be done nothing
+// is written, not even a lock.
 func (p *Project) Up(ctx context.Context, events event.Sink, approve Approve) error {
 	files, cloud, err := p.declared(ctx)
 	if err != nil {
 		return err
 	}
-	e := p.engine(cloud, events)
+	u := &up{Project: p, files: files, cloud: cloud}
+	if done, err := u.idle(ctx, events, approve); done {
+		return err
+	}
 	return p.change(ctx, "up", files.Stack, events, approve, func(s *state.Session, ask Approve) error {
-		want, at, err := p.desired(ctx, files, cloud, s.Snapshot(), events)
-		if err != nil {
-			return err
-		}
-		if err := s.Pin(ctx, at); err != nil { // before the plan, which holds for the state that it saw
-			return err
-		}
-		if err := s.Snapshot().Unseal(ctx, p.store.Ring); err != nil {
-			return err
-		}
-		pl, err := e.Plan(ctx, want, s.Snapshot())
-		if err != nil {
-			return err
-		}
-		if err := p.prepareKey(ctx, e, s, pl, want); err != nil {
-			return err
-		}
-		if err := p.guarded(ctx, engine.Guards(pl, want, s.Snapshot()), events); err != nil {
-			return err
-		}
-		if err := ask(pl); err != nil {
-			return err
-		}
-		return e.Apply(ctx, pl, want, s)
+		return u.carryOut(ctx, s, events, ask)
 	})
+}
+
+// up is one Up, with what it foresaw before it took the lock: that holds for
+// the state that it saw.
+type up struct {
+	*Project
+	files *spec.Spec
+	cloud *aws.Cloud
+
+	saw  *state.Snapshot // nil: nothing was foreseen
+	want *graph.Graph
+	plan plan.Plan
+	told kept // what was found on the way
+}
+
+// kept are facts that nobody has heard yet.
+type kept []event.Fact
+
+// Emit keeps a fact.
+func (k *kept) Emit(f event.Fact) { *k = append(*k, f) }
+
+// idle looks, without a lock, whether there is anything to do. It is done if
+// there is not, or if that cannot be known.
+func (u *up) idle(ctx context.Context, events event.Sink, approve Approve) (done bool, err error) {
+	began := time.Now()
+	s, err := u.store.Peek(ctx, u.files.Stack)
+	if err != nil {
+		return false, nil //nolint:nilerr // whoever takes the lock meets it, too
+	}
+	err = u.foresee(ctx, s, &u.told)
+	if err == nil && len(u.plan.Steps) == 0 {
+		err = u.engine(u.cloud, &u.told).Apply(ctx, u.plan, u.want, s)
+	}
+	if errors.Is(err, state.ErrReadOnly) || err == nil && len(u.plan.Steps) > 0 {
+		return false, nil
+	}
+	return true, framed(ctx, "up", s, began, events, approve, func(ask Approve) error {
+		u.repeat(events)
+		if err == nil {
+			err = errors.Join(u.guarded(ctx, nil, events), ask(u.plan))
+		}
+		return err
+	})
+}
+
+// foresee makes the plan.
+func (u *up) foresee(ctx context.Context, s *state.Session, events event.Sink) error {
+	want, at, err := u.desired(ctx, u.files, u.cloud, s.Snapshot(), events)
+	if err != nil {
+		return err
+	}
+	if err := s.Pin(ctx, at); err != nil { // before the plan, which holds for the state that it saw
+		return err
+	}
+	snapshot := s.Snapshot()
+	if err := snapshot.Unseal(ctx, u.store.Ring); err != nil {
+		return err
+	}
+	if u.plan, err = u.engine(u.cloud, events).Plan(ctx, want, snapshot); err != nil {
+		return err
+	}
+	u.saw, u.want = snapshot, want
+	return nil
+}
+
+// repeat tells what was found before anybody listened.
+func (u *up) repeat(events event.Sink) {
+	for _, f := range u.told {
+		events.Emit(f)
+	}
+}
+
+// carryOut makes the plan, unless what was foreseen still holds, and carries it out.
+func (u *up) carryOut(ctx context.Context, s *state.Session, events event.Sink, ask Approve) error {
+	now := s.Snapshot()
+	if u.saw == nil || u.saw.ID != now.ID || u.saw.Serial != now.Serial {
+		if err := u.foresee(ctx, s, events); err != nil {
+			return err
+		}
+	} else {
+		u.repeat(events)
+		if err := now.Unseal(ctx, u.store.Ring); err != nil {
+			return err
+		}
+	}
+	e := u.engine(u.cloud, events)
+	if err := u.prepareKey(ctx, e, s, u.plan, u.want); err != nil {
+		return err
+	}
+	if err := u.guarded(ctx, engine.Guards(u.plan, u.want, s.Snapshot()), events); err != nil {
+		return err
+	}
+	if err := ask(u.plan); err != nil {
+		return err
+	}
+	return e.Apply(ctx, u.plan, u.want, s)
 }
 
 // guarded tries the guards that will watch the plan, so that one that cannot
@@ -185,17 +262,22 @@ func (q *question) ask(pl plan.Plan) error {
 	return nil
 }
 
-// change runs one command on the locked stack, between the first and the last
-// of its events. Apply stores what happened; an unlock that fails is reported too.
-func (p *Project) change(ctx context.Context, command, stack string, events event.Sink, approve Approve, run func(*state.Session, Approve) error) (err error) {
+// change runs one command on the locked stack. Apply stores what happened.
+func (p *Project) change(ctx context.Context, command, stack string, events event.Sink, approve Approve, run func(*state.Session, Approve) error) error {
 	session, err := p.store.Lock(ctx, stack, command)
 	if err != nil {
 		return err
 	}
-	began, q := time.Now(), question{approve: approve, events: events}
-	events.Emit(event.RunStarted{Command: command, Stack: stack, Project: session.Snapshot().Project})
+	return framed(ctx, command, session, time.Now(), events, approve, func(ask Approve) error { return run(session, ask) })
+}
+
+// framed runs a command between the first and the last of its events, and gives
+// the stack back; an unlock that fails is reported too.
+func framed(ctx context.Context, command string, session *state.Session, began time.Time, events event.Sink, approve Approve, run func(Approve) error) (err error) {
+	q, s := question{approve: approve, events: events}, session.Snapshot()
+	events.Emit(event.RunStarted{Command: command, Stack: s.Stack, Project: s.Project})
 	for _, note := range session.Notes {
-		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + stack, Effect: note})
+		events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + s.Stack, Effect: note})
 	}
 	defer func() {
 		err = errors.Join(err, session.Unlock(context.WithoutCancel(ctx)))
@@ -206,7 +288,7 @@ func (p *Project) change(ctx context.Context, command, stack string, events even
 		events.Emit(finished)
 	}()
 	defer problem.Recover(&err) // before the above: a panic must not keep the lock
-	return run(session, q.ask)
+	return run(q.ask)
 }
 
 // declared reads the files. Mistakes in them are all reported before AWS is

@@ -17,7 +17,7 @@ import (
 
 // program is the drover to measure: with DROVER_BIN, the folder of the built
 // program, that; else this test binary, which is larger.
-func program(b *testing.B) string {
+func program(b testing.TB) string {
 	bin, err := os.Executable()
 	if err != nil {
 		b.Fatal(err)
@@ -78,7 +78,7 @@ type bigProject struct {
 	env      []string
 }
 
-func newBigProject(b *testing.B, n int) *bigProject {
+func newBigProject(b testing.TB, n int) *bigProject {
 	server := httptest.NewServer(&instantAWS{objects: map[string]string{}})
 	b.Cleanup(server.Close)
 	p := &bigProject{bin: program(b), dir: b.TempDir()}
@@ -101,7 +101,7 @@ func newBigProject(b *testing.B, n int) *bigProject {
 	return p
 }
 
-func (p *bigProject) run(b *testing.B, args ...string) *syscall.Rusage {
+func (p *bigProject) run(b testing.TB, args ...string) *syscall.Rusage {
 	b.Helper()
 	cmd := exec.Command(p.bin, args...)
 	cmd.Args[0], cmd.Dir, cmd.Env = "drover", p.dir, p.env

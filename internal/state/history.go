@@ -37,6 +37,9 @@ const (
 
 // Start begins a run: an entry in the history, unless it turns out to change nothing.
 func (s *Session) Start(ctx context.Context, steps map[plan.Op]int) error {
+	if s.readOnly && len(steps) > 0 {
+		return ErrReadOnly
+	}
 	keys, err := s.store.place.list(ctx, historyPrefix(s.stack))
 	if err != nil {
 		return fmt.Errorf("read history of stack %s: %w", s.stack, err)
@@ -64,6 +67,9 @@ func nextRun(keys []string) int {
 // result. A run that changed nothing leaves no trace.
 func (s *Session) Finish(ctx context.Context, result error) error {
 	ctx = context.WithoutCancel(ctx)
+	if s.readOnly {
+		return nil // nothing was changed
+	}
 	s.mu.RLock()
 	run, changed := *s.run, s.ledger.head.Serial != s.saved
 	s.mu.RUnlock()

@@ -31,6 +31,34 @@ type Session struct {
 	journal *writer
 
 	wrapped *seal.Wrapped // the key of a stack that has sealed nothing yet
+
+	readOnly bool // it has no lock
+}
+
+// ErrReadOnly is what a session without a lock says instead of writing.
+var ErrReadOnly = errors.New("this takes the stack's lock")
+
+// Peek is a session without a lock, for a look whether there is anything to
+// do: it writes nothing, and whatever would write is ErrReadOnly. A stack that
+// somebody works on, or whose last run was cut off, is ErrReadOnly as a whole.
+func (s *Store) Peek(ctx context.Context, stack string) (*Session, error) {
+	lock, err := s.lastLock(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	if lock.held() {
+		return nil, ErrReadOnly
+	}
+	l, err := s.load(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	if l.note != "" || l.saved != l.head.Serial {
+		return nil, ErrReadOnly
+	}
+	session := newSession(s, stack, lock, l, nil)
+	session.readOnly = true
+	return session, nil
 }
 
 func newSession(s *Store, stack string, lock Lock, l *loaded, took *Lock) *Session {
@@ -209,6 +237,9 @@ func (s *Session) take(ctx context.Context, next func(*ledger) *entry) (seq uint
 	if e == nil {
 		return 0, nil
 	}
+	if s.readOnly {
+		return 0, ErrReadOnly
+	}
 	e.Seq, e.At = s.ledger.head.Serial+1, time.Now().UTC()
 	if err := s.sealed(ctx, e); err != nil {
 		return 0, fmt.Errorf("seal secrets: %w", err)
@@ -271,6 +302,9 @@ func (s *Session) checkpoint(ctx context.Context, snap *Snapshot) error {
 
 // Unlock ends the session.
 func (s *Session) Unlock(ctx context.Context) error {
+	if s.readOnly {
+		return nil
+	}
 	ctx = context.WithoutCancel(ctx)
 	return errors.Join(s.journal.close(), s.store.release(ctx, s.stack, s.lock))
 }

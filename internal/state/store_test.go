@@ -279,3 +279,38 @@ func TestInitListRemove(t *testing.T) {
 		t.Fatalf("after remove: %+v, %v", list, err)
 	}
 }
+
+// A look without a lock writes nothing, and does not count while somebody works
+// on the stack, or something is left to do of an earlier run.
+func TestPeek(t *testing.T) {
+	s, session := newStack(t, "mem://")
+	if _, err := s.Peek(ctx, "dev"); !errors.Is(err, state.ErrReadOnly) {
+		t.Errorf("while somebody works on it: %v", err)
+	}
+	create(t, session, resource("a", 1))
+	if err := session.Unlock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Peek(ctx, "dev"); !errors.Is(err, state.ErrReadOnly) {
+		t.Errorf("with a journal that nobody has folded: %v", err)
+	}
+	session = lock(t, s)
+	if err := errors.Join(session.Start(ctx, nil), session.Finish(ctx, nil), session.Unlock(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	peek, err := s.Peek(ctx, "dev")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, _ := peek.Live(urn("a"))
+	if err := errors.Join(peek.Start(ctx, nil), peek.Learn(ctx, known), peek.SetOutputs(ctx, nil), peek.Finish(ctx, nil), peek.Unlock(ctx)); err != nil {
+		t.Errorf("nothing new: %v", err)
+	}
+	known.Name = "b"
+	_, beginErr := peek.Begin(ctx, state.Intent{Op: plan.Delete, URN: urn("a"), Gen: 1})
+	for _, err := range []error{peek.Learn(ctx, known), beginErr, peek.Start(ctx, map[plan.Op]int{plan.Delete: 1}), peek.Pin(ctx, state.Identity{Region: "x"})} {
+		if !errors.Is(err, state.ErrReadOnly) {
+			t.Errorf("it wrote: %v", err)
+		}
+	}
+}
