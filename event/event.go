@@ -91,10 +91,10 @@ type (
 		Change    PodChange `json:"change"`
 		Detail    string    `json:"detail,omitempty"`
 	}
-	// TargetChanged: a load balancer's view of an instance changed.
+	// TargetChanged: a load balancer's view of an instance, or of a pod's address, changed.
 	TargetChanged struct {
 		Balancer string      `json:"balancer"`
-		Instance string      `json:"instance"`
+		Instance string      `json:"instance"` // or an address
 		State    TargetState `json:"state"`
 	}
 	// LoadWindow is one second of traffic seen by a guard or a load test.

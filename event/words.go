@@ -84,5 +84,6 @@ const (
 	TargetInService    TargetState = "InService"
 	TargetOutOfService TargetState = "OutOfService"
 	TargetDraining     TargetState = "draining"
+	TargetUnused       TargetState = "unused" // registered where nothing is sent to it
 	TargetOut          TargetState = "out"
 )

@@ -27,6 +27,7 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -45,6 +46,7 @@ type Cloud struct {
 	ec2       *ec2.Client
 	scaling   *autoscaling.Client
 	balancing *elasticloadbalancing.Client
+	targets   *elasticloadbalancingv2.Client
 	eks       *eks.Client
 	ssm       *ssm.Client
 	sts       *sts.Client
@@ -97,6 +99,7 @@ func New(cfg aws.Config) *Cloud {
 		ec2:       ec2.NewFromConfig(cfg),
 		scaling:   autoscaling.NewFromConfig(cfg),
 		balancing: elasticloadbalancing.NewFromConfig(cfg),
+		targets:   elasticloadbalancingv2.NewFromConfig(cfg),
 		eks:       eks.NewFromConfig(cfg),
 		ssm:       ssm.NewFromConfig(cfg),
 		sts:       tokens,

@@ -64,7 +64,11 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 		"i-drained": "OutOfService|Instance is not currently registered with the LoadBalancer.",
 	}
 	api := &queryAPI{answer: map[string]func(url.Values) string{
-		"DescribeLoadBalancers": func(url.Values) string {
+		"DescribeTargetGroups": func(url.Values) string { return "" },
+		"DescribeLoadBalancers": func(form url.Values) string {
+			if form.Get("Version") == "2015-12-01" {
+				return ""
+			}
 			return `<LoadBalancerDescriptions>
 				<member><LoadBalancerName>web</LoadBalancerName><DNSName>web.elb</DNSName><Instances><member><InstanceId>i-new</InstanceId></member></Instances></member>
 				<member><LoadBalancerName>other</LoadBalancerName><Instances><member><InstanceId>i-x</InstanceId></member></Instances></member>
@@ -92,7 +96,8 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 			return "<InstanceStates>" + b.String() + "</InstanceStates>"
 		},
 	}}
-	got, err := api.cloud().Balancers().Balancers(t.Context(), []string{"i-going", "i-drained", "i-forgotten"}, []string{"web", "deleted"})
+	got, err := api.cloud().Balancers().Balancers(t.Context(), handover.Inquiry{
+		Instances: []string{"i-going", "i-drained", "i-forgotten"}, Known: []string{"web", "deleted"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package handover
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -35,39 +37,58 @@ func (m *Move) hear(o Observed) {
 func (m *Move) sortTargets() {
 	before, lbs, first := m.targets, m.lbs, m.asked.IsZero()
 	m.asked = m.o.Asked
-	m.targets, m.lbs, m.hosts = map[string]map[string]Target{}, map[string]Balancer{}, map[string]string{}
+	m.targets, m.lbs, m.hosts = map[string]map[string]Target{}, map[string]Balancer{}, map[string][]string{}
 	for _, b := range m.o.Balancers {
 		m.lbs[b.Name] = b
-		if b.Host != "" {
-			m.hosts[strings.ToLower(b.Host)] = b.Name
+		for _, key := range []string{strings.ToLower(b.Host), b.Group} {
+			if key != "" {
+				m.hosts[key] = append(m.hosts[key], b.Name)
+			}
 		}
 		for _, t := range b.Targets {
-			if m.targets[t.Instance] == nil {
-				m.targets[t.Instance] = map[string]Target{}
+			if m.targets[t.id()] == nil {
+				m.targets[t.id()] = map[string]Target{}
 			}
-			m.targets[t.Instance][b.Name] = t
+			m.targets[t.id()][b.Name] = t
 		}
 	}
 	all := first || m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || m.stayersDiffer(before)
 	m.stale = m.o.Stale
+	m.view.hear(m.o.Balancers)
 	for name := range m.Record.Nodes {
 		if n := m.view.Nodes[name]; n != nil && (all || !maps.Equal(before[n.Instance], m.targets[n.Instance])) {
 			m.targetsChanged(name)
 		}
 	}
+	m.addressesChanged(before)
+}
+
+// addressesChanged makes the workloads due of whose pods target groups say
+// something new.
+func (m *Move) addressesChanged(before map[string]map[string]Target) {
+	for _, said := range []map[string]map[string]Target{before, m.targets} {
+		for id := range said {
+			if p := m.view.byAddress[id]; p != nil && !maps.Equal(before[id], m.targets[id]) {
+				m.dueWorkloads[p.owner()] = time.Time{}
+			}
+		}
+	}
 }
 
 // alike: nothing but their targets may differ.
-func (b Balancer) alike(o Balancer) bool { return b.Host == o.Host && b.Draining == o.Draining }
+func (b Balancer) alike(o Balancer) bool {
+	b.Targets, o.Targets = nil, nil
+	return reflect.DeepEqual(b, o)
+}
 
 // stayersDiffer: load balancers say something new of a node that stays.
 func (m *Move) stayersDiffer(before map[string]map[string]Target) bool {
 	if len(before) != len(m.targets) {
 		return true
 	}
-	for instance, now := range m.targets {
-		n := m.view.byInstance[instance]
-		if (n == nil || !m.leaves(n.Name)) && !maps.Equal(before[instance], now) {
+	for id, now := range m.targets {
+		n := m.view.byInstance[id]
+		if (n == nil || !m.leaves(n.Name)) && m.view.byAddress[id] == nil && !maps.Equal(before[id], now) {
 			return true
 		}
 	}
@@ -118,9 +139,8 @@ func (m *Move) reached(node string, s *Service) bool {
 	if r := m.Record.Nodes[node]; n == nil || m.Record.Phase != Stop && (n.excluded() || r != nil && r.asked) {
 		return false
 	}
-	for _, host := range s.Hosts {
-		lb, ok := m.hosts[strings.ToLower(host)]
-		if !ok {
+	for _, lb := range m.sendersTo(s) {
+		if m.lbs[lb].ByAddress {
 			continue
 		}
 		known = true
@@ -131,24 +151,76 @@ func (m *Move) reached(node string, s *Service) bool {
 	return !known
 }
 
+// sendersTo names the load balancers that belong to a Service, as far as they
+// can be asked.
+func (m *Move) sendersTo(s *Service) []string {
+	var names []string
+	for _, host := range s.Hosts {
+		names = append(names, m.hosts[strings.ToLower(host)]...)
+	}
+	for _, group := range s.TargetGroups {
+		names = append(names, m.hosts[group]...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// healthy: every target group that the Service's pods are registered with by
+// their addresses sends to the pod.
+func (m *Move) healthy(p *Pod, s *Service) bool {
+	for _, lb := range m.sendersTo(s) {
+		b := m.lbs[lb]
+		if t := m.targets[p.Address][lb]; b.ByAddress && slices.Contains(s.TargetGroups, b.Group) && t.State != InService && t.State != Unused {
+			return false
+		}
+	}
+	return true
+}
+
+// needed says which target group could not do without the pod: it would have no
+// other in its zone, and clients go on to use that zone's address.
+func (m *Move) needed(p *Pod) string {
+	in := m.targets[p.Address]
+	if p.Address == "" || len(in) == 0 {
+		return ""
+	}
+	if m.o.Stale != "" {
+		return "AWS does not answer: " + m.o.Stale
+	}
+	for _, lb := range slices.Sorted(maps.Keys(in)) {
+		if in[lb].State != InService {
+			continue
+		}
+		if why := m.emptied(m.lbs[lb], m.view.Nodes[p.Node]); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
 // sender is a load balancer that sends through the node for the Service.
 func (m *Move) sender(node, service string) (string, bool) {
 	n, s := m.view.Nodes[node], m.view.Services[service]
 	if n == nil || s == nil {
 		return "", false
 	}
+	r := m.Record.Nodes[node]
 	for _, host := range s.Hosts {
-		lb, ok := m.hosts[strings.ToLower(host)]
-		if !ok {
-			if !n.excluded() {
-				return host, true // nobody can be asked: as long as the node is not excluded
-			}
-			if r := m.Record.Nodes[node]; r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < m.Options.unasked()) {
-				return host, true
-			}
+		if _, known := m.hosts[strings.ToLower(host)]; known {
 			continue
 		}
-		if _, in := m.targets[n.Instance][lb]; in {
+		if !n.excluded() {
+			return host, true // nobody can be asked: as long as the node is not excluded
+		}
+		if r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < m.Options.unasked()) {
+			return host, true
+		}
+	}
+	for _, lb := range m.sendersTo(s) {
+		if t, in := m.targets[n.Instance][lb]; in && t.State != Unused {
+			return lb, true
+		}
+		if r != nil && r.Left.rest(lb, m.lbs[lb].Lag, m.view.Now) > 0 {
 			return lb, true
 		}
 	}
@@ -190,13 +262,16 @@ func (m *Move) cannotSpare(n *Node) string {
 		return "AWS does not answer: " + m.o.Stale
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.targets[n.Instance])) {
+		if m.targets[n.Instance][name].State == Unused {
+			continue
+		}
 		if s := m.owns(m.lbs[name]); s != nil && s.Local && !m.serves(n, s) {
 			continue // it is registered there, and nothing is sent through it
 		}
 		if _, known := m.lack[name]; !known {
 			m.lack[name] = m.lacks(m.lbs[name])
 		}
-		if why := m.lack[name]; why != "" {
+		if why := cmp.Or(m.lack[name], m.emptied(m.lbs[name], n)); why != "" {
 			return why
 		}
 	}
@@ -216,6 +291,12 @@ func (m *Move) serves(n *Node, s *Service) bool {
 // owns is the Service that a load balancer belongs to, nil if there is none.
 func (m *Move) owns(b Balancer) *Service {
 	for _, s := range m.view.Services {
+		if b.Group != "" && len(s.TargetGroups) > 0 {
+			if slices.Contains(s.TargetGroups, b.Group) {
+				return s
+			}
+			continue // one host may serve many Services, each through a group of its own
+		}
 		if slices.ContainsFunc(s.Hosts, func(h string) bool { return h != "" && strings.EqualFold(h, b.Host) }) {
 			return s
 		}
@@ -225,7 +306,7 @@ func (m *Move) owns(b Balancer) *Service {
 
 // lacks says what a load balancer still lacks of the nodes that stay.
 func (m *Move) lacks(b Balancer) string {
-	in := map[string]bool{}
+	in, unused := map[string]bool{}, map[string]bool{}
 	going := map[string]bool{}
 	for name := range m.Record.Nodes {
 		if n := m.view.Nodes[name]; n != nil && n.Instance != "" {
@@ -233,11 +314,12 @@ func (m *Move) lacks(b Balancer) string {
 		}
 	}
 	for _, t := range b.Targets {
-		if t.State == InService && !going[t.Instance] {
-			in[t.Instance] = true
+		if !going[t.Instance] {
+			in[t.Instance] = t.State == InService
+			unused[t.Instance] = t.State == Unused
 		}
 	}
-	if len(in) == 0 {
+	if !slices.Contains(slices.Collect(maps.Values(in)), true) {
 		return fmt.Sprintf("load balancer %s: no node outside %s is InService", b.Name, m.Record.Group)
 	}
 	s := m.owns(b)
@@ -248,7 +330,7 @@ func (m *Move) lacks(b Balancer) string {
 	for _, g := range m.o.To {
 		for _, i := range g.Instances {
 			n := m.view.byInstance[i.ID]
-			if going[i.ID] || n == nil || !n.usable() || n.excluded() || !s.admits(n) {
+			if going[i.ID] || unused[i.ID] || n == nil || !n.usable() || n.excluded() || !s.admits(n) {
 				continue
 			}
 			want++
@@ -261,6 +343,77 @@ func (m *Move) lacks(b Balancer) string {
 		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService", b.Name, have, want)
 	}
 	return ""
+}
+
+// emptied says that the load balancer would have no target in service in the
+// node's zone without those that leave, if it has some now. It would take the
+// zone's address out of DNS, but clients keep that for a minute and more.
+func (m *Move) emptied(b Balancer, n *Node) string {
+	if !b.Zonal || n == nil || n.zone() == "" {
+		return ""
+	}
+	going := false
+	for _, t := range b.Targets {
+		on := m.nodeOf(t)
+		switch {
+		case on == nil || t.State != InService || on.zone() != n.zone():
+		case !m.leaves(on.Name):
+			return ""
+		default:
+			going = true
+		}
+	}
+	if !going {
+		return ""
+	}
+	return fmt.Sprintf("load balancer %s: no target outside %s is InService in zone %s", b.Name, m.Record.Group, n.zone())
+}
+
+// nodeOf is the node that a target is, or runs on; nil: nobody knows.
+func (m *Move) nodeOf(t Target) *Node {
+	if t.Instance != "" {
+		return m.view.byInstance[t.Instance]
+	}
+	if p := m.view.byAddress[t.Address]; p != nil {
+		return m.view.Nodes[p.Node]
+	}
+	return nil
+}
+
+// Left is since when each load balancer has let go of a target, by name: since
+// when it says so. Zero: it has not.
+type Left map[string]time.Time
+
+// follow brings it up to date with what load balancers say of the target. Those
+// that only say so, and send on for a while, are kept when they list it no more.
+func (l Left) follow(targets map[string]Target, now time.Time) Left {
+	next := maps.Clone(l)
+	if next == nil {
+		next = Left{}
+	}
+	for name, t := range targets {
+		switch {
+		case t.State != Draining && t.State != Unused:
+			next[name] = time.Time{}
+		case next[name].IsZero():
+			next[name] = now
+		}
+	}
+	for name, since := range next {
+		if _, listed := targets[name]; !listed && since.IsZero() {
+			next[name] = now
+		}
+	}
+	return next
+}
+
+// rest is how long a load balancer that lags may yet send to what it let go.
+func (l Left) rest(name string, lag time.Duration, now time.Time) time.Duration {
+	since, is := l[name]
+	if !is || since.IsZero() {
+		return 0
+	}
+	return max(0, lag-now.Sub(since))
 }
 
 // localShort says which Service with local traffic would lose more than it may

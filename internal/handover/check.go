@@ -45,6 +45,7 @@ var checks = []check{
 	brokenBudget,
 	closedBudget,
 	noNodesAdmitted,
+	emptyZone,
 	webhookDown,
 	noScheduler,
 	unmetBudget,
@@ -80,6 +81,7 @@ type inspection struct {
 
 func inspect(q Question) *inspection {
 	i := &inspection{Question: q, v: q.View, leaving: map[string]bool{}}
+	i.v.hear(q.Balancers)
 	for _, name := range q.Leaving {
 		i.leaving[name] = true
 		for _, p := range q.View.On(name) {
@@ -344,11 +346,54 @@ func unaskedBalancers(i *inspection) []event.Finding {
 				})
 			}
 		}
-		if len(s.TargetGroups) > 0 && len(i.v.behind[key]) > 0 {
+		if mute := slices.DeleteFunc(slices.Clone(s.TargetGroups), func(g string) bool { return !i.v.mute(g) }); len(mute) > 0 && len(i.v.behind[key]) > 0 {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(s.TargetGroups), settleTargets),
+				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(mute), settleTargets),
 				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
+			})
+		}
+	}
+	return found
+}
+
+// emptyZone: a load balancer has an address in each zone, and in some zone no node
+// stays that could be its target. Groups whose nodes are yet to come are not
+// judged: it is asked again when they are there.
+func emptyZone(i *inspection) []event.Finding {
+	to := map[string]bool{}
+	for _, g := range i.To {
+		for _, in := range g.Instances {
+			if n := i.v.byInstance[in.ID]; n != nil {
+				to[n.zone()] = true
+			}
+		}
+	}
+	if len(to) == 0 {
+		return nil
+	}
+	for _, n := range i.v.Nodes {
+		if !i.leaving[n.Name] && n.usable() {
+			to[n.zone()] = true
+		}
+	}
+	var found []event.Finding
+	for _, b := range i.Balancers {
+		zones := map[string]bool{}
+		for _, t := range b.Targets {
+			n := i.v.byInstance[t.Instance]
+			if p := i.v.byAddress[t.Address]; p != nil {
+				n = i.v.Nodes[p.Node]
+			}
+			if b.Zonal && n != nil && i.leaving[n.Name] && t.State == InService && n.zone() != "" && !to[n.zone()] {
+				zones[n.zone()] = true
+			}
+		}
+		if len(zones) > 0 {
+			found = append(found, event.Finding{
+				Severity: blocker, Object: "load balancer " + b.Name,
+				Effect: fmt.Sprintf("no node stays in zone %s, where it has an address of its own that clients keep", list(slices.Sorted(maps.Keys(zones)))),
+				Fix:    "give the new group a node in that zone, or let its zones share targets (cross-zone load balancing)",
 			})
 		}
 	}
@@ -481,14 +526,19 @@ func noDraining(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
 		uses := slices.ContainsFunc(b.Targets, func(t Target) bool {
-			return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance == t.Instance })
+			return t.State != Unused && slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance == t.Instance })
 		})
-		if b.Draining == 0 && uses {
-			found = append(found, event.Finding{
-				Severity: warning, Object: "load balancer " + b.Name, Effect: "connection draining is off: open connections through old nodes are cut",
-				Fix: "annotate its Service: service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled=true, …-timeout=60",
-			})
+		if b.Draining > 0 || !uses {
+			continue
 		}
+		f := event.Finding{
+			Severity: warning, Object: "load balancer " + b.Name, Effect: "connection draining is off: open connections through old nodes are cut",
+			Fix: "annotate its Service: service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled=true, …-timeout=60",
+		}
+		if b.Group != "" {
+			f.Effect, f.Fix = "its deregistration delay is 0: open connections through old nodes are cut", "set the target group's attribute deregistration_delay.timeout_seconds to 60 or so"
+		}
+		found = append(found, f)
 	}
 	return found
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover"
@@ -96,8 +97,16 @@ func (m *mortal) Resume(ctx context.Context, group string, processes []string) e
 // killedAfter runs the move in a process that is killed after so many calls.
 // It is true if the move ended before that, with what it returned.
 func (p *play) killedAfter(calls int) (error, bool) {
+	return p.mortal(calls, 8*time.Hour)
+}
+
+// killedIn runs the move in a process that is killed after a while.
+func (p *play) killedIn(d time.Duration) (error, bool) { return p.mortal(1<<30, d) }
+
+func (p *play) mortal(calls int, d time.Duration) (error, bool) {
 	m := &mortal{World: p.World}
 	m.left.Store(int64(calls))
+	defer time.AfterFunc(d, func() { m.left.Store(-1) }).Stop()
 	err := p.by(m, m).HandOver(context.Background(), p.step(func(memo json.RawMessage) error {
 		if m.dead() {
 			return errKilled

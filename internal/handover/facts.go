@@ -126,9 +126,9 @@ func (m *Move) tellTargets(now []Balancer) {
 	}
 	for _, b := range now {
 		for _, t := range b.Targets {
-			key := [2]string{b.Name, t.Instance}
+			key := [2]string{b.Name, t.id()}
 			if was[key] != t.State {
-				m.emit(event.TargetChanged{Balancer: b.Name, Instance: t.Instance, State: t.State})
+				m.emit(event.TargetChanged{Balancer: b.Name, Instance: t.id(), State: t.State})
 			}
 			delete(was, key)
 		}

@@ -97,7 +97,7 @@ type Move struct {
 	facts   []event.Fact
 	targets map[string]map[string]Target // instance -> load balancer -> what it is there
 	lbs     map[string]Balancer
-	hosts   map[string]string // DNS name in lower case -> load balancer
+	hosts   map[string][]string // DNS name in lower case, or ARN of a target group -> load balancers
 	asked   time.Time
 	said    []Balancer        // what load balancers said then
 	stale   string            // why AWS did not answer, when it was last asked
@@ -325,7 +325,7 @@ func (m *Move) node(name string) bool {
 	d := NextNode(m.nodeCase(name), *m.Record.Nodes[name])
 	was := m.Record.Nodes[name]
 	before := was.State
-	if before != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why {
+	if before != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why || !maps.Equal(was.Left, d.Record.Left) {
 		m.version++
 	}
 	if before == NodeOpen && d.Record.State != NodeOpen {
@@ -343,6 +343,8 @@ func (m *Move) node(name string) bool {
 	return d.Record.State != NodeOpen
 }
 
+func (m *Move) balancer(name string) Balancer { return m.lbs[name] }
+
 func (m *Move) nodeCase(name string) NodeCase {
 	n := m.view.Nodes[name]
 	c := NodeCase{
@@ -354,7 +356,7 @@ func (m *Move) nodeCase(name string) NodeCase {
 			return w != nil && w.State == WorkloadParked || !m.concerns(p)
 		},
 		Local:  m.local,
-		Drains: func(lb string) Balancer { return m.lbs[lb] },
+		Drains: m.balancer,
 		Settle: m.Options.Settle, Soak: m.Options.Soak, UnaskedDrain: m.Options.unasked(),
 	}
 	if n == nil || !c.Open {
@@ -496,6 +498,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
+		Healthy: m.healthy, Needed: m.needed, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

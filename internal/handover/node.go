@@ -78,6 +78,9 @@ func NextNode(c NodeCase, r NodeRecord) NodeDecision {
 	n.d.Record = r
 	n.r = &n.d.Record
 	n.r.Released = maps.Clone(r.Released)
+	if c.Open {
+		n.r.Left = r.Left.follow(c.Targets, n.now)
+	}
 	n.next()
 	return n.d
 }
@@ -280,6 +283,9 @@ func (n *station) quiet(p *Pod, r Release) bool {
 func (n *station) drained() bool {
 	since := n.now.Sub(n.r.Excluded).Round(time.Second)
 	for _, name := range slices.Sorted(maps.Keys(n.Targets)) {
+		if n.Targets[name].State == Unused {
+			continue
+		}
 		b, word := n.Drains(name), "registered"
 		if n.Targets[name].State == Draining {
 			word = "draining"
@@ -292,6 +298,13 @@ func (n *station) drained() bool {
 			n.again(limit - since)
 		}
 		return false
+	}
+	for _, name := range slices.Sorted(maps.Keys(n.r.Left)) {
+		if rest := n.r.Left.rest(name, n.Drains(name).Lag, n.now); rest > 0 {
+			n.wait("load balancer %s: it let go of node %s, and may send through it for %s more", name, n.Name, rest.Round(time.Second))
+			n.again(rest)
+			return false
+		}
 	}
 	if limit := cmp.Or(n.UnaskedDrain, unaskedDrain); len(n.Unasked) > 0 && since < limit {
 		n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, limit, n.Name)

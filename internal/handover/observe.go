@@ -79,15 +79,14 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	if now.beside, err = readGroups(ctx, r.scaling, r.set.Scope.Beside); err != nil {
 		return outside{}, err
 	}
-	var known []string
+	q := inquiry(v, r.instances(rec, now.from, v))
 	if rec != nil {
-		known = rec.Balancers
+		q.Known = rec.Balancers
 	}
-	ids := r.instances(rec, now.from, v)
-	if len(ids) == 0 && len(known) == 0 {
+	if len(q.Instances) == 0 && len(q.Known) == 0 {
 		return now, nil
 	}
-	if now.balancers, err = r.balancers.Balancers(ctx, ids, known); err != nil {
+	if now.balancers, err = r.balancers.Balancers(ctx, q); err != nil {
 		return outside{}, fmt.Errorf("read the load balancers of %s: %w", group, err)
 	}
 	return now, nil
@@ -119,6 +118,27 @@ func (r *run) instances(rec *Record, g Group, v *View) []string {
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// inquiry asks about instances and the pods on them.
+func inquiry(v *View, instances []string) Inquiry {
+	q := Inquiry{Instances: instances}
+	for _, id := range instances {
+		if n := v.byInstance[id]; n != nil {
+			for _, p := range v.on[n.Name] {
+				if p.Address != "" {
+					q.Addresses = append(q.Addresses, p.Address)
+				}
+			}
+		}
+	}
+	for _, s := range v.Services {
+		if s.Balanced {
+			q.Hosts = append(q.Hosts, s.Hosts...)
+		}
+		q.Groups = append(q.Groups, s.TargetGroups...)
+	}
+	return q
 }
 
 // instances of a group: those in it, and those of nodes that carry its name.

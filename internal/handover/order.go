@@ -59,7 +59,7 @@ func (h *herd) young() *Pod {
 }
 
 func (h *herd) isYoung(p *Pod) bool {
-	return p.Ready && p.selected() && !p.Deleting && h.now.Sub(p.ReadySince) < h.View.settle(p, h.Settle)
+	return p.Ready && p.selected() && !p.Deleting && h.now.Sub(p.ReadySince) < h.View.settleUnasked(p, h.Settle)
 }
 
 // alone: the pod is the only one that serves a Service.

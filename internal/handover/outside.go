@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -58,33 +59,56 @@ func (g Group) left(instance string) bool {
 	return instance != "" && !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == instance && !i.ends() })
 }
 
-// Balancers tells which load balancers send traffic through instances.
+// Balancers tells which load balancers send traffic through instances, or to
+// pods themselves.
 type Balancers interface {
-	// Balancers returns every load balancer that any of the instances is
-	// registered with, and those of the known names, which an earlier answer
-	// held and which must be asked about each instance by its ID: one that is
-	// being drained is no longer listed, but still has connections. A known
-	// balancer that was deleted is left out. Of all others that it could ask it
-	// returns the name and the host alone: a Service whose balancer is not among
-	// them is served by one that nobody here can ask.
-	Balancers(ctx context.Context, instances, known []string) ([]Balancer, error)
+	// Balancers returns every load balancer that has to do with what it is asked
+	// about. A known balancer that was deleted is left out. Of all others that it
+	// could ask it returns the name and the host alone: a Service whose balancer is
+	// not among them is served by one that nobody here can ask.
+	Balancers(ctx context.Context, q Inquiry) ([]Balancer, error)
 }
 
-// Balancer is a load balancer as it is now.
+// Inquiry is what load balancers are asked about.
+type Inquiry struct {
+	Instances []string // the nodes that leave
+	Addresses []string // the pods on them: a target group may hold those
+	Hosts     []string // DNS names that the cluster's Services have
+	Groups    []string // target groups that its TargetGroupBindings name, by ARN
+
+	// Known are names that earlier answers held. Those balancers must be asked
+	// about each instance by its ID: one that is being drained may be listed no
+	// longer, but still has connections.
+	Known []string
+	// All asks every balancer of the region anew, those too of which an earlier
+	// answer said that they hold nothing of this. It costs a call for each.
+	All bool
+}
+
+// Balancer is a load balancer as it is now: of a Classic one itself, of the
+// others one of their target groups.
 type Balancer struct {
-	Name     string        // as AWS names it: a1b2c3…
-	Host     string        // its DNS name, by which the Service that owns it is found
-	Draining time.Duration // how long open connections may live on after deregistration; 0: draining is off
-	Targets  []Target      // all that it sends traffic to, or drains
+	Name      string        // as AWS names it: a1b2c3…, or a1b2c3…/k8s-apps-web-0a1b2c3d4e
+	Host      string        // its DNS name, by which the Service that owns it is found
+	Group     string        // the target group's ARN, by which a TargetGroupBinding names it; empty: Classic
+	ByAddress bool          // its targets are pods, by their addresses
+	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
+	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
+	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
+	Targets   []Target      // all that it sends traffic to, or drains
 }
 
-// Target is an instance in a load balancer. One that is deregistered and
-// drained has no Target.
+// Target is an instance, or a pod, in a load balancer. One that is deregistered
+// and drained has no Target.
 type Target struct {
-	Instance string
+	Instance string // i-0123456789abcdef0; empty: it is an address
+	Address  string // 10.0.1.17
 	State    TargetState
 	Why      string // the balancer's own words: "Instance has failed at least 2 health checks"
 }
+
+// id is what a target is found by.
+func (t Target) id() string { return cmp.Or(t.Instance, t.Address) }
 
 // TargetState is what a load balancer thinks of a target.
 type TargetState = event.TargetState
@@ -94,6 +118,7 @@ const (
 	InService    = event.TargetInService
 	OutOfService = event.TargetOutOfService // registered, and not, or not yet, healthy
 	Draining     = event.TargetDraining     // deregistered, open connections live on
+	Unused       = event.TargetUnused       // registered, and nothing is ever sent to it: no listener, or a zone that is not enabled
 )
 
 // Cluster is the part of Kubernetes that a move needs. Reads come from

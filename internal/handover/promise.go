@@ -198,6 +198,19 @@ const (
 // settle is the longest of the bounds of those who send to the pod, and the
 // user's own if that is longer.
 func (v *View) settle(p *Pod, least time.Duration) time.Duration {
+	longest := v.settleUnasked(p, least)
+	for _, x := range p.Paths {
+		if s := v.Services[p.Namespace+"/"+x.Service]; s != nil {
+			for _, group := range s.TargetGroups {
+				longest = max(longest, v.answered[group])
+			}
+		}
+	}
+	return longest
+}
+
+// settleUnasked is the same without those who are asked until they have let go.
+func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
 	longest := time.Duration(0)
 	for _, x := range p.Paths {
 		s := v.Services[p.Namespace+"/"+x.Service]
@@ -205,7 +218,7 @@ func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 		switch {
 		case s == nil:
 			continue
-		case len(s.TargetGroups) > 0:
+		case slices.ContainsFunc(s.TargetGroups, v.mute):
 			longest = max(longest, settleTargets)
 		case s.Headless:
 			longest = max(longest, settleDNS)
@@ -218,3 +231,21 @@ func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 	}
 	return max(longest, least)
 }
+
+// hear notes which target groups can be asked, and how long each that holds pods'
+// addresses takes to let go of one. Others send to nodes: proxies are their bound.
+func (v *View) hear(balancers []Balancer) {
+	v.answered = map[string]time.Duration{}
+	for _, b := range balancers {
+		switch {
+		case b.Group == "":
+		case b.ByAddress:
+			v.answered[b.Group] = settleProxies + max(b.Draining, b.Lag)
+		default:
+			v.answered[b.Group] = 0
+		}
+	}
+}
+
+// mute: nobody here can ask the target group.
+func (v *View) mute(group string) bool { _, speaks := v.answered[group]; return !speaks }

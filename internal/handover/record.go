@@ -89,6 +89,7 @@ type NodeRecord struct {
 	State    NodeState `json:"state"`
 	Since    time.Time `json:"since"`             // when the state began
 	Excluded time.Time `json:"excluded,omitzero"` // since when it was seen kept out of load balancers
+	Left     Left      `json:"left,omitempty"`    // its load balancers, and since when they have let go of it
 	Why      string    `json:"why,omitempty"`     // why it cannot be emptied
 	asked    bool      // to leave its load balancers: from then on nothing on it counts as reached through them
 	mark     mark
@@ -117,7 +118,8 @@ type WorkloadRecord struct {
 type PodRecord struct {
 	Ref
 	Release Release   `json:"release"`
-	Gone    time.Time `json:"gone,omitzero"` // since when no EndpointSlice lists it
+	Gone    time.Time `json:"gone,omitzero"`  // since when no EndpointSlice lists it
+	Left    Left      `json:"left,omitempty"` // target groups that held its address, and since when they have let go of it
 }
 
 // mark is a watchdog: what was last seen to move, and since when. It is not

@@ -242,14 +242,16 @@ func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, ids, n
 		}
 	}
 	if len(ids) > 0 {
-		balancers, err := m.balancers.Balancers(ctx, ids, nil)
+		q := inquiry(v, ids)
+		q.All = true
+		balancers, err := m.balancers.Balancers(ctx, q)
 		if err != nil {
 			return fmt.Errorf("look at %s once more: %w", group, err)
 		}
 		for _, b := range balancers {
 			for _, g := range b.Targets {
-				if slices.Contains(ids, g.Instance) {
-					left = append(left, fmt.Sprintf("instance %s is %s in load balancer %s", g.Instance, g.State, b.Name))
+				if g.State != Unused && (slices.Contains(ids, g.Instance) || slices.Contains(q.Addresses, g.Address)) {
+					left = append(left, fmt.Sprintf("%s is %s in load balancer %s", g.id(), g.State, b.Name))
 				}
 			}
 		}

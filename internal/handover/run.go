@@ -434,7 +434,8 @@ func (r *run) firstLook(ctx context.Context) (Observed, error) {
 }
 
 // judge parks what cannot be moved: whether to begin all the same was asked
-// before anything was made. If nothing at all can be moved it refuses.
+// before anything was made. If nothing at all can be moved it refuses, and if
+// what blocks is no workload: what all of them need, as a load balancer.
 func (r *run) judge(q Question, found []event.Finding) error {
 	reason := refusal(q.Group, found)
 	if reason == nil {
@@ -447,8 +448,13 @@ func (r *run) judge(q Question, found []event.Finding) error {
 			blocked[f.Object] = f
 		}
 	}
-	free := slices.ContainsFunc(inspect(q).pods, func(p *Pod) bool { _, is := blocked[p.owner()]; return !is })
-	if !free {
+	pods, owners := inspect(q).pods, map[string]bool{}
+	for _, p := range pods {
+		owners[p.owner()] = true
+	}
+	free := slices.ContainsFunc(pods, func(p *Pod) bool { _, is := blocked[p.owner()]; return !is })
+	shared := slices.ContainsFunc(slices.Collect(maps.Keys(blocked)), func(object string) bool { return !owners[object] })
+	if !free || shared {
 		return failure(reason)
 	}
 	for key, f := range blocked {

@@ -132,6 +132,11 @@ func (h *herd) takeOut(p *Pod) {
 		h.again(reread)
 		return
 	}
+	if why := h.Needed(p); why != "" && !h.asked(p) && p.selected() {
+		h.wait("%s", why)
+		h.again(reread)
+		return
+	}
 	h.spend(p)
 	if !p.selected() && len(p.listed()) == 0 {
 		h.evict(p)
@@ -148,7 +153,7 @@ func (h *herd) takeOut(p *Pod) {
 	}
 	r, _ := p.release()
 	r.Labels, r.Out, r.OutAt, r.Until = maps.Clone(r.Labels), true, h.now, h.now.Add(expiry)
-	r.Settle = h.View.settle(p, h.Settle)
+	r.Settle = h.View.settleUnasked(p, h.Settle)
 	if r.Labels == nil {
 		r.Labels = map[string]string{}
 	}
@@ -234,9 +239,32 @@ func (h *herd) finish(p *Pod) {
 	case quiet < rec.Release.Settle:
 		h.wait("pod %s: out of its Services, its last requests end", p.Ref)
 		h.again(rec.Release.Settle - quiet)
+	case h.deregistering(p):
 	default:
 		h.evict(p)
 	}
+}
+
+// deregistering: a target group still sends to the pod's address, drains it, or
+// has let go of it so lately that it may send on.
+func (h *herd) deregistering(p *Pod) bool {
+	targets := h.Targets(p)
+	for _, name := range slices.Sorted(maps.Keys(targets)) {
+		if t := targets[name]; t.State != Unused {
+			h.wait("load balancer %s: pod %s is %s there (its draining time is %s)", name, p.Ref, t.State, h.Balancer(name).Draining)
+			h.again(reread)
+			return true
+		}
+	}
+	left := h.r.Released[p.UID].Left
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		if rest := left.rest(name, h.Balancer(name).Lag, h.now); rest > 0 {
+			h.wait("load balancer %s: it let go of pod %s, and may send to it for %s more", name, p.Ref, rest.Round(time.Second))
+			h.again(rest)
+			return true
+		}
+	}
+	return false
 }
 
 // renew tells that the move is alive, so that nobody gives the pod back.

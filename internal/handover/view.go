@@ -25,6 +25,8 @@ type View struct {
 	behind     index // service -> pods that it selects, or still lists
 	under      index // budget -> pods that it selects
 	byInstance map[string]*Node
+	byAddress  map[string]*Pod
+	answered   map[string]time.Duration // target groups that can be asked, by ARN, and how long each takes to let go of a pod
 	changes    Changes
 }
 
@@ -76,7 +78,7 @@ func NewView() *View {
 	return &View{
 		Nodes: map[string]*Node{}, Pods: map[string]*Pod{}, Workloads: map[string]*Workload{},
 		Services: map[string]*Service{}, Budgets: map[string]*Budget{},
-		on: index{}, of: index{}, behind: index{}, under: index{}, byInstance: map[string]*Node{},
+		on: index{}, of: index{}, behind: index{}, under: index{}, byInstance: map[string]*Node{}, byAddress: map[string]*Pod{},
 		changes: Changes{Workloads: map[string]bool{}, Nodes: map[string]bool{}},
 	}
 }
@@ -88,6 +90,9 @@ func (v *View) PutPod(p *Pod) {
 	v.Pods[p.UID] = p
 	v.on.put(p.Node, p)
 	v.of.put(p.owner(), p)
+	if p.Address != "" && !p.Finished {
+		v.byAddress[p.Address] = p
+	}
 	for _, path := range p.Paths {
 		v.behind.put(p.Namespace+"/"+path.Service, p)
 	}
@@ -113,6 +118,9 @@ func (v *View) forget(uid string) *Pod {
 	delete(v.Pods, uid)
 	v.on.drop(p.Node, uid)
 	v.of.drop(p.owner(), uid)
+	if v.byAddress[p.Address] == p {
+		delete(v.byAddress, p.Address)
+	}
 	for _, path := range p.Paths {
 		v.behind.drop(p.Namespace+"/"+path.Service, uid)
 	}
@@ -250,6 +258,9 @@ func (n *Node) excluded() bool {
 // an instance, which Fargate's nodes are not.
 func (n *Node) registers() bool { return n.Instance != "" || n.Cloud != "aws" }
 
+// zone is its availability zone; empty: nobody knows.
+func (n *Node) zone() string { return n.Labels["topology.kubernetes.io/zone"] }
+
 // usable: pods may start there.
 func (n *Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned && !n.Leaving }
 
@@ -257,6 +268,7 @@ func (n *Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned &&
 type Pod struct {
 	Ref
 	Node        string
+	Address     string // of its own; empty: it has none yet, or uses its node's
 	Workload    string // key of its Workload; empty: nothing controls it
 	Owner       *Owner // its controller as metadata tells: the ReplicaSet, StatefulSet …
 	Labels      map[string]string

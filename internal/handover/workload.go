@@ -94,8 +94,12 @@ type Case struct {
 	Dead     func(node string) bool                    // its kubelet is silent for good: what ends there is gone
 	Through  func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
 	Sender   func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
-	Guarded  bool                                      // sentinels stand on all nodes that leave
-	Closed   time.Time                                 // since when all nodes that leave are closed
+	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
+	Needed   func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
+	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
+	Balancer func(name string) Balancer
+	Guarded  bool      // sentinels stand on all nodes that leave
+	Closed   time.Time // since when all nodes that leave are closed
 
 	Room    int                // pods that it may have made in addition now
 	Refused map[string]Refused // by UID of the pod
@@ -240,7 +244,7 @@ func (h *herd) serves(p *Pod, path string) bool {
 			continue
 		}
 		s := h.View.Services[p.Namespace+"/"+path]
-		return x.Ready && (s == nil || !s.Local || h.Through(p.Node, s))
+		return x.Ready && (s == nil || (!s.Local || h.Through(p.Node, s)) && h.Healthy(p, s))
 	}
 	return path == ""
 }
@@ -310,6 +314,7 @@ func (h *herd) follow() {
 		} else if rec.Gone.IsZero() {
 			rec.Gone = h.now
 		}
+		rec.Left = rec.Left.follow(h.Targets(p), h.now)
 		if h.r.Released == nil {
 			h.r.Released = map[string]PodRecord{}
 		}
@@ -525,7 +530,7 @@ func (h *herd) watch() {
 		h.r.mark = mark{}
 		return
 	}
-	limit := patience
+	limit := patience + h.draining()
 	if h.r.State == WorkloadAfterJob && len(h.ending) == 0 {
 		limit = jobPatience
 	}
@@ -540,6 +545,17 @@ func (h *herd) watch() {
 	}
 	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, list(h.waits))
 	h.park(why, h.remedy())
+}
+
+// draining is the longest that target groups take to drain a pod that was taken out.
+func (h *herd) draining() time.Duration {
+	longest := time.Duration(0)
+	for _, p := range h.out {
+		for name := range h.Targets(p) {
+			longest = max(longest, h.Balancer(name).Draining)
+		}
+	}
+	return longest
 }
 
 // signature changes whenever something of the workload moves.

@@ -174,6 +174,23 @@ func (h *Hand) Left() []string {
 	return left
 }
 
+// Exclude keeps a node out of load balancers, or lets it in again.
+func (h *Hand) Exclude(name string, out bool) {
+	yes := "true"
+	if h.w.nodes[name].Exclude = &yes; !out {
+		h.w.nodes[name].Exclude = nil
+	}
+}
+
+// Shift puts a group's nodes of one zone into another.
+func (h *Hand) Shift(group, from, to string) {
+	for _, n := range h.w.nodes {
+		if n.Group == group && n.Labels[zoneLabel] == from {
+			n.Labels = map[string]string{zoneLabel: to}
+		}
+	}
+}
+
 // Nodes are the names of a group's nodes.
 func (h *Hand) Nodes(group string) []string {
 	var names []string

@@ -144,9 +144,12 @@ func (w *World) viewService(v *handover.View, a *App) {
 	if a.NoService {
 		return
 	}
-	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.Local || a.Host != ""}
-	if a.Local {
+	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.own() && a.Balancer != ALB || a.Host != ""}
+	if s.Balanced && a.own() {
 		s.Hosts = []string{a.Name + ".elb"}
+	}
+	if a.Balancer == ALB || a.ByAddress {
+		s.TargetGroups = []string{"arn:" + a.Name}
 	}
 	if a.Host != "" {
 		s.Hosts = append(s.Hosts, a.Host)
@@ -570,23 +573,36 @@ func (w *World) sends(instance string) {
 }
 
 // Balancers answers for every load balancer that it is asked about.
-func (w *World) Balancers(_ context.Context, instances, known []string) ([]handover.Balancer, error) {
+func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Balancer, error) {
 	var all []handover.Balancer
 	err := w.call(&w.awsDown, func() error {
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
-			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining}
-			concerns := slices.Contains(known, name)
+			a := w.owner(name)
+			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining, Zonal: a.Balancer == NLB, ByAddress: a.ByAddress}
+			if a.Balancer != "" {
+				b.Group = "arn:" + name
+			}
+			if a.Balancer == NLB {
+				b.Lag = 3 * time.Minute
+			}
+			concerns := slices.Contains(q.Known, name) || slices.Contains(q.Groups, b.Group)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]
 				state := handover.InService
 				switch {
+				case t.gone(w.now()):
+					continue // it says nothing, and sends on
 				case !t.until.IsZero():
 					state = handover.Draining
 				case w.now().Before(t.since):
 					state = handover.OutOfService
 				}
-				concerns = concerns || slices.Contains(instances, id)
-				b.Targets = append(b.Targets, handover.Target{Instance: id, State: state})
+				concerns = concerns || slices.Contains(q.Instances, id) || slices.Contains(q.Addresses, id)
+				if a.ByAddress {
+					b.Targets = append(b.Targets, handover.Target{Address: id, State: state})
+				} else {
+					b.Targets = append(b.Targets, handover.Target{Instance: id, State: state})
+				}
 			}
 			if !concerns {
 				b.Targets = nil

@@ -36,6 +36,8 @@ const tick = 500 * time.Millisecond
 // usualLag is how far proxies are behind EndpointSlices, if a test does not say.
 const usualLag = 2 * time.Second
 
+const zoneLabel = "topology.kubernetes.io/zone"
+
 // App is one workload with a Service of its own and perhaps a budget, in
 // namespace apps. Its pods carry the labels app and, if they are a ReplicaSet's,
 // pod-template-hash.
@@ -52,6 +54,9 @@ type App struct {
 	NoService bool
 	Local     bool          // externalTrafficPolicy Local behind a load balancer of its own
 	Ingress   time.Duration // an ingress controller sends to its pods, so far behind
+	Balancer  string        // NLB or ALB: a load balancer of its own
+	ByAddress bool          // … that sends to its pods themselves
+	Gated     bool          // … and its pods are Ready only when it does
 
 	NewNeverReady bool // pods made after the set-up never become Ready
 	Leader        bool // only the oldest pod is Ready
@@ -128,7 +133,8 @@ type World struct {
 	pods     map[string]*pod
 	apps     []*App
 	groups   map[string]*handover.Group
-	targets  map[string]map[string]*target // load balancer -> instance
+	targets  map[string]map[string]*target // load balancer -> instance, or a pod's address
+	zones    map[string]map[string]bool    // load balancer -> zones that had targets in service
 	Draining time.Duration                 // how long load balancers drain
 	awsDown  bool
 	apiDown  bool
@@ -141,6 +147,7 @@ type World struct {
 	seen     int                        // which of them the last view showed
 	mins     map[string]int             // MinSize by group, at first
 	serial   int
+	given    int // addresses
 	checking bool
 	broken   []string
 	moved    int // evictions
@@ -167,6 +174,37 @@ type pod struct {
 type target struct {
 	since time.Time // in service
 	until time.Time // drained; zero: registered
+	sends time.Time // connections come until then, though it was deregistered
+}
+
+// The kinds of an app's own load balancer. An NLB without cross-zone balancing
+// has an address in each zone, and goes on to open connections to a target for
+// nlbLag after it was deregistered; it takes nlbStart to begin.
+const (
+	NLB = "nlb"
+	ALB = "alb"
+
+	nlbLag   = 2 * time.Minute
+	nlbStart = 90 * time.Second
+)
+
+// own: it has a load balancer of its own.
+func (a *App) own() bool { return a.Local || a.Balancer != "" }
+
+// starts is how long its load balancer takes to send to a new target.
+func (a *App) starts() time.Duration {
+	if a.Balancer == NLB {
+		return nlbStart
+	}
+	return 2 * time.Second
+}
+
+// lags is for how long it sends to one that was deregistered.
+func (a *App) lags() time.Duration {
+	if a.Balancer == NLB {
+		return nlbLag
+	}
+	return 0
 }
 
 // Balanced is the load balancer of every world; one with local traffic is named after its app.
@@ -189,7 +227,7 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 		}
 	}
 	for _, a := range apps {
-		if a.Local {
+		if a.own() {
 			w.targets[a.Name] = map[string]*target{}
 		}
 	}
@@ -208,6 +246,19 @@ func (w *World) launch(group string) *node {
 	g.Desired++
 	g.Instances = append(g.Instances, handover.Instance{ID: n.Instance, Lifecycle: "InService"})
 	return n
+}
+
+// Spread puts the nodes of each group into as many zones, one after the other.
+func (w *World) Spread(zones int) {
+	for _, g := range w.groups {
+		for i, in := range g.Instances {
+			for _, n := range w.nodes {
+				if n.Instance == in.ID {
+					n.Labels = map[string]string{zoneLabel: "us-west-2" + string(rune('a'+i%zones))}
+				}
+			}
+		}
+	}
 }
 
 // Settle lets the world stand for a while, opens the new nodes, and from then on
@@ -231,6 +282,37 @@ func (w *World) compare() {
 	for _, a := range w.apps {
 		a.start, a.ready = w.serving(a), w.readyPods(a)
 	}
+	w.zones = map[string]map[string]bool{}
+	for _, a := range w.apps {
+		if a.Balancer == NLB {
+			w.zones[a.Name] = w.zonesOf(a)
+		}
+	}
+}
+
+// zonesOf are those in which the app's load balancer has a target in service.
+func (w *World) zonesOf(a *App) map[string]bool {
+	in := map[string]bool{}
+	for id := range w.targets[a.Name] {
+		if zone := w.zoneOf(id); zone != "" && w.healthy(a.Name, id) {
+			in[zone] = true
+		}
+	}
+	return in
+}
+
+func (w *World) zoneOf(id string) string {
+	for _, n := range w.nodes {
+		if n.Instance == id {
+			return n.Labels[zoneLabel]
+		}
+	}
+	for _, p := range w.pods {
+		if n := w.nodes[p.Node]; p.Address == id && n != nil {
+			return n.Labels[zoneLabel]
+		}
+	}
+	return ""
 }
 
 func (w *World) readyPods(a *App) int {
@@ -517,7 +599,10 @@ func (w *World) live(p *pod) {
 		p.Ready, p.ReadySince = false, w.now()
 	case bad && p.app.NewNeverReady:
 		p.Trouble = "ImagePullBackOff: Back-off pulling image"
+	case p.app.Gated && !w.healthy(p.app.Name, p.Address):
+		p.Gates = []string{"target-health.elbv2.k8s.aws/" + p.app.Name}
 	case !bad && !p.Ready && !w.now().Before(p.ready):
+		p.Gates = nil
 		p.Ready, p.ReadySince = true, w.now()
 	}
 }
@@ -551,14 +636,34 @@ func (w *World) schedule(p *pod) bool {
 		}
 		return false
 	}
-	slices.Sort(open)
+	open = w.spreading(p, open)
 	p.Node, p.Trouble, p.Crowded = open[w.rng.IntN(len(open))], "", false
+	w.given++
+	p.Address = fmt.Sprintf("10.0.%d.%d", w.given/256, w.given%256)
 	takes := p.app.Ready
 	if takes == 0 {
 		takes = time.Duration(1+w.rng.IntN(4)) * time.Second
 	}
 	p.ready = w.now().Add(takes)
 	return true
+}
+
+// spreading are the nodes in the zones with the fewest pods of the app, as the
+// scheduler's own default constraints prefer them.
+func (w *World) spreading(p *pod, open []string) []string {
+	slices.Sort(open)
+	in := map[string]int{}
+	for _, q := range w.pods {
+		if n := w.nodes[q.Node]; q.app == p.app && n != nil {
+			in[n.Labels[zoneLabel]]++
+		}
+	}
+	least := slices.MinFunc(open, func(a, b string) int {
+		return cmp.Compare(in[w.nodes[a].Labels[zoneLabel]], in[w.nodes[b].Labels[zoneLabel]])
+	})
+	return slices.DeleteFunc(open, func(name string) bool {
+		return in[w.nodes[name].Labels[zoneLabel]] > in[w.nodes[least].Labels[zoneLabel]]
+	})
 }
 
 // holds counts the pods on a node that take room.
@@ -637,30 +742,67 @@ func (w *World) sentTo(a *App) []string {
 // balance is the service controller and the load balancers.
 func (w *World) balance() {
 	for lb, targets := range w.targets {
+		a := w.owner(lb)
+		if a.ByAddress {
+			w.balancePods(a, targets)
+			continue
+		}
 		for _, n := range w.nodes {
 			if n.Instance == "" {
 				continue
 			}
-			t := targets[n.Instance]
-			excluded := n.Exclude != nil
-			switch {
-			case excluded && t != nil && t.until.IsZero():
-				t.until = w.now().Add(w.Draining)
-			case !excluded && t == nil:
-				targets[n.Instance] = &target{since: w.now().Add(2 * time.Second)}
-			case !excluded && t != nil && !t.until.IsZero():
-				t.until = time.Time{}
-			}
-			if lb != Balanced && t != nil && t.until.IsZero() && !w.hasLocal(lb, n.Name) {
+			w.register(a, targets, n.Instance, n.Exclude == nil)
+			if t := targets[n.Instance]; a.Local && t != nil && t.until.IsZero() && !w.hasLocal(lb, n.Name) {
 				t.since = w.now().Add(3 * time.Second) // its health check fails
 			}
 		}
 		for id, t := range targets {
-			if !t.until.IsZero() && !w.now().Before(t.until) || w.instanceGone(id) {
+			if t.over(w.now()) || w.instanceGone(id) {
 				delete(targets, id)
 			}
 		}
 	}
+}
+
+// balancePods is the controller that keeps pods' addresses in a target group.
+func (w *World) balancePods(a *App, targets map[string]*target) {
+	for _, p := range w.pods {
+		if p.app == a && p.Address != "" {
+			w.register(a, targets, p.Address, p.selects() && !p.Deleting && !w.now().Before(p.ready))
+		}
+	}
+	for id, t := range targets {
+		if t.over(w.now()) {
+			delete(targets, id)
+		}
+	}
+}
+
+// register puts a target into a load balancer, or takes it out.
+func (w *World) register(a *App, targets map[string]*target, id string, in bool) {
+	t := targets[id]
+	switch {
+	case !in && t != nil && t.until.IsZero():
+		t.until, t.sends = w.now().Add(w.Draining), w.now().Add(a.lags())
+	case in && (t == nil || t.gone(w.now())):
+		targets[id] = &target{since: w.now().Add(a.starts())}
+	case in && !t.until.IsZero():
+		t.until, t.sends = time.Time{}, time.Time{}
+	}
+}
+
+// gone: no load balancer lists it any more. Over: nothing comes any more either.
+func (t *target) gone(now time.Time) bool { return !t.until.IsZero() && !now.Before(t.until) }
+func (t *target) over(now time.Time) bool { return t.gone(now) && !now.Before(t.sends) }
+
+// owner is the app whose load balancer it is; the one of every world is nobody's.
+func (w *World) owner(lb string) *App {
+	for _, a := range w.apps {
+		if a.Name == lb {
+			return a
+		}
+	}
+	return &App{}
 }
 
 func (w *World) instanceGone(id string) bool {
@@ -681,6 +823,14 @@ func (w *World) hasLocal(app, node string) bool {
 // serving counts the pods that requests reach now, by path: "service".
 func (w *World) serving(a *App) map[string]int {
 	n := map[string]int{}
+	if a.ByAddress {
+		for _, p := range w.pods {
+			if p.app == a && p.Ready && !p.Deleting && w.healthy(a.Name, p.Address) {
+				n[a.Name]++
+			}
+		}
+		return n
+	}
 	for _, uid := range w.sentTo(a) {
 		p := w.pods[uid]
 		if p == nil || !p.Ready || p.Deleting && !w.preStopping(p) {
@@ -701,7 +851,11 @@ func (w *World) inService(lb, name string) bool {
 	if n == nil {
 		return false
 	}
-	t := w.targets[lb][n.Instance]
+	return w.healthy(lb, n.Instance)
+}
+
+func (w *World) healthy(lb, id string) bool {
+	t := w.targets[lb][id]
 	return t != nil && t.until.IsZero() && !w.now().Before(t.since)
 }
 
@@ -720,6 +874,7 @@ func (w *World) check() {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
+		w.checkBalancer(a)
 		floor := min(a.Replicas, a.start[a.Name]) - w.lost(a)
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
@@ -744,6 +899,22 @@ func (w *World) check() {
 // balancer sends to its node for its sake and cannot let go of the node.
 func (w *World) trapped(p *pod) bool {
 	return !p.Evicted && (slices.Contains(p.app.DeniesLate, "labels") || p.app.Local && p.app.returned)
+}
+
+// checkBalancer says what must never happen to what an app's own load balancer
+// sends to.
+func (w *World) checkBalancer(a *App) {
+	in := w.zonesOf(a)
+	for zone := range w.zones[a.Name] {
+		if !in[zone] {
+			w.fail("load balancer %s has no target in zone %s", a.Name, zone)
+		}
+	}
+	for _, p := range w.pods {
+		if t := w.targets[a.Name][p.Address]; a.ByAddress && p.app == a && t != nil && p.Deleting && !w.preStopping(p) && a.Surge > 0 {
+			w.fail("pod %s ended while load balancer %s sent to it", p.Name, a.Name)
+		}
+	}
 }
 
 // lost counts the pods that a node took with it.

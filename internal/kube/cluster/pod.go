@@ -40,6 +40,9 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 		Scheduler: p.Spec.SchedulerName,
 		Group:     pin(p),
 	}
+	if !p.Spec.HostNetwork {
+		out.Address = p.Status.PodIP
+	}
 	if out.Scheduler == corev1.DefaultSchedulerName {
 		out.Scheduler = ""
 	}

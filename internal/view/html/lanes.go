@@ -151,7 +151,7 @@ func targetLook(what string) string {
 		return drains
 	case event.TargetOut:
 		return over
-	case event.TargetOutOfService: // not asked yet, or no longer: its lane tells
+	case event.TargetOutOfService, event.TargetUnused: // not asked yet, or no longer: its lane tells
 	}
 	return other
 }

@@ -1,0 +1,102 @@
+package handover_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/problem"
+)
+
+// nlbLag is what package aws says of NLBs; the world's send for a minute less.
+const nlbLag = 3 * time.Minute
+
+// Every kind of load balancer, with nodes and with pods as targets, and nodes that
+// serve through pods of their own only: the world says who was sent to an end.
+func TestEveryKindOfLoadBalancerLetsGoBeforeAnythingEnds(t *testing.T) {
+	for name, app := range map[string]world.App{
+		"nlb instance cluster": {Balancer: world.NLB},
+		"nlb instance local":   {Balancer: world.NLB, Local: true},
+		"nlb ip":               {Balancer: world.NLB, ByAddress: true},
+		"nlb ip, gated":        {Balancer: world.NLB, ByAddress: true, Gated: true},
+		"alb instance cluster": {Balancer: world.ALB},
+		"alb instance local":   {Balancer: world.ALB, Local: true},
+		"alb ip":               {Balancer: world.ALB, ByAddress: true},
+		"alb ip, gated":        {Balancer: world.ALB, ByAddress: true, Gated: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app.Name, app.Replicas, app.Surge = "web", 3, 1
+			in(t, 2, apps(&app), func(p *play) {
+				time.Sleep(3 * time.Minute) // an NLB takes its time to begin
+				p.done(p.move(), "web")
+				if app.Balancer == world.NLB && p.took < nlbLag {
+					p.t.Errorf("done after %s: an NLB sends on for longer", p.took)
+				}
+				p.gone()
+			})
+		})
+	}
+}
+
+// An NLB drops the address of a zone without targets from its DNS name, and
+// clients keep it: new nodes in every zone first.
+func TestNoZoneOfANetworkLoadBalancerGoesEmpty(t *testing.T) {
+	for _, local := range []bool{false, true} {
+		in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB, Local: local}), func(p *play) {
+			p.Spread(2)
+			p.Room = 3
+			time.Sleep(3 * time.Minute)
+			p.done(p.move(), "web")
+			p.gone()
+		})
+	}
+}
+
+// A new node that somebody keeps out of load balancers leaves its zone to the old one.
+func TestZoneWaitsForItsNewNode(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		p.Spread(2)
+		var late string
+		p.With(func(h *world.Hand) { late = h.Nodes(world.New)[1]; h.Exclude(late, true) })
+		time.Sleep(5 * time.Minute)
+		time.AfterFunc(5*time.Minute, func() { p.With(func(h *world.Hand) { h.Exclude(late, false) }) })
+		p.done(p.move(), "web")
+		p.gone()
+	})
+}
+
+func TestZoneWithoutNewNodesIsRefused(t *testing.T) {
+	in(t, 3, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		p.Spread(3)
+		p.With(func(h *world.Hand) { h.Shift(world.New, "us-west-2c", "us-west-2b") })
+		time.Sleep(3 * time.Minute)
+		p.ended(p.move(), problem.Refused, "no node stays in zone us-west-2c", "cross-zone")
+	})
+}
+
+// Killed in the middle of a long wait, the next run remembers since when a load
+// balancer has let go, though it lists the node no more.
+func TestLagOfALoadBalancerOutlivesACrash(t *testing.T) {
+	in(t, 1, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		if err, ended := p.killedIn(90 * time.Second); ended {
+			p.t.Fatalf("it ended before it was killed: %v", err)
+		}
+		p.done(p.move(), "web")
+		p.gone()
+	})
+}
+
+func TestALoadBalancerThatDoesNotAnswerIsWaitedFor(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Balancer: world.NLB, ByAddress: true}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		go func() {
+			time.Sleep(20 * time.Second)
+			p.With(func(h *world.Hand) { h.Down(true, false) })
+			time.Sleep(3 * time.Minute)
+			p.With(func(h *world.Hand) { h.Down(false, false) })
+		}()
+		p.done(p.move(), "web")
+		p.gone()
+	})
+}
