@@ -35,9 +35,16 @@ func newScene() *scene {
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" },
+		Targets: func(*Pod) map[string]Target { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
 	return s
+}
+
+// lagging is any load balancer: it drains for a minute, and sends on for three.
+func lagging(name string) Balancer {
+	return Balancer{Name: name, Draining: time.Minute, Lag: 3 * time.Minute}
 }
 
 // pod adds one that has served for an hour.
@@ -244,6 +251,29 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.one.Paths = []Path{{Service: "web", Listed: true}}
 		}, "surging; wait: pod apps/web-1: EndpointSlices of web still list it"},
+		{"a target group drains its address", func(s *scene) {
+			s.out(s.one, time.Hour)
+			s.pod("web-3", "new")
+			s.c.Targets = func(p *Pod) map[string]Target {
+				return map[string]map[string]Target{"web-1": {"tg": {Address: "10.0.0.1", State: Draining}}}[p.Name]
+			}
+		}, "surging; wait: load balancer tg: pod apps/web-1 is draining there (its draining time is 1m0s)"},
+		{"a target group has let go of its address, and may send on", func(s *scene) {
+			s.out(s.one, time.Hour)
+			s.pod("web-3", "new")
+			s.r.Released["web-1"] = PodRecord{Ref: s.one.Ref, Gone: noon.Add(-time.Hour), Left: Left{"tg": noon.Add(-time.Minute)}}
+		}, "surging; wait: load balancer tg: it let go of pod apps/web-1, and may send to it for 2m0s more"},
+		{"a target group does not send to its replacement yet", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.c.Healthy = func(p *Pod, _ *Service) bool { return p.Name != "web-3" }
+			s.r.Floors = map[string]int{"web": 2}
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"its zone would have no target without it", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.c.Needed = func(*Pod) string { return "load balancer tg: no target outside is InService in zone a" }
+		}, "surging; wait: load balancer tg: no target outside is InService in zone a"},
 		{"its Services let go of it a moment ago", func(s *scene) { s.out(s.one, settleProxies-time.Second); s.pod("web-3", "new") }, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"nobody sends to it any more", func(s *scene) { s.out(s.one, settleProxies); s.pod("web-3", "new") }, "surging; evict pod apps/web-1"},
 		{"its eviction was refused a moment ago", func(s *scene) {
@@ -387,7 +417,7 @@ func newStop() *stop {
 	s.c = NodeCase{
 		Move: "old-group", Name: "old", View: s.View, Node: s.node, Open: true, Pods: []*Pod{s.pod},
 		Parked: func(*Pod) bool { return false }, Local: func(*Pod) bool { return false },
-		Drains: func(name string) Balancer { return Balancer{Name: name, Draining: time.Minute} },
+		Drains: lagging,
 	}
 	return s
 }
@@ -436,6 +466,15 @@ func TestRulesOfANode(t *testing.T) {
 			s.emptied(time.Minute + drainMargin)
 			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: InService}}
 		}, "draining, cannot be emptied: it is still registered in load balancer lb after 3m0s; wait: load balancer lb: node old still registered (3m0s of 1m0s)"},
+		{"a load balancer has let go of it, and may send on", func(s *stop) {
+			s.emptied(10 * time.Minute)
+			s.r.Left = Left{"nlb": noon.Add(-time.Minute)}
+		}, "draining; wait: load balancer nlb: it let go of node old, and may send through it for 2m0s more"},
+		{"a load balancer never sends to it", func(s *stop) {
+			s.emptied(time.Minute)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Unused}}
+			s.r.Left = Left{"lb": noon.Add(-time.Hour)}
+		}, "empty"},
 		{"a load balancer cannot be asked", func(s *stop) {
 			s.emptied(time.Minute)
 			s.c.Unasked = []string{"nlb.example.com"}
