@@ -88,7 +88,7 @@ type Nothing struct{ Scaling }
 func (Nothing) Group(context.Context, string) (Group, error) { return Group{}, ErrNotFound }
 
 // Balancers are none.
-func (Nothing) Balancers(context.Context, []string, []string) ([]Balancer, error) { return nil, nil }
+func (Nothing) Balancers(context.Context, Inquiry) ([]Balancer, error) { return nil, nil }
 
 // readGroups reads Auto Scaling groups; those that are gone are left out.
 func readGroups(ctx context.Context, scaling Scaling, names []string) ([]Group, error) {
