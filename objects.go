@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,27 @@ func referred(urn plan.URN, by []plan.URN) error {
 	}
 	return &problem.Error{Kind: problem.Refused, Op: "rm " + string(urn), Err: fmt.Errorf("these refer to it: %s", strings.Join(names, ", ")),
 		Fix: "rm them first; or --force, after which they do not refer to it any more"}
+}
+
+// Move gives a resource another URN in the state; what refers to it follows, and
+// nothing outside is touched. A name alone is one of the same type. It tells the
+// URN that the resource has then, and where the state before is kept.
+func (p *Project) Move(ctx context.Context, from plan.URN, to string) (urn plan.URN, backup string, err error) {
+	stack, err := p.selected()
+	if err != nil {
+		return "", "", err
+	}
+	backup, err = p.store.Rewrite(ctx, stack, "state mv", func(s *state.Snapshot) (*state.Snapshot, error) {
+		if !slices.ContainsFunc(objects(s), func(o Object) bool { return o.URN == from }) {
+			return nil, unknown("mv", from, s)
+		}
+		urn = plan.URN(to)
+		if !strings.HasPrefix(to, "urn:") {
+			urn = plan.NewURN(s.Stack, s.Project, from.Type(), to)
+		}
+		return s.Moved(from, urn)
+	})
+	return urn, backup, err
 }
 
 // Export is the state of the stack as a file that Import takes. Its secrets

@@ -268,3 +268,19 @@ func (p *Project) SetConfig(ctx context.Context, key, value string) error {
 	}
 	return p.editConfig(stack, func(old []byte) ([]byte, error) { return spec.SetConfig(old, key, value) })
 }
+
+// RemoveConfig takes one value out of the stack's config file; the rest of the
+// file stays as it is.
+func (p *Project) RemoveConfig(_ context.Context, key string) error {
+	stack, err := p.selected()
+	if err != nil {
+		return err
+	}
+	return p.editConfig(stack, func(old []byte) ([]byte, error) {
+		text, was, err := spec.RemoveConfig(old, key)
+		if err == nil && !was {
+			err = &problem.Error{Kind: problem.Usage, Op: "config rm", Err: fmt.Errorf("%q is not set", key), Fix: "drover config ls lists what is"}
+		}
+		return text, err
+	})
+}

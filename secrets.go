@@ -3,6 +3,7 @@ package drover
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
 )
 
@@ -86,6 +89,86 @@ func (p *Project) SetSecret(ctx context.Context, key, secret string) error {
 	return p.editConfig(stack, func(old []byte) ([]byte, error) {
 		return spec.SetSecret(old, key, hidden.Sealed(), spec.Encryption(wrapped))
 	})
+}
+
+// ChangeSecrets seals all secrets of the stack, in its state and in its config,
+// with a new key, which the given way protects from now on. Cut off, the same
+// call ends it: what has the new protection already is opened with that. It
+// tells where the state before is kept, which the old one still opens; empty if
+// the state has no secrets.
+func (p *Project) ChangeSecrets(ctx context.Context, kms string, passphrases Passphrases) (backup string, err error) {
+	return p.protectWith(ctx, newRing(Options{KMS: kms, Passphrases: passphrases}))
+}
+
+func (p *Project) protectWith(ctx context.Context, ring *seal.Ring) (backup string, err error) {
+	snapshot, err := p.snapshot(ctx)
+	if err != nil {
+		return "", err
+	}
+	config, problems := spec.ReadEncryption(os.DirFS(p.dir), p.stack)
+	if err := problems.Err(); err != nil {
+		return "", err
+	}
+	if snapshot.Wrapped == nil && config.Key == "" {
+		return "", &problem.Error{Kind: problem.Usage, Op: "change secrets", Err: fmt.Errorf("stack %s has no secrets", p.stack),
+			Fix: "nothing needs to be done: the first one chooses how they are protected"}
+	}
+	c := &change{old: p.store.Ring, new: ring}
+	open := func(w seal.Wrapped) (*seal.Key, error) { return c.open(ctx, w) }
+	for _, w := range []*seal.Wrapped{snapshot.Wrapped, (*seal.Wrapped)(&config)} { // all of them, before anything is written
+		if w != nil && w.Key != "" {
+			if _, err := open(*w); err != nil {
+				return "", err
+			}
+		}
+	}
+	wrapped, key, err := ring.New(ctx)
+	if err != nil {
+		return "", err
+	}
+	if snapshot.Wrapped != nil {
+		backup, err = p.store.Rewrite(ctx, p.stack, "stack secrets change", func(s *state.Snapshot) (*state.Snapshot, error) {
+			return s.Resealed(open, wrapped, key)
+		})
+	}
+	if err == nil && config.Key != "" {
+		err = p.resealConfig(open, wrapped, key)
+	}
+	return backup, err
+}
+
+// change is the way from one protection of secrets to another.
+type change struct{ old, new *seal.Ring }
+
+// open opens a key that is protected in either way.
+func (c *change) open(ctx context.Context, w seal.Wrapped) (*seal.Key, error) {
+	key, err := c.old.Open(ctx, w)
+	if err == nil {
+		return key, nil
+	}
+	if key, newErr := c.new.Open(ctx, w); newErr == nil {
+		return key, nil
+	}
+	return nil, err
+}
+
+func (p *Project) resealConfig(open func(seal.Wrapped) (*seal.Key, error), wrapped seal.Wrapped, key *seal.Key) error {
+	e, problems := spec.ReadEncryption(os.DirFS(p.dir), p.stack)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	old, err := open(seal.Wrapped(e))
+	if err != nil {
+		return err
+	}
+	again := func(sealed string) (string, error) {
+		plain, err := old.Open(sealed)
+		if err != nil {
+			return "", err
+		}
+		return key.Seal(plain)
+	}
+	return p.editConfig(p.stack, func(text []byte) ([]byte, error) { return spec.Reseal(text, again, spec.Encryption(wrapped)) })
 }
 
 // editConfig rewrites the stack's config file.

@@ -8,19 +8,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
 )
 
 func newConfig(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
-		Short: "Read and write the stack's config: set, get",
+		Short: "Read and write the stack's config: set, get, ls, rm",
 		Long: `Config holds what differs between stacks, in drover.<stack>.yaml. In drover.yaml
 a value stands as ${config.KEY}. Keys that Drover itself reads:
 
   aws:region   the AWS region, as in us-west-2 (else the AWS chain's)`,
 	}
-	cmd.AddCommand(newConfigSet(env), newConfigGet(env))
+	cmd.AddCommand(newConfigSet(env), newConfigGet(env), newConfigList(env), newConfigRemove(env))
 	return cmd
 }
 
@@ -36,11 +37,9 @@ stands in no history of commands. The key is protected by a passphrase
 service: DROVER_KMS=awskms://alias/NAME?region=REGION when the first secret is set.`,
 		Example: "  drover config set aws:region us-west-2\n  drover config set --secret db.password",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+
+		ValidArgsFunction: offer(env, configOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			switch {
 			case secret && len(args) == 1:
 				v, err := hiddenLine(cmd.Context(), env, "Value of "+args[0]+": ")
@@ -55,7 +54,7 @@ service: DROVER_KMS=awskms://alias/NAME?region=REGION when the first secret is s
 					Fix: fmt.Sprintf("drover config set %s VALUE", args[0])}
 			}
 			return p.SetConfig(cmd.Context(), args[0], args[1])
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&secret, "secret", false, "seal the value")
 	return cmd
@@ -67,11 +66,9 @@ func newConfigGet(env Env) *cobra.Command {
 		Use:   "get [KEY]",
 		Short: "Print one value, or all",
 		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+
+		ValidArgsFunction: offer(env, configOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			read := p.Config
 			if show {
 				read = p.RevealConfig
@@ -81,11 +78,42 @@ func newConfigGet(env Env) *cobra.Command {
 				return err
 			}
 			return printConfig(env, values, args, asJSON)
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&show, "show-secrets", false, "print secrets in the open")
 	return cmd
+}
+
+func newConfigList(env Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List all values; secrets do not show",
+		Args:  cobra.NoArgs,
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+			values, err := p.Config(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printConfig(env, values, nil, asJSON)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func newConfigRemove(env Env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm KEY",
+		Short: "Take one value out",
+		Args:  cobra.ExactArgs(1),
+
+		ValidArgsFunction: offer(env, configOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+			return p.RemoveConfig(cmd.Context(), args[0])
+		}),
+	}
 }
 
 func printConfig(env Env, values map[string]any, keys []string, asJSON bool) error {

@@ -33,10 +33,14 @@ func passphrases(env Env) drover.Passphrases {
 }
 
 func givenPassphrase(env Env) (string, error) {
-	if p := env.Getenv(passphraseVariable); p != "" {
+	return passphraseFrom(env, passphraseVariable, passphraseFile)
+}
+
+func passphraseFrom(env Env, variable, fileVariable string) (string, error) {
+	if p := env.Getenv(variable); p != "" {
 		return p, nil
 	}
-	name := env.Getenv(passphraseFile)
+	name := env.Getenv(fileVariable)
 	if name == "" {
 		return "", nil
 	}
@@ -45,7 +49,7 @@ func givenPassphrase(env Env) (string, error) {
 		err = fmt.Errorf("%s is empty", name)
 	}
 	if err != nil {
-		return "", &problem.Error{Kind: problem.Usage, Op: passphraseFile, Err: err, Fix: "name a file that holds the passphrase"}
+		return "", &problem.Error{Kind: problem.Usage, Op: fileVariable, Err: err, Fix: "name a file that holds the passphrase"}
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -26,6 +26,9 @@ func newRoot(env Env) *cobra.Command {
 	root.SetFlagErrorFunc(usage)
 	root.PersistentFlags().StringP("dir", "C", env.Dir, "the project `folder` (where drover.yaml is)")
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
+	if err := root.RegisterFlagCompletionFunc("stack", offer(env, stacksOf)); err != nil {
+		panic(err) // the flag is defined one line above
+	}
 	root.AddCommand(
 		newNew(env), newStack(env), newState(env), newConfig(env),
 		newPreview(env, runPreview), newUp(env, runUp), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),

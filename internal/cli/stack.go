@@ -20,34 +20,34 @@ import (
 func newStack(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stack",
-		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history",
+		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history, secrets",
 		Long: `A stack is one instance of what drover.yaml declares: dev, staging, production.
 Each has its own state and its own config (drover.<stack>.yaml).`,
 	}
-	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env))
+	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env), newStackSecrets(env))
 	return cmd
 }
 
 func newStackInit(env Env) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:     "init NAME",
 		Short:   "Make a new, empty stack and select it",
 		Example: "  drover stack init dev",
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			if err := p.Init(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			if _, err := fmt.Fprintf(env.Stdout, "stack %s is there and selected\n", args[0]); err != nil {
+			url, _ := p.StateURL()
+			if err := answer(env, asJSON, map[string]any{"stack": args[0], "state": url}, "stack %s is there and selected", args[0]); err != nil {
 				return err
 			}
 			return sayPlace(env, p)
-		},
+		}),
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"stack\", \"state\"}")
+	return cmd
 }
 
 // sayPlace tells who keeps a new stack's state elsewhere how all the others will know.
@@ -56,7 +56,7 @@ func sayPlace(env Env, p *drover.Project) error {
 	if known {
 		return nil
 	}
-	_, err := fmt.Fprintf(env.Stdout, "its state is in %[1]s. Write \"state: %[1]s\" into drover.yaml: who works without it or DROVER_STATE makes a second copy\n", url)
+	_, err := fmt.Fprintf(env.Stderr, "its state is in %[1]s. Write \"state: %[1]s\" into drover.yaml: who works without it or DROVER_STATE makes a second copy\n", url)
 	return err
 }
 
@@ -66,11 +66,7 @@ func newStackList(env Env) *cobra.Command {
 		Use:   "ls",
 		Short: "List the stacks, with the number of their resources",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
 			stacks, err := p.Stacks(cmd.Context())
 			if err != nil {
 				return err
@@ -86,7 +82,7 @@ func newStackList(env Env) *cobra.Command {
 				}
 				return fmt.Sprintf("%s\t%d\t%s", name, s.Resources, age(s.Updated))
 			})
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -97,18 +93,17 @@ func newStackSelect(env Env) *cobra.Command {
 		Use:   "select NAME",
 		Short: "Choose the stack that commands work on",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+
+		ValidArgsFunction: offer(env, stacksOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			return p.Select(cmd.Context(), args[0])
-		},
+		}),
 	}
 }
 
 func newStackRename(env Env) *cobra.Command {
 	var project string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rename STACK NEW | --project NEW",
 		Short: "Give a stack another name, or its state the new name of the project",
@@ -128,26 +123,23 @@ with a call whose end is unknown is refused.`,
 			return cobra.ExactArgs(2)(cmd, args)
 		},
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
-			said := "the project is called " + project + " in the state too"
+
+		ValidArgsFunction: offer(env, stacksOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			if cmd.Flags().Changed("project") {
-				err = p.RenameProject(cmd.Context(), project)
-			} else {
-				said = fmt.Sprintf("stack %s is called %s", args[0], args[1])
-				err = p.Rename(cmd.Context(), args[0], args[1])
+				if err := p.RenameProject(cmd.Context(), project); err != nil {
+					return err
+				}
+				return answer(env, asJSON, map[string]any{"project": project}, "the project is called %s in the state too", project)
 			}
-			if err != nil {
+			if err := p.Rename(cmd.Context(), args[0], args[1]); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(env.Stdout, said)
-			return err
-		},
+			return answer(env, asJSON, map[string]any{"stack": args[1], "was": args[0]}, "stack %s is called %s", args[0], args[1])
+		}),
 	}
 	cmd.Flags().StringVar(&project, "project", "", "the new `name` of the project, as it stands in drover.yaml")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"stack\", \"was\"}, or {\"project\"}")
 	return cmd
 }
 
@@ -161,31 +153,25 @@ one that has some: they stay where they are, go on to cost money, and no command
 of Drover finds them any more. Each is named with its type, name and ID first.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: func(cmd *cobra.Command, args []string) error {
+
+		ValidArgsFunction: offer(env, stacksOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			if asJSON && !yes {
 				return jsonNeedsYes()
 			}
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
 			removed := removal{Stack: args[0]}
-			err = p.Remove(cmd.Context(), args[0], force, func(left []drover.Object) error {
+			err := p.Remove(cmd.Context(), args[0], force, func(left []drover.Object) error {
 				removed.Left = left
 				if asJSON {
 					return nil
 				}
 				return agreeToLeave(cmd.Context(), env, yes, removed)
 			})
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case asJSON:
-				return writeJSON(env.Stdout, removed)
 			}
-			_, err = fmt.Fprintf(env.Stdout, "stack %s is removed\n", args[0])
-			return err
-		},
+			return answer(env, asJSON, removed, "stack %s is removed", args[0])
+		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&force, "force", false, "leave the resources where they are, and forget them")
@@ -226,11 +212,9 @@ func newStackOutput(env Env) *cobra.Command {
 		Short:   "Print the stack's outputs, or one of them alone",
 		Example: "  drover stack output kubeconfig > kubeconfig",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+
+		ValidArgsFunction: offer(env, outputsOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			read := p.Outputs
 			if show {
 				read = p.RevealOutputs
@@ -259,7 +243,7 @@ func newStackOutput(env Env) *cobra.Command {
 				}
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&show, "show-secrets", false, "print secrets in the open")
@@ -272,11 +256,7 @@ func newStackHistory(env Env) *cobra.Command {
 		Use:   "history",
 		Short: "List what was done to the stack, newest first",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
 			runs, err := p.History(cmd.Context())
 			if err != nil {
 				return err
@@ -292,7 +272,7 @@ func newStackHistory(env Env) *cobra.Command {
 				}
 				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s", r.N, r.Command, age(r.Started), took, r.Result)
 			})
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

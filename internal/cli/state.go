@@ -16,9 +16,9 @@ import (
 func newState(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "See and repair what Drover knows of a stack: ls, show, rm, export, import, resolve",
+		Short: "See and repair what Drover knows of a stack: ls, show, mv, rm, export, import, resolve",
 	}
-	cmd.AddCommand(newStateList(env), newStateShow(env), newStateRemove(env), newStateExport(env), newStateImport(env), newStateResolve(env))
+	cmd.AddCommand(newStateList(env), newStateShow(env), newStateMove(env), newStateRemove(env), newStateExport(env), newStateImport(env), newStateResolve(env))
 	return cmd
 }
 
@@ -28,11 +28,7 @@ func newStateList(env Env) *cobra.Command {
 		Use:   "ls",
 		Short: "List what the state tells of, each after what it needs",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
 			all, err := p.Objects(cmd.Context())
 			if err != nil {
 				return err
@@ -44,7 +40,7 @@ func newStateList(env Env) *cobra.Command {
 				o := all[i]
 				return fmt.Sprintf("%s\t%d\t%s\t%s\t%s", o.URN, o.Gen, o.Name, cmp.Or(o.ID, "unknown"), o.Note)
 			})
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
@@ -56,24 +52,50 @@ func newStateShow(env Env) *cobra.Command {
 		Use:   "show URN",
 		Short: "Print all that the state tells of one resource, as JSON",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+
+		ValidArgsFunction: offer(env, urnsOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			found, err := p.Show(cmd.Context(), plan.URN(args[0]), show)
 			if err != nil {
 				return err
 			}
 			return writeJSON(env.Stdout, found)
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&show, "show-secrets", false, "print secrets in the open")
 	return cmd
 }
 
+func newStateMove(env Env) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "mv URN NEW",
+		Short: "Give one resource another URN, as when its name in drover.yaml changed",
+		Long: `Let the state know a resource under another URN of the same type; NEW may be the
+name alone. What refers to it follows. Nothing outside is touched: it keeps its
+physical name, and its tags follow when it is changed for another reason. So a
+resource that was renamed in drover.yaml stays, and is not replaced. The state
+before is kept, and "drover state import" brings it back.`,
+		Example:     "  drover state mv urn:drover:dev:shop:AWS::SQS::Queue:jobs orders",
+		Args:        cobra.ExactArgs(2),
+		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
+
+		ValidArgsFunction: offer(env, urnsOf, urnsOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+			urn, backup, err := p.Move(cmd.Context(), plan.URN(args[0]), args[1])
+			if err != nil {
+				return err
+			}
+			return answer(env, asJSON, map[string]any{"from": args[0], "to": urn, "backup": backup},
+				"it is %s; the state before is in %s", urn, backup)
+		}),
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"from\", \"to\", \"backup\"}")
+	return cmd
+}
+
 func newStateRemove(env Env) *cobra.Command {
-	var yes, force bool
+	var yes, force, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rm URN",
 		Short: "Forget one resource, which stays where it is",
@@ -83,12 +105,18 @@ refer to it, that is refused; --force lets them stand without the reference. The
 state before is kept, and "drover state import" brings it back.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
+
+		ValidArgsFunction: offer(env, urnsOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+			if asJSON && !yes {
+				return jsonNeedsYes()
 			}
+			var forgotten []drover.Object
 			backup, err := p.Forget(cmd.Context(), plan.URN(args[0]), force, func(left []drover.Object) error {
+				forgotten = left
+				if asJSON {
+					return nil
+				}
 				if err := printObjects(env.Stdout, left); err != nil {
 					return err
 				}
@@ -97,12 +125,12 @@ state before is kept, and "drover state import" brings it back.`,
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(env.Stdout, "forgotten; the state before is in %s\n", backup)
-			return err
-		},
+			return answer(env, asJSON, map[string]any{"forgotten": forgotten, "backup": backup}, "forgotten; the state before is in %s", backup)
+		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&force, "force", false, "also if others refer to it")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"forgotten\": [{\"type\", \"name\", \"id\", ...}], \"backup\"}")
 	return cmd
 }
 
@@ -112,23 +140,19 @@ func newStateExport(env Env) *cobra.Command {
 		Short:   "Print the whole state as a file for import; secrets stay sealed",
 		Example: "  drover state export > dev.state",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
-			}
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
 			text, err := p.Export(cmd.Context())
 			if err != nil {
 				return err
 			}
 			_, err = env.Stdout.Write(text)
 			return err
-		},
+		}),
 	}
 }
 
 func newStateImport(env Env) *cobra.Command {
-	var yes bool
+	var yes, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Make an exported state the stack's",
@@ -138,32 +162,34 @@ is kept. What was made since the export is not known any more: it stays where it
 is.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+			if asJSON && !yes {
+				return jsonNeedsYes()
 			}
 			text, err := os.ReadFile(args[0])
 			if err != nil {
 				return &problem.Error{Kind: problem.Usage, Op: "state import", Err: err, Fix: "name a file that drover state export wrote"}
 			}
+			result := map[string]any{}
 			backup, err := p.Import(cmd.Context(), args[0], text, func(before, after []drover.Object) error {
+				result["before"], result["after"] = len(before), len(after)
 				return confirm(cmd.Context(), env, yes, fmt.Sprintf("Replace the state, which tells of %d resources, by one that tells of %d?", len(before), len(after)))
 			})
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(env.Stdout, "imported; the state before is in %s\n", backup)
-			return err
-		},
+			result["backup"] = backup
+			return answer(env, asJSON, result, "imported; the state before is in %s", backup)
+		}),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: how many resources the state told of \"before\" and \"after\", and \"backup\"")
 	return cmd
 }
 
 func newStateResolve(env Env) *cobra.Command {
 	var made string
-	var absent bool
+	var absent, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "resolve URN",
 		Short: "Say what came of a call whose end nobody could find out",
@@ -173,22 +199,20 @@ run. Where that never ends, a person can tell what exists.`,
   drover state resolve urn:drover:dev:shop:AWS::EC2::VPC:network --absent`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: exits(problem.Locked, problem.Outside),
-		RunE: func(cmd *cobra.Command, args []string) error {
+
+		ValidArgsFunction: offer(env, openOf),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			if absent == (made != "") {
 				return usage(cmd, errors.New("give one of --made ID and --absent"))
-			}
-			p, err := open(cmd, env)
-			if err != nil {
-				return err
 			}
 			if err := p.Resolve(cmd.Context(), plan.URN(args[0]), made); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(env.Stdout, "noted: the next up or destroy goes by it")
-			return err
-		},
+			return answer(env, asJSON, map[string]any{"urn": args[0], "made": made}, "noted: the next up or destroy goes by it")
+		}),
 	}
 	cmd.Flags().StringVar(&made, "made", "", "the object exists, and this is its `identifier`")
 	cmd.Flags().BoolVar(&absent, "absent", false, "nothing exists")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"urn\", \"made\"}, which is empty if nothing exists")
 	return cmd
 }

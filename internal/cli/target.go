@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -40,4 +41,24 @@ func (t target) open(ctx context.Context) (*drover.Project, error) {
 // open opens the project that -C and -s name.
 func open(cmd *cobra.Command, env Env) (*drover.Project, error) {
 	return targetOf(cmd, env).open(cmd.Context())
+}
+
+// on is what a command does that needs no more than the open project.
+func on(env Env, do func(cmd *cobra.Command, p *drover.Project, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		p, err := open(cmd, env)
+		if err != nil {
+			return err
+		}
+		return do(cmd, p, args)
+	}
+}
+
+// answer prints what a command did: for a program as JSON, for a person in words.
+func answer(env Env, asJSON bool, result any, format string, args ...any) error {
+	if asJSON {
+		return writeJSON(env.Stdout, result)
+	}
+	_, err := fmt.Fprintf(env.Stdout, format+"\n", args...)
+	return err
 }

@@ -134,22 +134,60 @@ func SetSecret(old []byte, key, sealed string, e Encryption) ([]byte, error) {
 		}
 		at.SetString(sealed)
 		at.Tag, at.Style = secretTag, yaml.TaggedStyle
-		encryption, err := mapValue(root, "encryption", yaml.MappingNode)
-		if err != nil {
-			return err
-		}
-		for name, text := range map[string]string{"kms": e.KMS, "key": e.Key} {
-			if text == "" {
-				continue
+		return setEncryption(root, e)
+	})
+}
+
+// RemoveConfig returns the text of a config file without one value; the rest stays.
+func RemoveConfig(old []byte, key string) (text []byte, was bool, err error) {
+	text, err = editConfig(old, func(_, values *yaml.Node) error {
+		for i := 0; i < len(values.Content); i += 2 {
+			if values.Content[i].Value == key {
+				values.Content = slices.Delete(values.Content, i, i+2)
+				was = true
+				return nil
 			}
-			at, err := mapValue(encryption, name, yaml.ScalarNode)
-			if err != nil {
-				return err
-			}
-			at.SetString(text)
 		}
 		return nil
 	})
+	return text, was, err
+}
+
+// Reseal returns the text of a config file whose secrets are all sealed anew,
+// with the key that opens them.
+func Reseal(old []byte, seal func(sealed string) (string, error), e Encryption) ([]byte, error) {
+	return editConfig(old, func(root, values *yaml.Node) error {
+		for i := 1; i < len(values.Content); i += 2 {
+			if at := values.Content[i]; at.Tag == secretTag {
+				text, err := seal(at.Value)
+				if err != nil {
+					return err
+				}
+				at.SetString(text)
+				at.Tag, at.Style = secretTag, yaml.TaggedStyle
+			}
+		}
+		return setEncryption(root, e)
+	})
+}
+
+func setEncryption(root *yaml.Node, e Encryption) error {
+	encryption, err := mapValue(root, "encryption", yaml.MappingNode)
+	if err != nil {
+		return err
+	}
+	encryption.Content = nil
+	for _, entry := range [][2]string{{"kms", e.KMS}, {"key", e.Key}} {
+		if entry[1] == "" {
+			continue
+		}
+		at, err := mapValue(encryption, entry[0], yaml.ScalarNode)
+		if err != nil {
+			return err
+		}
+		at.SetString(entry[1])
+	}
+	return nil
 }
 
 func editConfig(old []byte, edit func(root, values *yaml.Node) error) ([]byte, error) {

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // What a person does to a state as a whole. Nothing outside is touched.
@@ -148,6 +150,83 @@ func (s *Store) copyHistory(ctx context.Context, stack, name string) error {
 		}
 	}
 	return nil
+}
+
+// Moved is the state with a resource under another URN, which all that need it
+// follow. What it is outside stays: its physical name and its tags, by which an
+// open call could be found, so that is refused.
+func (s *Snapshot) Moved(from, to plan.URN) (*Snapshot, error) {
+	refuse := func(kind problem.Kind, fix, format string, args ...any) (*Snapshot, error) {
+		return nil, &problem.Error{Kind: kind, Op: "mv " + string(from), Err: fmt.Errorf(format, args...), Fix: fix}
+	}
+	switch {
+	case to != plan.NewURN(s.Stack, s.Project, from.Type(), to.Name()) || to.Name() == "":
+		return refuse(problem.Usage, "give one like "+string(plan.NewURN(s.Stack, s.Project, from.Type(), "NAME")),
+			"%s is no URN of the same type, stack and project", to)
+	case s.knows(to):
+		return refuse(problem.Refused, "choose another name, or drover state rm that one first", "the state knows %s already", to)
+	case slices.ContainsFunc(s.Pending, func(in Intent) bool { return in.URN == from }):
+		return refuse(problem.Refused, "drover up finds out, or drover state resolve; then mv", "the end of a call about it is not known")
+	}
+	out := *s
+	out.at, out.Resources, out.Pending = nil, slices.Clone(s.Resources), slices.Clone(s.Pending)
+	for i := range out.Resources {
+		out.Resources[i] = out.Resources[i].renamed(from, to)
+	}
+	for i, in := range out.Pending {
+		if in.Resource != nil {
+			r := in.Resource.renamed(from, to)
+			out.Pending[i].Resource = &r
+		}
+	}
+	return &out, nil
+}
+
+// knows reports that there is a generation of a resource, or may be one.
+func (s *Snapshot) knows(urn plan.URN) bool {
+	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return r.URN == urn }) ||
+		slices.ContainsFunc(s.Pending, func(in Intent) bool { return in.URN == urn })
+}
+
+// renamed is the resource once from is called to.
+func (r Resource) renamed(from, to plan.URN) Resource {
+	if r.URN == from {
+		r.URN = to
+	}
+	r.Needs = slices.Clone(r.Needs)
+	for i := range r.Needs {
+		if r.Needs[i].URN == from {
+			r.Needs[i].URN = to
+		}
+	}
+	return r
+}
+
+// Resealed is the state with its secrets sealed by another key; open opens the
+// one that they have. A state without secrets needs none.
+func (s *Snapshot) Resealed(open func(seal.Wrapped) (*seal.Key, error), wrapped seal.Wrapped, key *seal.Key) (*Snapshot, error) {
+	if s.Wrapped == nil {
+		return s, nil
+	}
+	text, err := encodeCheckpoint(s)
+	if err != nil {
+		return nil, err
+	}
+	out, err := decodeCheckpoint(text) // shares no secret with s, which stays as it is
+	if err != nil {
+		return nil, err
+	}
+	old, err := open(*s.Wrapped)
+	if err != nil {
+		return nil, err
+	}
+	trees := out.Values()
+	if err := value.Open(trees, old); err != nil {
+		return nil, err
+	}
+	value.Detach(trees)
+	out.Wrapped = &wrapped
+	return out, value.Seal(trees, key)
 }
 
 // Dependents are what refers to a resource, in any generation.

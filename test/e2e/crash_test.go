@@ -3,24 +3,31 @@
 package e2e
 
 import (
-	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"math/rand/v2"
+	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/droverhq/drover/event"
+	"time"
 )
 
-// Kill -9 at every step boundary of the first up, of the change and of the
-// destroy; the same command run again must finish, with no orphan and no
-// duplicate; and while the change is killed over and over, no request fails. Kills the mutation that forgets to journal before or after a call.
-func TestKilledAtEveryStepBoundary(t *testing.T) {
+// instants is how many kills there are in all, spread over the first up, the
+// change and the destroy.
+const instants = 25
+
+// Kill -9 at random instants of the first up, of the change and of the destroy;
+// the same command run again must finish, with no orphan and no duplicate; and
+// while the change is killed over and over, no request fails. `make
+// torture-crash` kills at every step boundary instead.
+func TestKilledAtRandomInstants(t *testing.T) {
 	p := newProject(t)
-	kills := p.killedThroughout("up", "--yes", "--json")
-	t.Logf("up: killed %d times", kills)
+	k := newKiller(p)
+	k.killed(7, makes, "up", "--yes")
 	want := inventoryCounts(t)
 
 	again := p.run("up", "--yes")
@@ -30,90 +37,83 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 
 	p.awaitAnswer()
 	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
-	p.underLoad(func() { kills = p.killedThroughout("up", "--yes", "--json") })
-	t.Logf("change: killed %d times", kills)
+	p.underLoad(func() { k.killed(11, moves, "up", "--yes") })
 	if got := inventoryCounts(t); got != want {
 		t.Errorf("after the change AWS holds\n%s\nwant as many of each type as before:\n%s", got, want)
 	}
-
-	kills = p.killedThroughout("destroy", "--yes", "--json")
-	t.Logf("destroy: killed %d times", kills)
+	k.killed(k.left, makes, "destroy", "--yes")
+	for k.left > 0 { // it was over sooner than thought
+		k.killed(k.left, makes, "up", "--yes")
+		k.killed(k.left, makes, "destroy", "--yes")
+	}
 }
 
-// killedThroughout runs a command again and again, each time killing it at the
-// first step boundary that no earlier run was killed at, until a run is
-// through. It returns the number of kills.
-func (p *project) killedThroughout(args ...string) int {
-	p.t.Helper()
-	const most = 400 // far above the example's boundaries: a run that makes no progress ends the test
-	seen := map[string]bool{}
-	for kills := range most {
-		if p.killedAtNewBoundary(seen, args...) {
-			return kills
-		}
-	}
-	p.t.Fatalf("drover %s did not finish after %d kills", args[0], most)
-	return 0
+// killer kills runs.
+type killer struct {
+	*project
+	random *rand.Rand
+	left   int // kills
 }
 
-// killedAtNewBoundary says whether the run got through without meeting a boundary that seen lacks.
-func (p *project) killedAtNewBoundary(seen map[string]bool, args ...string) (through bool) {
-	p.t.Helper()
-	cmd := p.command(args...)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
+// seedVariable holds a seed to repeat a run's draws with.
+const seedVariable = "DROVER_E2E_SEED"
+
+func newKiller(p *project) *killer {
+	seed := uint64(time.Now().UnixNano())
+	if given, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64); err == nil {
+		seed = given
 	}
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
+	p.t.Logf("seed %d (%s repeats its instants)", seed, seedVariable)
+	return &killer{project: p, random: rand.New(rand.NewPCG(seed, 0)), left: instants}
+}
+
+// About as long the example's commands are at work on a fast machine, without a
+// kill: instants are drawn from that, so that there still is something to kill.
+const (
+	makes = 9 * time.Second // all of it
+	moves = 45 * time.Second
+)
+
+// killed runs a command again and again until it is through. Up to n times it
+// is killed, at instants drawn from the time that all its runs together are at
+// work.
+func (k *killer) killed(n int, work time.Duration, args ...string) {
+	k.t.Helper()
+	draws := make([]time.Duration, n)
+	for i := range draws {
+		draws[i] = time.Duration(k.random.Int64N(int64(work)))
 	}
-	steps := map[int]string{}
-	lines := bufio.NewScanner(stdout)
-	lines.Buffer(nil, 8<<20) // an event carries a whole plan
-	for lines.Scan() {
-		boundary, err := boundaryOf(lines.Bytes(), steps)
-		if err != nil {
-			p.t.Fatalf("%v\n%s", err, lines.Text())
+	slices.Sort(draws)
+	began, worked := time.Now(), time.Duration(0)
+	for i, at := range draws {
+		if k.through(at-worked, args...) {
+			k.t.Logf("%s: through after %d kills, %s", args[0], i, time.Since(began).Round(time.Second))
+			return
 		}
-		if boundary == "" || seen[boundary] {
-			continue
-		}
-		seen[boundary] = true
-		if err := cmd.Process.Kill(); err != nil {
-			p.t.Fatal(err)
-		}
-		break
+		k.left--
+		worked = at
 	}
-	err = cmd.Wait()
+	k.run(args...)
+	k.t.Logf("%s: killed %d times, at %v of its work; through after %s", args[0], n, draws, time.Since(began).Round(time.Second))
+}
+
+// through runs a command and kills it after a while, unless it is through before.
+func (k *killer) through(after time.Duration, args ...string) bool {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(k.t.Context(), after)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, k.command().Path, args...) // killed by SIGKILL
+	cmd.Dir = k.dir
+	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
 		return true
-	case errors.As(err, &exit) && exit.ExitCode() == -1: // killed by a signal: ours
+	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.As(err, &exit) && exit.ExitCode() == -1):
 		return false
 	}
-	p.t.Fatalf("drover %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	k.t.Fatalf("drover %s: %v\n%s", strings.Join(args, " "), err, out)
 	return false
-}
-
-// boundaryOf names the step boundary that an event marks; "" if it is none.
-func boundaryOf(line []byte, steps map[int]string) (string, error) {
-	var e event.Event
-	if err := json.Unmarshal(line, &e); err != nil {
-		return "", err
-	}
-	switch f := e.Fact.(type) {
-	case event.StepStarted:
-		steps[f.Step] = fmt.Sprintf("%s %s %s", f.Op, f.URN, f.Name)
-		return "before " + steps[f.Step], nil
-	case event.StepFinished:
-		return "after " + steps[f.Step], nil
-	case event.PhaseChanged:
-		return fmt.Sprintf("phase %s of %s", f.To, f.Group), nil
-	}
-	return "", nil
 }
 
 // inventoryCounts is the number of AWS objects of each type, as text.

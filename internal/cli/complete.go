@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover"
+)
+
+// completionLimit is how long a shell waits for what may be typed next: a disk
+// that does not answer must not hold up the prompt.
+const completionLimit = 2 * time.Second
+
+// offer completes the arguments of a command, each by what its place wants.
+func offer(env Env, places ...func(drover.Candidates) []string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) >= len(places) || places[len(args)] == nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return places[len(args)](candidates(cmd, env)), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func candidates(cmd *cobra.Command, env Env) drover.Candidates {
+	ctx := cmd.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	t := targetOf(cmd, env)
+	found := make(chan drover.Candidates, 1)
+	go func() {
+		var c drover.Candidates
+		defer func() {
+			_ = recover()
+			found <- c
+		}() // who types has no use for a crash
+		c = drover.Complete(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State})
+	}()
+	select {
+	case c := <-found:
+		return c
+	case <-time.After(completionLimit):
+		return drover.Candidates{}
+	}
+}
+
+func stacksOf(c drover.Candidates) []string  { return c.Stacks }
+func urnsOf(c drover.Candidates) []string    { return c.URNs }
+func openOf(c drover.Candidates) []string    { return c.Open }
+func configOf(c drover.Candidates) []string  { return c.Config }
+func outputsOf(c drover.Candidates) []string { return c.Outputs }
