@@ -18,7 +18,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: build size sandbox demo test test-unit test-e2e fuzz check fmt lint bench update requirements clean
+.PHONY: build size sandbox demo test test-unit test-e2e torture-crash fuzz check fmt lint bench update requirements clean
 
 build: bin/drover sandbox ## build bin/drover and bin/drover-sandbox
 
@@ -50,6 +50,9 @@ test-unit:
 
 test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -p 1 -v ./test/...
+
+torture-crash: build ## kill drover at every step boundary of up, change and destroy (about 10 minutes)
+	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 40m -run TestKilledAtEveryStepBoundary -v ./test/e2e
 
 check: fmt lint size test ## the whole gate
 
