@@ -23,10 +23,6 @@ type RestoreOptions struct {
 	DryRun bool // only tell
 	Force  bool // also what a move is at work on
 	Tell   func(Restored)
-
-	// For RestoreContext alone: a kubeconfig file and a context of it, each by
-	// kubectl's rules if it is empty.
-	Kubeconfig, Context string
 }
 
 // Restored is one thing that was given back, or would be.
@@ -75,17 +71,6 @@ func (p *Project) Restore(ctx context.Context, o RestoreOptions) (err error) {
 		}
 	}
 	return nil
-}
-
-// RestoreContext does the same for the cluster of a kubeconfig's context; no
-// project is needed. AWS is asked, with the caller's own credentials and region,
-// only if a group may be held still.
-func RestoreContext(ctx context.Context, o RestoreOptions) error {
-	config, err := kube.Kubeconfig(o.Kubeconfig, o.Context)
-	if err != nil {
-		return err
-	}
-	return rescue(ctx, o, config, nil, func(ctx context.Context) (*aws.Cloud, error) { return aws.Load(ctx, "") })
 }
 
 func rescue(ctx context.Context, o RestoreOptions, config *rest.Config, groups []string, load func(context.Context) (*aws.Cloud, error)) error {

@@ -164,6 +164,17 @@ func (s *Scaling) Terminate(ctx context.Context, group, instance string) error {
 	return about(err, "terminate instance %s of Auto Scaling group %s", instance, group)
 }
 
+// DeleteGroup deletes a group that is empty; AWS refuses one that is not. One that
+// is gone, or going, is no error.
+func (s *Scaling) DeleteGroup(ctx context.Context, name string) error {
+	_, err := s.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
+	var api smithy.APIError
+	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") {
+		return nil
+	}
+	return about(err, "delete Auto Scaling group %s", name)
+}
+
 // Tag sets tags on the group itself, not on its instances.
 func (s *Scaling) Tag(ctx context.Context, group string, tags map[string]string) error {
 	_, err := s.groups.CreateOrUpdateTags(ctx, &autoscaling.CreateOrUpdateTagsInput{Tags: groupTags(group, tags)})

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/move"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -60,13 +61,17 @@ seconds: what one is at work on is left alone and named, and the exit code is 3.
 
 func runRestore(ctx context.Context, o restoreOptions) error {
 	if o.Elsewhere {
-		return giveBack(ctx, o, drover.RestoreContext)
+		return giveBack(o, func(tell func(drover.Restored)) error {
+			return move.Recover(ctx, move.Recovery{Access: move.Access{Kubeconfig: o.Kubeconfig, Context: o.Context}, DryRun: o.DryRun, Force: o.Force, Tell: tell})
+		})
 	}
 	p, err := o.On.open(ctx)
 	if err != nil {
 		return err
 	}
-	return giveBack(ctx, o, p.Restore)
+	return giveBack(o, func(tell func(drover.Restored)) error {
+		return p.Restore(ctx, drover.RestoreOptions{DryRun: o.DryRun, Force: o.Force, Tell: tell})
+	})
 }
 
 // restoration is the answer to --json.
@@ -76,17 +81,14 @@ type restoration struct {
 }
 
 // giveBack prints each thing as it is given back.
-func giveBack(ctx context.Context, o restoreOptions, restore func(context.Context, drover.RestoreOptions) error) error {
+func giveBack(o restoreOptions, restore func(tell func(drover.Restored)) error) error {
 	told := restoration{DryRun: o.DryRun, Restored: []drover.Restored{}}
 	var printed error
-	err := restore(ctx, drover.RestoreOptions{
-		DryRun: o.DryRun, Force: o.Force, Kubeconfig: o.Kubeconfig, Context: o.Context,
-		Tell: func(d drover.Restored) {
-			told.Restored = append(told.Restored, d)
-			if !o.JSON && printed == nil {
-				printed = printRestored(o, d)
-			}
-		},
+	err := restore(func(d drover.Restored) {
+		told.Restored = append(told.Restored, d)
+		if !o.JSON && printed == nil {
+			printed = printRestored(o, d)
+		}
 	})
 	switch {
 	case o.JSON:

@@ -52,12 +52,9 @@ func TestRestorePrints(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			env, out, _ := screenOf()
 			tt.o.Env = env
-			err := giveBack(t.Context(), tt.o, func(_ context.Context, o drover.RestoreOptions) error {
-				if o.DryRun != tt.o.DryRun {
-					t.Error(o)
-				}
+			err := giveBack(tt.o, func(tell func(drover.Restored)) error {
 				for _, d := range tt.told {
-					o.Tell(d)
+					tell(d)
 				}
 				return tt.err
 			})

@@ -47,6 +47,7 @@ type Rescue struct {
 	Groups  []string                                          // that the caller knows of, beside those that the cluster names
 	Only    string                                            // one move; empty: all
 	Force   bool                                              // also what a move is at work on
+	Kept    bool                                              // also nodes that a move which is done keeps closed
 	DryRun  bool                                              // only tell
 	Tell    func(Restored)
 
@@ -106,10 +107,9 @@ func (r *Rescue) begin(ctx context.Context) error {
 			if err := r.takeAway(ctx, group, l); err != nil {
 				return err
 			}
-		case group == r.Only && !l.Live(v.Now):
 		case l.Live(v.Now):
 			r.alive[group] = l.Renewed
-		case rec.Kept || r.Only != "":
+		case rec.Kept && !r.Kept || r.Only != "" && group != r.Only:
 			r.resting[group] = true
 		}
 	}

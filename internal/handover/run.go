@@ -699,7 +699,7 @@ func (r *run) paused(ctx context.Context) error {
 	reason := r.stopping(ctx)
 	reason.Why = fmt.Sprintf("%s. All pods have moved; the empty nodes stay closed and are kept for another %s", reason.Why, inMinutes(r.core.soakLeft()))
 	reason.Fix = "run the same command again: the soak's time has gone on; with --continue it ends at once. To open the nodes again: drover restore"
-	r.move.Events.Emit(event.Finding{Severity: note, Object: "nodegroup/" + r.move.From.Name, Effect: reason.Why, Fix: reason.Fix})
+	r.move.Events.Emit(event.Finding{Severity: note, Object: named(r.move.From.Name), Effect: reason.Why, Fix: reason.Fix})
 	return errors.Join(failure(reason), ctx.Err())
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/internal/engine"
@@ -21,6 +22,14 @@ type Scope struct {
 	Beside []string        // Auto Scaling groups of which some nodes leave
 	In     func(*Pod) bool // pods that are to move; nil: all
 	Keep   bool            // the nodes stay when they are empty, and their groups act on their own again
+}
+
+// named is what is emptied, as a person names it: a set says what it is.
+func named(group string) string {
+	if strings.Contains(group, "/") {
+		return group
+	}
+	return "nodegroup/" + group
 }
 
 // concerns: the pod is among those that are to move.
@@ -78,6 +87,24 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 	r := newRun(m, cluster, e.Move)
 	r.set, r.order = e.Options, e.Order
 	return r.loop(ctx)
+}
+
+// UnaskedDrain is how long a load balancer that nobody can ask is given to let go
+// of a node, if the user does not say otherwise.
+const UnaskedDrain = unaskedDrain
+
+// LetGo lets an Auto Scaling group that a move held still, and emptied, act on its
+// own again, with none to keep.
+func (m *Mover) LetGo(ctx context.Context, group string) error {
+	g, err := m.scaling.Group(ctx, group)
+	if err != nil {
+		return err
+	}
+	h, held := g.hold()
+	if !held {
+		return nil
+	}
+	return letLoose(ctx, m.scaling, Resume{Group: group, Processes: h.Processes, Min: 0})
 }
 
 // Nothing is Scaling and Balancers where nobody can be asked: there are no groups

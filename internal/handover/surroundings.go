@@ -128,7 +128,7 @@ func autoscaled(i *inspection) []event.Finding {
 			continue
 		}
 		found = append(found, event.Finding{
-			Severity: warning, Object: "nodegroup/" + i.Group,
+			Severity: warning, Object: named(i.Group),
 			Effect: fmt.Sprintf("%s (%s) may end its nodes by itself while pods move: %s", a.Name, a.Where, list(nodes)),
 			Fix:    "pause it: " + strings.ReplaceAll(a.Pause, "NODES", strings.Join(nodes, " ")),
 		})
@@ -195,7 +195,7 @@ func unseen(i *inspection) []event.Finding {
 		return nil
 	}
 	return []event.Finding{{
-		Severity: note, Object: "nodegroup/" + i.Group, Effect: "webhooks, autoscalers, schedulers and images could not be looked at: " + i.Unseen,
+		Severity: note, Object: named(i.Group), Effect: "webhooks, autoscalers, schedulers and images could not be looked at: " + i.Unseen,
 		Fix: "let your identity list them (AmazonEKSClusterAdminPolicy)",
 	}}
 }

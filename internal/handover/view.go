@@ -366,6 +366,13 @@ func (p *Pod) owner() string {
 	return p.Workload
 }
 
+// Subject is the key of the workload that it belongs, or belonged, to; of a pod
+// that nothing controls "pod/namespace/name".
+func (p *Pod) Subject() string { return p.owner() }
+
+// Stays: it belongs to its node, or no longer runs; a move leaves it alone.
+func (p *Pod) Stays() bool { return p.stays() }
+
 // selected: some Service selects it now.
 func (p *Pod) selected() bool {
 	return slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Selected })

@@ -11,6 +11,15 @@ import (
 	"github.com/droverhq/drover/event"
 )
 
+// Title is what a run is about: "up shop/dev", or "migrate nodegroup/web" if it is
+// of no stack.
+func Title(r event.RunStarted) string {
+	if r.Project == "" {
+		return r.Command + " " + r.Stack
+	}
+	return r.Command + " " + r.Project + "/" + r.Stack
+}
+
 // Queue holds events for a reader that may be slow. It never loses one and
 // never makes the writer wait; it grows instead.
 type Queue struct {

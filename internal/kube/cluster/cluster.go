@@ -53,13 +53,26 @@ type Cluster struct {
 	world   *world
 	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
 	cancel  context.CancelFunc
+	grace   *int64 // seconds that an evicted pod gets; nil: its own
 
 	mu     sync.Mutex
 	broken error // the last error of a watch, for the one who waits in Open
 }
 
+// Option changes how a cluster is dealt with: what kubectl drain has flags for.
+type Option func(*Cluster)
+
+// EndBare counts pods that nothing controls as ones that may be ended for good.
+func EndBare() Option { return func(c *Cluster) { c.world.endsBare = true } }
+
+// Grace gives pods that are evicted so long to end, instead of their own time.
+func Grace(d time.Duration) Option {
+	seconds := int64(d / time.Second)
+	return func(c *Cluster) { c.grace = &seconds }
+}
+
 // Open watches the cluster until ctx ends or Close is called.
-func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
+func Open(ctx context.Context, config *rest.Config, options ...Option) (*Cluster, error) {
 	clock := newClock()
 	config = rest.CopyConfig(config)
 	config.Wrap(clock.wrap)
@@ -73,6 +86,9 @@ func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
 	}
 	watching, cancel := context.WithCancel(ctx)
 	c := newCluster(client, foreign, clock, cancel)
+	for _, o := range options {
+		o(c)
+	}
 	if err := c.fill(watching, ctx); err != nil {
 		c.Close()
 		return nil, &problem.Error{
@@ -82,6 +98,22 @@ func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
 	}
 	return c, nil
 }
+
+// Dial connects without any watch: for the records and locks of moves. There is
+// no view.
+func Dial(config *rest.Config) (*Cluster, error) {
+	clock := newClock()
+	config = rest.CopyConfig(config)
+	config.Wrap(clock.wrap)
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
+	}
+	return &Cluster{client: client, clock: clock}, nil
+}
+
+// Now is the API server's time.
+func (c *Cluster) Now() time.Time { return c.clock.Now() }
 
 func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, cancel context.CancelFunc) *Cluster {
 	c := &Cluster{

@@ -200,6 +200,7 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 	if p.Spec.NodeName != "" {
 		out.Fixed = fixed
 	}
+	out.Expendable = w.endsBare && metav1.GetControllerOf(p) == nil
 	for _, a := range annotated {
 		out.Expendable = out.Expendable || a[handover.ExpendableAnnotation] == "true"
 		out.AcceptGap = out.AcceptGap || a[handover.AcceptGapAnnotation] == "true"

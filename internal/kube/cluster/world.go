@@ -21,7 +21,10 @@ import (
 // looked for by going through all objects, so an event costs as much as what it
 // changes. It belongs to whoever calls View; there is no lock.
 type world struct {
-	view  *handover.View
+	view *handover.View
+
+	endsBare bool // pods that nothing controls may be ended for good
+
 	seen  []map[string]any // by place of the kind in kinds, by namespace/name; as last seen
 	marks marks
 

@@ -166,7 +166,7 @@ func (c *Cluster) Evict(ctx context.Context, pod handover.Ref) error {
 		VersionedParams(&metav1.CreateOptions{}, scheme.ParameterCodec).
 		Body(&policyv1.Eviction{
 			ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
-			DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}},
+			DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: c.grace, Preconditions: &metav1.Preconditions{UID: &uid}},
 		}).
 		Do(ctx).Error()
 	switch {

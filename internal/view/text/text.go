@@ -101,7 +101,7 @@ func (v *View) fact(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.RunStarted:
 		clear(v.said)
-		v.line(e.At, s.bold(fmt.Sprintf("%s %s/%s", f.Command, f.Project, f.Stack)))
+		v.line(e.At, s.bold(view.Title(f)))
 	case event.StepStarted:
 		if l := v.story.Line(f.Step); l.Started.Equal(e.At) && l.Done == 0 {
 			v.line(e.At, s.start()+" "+title(l))

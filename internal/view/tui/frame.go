@@ -81,7 +81,7 @@ func (f frame) head() string {
 	if f.story.Finished != nil {
 		took = f.story.Finished.Took
 	}
-	return f.style.strong.Render(run.Command+" "+run.Project+"/"+run.Stack) + f.style.dim.Render("  "+view.Took(took))
+	return f.style.strong.Render(view.Title(run)) + f.style.dim.Render("  "+view.Took(took))
 }
 
 // lines are the plan's; short sums up those that are done.

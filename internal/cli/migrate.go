@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/move"
+	"github.com/droverhq/drover/problem"
+)
+
+// migrateOptions is what the flags of the commands say that move: migrate and drain.
+type migrateOptions struct {
+	Env      Env
+	Move     move.Options
+	Sets     setFlags
+	Guards   guardFlags
+	Then     string
+	PlanOnly bool
+	Yes      bool
+	JSON     bool
+	Log      string
+	Verify   func(move.Report) error // of drain: what kubectl drain refuses; nil: nothing
+}
+
+// moves are the exit codes of the commands that move.
+var movesExits = []problem.Kind{problem.Refused, problem.Locked, problem.Outside, problem.Guarded, problem.Parked}
+
+func newMigrate(env Env, run func(context.Context, migrateOptions) error) *cobra.Command {
+	o := migrateOptions{Env: env}
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Move what runs on some nodes of any cluster, without losing a request",
+		Long: `Move every pod off some nodes: the new one serves before the old one is told to go,
+load balancers let go of each node before it counts as empty, and guards watch the
+traffic. What cannot be moved is named with its remedy before anything is changed.
+
+It works on any cluster, by kubectl's rules, and needs no project: the state of the
+move lies in the cluster. Interrupted, killed or failed, the same command goes on
+where it was, from any machine; two cannot move the same nodes. AWS is asked only
+where nodes are its instances and credentials are there.
+
+` + setHelp,
+		Example: `  drover migrate --from nodegroup/web --to nodegroup/web-arm --guard https://shop.example.com/
+  drover migrate --from asg/old --then delete --yes
+  drover migrate --from nodes/role=web --workload nginx --plan-only`,
+		Args:        cobra.NoArgs,
+		Annotations: exits(movesExits...),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := needFrom(cmd, o.Sets); err != nil {
+				return err
+			}
+			if err := o.complete(); err != nil {
+				return err
+			}
+			return run(cmd.Context(), o)
+		},
+	}
+	f := cmd.Flags()
+	access(f, &o.Move.Access)
+	o.Sets.flags(f)
+	f.StringVar(&o.Then, "then", string(move.Keep), "what becomes of the nodes: keep (closed and empty), empty (the group is scaled to none) or delete (the group, too)")
+	only(f, &o.Move.Only)
+	o.Guards.flags(f)
+	times(f, &o.Move)
+	f.DurationVar(&o.Move.Soak, "soak", 0, "how long the emptied nodes are watched before the end, or before they go (5s at the least)")
+	f.BoolVar(&o.Move.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
+	f.BoolVar(&o.PlanOnly, "plan-only", false, "show what would be done; change nothing")
+	f.BoolVarP(&o.Yes, "yes", "y", false, "move without asking")
+	f.BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md); with --plan-only the report")
+	f.StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
+	return cmd
+}
+
+// complete turns the texts of the flags into options.
+func (o *migrateOptions) complete() error {
+	if o.JSON && !o.Yes && !o.PlanOnly {
+		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errNobody, Fix: "give --yes too; --plan-only --json shows what would be done"}
+	}
+	o.Move.Then = move.Then(o.Then)
+	guards, err := o.Guards.guards()
+	o.Move.Guards = guards
+	return errors.Join(o.Sets.parse(&o.Move), err)
+}
+
+func runMigrate(ctx context.Context, o migrateOptions) (err error) {
+	if o.PlanOnly {
+		seen := looking(o.Env.Stderr)
+		defer seen()
+		report, err := move.Check(ctx, o.Move)
+		seen()
+		if err != nil {
+			return err
+		}
+		return tellReports(o.Env, o.JSON, []move.Report{report})
+	}
+	show, err := newScreen(o.Env, o.JSON, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = show.close(err) }()
+	seen := looking(o.Env.Stderr)
+	defer seen()
+	o.Move.Events = show.log
+	o.Move.Show = func(r move.Report) error {
+		seen()
+		if o.Verify != nil {
+			if err := o.Verify(r); err != nil {
+				return err
+			}
+		}
+		if o.JSON {
+			return nil
+		}
+		return r.Print(o.Env.Stdout)
+	}
+	o.Move.Approve = func(move.Report) error {
+		if err := confirm(ctx, o.Env, o.Yes, "Move them?"); err != nil {
+			return err
+		}
+		show.start()
+		return nil
+	}
+	return move.Run(ctx, o.Move)
+}

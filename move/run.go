@@ -1,0 +1,420 @@
+package move
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/guard"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/kube/cluster"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// Check looks what Run would do and meet. It changes nothing.
+func Check(ctx context.Context, o Options) (Report, error) {
+	s, err := o.open(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer s.close()
+	return check(ctx, s, o)
+}
+
+// CheckAll is Check; without From it looks at each node as if it were to be
+// emptied by itself.
+func CheckAll(ctx context.Context, o Options) ([]Report, error) {
+	if len(o.From) > 0 {
+		r, err := Check(ctx, o)
+		return []Report{r}, err
+	}
+	s, err := open(ctx, o.Access)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	v, err := s.cluster.View()
+	if err != nil {
+		return nil, err
+	}
+	var reports []Report
+	for _, name := range slices.Sorted(maps.Keys(v.Nodes)) {
+		o.From = []Set{{Node, name}}
+		r, err := check(ctx, s, o)
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, r)
+	}
+	return reports, nil
+}
+
+func check(ctx context.Context, s *session, o Options) (Report, error) {
+	j, err := newJob(ctx, s, o)
+	if err != nil {
+		return Report{}, err
+	}
+	return j.look(ctx)
+}
+
+// Run empties the nodes of o.From. Interrupted or failed, the same call goes on
+// where it was, on whatever machine: what must be remembered is in the cluster.
+func Run(ctx context.Context, o Options) error {
+	s, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return run(ctx, s, o)
+}
+
+func run(ctx context.Context, s *session, o Options) (err error) {
+	if o.Events == nil {
+		o.Events = event.Discard
+	}
+	j, err := newJob(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	report, err := j.look(ctx)
+	if err != nil {
+		return err
+	}
+	if o.Show != nil {
+		if err := o.Show(report); err != nil {
+			return err
+		}
+	}
+	if err := j.refuse(report); err != nil {
+		return err
+	}
+	if o.Approve != nil {
+		if err := o.Approve(report); err != nil {
+			return err
+		}
+	}
+	began := time.Now()
+	o.Events.Emit(event.RunStarted{Command: "migrate", Stack: j.name})
+	o.Events.Emit(event.Planned{Plan: j.plan(report)})
+	defer func() {
+		finished := event.RunFinished{Took: time.Since(began)}
+		if err != nil {
+			finished.Error = problem.Reason(ctx, err)
+		}
+		o.Events.Emit(finished)
+	}()
+	defer problem.Recover(&err)
+	return j.carryOut(ctx)
+}
+
+// open opens the cluster as the options want it dealt with.
+func (o Options) open(ctx context.Context) (*session, error) {
+	if err := o.verify(); err != nil {
+		return nil, err
+	}
+	var options []cluster.Option
+	if o.EndBare {
+		options = append(options, cluster.EndBare())
+	}
+	if o.Grace != nil {
+		options = append(options, cluster.Grace(*o.Grace))
+	}
+	return open(ctx, o.Access, options...)
+}
+
+// verify finds what does not go together, all at once.
+func (o Options) verify() error {
+	var wrong problem.List
+	add := func(op string, err error, fix string) {
+		wrong = append(wrong, &problem.Error{Kind: problem.Usage, Op: op, Err: err, Fix: fix})
+	}
+	if len(o.From) == 0 {
+		add("--from", errNothing, "as in nodegroup/web")
+	}
+	switch o.Then {
+	case "", Keep:
+	case Empty, Delete:
+		if why, fix := o.cannot(); why != "" {
+			add("--then "+string(o.Then), errors.New(why), fix)
+		}
+	default:
+		add("--then", fmt.Errorf("%q is not a choice", o.Then), "take keep, empty or delete")
+	}
+	for _, g := range o.Guards {
+		switch g.OnBreach {
+		case "", "stop", "return", "ignore":
+		default:
+			add("guard "+g.URL, fmt.Errorf("%q is not what a breach can lead to", g.OnBreach), "take stop, return or ignore")
+		}
+	}
+	return wrong.Err()
+}
+
+// job is one move: its sets resolved.
+type job struct {
+	*session
+	Options
+	name string // of the move: its From, as it was written
+	from found
+	to   found
+}
+
+func newJob(ctx context.Context, s *session, o Options) (*job, error) {
+	j := &job{session: s, Options: o}
+	j.Then = orKeep(o.Then)
+	if o.Events == nil {
+		j.Events = event.Discard
+	}
+	var err error
+	if j.from, err = s.resolve(ctx, o.From); err != nil {
+		return nil, err
+	}
+	if j.to, err = s.resolve(ctx, o.To); err != nil {
+		return nil, err
+	}
+	for _, name := range j.to.nodes {
+		if slices.Contains(j.from.nodes, name) {
+			return nil, &problem.Error{Kind: problem.Usage, Op: "--to " + names(o.To), Err: fmt.Errorf("node %s is among those that are emptied", name), Fix: "name nodes that stay"}
+		}
+	}
+	j.name = names(o.From)
+	if len(o.From) == 1 && (o.From[0].Kind == ASG || o.From[0].Kind == Group) {
+		j.name = j.groupName()
+	}
+	return j, nil
+}
+
+func orKeep(t Then) Then {
+	if t == "" {
+		return Keep
+	}
+	return t
+}
+
+// groupName is what a stack's move of the same group is called.
+func (j *job) groupName() string {
+	if j.From[0].Kind == ASG {
+		return j.From[0].Name
+	}
+	v, err := j.cluster.View()
+	if err != nil || len(j.from.nodes) == 0 {
+		return j.From[0].Name
+	}
+	return v.Nodes[j.from.nodes[0]].Group
+}
+
+// names are sets as they are written, in an order of their own.
+func names(sets []Set) string {
+	texts := make([]string, len(sets))
+	for i, s := range sets {
+		texts[i] = s.String()
+	}
+	slices.Sort(texts)
+	return strings.Join(slices.Compact(texts), ",")
+}
+
+// errand is what the core is asked for.
+func (j *job) errand() handover.Errand {
+	scope := handover.Scope{Nodes: j.from.nodes, Group: j.from.whole, In: j.Only.in(time.Now), Keep: j.Then == Keep}
+	if scope.Nodes == nil {
+		scope.Nodes = []string{}
+	}
+	if scope.Group == "" {
+		scope.Beside = j.from.groupNames()
+	}
+	e := handover.Errand{
+		Move:    engine.Move{Step: 1, From: engine.Host{Name: j.name}, Events: j.Events},
+		Options: handover.Options{Soak: j.Soak, Settle: j.Settle, Unasked: j.BalancerSettle, Scope: scope},
+	}
+	for _, g := range j.hosts(j.to, append(j.from.groupNames(), j.name)) {
+		e.To = append(e.To, engine.Host{Name: g})
+	}
+	e.Order, _ = json.Marshal(j.order()) // strings
+	return e
+}
+
+// look says what the move would do.
+func (j *job) look(ctx context.Context) (Report, error) {
+	f, err := j.mover(event.Discard).Foresee(ctx, j.errand())
+	if err != nil {
+		return Report{}, err
+	}
+	r := Report{From: names(j.From), To: names(j.To), Then: j.Then, Nodes: f.Nodes, Balancers: f.Balancers, Takes: f.Takes, Findings: f.Findings, Pods: []Pod{}}
+	for _, fate := range f.Pods {
+		r.Pods = append(r.Pods, podOf(fate))
+	}
+	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.unknown(), j.hurried())
+	slices.SortStableFunc(r.Findings, func(a, b event.Finding) int {
+		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
+	})
+	return r, nil
+}
+
+var severities = []event.Severity{event.Blocker, event.Warning, event.Note}
+
+// elsewhere tells of pods that would not go where the user wants them.
+func (j *job) elsewhere(f handover.Foresight) []event.Finding {
+	if len(j.To) == 0 {
+		return nil
+	}
+	v, err := j.cluster.View()
+	if err != nil {
+		return nil
+	}
+	open := slices.ContainsFunc(j.to.nodes, func(name string) bool { n := v.Nodes[name]; return n != nil && n.Ready && !n.Cordoned })
+	if !open {
+		return []event.Finding{{Severity: event.Blocker, Object: names(j.To), Effect: "no node of it is Ready and takes pods", Fix: "make it larger, or uncordon its nodes"}}
+	}
+	told := map[string]bool{}
+	var found []event.Finding
+	for _, p := range f.Pods {
+		if p.To == "" || told[p.Workload] || slices.Contains(j.to.nodes, p.To) {
+			continue
+		}
+		told[p.Workload] = true
+		found = append(found, event.Finding{
+			Severity: event.Warning, Object: p.Workload, Effect: fmt.Sprintf("a replacement would go to node %s, which is not of %s", p.To, names(j.To)),
+			Fix: "give it a nodeSelector, or cordon the other nodes while it moves",
+		})
+	}
+	return found
+}
+
+// unknown says what cannot be known without AWS.
+func (j *job) unknown() []event.Finding {
+	v, err := j.cluster.View()
+	if err != nil || j.fleet != nil {
+		return nil
+	}
+	settle := j.BalancerSettle
+	if settle == 0 {
+		settle = handover.UnaskedDrain
+	}
+	if j.why == "" {
+		if !slices.ContainsFunc(j.from.nodes, func(name string) bool { return v.Nodes[name] != nil }) {
+			return nil
+		}
+		return []event.Finding{{
+			Severity: event.Note, Object: "load balancers", Fix: "--balancer-settle, if yours let go sooner or later",
+			Effect: fmt.Sprintf("no node is an instance of EC2, so no load balancer can be asked: they are judged by what the Services say, and get %s to let go of a node", settle),
+		}}
+	}
+	return []event.Finding{{
+		Severity: event.Warning, Object: "aws", Fix: "set AWS_PROFILE and AWS_REGION; or --balancer-settle, if load balancers let go sooner or later",
+		Effect: fmt.Sprintf("the nodes are instances of EC2, and AWS is not asked (%s): Auto Scaling groups are not kept from ending nodes while pods move, and load balancers get %s to let go of a node instead of being asked", j.why, settle),
+	}}
+}
+
+// hurried tells of a grace period that was cut by the user.
+func (j *job) hurried() []event.Finding {
+	if j.Grace == nil {
+		return nil
+	}
+	return []event.Finding{{Severity: event.Warning, Object: "--grace-period", Fix: "leave it out: each pod gets its own time",
+		Effect: fmt.Sprintf("every pod gets %s to end: requests that take longer, and preStop hooks, are cut", *j.Grace)}}
+}
+
+// refuse stops before anything is changed.
+func (j *job) refuse(r Report) error {
+	blockers := r.Blockers()
+	if len(blockers) == 0 || j.Park && len(r.moving()) > len(blockers) {
+		return nil
+	}
+	p := &problem.Error{Kind: problem.Refused, Op: "move " + r.From, Err: fmt.Errorf("%s: %s", blockers[0].Object, blockers[0].Effect), Fix: blockers[0].Fix}
+	for _, b := range blockers[1:] {
+		p.Notes = append(p.Notes, "also "+b.Object+": "+b.Effect+"; fix: "+b.Fix)
+	}
+	p.Notes = append(p.Notes, "with --park what cannot move stays where it is, and all else moves")
+	return p
+}
+
+// plan is the move as views show it.
+func (j *job) plan(r Report) plan.Plan {
+	why := fmt.Sprintf("%s, %s, %s", count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"))
+	p := plan.Plan{Stack: j.name, Steps: []plan.Step{{ID: 1, Op: plan.HandOver, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Hosts: true}}}
+	if j.Then != Keep {
+		op, why := plan.Update, "scaled to none, instance by instance"
+		if j.Then == Delete {
+			op, why = plan.Delete, "only when empty"
+		}
+		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: []int{1}, WhenEmpty: j.Then == Delete})
+	}
+	return p
+}
+
+// urn names what is moved as views name a resource: its kind, and its name.
+func (j *job) urn() plan.URN {
+	var all []string
+	for _, s := range j.From {
+		all = append(all, strings.ReplaceAll(s.Name, ":", " "))
+	}
+	return plan.NewURN("", "", string(j.From[0].Kind), strings.Join(all, ","))
+}
+
+// carryOut moves what runs on the nodes under the eyes of the guards, and then
+// does with them what was asked for.
+func (j *job) carryOut(ctx context.Context) error {
+	watch, err := j.watch(ctx)
+	if err != nil {
+		return err
+	}
+	defer watch.Stop()
+	e := j.errand()
+	e.Breach = watch.Breach
+	if err := j.step(ctx, 1, plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
+		return err
+	}
+	switch j.Then {
+	case Keep:
+		return nil
+	case Empty:
+		return j.step(ctx, 2, plan.Update, func() error { return j.empty(ctx, watch) })
+	}
+	return j.step(ctx, 2, plan.Delete, func() error { return j.delete(ctx, watch) })
+}
+
+// step tells of one step's beginning and end.
+func (j *job) step(ctx context.Context, id int, op plan.Op, do func() error) error {
+	began := time.Now()
+	j.Events.Emit(event.StepStarted{Step: id, Op: op, URN: j.urn(), Name: j.urn().Name()})
+	err := do()
+	finished := event.StepFinished{Step: id, Took: time.Since(began)}
+	if err != nil {
+		finished.Error = problem.Reason(ctx, err)
+	}
+	j.Events.Emit(finished)
+	return err
+}
+
+// watch starts the guards; without any nothing is watched.
+func (j *job) watch(ctx context.Context) (engine.Watch, error) {
+	if len(j.Guards) == 0 {
+		return blind{}, nil
+	}
+	guards := make([]graph.Guard, len(j.Guards))
+	for i, g := range j.Guards {
+		guards[i] = g.graph()
+	}
+	return guard.Guard{}.Start(context.WithoutCancel(ctx), guards, j.Events)
+}
+
+// blind is a watch that sees nothing.
+type blind struct{}
+
+// Breach is never.
+func (blind) Breach() (string, bool) { return "", false }
+
+// OnBreach is of no matter.
+func (blind) OnBreach() graph.OnBreach { return graph.Stop }
+
+// Stop ends nothing.
+func (blind) Stop() {}
