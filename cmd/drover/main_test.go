@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // the chain must not ask the network
 			return nil
 		},
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled, "bucket": bucket},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled, "bucket": bucket, "cloud": cloud, "outside": outside},
 		UpdateScripts:      os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireUniqueNames: true,
 	})

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,11 +10,36 @@ import (
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/value"
 )
 
 // dataTypes are the types whose delete loses what no run can make again, and
 // what that is. They are deleted, or replaced, only if the user names them.
 var dataTypes = map[string]string{
+	"AWS::ACMPCA::CertificateAuthority":                "the authority: what it signed cannot be renewed or revoked",
+	"AWS::AmazonMQ::Broker":                            "the messages that nobody has read yet",
+	"AWS::APS::Workspace":                              "its metrics",
+	"AWS::Cassandra::Keyspace":                         "its tables",
+	"AWS::Cassandra::Table":                            "its rows",
+	"AWS::CloudFormation::Stack":                       "all that it made",
+	"AWS::CloudTrail::EventDataStore":                  "its events",
+	"AWS::CodeArtifact::Repository":                    "its packages",
+	"AWS::CodeCommit::Repository":                      "its history",
+	"AWS::DocDBElastic::Cluster":                       "its databases",
+	"AWS::DSQL::Cluster":                               "its databases",
+	"AWS::ECR::PublicRepository":                       "its images",
+	"AWS::FSx::StorageVirtualMachine":                  "its volumes",
+	"AWS::FSx::Volume":                                 "its files",
+	"AWS::HealthLake::FHIRDatastore":                   "its records",
+	"AWS::Kendra::Index":                               "its documents",
+	"AWS::Lightsail::Database":                         "its databases",
+	"AWS::Lightsail::Disk":                             "its data",
+	"AWS::MemoryDB::MultiRegionCluster":                "its data",
+	"AWS::NeptuneGraph::Graph":                         "its graph",
+	"AWS::S3Tables::Table":                             "its rows",
+	"AWS::S3Tables::TableBucket":                       "its tables",
+	"AWS::S3Vectors::VectorBucket":                     "its vectors",
+	"AWS::Timestream::InfluxDBInstance":                "its databases",
 	"AWS::Backup::BackupVault":                         "its recovery points",
 	"AWS::Cognito::UserPool":                           "its users",
 	"AWS::DocDB::DBCluster":                            "its databases",
@@ -53,26 +79,58 @@ var dataTypes = map[string]string{
 	"AWS::Timestream::Database":                        "its tables",
 	"AWS::Timestream::Table":                           "its records",
 	"v1/PersistentVolumeClaim":                         "its volume, with all files, if its storage class deletes volumes",
-	"v1/PersistentVolume":                              "its volume, if it is reclaimed by deleting",
 	"snapshot.storage.k8s.io/v1/VolumeSnapshot":        "its snapshot",
 	"apiextensions.k8s.io/v1/CustomResourceDefinition": "every object of its kind",
 }
 
 // protected is what stands against the delete of a resource; empty: nothing.
-func protected(r *state.Resource) string {
+func (b *builder) protected(r *state.Resource) string {
 	if r.Protected {
 		return "protect is set"
 	}
-	if data := dataTypes[r.Type]; data != "" {
+	if data := cmp.Or(dataTypes[r.Type], takesAlong(r, b.old)); data != "" {
 		return "loses " + data
 	}
 	return ""
 }
 
+// takesAlong is the data that goes with some objects of a type, and stays with
+// others.
+func takesAlong(r *state.Resource, s *state.Snapshot) string {
+	at := func(path string) any {
+		v, _ := value.Get(r.Inputs, path)
+		return v
+	}
+	switch r.Type {
+	case "v1/PersistentVolume": // made by hand, it is retained unless it says otherwise
+		if policy := at("spec.persistentVolumeReclaimPolicy"); policy == "Delete" || policy == "Recycle" {
+			return "its volume, which is reclaimed by deleting"
+		}
+	case "apps/v1/StatefulSet":
+		if claims(r) && at("spec.persistentVolumeClaimRetentionPolicy.whenDeleted") == "Delete" {
+			return "the volumes of its pods, which it takes along (whenDeleted: Delete)"
+		}
+	case "v1/Namespace":
+		for _, o := range s.Resources {
+			if o.Type == "apps/v1/StatefulSet" && claims(&o) && strings.HasPrefix(o.URN.Name(), r.URN.Name()+"/") {
+				return "the volumes of the pods of StatefulSet " + o.URN.Name()
+			}
+		}
+	}
+	return ""
+}
+
+// claims reports that a StatefulSet makes volumes for its pods.
+func claims(r *state.Resource) bool {
+	spec, _ := r.Inputs["spec"].(plan.Props)
+	templates, _ := spec["volumeClaimTemplates"].([]any)
+	return len(templates) > 0
+}
+
 // protect marks the deletes that the user has not allowed by name, and tells of them.
 func (b *builder) protect() {
 	for _, d := range b.deletes {
-		why := protected(d.goes)
+		why := b.protected(d.goes)
 		if why == "" || d.Gone || b.engine.allows(d.Step) {
 			continue
 		}

@@ -186,6 +186,37 @@ func TestDataIsDeletedOnlyByName(t *testing.T) {
 	}
 }
 
+// What an object says decides whether its data goes with it.
+func TestDataThatGoesAlong(t *testing.T) {
+	set := func(whenDeleted string) plan.Props {
+		return plan.Props{"spec": plan.Props{"volumeClaimTemplates": []any{plan.Props{}},
+			"persistentVolumeClaimRetentionPolicy": plan.Props{"whenDeleted": whenDeleted}}}
+	}
+	volume := func(policy string) plan.Props {
+		return plan.Props{"spec": plan.Props{"persistentVolumeReclaimPolicy": policy}}
+	}
+	for _, c := range []struct {
+		have *graph.Graph
+		why  string // empty: it may go
+	}{
+		{one(res("v1/PersistentVolume", "disk", volume("Delete"))), "reclaimed by deleting"},
+		{one(res("v1/PersistentVolume", "disk", volume("Retain"))), ""},
+		{one(res("v1/PersistentVolume", "disk", plan.Props{})), ""},
+		{one(res("apps/v1/StatefulSet", "data/db", set("Delete"))), "takes along"},
+		{one(res("apps/v1/StatefulSet", "data/db", set("Retain"))), ""},
+		{one(res("apps/v1/StatefulSet", "data/db", plan.Props{})), ""},
+		{one(res("v1/Namespace", "data", plan.Props{}), res("apps/v1/StatefulSet", "data/db", set("Retain"))), "StatefulSet data/db"},
+		{one(res("v1/Namespace", "data", plan.Props{}), res("apps/v1/StatefulSet", "database/db", set("Retain"))), ""},
+	} {
+		w := newWorld(t)
+		w.mustRun(c.have)
+		_, err := w.up(context.Background(), one(), func(*engine.Engine) {})
+		if c.why == "" && err != nil || c.why != "" && (kind(err) != problem.Refused || !strings.Contains(err.Error(), c.why)) {
+			t.Errorf("%v: %v, want %q", c.have.Resources[0].Key, err, c.why)
+		}
+	}
+}
+
 // Load balancers that others made in the cluster are told before it goes.
 func TestDestroyNamesWhatWouldBeLeftBehind(t *testing.T) {
 	w := newWorld(t)

@@ -16,7 +16,8 @@ func (e *expander) resources() {
 		}
 		if r.Object != nil {
 			e.object(*r.Object, "", "", after)
-			e.graph.Resources[len(e.graph.Resources)-1].Protect = r.Protect
+			last := &e.graph.Resources[len(e.graph.Resources)-1]
+			last.Protect = last.Protect || r.Protect
 			continue
 		}
 		e.add(graph.Resource{

@@ -25,7 +25,8 @@ func (e *expander) object(o spec.Object, component, nodeGroup string, after []gr
 	}
 	e.add(graph.Resource{
 		Key: o.Key(), Component: component, Props: body, Conn: conn(), At: o.At,
-		After: append(after, e.before(o, body)...),
+		Protect: str(dig(body, "metadata", "annotations"), spec.ProtectAnnotation) == "true",
+		After:   append(after, e.before(o, body)...),
 	})
 }
 

@@ -40,6 +40,26 @@ func find(t *testing.T, g *graph.Graph, key string) graph.Resource {
 	return graph.Resource{}
 }
 
+// An object of a manifest is protected by its annotation, which must say clearly so.
+func TestProtectedObject(t *testing.T) {
+	project := func(protect string) fs.FS {
+		return fstest.MapFS{
+			"drover.yaml": {Data: []byte("name: n\ncluster: {version: \"1.36\"}\nworkloads: {w: {manifests: w.yaml}}\n")},
+			"w.yaml":      {Data: []byte(`{apiVersion: v1, kind: ConfigMap, metadata: {name: kept, namespace: default, annotations: {drover.dev/protect: ` + protect + `}}}`)},
+		}
+	}
+	for protect, want := range map[string]bool{`"true"`: true, `"false"`: false} {
+		if got := find(t, load(t, project(protect), expand.Env{Region: "us-west-2", Zones: []string{"us-west-2a", "us-west-2b"}}), "v1/ConfigMap/default/kept").Protect; got != want {
+			t.Errorf("%s: protected %v", protect, got)
+		}
+	}
+	for _, protect := range []string{"yes", `"yes"`, "true"} {
+		if _, problems := spec.Load(project(protect), "dev"); problems.Err() == nil || problems[0].At.File != "w.yaml" {
+			t.Errorf("%s: %v", protect, problems)
+		}
+	}
+}
+
 // What a manifest says itself about placement stands; the rest is added to
 // every kind that makes pods, and to no other.
 func TestPlacement(t *testing.T) {

@@ -31,6 +31,7 @@ func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
 	if root, ok := l.stackFile(); ok {
 		l.sections(root)
 		l.checkObjects()
+		l.checkProtected()
 		l.checkSizes()
 		l.checkNamespaces()
 		l.checkAfter()
@@ -185,6 +186,21 @@ func (l *loader) checkObjects() {
 			continue
 		}
 		l.fail(o.At, id, "remove one of the two, or rename it", "is declared twice, first at %s", at)
+	}
+}
+
+// ProtectAnnotation on an object is what protect: true is to a resource.
+const ProtectAnnotation = "drover.dev/protect"
+
+// checkProtected reports objects whose protection is not what it seems to be.
+func (l *loader) checkProtected() {
+	for _, o := range l.spec.Objects() {
+		meta, _ := o.Body["metadata"].(map[string]any)
+		annotations, _ := meta["annotations"].(map[string]any)
+		v, given := annotations[ProtectAnnotation]
+		if given && v != "true" && v != "false" {
+			l.fail(o.At, o.Key().String(), ProtectAnnotation+`: "true"`, "annotation %s: %v is neither \"true\" nor \"false\"", ProtectAnnotation, v)
+		}
 	}
 }
 
