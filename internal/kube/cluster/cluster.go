@@ -53,6 +53,7 @@ type Cluster struct {
 	world   *world
 	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
 	cancel  context.CancelFunc
+	stop    <-chan struct{} // closed by cancel
 
 	mu     sync.Mutex
 	broken error // the last error of a watch, for the one who waits in Open
@@ -72,7 +73,7 @@ func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
 	watching, cancel := context.WithCancel(ctx)
-	c := newCluster(client, foreign, clock, cancel)
+	c := newCluster(client, foreign, clock, watching.Done(), cancel)
 	if err := c.fill(watching, ctx); err != nil {
 		c.Close()
 		return nil, &problem.Error{
@@ -83,7 +84,7 @@ func Open(ctx context.Context, config *rest.Config) (*Cluster, error) {
 	return c, nil
 }
 
-func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, cancel context.CancelFunc) *Cluster {
+func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, stop <-chan struct{}, cancel context.CancelFunc) *Cluster {
 	c := &Cluster{
 		client:  client,
 		factory: informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim)),
@@ -92,6 +93,7 @@ func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *c
 		queue:   newQueue(),
 		stores:  map[int]cache.Store{},
 		cancel:  cancel,
+		stop:    stop,
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))
 	c.asker = newAsker(foreign, mapper, func(key string) { c.queue.add(change{kindAnswer, key}) })
@@ -119,8 +121,8 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 			return err
 		}
 	}
-	c.factory.Start(watching.Done())
-	c.dynamic.Start(watching.Done())
+	c.factory.Start(c.stop)
+	c.dynamic.Start(c.stop)
 	if !synced(ctx, fillTime, needed) {
 		return c.unfilled(needed)
 	}
