@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +155,35 @@ func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
 	}
 }
 
+// An inspection is told which nodes will have come by the time the host goes.
+func TestInspectionKnowsTheNodesToCome(t *testing.T) {
+	fewer, grown := after, standard
+	fewer.capacity, grown.capacity = 1, standard.capacity+2
+	heirs := engine.Fresh{Nodes: after.capacity, Type: after.instanceType, Heirs: true}
+	for _, tt := range []struct {
+		about string
+		want  *graph.Graph
+		fresh []engine.Fresh
+	}{
+		{"its replacement, no smaller than the host is then", tutorial("web", standard, after), []engine.Fresh{heirs}},
+		{"a smaller one is asked for", tutorial("web", standard, fewer), []engine.Fresh{{Nodes: 1, Type: fewer.instanceType}}},
+		{"another group grows", tutorial("web", grown, after), []engine.Fresh{{Nodes: 2, Type: standard.instanceType}, heirs}},
+		{"it is removed", tutorial("standard", standard), nil},
+	} {
+		w := newWorld(t)
+		w.mustRun(tutorial("web", standard, before))
+		w.cloud.inspect = func(h engine.Host, _ int) engine.Inspection {
+			if !reflect.DeepEqual(h.Fresh, tt.fresh) {
+				t.Errorf("%s: %+v come, want %+v", tt.about, h.Fresh, tt.fresh)
+			}
+			return engine.Inspection{}
+		}
+		if _, err := w.up(t.Context(), tt.want, func(*engine.Engine) {}); err != nil {
+			t.Fatalf("%s: %v", tt.about, err)
+		}
+	}
+}
+
 // What holds data, or is protected, goes only if it is named.
 func TestDataIsDeletedOnlyByName(t *testing.T) {
 	kept := res(role, "kept", plan.Props{})
@@ -250,5 +280,45 @@ func TestNewGroupIsAsLargeAsOneThatWasCutOff(t *testing.T) {
 	}
 	if !struck {
 		t.Error("no run was cut off after it had made the group")
+	}
+}
+
+// rehearsing is a provider that tries updates.
+type rehearsing struct {
+	*cloud
+	try func(engine.Request) error
+}
+
+func (p rehearsing) Rehearse(_ context.Context, r engine.Request) error { return p.try(r) }
+
+// An update that would be refused is told by the plan, and nothing is made for
+// it. What is not known yet cannot be tried.
+func TestUpdateThatWouldBeRefusedIsToldBeforehand(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	objects := len(w.cloud.objects)
+	var tried, blockers []string
+	p, err := w.up(t.Context(), tutorial("web", standard, after), func(e *engine.Engine) {
+		e.Providers = func(string) (engine.Provider, error) {
+			return rehearsing{w.cloud, func(r engine.Request) error {
+				tried = append(tried, r.Type)
+				return &problem.Error{Kind: problem.Refused, Op: "update deployment apps/nginx",
+					Err: errors.New("fields were changed by others: spec.replicas"), Fix: "take the fields out of the file"}
+			}}, nil
+		}
+		e.Events = sink(func(f event.Fact) {
+			if f, is := f.(event.Finding); is && f.Severity == event.Blocker {
+				blockers = append(blockers, f.Effect)
+			}
+		})
+	})
+	if kind(err) != problem.Refused || !strings.Contains(err.Error(), "spec.replicas") {
+		t.Errorf("up: %v, want a refusal\n%s", err, detail(p))
+	}
+	if want := []string{"apps/v1/Deployment"}; !slices.Equal(tried, want) || len(blockers) != 1 {
+		t.Errorf("tried %q, want %q; blockers %q", tried, want, blockers)
+	}
+	if n := len(w.cloud.objects); n != objects {
+		t.Errorf("%d objects stand, want %d as before", n, objects)
 	}
 }

@@ -269,7 +269,7 @@ func BenchmarkInspect(b *testing.B) {
 			names, pods := leaving(o.View)
 			began := processor(b)
 			for b.Loop() {
-				where, err := c.Place(context.Background(), names, pods, 0)
+				where, err := c.Place(context.Background(), names, pods, nil)
 				if err != nil || len(where) != len(pods) {
 					b.Fatal(len(where), err)
 				}
