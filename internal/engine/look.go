@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +36,16 @@ type sighting struct {
 type sightings map[state.Need]sighting
 
 func (s sightings) gone(r state.Resource) bool { return s[state.Need{URN: r.URN, Gen: r.Gen}].gone }
+
+// stage is where an object is in its life, if it still stands: one that somebody
+// else has deleted is never used again.
+func (s sightings) stage(snap *state.Snapshot, r state.Resource) state.Stage {
+	stage := snap.Stage(state.Need{URN: r.URN, Gen: r.Gen})
+	if stage.Usable() && s.gone(r) {
+		return state.Leaving
+	}
+	return stage
+}
 
 // size is how many nodes a resource is known to have.
 func (s sightings) size(r state.Resource) (int, bool) {
@@ -145,7 +156,8 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 	}
 	call, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
-	obj, err := provider.Read(call, Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Tags: ownerTags(l.snap, r)})
+	obj, err := provider.Read(call, Request{Type: r.Type, Name: r.Name, ID: r.ID, Old: r.Inputs, Conn: r.Conn.Resolved,
+		Tags: ownerTags(l.snap, r), Known: orOpen(known(r, l.objects(r.Type)), r, func() *state.Snapshot { return l.snap })})
 	switch {
 	case err == nil:
 		l.see(r, sighting{size: obj.Size})
@@ -158,6 +170,13 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 		l.miss(conn, r, err)
 	}
 	return nil
+}
+
+// objects are the resources of a type that are one object outside.
+func (l *looker) objects(typ string) func(id string) []state.Resource {
+	return func(id string) []state.Resource {
+		return slices.DeleteFunc(slices.Clone(l.snap.Resources), func(r state.Resource) bool { return r.Type != typ || r.ID != id })
+	}
 }
 
 // connKey tells one cluster from another; it is empty for what is not in one.

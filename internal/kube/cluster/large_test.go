@@ -355,7 +355,7 @@ func TestNothingIsListedInTheSteadyState(t *testing.T) {
 	c, client, _ := l.watching(t)
 	m, o := moving(t, c)
 	names, pods := leaving(o.View)
-	if _, err := c.Place(t.Context(), names, pods, 0); err != nil {
+	if _, err := c.Place(t.Context(), names, pods, nil); err != nil {
 		t.Fatal(err)
 	}
 	client.ClearActions()
