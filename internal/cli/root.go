@@ -37,6 +37,7 @@ func newRoot(env Env) *cobra.Command {
 		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
 	)
 	tellExits(root)
+	tellVariables(root)
 	asUsage(root)
 	return root
 }
