@@ -17,6 +17,8 @@ var variables = []variable{
 	{passphraseVariable, "the passphrase that protects the stack's secrets"},
 	{passphraseFile, "a file that holds it"},
 	{"DROVER_KMS", "the key service that protects them instead, read with a stack's first secret"},
+	{newPassphraseVariable, "for stack secrets change: the passphrase that is to protect them from now on"},
+	{newPassphraseFile, "a file that holds that one"},
 	{"DROVER_SANDBOX", "path of drover-sandbox, if it is neither beside drover nor in PATH"},
 	{"NO_COLOR", "set: plain lines instead of the live view, and no colours"},
 	{"TERM", "dumb: the same"},
