@@ -1,4 +1,5 @@
-# Two commands matter to a newcomer: `make demo` and `make test`.
+# Two commands matter to a newcomer: `make demo` and `make test`. `make` alone
+# lists all of them.
 
 # One set of build flags for everything, so that the build cache holds. The
 # sandbox contains Kubernetes: its first build takes about 10 minutes on 2 cores.
@@ -18,7 +19,13 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: build size sandbox demo test test-unit test-e2e torture-crash fuzz check fmt lint bench update requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-e2e torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is needed to work on Drover, where that is allowed
+	@./scripts/setup
 
 build: bin/drover sandbox ## build bin/drover and bin/drover-sandbox
 
@@ -30,7 +37,7 @@ bin/drover:
 size: bin/drover ## bin/drover must not grow past 90 MB
 	@test $$(wc -c < bin/drover) -le $(DROVER_MAX) || { echo "bin/drover is larger than $(DROVER_MAX) bytes: see DROVER_FLAGS in the Makefile"; exit 1; }
 
-sandbox:
+sandbox: ## build bin/drover-sandbox alone
 	@mkdir -p bin
 	@test -x bin/drover-sandbox || echo "building the sandbox (Kubernetes is part of it): about 10 minutes the first time"
 	cd sandbox && CGO_ENABLED=0 go build -ldflags '$(SANDBOX_LDFLAGS)' -o ../bin/ ./cmd/drover-sandbox
@@ -44,7 +51,7 @@ demo: requirements build ## the whole tutorial, narrated
 
 test: requirements build test-unit test-e2e ## all tests of both modules
 
-test-unit:
+test-unit: ## the tests of both modules that need no sandbox, with the race detector
 	go test -race ./...
 	cd sandbox && CGO_ENABLED=0 go test ./...
 
@@ -54,13 +61,18 @@ test-e2e: ## the demo's story and the crash tests in the sandbox, with real traf
 torture-crash: build ## kill drover at every step boundary of up, change and destroy (about 10 minutes)
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 40m -run TestKilledAtEveryStepBoundary -v ./test/e2e
 
-check: fmt lint size test ## the whole gate
+check: fmt lint size ## the quick gate, without the sandbox: format, lint, size, tests of the root module
+	go test ./...
 
-fmt:
+gate: check lint-sandbox test ## the whole gate: check, and all tests of both modules
+
+fmt: ## every Go file is formatted
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt these: $$files"; exit 1; }
 
-lint: bin/golangci-lint
+lint: bin/golangci-lint ## lint the root module
 	bin/golangci-lint run ./...
+
+lint-sandbox: bin/golangci-lint
 	cd sandbox && CGO_ENABLED=0 ../bin/golangci-lint run ./...
 
 bin/golangci-lint: tools/go.mod
@@ -77,9 +89,18 @@ fuzz: ## crash the engine anywhere, and move drawn worlds, CASES times each; SEE
 bench: bin/drover ## measure; compare within one run only (docs/performance.md)
 	DROVER_BIN=$(CURDIR)/bin go test -run '^$$' -bench . -benchmem ./...
 
-update: ## rewrite the golden files; review their diff like code
+pictures: ## draw the README's pictures from the recorded run
+	go test ./internal/view/tui ./internal/view/text -run TestReadmePicture -update
+
+manual: ## write man pages and completions to build/manual
+	go run ./cmd/drover-manual build/manual
+
+release-dry-run: ## build what a release consists of, into dist/; nothing is published
+	@./scripts/release-dry-run
+
+update: pictures ## rewrite the golden files, and what docs have from the code; review their diff like code
 	@for p in $$(git grep -l 'flag.Bool("update"' -- '*_test.go' | xargs -n 1 dirname | sort -u); do go test ./$$p -update || exit 1; done
 	UPDATE_SCRIPTS=1 go test ./cmd/drover
 
-clean:
-	rm -rf bin
+clean: ## remove what was built
+	rm -rf bin build dist

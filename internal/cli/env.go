@@ -1,6 +1,6 @@
 // Package cli turns a command line into a call of the library, and its result
-// into text, JSON and an exit code. One file a command: flags fill options, a
-// run function does the work. It imports neither AWS nor Kubernetes.
+// into text, JSON and an exit code. A file holds a command, or a group of small ones:
+// flags fill options, a run function does the work. It imports neither AWS nor Kubernetes.
 package cli
 
 import (

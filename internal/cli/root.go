@@ -14,6 +14,9 @@ const rootHelp = `Drover launches an EKS cluster with its network, node groups a
 one declared file. When a node group must change, it moves everything that runs
 there to the new one with zero downtime, and takes the old group down to nothing.`
 
+// Root is the tree of all commands.
+func Root(env Env) *cobra.Command { return newRoot(env) }
+
 func newRoot(env Env) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "drover",
@@ -37,6 +40,7 @@ func newRoot(env Env) *cobra.Command {
 		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
 	)
 	tellExits(root)
+	tellVariables(root)
 	asUsage(root)
 	return root
 }

@@ -78,7 +78,7 @@ func TestPreviewLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	events, err := jsonl.ReadAll(file)
 	if err != nil || len(events) != 2 || events[1].Kind != "planned" {
 		t.Errorf("%v: %+v", err, events)

@@ -108,7 +108,7 @@ func (f field) parsed(keep func(string) bool) (any, bool) {
 	if !strings.Contains(f.node.Value, "${") {
 		return f.guarded(f.node.Value), true
 	}
-	var v any = value.ParseOnly(f.node.Value, keep)
+	v := value.ParseOnly(f.node.Value, keep)
 	if keep == nil {
 		var err error
 		if v, err = value.Parse(f.node.Value); err != nil {

@@ -110,7 +110,7 @@ func loadRow(r row) g.Node {
 	if r.Failed > 0 {
 		failed = "some"
 	}
-	var latencies g.Node = h.Td(h.ColSpan("5"), h.Class("none"), g.Text("no request"))
+	latencies := h.Td(h.ColSpan("5"), h.Class("none"), g.Text("no request"))
 	if r.Requests > 0 {
 		latencies = g.Map([]time.Duration{r.P50, r.P90, r.P99, r.P999, r.Max}, func(d time.Duration) g.Node { return cell(view.Latency(d)) })
 	}

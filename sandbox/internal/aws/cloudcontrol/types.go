@@ -81,8 +81,7 @@ func handlers(now func() time.Time) map[string]handler {
 				return s.CreateLaunchTemplate(t, region.Stamp(now()))
 			},
 			update: func(s *region.State, _, t *region.LaunchTemplate) error {
-				return s.AddVersion(t,
-					region.Stamp(now()))
+				return s.AddVersion(t, region.Stamp(now()))
 			},
 			remove: (*region.State).DeleteLaunchTemplate,
 		},
@@ -119,8 +118,7 @@ func handlers(now func() time.Time) map[string]handler {
 		},
 		"AWS::AutoScaling::AutoScalingGroup": kind[region.Group]{
 			all: func(s *region.State) map[string]*region.Group { return s.Groups },
-			create: func(s *region.State, g *region.Group) (string,
-				error) {
+			create: func(s *region.State, g *region.Group) (string, error) {
 				return s.CreateGroup(g, region.Stamp(now()))
 			},
 			update: updateGroup,

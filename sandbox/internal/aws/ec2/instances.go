@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -240,10 +241,10 @@ func (s *Service) describeTypes(_ *http.Request, f wire.Form) (any, error) {
 		}
 		for _, t := range region.Types() {
 			at := attributes{"instance-type": {t.Name}, "processor-info.supported-architecture": {t.Arch},
-				"current-generation":      {strconv.FormatBool(t.Name[:2] != "t2")},
+				"current-generation":      {strconv.FormatBool(currentGeneration(t.Name))},
 				"vcpu-info.default-vcpus": {strconv.Itoa(t.CPU)}, "memory-info.size-in-mib": {strconv.Itoa(t.MemoryMiB)}}
 			if named(f, "InstanceType", t.Name) && match(at, nil) {
-				out.Types = append(out.Types, item{t.Name, t.Name[:2] != "t2", t.CPU, t.MemoryMiB, []string{t.Arch},
+				out.Types = append(out.Types, item{t.Name, currentGeneration(t.Name), t.CPU, t.MemoryMiB, []string{t.Arch},
 					t.Interfaces, t.Addresses,
 					"nitro", []string{"on-demand", "spot"}})
 			}
@@ -406,3 +407,7 @@ func versionWanted(t *region.LaunchTemplate, number int, wanted []string) bool {
 		slices.Contains(wanted, "$Latest") && number == int(t.Latest) ||
 		slices.Contains(wanted, "$Default") && number == int(t.Default)
 }
+
+// currentGeneration: of the types here only the family t2 is what AWS calls
+// previous.
+func currentGeneration(name string) bool { return !strings.HasPrefix(name, "t2.") }

@@ -65,12 +65,13 @@ func (s *Service) Serve(op string, body []byte) (any, error) {
 func (s *Service) parameters() map[string]Parameter {
 	all := map[string]Parameter{}
 	for _, i := range region.Images(s.region) {
-		folder := fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/standard/recommended", i.Version,
-			i.Arch)
+		folder := fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/standard/recommended", i.Version, i.Arch)
 		add := func(name, value, dataType string) {
-			all[name] = Parameter{Name: name, Type: "String", Value: value, Version: 1, LastModifiedDate: 1793491200,
-				// 2026-11-01
-				ARN: "arn:aws:ssm:" + s.region + "::parameter" + name, DataType: dataType}
+			all[name] = Parameter{
+				Name: name, Type: "String", Value: value, Version: 1,
+				LastModifiedDate: 1793491200, // 2026-11-01
+				ARN:              "arn:aws:ssm:" + s.region + "::parameter" + name, DataType: dataType,
+			}
 		}
 		add(folder+"/image_id", i.ID, "aws:ec2:image")
 		add(folder+"/release_version", i.Release, "text")

@@ -1,0 +1,121 @@
+package docs
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the policy in permissions.md anew")
+
+// The policy in docs/permissions.md allows what the program calls, and what
+// Cloud Control calls in its name by the schemas of the types that a cluster
+// with self-managed node groups consists of.
+func TestPolicyAllowsWhatIsCalled(t *testing.T) {
+	const page = "permissions.md"
+	policy := policyOf(statement{"DroverItself", called(t)}, statement{"CloudControlInItsName", handled(t)})
+	before, rest, _ := strings.Cut(read(t, page), "```json\n")
+	_, after, _ := strings.Cut(rest, "```\n")
+	want := before + "```json\n" + policy + "```\n" + after
+	if *update {
+		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if read(t, page) != want {
+		t.Error("the policy in docs/permissions.md is not what is called (make update)")
+	}
+	if size := len(strings.Join(strings.Fields(policy), "")); size > 6144 {
+		t.Errorf("the policy has %d characters; IAM takes 6,144 (white space not counted)", size)
+	}
+}
+
+type statement struct {
+	name    string
+	actions []string
+}
+
+func policyOf(statements ...statement) string {
+	var parts []string
+	seen := map[string]bool{}
+	for _, s := range statements {
+		fresh := slices.DeleteFunc(s.actions, func(a string) bool { return seen[a] })
+		for _, a := range fresh {
+			seen[a] = true
+		}
+		parts = append(parts, fmt.Sprintf("    {\n      \"Sid\": %q,\n      \"Effect\": \"Allow\",\n      \"Resource\": \"*\",\n      \"Action\": [\n        %s\n      ]\n    }",
+			s.name, quotedLines(fresh)))
+	}
+	return "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n" + strings.Join(parts, ",\n") + "\n  ]\n}\n"
+}
+
+// quotedLines writes actions in lines, those of one service together.
+func quotedLines(actions []string) string {
+	var b strings.Builder
+	service := ""
+	for i, a := range actions {
+		of, _, _ := strings.Cut(a, ":")
+		switch {
+		case i == 0:
+		case of != service:
+			b.WriteString(",\n        ")
+		default:
+			b.WriteString(", ")
+		}
+		service = of
+		fmt.Fprintf(&b, "%q", a)
+	}
+	return b.String()
+}
+
+var input = regexp.MustCompile(`\b(autoscaling|cloudcontrol|cloudformation|ec2|eks|elasticloadbalancing|elasticloadbalancingv2|ssm|sts)\.([A-Z][A-Za-z]+)Input\b`)
+
+// called are the actions of the calls in the program's text. IAM knows Cloud
+// Control as CloudFormation, and both kinds of load balancers by one name.
+func called(t *testing.T) []string {
+	t.Helper()
+	services := map[string]string{"cloudcontrol": "cloudformation", "elasticloadbalancingv2": "elasticloadbalancing"}
+	var actions []string
+	for _, m := range input.FindAllStringSubmatch(program(t), -1) {
+		service := m[1]
+		if known := services[service]; known != "" {
+			service = known
+		}
+		actions = append(actions, service+":"+m[2])
+	}
+	return sorted(actions)
+}
+
+// handled are the actions that Cloud Control needs for the types: their schemas
+// list them.
+func handled(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../sandbox/internal/aws/cloudcontrol/schemas/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no schemas", err)
+	}
+	var actions []string
+	for _, file := range files {
+		var schema struct {
+			Handlers map[string]struct{ Permissions []string }
+		}
+		if err := json.Unmarshal([]byte(read(t, file)), &schema); err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range schema.Handlers {
+			actions = append(actions, h.Permissions...)
+		}
+	}
+	return sorted(actions)
+}
+
+func sorted(actions []string) []string {
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
