@@ -312,7 +312,7 @@ func (p *Project) declared(ctx context.Context) (*spec.Spec, *aws.Cloud, error) 
 // desired expands the files into a graph of what shall stand where the stack
 // lives, which it tells, too.
 func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Cloud, stack *state.Snapshot, events event.Sink) (*graph.Graph, state.Identity, error) {
-	if err := sameProject(files.Name, stack); err != nil {
+	if err := stack.Named(files.Name, files.Stack); err != nil {
 		return nil, state.Identity{}, err
 	}
 	at, err := locate(ctx, cloud, stack, events)

@@ -17,16 +17,6 @@ import (
 
 // Where a stack lives is pinned in its state (state.Identity); here is asked where calls would go.
 
-// sameProject refuses a file of another name: every resource of the stack has
-// the project in its name, and none would be known again.
-func sameProject(name string, s *state.Snapshot) error {
-	if name == s.Project {
-		return nil
-	}
-	fix := fmt.Sprintf("put back name: %s, or take the stack along: drover stack rename --project %s --stack %s", s.Project, name, s.Stack)
-	return refused(s, fix, "%s names project %s, and the stack belongs to project %s", spec.File, name, s.Project)
-}
-
 // locate tells where calls go, and refuses to go where the stack does not live.
 func locate(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events event.Sink) (state.Identity, error) {
 	at, err := s.Locate(cloud.Region(), "")

@@ -181,6 +181,7 @@ func TestFileChoosesZones(t *testing.T) {
 		t.Fatal(err)
 	}
 	declare(t, p, "name: shop\ncluster: {version: \"1.36\", network: {zones: [us-west-2c, us-west-2a]}}\n")
+	p.stack = "new"
 	files, cloud, err := p.declared(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +13,8 @@ type cancelOptions struct {
 	Env Env
 	On  target
 	Yes bool
+
+	JSON bool
 }
 
 func newCancel(env Env, run func(context.Context, cancelOptions) error) *cobra.Command {
@@ -32,10 +33,14 @@ this machine that was killed needs no cancel: its lock is taken over.`,
 		},
 	}
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON: {\"holder\"}, who held the lock")
 	return cmd
 }
 
 func runCancel(ctx context.Context, o cancelOptions) error {
+	if o.JSON && !o.Yes {
+		return jsonNeedsYes()
+	}
 	p, err := o.On.open(ctx)
 	if err != nil {
 		return err
@@ -50,6 +55,5 @@ func runCancel(ctx context.Context, o cancelOptions) error {
 	if err := p.Cancel(ctx); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(o.Env.Stdout, "the lock is gone; run your command again")
-	return err
+	return answer(o.Env, o.JSON, map[string]any{"holder": holder}, "the lock is gone; run your command again")
 }

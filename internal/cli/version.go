@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -9,15 +8,18 @@ import (
 )
 
 func newVersion(env Env) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(env.Stdout, "drover %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return err
+			return answer(env, asJSON, map[string]any{"version": version(), "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH},
+				"drover %s %s %s/%s", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"version\", \"go\", \"os\", \"arch\"}")
+	return cmd
 }
 
 // version is that of the module; a build from a working copy has none.

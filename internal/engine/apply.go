@@ -26,7 +26,7 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	if err := p.Verify(); err != nil {
 		return fmt.Errorf("refuse an unsafe plan: %w", err)
 	}
-	if err := sameStack(g, j.Snapshot()); err != nil {
+	if err := j.Snapshot().Named(g.Project, g.Stack); err != nil {
 		return err
 	}
 	if now := j.Snapshot().Serial; now != p.Serial {

@@ -9,7 +9,6 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
-	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
 )
 
@@ -30,7 +29,7 @@ import (
 //   - It was deleted outside of Drover: it is made anew, with its component.
 //   - A run was cut off while it was created or updated: that is finished.
 func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (plan.Plan, error) {
-	if err := sameStack(g, s); err != nil {
+	if err := s.Named(g.Project, g.Stack); err != nil {
 		return plan.Plan{}, err
 	}
 	if err := e.checkOutputs(g).Err(); err != nil {
@@ -53,18 +52,6 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 		}
 	}
 	return e.steps(ctx, p)
-}
-
-// sameStack refuses a graph that is not the state's: every resource of the one
-// would be new, and every resource of the other unwanted.
-func sameStack(g *graph.Graph, s *state.Snapshot) error {
-	if g.Project == s.Project && g.Stack == s.Stack {
-		return nil
-	}
-	return &problem.Error{Kind: problem.Refused, Op: "plan",
-		Err: fmt.Errorf("the files are of project %s, stack %s, and the state is of project %s, stack %s",
-			g.Project, g.Stack, s.Project, s.Stack),
-		Fix: fmt.Sprintf("write name: %s in drover.yaml again, or give the stack the files' name: drover stack rename --project %s", s.Project, g.Project)}
 }
 
 // PlanDestroy says how to delete everything, in reverse order of need.

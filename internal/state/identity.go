@@ -46,6 +46,16 @@ func (s *Snapshot) bound() Identity {
 	return at
 }
 
+// Named refuses files of another project or stack: every resource has both in its
+// URN, and none would be known again.
+func (s *Snapshot) Named(project, stack string) error {
+	if project == s.Project && stack == s.Stack {
+		return nil
+	}
+	fix := fmt.Sprintf("put back name: %s, or take the stack along: drover stack rename --project %s --stack %s", s.Project, project, s.Stack)
+	return s.refuse(fix, "the files are of project %s, stack %s, and the stack belongs to project %s, stack %s", project, stack, s.Project, s.Stack)
+}
+
 // Locate is where the stack lives if calls go to this region of this account,
 // which is refused if it lives elsewhere. Empty: nobody knows the account.
 func (s *Snapshot) Locate(region, account string) (Identity, error) {
