@@ -113,6 +113,11 @@ type (
 		Reason   string `json:"reason"`
 		OnBreach string `json:"onBreach,omitempty"` // "return": what was moved goes back; empty: it stays where it is
 	}
+	// TurnedBack: the run takes its change back from here on; the plan for that
+	// follows, with steps that count from 1 again.
+	TurnedBack struct {
+		Why string `json:"why"`
+	}
 	// RunFinished is the last fact of a run.
 	RunFinished struct {
 		Took  time.Duration `json:"took"`
@@ -133,4 +138,5 @@ func (PodMoved) kind() string        { return "pod-moved" }
 func (TargetChanged) kind() string   { return "target-changed" }
 func (LoadWindow) kind() string      { return "load-window" }
 func (GuardBreached) kind() string   { return "guard-breached" }
+func (TurnedBack) kind() string      { return "turned-back" }
 func (RunFinished) kind() string     { return "run-finished" }

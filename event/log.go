@@ -86,6 +86,7 @@ var decoders = map[string]func([]byte) (Fact, error){
 	TargetChanged{}.kind():   decode[TargetChanged],
 	LoadWindow{}.kind():      decode[LoadWindow],
 	GuardBreached{}.kind():   decode[GuardBreached],
+	TurnedBack{}.kind():      decode[TurnedBack],
 	RunFinished{}.kind():     decode[RunFinished],
 }
 

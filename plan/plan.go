@@ -83,6 +83,7 @@ type Plan struct {
 	Project string `json:"project"`
 	Serial  uint64 `json:"serial"`            // of the state that it was made from
 	Destroy bool   `json:"destroy,omitempty"` // everything goes: nothing is handed over
+	Returns bool   `json:"returns,omitempty"` // it takes a change back
 	Steps   []Step `json:"steps"`
 }
 

@@ -33,25 +33,42 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 		return &problem.Error{Kind: problem.Refused, Op: "carry out the plan",
 			Err: errors.New("the stack has changed since the plan was made"), Fix: "run the same command again"}
 	}
-	g, err := e.concealed(g)
+	a, err := e.begin(ctx, p, g, j)
 	if err != nil {
-		return err
-	}
-	a := newApply(e, p, g, j)
-	if err := a.refuseProtected(); err != nil {
-		return err
-	}
-	if err := a.refuseBlockers(ctx); err != nil {
 		return err
 	}
 	if err := j.Start(context.WithoutCancel(ctx), p.Counts()); err != nil {
 		return fmt.Errorf("begin the run: %w", err)
 	}
-	if err = a.run(ctx); err == nil {
-		err = a.settle(ctx)
+	if err = a.carryOut(ctx); a.turnsBack(ctx, err) {
+		err = a.turnBack(ctx, err)
 	}
 	err = unveiled(err, a.veil)
 	return errors.Join(err, j.Finish(ctx, err))
+}
+
+// begin refuses what must not be begun; nothing is changed by then.
+func (e *Engine) begin(ctx context.Context, p plan.Plan, g *graph.Graph, j Journal) (*apply, error) {
+	g, err := e.concealed(g)
+	if err != nil {
+		return nil, err
+	}
+	a := newApply(e, p, g, j)
+	if err := a.refuseProtected(); err != nil {
+		return nil, err
+	}
+	return a, a.refuseBlockers(ctx)
+}
+
+// carryOut takes the steps of the plan.
+func (a *apply) carryOut(ctx context.Context) error {
+	if err := a.setOut(ctx); err != nil {
+		return &journalError{err}
+	}
+	if err := a.run(ctx); err != nil {
+		return err
+	}
+	return a.settle(ctx)
 }
 
 // apply is one run.
@@ -69,6 +86,7 @@ type apply struct {
 	ready     []int         // step IDs, lowest first
 	guard     guard
 	changed   bool // a step has succeeded
+	fresh     bool // a step has failed because of a new host
 	began     time.Time
 	veil      *value.Veil
 }
@@ -196,6 +214,7 @@ func (a *apply) run(ctx context.Context) error {
 		if r.err != nil {
 			failures = append(failures, a.failure(r.step, r.err))
 			stopped = stopped || stopsAll(r.err)
+			a.fresh = a.fresh || fresh(r.step, r.err)
 			continue
 		}
 		a.changed = true
@@ -307,5 +326,5 @@ func (a *apply) settle(ctx context.Context) error {
 	if err := a.journal.SetOutputs(ctx, values); err != nil {
 		return &journalError{err}
 	}
-	return nil
+	return a.arrive(ctx)
 }

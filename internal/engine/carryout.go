@@ -166,6 +166,9 @@ func (a *apply) update(ctx context.Context, s plan.Step) error {
 	if !ok {
 		return fmt.Errorf("%s, generation %d, is not in the state", s.URN, s.Gen)
 	}
+	if err := a.reopen(ctx, s, have); err != nil {
+		return err
+	}
 	want, err := a.want(ctx, s, have)
 	if err != nil {
 		return err
@@ -344,8 +347,10 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return &journalError{err}
 	}
+	to := a.others(r, goes)
 	err = a.Mover.HandOver(ctx, Move{
-		Step: s.ID, From: a.patient(r), To: a.others(r, goes), Keep: s.Keep, Hasten: a.Continue, Memo: in.Memo,
+		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
+		Back: a.plan.Returns, Owed: a.owed(to),
 		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
 		Breach: a.guard.breach, Events: a.Events,
 	})
@@ -400,6 +405,9 @@ func (a *apply) delete(ctx context.Context, s plan.Step) error {
 	if err != nil || !ok {
 		return err
 	}
+	if err := a.closeWay(ctx, s, r); err != nil {
+		return &journalError{err}
+	}
 	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Delete, URN: s.URN, Gen: s.Gen, First: s.DeleteFirst})
 	if err != nil {
 		return &journalError{err}
@@ -453,7 +461,7 @@ func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (sta
 		return state.Resource{}, fmt.Errorf("%s is not in the graph", s.URN)
 	}
 	have.URN, have.Gen, have.Name = s.URN, s.Gen, s.Name
-	have.Condemned, have.Settling = false, false
+	have.Condemned, have.Settling, have.Leaving = false, false, false
 	return a.described(ctx, r, have)
 }
 

@@ -47,6 +47,11 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 	if err := p.checkUpdates(); err != nil {
 		return plan.Plan{}, err
 	}
+	if p.back = g.Back; p.back {
+		if err := p.wayOpen(); err != nil {
+			return plan.Plan{}, err
+		}
+	}
 	return e.steps(ctx, p)
 }
 
@@ -124,6 +129,7 @@ type judgement struct {
 	old     *state.Snapshot
 	seen    sightings
 	destroy bool
+	back    bool    // it takes a change back
 	items   []*item // each after what it needs
 	byKey   map[graph.Key]*item
 	byURN   map[plan.URN]*item
@@ -227,7 +233,8 @@ func inUse(found []generation, target int) *state.Resource {
 
 // settle finds the generation that the parts must have: one that stands and is
 // what is wanted, be it an earlier one that a change taken back has left; or the
-// latest, if it was begun for what is wanted; or else a new one.
+// latest, if it was begun for what is wanted; or else a new one. What is asked
+// for by its generation gets that one, or a new one.
 func (u *unit) settle(found map[plan.URN][]generation) {
 	latest := 0
 	for _, it := range u.items {
@@ -236,6 +243,12 @@ func (u *unit) settle(found map[plan.URN][]generation) {
 		}
 	}
 	u.next = latest + 1
+	if asked := u.items[0].Gen; asked > 0 {
+		if u.target = asked; !u.stands(found, asked) {
+			u.target, u.next = u.next, u.next+1
+		}
+		return
+	}
 	for u.target = latest; u.target > 0; u.target-- {
 		if u.stands(found, u.target) {
 			break
@@ -357,6 +370,8 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	switch {
 	case j.elsewhere(it, *it.have):
 		it.fate, it.why = replace, movesWhy
+	case it.Hosts != nil && closed(*it.have, j.old) && state.Equal(it.have.Inputs, it.known):
+		it.fate, it.why = update, "its nodes take pods and traffic again"
 	case !state.Equal(it.have.Inputs, it.known):
 		it.fate, it.why = update, updateWhy(it, j.seen)
 		if props := provider.Replaces(it.Type, it.have.Inputs, it.known); len(props) > 0 {

@@ -364,9 +364,29 @@ type watcher struct {
 	urls     []string
 	breached bool
 	stops    int
+	answer   graph.OnBreach // to a breach
+	once     bool           // it cannot be started again
+}
+
+func (w *watcher) suffer() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.breached = true
+}
+
+func (w *watcher) starts() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.urls)
 }
 
 func (w *watcher) Start(_ context.Context, guards []graph.Guard, _ event.Sink) (engine.Watch, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.once && w.urls != nil {
+		return nil, errors.New("no answer")
+	}
+	w.breached = false
 	for _, g := range guards {
 		w.urls = append(w.urls, g.URL)
 	}
@@ -379,7 +399,7 @@ func (w *watcher) Breach() (string, bool) {
 	return "1 request failed", w.breached
 }
 
-func (w *watcher) OnBreach() graph.OnBreach { return graph.Stop }
+func (w *watcher) OnBreach() graph.OnBreach { return w.answer }
 
 func (w *watcher) Stop() { w.stops++ }
 

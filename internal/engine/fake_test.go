@@ -591,6 +591,20 @@ func (m mover) HandOver(_ context.Context, move engine.Move) error {
 	})
 }
 
+// Reopen opens a group that was emptied, and may have been closed.
+func (m mover) Reopen(_ context.Context, r engine.Reopening) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults.around(func() error {
+		o := m.find(r.Host)
+		if o == nil || o.retired {
+			return fmt.Errorf("group %s is not there to be opened", r.Host.Name)
+		}
+		o.emptied = false
+		return r.Save([]byte(`{"phase":"stopped"}`))
+	})
+}
+
 // toZero is true of a group that stays and shall have no nodes.
 func (m mover) toZero(o *object) bool {
 	want, wanted := m.desired[plan.URN(o.urn)]
@@ -660,6 +674,10 @@ func (j journal) Learn(ctx context.Context, r state.Resource) error {
 
 func (j journal) SetOutputs(ctx context.Context, values map[string]any) error {
 	return j.around(func() error { return j.Journal.SetOutputs(ctx, values) })
+}
+
+func (j journal) SetWay(ctx context.Context, w *state.Way) error {
+	return j.around(func() error { return j.Journal.SetWay(ctx, w) })
 }
 
 func text(v any) string {

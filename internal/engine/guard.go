@@ -73,7 +73,7 @@ func (a *apply) moves(s plan.Step) bool {
 	case plan.HandOver:
 		return true
 	case plan.Update:
-		return s.Hosts || len(a.wanted[s.URN].Conn) > 0
+		return s.Hosts && !a.plan.Returns || len(a.wanted[s.URN].Conn) > 0
 	case plan.Delete:
 		return s.WhenEmpty
 	case plan.Create:
@@ -95,15 +95,28 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 		return nil
 	}
 	guards, err := a.guards(a.lookUp(ctx, new(state.Resource)))
-	if err != nil {
-		if s.Op != plan.HandOver {
-			return nil
-		}
-		return fmt.Errorf("start the guard: %w", err)
+	switch {
+	case err == nil:
+		err = a.startGuard(ctx, guards)
+	case s.Op != plan.HandOver && !a.plan.Returns:
+		return nil
 	}
+	switch {
+	case err == nil:
+		return nil
+	case a.plan.Returns && ctx.Err() == nil:
+		a.unwatched(err.Error())
+		return nil
+	}
+	return fmt.Errorf("start the guard: %w", err)
+}
+
+// startGuard lets the guard watch; one that is breached at once has nothing to
+// judge a move by.
+func (a *apply) startGuard(ctx context.Context, guards []graph.Guard) (err error) {
 	if a.guard.watch, err = a.Guard.Start(ctx, guards, a.Events); err != nil {
 		a.guard.watch = nil
-		return fmt.Errorf("start the guard: %w", err)
+		return err
 	}
 	return a.guard.verdict()
 }

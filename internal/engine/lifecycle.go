@@ -15,11 +15,12 @@ import (
 //	                                             stands, or comes     v |
 //	                                                             condemned
 //	                                                                  |
-//	 live or condemned: a hand-over of all of it begins, its delete   v
-//	 begins, or somebody else deleted it ------------------------> leaving ---> (forgotten)
+//	 live or condemned: its delete begins, or somebody else           v
+//	 deleted it -------------------------------------------------> leaving ---> (forgotten)
 //
-// What is leaving is never used again: it may be half emptied, half deleted or
-// gone. It is forgotten once it is deleted; what went before its replacement
+// What a hand-over has emptied, or was about to, can be used again: its nodes
+// are opened first. What is leaving is never used again: it may be half deleted
+// or gone. It is forgotten once it is deleted; what went before its replacement
 // came stays in the state, marked gone, until nothing refers to it.
 //
 // The stage is not stored. It follows from what is: the flags of the resource,
@@ -37,7 +38,7 @@ const (
 func stageOf(r state.Resource, s *state.Snapshot, seen sightings) stage {
 	_, deleting := s.Intent(plan.Delete, r.URN, r.Gen)
 	switch {
-	case deleting, r.Gone, r.Leaving, seen.gone(r):
+	case deleting, r.Gone, seen.gone(r):
 		return leaving
 	case r.Condemned:
 		return condemned

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
@@ -69,12 +68,13 @@ func (n *node) reaches(other *node) bool {
 //   - what goes, goes before what it needed;
 //   - workloads are handed over once everything else stands, and what goes has
 //     gone from the cluster;
-//   - all other deletes wait for all that is made, so that a failure on the way
-//     never costs anything that served.
+//   - all other deletes wait for all that is made, and for every hand-over, so that
+//     a failure on the way never costs anything that served, and can be taken back.
 func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	b := &builder{judgement: j, made: make(map[plan.URN]*node),
 		deleteOf: make(map[state.Need]*node), first: make(map[*node]bool), room: make(map[*node][]*node)}
 	b.makeAll()
+	b.openFirst()
 	b.deleteAll()
 	if err := b.replaceAll(); err != nil {
 		return plan.Plan{}, err
@@ -91,7 +91,7 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	p := plan.Plan{Stack: j.old.Stack, Project: j.old.Project, Serial: j.old.Serial, Destroy: j.destroy, Steps: steps}
+	p := plan.Plan{Stack: j.old.Stack, Project: j.old.Project, Serial: j.old.Serial, Destroy: j.destroy, Returns: j.back, Steps: steps}
 	if err := p.Verify(); err != nil {
 		return plan.Plan{}, fmt.Errorf("refuse an unsafe plan: %w", err)
 	}
@@ -133,6 +133,20 @@ func (b *builder) makeAll() {
 		b.made[it.urn] = n
 		if shrinks(it) {
 			n.need("its nodes are emptied before they are taken away", b.addHandOver(it.have, it.Hosts.Nodes))
+		}
+	}
+}
+
+// openFirst lets workloads come back to nodes only once those take pods.
+func (b *builder) openFirst() {
+	for _, host := range b.makes {
+		if it := b.byURN[host.URN]; it.Hosts == nil || it.fate.made() || !closed(*it.have, b.old) {
+			continue
+		}
+		for _, n := range b.makes {
+			if n.conn && !host.reaches(n) {
+				n.need("nodes that were closed take pods first", host)
+			}
 		}
 	}
 }
@@ -304,8 +318,8 @@ func (b *builder) handOverAll() {
 	}
 }
 
-// deleteLast lets deletes wait for all that is made: nothing is lost because
-// something else fails. Two wait for less: what cannot stand twice, and what
+// deleteLast lets deletes wait for all that is made, and all that moves: nothing
+// is lost because something else fails, and all can be taken back. Two wait for less: what cannot stand twice, and what
 // must be gone from a cluster before a hand-over after which something is made.
 func (b *builder) deleteLast() {
 	late := lateNodes(b.nodes())
@@ -318,6 +332,7 @@ func (b *builder) deleteLast() {
 			d.need("deletes wait for all that is made", some...)
 		default:
 			d.need("deletes wait for all that is made", all...)
+			d.need("until all has moved the change can be taken back", b.handOvers...)
 		}
 	}
 }
@@ -390,7 +405,6 @@ func (b *builder) inspectAll(ctx context.Context) error {
 			b.engine.Events.Emit(f)
 		}
 	}
-	b.warnOfHalfMoves()
 	return nil
 }
 
@@ -403,21 +417,6 @@ func (b *builder) leaving(r state.Resource) Host {
 		}
 	}
 	return h
-}
-
-// warnOfHalfMoves tells of a shrink that was begun and then taken back: what
-// the hand-over did to the nodes so far is not undone.
-func (b *builder) warnOfHalfMoves() {
-	for _, in := range b.old.Pending {
-		it := b.byURN[in.URN]
-		if in.Op != plan.HandOver || it == nil || it.gen != in.Gen ||
-			slices.ContainsFunc(b.handOvers, func(h *node) bool { return h.URN == in.URN && h.Gen == in.Gen }) {
-			continue
-		}
-		b.engine.Events.Emit(event.Finding{Severity: event.Warning, Object: it.Component,
-			Effect: "it was about to shrink and now stays as it is: some of its nodes may still be cordoned, and its Auto Scaling group held still",
-			Fix:    "drover restore opens them again"})
-	}
 }
 
 // replacedBefore names the Kubernetes objects whose pods are placed anew, or

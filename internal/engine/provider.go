@@ -151,9 +151,20 @@ type Move struct {
 	To     []Host                           // the groups that stay, or are new; pods go where the scheduler puts them
 	Keep   int                              // nodes that may stay in From: 0 unless the group only shrinks
 	Hasten bool                             // end the soak at once
+	Back   bool                             // it takes an earlier hand-over back
+	Owed   []json.RawMessage                // records of those that it takes back: what they promised holds
 	Memo   json.RawMessage                  // what Save stored before a crash; nil at first
 	Save   func(json.RawMessage) error      // stores what cannot be observed
 	Breach func() (reason string, yes bool) // the guard's verdict so far
+	Events event.Sink
+}
+
+// Reopening asks for a host to be taken back that a hand-over has closed, or may have.
+type Reopening struct {
+	Step   int
+	Host   Host
+	Memo   json.RawMessage             // of that hand-over; nil: it is over, or was never saved
+	Save   func(json.RawMessage) error // stores how far that is
 	Events event.Sink
 }
 
@@ -185,6 +196,9 @@ type Mover interface {
 	// nothing sends traffic through its nodes. Interrupted during the soak it
 	// leaves From empty and closed, and the next call goes on with the soak.
 	HandOver(ctx context.Context, m Move) error
+	// Reopen returns when nothing of a hand-over is left on the host, its nodes take
+	// pods, and the load balancers that send through them have them in service.
+	Reopen(ctx context.Context, r Reopening) error
 	// Retire asks once more that the host is empty, then takes its nodes and
 	// instances (all but Keep) away, each by name. A host that is not empty is an
 	// error. Breach is asked before every call that cannot be undone.

@@ -49,6 +49,11 @@ type Resource struct {
 
 	After []Key // dependencies that no reference expresses
 
+	// Of a resource as it stood before a change: what its values come from, which
+	// are written out, and its generation; 0: whichever is as declared.
+	From []Key
+	Gen  int
+
 	Protect bool // it is deleted, or replaced, only if the user names it
 
 	// Hosts is set on a resource that workloads run on (an Auto Scaling
@@ -75,6 +80,7 @@ type Graph struct {
 	Resources []Resource
 	Outputs   []Output
 	Guards    []Guard
+	Back      bool // it stood before a change, which is taken back
 }
 
 // Output is a value that the stack shows once everything stands.

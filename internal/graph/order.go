@@ -32,6 +32,9 @@ func (r Resource) Needs() []Key {
 
 // EachRef calls visit for every reference of the resource.
 func (r Resource) EachRef(visit func(value.Ref)) {
+	for _, k := range r.From {
+		visit(value.Ref{Key: k, Path: NamePath})
+	}
 	value.EachRef(r.Props, visit)
 	value.EachRef(r.Conn, visit)
 	if r.Hosts != nil {

@@ -112,6 +112,7 @@ type Move struct {
 	tempted      map[string]bool // workloads whose pods may start on nodes that leave
 	under        map[string]int  // workload -> pods beside and out
 	clean        mark
+	gone         mark      // the groups that were to take the pods
 	heard        time.Time // when AWS answered last
 	unclean      time.Time // what it said by then may be older than what was done
 	asks         mark      // what is asked for in vain
@@ -154,10 +155,7 @@ func (m *Move) Turn(o Observed) []Action {
 	switch {
 	case !reversible(m.Record.Phase):
 	case o.Breach != "":
-		m.stop(Reason{
-			Kind: problem.Guarded, Op: "hand over " + m.Record.Group, Why: o.Breach,
-			Fix: "nothing is lost: the nodes of " + m.Record.Group + " take pods and traffic again. Find out what made requests fail, then run the same command again: it continues",
-		})
+		m.stop(m.breached(o.Breach))
 	case o.Abort != nil:
 		m.stop(*o.Abort)
 	case o.Stopping != nil && !m.keeps():
@@ -217,6 +215,19 @@ func (m *Move) stop(r Reason) {
 	}
 }
 
+// breached is why a move stops whose guard says so. One that takes another back
+// stops as well: it does not turn round again.
+func (m *Move) breached(why string) Reason {
+	r := Reason{
+		Kind: problem.Guarded, Op: "hand over " + m.Record.Group, Why: why,
+		Fix: "nothing is lost: the nodes of " + m.Record.Group + " take pods and traffic again. Find out what made requests fail, then run the same command again: it continues",
+	}
+	if m.Record.Back {
+		r.Fix = "nothing is lost, and nothing turns round again: the nodes of both groups take pods and traffic. Find out what made requests fail, then run the same command again: the way back goes on"
+	}
+	return r
+}
+
 // ready waits until the nodes that stay can take pods, and then, only then,
 // closes the others and holds the groups still.
 func (m *Move) ready() {
@@ -228,7 +239,7 @@ func (m *Move) ready() {
 		m.wait("%s", list(missing))
 		if m.clean.stuck(m.view.Now, missing[0], patience) {
 			m.stop(Reason{
-				Kind: problem.Outside, Op: "hand over " + m.Record.Group,
+				Kind: problem.Outside, Op: "hand over " + m.Record.Group, Fresh: true,
 				Why: fmt.Sprintf("still not ready after %s: %s", patience, list(missing)),
 				Fix: "nothing was moved yet. Make the nodes that shall take the pods healthy, then run the same command again",
 			})
@@ -243,6 +254,9 @@ func (m *Move) ready() {
 		m.to(Shift)
 		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
 		m.wake(0)
+		for key := range m.Record.Workloads { // some may have nothing on these nodes
+			m.dueWorkloads[key] = time.Time{}
+		}
 		return
 	}
 	m.cannotClose()
@@ -298,6 +312,35 @@ func (m *Move) readyNodes(g Group) (ready int, lacks []string) {
 		}
 	}
 	return ready, lacks
+}
+
+// lost stops a move whose pods have nowhere to go any more, so that the old
+// nodes take them again: the group that was to take them is deleted, or has had
+// no node that can for as long as a dead one is waited for.
+func (m *Move) lost() bool {
+	why, limit := "", deadAfter
+	for _, name := range m.Options.Awaited {
+		i := slices.IndexFunc(m.o.To, func(g Group) bool { return g.Name == name })
+		if i < 0 {
+			why, limit = name+" was deleted", sureAfter
+			break
+		}
+		if ready, _ := m.readyNodes(m.o.To[i]); ready == 0 && m.o.To[i].Desired > 0 {
+			why = name + " has no node that takes pods"
+		}
+	}
+	switch {
+	case why == "" || m.o.Stale != "":
+		m.gone = mark{}
+		return false
+	case !m.gone.stuck(m.view.Now, why, limit):
+		return false
+	}
+	m.stop(Reason{
+		Kind: problem.Outside, Op: "hand over " + m.Record.Group, Why: why, Fresh: true,
+		Fix: "what runs on " + m.Record.Group + " serves on, and its nodes take pods again. See why the other group failed, then run the same command again",
+	})
+	return true
 }
 
 // otherReady: pods may start on some node that stays, whatever made it.
@@ -372,6 +415,9 @@ func (m *Move) nodeCase(name string) NodeCase {
 
 // shift is a turn in which pods move.
 func (m *Move) shift(workloads, nodes map[string]bool) {
+	if m.lost() {
+		return
+	}
 	m.holdGroups()
 	if m.pausing {
 		m.wait("%s", m.o.Pause)

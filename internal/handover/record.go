@@ -44,6 +44,7 @@ const (
 type Record struct {
 	Group     string                     `json:"group"` // that is handed over
 	Keep      int                        `json:"keep,omitempty"`
+	Back      bool                       `json:"back,omitempty"` // it takes an earlier move back
 	Phase     Phase                      `json:"phase"`
 	Since     time.Time                  `json:"since"`           // when the phase began
 	Beat      time.Time                  `json:"beat,omitzero"`   // when the copy in the cluster was last renewed
@@ -80,6 +81,7 @@ type Reason struct {
 	Why   string       `json:"why"`
 	Fix   string       `json:"fix"`
 	Notes []string     `json:"notes,omitempty"` // further findings of the same kind
+	Fresh bool         `json:"fresh,omitempty"` // the nodes that were to take the pods failed
 }
 
 // NodeRecord is one node that leaves.

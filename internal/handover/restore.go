@@ -169,17 +169,13 @@ func (r *Rescue) stopDead(ctx context.Context) error {
 
 // gather makes records of what the marks on nodes tell, where there are none.
 func (r *Rescue) gather(v *View) {
-	for name, n := range v.Nodes {
-		b, marked := n.before()
-		if !marked || n.Group == "" || r.Only != "" && n.Group != r.Only {
-			continue
-		}
-		if r.records[n.Group] == nil {
+	for _, n := range v.Nodes {
+		if _, marked := n.before(); marked && n.Group != "" && (r.Only == "" || n.Group == r.Only) && r.records[n.Group] == nil {
 			r.records[n.Group] = newRecord(n.Group, 0, v.Now)
 		}
-		if rec := r.records[n.Group]; rec.Nodes[name] == nil {
-			rec.Nodes[name] = &NodeRecord{Before: b, State: NodeClosed, Since: v.Now}
-		}
+	}
+	for _, rec := range r.records {
+		rec.gather(v)
 	}
 }
 
@@ -189,21 +185,7 @@ func (r *Rescue) stop(ctx context.Context, mover *Mover, v *View, rec *Record) b
 		From: engine.Host{Name: rec.Group}, Keep: rec.Keep, Events: event.Discard, Save: func(json.RawMessage) error { return nil },
 	})
 	x.did, x.order = r.tell, rec.Order
-	for _, name := range slices.Sorted(maps.Keys(rec.Holds)) {
-		if name != rec.Group {
-			x.move.To = append(x.move.To, engine.Host{Name: name})
-		}
-	}
-	x.core = NewMove(rec, Options{})
-	x.core.view = v
-	x.core.stop(Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"})
-	lock, err := keep(ctx, r.Cluster, rec.Group, Me(), func(string) {})
-	if err != nil {
-		return false // somebody goes on with it, or nothing answers
-	}
-	defer lock.release(ctx)
-	x.lock = lock
-	err = x.turns(ctx)
+	err := x.undo(ctx, v, rec, Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"})
 	return err != nil && rec.Phase == Stopped // the error is the reason above
 }
 

@@ -376,7 +376,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 		r.core = NewMove(rec, r.options())
 		r.core.view = v
-		rec.Paused = false
+		rec.Paused, rec.Back = false, r.move.Back
 		if rec.Phase == Done {
 			rec.Phase = Soak
 		}
@@ -395,12 +395,14 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	r.core = NewMove(newRecord(r.move.From.Name, r.move.Keep, o.View.Now), r.options())
+	r.core.Record.Back = r.move.Back
 	if r.reopenSpared(ctx, o) {
 		if o, err = r.firstLook(ctx); err != nil {
 			return err
 		}
 	}
 	r.core.Begin(o)
+	r.owes()
 	q := r.question(ctx, o, nil, 0)
 	found := Findings(q)
 	for _, f := range found {
@@ -721,5 +723,14 @@ func (r *run) unfinished(ctx context.Context) error {
 
 // failure is a reason as an error.
 func failure(r *Reason) error {
-	return &problem.Error{Kind: r.Kind, Op: r.Op, Err: errors.New(strings.TrimSpace(r.Why)), Fix: r.Fix, Notes: r.Notes}
+	err := errors.New(strings.TrimSpace(r.Why))
+	if r.Fresh {
+		err = fresh{err}
+	}
+	return &problem.Error{Kind: r.Kind, Op: r.Op, Err: err, Fix: r.Fix, Notes: r.Notes}
 }
+
+// fresh is an error of the nodes that were to take the pods.
+type fresh struct{ error }
+
+func (f fresh) Is(target error) bool { return target == engine.ErrFresh }

@@ -22,7 +22,9 @@ import (
 // pod of the workload may begin as well.
 func (h *herd) surge(p *Pod, pr promise) bool {
 	under := len(h.beside) + len(h.out)
-	switch path, is := h.short(); {
+	path, is := h.short()
+	is = is && !h.broken(p) // one that serves nobody leaves nobody short, and its successor may end that
+	switch {
 	case is && under == 0 && len(h.ending) == 0:
 		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
 		return false

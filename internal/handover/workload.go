@@ -170,7 +170,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 		h.sort(p)
 	}
 	slices.SortStableFunc(h.fresh, func(a, b *Pod) int {
-		return cmp.Or(c.Before(a.Node, b.Node), cmp.Compare(ordinal(b), ordinal(a)))
+		return cmp.Or(falseFirst(!h.broken(a), !h.broken(b)), c.Before(a.Node, b.Node), cmp.Compare(ordinal(b), ordinal(a)))
 	})
 	h.raiseFloors()
 	h.follow()
@@ -376,14 +376,20 @@ func (h *herd) move() {
 	h.watch()
 }
 
-// begin starts on pods whose time has come, each in its own way.
+// begin starts on pods whose time has come, each in its own way. One that serves
+// nobody waits for no wave, and comes first: the others may wait for its successor.
 func (h *herd) begin() {
 	never, how := promise{}, How("")
 	if h.comesBack() {
 		return
 	}
 	for _, p := range h.fresh {
-		if !h.Open(p.Node) {
+		if !p.Ready && !h.broken(p) {
+			h.again(brokenAfter - h.now.Sub(p.ReadySince)) // whatever the one before it waits for
+		}
+	}
+	for _, p := range h.fresh {
+		if !h.Open(p.Node) && !h.broken(p) {
 			continue
 		}
 		pr := h.promised(p)

@@ -16,6 +16,7 @@ type entry struct {
 	NotMade  bool          `json:"notMade,omitempty"`  // failed: for sure without an effect
 	Outputs  stored        `json:"outputs,omitempty"`
 	Identity *Identity     `json:"identity,omitempty"` // pin
+	Way      *Way          `json:"way,omitempty"`      // way; nil: it is closed
 	Wrapped  *seal.Wrapped `json:"wrapped,omitempty"`  // with the first secret of the stack
 }
 
@@ -29,4 +30,5 @@ const (
 	memo    what = "memo"    // a hand-over stored what it cannot observe
 	outputs what = "outputs" // the stack's outputs were resolved
 	pin     what = "pin"     // where the stack lives was settled
+	way     what = "way"     // a change began, turns back, or is through
 )

@@ -111,6 +111,8 @@ func (l *ledger) apply(e entry) error {
 		l.head.Outputs = plan.Props(e.Outputs)
 	case pin:
 		l.head.Identity = *e.Identity
+	case way:
+		l.head.Way = e.Way
 	}
 	return nil
 }
@@ -132,7 +134,7 @@ func (l *ledger) check(e entry) error {
 		return l.checkDone(e)
 	case note:
 		return l.checkNote(e.Result)
-	case outputs:
+	case outputs, way:
 		return nil
 	case pin:
 		if e.Identity == nil {

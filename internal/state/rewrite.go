@@ -66,15 +66,7 @@ func (s *Snapshot) Under(stack, project string) (*Snapshot, error) {
 	}
 	out := *s
 	out.Stack, out.Project, out.at = stack, project, nil
-	out.Resources = slices.Clone(s.Resources)
-	for i := range out.Resources {
-		r := &out.Resources[i]
-		r.URN = r.URN.In(stack, project)
-		r.Needs = slices.Clone(r.Needs)
-		for j := range r.Needs {
-			r.Needs[j].URN = r.Needs[j].URN.In(stack, project)
-		}
-	}
+	out.Resources, out.Way = renamed(s.Resources, stack, project), s.Way.under(stack, project)
 	return &out, nil
 }
 
@@ -250,10 +242,10 @@ func (s *Snapshot) Dependents(urn plan.URN) []plan.URN {
 }
 
 // Without is the state that does not know a resource: none of its generations,
-// no call about it, and no reference to it.
+// no call about it, and no reference to it; and no way back to where it was.
 func (s *Snapshot) Without(urn plan.URN) *Snapshot {
 	out := *s
-	out.at, out.Resources, out.Pending = nil, nil, nil
+	out.at, out.Resources, out.Pending, out.Way = nil, nil, nil, nil
 	for _, r := range s.Resources {
 		if r.URN != urn {
 			out.Resources = append(out.Resources, unbound(r, urn))

@@ -218,6 +218,23 @@ func (s *Session) Pin(ctx context.Context, i Identity) error {
 	})
 }
 
+// Way is the way back of the change under way; nil: there is none.
+func (s *Session) Way() *Way {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.ledger.head.Way
+}
+
+// SetWay stores how the change under way can be taken back; nil: it cannot any more.
+func (s *Session) SetWay(ctx context.Context, w *Way) error {
+	return s.write(ctx, func(l *ledger) *entry {
+		if l.head.Way == nil && w == nil {
+			return nil
+		}
+		return &entry{What: way, Way: w}
+	})
+}
+
 // write takes in the entry that next makes of the ledger (nil: there is nothing
 // to tell), and returns once it is safe. Until then others may build on it:
 // their entries come after it in the journal. A run that is being stopped still

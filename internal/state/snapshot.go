@@ -27,6 +27,8 @@ type Snapshot struct {
 	Pending   []Intent       `json:"pending,omitempty"` // begun, end unknown
 	Outputs   map[string]any `json:"outputs,omitempty"` // as the last complete run resolved them
 
+	Way *Way `json:"way,omitempty"` // back from the change under way; nil: there is none
+
 	// Wrapped is the key under which its secrets are sealed; nil: it has none.
 	Wrapped *seal.Wrapped `json:"wrapped,omitempty"`
 

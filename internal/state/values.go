@@ -122,6 +122,27 @@ func (s *Snapshot) UnmarshalJSON(text []byte) error {
 	return err
 }
 
+// MarshalJSON writes the way back as a record.
+func (w Way) MarshalJSON() ([]byte, error) {
+	type fields Way
+	return json.Marshal(struct {
+		fields
+		Outputs stored `json:"outputs,omitempty"`
+	}{fields(w), stored(w.Outputs)})
+}
+
+// UnmarshalJSON reads a record. Its secrets are sealed.
+func (w *Way) UnmarshalJSON(text []byte) error {
+	type fields Way
+	record := struct {
+		*fields
+		Outputs stored `json:"outputs"`
+	}{fields: (*fields)(w)}
+	err := json.Unmarshal(text, &record)
+	w.Outputs = plan.Props(record.Outputs)
+	return err
+}
+
 // trees are all that a resource holds of values.
 func (r *Resource) trees() []any {
 	trees := []any{r.Generation, r.Inputs, r.Outputs, r.Lookups, r.Conn.Declared, r.Conn.Resolved}
@@ -132,7 +153,7 @@ func (r *Resource) trees() []any {
 }
 
 func (e *entry) trees() []any {
-	trees := []any{map[string]any(e.Outputs)}
+	trees := append([]any{map[string]any(e.Outputs)}, e.Way.trees()...)
 	if e.Result != nil {
 		trees = append(trees, e.Result.trees()...)
 	}
@@ -144,7 +165,7 @@ func (e *entry) trees() []any {
 
 // Values are all trees of values in the snapshot.
 func (s *Snapshot) Values() []any {
-	trees := []any{s.Outputs}
+	trees := append([]any{s.Outputs}, s.Way.trees()...)
 	for i := range s.Resources {
 		trees = append(trees, s.Resources[i].trees()...)
 	}

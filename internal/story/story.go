@@ -12,12 +12,13 @@ import (
 	"github.com/droverhq/drover/plan"
 )
 
-// Story is the run so far. A second run in the same log begins with fresh
-// lines and moves; what is known of nodes, pods and targets stays.
+// Story is the run so far. A second run in the same log, and a run that turns
+// back, begins with fresh lines and moves; what is known of nodes, pods and targets stays.
 type Story struct {
 	Run       event.RunStarted
 	Started   time.Time // of the run, put off by its wait for an answer; of the first event if the log begins later; zero: none yet
 	Lines     []Line    // the plan as the user read it
+	Returns   bool      // it takes a change back
 	Moves     []Move    // one for each hand-over, in order
 	Workloads []Subject // how far each is in its move, in order of their first mention
 	Nodes     []Subject // what was done to nodes
@@ -26,6 +27,7 @@ type Story struct {
 	Findings  []event.Finding
 	Traffic   []Traffic // one for each source
 	Breach    *event.GuardBreached
+	Turned    *event.TurnedBack  // the change is being taken back; nil: it is not
 	Finished  *event.RunFinished // nil: it goes on
 }
 
@@ -116,9 +118,11 @@ func (s *Story) Add(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.RunStarted:
 		s.Run, s.Started, s.Finished = f, e.At, nil
-		s.Lines, s.Moves, s.Breach = nil, nil, nil
+		s.Lines, s.Moves, s.Breach, s.Turned = nil, nil, nil, nil
+	case event.TurnedBack:
+		s.Turned, s.Lines, s.Moves = &f, nil, nil
 	case event.Planned:
-		s.Lines = fold(f.Plan)
+		s.Lines, s.Returns = fold(f.Plan), f.Plan.Returns
 		s.Started = s.Started.Add(f.Waited)
 	case event.StepStarted:
 		s.stepStarted(e.At, f)

@@ -66,11 +66,9 @@ func (t *tale) turn(at time.Time, name string) {
 func (t *tale) note(e event.Event) {
 	switch f := e.Fact.(type) {
 	case event.GuardBreached:
-		did := "stopped the move: "
-		if f.OnBreach != "" {
-			did = "turned the move back: "
-		}
-		t.complaints = append(t.complaints, change{e.At, "the guard " + did + f.Reason})
+		t.complaints = append(t.complaints, change{e.At, "the guard stopped the move: " + f.Reason})
+	case event.TurnedBack:
+		t.complaints = append(t.complaints, change{e.At, "the change was taken back: " + f.Why})
 	case event.RunFinished:
 		if f.Error != "" {
 			t.complaints = append(t.complaints, change{e.At, t.story.Run.Command + " failed: " + f.Error})
@@ -93,7 +91,7 @@ func (t *tale) phase() string {
 			continue
 		}
 		if l.Op == plan.HandOver {
-			return handOver(l, t.story.Move(l.Steps[0]))
+			return t.handOver(l, t.story.Move(l.Steps[0]))
 		}
 		if latest == nil || l.Started.After(latest.Started) {
 			latest = l
@@ -106,11 +104,16 @@ func (t *tale) phase() string {
 }
 
 // handOver names the phase of a hand-over; its first begins with the step.
-func handOver(l *story.Line, m *story.Move) string {
-	if m == nil {
-		return string(plan.HandOver) + " " + l.Name[strings.LastIndexByte(l.Name, '/')+1:] + ": " + string(event.PhaseInspect)
+func (t *tale) handOver(l *story.Line, m *story.Move) string {
+	name := string(plan.HandOver) + " " + l.Name[strings.LastIndexByte(l.Name, '/')+1:]
+	phase := event.PhaseInspect
+	if m != nil {
+		name, phase = string(plan.HandOver)+" "+m.Group, m.Phase
 	}
-	return string(plan.HandOver) + " " + m.Group + ": " + string(m.Phase)
+	if t.story.Returns {
+		name += ", back"
+	}
+	return name + ": " + string(phase)
 }
 
 // phaseAt is the phase of a moment.

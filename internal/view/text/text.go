@@ -102,6 +102,11 @@ func (v *View) fact(e event.Event) {
 	case event.RunStarted:
 		clear(v.said)
 		v.line(e.At, s.bold(view.Title(f)))
+	case event.TurnedBack:
+		clear(v.said)
+		v.line(e.At, s.bad(s.cross()+" the change is taken back: "+f.Why))
+	case event.Planned:
+		v.wayBack(e.At)
 	case event.StepStarted:
 		if l := v.story.Line(f.Step); l.Started.Equal(e.At) && l.Done == 0 {
 			v.line(e.At, s.start()+" "+title(l))
@@ -126,6 +131,17 @@ func (v *View) fact(e event.Event) {
 		v.line(e.At, s.bad(s.cross()+" guard: "+f.Reason)+" ("+f.URL+")")
 	case event.RunFinished:
 		v.runFinished(e.At, f)
+	}
+}
+
+// wayBack lists what is about to happen if nobody has been shown it.
+func (v *View) wayBack(at time.Time) {
+	if v.story.Turned == nil {
+		return
+	}
+	for i := range v.story.Lines {
+		l := &v.story.Lines[i]
+		v.line(at, join("  "+title(l), v.style.dim(l.Why)))
 	}
 }
 

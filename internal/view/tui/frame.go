@@ -271,6 +271,9 @@ func (f frame) ending() []string {
 	if b := f.story.Breach; b != nil {
 		rows = append(rows, f.style.bad.Render("✗ guard: "+b.Reason))
 	}
+	if t := f.story.Turned; t != nil {
+		rows = append(rows, f.style.bad.Render("✗ the change is taken back: "+t.Why))
+	}
 	switch end := f.story.Finished; {
 	case end == nil:
 	case end.Error != "":

@@ -1,0 +1,331 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// guarded is the tutorial with a guard that asks for that when it is breached.
+func guarded(n nodes, answer graph.OnBreach) *graph.Graph {
+	g := tutorial("web", standard, n)
+	g.Guards = []graph.Guard{{OnBreach: answer}}
+	return g
+}
+
+// stand is all that the state and the cloud have of a stack, without what only
+// grows: times, and how often an object was changed.
+func (w *world) stand() string {
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var lines []string
+	for _, r := range s.Resources {
+		lines = append(lines, text([]any{r.URN, r.Gen, r.ID, r.Name, r.Inputs, r.Generation, r.Needs, r.Hosts, r.Conn, r.Condemned, r.Settling, r.Leaving, r.Gone}))
+	}
+	for _, o := range w.cloud.objects {
+		lines = append(lines, fmt.Sprint(o.id, o.name, o.inputs, o.size, o.emptied, o.retired))
+	}
+	slices.Sort(lines)
+	return strings.Join(append(lines, text(s.Pending), text(s.Way), text(s.Outputs)), "\n")
+}
+
+// back is `drover return`, or an up that goes on with a return.
+func (w *world) back(f *faults, change func(*engine.Engine)) (plan.Plan, error) {
+	w.t.Helper()
+	ctx := context.Background()
+	w.cloud.faults, w.cloud.desired = f, map[plan.URN]graph.Resource{}
+	s := w.lock()
+	e := w.cloud.engine(event.Discard)
+	change(e)
+	g, err := e.Former(s.Snapshot(), nil)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := e.Plan(ctx, g, s.Snapshot())
+	if err != nil {
+		return p, err
+	}
+	err = e.Apply(ctx, p, g, journal{s, w.cloud})
+	if len(w.cloud.breaches) > 0 {
+		w.t.Fatalf("%s\nplan:\n%s\nresult: %v", strings.Join(w.cloud.breaches, "\n"), detail(p), err)
+	}
+	return p, err
+}
+
+func unchanged(*engine.Engine) {}
+
+// told keeps what happened.
+type told struct{ facts []event.Fact }
+
+func (t *told) Emit(f event.Fact) { t.facts = append(t.facts, f) }
+
+// Wherever the guard is breached before anything is deleted, the change is taken
+// back in the same run: the state and the cloud are as they were, and a preview
+// shows the change again.
+func TestBreachTakesTheChangeBack(t *testing.T) {
+	for _, at := range []string{"rolling update", "hand-over", "after the hand-over"} {
+		t.Run(at, func(t *testing.T) {
+			w, guard := newWorld(t), &watcher{answer: graph.Return}
+			w.mustRun(guarded(before, graph.Return))
+			was := w.stand()
+			events := new(told)
+			first, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+				e.Guard, e.Mover, e.Events = guard, &suffering{Mover: e.Mover, guard: guard, at: at}, events
+				if at == "rolling update" {
+					w.intercept(func(op plan.Op, r engine.Request) error {
+						if op == plan.Update && r.Type == workload && guard.starts() == 1 {
+							guard.suffer()
+						}
+						return nil
+					})(e)
+				}
+			})
+			if kind(err) != problem.Returned || !strings.Contains(err.Error(), "1 request failed") {
+				t.Fatalf("%v", err)
+			}
+			if now := w.stand(); now != was {
+				t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+			}
+			if i := slices.IndexFunc(events.facts, func(f event.Fact) bool { _, is := f.(event.TurnedBack); return is }); i < 0 || events.facts[i+1].(event.Planned).Plan.Returns == false {
+				t.Error("nobody was told")
+			}
+			again, err := w.up(context.Background(), guarded(after, graph.Return), unchanged)
+			if err != nil || detail(again) != detail(first) {
+				t.Errorf("%v: the change reads otherwise now:\n%s\nfirst:\n%s", err, detail(again), detail(first))
+			}
+		})
+	}
+}
+
+// suffering is breached at a hand-over of the old group, or right after it.
+type suffering struct {
+	engine.Mover
+	guard *watcher
+	at    string
+	moves []engine.Move
+}
+
+func (m *suffering) HandOver(ctx context.Context, mv engine.Move) error {
+	m.moves = append(m.moves, mv)
+	if m.at == "" || mv.Back {
+		return m.Mover.HandOver(ctx, mv)
+	}
+	if m.at == "hand-over" {
+		m.guard.suffer()
+		return errors.Join(mv.Save([]byte(`{"phase":"stopped"}`)),
+			&problem.Error{Kind: problem.Guarded, Op: "hand over", Err: errors.New("1 request failed"), Fix: "-"})
+	}
+	err := m.Mover.HandOver(ctx, mv)
+	m.guard.suffer()
+	return err
+}
+
+// The way back in the plan's words: nodes first, then what was placed anew, then
+// what has moved.
+func TestWayBackReadsWell(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	w.mustRun(tutorial("web", standard, before))
+	mover := &suffering{guard: guard, at: "hand-over"}
+	if _, err := w.up(context.Background(), guarded(after, graph.Stop), func(e *engine.Engine) { mover.Mover = e.Mover; e.Guard, e.Mover = guard, mover }); kind(err) != problem.Guarded {
+		t.Fatal(err)
+	}
+	mover.at = ""
+	p, err := w.back(new(faults), func(e *engine.Engine) { mover.Mover = e.Mover; e.Mover = mover })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	_ = plan.Text(&b, p)
+	want := `1 update    nodegroup/web-1   stays after all; its nodes take pods and traffic again
+2 update    deployment/nginx        now placed on web-1                     needs [1]
+3 hand over nodegroup/web-2   nothing runs there                            needs [1 2]
+4 delete    nodegroup/web-2   only when empty                               needs [3]
+`
+	leaves := p.Steps[slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Op == plan.HandOver })]
+	got := strings.NewReplacer(p.Steps[0].Name, "web-1", leaves.Name, "web-2").Replace(b.String())
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	last := mover.moves[len(mover.moves)-1]
+	if !last.Back || !last.Hasten || len(last.Owed) != 1 || len(last.To) != 2 {
+		t.Errorf("the way back is asked for as %+v", last)
+	}
+}
+
+// A change that is taken back in the file, after its hand-over began, uses the
+// old group again. Nothing is made.
+func TestChangeTakenBackInTheFileUsesTheOldGroup(t *testing.T) {
+	for _, at := range []string{"hand-over", "after the hand-over"} {
+		w, guard := newWorld(t), &watcher{}
+		w.mustRun(tutorial("web", standard, before))
+		was := w.stand()
+		if _, err := w.up(context.Background(), guarded(after, graph.Stop), func(e *engine.Engine) {
+			e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: at}
+		}); kind(err) != problem.Guarded {
+			t.Fatal(err)
+		}
+		p := w.mustRun(tutorial("web", standard, before))
+		if p.Counts()[plan.Create] > 0 || p.Returns {
+			t.Errorf("the plan:\n%s", detail(p))
+		}
+		if now := w.stand(); now != was {
+			t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+		}
+	}
+}
+
+// New nodes that never come are taken back, if a guard asks for that.
+func TestFailedGroupIsTakenBack(t *testing.T) {
+	for answer, want := range map[graph.OnBreach]problem.Kind{graph.Return: problem.Returned, graph.Stop: problem.Outside} {
+		w := newWorld(t)
+		w.mustRun(guarded(before, answer))
+		was := w.stand()
+		_, err := w.up(context.Background(), guarded(after, answer), func(e *engine.Engine) { e.Mover = unready{e.Mover} })
+		if kind(err) != want || !strings.Contains(err.Error(), "0 of 5 nodes Ready") {
+			t.Errorf("%q: %v", answer, err)
+		}
+		if now := w.stand(); answer == graph.Return && now != was {
+			t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+		}
+	}
+}
+
+// Once something is deleted that no run brings back there is no way back: a
+// breach stops.
+func TestWayIsClosedByTheFirstDelete(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return}
+	w.mustRun(guarded(before, graph.Return))
+	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) { e.Guard, e.Mover = guard, breaching{e.Mover, guard} })
+	if kind(err) != problem.Guarded {
+		t.Errorf("%v", err)
+	}
+	if _, err := w.back(new(faults), unchanged); kind(err) != problem.Refused {
+		t.Errorf("%v", err)
+	}
+}
+
+// A breach on the way back stops it, and the next run goes on with it.
+func TestBreachOnTheWayBackDoesNotTurnItRound(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return}
+	w.mustRun(guarded(before, graph.Return))
+	was := w.stand()
+	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+		w.intercept(func(op plan.Op, r engine.Request) error {
+			if op == plan.Update && r.Type == workload && guard.starts() == 2 {
+				guard.suffer()
+			}
+			return nil
+		})(e)
+	})
+	if kind(err) != problem.Guarded || !strings.Contains(err.Error(), "take the change back") {
+		t.Fatalf("%v", err)
+	}
+	s, err := w.store.Read(context.Background(), stackName)
+	if err != nil || s.Way == nil || !s.Way.Returns {
+		t.Fatalf("%v: the state does not say that it returns: %v", err, s.Way)
+	}
+	if _, err := w.back(new(faults), unchanged); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.stand(); now != was {
+		t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+	}
+}
+
+// A guard that cannot be started, because traffic is down, does not keep anybody
+// from the way back.
+func TestWayBackGoesOnWithoutAGuardThatCannotJudge(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return, once: true}
+	w.mustRun(guarded(before, graph.Return))
+	events := new(told)
+	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+		e.Guard, e.Mover, e.Events = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}, events
+	})
+	warned := slices.ContainsFunc(events.facts, func(f event.Fact) bool {
+		n, is := f.(event.Finding)
+		return is && strings.Contains(n.Effect, "cannot judge the way back")
+	})
+	if kind(err) != problem.Returned || !warned {
+		t.Errorf("%v, warned %v", err, warned)
+	}
+}
+
+// What nothing takes back stays as it is, and is told.
+func TestVersionOfAClusterIsNotTakenBack(t *testing.T) {
+	w := newWorld(t)
+	versioned := func(version string, n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		for _, r := range g.Resources {
+			if r.Type == "AWS::EKS::Cluster" {
+				r.Props["Version"] = version
+			}
+		}
+		return g
+	}
+	w.mustRun(versioned("1.35", before))
+	guard := &watcher{}
+	if _, err := w.up(context.Background(), versioned("1.36", after), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "after the hand-over"}
+	}); err != nil && kind(err) != problem.Guarded {
+		t.Fatal(err)
+	}
+	events := new(told)
+	if _, err := w.back(new(faults), func(e *engine.Engine) { e.Events = events }); err != nil && kind(err) != problem.Refused {
+		t.Fatal(err)
+	}
+	s, _ := w.store.Read(context.Background(), stackName)
+	for _, r := range s.Resources {
+		if r.Type == "AWS::EKS::Cluster" && r.Inputs["Version"] != "1.36" {
+			t.Errorf("taken back to %v", r.Inputs["Version"])
+		}
+	}
+}
+
+// Killed anywhere on the way back, or on the way there, the next run of it goes
+// on, and in the end all is as it was: whatever was changed.
+func TestWayBackSurvivesAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		was := w.drawGraph(t)
+		if _, err := w.run(was, new(faults)); err != nil {
+			t.Fatal(err)
+		}
+		draw := func(label string) *faults {
+			return &faults{at: rapid.IntRange(0, 60).Draw(t, label), kind: rapid.SampledFrom([]string{"crash before", "crash after"}).Draw(t, label+" kind")}
+		}
+		_, err := w.run(w.drawGraph(t), draw("there"))
+		if err == nil {
+			return
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "kills") {
+			if _, err := w.back(draw("back"), unchanged); kind(err) == problem.Refused {
+				return // nothing was handed over, or it is too late
+			}
+		}
+		if _, err := w.back(new(faults), unchanged); err != nil {
+			if kind(err) == problem.Refused {
+				return
+			}
+			t.Fatal(err)
+		}
+		p, err := w.run(was, new(faults))
+		if err != nil || p.Counts()[plan.Create]+p.Counts()[plan.HandOver]+p.Counts()[plan.Delete] > 0 {
+			t.Fatalf("%v: not as before\n%s", err, detail(p))
+		}
+		w.check(w.wanted)
+	})
+}

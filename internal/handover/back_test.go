@@ -1,0 +1,255 @@
+package handover_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/problem"
+)
+
+// way is the way back of a move: as the engine has it, step by step.
+type way struct {
+	*play
+	memo  []byte // of the hand-over of the new group
+	again string // why the guard stops the way back, too
+}
+
+// reopen opens the old group, by a process that may be mortal.
+func (y *way) reopen(cluster handover.Cluster, scaling handover.Scaling, alive func() bool) error {
+	defer y.endless()()
+	return y.by(cluster, scaling).Reopen(context.Background(), engine.Reopening{
+		Step: 1, Host: engine.Host{Name: world.Old}, Memo: y.play.memo, Events: y.play,
+		Save: func(memo json.RawMessage) error { return y.save(&y.play.memo, memo, alive) },
+	})
+}
+
+func (y *way) save(to *[]byte, memo json.RawMessage, alive func() bool) error {
+	if !alive() {
+		return errKilled
+	}
+	*to = memo
+	return nil
+}
+
+// endless fails a way that does not end, and ends it.
+func (y *way) endless() (done func() bool) {
+	return time.AfterFunc(8*time.Hour, func() {
+		y.t.Errorf("it does not end\n%s\n%s", y.tail(), y.memo)
+		y.With((*world.Hand).Blind)
+	}).Stop
+}
+
+// handOver hands the new group over to the old one.
+func (y *way) handOver(cluster handover.Cluster, scaling handover.Scaling, alive func() bool) error {
+	defer y.endless()()
+	return y.by(cluster, scaling).HandOver(context.Background(), engine.Move{
+		Step: 2, From: engine.Host{Name: world.New}, To: []engine.Host{{Name: world.Old}}, Memo: y.memo, Events: y.play,
+		Back: true, Owed: []json.RawMessage{y.play.memo}, Hasten: true,
+		Save:   func(memo json.RawMessage) error { return y.save(&y.memo, memo, alive) },
+		Breach: func() (string, bool) { return y.again, y.again != "" },
+	})
+}
+
+func always() bool { return true }
+
+// walk goes the whole way in one process, to the end of the new nodes.
+func (y *way) walk() error {
+	if err := y.reopen(y.World, y.World, always); err != nil {
+		return err
+	}
+	if err := y.handOver(y.World, y.World, always); err != nil {
+		return err
+	}
+	return y.retireNew()
+}
+
+func (y *way) retireNew() error {
+	return y.by(y.World, y.World).Retire(context.Background(), engine.Retirement{
+		Host: engine.Host{Name: world.New}, Wait: func(string) {}, Breach: func() (string, bool) { return "", false },
+	})
+}
+
+// killed goes it in a process that is killed after so many calls; true: it was
+// through before that.
+func (y *way) killed(calls int) bool {
+	m := &mortal{World: y.World}
+	m.left.Store(int64(calls))
+	alive := func() bool { return !m.dead() }
+	err := y.reopen(m, m, alive)
+	if err == nil {
+		err = y.handOver(m, m, alive)
+	}
+	return err == nil && alive()
+}
+
+// asBefore wants all of the apps on the old nodes, and these open.
+func (y *way) asBefore(err error, apps ...*world.App) {
+	y.t.Helper()
+	if err != nil {
+		y.t.Errorf("%v\n%s", err, y.tail())
+	}
+	y.With(func(h *world.Hand) {
+		for _, a := range apps {
+			if n := len(h.On(world.Old, a.Name)); n != a.Replicas {
+				y.t.Errorf("%s: %d of %d pods are back", a.Name, n, a.Replicas)
+			}
+		}
+		if n := len(h.Nodes(world.New)); n > 0 {
+			y.t.Errorf("%d new nodes are left", n)
+		}
+		for _, left := range h.Left() {
+			if !strings.HasPrefix(left, "group "+world.New) {
+				y.t.Errorf("left behind: %s", left)
+			}
+		}
+	})
+}
+
+// breachedIn has the move stopped so long after it entered a phase.
+func (p *play) breachedIn(phase event.Phase, after time.Duration) *way {
+	p.t.Helper()
+	go func() {
+		for !p.heard(func(f event.Fact) bool { c, is := f.(event.PhaseChanged); return is && c.To == phase }) {
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(after)
+		p.suffer("GET /: 502")
+	}()
+	p.ended(p.move(), problem.Guarded, "502")
+	return &way{play: p}
+}
+
+func kinds() []*world.App {
+	return apps(web(4), &world.App{Name: "one", Replicas: 1, Surge: 1, Budget: 1}, &world.App{Name: "local", Replicas: 2, Surge: 1, Local: true},
+		&world.App{Name: "set", Kind: "StatefulSet", Replicas: 3, PreStop: 10 * time.Second}, &world.App{Name: "slow", Replicas: 2, Surge: 1, Ready: 20 * time.Second})
+}
+
+// In whatever phase the guard is breached: on the way back nothing is lost, and
+// in the end all is where it was, and the new nodes are gone.
+func TestMoveReturnsFromEveryPhase(t *testing.T) {
+	for _, at := range []struct {
+		phase event.Phase
+		after []time.Duration
+	}{
+		{event.PhaseReady, []time.Duration{0}},
+		{event.PhaseShift, []time.Duration{0, 2 * time.Second, 10 * time.Second, 25 * time.Second, time.Minute}},
+		{event.PhaseSoak, []time.Duration{0, time.Hour}},
+	} {
+		for _, after := range at.after {
+			t.Run(fmt.Sprintf("%s %s", at.phase, after), func(t *testing.T) {
+				all := kinds()
+				in(t, 3, all, func(p *play) {
+					p.soak = 2 * time.Hour
+					y := p.breachedIn(at.phase, after)
+					y.asBefore(y.walk(), all...)
+				})
+			})
+		}
+	}
+}
+
+// Killed at any call of the way back, it goes on and comes to the same end.
+func TestReturnSurvivesAKillAtEveryCall(t *testing.T) {
+	for calls, through := 0, false; !through; calls++ {
+		t.Run(fmt.Sprint(calls), func(t *testing.T) {
+			all := apps(web(2), &world.App{Name: "set", Kind: "StatefulSet", Replicas: 1, PreStop: 10 * time.Second, AcceptGap: true})
+			in(t, 2, all, func(p *play) {
+				y := p.breachedIn(event.PhaseSoak, 0)
+				through = y.killed(calls)
+				y.asBefore(y.walk(), all...)
+			})
+		})
+	}
+}
+
+// The user takes a change back that soaks: its run was interrupted, and put nothing back.
+func TestSoakIsTakenBack(t *testing.T) {
+	all := apps(web(4))
+	in(t, 2, all, func(p *play) {
+		p.soak = 4 * time.Hour
+		p.pausedInSoak(time.Hour)
+		y := &way{play: p}
+		y.asBefore(y.walk(), all...)
+	})
+}
+
+// A hand-over that is over has left no record: the marks on the nodes are enough.
+func TestFinishedMoveIsTakenBackByItsMarks(t *testing.T) {
+	all := apps(web(4))
+	in(t, 2, all, func(p *play) {
+		p.done(p.move(), "web")
+		p.memo = nil
+		y := &way{play: p}
+		y.asBefore(y.walk(), all...)
+	})
+}
+
+// The guard is asked on the way back, too. It does not turn round again: it
+// stops, everything serves, and it goes on when it is asked for again.
+func TestBreachOnTheWayBackStopsIt(t *testing.T) {
+	all := apps(web(4))
+	in(t, 3, all, func(p *play) {
+		y := p.breachedIn(event.PhaseSoak, 0)
+		var turned atomic.Bool
+		go func() { time.Sleep(40 * time.Second); y.again = "GET /: 503"; turned.Store(true) }()
+		err := y.walk()
+		p.ended(err, problem.Guarded, "503", "nothing turns round again", "the way back goes on")
+		if !turned.Load() {
+			p.t.Error("over before the breach")
+		}
+		y.again = ""
+		y.asBefore(y.walk(), all...)
+	})
+}
+
+// What the first move promised is owed on the way back: pods that broke on the
+// new nodes do not lower it.
+func TestReturnKeepsThePromiseOfTheMove(t *testing.T) {
+	all := apps(web(4))
+	in(t, 2, all, func(p *play) {
+		y := p.breachedIn(event.PhaseSoak, 0)
+		p.With(func(h *world.Hand) { h.Break("web", 0); h.Break("web", 1) })
+		time.Sleep(5 * time.Second)
+		p.With((*world.Hand).Forgive)
+		y.asBefore(y.walk(), all...)
+		rec, err := handover.ReadRecord(y.memo)
+		if err != nil || rec.Workloads["deployment/apps/web"].Floors["web"] != 4 {
+			p.t.Errorf("%v: floors %v", err, rec.Workloads["deployment/apps/web"].Floors)
+		}
+	})
+}
+
+// Nodes that take the pods and are lost for good stop the move within minutes:
+// the old ones take the pods again.
+func TestMoveStopsWhenTheNewGroupIsLost(t *testing.T) {
+	for name, lose := range map[string]func(h *world.Hand){
+		"was deleted": func(h *world.Hand) { h.DeleteGroup(world.New) },
+		"no node that takes pods": func(h *world.Hand) {
+			for _, n := range h.Nodes(world.New) {
+				h.Kill(n)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, 3, apps(web(4)), func(p *play) {
+				p.soak = 4 * time.Hour
+				go func() { p.soaking(); time.Sleep(time.Minute); p.With(lose) }()
+				err := p.move()
+				p.ended(err, problem.Outside, name)
+				if !errors.Is(err, engine.ErrFresh) || p.took > 20*time.Minute {
+					p.t.Errorf("after %s: %v", p.took, err)
+				}
+			})
+		})
+	}
+}
