@@ -65,6 +65,39 @@ func group(g astypes.AutoScalingGroup) handover.Group {
 	return out
 }
 
+// manyTypes is how many instance types one call may name.
+const manyTypes = 100
+
+// Sizes asks by filter, since asking by name fails for all if one does not exist.
+func (s *Scaling) Sizes(ctx context.Context, types []string) (map[string]handover.Size, error) {
+	sizes := map[string]handover.Size{}
+	for some := range slices.Chunk(types, manyTypes) {
+		pages := ec2.NewDescribeInstanceTypesPaginator(s.instances, &ec2.DescribeInstanceTypesInput{
+			Filters: []ec2types.Filter{{Name: aws.String("instance-type"), Values: some}}})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("read instance types: %w", err)
+			}
+			for _, t := range page.InstanceTypes {
+				sizes[string(t.InstanceType)] = size(t)
+			}
+		}
+	}
+	return sizes, nil
+}
+
+func size(t ec2types.InstanceTypeInfo) handover.Size {
+	var s handover.Size
+	if t.VCpuInfo != nil {
+		s.CPU = int(aws.ToInt32(t.VCpuInfo.DefaultVCpus))
+	}
+	if t.MemoryInfo != nil {
+		s.Memory = aws.ToInt64(t.MemoryInfo.SizeInMiB) << 20
+	}
+	return s
+}
+
 // manyInstances is how many instances one call asks for: EC2 takes up to 1000
 // in a page, and at most 200 values in a filter.
 const manyInstances = 200

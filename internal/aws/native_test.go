@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -19,7 +20,7 @@ import (
 
 // queryAPI answers the query protocol by action, and notes what was asked.
 type queryAPI struct {
-	answer map[string]func(url.Values) string // XML of the result; "!Code message" is an error
+	answer map[string]func(url.Values) string // XML of the result; "!Code message" is an error, "=" begins EC2's, which wraps no result
 	asked  []string
 }
 
@@ -43,6 +44,8 @@ func (q *queryAPI) RoundTrip(req *http.Request) (*http.Response, error) {
 		status = http.StatusBadRequest
 		code, message, _ := strings.Cut(code, " ")
 		text = fmt.Sprintf("<ErrorResponse><Error><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)
+	} else if bare, is := strings.CutPrefix(text, "="); is {
+		text = fmt.Sprintf("<%[1]sResponse>%[2]s</%[1]sResponse>", action, bare)
 	} else {
 		text = fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, text)
 	}
@@ -105,6 +108,22 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 		{Instance: "i-going", State: handover.Draining, Why: "Instance deregistration currently in progress."}}
 	if len(got) != 2 || got[0].Draining != time.Minute || !slices.Equal(got[0].Targets, want) || got[1].Name != "other" || got[1].Targets != nil {
 		t.Errorf("got %+v, want balancer web with targets %+v, and the other by name alone", got, want)
+	}
+}
+
+// Types are asked for by filter: by name, one that does not exist fails all.
+func TestSizesOfInstanceTypes(t *testing.T) {
+	api := &queryAPI{answer: map[string]func(url.Values) string{"DescribeInstanceTypes": func(form url.Values) string {
+		if form.Get("InstanceType.1") != "" || form.Get("Filter.1.Name") != "instance-type" || form.Get("Filter.1.Value.2") != "x9.nano" {
+			return "!InvalidParameterValue asked otherwise: " + form.Encode()
+		}
+		return `=<instanceTypeSet><item><instanceType>c5.4xlarge</instanceType><vCpuInfo><defaultVCpus>16</defaultVCpus></vCpuInfo>` +
+			`<memoryInfo><sizeInMiB>32768</sizeInMiB></memoryInfo></item></instanceTypeSet>`
+	}}}
+	got, err := api.cloud().Scaling().Sizes(t.Context(), []string{"c5.4xlarge", "x9.nano"})
+	want := map[string]handover.Size{"c5.4xlarge": {CPU: 16, Memory: 32 << 30}}
+	if err != nil || !maps.Equal(got, want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
 	}
 }
 

@@ -140,8 +140,8 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 func (a *apply) leaving(r state.Resource) Host {
 	h := a.patient(r)
 	for _, s := range a.plan.Steps {
-		if want := a.wanted[s.URN]; s.Op == plan.Create && want.Hosts != nil {
-			h.Fresh += want.Hosts.Nodes
+		if want := a.wanted[s.URN]; want.Hosts != nil && (s.Op == plan.Create || s.Op == plan.Update) {
+			h.await(r, s.URN, s.Gen, want.Hosts, a.journal.Snapshot())
 		}
 	}
 	return h

@@ -53,7 +53,7 @@ func tutorial(nginxOn string, groups ...nodes) *graph.Graph {
 		lt := part("AWS::EC2::LaunchTemplate", plan.Props{"profile": profile.To("Id"), "type": n.instanceType, "version": n.version}).Key
 		asg := part("AWS::AutoScaling::AutoScalingGroup", plan.Props{
 			"template": lt.To("Id"), "templateVersion": lt.To("version"), "DesiredCapacity": fmt.Sprint(n.capacity)})
-		asg.Hosts = &graph.Hosts{Nodes: n.capacity, Conn: conn}
+		asg.Hosts = &graph.Hosts{Nodes: n.capacity, Type: n.instanceType, Conn: conn}
 		placement[n.name] = asg.To(graph.NamePath)
 	}
 	object := func(component, typ, name string, props plan.Props) *graph.Resource {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -151,6 +152,35 @@ func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
 	w.mustRun(tutorial("web", standard, bigger)) // 5 in the file: the fake holds it to 7
 	if n := w.cloud.named(group, "web").size; n != 7 {
 		t.Errorf("%d nodes, want 7", n)
+	}
+}
+
+// An inspection is told which nodes will have come by the time the host goes.
+func TestInspectionKnowsTheNodesToCome(t *testing.T) {
+	fewer, grown := after, standard
+	fewer.capacity, grown.capacity = 1, standard.capacity+2
+	heirs := engine.Fresh{Nodes: after.capacity, Type: after.instanceType, Heirs: true}
+	for _, tt := range []struct {
+		about string
+		want  *graph.Graph
+		fresh []engine.Fresh
+	}{
+		{"its replacement, no smaller than the host is then", tutorial("web", standard, after), []engine.Fresh{heirs}},
+		{"a smaller one is asked for", tutorial("web", standard, fewer), []engine.Fresh{{Nodes: 1, Type: fewer.instanceType}}},
+		{"another group grows", tutorial("web", grown, after), []engine.Fresh{{Nodes: 2, Type: standard.instanceType}, heirs}},
+		{"it is removed", tutorial("standard", standard), nil},
+	} {
+		w := newWorld(t)
+		w.mustRun(tutorial("web", standard, before))
+		w.cloud.inspect = func(h engine.Host, _ int) engine.Inspection {
+			if !reflect.DeepEqual(h.Fresh, tt.fresh) {
+				t.Errorf("%s: %+v come, want %+v", tt.about, h.Fresh, tt.fresh)
+			}
+			return engine.Inspection{}
+		}
+		if _, err := w.up(t.Context(), tt.want, func(*engine.Engine) {}); err != nil {
+			t.Fatalf("%s: %v", tt.about, err)
+		}
 	}
 }
 

@@ -398,11 +398,23 @@ func (b *builder) inspectAll(ctx context.Context) error {
 func (b *builder) leaving(r state.Resource) Host {
 	h := host(r)
 	for _, n := range b.makes {
-		if it := b.byURN[n.URN]; n.Op == plan.Create && it != nil && it.Hosts != nil {
-			h.Fresh += it.Hosts.Nodes
+		if it := b.byURN[n.URN]; it != nil && it.Hosts != nil {
+			h.await(r, n.URN, n.Gen, it.Hosts, b.old)
 		}
 	}
 	return h
+}
+
+// await counts the nodes that a step brings before r goes. Old is what stood
+// before it. Who takes the place of r has its live size, unless fewer are asked for.
+func (h *Host) await(r state.Resource, urn plan.URN, gen int, want *graph.Hosts, old *state.Snapshot) {
+	fresh := Fresh{Nodes: want.Nodes, Type: want.Type, Heirs: urn == r.URN && want.Nodes >= r.Hosts.Nodes}
+	if had, stood := old.Find(urn, gen); stood && had.Hosts != nil {
+		fresh.Nodes -= had.Hosts.Nodes
+	}
+	if fresh.Nodes > 0 {
+		h.Fresh = append(h.Fresh, fresh)
+	}
 }
 
 // warnOfHalfMoves tells of a shrink that was begun and then taken back: what

@@ -139,9 +139,16 @@ type Host struct {
 	Soak   time.Duration // how long its emptied nodes are kept; 0: no longer than it takes to be sure
 	Settle time.Duration // how long those who sent to a pod are given at the least
 
-	// Fresh is how many nodes the plan makes in its cluster before it goes; 0:
-	// what stands now must take its pods.
-	Fresh int
+	// Fresh are the nodes that the plan makes in its cluster before it goes;
+	// none: what stands now must take its pods.
+	Fresh []Fresh
+}
+
+// Fresh are nodes that are yet to be made.
+type Fresh struct {
+	Nodes int
+	Type  string // of their instances: t3.2xlarge; empty: not known
+	Heirs bool   // they take the host's place, and are no fewer than it has by then
 }
 
 // Move asks for one hand-over.

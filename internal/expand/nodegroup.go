@@ -44,7 +44,7 @@ func (e *expander) nodeGroup(g spec.NodeGroup) {
 		Props: e.autoScalingGroup(g),
 		// A node joins only if it reaches the cluster and is let in.
 		After: append([]graph.Key{spec.AccessKey(g.Name)}, e.routed...),
-		Hosts: &graph.Hosts{Nodes: g.Capacity.Desired, Conn: conn(), Soak: g.Soak, Settle: g.Settle},
+		Hosts: &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: conn(), Soak: g.Soak, Settle: g.Settle},
 	})
 }
 

@@ -62,6 +62,7 @@ type Resource struct {
 // Hosts tells how many workload nodes a resource has.
 type Hosts struct {
 	Nodes int        // desired capacity
+	Type  string     // of its instances: t3.2xlarge; empty: not known
 	Conn  plan.Props // the cluster its nodes join; as Resource.Conn
 
 	Soak   time.Duration // how long its emptied nodes stay before they are deleted

@@ -30,11 +30,23 @@ type Scaling interface {
 	// Terminate ends one instance by name and lowers the desired capacity by
 	// one. An instance that is gone, or going, is no error.
 	Terminate(ctx context.Context, group, instance string) error
+	// Sizes tells what instance types have. One that AWS does not know is left out.
+	Sizes(ctx context.Context, types []string) (map[string]Size, error)
 	// Tag sets tags on the group itself (not on its instances); Untag removes
 	// them, and a tag that is not there is no error.
 	Tag(ctx context.Context, group string, tags map[string]string) error
 	Untag(ctx context.Context, group string, keys []string) error
 }
+
+// Size is what an instance type has. A node offers less of it.
+type Size struct {
+	CPU    int   // cores
+	Memory int64 // bytes
+}
+
+// FreshNode is a node that is yet to come. It is taken for all that its instance
+// has, so that what finds no room on it finds none for sure; zero: for ample room.
+type FreshNode struct{ Size }
 
 // Group is an Auto Scaling group.
 type Group struct {
@@ -134,9 +146,9 @@ type Cluster interface {
 	Changed() <-chan struct{}
 
 	// Place answers, by the scheduler's own rules and for all pods together, where
-	// copies of the pods would go if the nodes took no pods any more. Fresh is how
-	// many nodes will have come by then: like those that leave, with ample room.
-	Place(ctx context.Context, leaving []string, pods []Ref, fresh int) ([]Placement, error)
+	// copies of the pods would go if the nodes took no pods any more. Fresh are
+	// nodes that will have come by then: like those that leave, but for their room.
+	Place(ctx context.Context, leaving []string, pods []Ref, fresh []FreshNode) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
 	// Surroundings tells what else has a say in a move. It lists, so it is asked

@@ -161,7 +161,7 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 
 // question gathers what an inspection rests on: where pods would go, and what
 // the API server says to each call when it is only tried.
-func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh int) Question {
+func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh []engine.Fresh) Question {
 	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
 	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
@@ -178,30 +178,61 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 }
 
 // place asks where the pods would go. Without an answer nothing is said about it.
-func (r *run) place(ctx context.Context, i *inspection, fresh int) map[string]Placement {
+func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
 	var refs []Ref
 	for _, p := range i.pods {
 		if p.Workload != "" && !p.Deleting && !p.beside() && i.moves(p) && i.promised(p).how != AfterJob {
 			refs = append(refs, p.Ref)
 		}
 	}
-	where, err := r.cluster.Place(ctx, i.Leaving, refs, fresh)
+	where, err := r.cluster.Place(ctx, i.Leaving, refs, r.freshNodes(ctx, fresh, len(i.Leaving)))
 	if err != nil {
 		return nil
 	}
 	found := map[string]Placement{}
 	for _, w := range where {
-		if fresh == 0 || certain(w) {
+		if len(fresh) == 0 || certain(w) {
 			found[w.Pod.UID] = w
 		}
 	}
 	return found
 }
 
-// certain: the answer holds for any new nodes. What selectors, taints and room
+// freshNodes are the nodes that a plan makes, with the room of their types. Those
+// that take the place of nodes that leave are no fewer. What a type has is not
+// worth an error: without an answer its nodes have ample room.
+func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int) []FreshNode {
+	var types []string
+	for _, f := range fresh {
+		if f.Type != "" {
+			types = append(types, f.Type)
+		}
+	}
+	sizes := map[string]Size{}
+	if len(types) > 0 {
+		if known, err := r.scaling.Sizes(ctx, types); err == nil {
+			sizes = known
+		}
+	}
+	var nodes []FreshNode
+	for _, f := range fresh {
+		n := f.Nodes
+		if f.Heirs {
+			n = max(n, leaving)
+		}
+		nodes = append(nodes, slices.Repeat([]FreshNode{{sizes[f.Type]}}, n)...)
+	}
+	return nodes
+}
+
+// certain: the answer holds for any new nodes. What selectors, taints and volumes
 // say of nodes that are yet to be made is not known.
 func certain(w Placement) bool {
-	return w.Node != "" || strings.Contains(w.Why, "spread constraints") || strings.Contains(w.Why, "anti-affinity")
+	if w.Node != "" {
+		return true
+	}
+	full := strings.Contains(w.Why, "Insufficient") && !strings.Contains(w.Why, "volume")
+	return full || strings.Contains(w.Why, "spread constraints") || strings.Contains(w.Why, "anti-affinity")
 }
 
 // rehearse tries calls as dry runs, several at once. Only a refusal counts.
@@ -401,7 +432,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.core.Begin(o)
-	q := r.question(ctx, o, nil, 0)
+	q := r.question(ctx, o, nil, nil)
 	found := Findings(q)
 	for _, f := range found {
 		r.move.Events.Emit(f)

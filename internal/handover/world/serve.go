@@ -183,7 +183,7 @@ func (w *World) Changed() <-chan struct{} { return w.changed }
 func (w *World) Close()                   {}
 
 // Place says that there is room outside, unless every other node is gone.
-func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, _ int) ([]handover.Placement, error) {
+func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, _ []handover.FreshNode) ([]handover.Placement, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var where []handover.Placement
@@ -198,6 +198,9 @@ func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, 
 	}
 	return where, nil
 }
+
+// Sizes knows no instance type: there is room in the model.
+func (w *World) Sizes(context.Context, []string) (map[string]handover.Size, error) { return nil, nil }
 
 // Surroundings is empty: nothing else has a say in the model.
 func (w *World) Surroundings(context.Context) (handover.Surroundings, error) {

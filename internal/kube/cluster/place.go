@@ -20,7 +20,7 @@ import (
 
 // Place answers where copies of the pods would go if the nodes took no pods any
 // more. What the watches do not hold is listed once.
-func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh int) ([]handover.Placement, error) {
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh []handover.FreshNode) ([]handover.Placement, error) {
 	o, err := c.schedulable(ctx)
 	if err != nil {
 		return nil, err
@@ -48,8 +48,8 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.R
 }
 
 // freshNodes are nodes that are yet to come: like those that leave, open, and
-// with room for everything.
-func freshNodes(nodes []*corev1.Node, leaving []string, n int) []*corev1.Node {
+// with the room of their instances.
+func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.FreshNode) []*corev1.Node {
 	var like []*corev1.Node
 	for _, node := range nodes {
 		if slices.Contains(leaving, node.Name) {
@@ -60,18 +60,29 @@ func freshNodes(nodes []*corev1.Node, leaving []string, n int) []*corev1.Node {
 		return nil
 	}
 	var fresh []*corev1.Node
-	for i := range n {
+	for i, want := range wanted {
 		node := like[i%len(like)].DeepCopy()
 		node.Name = fmt.Sprintf("new-%d", i+1)
 		node.Labels[corev1.LabelHostname] = node.Name
 		delete(node.Labels, groupLabel)
 		node.Spec.Unschedulable = false
 		for name := range node.Status.Allocatable {
-			node.Status.Allocatable[name] = ample
+			node.Status.Allocatable[name] = room(name, want)
 		}
 		fresh = append(fresh, node)
 	}
 	return fresh
+}
+
+// room is what a node that is yet to come has of a resource, at the most.
+func room(name corev1.ResourceName, n handover.FreshNode) resource.Quantity {
+	switch {
+	case name == corev1.ResourceCPU && n.CPU > 0:
+		return *resource.NewQuantity(int64(n.CPU), resource.DecimalSI)
+	case name == corev1.ResourceMemory && n.Memory > 0:
+		return *resource.NewQuantity(n.Memory, resource.BinarySI)
+	}
+	return ample
 }
 
 // ample is more of anything than the pods of a group ask for.

@@ -1,12 +1,16 @@
 package cluster
 
 import (
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -33,16 +37,8 @@ func TestMemberIsPlacedByTheTemplateThatItComesBackBy(t *testing.T) {
 		t.Helper()
 		set.Spec.UpdateStrategy = strategy
 		client := fake.NewClientset(node("old", "web-1"), node("new", "web-2"), pod.DeepCopy(), set.DeepCopy())
-		c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0)}
-		c.factory.Core().V1().Nodes().Informer()
-		c.factory.Core().V1().Pods().Informer()
-		c.factory.Core().V1().PersistentVolumeClaims().Informer()
-		c.factory.Core().V1().PersistentVolumes().Informer()
-		c.factory.Storage().V1().VolumeAttachments().Informer()
-		c.factory.Apps().V1().StatefulSets().Informer()
-		c.factory.Start(t.Context().Done())
-		c.factory.WaitForCacheSync(t.Context().Done())
-		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "db-1", UID: "pod"}}, 0)
+		c := placer(t, client)
+		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "db-1", UID: "pod"}}, nil)
 		if err != nil || len(where) != 1 {
 			t.Fatalf("%v: %+v", err, where)
 		}
@@ -55,4 +51,67 @@ func TestMemberIsPlacedByTheTemplateThatItComesBackBy(t *testing.T) {
 	if got := place(below); got != "" {
 		t.Errorf("below the partition: placed on %q", got)
 	}
+}
+
+// What finds no room even on all that new instances have is told before they are made.
+func TestPodsArePlacedOnNodesThatAreYetToCome(t *testing.T) {
+	old := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: map[string]string{groupLabel: "web-1", corev1.LabelHostname: "old"}}}
+	old.Spec.Unschedulable = true
+	old.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: ample, corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("8Gi")}
+	client := fake.NewClientset(old)
+	var refs []handover.Ref
+	for _, name := range []string{"a", "b", "c"} {
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)}}
+		pod.Spec.NodeName = "old"
+		pod.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("1500m"), corev1.ResourceMemory: resource.MustParse("1Gi")}}}}
+		if err := client.Tracker().Add(pod); err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, handover.Ref{Namespace: "shop", Name: name, UID: name})
+	}
+	c := placer(t, client)
+	small := handover.FreshNode{Size: handover.Size{CPU: 2, Memory: 4 << 30}}
+	for _, tt := range []struct {
+		about string
+		fresh []handover.FreshNode
+		want  int // pods that find a node
+	}{
+		{"no node comes", nil, 0},
+		{"one pod fits on each", []handover.FreshNode{small, small}, 2},
+		{"a larger one takes two", []handover.FreshNode{{Size: handover.Size{CPU: 4, Memory: 16 << 30}}, small}, 3},
+		{"memory counts too", []handover.FreshNode{{Size: handover.Size{CPU: 64, Memory: 1 << 30}}}, 1},
+		{"what is not known has ample room", []handover.FreshNode{{}}, 3},
+	} {
+		where, err := c.Place(t.Context(), []string{"old"}, refs, tt.fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, w := range where {
+			if w.Node != "" {
+				found++
+			} else if len(tt.fresh) > 0 && !strings.Contains(w.Why, "Insufficient") {
+				t.Errorf("%s: %s", tt.about, w.Why)
+			}
+		}
+		if found != tt.want {
+			t.Errorf("%s: %d pods find a node, want %d", tt.about, found, tt.want)
+		}
+	}
+}
+
+// placer is a Cluster that knows what Place asks for.
+func placer(t *testing.T, client kubernetes.Interface) *Cluster {
+	t.Helper()
+	c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0)}
+	c.factory.Core().V1().Nodes().Informer()
+	c.factory.Core().V1().Pods().Informer()
+	c.factory.Core().V1().PersistentVolumeClaims().Informer()
+	c.factory.Core().V1().PersistentVolumes().Informer()
+	c.factory.Storage().V1().VolumeAttachments().Informer()
+	c.factory.Apps().V1().StatefulSets().Informer()
+	c.factory.Start(t.Context().Done())
+	c.factory.WaitForCacheSync(t.Context().Done())
+	return c
 }
