@@ -72,6 +72,8 @@ type Step struct {
 
 	Gone        bool   `json:"gone,omitempty"`        // Delete: it was deleted outside of Drover, and only the state forgets it
 	Protected   string `json:"protected,omitempty"`   // Delete: what stands against it until the user allows it by name
+	Refused     string `json:"refused,omitempty"`     // Update: why it would fail, as a dry run of it did
+	Remedy      string `json:"remedy,omitempty"`      // what to do about Refused
 	Hosts       bool   `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
 	Keep        int    `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
 	DeleteFirst bool   `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -181,6 +182,24 @@ func some(v any, is func(Secret) bool) bool {
 		}
 		return nil
 	}) != nil
+}
+
+// HasUnknown reports whether any part of a tree becomes known only while the
+// plan is carried out.
+func HasUnknown(v any) bool {
+	switch v := v.(type) {
+	case Unknown, *Expr:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, HasUnknown)
+	case map[string]any:
+		for _, e := range v {
+			if HasUnknown(e) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func eachSecret(v any, do func(Secret) error) error {

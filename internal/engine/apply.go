@@ -41,6 +41,9 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	if err := a.refuseProtected(); err != nil {
 		return err
 	}
+	if err := a.refuseRefused(); err != nil {
+		return err
+	}
 	if err := a.refuseBlockers(ctx); err != nil {
 		return err
 	}

@@ -282,3 +282,43 @@ func TestNewGroupIsAsLargeAsOneThatWasCutOff(t *testing.T) {
 		t.Error("no run was cut off after it had made the group")
 	}
 }
+
+// rehearsing is a provider that tries updates.
+type rehearsing struct {
+	*cloud
+	try func(engine.Request) error
+}
+
+func (p rehearsing) Rehearse(_ context.Context, r engine.Request) error { return p.try(r) }
+
+// An update that would be refused is told by the plan, and nothing is made for
+// it. What is not known yet cannot be tried.
+func TestUpdateThatWouldBeRefusedIsToldBeforehand(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	objects := len(w.cloud.objects)
+	var tried, blockers []string
+	p, err := w.up(t.Context(), tutorial("web", standard, after), func(e *engine.Engine) {
+		e.Providers = func(string) (engine.Provider, error) {
+			return rehearsing{w.cloud, func(r engine.Request) error {
+				tried = append(tried, r.Type)
+				return &problem.Error{Kind: problem.Refused, Op: "update deployment apps/nginx",
+					Err: errors.New("fields were changed by others: spec.replicas"), Fix: "take the fields out of the file"}
+			}}, nil
+		}
+		e.Events = sink(func(f event.Fact) {
+			if f, is := f.(event.Finding); is && f.Severity == event.Blocker {
+				blockers = append(blockers, f.Effect)
+			}
+		})
+	})
+	if kind(err) != problem.Refused || !strings.Contains(err.Error(), "spec.replicas") {
+		t.Errorf("up: %v, want a refusal\n%s", err, detail(p))
+	}
+	if want := []string{"apps/v1/Deployment"}; !slices.Equal(tried, want) || len(blockers) != 1 {
+		t.Errorf("tried %q, want %q; blockers %q", tried, want, blockers)
+	}
+	if n := len(w.cloud.objects); n != objects {
+		t.Errorf("%d objects stand, want %d as before", n, objects)
+	}
+}

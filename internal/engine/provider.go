@@ -108,6 +108,12 @@ type DeleteFirster interface {
 	Claims(typ string, props plan.Props) []string
 }
 
+// Rehearser is what a Provider adds that can try an update without carrying it
+// out. An error says why it would be refused; nil also stands for "nobody knows".
+type Rehearser interface {
+	Rehearse(ctx context.Context, r Request) error
+}
+
 // Steadier is what a Provider adds that knows outputs which no update in place
 // changes. Without it only identifiers are steady; see Engine.Plan.
 type Steadier interface {

@@ -56,6 +56,7 @@ var (
 	_ engine.Steadier      = (*Provider)(nil)
 	_ engine.Secretive     = (*Provider)(nil)
 	_ engine.Outputter     = (*Provider)(nil)
+	_ engine.Rehearser     = (*Provider)(nil)
 )
 
 // NewProvider is the engine's provider for all types without "::".
@@ -101,6 +102,34 @@ func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Created
 	return created, err
 }
 
+// Rehearse tries an update as a dry run: an error is what the API server would
+// say against it. What cannot be tried, or is not there, says nothing.
+func (p *Provider) Rehearse(ctx context.Context, r engine.Request) error {
+	var err error
+	if r.Want, err = value.RevealMap(r.Want); err != nil {
+		return nil
+	}
+	c, t, err := p.locate(ctx, r)
+	if err != nil {
+		return nil
+	}
+	live, err := c.get(ctx, t)
+	if err != nil || !owned(live, r) {
+		return nil
+	}
+	_, err = c.apply(ctx, t, wanted(r, t), application{force: live.GetAnnotations()[takeOver] == "true", dry: true})
+	if !refusal(err) {
+		return nil
+	}
+	return explainApply("update "+t.String(), t, live, err)
+}
+
+// refusal: the API server has judged what was sent, and would do so again.
+func refusal(err error) bool {
+	undecided := err != nil && strings.Contains(err.Error(), "does not support dry run") // a webhook with side effects
+	return !undecided && (apierrors.IsConflict(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || badManifest(err))
+}
+
 // Update does the same: server-side apply is told all that is wanted, and
 // removes what is not wanted any more.
 func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object, error) {
@@ -130,7 +159,7 @@ func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engi
 			Fix: fmt.Sprintf("delete it, leave it out of the file, or give it to this stack: kubectl annotate %s %s=true",
 				t.kubectl(), takeOver)})
 	}
-	applied, err := c.apply(ctx, t, wanted(r, t), mayTake, r.Wait)
+	applied, err := c.apply(ctx, t, wanted(r, t), application{force: mayTake, wait: r.Wait})
 	if err != nil {
 		left := live
 		if left != nil && !owned(left, r) {
@@ -312,14 +341,33 @@ func wanted(r engine.Request, t target) plan.Props {
 	return out
 }
 
-func (c *client) apply(ctx context.Context, t target, want plan.Props, force bool, wait func(string)) (
-	applied *unstructured.Unstructured, err error) {
+// application is how an object is applied.
+type application struct {
+	force bool // over fields that others hold
+	dry   bool // only tried
+	wait  func(string)
+}
+
+// apply sends the object. The number of pods is left to an autoscaler that has
+// set it since: a manifest that still names one is no reason to fight.
+func (c *client) apply(ctx context.Context, t target, want plan.Props, a application) (*unstructured.Unstructured, error) {
+	applied, err := c.send(ctx, t, want, a)
+	if scaledByOthers(err) && c.autoscaled(ctx, t) {
+		return c.send(ctx, t, withoutReplicas(want), a)
+	}
+	return applied, err
+}
+
+func (c *client) send(ctx context.Context, t target, want plan.Props, a application) (applied *unstructured.Unstructured, err error) {
 	body, err := json.Marshal(want)
 	if err != nil {
 		return nil, fmt.Errorf("encode: %w", err)
 	}
-	options := metav1.PatchOptions{FieldManager: manager, Force: &force, FieldValidation: metav1.FieldValidationStrict}
-	err = patiently(ctx, wait, func() (err error) {
+	options := metav1.PatchOptions{FieldManager: manager, Force: &a.force, FieldValidation: metav1.FieldValidationStrict}
+	if a.dry {
+		options.DryRun = []string{metav1.DryRunAll}
+	}
+	err = patiently(ctx, a.wait, func() (err error) {
 		applied, err = c.at(t).Patch(ctx, t.name, types.ApplyPatchType, body, options)
 		return err
 	})
@@ -390,6 +438,9 @@ const (
 	// brokenFor lets a status that tells of an earlier failure be overtaken: the Deployment
 	// controller takes its time to see that pods which could not be placed now can.
 	brokenFor = 30 * time.Second
+	// refusedFor is how long whoever makes a Service's load balancer may say the same thing against
+	// it: it tries again after 5, 10, 20, 40 … s, and what only takes time is over by then.
+	refusedFor = 2 * time.Minute
 )
 
 // untilReady follows the object that was applied until it is ready.
@@ -397,6 +448,7 @@ func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op str
 	*unstructured.Unstructured, error) {
 	var last *unstructured.Unstructured
 	start, moved, text := time.Now(), time.Now(), ""
+	said, since := "", time.Now()
 	err := c.follow(ctx, t, func(u *unstructured.Unstructured) (bool, error) {
 		if u == nil || u.GetUID() != uid || u.GetDeletionTimestamp() != nil {
 			return false, &problem.Error{Kind: problem.Outside, Op: op, Err: errors.New("somebody deletes it at the same time"),
@@ -411,7 +463,13 @@ func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op str
 			moved, text = time.Now(), v.waiting
 		}
 		reasons := c.reasons(ctx, t, u)
+		if now := strings.Join(reasons, "; "); now != said {
+			said, since = now, time.Now()
+		}
 		given := v.state == broken && time.Since(start) > brokenFor
+		if isBalancer(u) && said != "" && time.Since(since) > refusedFor {
+			v, given = verdict{broken, "its load balancer is refused"}, true
+		}
 		if given || time.Since(moved) > stuckFor {
 			return false, stuck(op, t, v, reasons)
 		}

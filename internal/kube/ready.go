@@ -26,7 +26,7 @@ const (
 func assess(u *unstructured.Unstructured) verdict {
 	switch u.GetKind() {
 	case "Service":
-		if field(u, "spec", "type") == "LoadBalancer" {
+		if isBalancer(u) {
 			return assessBalancer(u)
 		}
 	case "Namespace":
@@ -62,6 +62,10 @@ func assessByStatus(u *unstructured.Unstructured) verdict {
 		}
 		return verdict{waiting, result.Message}
 	}
+}
+
+func isBalancer(u *unstructured.Unstructured) bool {
+	return u.GetKind() == "Service" && field(u, "spec", "type") == "LoadBalancer"
 }
 
 // assessBalancer waits for the address, which others refer to.
