@@ -36,10 +36,17 @@ type Options struct {
 	Dir     string // the demo's folder: project, records, verdict
 	Color   bool   // Out is a terminal with colors
 
-	Keep     bool // leave everything running at the end
-	Manual   bool // the tutorial's steps, each an up of its own
-	Requests int  // the closed loop sends at least this many
+	Keep     bool   // leave everything running at the end
+	Manual   bool   // the tutorial's steps, each an up of its own
+	Requests int    // the closed loop sends at least this many
+	Balancer string // kind of load balancer: Classic or NLB
 }
+
+// The kinds of load balancers that the demo knows.
+const (
+	Classic = "classic"
+	NLB     = "nlb"
+)
 
 // teardown is how long the sandbox may take to end after an interrupted story.
 const teardown = 2 * time.Minute
@@ -92,7 +99,7 @@ func Run(ctx context.Context, o Options) (err error) {
 
 // inside runs the story within the sandbox's network, where the load balancer's name resolves.
 func (o Options) inside(ctx context.Context) error {
-	args := []string{"exec", "--", o.Drover, "demo", "--inside", "--folder", o.Dir, "--requests", strconv.Itoa(o.Requests)}
+	args := []string{"exec", "--", o.Drover, "demo", "--inside", "--folder", o.Dir, "--requests", strconv.Itoa(o.Requests), "--balancer", o.Balancer}
 	if o.Keep {
 		args = append(args, "--keep")
 	}

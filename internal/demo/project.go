@@ -35,6 +35,22 @@ type edit struct {
 	Old, New string
 }
 
+// serviceFile holds the Service that the load balancer is made for.
+const serviceFile = "nginx/service.yaml"
+
+// behindNLB asks the cloud-controller-manager for a Network Load Balancer, as
+// people do. It leaves the deregistration delay at AWS's 300 s: the controller of
+// the cloud provider has no annotation for that.
+var behindNLB = edit{
+	About: "NGINX sits behind a Network Load Balancer",
+	Old: `    # Off unless asked for: requests in flight would be cut when a node leaves.
+    service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled: "true"
+    service.beta.kubernetes.io/aws-load-balancer-connection-draining-timeout: "60"
+`,
+	New: `    service.beta.kubernetes.io/aws-load-balancer-type: nlb
+`,
+}
+
 // theChange is the whole migration in one edit.
 var theChange = edit{
 	About: "web becomes 5 x c5.4xlarge at the control plane's version",
@@ -82,8 +98,11 @@ var byHand = []edit{
 }
 
 // apply edits the project's stack file and returns the change as a diff would show it.
-func (e edit) apply(project string) (string, error) {
-	path := filepath.Join(project, stackFile)
+func (e edit) apply(project string) (string, error) { return e.applyTo(project, stackFile) }
+
+// applyTo edits another file of the project.
+func (e edit) applyTo(project, file string) (string, error) {
+	path := filepath.Join(project, file)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err

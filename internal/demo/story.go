@@ -65,6 +65,14 @@ func (s *story) launch(ctx context.Context) error {
 	if err := writeProject(s.project); err != nil {
 		return err
 	}
+	if s.Balancer == NLB {
+		diff, err := behindNLB.applyTo(s.project, serviceFile)
+		if err != nil {
+			return err
+		}
+		s.say("%s:", behindNLB.About)
+		s.say("%s", diff)
+	}
 	for _, args := range [][]string{{"stack", "init", "dev"}, {"config", "set", "aws:region", "us-west-2"}} {
 		if err := s.drover(ctx, args...); err != nil {
 			return err
@@ -100,20 +108,32 @@ func (s *story) look(ctx context.Context) error {
 }
 
 // A new load balancer answers once its nodes have passed two health checks,
-// 10 s apart (the cloud-controller-manager's defaults).
+// 10 s apart (the cloud-controller-manager's defaults). A Network Load Balancer
+// answers before that: without a healthy target it sends to all, by the addresses
+// of all zones, also of those without a node. It is ready when it has answered for
+// so long that its name holds the others alone.
 const (
 	firstAnswerLimit = 2 * time.Minute
 	firstAnswerRetry = 500 * time.Millisecond
+	inARow           = 60
 )
 
-// firstAnswer waits until the load balancer answers for the first time.
+// firstAnswer waits until the load balancer answers, each time on a new connection.
 func (s *story) firstAnswer(ctx context.Context, url string) ([]byte, error) {
+	want := 1
+	if s.Balancer == NLB {
+		want = inARow
+	}
 	ctx, cancel := context.WithTimeout(ctx, firstAnswerLimit)
 	defer cancel()
 	began := time.Now()
+	answers := 0
 	for told := false; ; told = true {
 		body, err := echo(ctx, url)
-		if err == nil {
+		if answers++; err != nil {
+			answers = 0
+		}
+		if answers >= want {
 			if told {
 				s.say("It answers after %s.", time.Since(began).Round(time.Second))
 			}
@@ -153,7 +173,7 @@ func echo(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Host = echoHost
+	req.Host, req.Close = echoHost, true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return nil, err
@@ -174,13 +194,21 @@ func (s *story) echoURL(ctx context.Context) (string, error) {
 	return "http://" + hostname + "/echoserver", nil
 }
 
+// kind is what people call the load balancer.
+func (s *story) kind() string {
+	if s.Balancer == NLB {
+		return "Network"
+	}
+	return "Classic"
+}
+
 // moveUnderLoad changes the node group while load runs, and judges.
 func (s *story) moveUnderLoad(ctx context.Context) (passed bool, err error) {
 	url, err := s.echoURL(ctx)
 	if err != nil {
 		return false, err
 	}
-	s.chapter("Load through the Classic load balancer, until after the old group is gone")
+	s.chapter("Load through the " + s.kind() + " load balancer, until after the old group is gone")
 	s.say("A closed loop of %d connections (at least %d requests) and a steady %d requests/s.", closedConnections, s.Requests, steadyRate)
 	traffic, err := startTraffic(ctx, s.Dir, url)
 	if err != nil {

@@ -1,5 +1,5 @@
 // Package aws is AWS for the sandbox: one HTTP endpoint that answers Cloud
-// Control, EC2, Auto Scaling, Classic ELB, EKS, IAM, STS and SSM with their
+// Control, EC2, Auto Scaling, both versions of ELB, EKS, IAM, STS and SSM with their
 // wire protocols, for one account in one region.
 //
 // A request goes through endpoint.go (signature, which service, which
@@ -7,7 +7,7 @@
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
 // launches instances, ec2.Hypervisor runs them as machines, eks.Operator
-// brings up the cluster, elb.DataPlane runs load balancers, and
+// brings up the cluster, elb.DataPlane and elbv2.DataPlane run load balancers, and
 // cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
 package aws
@@ -31,6 +31,7 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/eks"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
+	"github.com/droverhq/drover/sandbox/internal/aws/elbv2"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/ssm"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
@@ -118,6 +119,7 @@ type Sandbox struct {
 	eks          *eks.Service
 	ssm          *ssm.Service
 	dataPlane    *elb.DataPlane
+	targets      *elbv2.DataPlane
 	hypervisor   *ec2.Hypervisor
 	scaler       *autoscaling.Scaler
 	operator     *eks.Operator
@@ -140,6 +142,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		eks:          eks.New(store),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
+		targets:      elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, out.Now, out.Latency, out.Log),
 		scaler:       autoscaling.NewScaler(store, out.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
@@ -148,9 +151,16 @@ func New(c Config, out Outside) (*Sandbox, error) {
 }
 
 // Resolve answers the names of the VPC's DNS.
-func (s *Sandbox) Resolve(name string) (ip netip.Addr, ok bool) {
-	s.store.View(func(st *region.State) { ip, ok = st.Resolve(name) })
-	return ip, ok
+func (s *Sandbox) Resolve(name string) (ips []netip.Addr, ok bool) {
+	s.store.View(func(st *region.State) {
+		if ips, ok = s.targets.Resolve(st, name); ok {
+			return
+		}
+		var ip netip.Addr
+		ip, ok = st.Resolve(name)
+		ips = []netip.Addr{ip}
+	})
+	return ips, ok
 }
 
 // Serve answers on the listener and acts on the model until ctx ends.
@@ -160,7 +170,7 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.operator.Run,
-		s.dataPlane.Run} {
+		s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}

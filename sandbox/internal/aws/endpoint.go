@@ -14,6 +14,7 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
+	"github.com/droverhq/drover/sandbox/internal/aws/elbv2"
 	"github.com/droverhq/drover/sandbox/internal/aws/iam"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/sigv4"
@@ -165,6 +166,9 @@ func (e *endpoint) serveQuery(w http.ResponseWriter, r *http.Request, id, servic
 	}
 	form := wire.NewForm(values)
 	name := form.Get("Action")
+	if other, ok := e.query[service+" "+form.Get("Version")]; ok {
+		q = other // one service, two APIs
+	}
 	action, ok := q.actions[name]
 	var result any
 	err := wire.UnknownAction(q.protocol, name)
@@ -208,6 +212,8 @@ func (s *Sandbox) newEndpoint() *endpoint {
 				autoscaling.New(s.store, s.now).Actions()),
 			"elasticloadbalancing": query(wire.Query, elb.Namespace, elb.Version,
 				elb.New(s.store, s.dataPlane, s.now).Actions()),
+			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,
+				elbv2.New(s.store, s.targets, s.now).Actions()),
 			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store).Actions()),
 			"sts": query(wire.Query, sts.Namespace, "", sts.Actions()),
 		},

@@ -134,7 +134,7 @@ func (s *stack) dial(instances []elbtypes.Instance) (net.Conn, string) {
 		s.t.Fatal(err)
 	}
 	ip, _ := s.resolve(*out.LoadBalancerDescriptions[0].DNSName)
-	c, err := net.Dial("tcp4", netip.AddrPortFrom(s.net.local(ip), lbPort).String())
+	c, err := net.Dial("tcp4", netip.AddrPortFrom(s.net.local(ip[0]), lbPort).String())
 	if err != nil {
 		s.t.Fatal(err)
 	}

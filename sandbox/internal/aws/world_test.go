@@ -43,7 +43,7 @@ type world struct {
 	stop func()
 	cfg  awssdk.Config
 
-	resolve func(string) (netip.Addr, bool)
+	resolve func(string) ([]netip.Addr, bool)
 
 	cc  *cloudcontrol.Client
 	ec2 *ec2.Client

@@ -1,7 +1,7 @@
-// Package balancer is the data plane of a Classic Load Balancer: a TCP proxy
-// that checks the health of its targets and drains those that leave.
+// Package balancer is the data plane of Classic and Network Load Balancers: a TCP
+// proxy that checks the health of its targets and drains those that leave.
 //
-// Package aws/elb says with Apply what a balancer shall be; a Balancer accepts
+// Packages aws/elb and aws/elbv2 say with Apply what a balancer shall be; a Balancer accepts
 // connections, sends each to the target with the fewest, and reports when a
 // target that leaves is gone. What it does like the real one:
 //
@@ -14,15 +14,27 @@
 //     without they are cut.
 //   - Unhealthy targets keep the connections they have.
 //
-// What it does not: look into HTTP, filter by security group, or prefer a zone.
+// With Spec.Flows it is one zone of a Network Load Balancer for one listener:
+//
+//   - Each connection goes to a target by a hash of both its ends, and stays there.
+//   - No healthy target: all of them get connections.
+//   - A deregistered target gets new connections for as long as the lag says, and
+//     keeps those that it has, unless Spec.Cut says that they end with draining.
+//   - A registered one is not even checked before Spec.Join is over.
+//
+// What it does not: look into HTTP, filter by security group, keep the client's
+// address.
 package balancer
 
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -39,12 +51,17 @@ type Spec struct {
 	Targets map[string]Target
 	Check   Check
 	Lag     time.Duration // for which a leaving target still gets new connections
+	Join    time.Duration // after which a new target is looked at
 	Idle    time.Duration // connections without data for that long are closed
+	Flows   bool          // as a Network Load Balancer
+	Cut     bool          // with Flows: connections to a target that has left are cut
 }
 
 // Target is an instance behind the balancer.
 type Target struct {
 	IP       netip.Addr
+	Port     int       // 0: the listener's instance port
+	Check    int       // port that is checked; 0: the check's
 	Leaving  time.Time // when it was deregistered; zero: it was not
 	Deadline time.Time // when a leaving target's connections are cut
 }
@@ -71,12 +88,12 @@ type Balancer struct {
 	mu        sync.Mutex
 	closed    bool
 	ip        netip.Addr
-	idle      time.Duration
-	lag       time.Duration
+	spec      Spec // as it was last applied, without ports and targets
 	check     Check
 	listeners map[int]*listener
 	targets   map[string]*target
-	turn      uint64 // breaks ties between equally busy targets
+	loose     map[*connection]struct{} // connections to targets that have left, and are not cut
+	turn      uint64                   // breaks ties between equally busy targets
 }
 
 type listener struct {
@@ -87,7 +104,7 @@ type listener struct {
 // New makes a balancer that does nothing until Apply.
 func New(name string, network Network, log *slog.Logger, gone func(id string, leaving time.Time)) *Balancer {
 	b := &Balancer{net: network, log: log.With("balancer", name), gone: gone,
-		listeners: map[int]*listener{}, targets: map[string]*target{}}
+		listeners: map[int]*listener{}, targets: map[string]*target{}, loose: map[*connection]struct{}{}}
 	life, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	b.start = func(f func(context.Context)) context.CancelFunc {
@@ -112,7 +129,8 @@ func (b *Balancer) Apply(spec Spec) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	err := b.move(spec.IP)
-	b.idle, b.lag = spec.Idle, spec.Lag
+	b.spec = spec
+	b.spec.Ports, b.spec.Targets = nil, nil
 	if lerr := b.listen(spec.Ports); err == nil {
 		err = lerr
 	}
@@ -127,10 +145,11 @@ func (b *Balancer) Apply(spec Spec) error {
 		t, ok := b.targets[id]
 		switch {
 		case !ok:
-			t = b.add(id, want.IP)
+			t = b.add(id, want)
 		case !t.spec.Leaving.IsZero() && want.Leaving.IsZero():
 			t.rejoin()
-		case changed:
+		case changed || t.spec.Check != want.Check:
+			t.spec.Check = want.Check
 			t.startChecks()
 		}
 		if !want.Leaving.IsZero() && t.spec.Leaving.IsZero() {
@@ -183,8 +202,12 @@ func (b *Balancer) Close() {
 		_ = l.Close()
 		delete(b.listeners, port)
 	}
+	b.spec.Flows = false // nothing outlives the balancer
 	for id, t := range b.targets {
 		b.drop(id, t)
+	}
+	for c := range b.loose {
+		c.close()
 	}
 	ip := b.ip
 	b.mu.Unlock()
@@ -216,9 +239,12 @@ func (b *Balancer) Health(id string) (Health, bool) {
 
 // pick chooses the target for a new connection and counts the connection as
 // its own at once; nil if none is healthy.
-func (b *Balancer) pick() *target {
+func (b *Balancer) pick(client net.Addr) *target {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.spec.Flows {
+		return b.pickFlow(client)
+	}
 	var best *target
 	b.turn++
 	for _, t := range b.targets {
@@ -234,6 +260,33 @@ func (b *Balancer) pick() *target {
 		best.served = b.turn
 	}
 	return best
+}
+
+// pickFlow chooses by the client's end of the connection, the other being the
+// listener's; of all targets, if none is healthy.
+func (b *Balancer) pickFlow(client net.Addr) *target {
+	var open, healthy []string
+	for id, t := range b.targets {
+		if t.out {
+			continue
+		}
+		open = append(open, id)
+		if t.healthy {
+			healthy = append(healthy, id)
+		}
+	}
+	if len(healthy) > 0 {
+		open = healthy
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	slices.Sort(open)
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, client.String())
+	t := b.targets[open[h.Sum32()%uint32(len(open))]]
+	t.busy++
+	return t
 }
 
 // release undoes what pick counted.

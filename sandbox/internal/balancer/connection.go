@@ -1,11 +1,14 @@
 package balancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -48,7 +51,7 @@ func (b *Balancer) accept(ctx context.Context, l *listener) {
 // serve carries one client's connection to a target and back until both sides
 // are done.
 func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) {
-	t := b.pick()
+	t := b.pick(client.RemoteAddr())
 	if t == nil {
 		_ = client.Close()
 		return
@@ -57,7 +60,7 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	b.mu.Lock()
-	to := netip.AddrPortFrom(t.spec.IP, uint16(l.instancePort))
+	to := netip.AddrPortFrom(t.spec.IP, uint16(cmp.Or(t.spec.Port, l.instancePort)))
 	from := b.ip
 	b.mu.Unlock()
 	backend, err := b.net.Dial(ctx, from, to)
@@ -80,8 +83,11 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 func (b *Balancer) track(t *target, c *connection) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || b.targets[t.id] != t {
+	if b.closed || b.targets[t.id] != t && !b.spec.Flows {
 		return false
+	}
+	if b.targets[t.id] != t {
+		b.loose[c] = struct{}{}
 	}
 	t.conns[c] = struct{}{}
 	return true
@@ -91,6 +97,7 @@ func (b *Balancer) untrack(t *target, c *connection) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(t.conns, c)
+	delete(b.loose, c)
 }
 
 // pipe copies both ways; the end of one direction is passed on as a half-close.
@@ -124,7 +131,8 @@ func (b *Balancer) reapIdle(ctx context.Context) {
 		}
 		b.mu.Lock()
 		var open []*connection
-		idle := b.idle
+		idle := b.spec.Idle
+		open = slices.AppendSeq(open, maps.Keys(b.loose))
 		for _, t := range b.targets {
 			for c := range t.conns {
 				open = append(open, c)

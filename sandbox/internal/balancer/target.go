@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -27,20 +28,24 @@ type target struct {
 	idle   chan struct{} // holds a token when busy became 0
 }
 
-func (b *Balancer) add(id string, ip netip.Addr) *target {
-	t := &target{id: id, spec: Target{IP: ip}, b: b, stopChecks: func() {}, stopLeave: func() {},
+func (b *Balancer) add(id string, want Target) *target {
+	t := &target{id: id, spec: Target{IP: want.IP, Port: want.Port, Check: want.Check}, b: b, stopChecks: func() {}, stopLeave: func() {},
 		conns: map[*connection]struct{}{}, idle: make(chan struct{}, 1)}
 	b.targets[id] = t
 	t.startChecks()
 	return t
 }
 
-// drop forgets a target and cuts its connections.
+// drop forgets a target and cuts its connections, or lets them be.
 func (b *Balancer) drop(id string, t *target) {
 	t.stopChecks()
 	t.stopLeave()
 	delete(b.targets, id)
 	t.out = true
+	if b.spec.Flows && !b.spec.Cut {
+		maps.Copy(b.loose, t.conns)
+		return
+	}
 	t.cut()
 }
 
@@ -62,8 +67,18 @@ func (t *target) signal() {
 func (t *target) startChecks() {
 	t.stopChecks()
 	t.successes, t.failures = 0, 0
-	check := t.b.check
-	t.stopChecks = t.b.start(func(ctx context.Context) { t.watch(ctx, check) })
+	check, begin := t.b.check, time.Now()
+	if t.spec.Check != 0 {
+		check.Port = t.spec.Check
+	}
+	if !t.checked {
+		begin = begin.Add(t.b.spec.Join)
+	}
+	t.stopChecks = t.b.start(func(ctx context.Context) {
+		if sleepUntil(ctx, begin) {
+			t.watch(ctx, check)
+		}
+	})
 }
 
 // watch probes the target, the first time at once.
@@ -106,10 +121,11 @@ func (t *target) judge(check Check, err error) {
 }
 
 // leave takes the target out: of rotation after the lag, and altogether once
-// its connections have ended or the deadline has passed.
+// its connections have ended or the deadline has passed. With flows nothing is
+// waited for: whoever applies specs knows when the target has left.
 func (t *target) leave(want Target) {
 	t.spec = want
-	rest := want.Leaving.Add(t.b.lag)
+	rest, flows := want.Leaving.Add(t.b.spec.Lag), t.b.spec.Flows
 	t.stopLeave = t.b.start(func(ctx context.Context) {
 		if !sleepUntil(ctx, rest) {
 			return
@@ -117,6 +133,9 @@ func (t *target) leave(want Target) {
 		t.b.mu.Lock()
 		t.out = true
 		t.b.mu.Unlock()
+		if flows {
+			return
+		}
 		if t.drain(ctx, want.Deadline) {
 			t.b.gone(t.id, want.Leaving)
 		}

@@ -6,6 +6,7 @@ package dns
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -17,8 +18,8 @@ import (
 // ttl is that of load balancer names on AWS, in seconds.
 const ttl = 60
 
-// Resolve finds the address of a name without its final dot.
-type Resolve func(name string) (netip.Addr, bool)
+// Resolve finds the addresses of a name without its final dot.
+type Resolve func(name string) ([]netip.Addr, bool)
 
 // Serve answers on address, UDP and TCP, until ctx ends.
 func Serve(ctx context.Context, address string, resolve Resolve) error {
@@ -61,13 +62,16 @@ func answer(q *dns.Msg, resolve Resolve) *dns.Msg {
 		return m
 	}
 	question := q.Question[0]
-	ip, ok := resolve(question.Name[:max(len(question.Name)-1, 0)])
+	ips, ok := resolve(question.Name[:max(len(question.Name)-1, 0)])
 	switch {
 	case !ok:
 		m.Rcode = dns.RcodeNameError
 	case question.Qtype == dns.TypeA || question.Qtype == dns.TypeANY:
-		m.Answer = []dns.RR{&dns.A{A: ip.AsSlice(), Hdr: dns.RR_Header{Name: question.Name, Rrtype: dns.TypeA,
-			Class: dns.ClassINET, Ttl: ttl}}}
+		rand.Shuffle(len(ips), func(i, j int) { ips[i], ips[j] = ips[j], ips[i] })
+		for _, ip := range ips {
+			m.Answer = append(m.Answer, &dns.A{A: ip.AsSlice(), Hdr: dns.RR_Header{Name: question.Name, Rrtype: dns.TypeA,
+				Class: dns.ClassINET, Ttl: ttl}})
+		}
 	}
 	return m
 }

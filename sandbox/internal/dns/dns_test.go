@@ -21,8 +21,8 @@ func TestServe(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- Serve(ctx, address, func(name string) (netip.Addr, bool) {
-			return netip.MustParseAddr("172.16.1.2"), name == "lb.us-west-2.elb.amazonaws.com"
+		done <- Serve(ctx, address, func(name string) ([]netip.Addr, bool) {
+			return []netip.Addr{netip.MustParseAddr("172.16.1.2"), netip.MustParseAddr("172.16.33.2")}, name == "lb.us-west-2.elb.amazonaws.com"
 		})
 	}()
 	for _, network := range []string{"udp", "tcp"} {
@@ -31,7 +31,7 @@ func TestServe(t *testing.T) {
 			kind        uint16
 			rcode, size int
 		}{
-			{"lb.us-west-2.elb.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, 1},
+			{"lb.us-west-2.elb.amazonaws.com.", dns.TypeA, dns.RcodeSuccess, 2},
 			{"lb.us-west-2.elb.amazonaws.com.", dns.TypeAAAA, dns.RcodeSuccess, 0},
 			{"example.com.", dns.TypeA, dns.RcodeNameError, 0},
 		} {

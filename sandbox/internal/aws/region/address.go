@@ -103,6 +103,11 @@ func (s *State) freeIn(sub *Subnet) func(netip.Prefix) bool {
 	for _, lb := range s.LoadBalancers {
 		add(lb.IP)
 	}
+	for _, lb := range s.NetworkBalancers {
+		for _, z := range lb.Zones {
+			add(z.IP)
+		}
+	}
 	return func(p netip.Prefix) bool {
 		for _, u := range used {
 			if u.Overlaps(p) {

@@ -2,6 +2,7 @@ package region
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -163,6 +164,9 @@ func (s *State) EndInstance(i *Instance, now time.Time) {
 	i.State, i.Ended, i.Lifecycle = Terminated, now, "Terminated"
 	for _, lb := range s.LoadBalancers {
 		lb.remove(i.ID)
+	}
+	for _, g := range s.TargetGroups {
+		g.Targets = slices.DeleteFunc(g.Targets, func(t GroupTarget) bool { return t.ID == i.ID })
 	}
 }
 

@@ -1,6 +1,9 @@
 package region
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Interface is an elastic network interface. None is stored: each follows from
 // the object that owns it. They are what keeps subnets, security groups and
@@ -49,6 +52,17 @@ func (s *State) Interfaces(match func(Interface) bool) []Interface {
 			}
 			if lb.Scheme == "internet-facing" {
 				nic.PublicIP = fmt.Sprintf("198.51.100.%d", 1+(hash(lb.Name)+uint64(k))%254)
+			}
+			add(nic)
+		}
+	}
+	for _, lb := range Sorted(s.NetworkBalancers) {
+		_, name, _ := strings.Cut(lb.ARN, ":loadbalancer/")
+		for k, z := range lb.Zones {
+			nic := Interface{ID: fmt.Sprintf("eni-%016x%x", hash(lb.ARN), k), Type: "network_load_balancer", Description: "ELB " + name,
+				VpcID: lb.VpcID, SubnetID: z.SubnetID, PrivateIP: z.IP, Groups: lb.SecurityGroups}
+			if lb.Scheme == "internet-facing" {
+				nic.PublicIP = fmt.Sprintf("198.51.100.%d", 1+(hash(lb.ARN)+uint64(k))%254)
 			}
 			add(nic)
 		}

@@ -21,6 +21,9 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::EKS::AccessEntry", s.AccessEntries)
 	collect(found, "AWS::AutoScaling::AutoScalingGroup", s.Groups)
 	collect(found, "AWS::ElasticLoadBalancing::LoadBalancer", s.LoadBalancers)
+	collect(found, "AWS::ElasticLoadBalancingV2::LoadBalancer", s.NetworkBalancers)
+	collect(found, "AWS::ElasticLoadBalancingV2::Listener", s.TargetListeners)
+	collect(found, "AWS::ElasticLoadBalancingV2::TargetGroup", s.TargetGroups)
 	for id, t := range s.RouteTables {
 		if !t.Main {
 			found["AWS::EC2::RouteTable"] = append(found["AWS::EC2::RouteTable"], id)

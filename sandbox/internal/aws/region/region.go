@@ -35,25 +35,28 @@ const (
 type State struct {
 	Region string
 
-	VPCs            map[string]*VPC
-	Subnets         map[string]*Subnet
-	Gateways        map[string]*InternetGateway
-	Attachments     map[string]*GatewayAttachment
-	Addresses       map[string]*Address
-	NATs            map[string]*NATGateway
-	RouteTables     map[string]*RouteTable
-	Routes          map[string]*Route
-	Associations    map[string]*Association
-	SecurityGroups  map[string]*SecurityGroup
-	Rules           map[string]*Rule
-	LaunchTemplates map[string]*LaunchTemplate
-	Instances       map[string]*Instance
-	Roles           map[string]*Role
-	Profiles        map[string]*InstanceProfile
-	Clusters        map[string]*Cluster
-	AccessEntries   map[string]*AccessEntry
-	Groups          map[string]*Group
-	LoadBalancers   map[string]*LoadBalancer
+	VPCs             map[string]*VPC
+	Subnets          map[string]*Subnet
+	Gateways         map[string]*InternetGateway
+	Attachments      map[string]*GatewayAttachment
+	Addresses        map[string]*Address
+	NATs             map[string]*NATGateway
+	RouteTables      map[string]*RouteTable
+	Routes           map[string]*Route
+	Associations     map[string]*Association
+	SecurityGroups   map[string]*SecurityGroup
+	Rules            map[string]*Rule
+	LaunchTemplates  map[string]*LaunchTemplate
+	Instances        map[string]*Instance
+	Roles            map[string]*Role
+	Profiles         map[string]*InstanceProfile
+	Clusters         map[string]*Cluster
+	AccessEntries    map[string]*AccessEntry
+	Groups           map[string]*Group
+	LoadBalancers    map[string]*LoadBalancer
+	NetworkBalancers map[string]*NetworkBalancer // by ARN, as what follows
+	TargetListeners  map[string]*TargetListener
+	TargetGroups     map[string]*TargetGroup
 
 	Operations map[string]*Operation // Cloud Control requests by token
 }
@@ -85,6 +88,9 @@ func (s *State) fill() {
 	fill(&s.AccessEntries)
 	fill(&s.Groups)
 	fill(&s.LoadBalancers)
+	fill(&s.NetworkBalancers)
+	fill(&s.TargetListeners)
+	fill(&s.TargetGroups)
 	fill(&s.Operations)
 }
 

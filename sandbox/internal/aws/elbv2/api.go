@@ -1,0 +1,319 @@
+// Package elbv2 is version 2015-12-01 of the Elastic Load Balancing API, and what
+// makes a Network Load Balancer of the model a running one: dataplane.go keeps a
+// balancer.Balancer for each zone and listener. Application and Gateway Load
+// Balancers are refused.
+package elbv2
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+// Namespace and Version are those of the API.
+const (
+	Namespace = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+	Version   = "2015-12-01"
+)
+
+// Healther tells how a target of a group is.
+type Healther interface {
+	Health(group string, t region.GroupTarget) Health
+}
+
+// Service answers ELBv2 requests.
+type Service struct {
+	store  *region.Store
+	health Healther
+	now    func() time.Time
+}
+
+// New makes the service.
+func New(store *region.Store, health Healther, now func() time.Time) *Service {
+	return &Service{store: store, health: health, now: now}
+}
+
+// Actions lists what is implemented.
+func (s *Service) Actions() map[string]wire.Action {
+	return map[string]wire.Action{
+		"CreateLoadBalancer":             s.createBalancer,
+		"DeleteLoadBalancer":             s.deleteBalancer,
+		"DescribeLoadBalancers":          s.describeBalancers,
+		"DescribeLoadBalancerAttributes": s.describeBalancerAttributes,
+		"ModifyLoadBalancerAttributes":   s.modifyBalancerAttributes,
+		"CreateListener":                 s.createListener,
+		"ModifyListener":                 s.modifyListener,
+		"DeleteListener":                 s.deleteListener,
+		"DescribeListeners":              s.describeListeners,
+		"DescribeRules":                  s.describeRules,
+		"CreateTargetGroup":              s.createGroup,
+		"ModifyTargetGroup":              s.modifyGroup,
+		"DeleteTargetGroup":              s.deleteGroup,
+		"DescribeTargetGroups":           s.describeGroups,
+		"DescribeTargetGroupAttributes":  s.describeGroupAttributes,
+		"ModifyTargetGroupAttributes":    s.modifyGroupAttributes,
+		"RegisterTargets":                s.register,
+		"DeregisterTargets":              s.deregister,
+		"DescribeTargetHealth":           s.describeHealth,
+		"AddTags":                        s.addTags,
+		"RemoveTags":                     s.removeTags,
+		"DescribeTags":                   s.describeTags,
+	}
+}
+
+func invalid(format string, args ...any) error {
+	return region.Errorf(region.Invalid, "ValidationError", format, args...)
+}
+
+// read looks at the model; f may fail.
+func (s *Service) read(f func(*region.State) error) (err error) {
+	s.store.View(func(st *region.State) { err = f(st) })
+	return err
+}
+
+// stamp is a time as this API writes it.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// page cuts a list as every Describe of this API does.
+func page[T any](f wire.Form, list []T) ([]T, string, error) {
+	size := 400
+	if n := f.Int("PageSize"); n != nil {
+		if *n < 1 || *n > 400 {
+			return nil, "", invalid("PageSize must be between 1 and 400")
+		}
+		size = *n
+	}
+	return wire.Page(list, f.Get("Marker"), size)
+}
+
+type zoneItem struct {
+	Zone   string `xml:"ZoneName"`
+	Subnet string `xml:"SubnetId"`
+	Empty  string `xml:"LoadBalancerAddresses"`
+}
+
+type balancerItem struct {
+	ARN       string     `xml:"LoadBalancerArn"`
+	DNSName   string     `xml:"DNSName"`
+	HostedID  string     `xml:"CanonicalHostedZoneId"`
+	Created   string     `xml:"CreatedTime"`
+	Name      string     `xml:"LoadBalancerName"`
+	Scheme    string     `xml:"Scheme"`
+	VPC       string     `xml:"VpcId"`
+	State     string     `xml:"State>Code"`
+	Type      string     `xml:"Type"`
+	Zones     []zoneItem `xml:"AvailabilityZones>member"`
+	Groups    []string   `xml:"SecurityGroups>member,omitempty"`
+	Addresses string     `xml:"IpAddressType"`
+}
+
+func showBalancer(lb *region.NetworkBalancer) balancerItem {
+	item := balancerItem{ARN: lb.ARN, DNSName: lb.DNSName, HostedID: "Z18D5FSROUN65G", Created: stamp(lb.Created), Name: lb.Name,
+		Scheme: lb.Scheme, VPC: lb.VpcID, State: "active", Type: "network", Groups: lb.SecurityGroups, Addresses: "ipv4"}
+	for _, z := range lb.Zones {
+		item.Zones = append(item.Zones, zoneItem{Zone: z.Zone, Subnet: z.SubnetID})
+	}
+	return item
+}
+
+type balancers struct {
+	Items []balancerItem `xml:"LoadBalancers>member"`
+	Next  string         `xml:"NextMarker,omitempty"`
+}
+
+func (s *Service) createBalancer(_ *http.Request, f wire.Form) (any, error) {
+	switch kind := f.Get("Type"); {
+	case kind == "" || kind == "application":
+		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox has no Application Load Balancers")
+	case kind != "network":
+		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox has no load balancers of type '%s'", kind)
+	}
+	lb := &region.NetworkBalancer{Name: f.Get("Name"), Scheme: f.Get("Scheme"), SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
+	subnets := f.List("Subnets")
+	for _, m := range f.Each("SubnetMappings") {
+		if m.Has("AllocationId") || m.Has("PrivateIPv4Address") {
+			return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox's load balancers choose their own addresses")
+		}
+		subnets = append(subnets, m.Get("SubnetId"))
+	}
+	err := s.store.Update(func(st *region.State) error { return st.CreateNetworkBalancer(lb, subnets, region.Stamp(s.now())) })
+	return balancers{Items: []balancerItem{showBalancer(lb)}}, err
+}
+
+func (s *Service) deleteBalancer(_ *http.Request, f wire.Form) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error { return st.DeleteNetworkBalancer(f.Get("LoadBalancerArn")) })
+}
+
+func (s *Service) describeBalancers(_ *http.Request, f wire.Form) (any, error) {
+	arns, names := f.List("LoadBalancerArns"), f.List("Names")
+	var out balancers
+	err := s.read(func(st *region.State) error {
+		found := 0
+		for _, lb := range region.Sorted(st.NetworkBalancers) {
+			if len(arns)+len(names) == 0 || slices.Contains(arns, lb.ARN) || slices.Contains(names, lb.Name) {
+				out.Items = append(out.Items, showBalancer(lb))
+				found++
+			}
+		}
+		if found < len(arns) || found < len(names) {
+			return region.Errorf(region.NotFound, "LoadBalancerNotFound", "One or more load balancers not found")
+		}
+		return nil
+	})
+	if err == nil {
+		out.Items, out.Next, err = page(f, out.Items)
+	}
+	return out, err
+}
+
+type attribute struct{ Key, Value string }
+
+type attributes struct {
+	Items []attribute `xml:"Attributes>member"`
+}
+
+func showAttributes(of map[string]string) attributes {
+	var out attributes
+	for key, value := range of {
+		out.Items = append(out.Items, attribute{key, value})
+	}
+	slices.SortFunc(out.Items, func(a, b attribute) int {
+		if a.Key < b.Key {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// setAttributes changes attributes that exist to values that they may have.
+func setAttributes(of map[string]string, f wire.Form) error {
+	for _, a := range f.Each("Attributes") {
+		key, value := a.Get("Key"), a.Get("Value")
+		was, known := of[key]
+		n, err := strconv.Atoi(value)
+		switch {
+		case !known:
+			return invalid("Target group or load balancer attribute key '%s' is not recognized", key)
+		case (was == "true" || was == "false") && value != "true" && value != "false":
+			return invalid("Attribute '%s' must be true or false", key)
+		case key == "deregistration_delay.timeout_seconds" && (err != nil || n < 0 || n > 3600):
+			return invalid("'%s' must be between '0' and '3600' inclusive", key)
+		case key == "access_logs.s3.enabled" && value == "true", key == "proxy_protocol_v2.enabled" && value == "true", key == "stickiness.enabled" && value == "true":
+			return region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox's load balancers cannot do %s", key)
+		}
+		of[key] = value
+	}
+	return nil
+}
+
+func (s *Service) describeBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
+	var out attributes
+	err := s.read(func(st *region.State) error {
+		lb, err := st.NetworkBalancer(f.Get("LoadBalancerArn"))
+		if err == nil {
+			out = showAttributes(lb.Attributes)
+		}
+		return err
+	})
+	return out, err
+}
+
+func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
+	var out attributes
+	err := s.store.Update(func(st *region.State) error {
+		lb, err := st.NetworkBalancer(f.Get("LoadBalancerArn"))
+		if err != nil {
+			return err
+		}
+		err = setAttributes(lb.Attributes, f)
+		out = showAttributes(lb.Attributes)
+		return err
+	})
+	return out, err
+}
+
+// tags finds the tags of anything that has an ARN here.
+func tags(st *region.State, arn string) (*region.Tags, error) {
+	if lb, ok := st.NetworkBalancers[arn]; ok {
+		return &lb.Tags, nil
+	}
+	if l, ok := st.TargetListeners[arn]; ok {
+		return &l.Tags, nil
+	}
+	g, err := st.TargetGroup(arn)
+	if err != nil {
+		return nil, err
+	}
+	return &g.Tags, nil
+}
+
+func tagsIn(f wire.Form) region.Tags {
+	var list region.Tags
+	for _, t := range f.Each("Tags") {
+		list.Set(region.Tag{Key: t.Get("Key"), Value: t.Get("Value")})
+	}
+	return list
+}
+
+func (s *Service) addTags(_ *http.Request, f wire.Form) (any, error) {
+	return s.eachTagged(f, func(of *region.Tags) {
+		for _, t := range tagsIn(f) {
+			of.Set(t)
+		}
+	})
+}
+
+func (s *Service) removeTags(_ *http.Request, f wire.Form) (any, error) {
+	return s.eachTagged(f, func(of *region.Tags) {
+		for _, key := range f.List("TagKeys") {
+			of.Remove(key, nil)
+		}
+	})
+}
+
+func (s *Service) eachTagged(f wire.Form, change func(*region.Tags)) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error {
+		for _, arn := range f.List("ResourceArns") {
+			of, err := tags(st, arn)
+			if err != nil {
+				return err
+			}
+			change(of)
+		}
+		return nil
+	})
+}
+
+func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
+	type description struct {
+		ARN  string      `xml:"ResourceArn"`
+		Tags []attribute `xml:"Tags>member"`
+	}
+	var out struct {
+		Items []description `xml:"TagDescriptions>member"`
+	}
+	arns := f.List("ResourceArns")
+	if len(arns) > 20 {
+		return nil, invalid("ResourceArns must have 20 elements at most")
+	}
+	err := s.read(func(st *region.State) error {
+		for _, arn := range arns {
+			of, err := tags(st, arn)
+			if err != nil {
+				return err
+			}
+			d := description{ARN: arn}
+			for _, t := range *of {
+				d.Tags = append(d.Tags, attribute{t.Key, t.Value})
+			}
+			out.Items = append(out.Items, d)
+		}
+		return nil
+	})
+	return out, err
+}
