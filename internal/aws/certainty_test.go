@@ -143,8 +143,8 @@ func TestUnrecognizableStaysUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, cloud := newFake(t)
 		fake.fail = []event{{ErrorCode: "InternalFailure"}}
-		made, err := cloud.Provider().Create(t.Context(), engine.Request{Type: "AWS::EC2::SubnetRouteTableAssociation", Name: "a",
-			Token: "t", Tags: owner, Want: plan.Props{"SubnetId": "subnet-1", "RouteTableId": "rtb-1"}})
+		made, err := cloud.Provider().Create(t.Context(), engine.Request{Type: "AWS::EC2::VPCGatewayAttachment", Name: "a",
+			Token: "t", Tags: owner, Want: plan.Props{"VpcId": "vpc-1", "InternetGatewayId": "igw-1"}})
 		if err == nil || made.Certainty != engine.Unknown {
 			t.Errorf("%+v, %v", made, err)
 		}
@@ -204,7 +204,8 @@ func TestDeleteFirstSeesFixedNames(t *testing.T) {
 			plan.Props{"GroupName": "db", "VpcId": "a", "GroupDescription": "y"}, true},
 		{"AWS::EC2::SecurityGroup", plan.Props{"GroupName": "db", "VpcId": "a"}, plan.Props{"GroupName": "db", "VpcId": "b"}, false},
 		{"AWS::EC2::VPC", plan.Props{"CidrBlock": "10.0.0.0/16"}, plan.Props{"CidrBlock": "10.1.0.0/16"}, false},
-		{"AWS::EC2::SubnetRouteTableAssociation", plan.Props{}, plan.Props{}, true},
+		{associationType, plan.Props{"SubnetId": "a"}, plan.Props{"SubnetId": "a"}, true},
+		{associationType, plan.Props{"SubnetId": "a"}, plan.Props{"SubnetId": "b"}, false},
 	} {
 		if got := cloud.Provider().DeleteFirst(c.typ, c.old, c.want); got != c.first {
 			t.Errorf("%s %v -> %v: %v", c.typ, c.old, c.want, got)
@@ -227,6 +228,8 @@ func TestClaimsAreNames(t *testing.T) {
 		{"AWS::EC2::SecurityGroup", plan.Props{"GroupName": "db", "VpcId": "a"}, plan.Props{"GroupName": "db", "VpcId": "a"}, true},
 		{"AWS::EC2::SecurityGroup", plan.Props{"GroupName": "db", "VpcId": "a"}, plan.Props{"GroupName": "db", "VpcId": "b"}, false},
 		{"AWS::EC2::VPC", plan.Props{"CidrBlock": "10.0.0.0/16"}, plan.Props{"CidrBlock": "10.0.0.0/16"}, false},
+		{associationType, plan.Props{"SubnetId": "a", "RouteTableId": "x"}, plan.Props{"SubnetId": "a", "RouteTableId": "y"}, true},
+		{associationType, plan.Props{"SubnetId": "a"}, plan.Props{"SubnetId": "b"}, false},
 	} {
 		one, other := cloud.Provider().Claims(c.typ, c.one), cloud.Provider().Claims(c.typ, c.other)
 		if got := slices.ContainsFunc(one, func(s string) bool { return slices.Contains(other, s) }); got != c.same {

@@ -123,7 +123,9 @@ func TestReplaces(t *testing.T) {
 			"KubernetesNetworkConfig.IpFamily"},
 		{"AWS::EKS::Cluster", `{"Version":"1.35"}`, `{"Version":"1.36"}`, ""},
 		{"AWS::AutoScaling::AutoScalingGroup", `{"LaunchTemplate":{"Version":"1"}}`, `{"LaunchTemplate":{"Version":"2"}}`, ""},
-		{"AWS::EC2::SubnetRouteTableAssociation", `{"SubnetId":"a","RouteTableId":"x"}`, `{"SubnetId":"a","RouteTableId":"y"}`, "RouteTableId"},
+		{"AWS::EC2::SubnetRouteTableAssociation", `{"SubnetId":"a","RouteTableId":"x"}`, `{"SubnetId":"a","RouteTableId":"y"}`, ""},
+		{"AWS::EC2::SubnetRouteTableAssociation", `{"SubnetId":"a","RouteTableId":"x"}`, `{"SubnetId":"b","RouteTableId":"x"}`, "SubnetId"},
+		{"AWS::EC2::VPCGatewayAttachment", `{"VpcId":"a"}`, `{"VpcId":"b"}`, "VpcId"},
 	}
 	_, cloud := newFake(t)
 	for _, tt := range tests {

@@ -26,12 +26,15 @@ import (
 type Provider struct {
 	control control
 	catalog *catalog
-	stable  func(ctx context.Context, typ, id string, wait func(string)) error
+
+	associations associations
+	stable       func(ctx context.Context, typ, id string, wait func(string)) error
 }
 
 var (
 	_ engine.Provider      = (*Provider)(nil)
 	_ engine.DeleteFirster = (*Provider)(nil)
+	_ engine.Switcher      = (*Provider)(nil)
 	_ engine.Steadier      = (*Provider)(nil)
 	_ engine.Secretive     = (*Provider)(nil)
 	_ engine.Outputter     = (*Provider)(nil)
@@ -39,7 +42,7 @@ var (
 
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
-	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), stable: c.stable}
+	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), associations: associations{c.ec2}, stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the
@@ -224,7 +227,7 @@ func (c *creation) look(ctx context.Context) (made engine.Created, done bool, er
 // recognizable reports that an object of this type tells whose it is.
 func (c *creation) recognizable() bool {
 	_, named := identify(c.facts, c.want)
-	return named || c.readsTags() || suffixed.MatchString(c.Name) && nameProperty(c.Name, c.want) != ""
+	return named || c.Type == associationType || c.readsTags() || suffixed.MatchString(c.Name) && nameProperty(c.Name, c.want) != ""
 }
 
 // readsTags reports that an object's tags come back when it is read.
@@ -247,6 +250,9 @@ func (c *creation) find(ctx context.Context) (made engine.Created, done bool, er
 
 // search is the identifier of the object that is ours, or empty.
 func (c *creation) search(ctx context.Context) (string, error) {
+	if c.Type == associationType {
+		return c.association(ctx)
+	}
 	if id, ok := identify(c.facts, c.want); ok {
 		live, err := c.control.get(ctx, c.Type, id)
 		if isNotFound(err) || err == nil && !c.ours(id, live) {
@@ -373,7 +379,14 @@ func (p *Provider) Read(ctx context.Context, r engine.Request) (engine.Object, e
 	}
 	props, err := p.control.get(ctx, r.Type, r.ID)
 	if isNotFound(err) {
-		return engine.Object{}, fmt.Errorf("%s: %w", subject(r), engine.ErrNotFound)
+		id, lookErr := p.standsAs(ctx, r)
+		if lookErr == nil && id == "" {
+			return engine.Object{}, fmt.Errorf("%s: %w", subject(r), engine.ErrNotFound)
+		}
+		if err = lookErr; err == nil {
+			r.ID = id
+			props, err = p.control.get(ctx, r.Type, id)
+		}
 	}
 	if err != nil {
 		return engine.Object{}, explain("read "+subject(r), err)
@@ -383,8 +396,24 @@ func (p *Provider) Read(ctx context.Context, r engine.Request) (engine.Object, e
 	return obj, nil
 }
 
+// readNew reads an object that was just made.
+func (p *Provider) readNew(ctx context.Context, r engine.Request) (engine.Object, error) {
+	f, err := p.catalog.facts(ctx, r.Type)
+	if err != nil {
+		return engine.Object{}, err
+	}
+	props, err := p.control.getNew(ctx, r.Type, r.ID)
+	if err != nil {
+		return engine.Object{}, explain("read "+subject(r), err)
+	}
+	return object(f, r.ID, props), nil
+}
+
 // Update changes what differs between r.Old and r.Want, and nothing else.
 func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object, error) {
+	if p.Switches(r.Type) {
+		return p.switchTable(ctx, r)
+	}
 	op := "update " + subject(r)
 	f, err := p.catalog.facts(ctx, r.Type)
 	if err != nil {
@@ -478,7 +507,14 @@ func (p *Provider) Delete(ctx context.Context, r engine.Request) error {
 	t := newTries(r.Wait)
 	for {
 		err := p.control.remove(ctx, r.Type, r.ID, r.Wait)
-		if err == nil || isNotFound(err) {
+		if isNotFound(err) {
+			var id string
+			if id, err = p.standsAs(ctx, r); id != "" {
+				r.ID = id
+				continue
+			}
+		}
+		if err == nil {
 			return nil
 		}
 		fail := failureOf(err)
@@ -503,6 +539,9 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 	if !ok || errOld != nil || errWant != nil {
 		return nil // Update will meet the same error, and can tell it
 	}
+	if p.Switches(typ) {
+		f.Immutable, f.CreateOnly = false, []string{"SubnetId"}
+	}
 	return replaces(f, before, after)
 }
 
@@ -510,6 +549,9 @@ func (p *Provider) Replaces(typ string, old, want plan.Props) []string {
 // it: its type allows one at a time, or both would have the same name.
 func (p *Provider) DeleteFirst(typ string, old, want plan.Props) bool {
 	f, _ := p.factsForPlan(typ)
+	if typ == associationType {
+		return subnetOf(old) != "" && subnetOf(old) == subnetOf(want)
+	}
 	return f.DeleteFirst || sameIdentity(f, old, want) || sameName(typ, old, want)
 }
 
@@ -541,13 +583,16 @@ func nameKeys(typ string) []string {
 }
 
 // Claims are the names in an object's properties, of which there is one at a
-// time. Names are unique in the account or only within a parent (the alias of a
+// time, and the subnet of an association. Names are unique in the account or only within a parent (the alias of a
 // function): two that differ in what could be one are taken for different.
 func (p *Provider) Claims(typ string, props plan.Props) []string {
 	f, _ := p.factsForPlan(typ)
 	var found []string
 	if id, ok := identify(f, props); ok {
 		found = append(found, "ID "+id)
+	}
+	if subnet := subnetOf(props); typ == associationType && subnet != "" {
+		found = append(found, "the table of "+subnet)
 	}
 	for _, key := range nameKeys(typ) {
 		if name, ok := props[key].(string); ok && name != "" {

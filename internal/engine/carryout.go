@@ -75,7 +75,7 @@ func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want sta
 		return want, Unknown, err
 	}
 	req := a.request(s, want)
-	req.Token, req.Want, req.Known = in.Token, want.Inputs, a.known(want)
+	req.Token, req.Want, req.Known = in.Token, want.Inputs, known(want, a.objects(want.Type))
 	if in.At.Before(a.began) {
 		req.Begun = in.At
 	}
@@ -124,13 +124,27 @@ func unsure(s plan.Step, err error) error {
 	return p
 }
 
-// known tells which objects of a resource's type are another generation's, or another resource's.
-func (a *apply) known(r state.Resource) func(id string) bool {
+// known tells which objects of a resource's type are another generation's, or
+// another resource's: objects are those that the state has under an identifier.
+func known(r state.Resource, objects func(id string) []state.Resource) func(id string) bool {
+	other := func(o state.Resource) bool {
+		return !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved)
+	}
+	return func(id string) bool { return id != "" && slices.ContainsFunc(objects(id), other) }
+}
+
+// orOpen tells it of an object that stands: while it is open what a create of
+// another generation has made, any may be that one's.
+func orOpen(known func(id string) bool, r state.Resource, now func() *state.Snapshot) func(id string) bool {
 	return func(id string) bool {
-		return id != "" && slices.ContainsFunc(a.journal.Objects(r.Type, id), func(o state.Resource) bool {
-			return !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved)
+		return known(id) || slices.ContainsFunc(now().Pending, func(in state.Intent) bool {
+			return in.Op == plan.Create && in.URN == r.URN && in.Gen != r.Gen
 		})
 	}
+}
+
+func (a *apply) objects(typ string) func(id string) []state.Resource {
+	return func(id string) []state.Resource { return a.journal.Objects(typ, id) }
 }
 
 // awaitNodes is repeated by the next run if this one is cut off: the resource stays settling.
@@ -548,7 +562,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
 	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
-		Tags: ownerTags(a.stack, r)}
+		Tags: ownerTags(a.stack, r), Known: orOpen(known(r, a.objects(r.Type)), r, a.journal.Snapshot)}
 }
 
 // ownerTags say whose an object is. The stack's ID tells it from a stack of the

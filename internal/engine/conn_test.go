@@ -33,6 +33,30 @@ func TestWhatWasBegunInAnotherClusterGoes(t *testing.T) {
 	everyPoint(t, one(), g("a"), one())
 }
 
+// An object that gets another identifier when it is updated is not lost, and
+// who refers to that gets the new one.
+func TestSwitchedIdentifiersAreFollowed(t *testing.T) {
+	key := graph.Key{Type: lead, Name: "a"}
+	g := func(table string) *graph.Graph {
+		return one(res(lead, "a", plan.Props{"subnet": "x", "table": table}), res(role, "user", plan.Props{"of": key.To("Id")}))
+	}
+	everyPoint(t, g("old"), g("new"))
+	everyPoint(t, g("old"), g("new"), g("old"))
+	everyPoint(t, g("old"), g("new"), one())
+}
+
+// What replaced an object that somebody had deleted is not taken for it.
+func TestReplacementIsNotTakenForWhatItReplaced(t *testing.T) {
+	g := one(res(lead, "a", plan.Props{"subnet": "x", "table": "old"}))
+	for at := 1; at < 12; at++ {
+		w := newWorld(t)
+		w.mustRun(g)
+		w.cloud.lose(w.cloud.named(lead, "a"))
+		_, _ = w.run(g, &faults{at: at, kind: "crash before"})
+		w.mustRun(g)
+	}
+}
+
 // everyPoint lets the second last change be cut off at every point, in every
 // way, and makes the last one then.
 func everyPoint(t *testing.T, edits ...*graph.Graph) {

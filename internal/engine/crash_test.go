@@ -302,6 +302,10 @@ func (w *world) drawGraph(t *rapid.T) *graph.Graph {
 			add(r)
 		}
 	}
+	if r, ok := d.plain(graph.Key{Type: lead, Name: "lead"}, earlier); ok {
+		r.Props["subnet"] = d.own
+		add(r)
+	}
 	for i := range 2 {
 		r, ok := d.plain(graph.Key{Type: workload, Name: fmt.Sprint("apps/app", i)}, earlier)
 		r.Conn = plan.Props{"cluster": "of " + d.own}

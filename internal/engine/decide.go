@@ -438,12 +438,18 @@ func (j *judgement) value(it *item, ref value.Ref) (v any, steady bool, err erro
 // steady reports that no update in place changes an output: it is a part of the
 // object's identifier, or the provider says so by the facts of the type.
 func (j *judgement) steady(to *item, path string, v any) bool {
+	provider, err := j.engine.Providers(to.Type)
+	if err != nil {
+		return false
+	}
+	if switches, ok := provider.(Switcher); ok && switches.Switches(to.Type) {
+		return false
+	}
 	if text, ok := v.(string); ok && slices.Contains(strings.Split(to.have.ID, "|"), text) {
 		return true
 	}
-	provider, err := j.engine.Providers(to.Type)
 	knows, ok := provider.(Steadier)
-	return err == nil && ok && knows.Steady(to.Type, path)
+	return ok && knows.Steady(to.Type, path)
 }
 
 // needs is what the resource depends on once the plan is carried out.

@@ -26,7 +26,8 @@ const (
 	role     = "AWS::IAM::Role"                        // a unique name
 	template = "AWS::EC2::LaunchTemplate"              // its output "version" changes with each update
 	group    = "AWS::AutoScaling::AutoScalingGroup"    // workloads run on it
-	link     = "AWS::EC2::SubnetRouteTableAssociation" // two with the same slot cannot stand at once
+	link     = "AWS::EC2::VPCGatewayAttachment"        // two with the same slot cannot stand at once
+	lead     = "AWS::EC2::SubnetRouteTableAssociation" // an update gives it another ID
 	workload = "apps/v1/Deployment"                    // a fixed name, reached through a connection
 )
 
@@ -342,6 +343,8 @@ func (c *cloud) taken(o *object, r engine.Request) bool {
 		var inputs plan.Props
 		_ = json.Unmarshal([]byte(o.inputs), &inputs)
 		return inputs["slot"] == r.Want["slot"]
+	case lead:
+		return o.subnet() == r.Want["subnet"]
 	case network, subnet:
 		return false
 	}
@@ -381,7 +384,7 @@ func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error)
 	}
 	var obj engine.Object
 	err := c.faults.around(func() error {
-		o := c.objects[r.ID]
+		o := c.find(r)
 		if o == nil {
 			return engine.ErrNotFound
 		}
@@ -394,13 +397,37 @@ func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error)
 	return obj, err
 }
 
+// find is the object of a request: where an update gives it another ID, also by
+// what tells it from others.
+func (c *cloud) find(r engine.Request) *object {
+	o := c.objects[r.ID]
+	if o != nil || r.Type != lead {
+		return o
+	}
+	for _, o := range c.objects {
+		if o.typ == lead && o.subnet() != nil && o.subnet() == r.Old["subnet"] && !r.Knows(o.id) {
+			return o
+		}
+	}
+	return nil
+}
+
+// subnet is what an object of type lead leads somewhere.
+func (o *object) subnet() any {
+	var inputs plan.Props
+	_ = json.Unmarshal([]byte(o.inputs), &inputs)
+	return inputs["subnet"]
+}
+
+func (c *cloud) Switches(typ string) bool { return typ == lead }
+
 // Update patches as Cloud Control does: what Old says is in place is not sent.
 func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var obj engine.Object
 	err := c.faults.around(func() error {
-		o := c.objects[r.ID]
+		o := c.find(r)
 		if o == nil {
 			return engine.ErrNotFound
 		}
@@ -439,6 +466,12 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 		}
 		o.inputs = text(is)
 		o.version++
+		if o.typ == lead {
+			delete(c.objects, o.id)
+			c.made++
+			o.id = fmt.Sprintf("id-%03d", c.made)
+			c.objects[o.id] = o
+		}
 		obj = c.output(o)
 		return nil
 	})
@@ -452,7 +485,7 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 		return err
 	}
 	return c.faults.around(func() error {
-		o := c.objects[r.ID]
+		o := c.find(r)
 		if o == nil {
 			return nil
 		}
@@ -520,7 +553,7 @@ func (c *cloud) Claims(_ string, props plan.Props) []string {
 }
 
 // alone is true of types of which two cannot stand at once.
-func alone(typ string) bool { return typ == link || !strings.Contains(typ, "::") }
+func alone(typ string) bool { return typ == link || typ == lead || !strings.Contains(typ, "::") }
 
 // ownName is a property that holds a name which the user chose.
 const ownName = "ownName"
@@ -537,6 +570,7 @@ func (o *object) ownName() any {
 var (
 	_ engine.Provider      = (*cloud)(nil)
 	_ engine.DeleteFirster = (*cloud)(nil)
+	_ engine.Switcher      = (*cloud)(nil)
 )
 
 // mover empties groups of the cloud.

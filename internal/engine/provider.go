@@ -58,7 +58,7 @@ type Request struct {
 	Name  string            // physical name
 	ID    string            // what Create returned; empty for Create
 	Token string            // idempotency token: the same for every repetition of this call
-	Old   plan.Props        // inputs as last applied, without those that a cut-off update left open; nil for Create
+	Old   plan.Props        // inputs as last applied; of Update without those that a cut-off one left open; nil for Create
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
 	Tags  map[string]string // owner tags, see ownerTags: an object is this request's only if it has all of them
@@ -66,7 +66,7 @@ type Request struct {
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
 
-	// Known tells for Create which IDs the state has already for something else.
+	// Known tells which IDs the state has already for something else.
 	Known func(id string) bool
 }
 
@@ -112,6 +112,13 @@ type DeleteFirster interface {
 // changes. Without it only identifiers are steady; see Engine.Plan.
 type Steadier interface {
 	Steady(typ, output string) bool
+}
+
+// Switcher is what a Provider adds that has objects which get another identifier
+// when they are updated. It finds them under the one that they had before, too:
+// by Request.Old.
+type Switcher interface {
+	Switches(typ string) bool
 }
 
 // ByFamily chooses the provider for a type: CloudFormation types hold "::".

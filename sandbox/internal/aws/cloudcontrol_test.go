@@ -287,3 +287,32 @@ func TestList(t *testing.T) {
 		t.Errorf("%v %v", model, err)
 	}
 }
+
+// EC2 switches the route table of a subnet in one call, under another
+// identifier, which Cloud Control cannot.
+func TestRouteTableIsSwitched(t *testing.T) {
+	s := newStack(t)
+	typ := "AWS::EC2::SubnetRouteTableAssociation"
+	old := ""
+	for _, made := range s.made {
+		if made[0] == typ {
+			old = made[1]
+		}
+	}
+	was := s.get(typ, old)
+	table := s.add("AWS::EC2::RouteTable", props{"VpcId": s.vpc})["RouteTableId"].(string)
+	out, err := s.ec2.ReplaceRouteTableAssociation(t.Context(), &ec2.ReplaceRouteTableAssociationInput{AssociationId: &old, RouteTableId: &table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := s.get(typ, *out.NewAssociationId)
+	if *out.NewAssociationId == old || now["SubnetId"] != was["SubnetId"] || now["RouteTableId"] != table {
+		t.Errorf("%v became %v", was, now)
+	}
+	_, err = s.ec2.ReplaceRouteTableAssociation(t.Context(), &ec2.ReplaceRouteTableAssociationInput{AssociationId: &old, RouteTableId: &table})
+	wantCode(t, err, "InvalidAssociationID.NotFound")
+	shown, err := s.ec2.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: filter("association.subnet-id", was["SubnetId"].(string))})
+	if err != nil || len(shown.RouteTables) != 1 || *shown.RouteTables[0].RouteTableId != table {
+		t.Errorf("%+v, %v", shown, err)
+	}
+}

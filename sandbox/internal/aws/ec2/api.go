@@ -38,6 +38,7 @@ func (s *Service) Actions() map[string]wire.Action {
 		"DescribeNatGateways":            s.describeNATs,
 		"DescribeAddresses":              s.describeAddresses,
 		"DescribeRouteTables":            s.describeRouteTables,
+		"ReplaceRouteTableAssociation":   s.reassociate,
 		"DescribeNetworkInterfaces":      s.describeInterfaces,
 		"DescribeSecurityGroups":         s.describeSecurityGroups,
 		"CreateSecurityGroup":            s.createSecurityGroup,

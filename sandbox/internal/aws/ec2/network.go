@@ -252,6 +252,19 @@ func (s *Service) describeRouteTables(_ *http.Request, f wire.Form) (any, error)
 	return out, err
 }
 
+func (s *Service) reassociate(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		ID    string `xml:"newAssociationId"`
+		State string `xml:"associationState>state"`
+	}
+	err := s.store.Update(func(st *region.State) (err error) {
+		out.ID, err = st.Reassociate(f.Get("AssociationId"), f.Get("RouteTableId"))
+		return err
+	})
+	out.State = "associated"
+	return out, err
+}
+
 func showTable(st *region.State, v *region.RouteTable) (routeTable, attributes) {
 	t := routeTable{ID: v.RouteTableID, VPC: v.VpcID, Owner: region.Account, Tags: tagSet(v.Tags)}
 	at := attributes{"route-table-id": {v.RouteTableID}, "vpc-id": {v.VpcID},

@@ -500,17 +500,8 @@ type Association struct {
 
 // Associate connects a subnet with a route table; it can have only one.
 func (s *State) Associate(a *Association) (string, error) {
-	sub, err := s.Subnet(a.SubnetID)
-	if err != nil {
+	if err := s.mayAssociate(a); err != nil {
 		return "", err
-	}
-	table, ok := s.RouteTables[a.RouteTableID]
-	if !ok {
-		return "", missing("RouteTableID", "routeTable", a.RouteTableID)
-	}
-	if sub.VpcID != table.VpcID {
-		return "", Errorf(Invalid, "InvalidParameterValue", "Route table %s and subnet %s belong to different networks",
-			a.RouteTableID, a.SubnetID)
 	}
 	for _, other := range s.Associations {
 		if other.SubnetID == a.SubnetID {
@@ -518,6 +509,39 @@ func (s *State) Associate(a *Association) (string, error) {
 				"the specified association for route table %s conflicts with an existing association", a.RouteTableID)
 		}
 	}
+	a.ID = NewID("rtbassoc")
+	s.Associations[a.ID] = a
+	return a.ID, nil
+}
+
+func (s *State) mayAssociate(a *Association) error {
+	sub, err := s.Subnet(a.SubnetID)
+	if err != nil {
+		return err
+	}
+	table, ok := s.RouteTables[a.RouteTableID]
+	if !ok {
+		return missing("RouteTableID", "routeTable", a.RouteTableID)
+	}
+	if sub.VpcID != table.VpcID {
+		return Errorf(Invalid, "InvalidParameterValue", "Route table %s and subnet %s belong to different networks",
+			a.RouteTableID, a.SubnetID)
+	}
+	return nil
+}
+
+// Reassociate gives the subnet of an association another route table, in one
+// go. The association gets another ID, as in EC2.
+func (s *State) Reassociate(id, table string) (string, error) {
+	old, ok := s.Associations[id]
+	if !ok {
+		return "", missing("AssociationID", "association", id)
+	}
+	a := &Association{SubnetID: old.SubnetID, RouteTableID: table}
+	if err := s.mayAssociate(a); err != nil {
+		return "", err
+	}
+	delete(s.Associations, id)
 	a.ID = NewID("rtbassoc")
 	s.Associations[a.ID] = a
 	return a.ID, nil
