@@ -186,22 +186,22 @@ func (j *judgement) aim(u *unit) {
 // intent to make one.
 type generation struct {
 	state.Resource
-	stage  stage
+	stage  state.Stage
 	exists bool // the state has an object of it, not just an intent
 }
 
 func generations(s *state.Snapshot, seen sightings) map[plan.URN][]generation {
 	found := make(map[plan.URN][]generation)
 	for _, r := range s.Resources {
-		found[r.URN] = append(found[r.URN], generation{r, stageOf(r, s, seen), true})
+		found[r.URN] = append(found[r.URN], generation{r, seen.stage(s, r), true})
 	}
 	for _, in := range s.Pending {
 		if in.Op != plan.Create {
 			continue
 		}
-		g := generation{*in.Resource, begun, false}
+		g := generation{*in.Resource, state.Begun, false}
 		if seen.gone(g.Resource) { // its cluster is gone
-			g.stage = leaving
+			g.stage = state.Leaving
 		}
 		found[in.URN] = append(found[in.URN], g)
 	}
@@ -209,7 +209,7 @@ func generations(s *state.Snapshot, seen sightings) map[plan.URN][]generation {
 }
 
 // usable reports that it stands, and may be what the stack uses.
-func (g generation) usable() bool { return g.stage == live || g.stage == condemned }
+func (g generation) usable() bool { return g.stage.Usable() }
 
 // inUse is the generation to keep if it exists, and else the one that is in use.
 func inUse(found []generation, target int) *state.Resource {
@@ -270,7 +270,7 @@ func (u *unit) begun(found map[plan.URN][]generation, gen int) bool {
 			if g.Gen != gen {
 				continue
 			}
-			if g.stage == leaving || g.stage == condemned || !state.Equal(g.Generation, it.Generation) {
+			if g.stage == state.Leaving || g.stage == state.Gone || g.stage == state.Condemned || !state.Equal(g.Generation, it.Generation) {
 				return false
 			}
 			some = true

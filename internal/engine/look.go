@@ -37,6 +37,16 @@ type sightings map[state.Need]sighting
 
 func (s sightings) gone(r state.Resource) bool { return s[state.Need{URN: r.URN, Gen: r.Gen}].gone }
 
+// stage is where an object is in its life, if it still stands: one that somebody
+// else has deleted is never used again.
+func (s sightings) stage(snap *state.Snapshot, r state.Resource) state.Stage {
+	stage := snap.Stage(state.Need{URN: r.URN, Gen: r.Gen})
+	if stage.Usable() && s.gone(r) {
+		return state.Leaving
+	}
+	return stage
+}
+
 // size is how many nodes a resource is known to have.
 func (s sightings) size(r state.Resource) (int, bool) {
 	size := s[state.Need{URN: r.URN, Gen: r.Gen}].size

@@ -276,10 +276,9 @@ func both(a, b []Need) []Need {
 func (l *ledger) done(e entry) {
 	in := *e.Intent
 	n := Need{in.URN, in.Gen}
-	l.drop(callOf(&in))
 	switch in.Op {
 	case plan.Create, plan.Update:
-		l.put(*e.Result)
+		l.put(*e.Result) // before the intent goes: what it refers to must not be forgotten in between
 	case plan.Delete:
 		for c := range maps.Clone(l.calls[n]) {
 			l.drop(c)
@@ -291,14 +290,16 @@ func (l *ledger) done(e entry) {
 		}
 	case plan.HandOver: // what it changed is not ours to store
 	}
+	l.drop(callOf(&in))
 }
 
 func (l *ledger) failed(in Intent, notMade bool) {
-	l.drop(callOf(&in))
-	if !notMade {
-		in.Failed = true
-		l.setPending(in)
+	if notMade {
+		l.drop(callOf(&in))
+		return
 	}
+	in.Failed = true
+	l.setPending(in)
 }
 
 // put stores a resource. If it is in use, it takes over from the other generations.

@@ -33,7 +33,9 @@ type Snapshot struct {
 	at map[Need]int // places in Resources; nil: look at all of them
 }
 
-// Resource is one object that exists. Its values are never changed in place.
+// Resource is one generation of a resource that exists; Stage tells where it is
+// in its life, and how the flags follow from that. Its values are never changed
+// in place.
 type Resource struct {
 	URN       plan.URN `json:"urn"`
 	Gen       int      `json:"gen"`
