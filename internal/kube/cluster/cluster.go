@@ -53,7 +53,8 @@ type Cluster struct {
 	world   *world
 	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
 	cancel  context.CancelFunc
-	grace   *int64 // seconds that an evicted pod gets; nil: its own
+	grace   *int64          // seconds that an evicted pod gets; nil: its own
+	stop    <-chan struct{} // closed by cancel
 
 	mu     sync.Mutex
 	broken error // the last error of a watch, for the one who waits in Open
@@ -85,7 +86,7 @@ func Open(ctx context.Context, config *rest.Config, options ...Option) (*Cluster
 		return nil, fmt.Errorf("connect to %s: %w", config.Host, err)
 	}
 	watching, cancel := context.WithCancel(ctx)
-	c := newCluster(client, foreign, clock, cancel)
+	c := newCluster(client, foreign, clock, watching.Done(), cancel)
 	for _, o := range options {
 		o(c)
 	}
@@ -115,7 +116,7 @@ func Dial(config *rest.Config) (*Cluster, error) {
 // Now is the API server's time.
 func (c *Cluster) Now() time.Time { return c.clock.Now() }
 
-func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, cancel context.CancelFunc) *Cluster {
+func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *clock, stop <-chan struct{}, cancel context.CancelFunc) *Cluster {
 	c := &Cluster{
 		client:  client,
 		factory: informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithTransform(slim)),
@@ -124,6 +125,7 @@ func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *c
 		queue:   newQueue(),
 		stores:  map[int]cache.Store{},
 		cancel:  cancel,
+		stop:    stop,
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(client.Discovery()))
 	c.asker = newAsker(foreign, mapper, func(key string) { c.queue.add(change{kindAnswer, key}) })
@@ -151,8 +153,8 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 			return err
 		}
 	}
-	c.factory.Start(watching.Done())
-	c.dynamic.Start(watching.Done())
+	c.factory.Start(c.stop)
+	c.dynamic.Start(c.stop)
 	if !synced(ctx, fillTime, needed) {
 		return c.unfilled(needed)
 	}

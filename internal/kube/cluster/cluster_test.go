@@ -22,7 +22,7 @@ func TestWatchAndWrite(t *testing.T) {
 	node := big(1)[at{kindNode, "node-0"}].(runtime.Object)
 	client := fake.NewClientset(f.pod, f.set, f.deploy, f.service, f.budget, f.slice, node)
 	watching, stop := context.WithCancel(ctx)
-	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), stop)
+	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), watching.Done(), stop)
 	defer c.Close()
 	if err := c.fill(watching, ctx); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/kube/placement"
@@ -88,41 +89,33 @@ func placed(a placement.Answer) handover.Placement {
 	return p
 }
 
-// schedulable is what the scheduler looks at.
+// schedulable is what the scheduler looks at. What nothing else here needs is
+// watched from the first question on.
 func (c *Cluster) schedulable(ctx context.Context) (placement.Objects, error) {
-	core, all := c.factory.Core().V1(), labels.Everything()
+	core, storage, all := c.factory.Core().V1(), c.factory.Storage().V1(), labels.Everything()
+	if !c.watchAlso(ctx, core.Namespaces().Informer(), storage.StorageClasses().Informer(), storage.CSINodes().Informer()) {
+		return placement.Objects{}, errUnseen
+	}
 	var o placement.Objects
-	var errs [5]error
+	var errs [8]error
 	o.Nodes, errs[0] = core.Nodes().Lister().List(all)
 	o.Pods, errs[1] = core.Pods().Lister().List(all)
 	o.Claims, errs[2] = core.PersistentVolumeClaims().Lister().List(all)
 	o.Volumes, errs[3] = core.PersistentVolumes().Lister().List(all)
-	o.Attachments, errs[4] = c.factory.Storage().V1().VolumeAttachments().Lister().List(all)
-	if err := errors.Join(errs[:]...); err != nil {
-		return o, err
-	}
-	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return o, err
-	}
-	classes, err := c.client.StorageV1().StorageClasses().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return o, err
-	}
-	drivers, err := c.client.StorageV1().CSINodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return o, err
-	}
-	o.Namespaces, o.Classes, o.CSINodes = pointers(namespaces.Items), pointers(classes.Items), pointers(drivers.Items)
-	return o, nil
+	o.Attachments, errs[4] = storage.VolumeAttachments().Lister().List(all)
+	o.Namespaces, errs[5] = core.Namespaces().Lister().List(all)
+	o.Classes, errs[6] = storage.StorageClasses().Lister().List(all)
+	o.CSINodes, errs[7] = storage.CSINodes().Lister().List(all)
+	return o, errors.Join(errs[:]...)
 }
 
-func pointers[T any](items []T) []*T {
-	all := make([]*T, len(items))
-	for i := range items {
-		all[i] = &items[i]
-	}
-	return all
+// errUnseen: what may not be read, or not in time, is not placed.
+var errUnseen = errors.New("no answer about namespaces, storage classes or CSI nodes")
+
+// watchAlso starts further watches, and waits for them. It may be called again.
+func (c *Cluster) watchAlso(ctx context.Context, also ...cache.SharedIndexInformer) bool {
+	c.factory.Start(c.stop)
+	return synced(ctx, optionalTime, also)
 }
 
 // successor is the pod that a StatefulSet makes in p's place, if that is by

@@ -27,7 +27,7 @@ func opened(t *testing.T, objects ...runtime.Object) (*Cluster, *fake.Clientset)
 	t.Helper()
 	client := fake.NewClientset(objects...)
 	ctx, cancel := context.WithCancel(t.Context())
-	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), cancel)
+	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), ctx.Done(), cancel)
 	t.Cleanup(c.Close)
 	if err := c.fill(ctx, ctx); err != nil {
 		t.Fatal(err)

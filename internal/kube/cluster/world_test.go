@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -19,7 +18,6 @@ import (
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/tools/cache"
 	"pgregory.net/rapid"
 
@@ -290,80 +288,4 @@ func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *foreign {
 	u.SetName(m.Name)
 	u.SetUID(m.UID)
 	return u
-}
-
-// big is a cluster of that many nodes, with ten pods each: Deployments of ten
-// with a Service, an EndpointSlice and a budget each, 50 in a namespace.
-func big(nodes int) map[at]any {
-	objects := map[at]any{}
-	put := func(o any) { objects[at{kindAt(o), keyOf(o)}] = o }
-	for i := range nodes {
-		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint("node-", i), UID: types.UID(fmt.Sprint("node-", i))}}
-		n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-		put(n)
-		ns, name := fmt.Sprint("ns-", i/50), fmt.Sprint("web-", i)
-		hash := fmt.Sprintf("%08x", i)
-		labels := map[string]string{"app": name, "team": "a", "app.kubernetes.io/part-of": "shop", "pod-template-hash": hash}
-		meta := func(kind string) metav1.ObjectMeta {
-			return metav1.ObjectMeta{Namespace: ns, Name: name, UID: types.UID(kind + name)}
-		}
-		ten := int32(10)
-		put(&appsv1.Deployment{ObjectMeta: meta("d"), Spec: appsv1.DeploymentSpec{Replicas: &ten}})
-		r := &appsv1.ReplicaSet{ObjectMeta: meta("r"), Spec: appsv1.ReplicaSetSpec{Replicas: &ten, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name, "pod-template-hash": hash}}}}
-		r.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: name, UID: types.UID("d" + name), Controller: &yes}}
-		put(r)
-		put(&corev1.Service{ObjectMeta: meta("s"), Spec: corev1.ServiceSpec{Selector: map[string]string{"app": name}}})
-		one := intstr.FromInt32(1)
-		put(&policyv1.PodDisruptionBudget{ObjectMeta: meta("b"), Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}}})
-		slice := &discoveryv1.EndpointSlice{ObjectMeta: meta("e")}
-		slice.Labels = map[string]string{discoveryv1.LabelServiceName: name, discoveryv1.LabelManagedBy: keepers[0]}
-		for j := range 10 {
-			p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: fmt.Sprint(name, "-", j), UID: types.UID(fmt.Sprint("p", name, "-", j)), Labels: labels}}
-			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: name, UID: types.UID("r" + name), Controller: &yes}}
-			p.Spec.NodeName = fmt.Sprint("node-", (i*10+j)%nodes)
-			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-			put(p)
-			slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{TargetRef: &corev1.ObjectReference{Kind: "Pod", UID: p.UID}})
-		}
-		put(slice)
-	}
-	return objects
-}
-
-// Fill is linear in the cluster's size, one event does not depend on it.
-func BenchmarkFill(b *testing.B) {
-	for _, nodes := range []int{1000, 5000} {
-		objects := big(nodes)
-		b.Run(fmt.Sprint(nodes, "nodes"), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				scratch(objects)
-			}
-		})
-	}
-}
-
-func BenchmarkEvent(b *testing.B) {
-	for _, nodes := range []int{1000, 5000} {
-		objects := big(nodes)
-		w := scratch(objects)
-		var where at
-		for where = range objects {
-			if kinds[where.kind].name == "Pod" {
-				break
-			}
-		}
-		b.Run(fmt.Sprint(nodes, "nodes"), func(b *testing.B) {
-			b.ReportAllocs()
-			now := time.Unix(0, 0)
-			for b.Loop() {
-				p := objects[where].(*corev1.Pod).DeepCopy()
-				now = now.Add(time.Second)
-				p.Status.Conditions[0].LastTransitionTime = metav1.Time{Time: now}
-				w.see(where.kind, where.key, p)
-				w.bring()
-				w.view.Take()
-			}
-		})
-	}
 }
