@@ -48,7 +48,6 @@ func group(g astypes.AutoScalingGroup) handover.Group {
 	out := handover.Group{
 		Name:    aws.ToString(g.AutoScalingGroupName),
 		Min:     int(aws.ToInt32(g.MinSize)),
-		Max:     int(aws.ToInt32(g.MaxSize)),
 		Desired: int(aws.ToInt32(g.DesiredCapacity)),
 		Tags:    map[string]string{},
 	}

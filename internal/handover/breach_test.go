@@ -57,6 +57,12 @@ func (w *wide) Surroundings(context.Context) (Surroundings, error)              
 func (w *wide) SaveRecord(context.Context, string, []byte) error                 { return nil }
 func (w *wide) Records(context.Context) (map[string][]byte, error)               { return nil, nil }
 
+func (w *wide) Lock(context.Context, string, string, time.Duration) (Lock, error) {
+	return Lock{}, nil
+}
+func (w *wide) Unlock(context.Context, string, string) error   { return nil }
+func (w *wide) Locks(context.Context) (map[string]Lock, error) { return nil, nil }
+
 func (w *wide) wrote(what string) {
 	w.mu.Lock()
 	w.writes = append(w.writes, write{time.Now(), what})
@@ -147,7 +153,7 @@ func (a wideAWS) SetMin(context.Context, string, int) error            { return 
 func (a wideAWS) Tag(context.Context, string, map[string]string) error { return nil }
 func (a wideAWS) Untag(context.Context, string, []string) error        { return nil }
 
-func (a wideAWS) Balancers(context.Context, []string, []string) ([]Balancer, error) {
+func (a wideAWS) Balancers(context.Context, Inquiry) ([]Balancer, error) {
 	return a.o.Balancers, nil
 }
 

@@ -548,7 +548,7 @@ func waitsForJob(i *inspection) []event.Finding {
 		func(p *Pod, _ *Workload) bool { return i.promised(p).how == AfterJob },
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
-				Severity: note, Effect: fmt.Sprintf("a pod of it works there: the move waits for its end, up to %s", jobPatience),
+				Severity: note, Effect: fmt.Sprintf("a pod of it works there: the move waits for its end, up to %s; ended before, %s", jobPatience, i.promised(p).why),
 				Fix: i.promised(p).fix,
 			}
 		})

@@ -108,7 +108,7 @@ func (m *Move) tellWorkload(key string, was, is WorkloadRecord) {
 		m.version++
 		m.emit(event.WorkloadChanged{Workload: key, From: was.State, To: is.State, Why: is.Why})
 	}
-	if !maps.Equal(was.Floors, is.Floors) || !maps.Equal(was.Denied, is.Denied) {
+	if was.Wants != is.Wants || !maps.Equal(was.Floors, is.Floors) || !maps.Equal(was.Denied, is.Denied) {
 		m.version++
 	}
 }

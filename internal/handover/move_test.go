@@ -224,7 +224,7 @@ func TestImageThatIsGoneParksOneWorkloadAmongMany(t *testing.T) {
 	}
 	all[7].NewNeverReady = true
 	in(t, 3, all, func(p *play) {
-		p.parked(p.move(), "deployment/apps/app07", "ImagePullBackOff")
+		p.ended(p.move(), problem.Parked, "deployment/apps/app07", "does not serve after 10m0s", "ImagePullBackOff")
 		p.With(func(h *world.Hand) {
 			for _, a := range all {
 				if left := h.On(world.Old, a.Name); len(left) > 0 && a != all[7] {
@@ -328,6 +328,13 @@ func TestPodsOfUnknownControllersGoOneAtATime(t *testing.T) {
 		})
 		time.Sleep(2000 * time.Second)
 	})
+}
+
+// What an operator wants that has no scale is how many pods there are: fewer
+// while one is missing. The floor must not follow that down.
+func TestOperatorThatIsSlowLosesOneMemberAtATime(t *testing.T) {
+	pg := &world.App{Name: "pg", Kind: "Cluster", Replicas: 3, Late: 40 * time.Second, PreStop: 8 * time.Second}
+	in(t, 1, apps(pg), func(p *play) { p.done(p.move(), "pg") })
 }
 
 func TestEvictionWebhookThatMovesThePodItselfIsWaitedFor(t *testing.T) {

@@ -38,11 +38,11 @@ type Scaling interface {
 
 // Group is an Auto Scaling group.
 type Group struct {
-	Name              string
-	Min, Max, Desired int
-	Instances         []Instance
-	Suspended         []string // names of suspended processes
-	Tags              map[string]string
+	Name         string
+	Min, Desired int
+	Instances    []Instance
+	Suspended    []string // names of suspended processes
+	Tags         map[string]string
 }
 
 // Instance is one machine of an Auto Scaling group.
@@ -206,7 +206,6 @@ type Patch struct {
 	Unschedulable *bool  // nodes only; nil leaves it as it is
 	Leaving       *bool  // nodes only: the taint drover.dev/leaving:NoSchedule
 	Owner         *Owner // pods only: becomes its controller; nil leaves it as it is
-	Orphan        bool   // pods only: it has no controller any more
 }
 
 // Ref names one pod for its life.

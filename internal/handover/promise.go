@@ -49,7 +49,7 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 	case w == nil:
 		return promise{how: InOrder, why: "its controller is gone"}
 	case w.Nature == Runs:
-		return job(p)
+		return job(p, w)
 	case p.Fixed != "":
 		return promise{how: Never, why: "its template names node " + p.Fixed + " (spec.nodeName): a replacement would return to it",
 			fix: "use a nodeSelector instead of nodeName"}
@@ -110,11 +110,15 @@ func bare(p *Pod) promise {
 		fix: fmt.Sprintf("delete it, let a Deployment make it, or allow its end: kubectl -n %s annotate pod %s %s=true", p.Namespace, p.Name, ExpendableAnnotation)}
 }
 
-func job(p *Pod) promise {
-	if p.Expendable {
-		return promise{how: Gap, why: "its work is lost, as its annotation allows"}
+func job(p *Pod, w *Workload) promise {
+	lost := "what it did would be lost"
+	if w.Once {
+		lost += ", and its Job would fail for good"
 	}
-	return promise{how: AfterJob, why: "what it did would be lost",
+	if p.Expendable {
+		return promise{how: Gap, why: lost + ", as its annotation allows"}
+	}
+	return promise{how: AfterJob, why: lost,
 		fix: fmt.Sprintf("let it finish, or allow its end: kubectl -n %s annotate pod %s %s=true", p.Namespace, p.Name, ExpendableAnnotation)}
 }
 

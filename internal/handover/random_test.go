@@ -98,6 +98,8 @@ func drawApp(t *rapid.T, name string) *world.App {
 		}
 	case "Rollout":
 		a.SelectsHash = true
+	case "Cluster":
+		a.Late = seconds(t, "late", 60)
 	}
 	if a.Surge == 0 || a.Kind != "Deployment" && a.Kind != "ReplicaSet" && a.Kind != "Rollout" {
 		a.PreStop = 10 * time.Second // what is not surged first is covered so

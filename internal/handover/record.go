@@ -101,7 +101,8 @@ type NodeRecord struct {
 // WorkloadRecord is one workload of which pods leave.
 type WorkloadRecord struct {
 	State  WorkloadState     `json:"state"`
-	Since  time.Time         `json:"since"` // when the state began
+	Since  time.Time         `json:"since"`           // when the state began
+	Wants  int               `json:"wants,omitempty"` // most pods that were seen of one of which nobody tells what it wants
 	Floors map[string]int    `json:"floors,omitempty"`
 	Denied map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
 	Back   map[string]bool   `json:"back,omitempty"`   // UIDs of replacements that started on nodes that leave

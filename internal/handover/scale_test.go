@@ -37,7 +37,7 @@ func large(nodes, leaving int) Observed {
 			Deadline: 10 * time.Minute, Holder: &Owner{API: "apps/v1", Kind: "Deployment", Name: name, UID: name}}
 		v.PutWorkload(w)
 		v.PutService(&Service{Namespace: "apps", Name: name})
-		v.PutBudget(&Budget{Namespace: "apps", Name: name, Expected: 5, Desired: 4, Healthy: 5, Allowed: 1, Seen: true, Keys: []string{"app"}})
+		v.PutBudget(&Budget{Namespace: "apps", Name: name, Expected: 5, Desired: 4, Healthy: 5, Seen: true, Keys: []string{"app"}})
 		for j := range 5 {
 			uid := fmt.Sprintf("%s-%d", name, j)
 			v.PutPod(&Pod{

@@ -411,9 +411,8 @@ type Workload struct {
 	UID       string
 	Nature    Nature
 	Wants     int           // pods it wants, by its own field or /scale
-	Counted   bool          // Wants is known; else it is what was seen
+	Counted   bool          // Wants is known; else it is how many pods there are
 	Surge     int           // pods beyond that during a rollout, by its own strategy; 0: never one more
-	Short     int           // pods missing during a rollout that its own strategy allows
 	MinReady  time.Duration // how long a pod must be Ready to count
 	Deadline  time.Duration // its author's patience for one pod to become Ready
 	Rolling   string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
@@ -421,7 +420,6 @@ type Workload struct {
 	Stalled   bool          // its rollout has passed its deadline
 	OnDelete  bool          // a StatefulSet whose pods change only when they are ended
 	Partition int           // ordinals below keep the old template
-	Scaler    string        // horizontalpodautoscaler/apps/web, if one owns Wants
 	Holder    *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble   string        // why it cannot make a pod: "exceeded quota: …"
 	Once      bool          // a Job that fails for good when a pod of it is ended
@@ -465,7 +463,6 @@ type Budget struct {
 	Expected    int      // pods it counts
 	Desired     int      // pods that must stay healthy
 	Healthy     int      // pods that are
-	Allowed     int      // disruptions it allows now
 	Keys        []string // labels that it selects by
 	Seen        bool     // its status is of its present generation
 	Broken      string   // why it cannot be computed, in its controller's own words

@@ -164,6 +164,11 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	h.r.asked = maps.Clone(r.asked)
 	if c.Workload != nil {
 		h.w = *c.Workload
+		h.Workload = &h.w
+		if !h.w.Counted { // pods that are missing are wanted all the same
+			h.w.Wants = max(h.w.Wants, r.Wants)
+			h.r.Wants = h.w.Wants
+		}
 	}
 	maps.DeleteFunc(h.r.asked, func(uid string, at time.Time) bool { r, no := c.Refused[uid]; return no && !r.At.Before(at) })
 	for _, p := range c.Pods {

@@ -129,6 +129,14 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 		Kind: a.kind(), API: "apps/v1", Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
 		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.kind() == "Job", OnDelete: a.OnDelete,
 	}
+	if a.nature() == handover.Operated { // it has no scale to ask: what it wants is what is there
+		load.Counted, load.Wants = false, 0
+		for _, p := range v.Of(load.Key()) {
+			if !p.Finished {
+				load.Wants++
+			}
+		}
+	}
 	if a.Rolling || a.Paused {
 		load.Rolling = "1 of 3 pods are new"
 	}
@@ -171,9 +179,8 @@ func (w *World) budget(a *App) handover.Budget {
 			b.Healthy++
 		}
 	}
-	b.Allowed = max(0, b.Healthy-b.Desired)
 	if a.BrokenBudget {
-		b.Broken, b.Allowed = "found no controllers for pod", 0
+		b.Broken = "found no controllers for pod"
 	}
 	return b
 }

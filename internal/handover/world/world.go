@@ -71,6 +71,7 @@ type App struct {
 	OnDelete      bool          // its update strategy is OnDelete
 	BrokenBudget  bool          // its budget cannot be computed
 	Host          string        // a load balancer that nobody can ask sends to its Service
+	Late          time.Duration // its controller makes the next pod of that name only so long after the last one is gone
 	Denies        []string      // calls that a policy refuses: labels, owner, evict, create
 	DeniesLate    []string      // the same, and no dry run shows it
 	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
@@ -79,7 +80,8 @@ type App struct {
 	ready     int            // pods that were Ready then
 	returned  bool           // pods of it were given back to its ReplicaSet
 	evictable time.Time
-	scaled    bool // by hand: its controller ends pods as it likes
+	missed    map[string]time.Time // names of pods that are gone, and since when
+	scaled    bool                 // by hand: its controller ends pods as it likes
 }
 
 func (a *App) key() string { return strings.ToLower(a.kind()) + "/apps/" + a.Name }
@@ -219,7 +221,7 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
 	for _, name := range []string{Old, New} {
-		w.groups[name] = &handover.Group{Name: name, Min: nodes, Max: 2 * nodes, Tags: map[string]string{}}
+		w.groups[name] = &handover.Group{Name: name, Min: nodes, Tags: map[string]string{}}
 		for range nodes {
 			n := w.launch(name)
 			n.Cordoned = name == New
@@ -430,7 +432,7 @@ func (w *World) replicate(a *App) {
 	if a.nature() == handover.Ordered || a.nature() == handover.Operated && !a.bare() {
 		for i := range a.Replicas {
 			name := fmt.Sprintf("%s-%d", a.Name, i)
-			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) {
+			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) && w.noticed(a, name) {
 				w.spawn(a, name)
 			}
 		}
@@ -449,6 +451,25 @@ func (w *World) replicate(a *App) {
 	for _, p := range mine[:max(0, len(mine)-a.Replicas)] {
 		w.tell(p)
 	}
+}
+
+// noticed: the app's controller has seen by now that the pod is gone.
+func (w *World) noticed(a *App, name string) bool {
+	since, known := a.missed[name]
+	switch {
+	case !w.checking:
+		return true
+	case !known:
+		if a.missed == nil {
+			a.missed = map[string]time.Time{}
+		}
+		a.missed[name] = w.now()
+		return a.Late == 0
+	case w.now().Sub(since) < a.Late:
+		return false
+	}
+	delete(a.missed, name)
+	return true
 }
 
 // daemons has one pod of a DaemonSet on each node that is not tainted. One whose
@@ -680,7 +701,7 @@ func (w *World) holds(name string) int {
 // grow is the autoscaler: it adds a node when a pod has found no room for a while.
 func (w *World) grow() {
 	g := w.groups[New]
-	if w.Grow == 0 || g == nil || len(g.Instances) >= g.Max {
+	if w.Grow == 0 || g == nil || len(g.Instances) >= 2*w.mins[New] {
 		return
 	}
 	for _, p := range w.sorted() {

@@ -36,7 +36,6 @@ const (
 	kindVolume
 	kindClaim
 	kindSlice
-	kindScaler
 	kindAnswer
 )
 
@@ -51,7 +50,6 @@ func init() {
 		kindVolume:  {name: "PersistentVolume", watch: volumes, see: typed(seeVolume)},
 		kindClaim:   {name: "PersistentVolumeClaim", watch: volumeClaims, see: typed(seeClaim)},
 		kindSlice:   {name: "EndpointSlice", watch: endpointSlices, see: typed(seeSlice)},
-		kindScaler:  {name: "HorizontalPodAutoscaler", watch: scalers, see: typed(seeScaler)},
 		kindAnswer:  {name: "answer", see: typed(seeAnswer)}, // not watched: see asker
 
 		{name: "Pod", watch: podsOf, see: typed(seePod)},
@@ -100,7 +98,6 @@ func jobs(f factory) informer            { return f.Batch().V1().Jobs().Informer
 func cronJobs(f factory) informer        { return f.Batch().V1().CronJobs().Informer() }
 func endpointSlices(f factory) informer  { return f.Discovery().V1().EndpointSlices().Informer() }
 func budgets(f factory) informer         { return f.Policy().V1().PodDisruptionBudgets().Informer() }
-func scalers(f factory) informer         { return f.Autoscaling().V2().HorizontalPodAutoscalers().Informer() }
 func networkPolicies(f factory) informer { return f.Networking().V1().NetworkPolicies().Informer() }
 func ingresses(f factory) informer       { return f.Networking().V1().Ingresses().Informer() }
 func attachments(f factory) informer     { return f.Storage().V1().VolumeAttachments().Informer() }

@@ -30,7 +30,6 @@ type answer struct {
 	minReady    time.Duration
 	deadline    time.Duration // 0: it did not say
 	surge       *intstr.IntOrString
-	short       *intstr.IntOrString
 }
 
 // seeAnswer notes an answer. Pods look at it only for what they inherit.
@@ -212,7 +211,6 @@ func (a *answer) read(u *unstructured.Unstructured) {
 		a.deadline = time.Duration(n) * time.Second
 	}
 	a.surge = part(u, "spec", "strategy", "canary", "maxSurge") // Argo Rollouts
-	a.short = part(u, "spec", "strategy", "canary", "maxUnavailable")
 }
 
 // part reads a number or a percentage.

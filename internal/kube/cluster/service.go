@@ -157,9 +157,9 @@ func (w *world) budget(key string) (*handover.Budget, bool) {
 	out := &handover.Budget{
 		Namespace: b.Namespace, Name: b.Name,
 		Expected: int(b.Status.ExpectedPods), Desired: int(b.Status.DesiredHealthy),
-		Healthy: int(b.Status.CurrentHealthy), Allowed: int(b.Status.DisruptionsAllowed),
-		Keys: keysOf(byLabels("", "", b.Namespace, b.Spec.Selector)),
-		Seen: b.Status.ObservedGeneration >= b.Generation,
+		Healthy: int(b.Status.CurrentHealthy),
+		Keys:    keysOf(byLabels("", "", b.Namespace, b.Spec.Selector)),
+		Seen:    b.Status.ObservedGeneration >= b.Generation,
 	}
 	if p := b.Spec.UnhealthyPodEvictionPolicy; p != nil {
 		out.AlwaysAllow = *p == policyv1.AlwaysAllow

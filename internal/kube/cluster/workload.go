@@ -9,7 +9,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -151,16 +150,15 @@ func newClaimed(namespace string, o handover.Owner, sets bool) claimed {
 }
 
 func seeReplicaSet(w *world, key string, before, now *appsv1.ReplicaSet) {
-	w.own(replicaSetKind, object(before), object(now))
-	var selectors []*selector
+	adopts(w, replicaSetKind, key, before, now, func() []*selector {
+		return byLabels("ReplicaSet "+key, now.Name, now.Namespace, now.Spec.Selector)
+	})
 	var above claimed
 	if now != nil {
-		selectors = byLabels("ReplicaSet "+key, now.Name, now.Namespace, now.Spec.Selector)
 		if owner := metav1.GetControllerOf(now); owner != nil {
 			above = newClaimed(now.Namespace, ownerOf(owner), true)
 		}
 	}
-	w.selects(w.adopters, "ReplicaSet "+key, selectors)
 	w.stand(before, now, above)
 	if now != nil && before != nil && replicas(before.Spec.Replicas) != replicas(now.Spec.Replicas) {
 		w.inquire(above.key)
@@ -178,12 +176,22 @@ func (w *world) stand(before, now *appsv1.ReplicaSet, above claimed) {
 }
 
 func seeReplicationController(w *world, key string, before, now *corev1.ReplicationController) {
-	w.own(replicationKind, object(before), object(now))
-	var selectors []*selector
+	adopts(w, replicationKind, key, before, now, func() []*selector {
+		return byMap("ReplicationController "+key, now.Name, now.Namespace, now.Spec.Selector)
+	})
+}
+
+// adopts notes a controller, and the pods that it would take for its own.
+func adopts[T any, P interface {
+	*T
+	metav1.Object
+}](w *world, k ownerKind, key string, before, now P, selectors func() []*selector) {
+	w.own(k, object[T](before), object[T](now))
+	var chosen []*selector
 	if now != nil {
-		selectors = byMap("ReplicationController "+key, now.Name, now.Namespace, now.Spec.Selector)
+		chosen = selectors()
 	}
-	w.selects(w.adopters, "ReplicationController "+key, selectors)
+	w.selects(w.adopters, k.kind+" "+key, chosen)
 }
 
 func seeDeployment(w *world, _ string, before, now *appsv1.Deployment) {
@@ -191,12 +199,9 @@ func seeDeployment(w *world, _ string, before, now *appsv1.Deployment) {
 }
 
 func seeStatefulSet(w *world, key string, before, now *appsv1.StatefulSet) {
-	w.own(statefulSetKind, object(before), object(now))
-	var selectors []*selector
-	if now != nil {
-		selectors = byLabels("StatefulSet "+key, now.Name, now.Namespace, now.Spec.Selector)
-	}
-	w.selects(w.adopters, "StatefulSet "+key, selectors)
+	adopts(w, statefulSetKind, key, before, now, func() []*selector {
+		return byLabels("StatefulSet "+key, now.Name, now.Namespace, now.Spec.Selector)
+	})
 }
 
 func seeJob(w *world, _ string, before, now *batchv1.Job) {
@@ -218,20 +223,6 @@ func object[T any, P interface {
 	return o
 }
 
-func seeScaler(w *world, key string, before, now *autoscalingv2.HorizontalPodAutoscaler) {
-	for _, h := range []*autoscalingv2.HorizontalPodAutoscaler{before, now} {
-		if h == nil {
-			continue
-		}
-		target := workloadKey(h.Spec.ScaleTargetRef.Kind, h.Namespace, h.Spec.ScaleTargetRef.Name)
-		w.scalers.drop(target, key)
-		if h == now {
-			w.scalers.put(target, key)
-		}
-		w.marks.workload(target)
-	}
-}
-
 // workload translates one workload, if it is there: it is watched, or something
 // counts to it.
 func (w *world) workload(key string) (*handover.Workload, bool) {
@@ -242,9 +233,6 @@ func (w *world) workload(key string) (*handover.Workload, bool) {
 			return nil, false
 		}
 		out = w.unknown(key, c)
-	}
-	if scalers := w.scalers.of(key); len(scalers) > 0 {
-		out.Scaler = "horizontalpodautoscaler/" + scalers[0]
 	}
 	return out, true
 }
@@ -326,10 +314,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 	}
 	out.Paused, out.MinReady, out.Deadline = a.paused, a.minReady, cmp.Or(a.deadline, out.Deadline)
 	if c.sets && a.surge != nil {
-		out.Surge = scaled(a.surge, out.Wants, true)
-	}
-	if c.sets && a.short != nil {
-		out.Short = scaled(a.short, out.Wants, false)
+		out.Surge = scaled(a.surge, out.Wants)
 	}
 	return out
 }
@@ -370,7 +355,7 @@ func deployment(d *appsv1.Deployment) *handover.Workload {
 	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
 		w.Deadline = time.Duration(*s) * time.Second
 	}
-	w.Surge, w.Short = strategy(d, w.Wants)
+	w.Surge = surge(d, w.Wants)
 	switch s := d.Status; {
 	case s.ObservedGeneration < d.Generation:
 		w.Rolling = "its controller has not seen its last change yet"
@@ -388,23 +373,23 @@ func deployment(d *appsv1.Deployment) *handover.Workload {
 	return w
 }
 
-// strategy is how many pods a rollout may make in addition, and leave out. What
-// is not written is a quarter, which is what the API server fills in.
-func strategy(d *appsv1.Deployment, wants int) (surge, short int) {
+// surge is how many pods a rollout may make in addition. What is not written is
+// a quarter, which is what the API server fills in.
+func surge(d *appsv1.Deployment, wants int) int {
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
-		return 0, wants
+		return 0
 	}
-	quarter := intstr.FromString("25%")
-	more, less := &quarter, &quarter
-	if r := d.Spec.Strategy.RollingUpdate; r != nil {
-		more, less = cmp.Or(r.MaxSurge, more), cmp.Or(r.MaxUnavailable, less)
+	more := intstr.FromString("25%")
+	if r := d.Spec.Strategy.RollingUpdate; r != nil && r.MaxSurge != nil {
+		more = *r.MaxSurge
 	}
-	return scaled(more, wants, true), scaled(less, wants, false)
+	return scaled(&more, wants)
 }
 
-// scaled is a number, or a part of all; what cannot be read is none.
-func scaled(n *intstr.IntOrString, all int, up bool) int {
-	v, err := intstr.GetScaledValueFromIntOrPercent(n, all, up)
+// scaled is a number, or a part of all, rounded up as controllers do for what
+// they may make in addition; what cannot be read is none.
+func scaled(n *intstr.IntOrString, all int) int {
+	v, err := intstr.GetScaledValueFromIntOrPercent(n, all, true)
 	if err != nil {
 		return 0
 	}
@@ -435,13 +420,9 @@ func replicationController(r *corev1.ReplicationController) *handover.Workload {
 
 func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
 	w := newWorkload(statefulSetKind, s, handover.Ordered, s.Spec.Replicas, s.Spec.MinReadySeconds)
-	w.Short = 1
 	w.OnDelete = s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.Partition = int(value(r.Partition))
-		if r.MaxUnavailable != nil {
-			w.Short = max(1, scaled(r.MaxUnavailable, w.Wants, true))
-		}
 	}
 	switch st := s.Status; {
 	case st.ObservedGeneration < s.Generation:

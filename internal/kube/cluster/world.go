@@ -40,7 +40,6 @@ type world struct {
 	tops     map[string]metav1.Object    // workloads that are watched, by key
 	claimed  map[string]claimed          // which workload something counts to, by "pod/UID" and "owner/UID"
 	claims   links                       // workload -> the same
-	scalers  links                       // workload -> HorizontalPodAutoscalers
 	answers  map[string]*answer          // about workloads that are not watched, by key
 	ask      func(key string, w claimed) // has a workload that is not watched looked at
 	inquired set                         // workloads to ask about
@@ -82,7 +81,7 @@ func newWorld(ask func(key string, w claimed)) *world {
 		view: handover.NewView(), marks: newMarks(), ask: ask, inquired: set{},
 		pods: map[types.UID]*corev1.Pod{}, labelled: newPods(), on: links{}, at: links{}, using: links{}, holding: links{},
 		owners: map[types.UID]metav1.Object{}, owned: links{}, tops: map[string]metav1.Object{},
-		claimed: map[string]claimed{}, claims: links{}, scalers: links{}, answers: map[string]*answer{},
+		claimed: map[string]claimed{}, claims: links{}, answers: map[string]*answer{},
 		services: newFinder(), budgets: newFinder(), policies: newFinder(), watchers: newFinder(), adopters: newFinder(),
 		listing: links{}, endpoints: map[string]map[string]endpoint{}, routes: links{}, bindings: links{}, daemons: map[string]*daemon{}, attached: links{},
 	}

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -150,7 +149,7 @@ func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
 // draw draws an object of any kind as it is from now on.
 func draw(t *rapid.T, _ int) (at, any) {
 	kind := pick(t, "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob",
-		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress", "HorizontalPodAutoscaler",
+		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress",
 		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "HTTPRoute", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")
 	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
 	m := metav1.ObjectMeta{
@@ -236,10 +235,6 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		return p
 	case "Ingress":
 		return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: pick(t, "0", "1")}}}}
-	case "HorizontalPodAutoscaler":
-		return &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: m, Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
-			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{Kind: pick(t, "Deployment", "Rollout"), Name: pick(t, "0", "1")},
-		}}
 	case "PersistentVolume":
 		return &corev1.PersistentVolume{ObjectMeta: cluster, Spec: corev1.PersistentVolumeSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{pick(t, corev1.ReadWriteMany, corev1.ReadWriteOnce)},

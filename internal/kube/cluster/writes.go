@@ -72,7 +72,7 @@ func taint(taints []corev1.Taint, leaving bool, now time.Time) (changed []corev1
 func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	var err error
 	for range 3 { // its controller may change between the look and the patch
-		if err = c.patchPod(ctx, pod, p); p.Owner == nil && !p.Orphan || !apierrors.IsInvalid(err) {
+		if err = c.patchPod(ctx, pod, p); p.Owner == nil || !apierrors.IsInvalid(err) {
 			break
 		}
 	}
@@ -84,7 +84,7 @@ func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 
 func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	var owners []metav1.OwnerReference
-	if p.Owner != nil || p.Orphan {
+	if p.Owner != nil {
 		live, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return ignoreNotFound(err)
@@ -106,25 +106,20 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 func podPatch(uid string, owners []metav1.OwnerReference, p handover.Patch) ([]byte, error) {
 	body := metadata(p)
 	body["uid"] = uid
-	if p.Owner != nil || p.Orphan {
-		if changed := reown(owners, p.Owner); len(changed) > 0 {
-			body["ownerReferences"] = changed
-		}
+	if p.Owner != nil {
+		body["ownerReferences"] = reown(owners, *p.Owner)
 	}
 	return json.Marshal(map[string]any{"metadata": body})
 }
 
 // reown makes the part of a strategic merge patch that replaces a pod's
 // controller, and leaves its other owners alone: the list is merged by UID.
-func reown(owners []metav1.OwnerReference, now *handover.Owner) []any {
+func reown(owners []metav1.OwnerReference, now handover.Owner) []any {
 	var patch []any
 	for _, o := range owners {
-		if o.Controller != nil && *o.Controller && (now == nil || string(o.UID) != now.UID) {
+		if o.Controller != nil && *o.Controller && string(o.UID) != now.UID {
 			patch = append(patch, map[string]any{"$patch": "delete", "uid": o.UID})
 		}
-	}
-	if now == nil {
-		return patch
 	}
 	return append(patch, map[string]any{
 		"apiVersion": now.API, "kind": now.Kind, "name": now.Name, "uid": now.UID, "controller": true, "blockOwnerDeletion": false,

@@ -216,7 +216,7 @@ func TestRehearsedPatchIsThePatch(t *testing.T) {
 	mark := "x"
 	for _, p := range []handover.Patch{
 		{Owner: &handover.Owner{API: "apps/v1", Kind: "Deployment", Name: "web", UID: "web"}, Annotations: map[string]*string{handover.ReleasedAnnotation: &mark}},
-		{Orphan: true}, {Labels: map[string]*string{"app": nil}},
+		{Labels: map[string]*string{"app": nil}},
 	} {
 		s.got = nil
 		if err := errors.Join(c.Rehearse(t.Context(), handover.Rehearsal{Pod: ref, Patch: &p}), c.PatchPod(t.Context(), ref, p)); err != nil {
@@ -241,7 +241,6 @@ func TestPatchPodChangesItsOwner(t *testing.T) {
 		{handover.Patch{Owner: &handover.Owner{API: "apps/v1", Kind: "Deployment", Name: "web", UID: "d"}, Annotations: map[string]*string{"a": &mark}}, "d"},
 		{handover.Patch{Owner: &handover.Owner{API: "apps/v1", Kind: "Deployment", Name: "web", UID: "d"}, Annotations: map[string]*string{"a": nil}}, "d"},
 		{handover.Patch{Owner: &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: "set", UID: "set"}}, "set"},
-		{handover.Patch{Orphan: true}, ""},
 	} {
 		if err := c.PatchPod(t.Context(), ref, step.patch); err != nil {
 			t.Fatal(err)
