@@ -119,8 +119,13 @@ type keeper struct {
 // keep takes the lock of a move and renews it until release. A lock that is held
 // is waited for as long as its holder might be dead.
 func keep(ctx context.Context, cluster Cluster, move, holder string, say func(string)) (*keeper, error) {
+	return keepFor(ctx, cluster, move, holder, 2*lockFor, say)
+}
+
+// keepFor is keep, which after an interruption tries for so long.
+func keepFor(ctx context.Context, cluster Cluster, move, holder string, limit time.Duration, say func(string)) (*keeper, error) {
 	k := &keeper{cluster: cluster, move: move, holder: holder}
-	if err := k.take(ctx, say); err != nil {
+	if err := k.take(ctx, limit, say); err != nil {
 		return nil, err
 	}
 	renewing, end := context.WithCancel(context.WithoutCancel(ctx))
@@ -131,7 +136,7 @@ func keep(ctx context.Context, cluster Cluster, move, holder string, say func(st
 
 // take waits until the lock is free. One that is renewed meanwhile is alive. An
 // interruption does not end that: what a dead run left has to be put back.
-func (k *keeper) take(ctx context.Context, say func(string)) error {
+func (k *keeper) take(ctx context.Context, limit time.Duration, say func(string)) error {
 	var first *Held
 	began := time.Now()
 	for {
@@ -147,7 +152,7 @@ func (k *keeper) take(ctx context.Context, say func(string)) error {
 				first = held
 				say(fmt.Sprintf("%s was at work on it a moment ago: looking whether that run is alive, up to %s", held.Who(), lockFor))
 			}
-		case spent(ctx, began):
+		case spent(ctx, began, limit):
 			return fmt.Errorf("take the lock of %s: %w", k.move, errors.Join(err, ctx.Err()))
 		default:
 			say("trying again: " + err.Error())
@@ -158,9 +163,21 @@ func (k *keeper) take(ctx context.Context, say func(string)) error {
 
 // spent: what fails since began is not tried again. After an interruption it is,
 // for a while, since what a dead run left has to be put back.
-func spent(ctx context.Context, began time.Time) bool {
+func spent(ctx context.Context, began time.Time, limit time.Duration) bool {
 	tried := time.Since(began)
-	return tried >= outage || ctx.Err() != nil && tried >= 2*lockFor
+	return tried >= outage || ctx.Err() != nil && tried >= limit
+}
+
+// owes: an earlier run of the move left something that has to be put back.
+func (r *run) owes() bool { return len(r.move.Memo) > 0 }
+
+// trying is how long an interrupted run tries to take the lock: as long as one
+// that stops tries to put back, if there is something.
+func (r *run) trying() time.Duration {
+	if r.owes() {
+		return backLimit + farewell
+	}
+	return 2 * lockFor
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -257,7 +274,11 @@ func (r *run) register(ctx context.Context) error {
 		switch {
 		case err == nil && first == "":
 			return nil
-		case errors.As(err, &p) && p.Kind == problem.Locked, err != nil && spent(ctx, began):
+		case errors.As(err, &p) && p.Kind == problem.Locked:
+			return err
+		case ctx.Err() != nil && r.owes():
+			return nil // it only puts back, and that is in nobody's way
+		case err != nil && spent(ctx, began, r.trying()):
 			return err
 		case err != nil:
 			first = "trying again: " + err.Error()

@@ -308,7 +308,7 @@ func (r *run) resume(ctx context.Context) (*Record, bool) {
 // loop takes turns until there is nothing left to do.
 func (r *run) loop(ctx context.Context) error {
 	var err error
-	if r.lock, err = keep(ctx, r.cluster, r.move.From.Name, Me(), r.say); err != nil {
+	if r.lock, err = keepFor(ctx, r.cluster, r.move.From.Name, Me(), r.trying(), r.say); err != nil {
 		return err
 	}
 	defer r.lock.release(ctx)
