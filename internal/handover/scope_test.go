@@ -278,7 +278,9 @@ func TestKeptNodesAreGivenBackWithoutAWS(t *testing.T) {
 			t.Fatal(err)
 		}
 		noAWS := func(r *handover.Rescue) {
-			r.AWS = func(context.Context) (handover.Scaling, handover.Balancers, error) { return nil, nil, errors.New("no credentials") }
+			r.AWS = func(context.Context) (handover.Scaling, handover.Balancers, error) {
+				return nil, nil, errors.New("no credentials")
+			}
 		}
 		if lines, err := p.restore(func(r *handover.Rescue) {}); err != nil || len(lines) > 0 {
 			t.Errorf("a restoration took what is kept for what a dead run left: %v %v", lines, err)
