@@ -2,11 +2,13 @@ package move
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
@@ -129,4 +131,14 @@ func TestResolveWithoutAWS(t *testing.T) {
 	if text := fmt.Sprint(err); !strings.Contains(text, "no credentials") || !strings.Contains(text, "node/none") {
 		t.Error(text)
 	}
+}
+
+func testClock() time.Time { return time.Unix(0, 0) }
+
+func encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
 }

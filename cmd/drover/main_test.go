@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/droverhq/drover/internal/kube/kubetest"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/internal/state/buckettest"
 	"github.com/droverhq/drover/plan"
@@ -29,10 +30,23 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWS_EC2_METADATA_DISABLED", "true") // the chain must not ask the network
 			return nil
 		},
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled, "bucket": bucket, "cloud": cloud, "outside": outside},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "filled": filled, "bucket": bucket, "cloud": cloud, "outside": outside, "cluster": cluster},
 		UpdateScripts:      os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireUniqueNames: true,
 	})
+}
+
+// cluster FILE serves the objects in a file as a cluster, to which KUBECONFIG leads.
+func cluster(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cluster FILE")
+	}
+	server, err := kubetest.New(ts.ReadFile(args[0]))
+	ts.Check(err)
+	ts.Defer(server.Close)
+	path := ts.MkAbs("kubeconfig")
+	ts.Check(os.WriteFile(path, []byte(server.Kubeconfig()), 0o600))
+	ts.Setenv("KUBECONFIG", path)
 }
 
 // exits CODE PROGRAM ARGS... runs a program that must end with that code.

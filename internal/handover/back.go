@@ -155,8 +155,8 @@ func (m *Move) outOfService(n *Node) []string {
 	return lacks
 }
 
-// owes takes over what moves promised that this one takes back.
-func (r *run) owes() {
+// assume takes over what moves promised that this one takes back.
+func (r *run) assume() {
 	for _, memo := range r.move.Owed {
 		earlier, err := ReadRecord(memo)
 		if err != nil {

@@ -51,11 +51,13 @@ func (w *wide) View() (*View, error) {
 func (w *wide) Changed() <-chan struct{} { return w.changed }
 func (w *wide) Close()                   {}
 
-func (w *wide) Place(context.Context, []string, []Ref, []FreshNode) ([]Placement, error) { return nil, nil }
-func (w *wide) Rehearse(context.Context, Rehearsal) error                        { return nil }
-func (w *wide) Surroundings(context.Context) (Surroundings, error)               { return Surroundings{}, nil }
-func (w *wide) SaveRecord(context.Context, string, []byte) error                 { return nil }
-func (w *wide) Records(context.Context) (map[string][]byte, error)               { return nil, nil }
+func (w *wide) Place(context.Context, []string, []Ref, []FreshNode) ([]Placement, error) {
+	return nil, nil
+}
+func (w *wide) Rehearse(context.Context, Rehearsal) error          { return nil }
+func (w *wide) Surroundings(context.Context) (Surroundings, error) { return Surroundings{}, nil }
+func (w *wide) SaveRecord(context.Context, string, []byte) error   { return nil }
+func (w *wide) Records(context.Context) (map[string][]byte, error) { return nil, nil }
 
 func (w *wide) Lock(context.Context, string, string, time.Duration) (Lock, error) {
 	return Lock{}, nil

@@ -149,11 +149,11 @@ func (r *Rescue) stopDead(ctx context.Context) error {
 		return nil
 	}
 	scaling, balancers, err := r.AWS(ctx)
-	if err != nil {
-		return nil // told of by resume
+	if err != nil { // told of by resume, if a group is held
+		scaling, balancers = Nothing{}, Nothing{}
 	}
 	for _, group := range slices.Sorted(maps.Keys(r.records)) {
-		if r.resting[group] {
+		if r.resting[group] || err != nil && !r.records[group].alone() {
 			continue
 		}
 		mover := New(scaling, balancers, nil, event.Discard)
@@ -169,14 +169,26 @@ func (r *Rescue) stopDead(ctx context.Context) error {
 
 // gather makes records of what the marks on nodes tell, where there are none.
 func (r *Rescue) gather(v *View) {
-	for _, n := range v.Nodes {
-		if _, marked := n.before(); marked && n.Group != "" && (r.Only == "" || n.Group == r.Only) && r.records[n.Group] == nil {
+	for name, n := range v.Nodes {
+		b, marked := n.before()
+		if !marked || n.Group == "" || r.Only != "" && n.Group != r.Only || r.known(name) {
+			continue
+		}
+		if r.records[n.Group] == nil {
 			r.records[n.Group] = newRecord(n.Group, 0, v.Now)
 		}
+		r.records[n.Group].Nodes[name] = &NodeRecord{Before: b, State: NodeClosed, Since: v.Now}
 	}
+}
+
+// known: a record tells of the node, whatever group it is of.
+func (r *Rescue) known(node string) bool {
 	for _, rec := range r.records {
-		rec.gather(v)
+		if rec.Nodes[node] != nil {
+			return true
+		}
 	}
+	return false
 }
 
 // stop has a dead move put everything back; true: it did.
@@ -303,15 +315,18 @@ func (r *Rescue) groups() ([]string, error) {
 		found[name] = true
 	}
 	for _, n := range v.Nodes {
-		found[n.Group] = true
+		found[n.Group] = r.Only == "" || n.Group == r.Only
 	}
 	for group, rec := range r.records {
-		found[group] = true
+		if r.resting[group] {
+			continue
+		}
+		found[group] = !rec.alone()
 		for name := range rec.Holds {
 			found[name] = true
 		}
 	}
-	maps.DeleteFunc(found, func(name string, _ bool) bool { return name == "" || r.isAlive(name) || r.heldByLiving(name) })
+	maps.DeleteFunc(found, func(name string, is bool) bool { return !is || name == "" || r.isAlive(name) || r.heldByLiving(name) })
 	return slices.Sorted(maps.Keys(found)), nil
 }
 

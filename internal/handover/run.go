@@ -433,7 +433,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	r.core.Begin(o)
-	r.owes()
+	r.assume()
 	q := r.question(ctx, o, nil, nil)
 	found := Findings(q)
 	for _, f := range found {

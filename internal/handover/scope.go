@@ -117,6 +117,9 @@ func (Nothing) Group(context.Context, string) (Group, error) { return Group{}, E
 // Balancers are none.
 func (Nothing) Balancers(context.Context, Inquiry) ([]Balancer, error) { return nil, nil }
 
+// alone: the move is of no node group that AWS has to be asked about.
+func (r *Record) alone() bool { return len(r.Order) > 0 && len(r.Holds) == 0 }
+
 // readGroups reads Auto Scaling groups; those that are gone are left out.
 func readGroups(ctx context.Context, scaling Scaling, names []string) ([]Group, error) {
 	var groups []Group

@@ -265,3 +265,29 @@ func TestNodesOfAClusterWithoutAWS(t *testing.T) {
 		p.waited("203.0.113.7 cannot be asked")
 	})
 }
+
+// What a move keeps closed on a cluster without AWS is given back without it.
+func TestKeptNodesAreGivenBackWithoutAWS(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		e := p.errand("nodes/old", p.old()...)
+		e.Scope.Beside, e.Order = nil, []byte("{}")
+		m := handover.New(handover.Nothing{}, handover.Nothing{}, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
+			return watched{p.Another(), ctx}, nil
+		}, p)
+		if err := m.Run(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+		noAWS := func(r *handover.Rescue) {
+			r.AWS = func(context.Context) (handover.Scaling, handover.Balancers, error) {
+				return nil, nil, errors.New("no credentials")
+			}
+		}
+		if lines, err := p.restore(func(r *handover.Rescue) {}); err != nil || len(lines) > 0 {
+			t.Errorf("a restoration took what is kept for what a dead run left: %v %v", lines, err)
+		}
+		if lines, err := p.restore(func(r *handover.Rescue) { noAWS(r); r.Only, r.Kept = "nodes/old", true }); err != nil {
+			t.Errorf("%v %v", lines, err)
+		}
+		p.open()
+	})
+}

@@ -1,0 +1,112 @@
+package move
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/kube/kubetest"
+)
+
+// strange is a cluster that Drover has never seen.
+func strange(t *testing.T) (*kubetest.Server, Access) {
+	t.Helper()
+	objects, err := os.ReadFile("testdata/objects.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := kubetest.New(string(objects))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, []byte(server.Kubeconfig()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server, Access{Kubeconfig: path}
+}
+
+// allowed: the permissions of a command cover a request.
+func allowed(p Permissions, r kubetest.Request) bool {
+	return slices.ContainsFunc(p.Needs, func(n Need) bool {
+		return (n.Namespace == "" || n.Namespace == r.Namespace) && n.Group == r.Group && slices.Contains(n.Resources, r.Resource) && slices.Contains(n.Verbs, r.Verb)
+	})
+}
+
+// Whatever a command asks of a cluster is in the table of what it needs.
+func TestPermissionsCoverWhatIsAsked(t *testing.T) {
+	covers := func(t *testing.T, command string, server *kubetest.Server) {
+		t.Helper()
+		p, err := PermissionsFor(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := server.Asked()
+		for _, r := range asked {
+			if !allowed(p, r) {
+				t.Errorf("%s asks for what is not in the table: %+v", command, r)
+			}
+		}
+		if len(asked) == 0 {
+			t.Error("it asked for nothing")
+		}
+	}
+	t.Run("check", func(t *testing.T) {
+		server, access := strange(t)
+		if _, err := CheckAll(t.Context(), Options{Access: access}); err != nil {
+			t.Fatal(err)
+		}
+		covers(t, "check", server)
+	})
+	t.Run("drain, moves and recover", func(t *testing.T) {
+		server, access := strange(t)
+		var told []event.Event
+		log := event.NewLog(testClock, func(e event.Event) { told = append(told, e) })
+		if err := Run(t.Context(), Options{Access: access, From: []Set{{Node, "b"}}, EndBare: true, Events: log}); err != nil {
+			t.Fatal(err)
+		}
+		covers(t, "drain", server)
+		server.Forget()
+		m, err := Find(t.Context(), access, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Name != "node/b" || m.State != Kept || m.Empty != 1 || len(m.Events) == 0 || m.Stack {
+			t.Errorf("%+v", m)
+		}
+		if _, err := Again(access, m); err == nil || !strings.Contains(fixOf(err), "moves return") {
+			t.Error(err)
+		}
+		covers(t, "moves", server)
+		server.Forget()
+		if err := Recover(t.Context(), Recovery{Access: access, Name: "node/b", Kept: true, Tell: func(Restored) {}}); err != nil {
+			t.Fatal(err)
+		}
+		covers(t, "recover", server)
+		if all, err := List(t.Context(), access); err != nil || len(all) > 0 {
+			t.Errorf("%v %v", all, err)
+		}
+	})
+}
+
+// Somebody who does not know what was asked for goes on with it.
+func TestOrderComesBack(t *testing.T) {
+	o := Options{From: []Set{{Nodes, "a=b"}}, To: []Set{{Node, "x"}}, Then: Keep, Only: Only{Workloads: []string{"web"}, Namespaces: []string{"apps"}}, Park: true,
+		Guards: []Guard{{URL: "http://x/", Headers: map[string]string{"Authorization": "secret"}}}, Soak: 5, Settle: 6, BalancerSettle: 7}
+	if err := o.Only.Select("app=web"); err != nil {
+		t.Fatal(err)
+	}
+	j := &job{Options: o}
+	data := encode(j.order())
+	if strings.Contains(string(data), "secret") {
+		t.Errorf("a header is written down: %s", data)
+	}
+	back, err := readOrder(data)
+	if err != nil || string(encode((&job{Options: back}).order())) != string(data) {
+		t.Errorf("%+v, %v", back, err)
+	}
+}

@@ -1,0 +1,218 @@
+package move
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/droverhq/drover/problem"
+)
+
+// What each command asks of a cluster and of AWS. This is the one table of it:
+// drover rbac prints rows of it, docs/permissions.md explains it, and a test holds
+// it against the requests that are made.
+
+// Need is one thing that a command must be allowed to do in a cluster.
+type Need struct {
+	Namespace string // empty: everywhere
+	Group     string // API group; empty: the core
+	Resources []string
+	Verbs     []string
+	Why       string
+	commands  string // that need it
+}
+
+// The commands, by what they need.
+const (
+	looks  = "check migrate drain recover" // watch the whole cluster
+	tries  = "check migrate drain"         // look beforehand, and try calls as dry runs
+	moves  = "migrate drain recover"       // change what runs
+	steers = "moves"                       // only read and write what moves keep
+)
+
+const system = "kube-system"
+
+var watch = []string{"get", "list", "watch"}
+
+// needs are all of them, reads first.
+var needs = []Need{
+	{"", "", []string{"nodes", "pods", "services", "replicationcontrollers", "persistentvolumes", "persistentvolumeclaims"}, watch, "what runs where, and who sends there", looks},
+	{"", "apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, watch, "whose the pods are, and how they may be replaced", looks},
+	{"", "batch", []string{"jobs", "cronjobs"}, watch, "work that must not be cut short", looks},
+	{"", "discovery.k8s.io", []string{"endpointslices"}, watch, "whether a pod has traffic", looks},
+	{"", "policy", []string{"poddisruptionbudgets"}, watch, "what has to keep serving", looks},
+	{"", "autoscaling", []string{"horizontalpodautoscalers"}, watch, "who sets the number of pods", looks},
+	{"", "networking.k8s.io", []string{"networkpolicies", "ingresses"}, watch, "which labels pods must keep, and who sends to them", looks},
+	{"", "storage.k8s.io", []string{"volumeattachments"}, watch, "whether a node has let go of its volumes", looks},
+	{"", "gateway.networking.k8s.io", []string{"httproutes"}, watch, "who sends to pods, where it is served", looks},
+	{"", "elbv2.k8s.aws", []string{"targetgroupbindings"}, watch, "the same", looks},
+	{"", "security.istio.io", []string{"peerauthentications", "authorizationpolicies"}, watch, "which labels pods must keep, where it is served", looks},
+	{"", "networking.istio.io", []string{"destinationrules"}, watch, "the same", looks},
+	{"", "cilium.io", []string{"ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"}, watch, "the same", looks},
+	{"", "monitoring.coreos.com", []string{"podmonitors"}, watch, "the same", looks},
+	{"", "*", []string{"*/scale"}, []string{"get"}, "how many pods an operator's object wants", looks},
+	{"", "", []string{"namespaces"}, []string{"list"}, "namespace selectors", tries},
+	{"", "storage.k8s.io", []string{"storageclasses", "csinodes"}, []string{"list"}, "where volumes may go", tries},
+	{"", "admissionregistration.k8s.io", []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations"}, []string{"list"}, "who must allow what a move does", tries},
+	{"", "coordination.k8s.io", []string{"leases"}, []string{"list"}, "whether a scheduler that pods name is alive", tries},
+	{"", "", []string{"secrets", "configmaps", "serviceaccounts"}, []string{"get"}, "whether what a new pod would mount is there; without it that is not looked at", tries},
+	{"", "", []string{"pods"}, []string{"create"}, "another pod of each workload, as a dry run", tries},
+	{"", "", []string{"pods"}, []string{"patch"}, "let a pod leave its ReplicaSet and its Services; for check as a dry run", tries + " recover"},
+	{"", "", []string{"pods/eviction"}, []string{"create"}, "evict; for check as a dry run", tries + " recover"},
+	{"", "", []string{"nodes"}, []string{"patch"}, "cordon, and take out of load balancers", moves},
+	{"", "policy", []string{"poddisruptionbudgets"}, []string{"patch"}, "have a budget counted anew", moves},
+	{system, "", []string{"pods"}, []string{"get", "create", "delete"}, "pods that keep others off a node that leaves", moves},
+	{"", "", []string{"nodes"}, []string{"delete"}, "remove nodes whose instances have ended (--then empty or delete)", "migrate"},
+	{system, "", []string{"configmaps"}, []string{"get", "list"}, "the records of moves", steers + " " + moves},
+	{system, "", []string{"configmaps"}, []string{"create", "patch", "delete"}, "the same", moves},
+	{system, "coordination.k8s.io", []string{"leases"}, []string{"get", "list", "patch"}, "the locks of moves, and wishes to who holds one", steers + " " + moves},
+	{system, "coordination.k8s.io", []string{"leases"}, []string{"create", "update", "delete"}, "the same", moves},
+}
+
+// Call is one action of AWS that a command must be allowed.
+type Call struct {
+	Action   string
+	Why      string
+	commands string
+}
+
+// calls are all of them. None is needed on a cluster elsewhere.
+var calls = []Call{
+	{"autoscaling:DescribeAutoScalingGroups", "which instances a group has, and what it does on its own", looks},
+	{"autoscaling:DescribeAutoScalingInstances", "which group an instance is in", looks},
+	{"ec2:DescribeInstances", "whether an instance is there", looks},
+	{"elasticloadbalancing:DescribeLoadBalancers", "who sends through a node", looks},
+	{"elasticloadbalancing:DescribeLoadBalancerAttributes", "how long connections are drained", looks},
+	{"elasticloadbalancing:DescribeInstanceHealth", "whether a Classic load balancer has let go", looks},
+	{"elasticloadbalancing:DescribeTargetGroups", "whether another one has", looks},
+	{"elasticloadbalancing:DescribeTargetGroupAttributes", "the same", looks},
+	{"elasticloadbalancing:DescribeTargetHealth", "the same", looks},
+	{"autoscaling:SuspendProcesses", "keep a group from ending nodes while pods move", moves},
+	{"autoscaling:ResumeProcesses", "let it act again", moves},
+	{"autoscaling:UpdateAutoScalingGroup", "let a group that is emptied shrink", moves},
+	{"autoscaling:CreateOrUpdateTags", "write down on the group what it was like", moves},
+	{"autoscaling:DeleteTags", "the same", moves},
+	{"autoscaling:TerminateInstanceInAutoScalingGroup", "end the instances (--then empty or delete)", "migrate"},
+	{"autoscaling:DeleteAutoScalingGroup", "delete the group (--then delete)", "migrate"},
+}
+
+// Commands are those that permissions are known of.
+func Commands() []string { return []string{"check", "migrate", "drain", "moves", "recover"} }
+
+// Permissions is what one command needs.
+type Permissions struct {
+	Command string
+	Needs   []Need
+	Calls   []Call
+}
+
+// PermissionsFor tells what a command needs; "" for all of them.
+func PermissionsFor(command string) (Permissions, error) {
+	if command != "" && !slices.Contains(Commands(), command) {
+		return Permissions{}, &problem.Error{Kind: problem.Usage, Op: "permissions", Err: fmt.Errorf("%q is no command that works on any cluster", command), Fix: "take one of " + strings.Join(Commands(), ", ")}
+	}
+	p := Permissions{Command: command}
+	for _, n := range needs {
+		if command == "" || slices.Contains(strings.Fields(n.commands), command) {
+			p.Needs = append(p.Needs, n)
+		}
+	}
+	for _, c := range calls {
+		if command == "" || slices.Contains(strings.Fields(c.commands), command) {
+			p.Calls = append(p.Calls, c)
+		}
+	}
+	return p, nil
+}
+
+func (p Permissions) name() string {
+	if p.Command == "" {
+		return "drover"
+	}
+	return "drover-" + p.Command
+}
+
+// Roles writes a ClusterRole, a Role in kube-system, and their bindings to a
+// user, as YAML for kubectl apply.
+func (p Permissions) Roles(w io.Writer, user string) error {
+	var b strings.Builder
+	for _, namespace := range []string{"", system} {
+		if slices.ContainsFunc(p.Needs, func(n Need) bool { return n.Namespace == namespace }) {
+			p.role(&b, namespace)
+			p.binding(&b, namespace, user)
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimPrefix(b.String(), "---\n"))
+	return err
+}
+
+func kindOf(namespace string) string {
+	if namespace == "" {
+		return "ClusterRole"
+	}
+	return "Role"
+}
+
+func (p Permissions) head(b *strings.Builder, kind, namespace string) {
+	fmt.Fprintf(b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s\nmetadata:\n  name: %s\n", kind, p.name())
+	if namespace != "" {
+		fmt.Fprintf(b, "  namespace: %s\n", namespace)
+	}
+}
+
+func (p Permissions) role(b *strings.Builder, namespace string) {
+	p.head(b, kindOf(namespace), namespace)
+	b.WriteString("rules:\n")
+	for _, n := range p.Needs {
+		if n.Namespace == namespace {
+			fmt.Fprintf(b, "  # %s\n  - {apiGroups: [%q], resources: [%s], verbs: [%s]}\n", n.Why, n.Group, quoted(n.Resources), strings.Join(n.Verbs, ", "))
+		}
+	}
+}
+
+func (p Permissions) binding(b *strings.Builder, namespace, user string) {
+	kind := kindOf(namespace)
+	p.head(b, kind+"Binding", namespace)
+	fmt.Fprintf(b, "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: %s, name: %s}\nsubjects:\n  - {apiGroup: rbac.authorization.k8s.io, kind: User, name: %q}\n", kind, p.name(), user)
+}
+
+func quoted(texts []string) string {
+	all := make([]string, len(texts))
+	for i, t := range texts {
+		all[i] = fmt.Sprintf("%q", t)
+	}
+	return strings.Join(all, ", ")
+}
+
+// Policy writes the IAM policy. What changes groups may be narrowed to yours by
+// their tags.
+func (p Permissions) Policy(w io.Writer) error {
+	var reads, writes []string
+	for _, c := range p.Calls {
+		if strings.Contains(c.Action, ":Describe") {
+			reads = append(reads, c.Action)
+		} else {
+			writes = append(writes, c.Action)
+		}
+	}
+	type statement struct {
+		Sid, Effect string
+		Action      []string
+		Resource    string
+	}
+	statements := []statement{}
+	if len(reads) > 0 {
+		statements = append(statements, statement{"DroverReads", "Allow", reads, "*"})
+	}
+	if len(writes) > 0 {
+		statements = append(statements, statement{"DroverMoves", "Allow", writes, "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*"})
+	}
+	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": statements}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
+}
