@@ -47,9 +47,8 @@ func BenchmarkStart(b *testing.B) {
 }
 
 // BenchmarkCommand runs commands on a stack of many resources that stands,
-// from process start to exit, against an AWS that answers at once: CPU seconds
-// and the most memory of the process. Every object is read, unless --no-read
-// says otherwise.
+// from process start to exit, against an AWS that answers at once: CPU seconds.
+// Every object is read, unless --no-read says otherwise.
 func BenchmarkCommand(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -62,14 +61,12 @@ func BenchmarkCommand(b *testing.B) {
 }
 
 func (p *bigProject) measure(b *testing.B, args []string) {
-	var cpu, memory float64
+	cpu := 0.0
 	for b.Loop() {
 		used := p.run(b, args...)
 		cpu += float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
-		memory = max(memory, float64(used.Maxrss)/1e3) // kB on Linux
 	}
 	b.ReportMetric(cpu/float64(b.N), "cpu-s/run")
-	b.ReportMetric(memory, "MB-peak")
 }
 
 // bigProject is a project whose stack is up.

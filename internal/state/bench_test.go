@@ -22,7 +22,8 @@ func cpu(b *testing.B) time.Duration {
 }
 
 // BenchmarkLoadAndSave reads a stack of 10,000 resources from a disk, changes
-// one, and writes it: CPU seconds, and what the loaded state keeps of memory.
+// one, and writes it: CPU seconds, what the loaded state keeps of memory, and
+// all that the process has ever had from the system.
 func BenchmarkLoadAndSave(b *testing.B) {
 	const n = 10_000
 	store, err := state.Open(b.Context(), "file://"+filepath.ToSlash(b.TempDir()))
@@ -76,6 +77,9 @@ func BenchmarkLoadAndSave(b *testing.B) {
 	b.ReportMetric(loads/float64(b.N), "cpu-s/load")
 	b.ReportMetric(saves/float64(b.N), "cpu-s/save")
 	b.ReportMetric(kept/1e6, "MB-kept")
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	b.ReportMetric(float64(m.Sys)/1e6, "MB-process")
 }
 
 // typical is a resource such as a stack has many of.
