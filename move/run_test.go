@@ -1,0 +1,185 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/problem"
+)
+
+// region is a model of a cluster with its Auto Scaling groups.
+type region struct{ *world.World }
+
+// GroupsOf are those of the model's instances, whose names tell: i-2f9a6d100.
+func (r region) GroupsOf(ctx context.Context, instances []string) (map[string]string, error) {
+	of := map[string]string{}
+	for _, name := range []string{world.Old, world.New} {
+		g, err := r.Group(ctx, name)
+		if err != nil {
+			continue
+		}
+		for _, i := range g.Instances {
+			if slices.Contains(instances, i.ID) {
+				of[i.ID] = name
+			}
+		}
+	}
+	return of, nil
+}
+
+// DeleteGroup refuses one that is not empty, as AWS does.
+func (r region) DeleteGroup(ctx context.Context, name string) error {
+	if g, err := r.Group(ctx, name); err != nil || len(g.Instances) > 0 {
+		return errors.Join(err, errors.New("it has instances"))
+	}
+	r.With(func(h *world.Hand) { h.DeleteGroup(name) })
+	return nil
+}
+
+func (r region) session() *session {
+	return &session{cluster: r.Another(), scaling: r, balancers: r, fleet: r, undo: r}
+}
+
+// in plays a scene in a model whose time passes by itself.
+func in(t *testing.T, nodes int, apps []*world.App, scene func(r region)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := world.NewWorld(1, 0, nodes, apps...)
+		w.Settle(41 * time.Second)
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		running.Go(func() { w.Run(ctx) })
+		defer func() {
+			cancel()
+			running.Wait()
+			if b := w.Broken(); len(b) > 0 {
+				t.Errorf("what must never be: %s", b[0])
+			}
+		}()
+		scene(region{w})
+	})
+}
+
+func web() []*world.App {
+	return []*world.App{{Name: "web", Replicas: 4, Surge: 1, Budget: 3}, {Name: "one", Replicas: 1, Surge: 1}}
+}
+
+func (r region) left() (left []string) {
+	r.With(func(h *world.Hand) { left = h.Left() })
+	return left
+}
+
+// What becomes of a group once it is empty is what was asked for.
+func TestThen(t *testing.T) {
+	for then, want := range map[Then]string{Keep: "3 instances", Empty: "none", Delete: "gone"} {
+		t.Run(string(then), func(t *testing.T) {
+			in(t, 3, web(), func(r region) {
+				o := Options{From: []Set{{ASG, world.Old}}, To: []Set{{ASG, world.New}}, Then: then}
+				if err := run(context.Background(), r.session(), o); err != nil {
+					t.Fatal(err)
+				}
+				got := "gone"
+				if g, err := r.Group(context.Background(), world.Old); err == nil {
+					got = count(len(g.Instances), "instance")
+					if len(g.Instances) == 0 {
+						got = "none"
+					}
+					if len(g.Suspended)+len(g.Tags) > 0 {
+						t.Errorf("the group is not let go: %v %v", g.Suspended, g.Tags)
+					}
+				}
+				if got != want {
+					t.Errorf("of the group is left: %s, want %s", got, want)
+				}
+				for _, line := range r.left() {
+					if strings.HasPrefix(line, "pod") || strings.Contains(line, world.New) {
+						t.Error(line)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What is known to block refuses before anything changes; with Park all else moves.
+func TestRunRefusesWhatIsBlocked(t *testing.T) {
+	in(t, 2, append(web(), &world.App{Name: "tool", Kind: "Pod", Replicas: 1}), func(r region) {
+		o := Options{From: []Set{{ASG, world.Old}}}
+		var shown Report
+		o.Show = func(report Report) error { shown = report; return nil }
+		var told *problem.Error
+		if err := run(context.Background(), r.session(), o); !errors.As(err, &told) || told.Kind != problem.Refused || len(r.left()) > 0 {
+			t.Errorf("%v, %v", err, r.left())
+		}
+		if len(shown.Blockers()) != 1 || len(shown.Pods) != 6 {
+			t.Errorf("%+v", shown)
+		}
+		o.Park = true
+		if err := run(context.Background(), r.session(), o); !errors.As(err, &told) || told.Kind != problem.Parked {
+			t.Error(err)
+		}
+	})
+}
+
+// Somebody who says no has changed nothing, and a pod that would go elsewhere is
+// told of.
+func TestRunAsks(t *testing.T) {
+	in(t, 2, web(), func(r region) {
+		no := errors.New("no")
+		o := Options{From: []Set{{ASG, world.Old}}, Approve: func(Report) error { return no }}
+		if err := run(context.Background(), r.session(), o); !errors.Is(err, no) || len(r.left()) > 0 {
+			t.Errorf("%v, %v", err, r.left())
+		}
+	})
+}
+
+// The events of a move are those of a plan of its own, from its first to its last.
+func TestRunTellsItsStory(t *testing.T) {
+	in(t, 2, web(), func(r region) {
+		var kinds []string
+		log := event.NewLog(time.Now, func(e event.Event) { kinds = append(kinds, e.Kind) })
+		if err := run(context.Background(), r.session(), Options{From: []Set{{ASG, world.Old}}, Then: Empty, Events: log}); err != nil {
+			t.Fatal(err)
+		}
+		if kinds[0] != "run-started" || kinds[1] != "planned" || kinds[2] != "step-started" || kinds[len(kinds)-1] != "run-finished" {
+			t.Errorf("%v", kinds)
+		}
+		if n := len(slices.DeleteFunc(slices.Clone(kinds), func(k string) bool { return k != "step-finished" })); n != 2 {
+			t.Errorf("%d steps ended, want 2", n)
+		}
+	})
+}
+
+// Options that do not go together are refused, all at once.
+func TestVerify(t *testing.T) {
+	for words, o := range map[string]Options{
+		"say what to move":            {},
+		"drover.yaml":                 {From: []Set{{Group, "web"}}, Then: Delete},
+		"update-nodegroup-config":     {From: []Set{{NodeGroup, "web"}}, Then: Empty},
+		"delete nodepool default":     {From: []Set{{NodePool, "default"}}, Then: Delete},
+		"asg/NAME":                    {From: []Set{{Node, "a"}}, Then: Empty},
+		"--workload, --namespace":     {From: []Set{{ASG, "a"}}, Then: Empty, Only: Only{Workloads: []string{"web"}}},
+		"one group at a time":         {From: []Set{{ASG, "a"}, {ASG, "b"}}, Then: Empty},
+		"take keep, empty or delete":  {From: []Set{{ASG, "a"}}, Then: "gone"},
+		"take stop, return or ignore": {From: []Set{{ASG, "a"}}, Guards: []Guard{{URL: "http://x", OnBreach: "run"}}},
+	} {
+		err := o.verify()
+		if text := strings.Join([]string{problemText(err)}, ""); err == nil || !strings.Contains(text, words) {
+			t.Errorf("%+v: %s, want %q", o, text, words)
+		}
+	}
+}
+
+func problemText(err error) string {
+	var b strings.Builder
+	problem.Print(&b, err)
+	return b.String()
+}
