@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"golang.org/x/term"
@@ -42,6 +44,7 @@ func run() int {
 	}
 	return cli.Main(ctx, cli.Env{
 		Args:   os.Args[1:],
+		Name:   calledAs(os.Args[0]),
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: os.Stderr,
@@ -51,6 +54,16 @@ func run() int {
 		Self:   self,
 		Abort:  abort,
 	})
+}
+
+// calledAs is how the user calls a program of that path: kubectl runs what is
+// called kubectl-drover as kubectl drover.
+func calledAs(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), ".exe")
+	if plugin, is := strings.CutPrefix(name, "kubectl-"); is {
+		return "kubectl " + plugin
+	}
+	return ""
 }
 
 // heed listens for signals until the process ends. The first ends ctx, and the

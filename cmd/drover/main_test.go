@@ -18,7 +18,7 @@ import (
 
 // The scripts run the real main as a process.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"drover": main})
+	testscript.Main(m, map[string]func(){"drover": main, "kubectl-drover": main})
 }
 
 // One file a behaviour; a script that is added is found.

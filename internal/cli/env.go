@@ -12,6 +12,7 @@ import (
 // the operating system.
 type Env struct {
 	Args           []string
+	Name           string // how the user calls it: "kubectl drover"; empty: drover
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string

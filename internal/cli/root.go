@@ -26,6 +26,9 @@ func newRoot(env Env) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	if env.Name != "" {
+		root.Annotations[cobra.CommandDisplayNameAnnotation] = env.Name
+	}
 	root.SetFlagErrorFunc(usage)
 	root.PersistentFlags().StringP("dir", "C", env.Dir, "the project `folder` (where drover.yaml is)")
 	root.PersistentFlags().StringP("stack", "s", "", "the `stack` to work on (default: the one selected)")
