@@ -35,6 +35,8 @@ type drawn struct {
 	stop   string        // then: breach, interrupt, or nothing
 	after  time.Duration // … so long after it began
 	hands  []hand        // what others do meanwhile
+	back   bool          // however it ended, it is taken back
+	kills  []int         // … by runs that are killed after so many calls, and one that is not
 }
 
 // hand is something that others do after a while.
@@ -53,6 +55,9 @@ func draw(t *rapid.T) drawn {
 		crash:  rapid.SliceOfN(rapid.IntRange(0, 60), 0, 3).Draw(t, "crash"),
 		stop:   rapid.SampledFrom([]string{"", "", "breach", "interrupt"}).Draw(t, "stop"),
 		after:  seconds(t, "after", 240),
+	}
+	if d.back = rapid.IntRange(0, 2).Draw(t, "back") == 0; d.back {
+		d.kills = rapid.SliceOfN(rapid.IntRange(0, 60), 0, 2).Draw(t, "kills")
 	}
 	for i := range rapid.IntRange(1, 4).Draw(t, "apps") {
 		d.apps = append(d.apps, drawApp(t, string(rune('a'+i))))
@@ -129,7 +134,9 @@ func (d drawn) check(t *testing.T) (wrong []string) {
 			running.Go(func() { d.lend(ctx, w, h) })
 		}
 		p := &play{World: w, t: t}
-		wrong = d.play(p)
+		if wrong = d.play(p); len(wrong) == 0 && d.back {
+			wrong = d.takeBack(&way{play: p})
+		}
 		cancel()
 		running.Wait()
 		if b := w.Broken(); len(b) > 0 {
@@ -167,7 +174,7 @@ func pause(ctx context.Context, d time.Duration) {
 func (d drawn) play(p *play) (wrong []string) {
 	for _, calls := range d.crash {
 		if err, through := p.killedAfter(calls); through {
-			return d.judge(p, err)
+			return d.judge(p, err, world.Old)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -186,18 +193,32 @@ func (d drawn) play(p *play) (wrong []string) {
 	defer endless.Stop()
 	err := p.by(p.World, p.World).HandOver(ctx, p.step(func(memo json.RawMessage) error { p.memo = memo; return nil }))
 	p.took = time.Since(began)
-	return d.judge(p, err)
+	return d.judge(p, err, world.Old)
 }
 
-// judge says what is wrong with an ending.
-func (d drawn) judge(p *play, err error) (wrong []string) {
+// takeBack is the way back with its crashes, then one that comes to an end.
+func (d drawn) takeBack(y *way) (wrong []string) {
+	for _, calls := range d.kills {
+		if y.killed(calls) {
+			return d.judge(y.play, nil, world.New)
+		}
+	}
+	err := y.reopen(y.World, y.World, always)
+	if err == nil {
+		err = y.handOver(y.World, y.World, always)
+	}
+	return d.judge(y.play, err, world.New)
+}
+
+// judge says what is wrong with an ending of a move off a group.
+func (d drawn) judge(p *play, err error, group string) (wrong []string) {
 	var told *problem.Error
 	switch {
 	case err == nil:
 		p.With(func(h *world.Hand) {
 			for _, a := range d.apps {
-				if left := h.On(world.Old, a.Name); len(left) > 0 && a.Kind != "DaemonSet" {
-					wrong = append(wrong, fmt.Sprintf("done, and %v are on old nodes", left))
+				if left := h.On(group, a.Name); len(left) > 0 && a.Kind != "DaemonSet" {
+					wrong = append(wrong, fmt.Sprintf("done, and %v are on nodes of %s", left, group))
 				}
 			}
 		})

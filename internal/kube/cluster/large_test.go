@@ -367,7 +367,7 @@ func TestNothingIsListedInTheSteadyState(t *testing.T) {
 		}
 		o.View, o.Asked = v, o.Asked.Add(time.Second)
 		m.Turn(o)
-		if where, err := c.Place(t.Context(), names, pods, 0); err != nil || len(where) != len(pods) {
+		if where, err := c.Place(t.Context(), names, pods, nil); err != nil || len(where) != len(pods) {
 			t.Fatal(len(where), err)
 		}
 	}
