@@ -70,7 +70,7 @@ func newKiller(p *project) *killer {
 // About as long the example's commands are at work on a fast machine, without a
 // kill: instants are drawn from that, so that there still is something to kill.
 const (
-	makes = 9 * time.Second // all of it
+	makes = 6 * time.Second // all of it, or none
 	moves = 45 * time.Second
 )
 
