@@ -42,9 +42,13 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 	if err := snapshot.Unseal(ctx, p.store.Ring); err != nil {
 		return plan.Plan{}, err
 	}
-	pl, err := p.engine(cloud, events).Plan(ctx, want, snapshot)
-	if err != nil {
+	e := p.engine(cloud, events)
+	if want, err = p.direction(e, want, snapshot); err != nil {
 		return plan.Plan{}, err
+	}
+	pl, err := e.Plan(ctx, want, snapshot)
+	if err != nil || pl.Returns {
+		return pl, err
 	}
 	for _, g := range (guard.Guard{}).Check(ctx, engine.Guards(pl, want, snapshot)) {
 		events.Emit(unable(g))
@@ -68,6 +72,7 @@ type Choices struct {
 	AllowDelete       []string // resources that may be deleted although they are protected or hold data: Type/Name
 	ForgetUnreachable bool     // Destroy: what is in a cluster that does not answer counts as gone
 	Park              bool     // Up: what cannot be moved off a node group is left there, and everything else moves
+	Forward           bool     // Up: a change that is being taken back is made after all
 	Continue          bool     // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
 }
 
@@ -109,6 +114,7 @@ type up struct {
 	*Project
 	files *spec.Spec
 	cloud *aws.Cloud
+	back  bool // the change under way is to be taken back, whatever the files say
 
 	saw  *state.Snapshot // nil: nothing was foreseen
 	want *graph.Graph
@@ -159,11 +165,31 @@ func (u *up) foresee(ctx context.Context, s *state.Session, events event.Sink) e
 	if err := snapshot.Unseal(ctx, u.store.Ring); err != nil {
 		return err
 	}
-	if u.plan, err = u.engine(u.cloud, events).Plan(ctx, want, snapshot); err != nil {
+	e := u.engine(u.cloud, events)
+	if u.back {
+		want, err = e.Former(snapshot, want.Guards)
+	} else {
+		want, err = u.direction(e, want, snapshot)
+	}
+	if err != nil {
+		return err
+	}
+	if u.plan, err = e.Plan(ctx, want, snapshot); err != nil {
 		return err
 	}
 	u.saw, u.want = snapshot, want
 	return nil
+}
+
+// direction is what the files declare; or, as long as a change is being taken
+// back, what stood before that.
+func (p *Project) direction(e *engine.Engine, want *graph.Graph, s *state.Snapshot) (*graph.Graph, error) {
+	if s.Way == nil || !s.Way.Returns || p.choices.Forward {
+		return want, nil
+	}
+	e.Events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + s.Stack, Effect: "its last change is being taken back: that comes first",
+		Fix: "run drover up once more after it; or, to make the change after all: drover up --forward"})
+	return e.Former(s, want.Guards)
 }
 
 // repeat tells what was found before anybody listened.
@@ -190,13 +216,35 @@ func (u *up) carryOut(ctx context.Context, s *state.Session, events event.Sink, 
 	if err := u.prepareKey(ctx, e, s, u.plan, u.want); err != nil {
 		return err
 	}
-	if err := u.guarded(ctx, engine.Guards(u.plan, u.want, s.Snapshot()), events); err != nil {
+	guards := engine.Guards(u.plan, u.want, s.Snapshot())
+	if u.plan.Returns {
+		guards = nil // traffic that is down keeps nobody from the way back
+	}
+	if err := u.guarded(ctx, guards, events); err != nil {
 		return err
 	}
 	if err := ask(u.plan); err != nil {
 		return err
 	}
-	return e.Apply(ctx, u.plan, u.want, s)
+	if err := e.Apply(ctx, u.plan, u.want, s); err != nil || !u.plan.Returns || u.back {
+		return err
+	}
+	return &problem.Error{Kind: problem.Returned, Op: "up", Err: errors.New("the last change has been taken back, and everything is as it was before it"),
+		Fix: "run the same command again: it makes what drover.yaml declares"}
+}
+
+// Return takes the change under way back: everything becomes what it was before
+// that, and nothing is lost on the way. It can be taken back from its first step
+// until the delete of what it empties begins.
+func (p *Project) Return(ctx context.Context, events event.Sink, approve Approve) error {
+	files, cloud, err := p.declared(ctx)
+	if err != nil {
+		return err
+	}
+	u := &up{Project: p, files: files, cloud: cloud, back: true}
+	return p.change(ctx, "return", files.Stack, events, approve, func(s *state.Session, ask Approve) error {
+		return u.carryOut(ctx, s, events, ask)
+	})
 }
 
 // guarded tries the guards that will watch the plan, so that one that cannot

@@ -36,7 +36,7 @@ func kind(err error) problem.Kind { return problem.Kind(problem.Exit(err)) }
 
 func TestUpFlags(t *testing.T) {
 	env, _, _ := screenOf()
-	for _, verb := range []func(Env, func(context.Context, changeOptions) error) *cobra.Command{newUp, newDestroy} {
+	for _, verb := range []func(Env, func(context.Context, changeOptions) error) *cobra.Command{newUp, newReturn, newDestroy} {
 		var got *changeOptions
 		run := func(_ context.Context, o changeOptions) error { got = &o; return nil }
 		if err := parse(verb(env, run), "--yes", "--json", "--log", "run.jsonl"); err != nil || !got.Yes || !got.JSON || got.Log != "run.jsonl" {

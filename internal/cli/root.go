@@ -37,7 +37,7 @@ func newRoot(env Env) *cobra.Command {
 	}
 	root.AddCommand(
 		newNew(env), newStack(env), newState(env), newConfig(env),
-		newPreview(env, runPreview), newUp(env, runUp), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),
+		newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),
 		newCheck(env, runCheck), newMigrate(env, runMigrate), newDrain(env, runMigrate), newMoves(env), newRBAC(env, runRBAC),
 		newRestore(env, runRestore), newLoad(env, runLoad), newToken(env, runToken),
 		newSandbox(env), newDemo(env, demo.Run), newVersion(env),

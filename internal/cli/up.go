@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/problem"
 )
 
 func newUp(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
@@ -19,7 +21,7 @@ deleted. If a guard in drover.yaml sees traffic suffer, the move stops and
 everything keeps serving. Interrupted or failed, the same command goes on where
 it was.`,
 		Args:        cobra.NoArgs,
-		Annotations: exits(changes...),
+		Annotations: exits(append(changes, problem.Returned)...),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.On = targetOf(cmd, env)
 			if err := o.verify(); err != nil {
@@ -31,6 +33,7 @@ it was.`,
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")
+	cmd.Flags().BoolVar(&o.Choices.Forward, "forward", false, "make a change after all that is being taken back")
 	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already")
 	return cmd
 }
