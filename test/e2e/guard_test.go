@@ -4,9 +4,14 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +43,69 @@ func TestBreachedGuardStopsTheMove(t *testing.T) {
 		p.edit("    p99: 1ns\n", "")
 		p.run("up", "--yes")
 	})
+}
+
+// A guard with onBreach: return takes the whole change back in the same run: the
+// nodes of the old group serve again, nothing fails on either way, the new group
+// is gone, and a preview shows the change again. What the file said before needs nothing.
+// Kills the mutation that leaves the new group standing, or a request behind.
+func TestBreachedGuardTakesTheChangeBack(t *testing.T) {
+	p := newProject(t)
+	p.run("up", "--yes")
+	p.awaitAnswer()
+	before := fmt.Sprint(inventory(t))
+
+	app := p.suffersInShift()
+	p.edit("outputs:\n", "  - {url: "+app.url+", rate: 20/s, maxErrors: 0, onBreach: return}\n\noutputs:\n")
+	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
+	p.underLoad(func() {
+		out, code := p.try("up", "--yes", "--log", app.log)
+		if code != int(problem.Returned) || !strings.Contains(out, "everything is as it was before") {
+			t.Errorf("exit code %d, want %d\n%s", code, problem.Returned, out)
+		}
+	})
+	if marks := nodeMarks(t); marks != "" {
+		t.Errorf("left on nodes:\n%s", marks)
+	}
+	if now := fmt.Sprint(inventory(t)); now != before {
+		t.Errorf("in AWS there is now\n%s\nbefore:\n%s", now, before)
+	}
+	if out := p.run("preview"); !strings.Contains(out, "create    nodegroup/web-") || !strings.Contains(out, "t3.2xlarge -> c5.4xlarge") {
+		t.Errorf("preview does not show the change again:\n%s", out)
+	}
+	p.edit("instanceType: c5.4xlarge", "instanceType: t3.2xlarge")
+	if out := p.run("preview"); !strings.Contains(out, "Nothing to do") {
+		t.Errorf("there is something to do where nothing has changed:\n%s", out)
+	}
+}
+
+// sufferer is an application that fails for a moment once pods move.
+type sufferer struct{ url, log string }
+
+// suffersInShift serves one that is well until the event log says that a move
+// has begun to shift, fails for two seconds, and is well again.
+func (p *project) suffersInShift() sufferer {
+	s := sufferer{log: filepath.Join(p.t.TempDir(), "events.jsonl")}
+	var failing atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if failing.Load() {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	p.t.Cleanup(server.Close)
+	go func() {
+		for p.t.Context().Err() == nil {
+			time.Sleep(100 * time.Millisecond)
+			if text, err := os.ReadFile(s.log); err == nil && strings.Contains(string(text), `"to":"shift"`) {
+				failing.Store(true)
+				time.Sleep(2 * time.Second)
+				failing.Store(false)
+				return
+			}
+		}
+	}()
+	s.url = server.URL
+	return s
 }
 
 // A guard that could not watch the move is told by preview and by up before
