@@ -44,7 +44,7 @@ func run(ctx context.Context, env Env, root *cobra.Command) int {
 
 func execute(ctx context.Context, env Env, root *cobra.Command) (err error) {
 	defer problem.Recover(&err)
-	root.SetArgs(env.Args)
+	root.SetArgs(append([]string{}, env.Args...)) // nil would be taken for the arguments of this process
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
