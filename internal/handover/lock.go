@@ -168,8 +168,9 @@ func spent(ctx context.Context, began time.Time, limit time.Duration) bool {
 	return tried >= outage || ctx.Err() != nil && tried >= limit
 }
 
-// owes: an earlier run of the move left something that has to be put back.
-func (r *run) owes() bool { return len(r.move.Memo) > 0 }
+// owes: an earlier run of the move left something that has to be put back; its
+// caller knows so, or the record in the cluster told.
+func (r *run) owes() bool { return len(r.move.Memo) > 0 || r.resumed }
 
 // trying is how long an interrupted run tries to take the lock: as long as one
 // that stops tries to put back, if there is something.

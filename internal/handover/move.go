@@ -142,13 +142,14 @@ func (m *Move) Turn(o Observed) []Action {
 	if o.Stale == "" {
 		m.heard = o.Asked
 	}
-	m.lack, m.foreign, m.off = map[string]string{}, m.strangers(), nil
+	m.lack, m.off = map[string]string{}, nil
 	changes := o.View.Take()
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
 	if !m.begun || o.Asked != m.asked {
 		m.hear(o)
 	}
+	m.foreign = m.strangers()
 	if !m.begun {
 		m.rejoin(workloads, nodes)
 	}

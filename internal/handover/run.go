@@ -283,6 +283,7 @@ type run struct {
 	lock    *keeper         // nil: the move is another's to lock
 	first   string          // the move that comes first
 	looked  time.Time       // when it was looked for
+	resumed bool            // a run before it left a record
 	known   map[string]bool // other moves, see Observed.Others
 	asked   time.Time       // when they were asked for
 	log     diary
@@ -398,6 +399,7 @@ func (r *run) turns(ctx context.Context) error {
 func (r *run) begin(ctx context.Context) error {
 	rec, goesOn := r.resume(ctx)
 	if rec != nil {
+		r.resumed = true
 		r.log.resume(rec.Log)
 	}
 	if goesOn {

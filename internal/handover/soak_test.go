@@ -125,6 +125,31 @@ func TestDeathInASoakIsFollowedByTheRestOfIt(t *testing.T) {
 	})
 }
 
+// The load balancer can be asked, before a run died and after it: nobody waits
+// as for one that cannot.
+func TestDeathInASoakMakesNoStrangerOfABalancer(t *testing.T) {
+	app := web(4)
+	app.Balancer = world.NLB
+	in(t, 2, apps(app), func(p *play) {
+		p.soak = time.Minute
+		go func() { p.soaking(); p.With((*world.Hand).Blind) }()
+		if err := p.move(); err == nil {
+			p.t.Fatal("its watches broke, and it is done")
+		}
+		p.With((*world.Hand).See)
+		p.done(p.move(), "web")
+		if p.took > 2*time.Minute {
+			p.t.Errorf("the rest of a soak of a minute took %s", p.took)
+		}
+		if p.heard(func(f event.Fact) bool {
+			w, is := f.(event.Progress)
+			return is && strings.Contains(w.Waiting, "cannot be asked")
+		}) {
+			p.t.Error("it waited for a load balancer as if nobody could ask it")
+		}
+	})
+}
+
 func TestOutageInASoakLeavesTheNodesClosed(t *testing.T) {
 	in(t, 2, apps(web(4)), func(p *play) {
 		p.soak = time.Hour
