@@ -91,11 +91,11 @@ func (p *Provider) switchTable(ctx context.Context, r engine.Request) (engine.Ob
 // the one that the request has; empty: it is gone. What its subnet has may also
 // be what replaced it.
 func (p *Provider) standsAs(ctx context.Context, r engine.Request) (string, error) {
-	if r.Type != associationType {
+	if r.Type != associationType || !r.Alone() {
 		return "", nil
 	}
 	id, _, err := p.associations.of(ctx, subnetOf(r.Old))
-	if err != nil || id == r.ID || r.Knows(id) {
+	if err != nil || id == r.ID {
 		return "", err
 	}
 	return id, nil

@@ -84,7 +84,7 @@ func (s *subnets) replace(form url.Values) string {
 }
 
 func association(id, table string) engine.Request {
-	return engine.Request{Type: associationType, Name: "private-a", ID: id,
+	return engine.Request{Type: associationType, Name: "private-a", ID: id, Sole: func() bool { return true },
 		Old: plan.Props{"SubnetId": "subnet-1", "RouteTableId": "rtb-1"}, Want: plan.Props{"SubnetId": "subnet-1", "RouteTableId": table}}
 }
 
@@ -127,12 +127,12 @@ func TestSwitchedAssociationIsFoundAgain(t *testing.T) {
 	}
 	s, p = lost()
 	other := association("rtbassoc-1", "")
-	other.Known = func(id string) bool { return id == "rtbassoc-1+" }
+	other.Sole = func() bool { return false } // what the subnet has is that of what replaced it
 	if err := p.Delete(t.Context(), other); err != nil || len(s.objects) != 1 {
-		t.Errorf("deleted what is another resource's: %v", err)
+		t.Errorf("deleted what replaced it: %v", err)
 	}
 	if _, err := p.Read(t.Context(), other); !errors.Is(err, engine.ErrNotFound) {
-		t.Errorf("read what is another resource's: %v", err)
+		t.Errorf("read what replaced it: %v", err)
 	}
 	if err := p.Delete(t.Context(), association("rtbassoc-1", "")); err != nil || len(s.objects) != 0 {
 		t.Errorf("deleted: %v, left %v", err, s.objects)

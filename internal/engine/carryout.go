@@ -133,14 +133,12 @@ func known(r state.Resource, objects func(id string) []state.Resource) func(id s
 	return func(id string) bool { return id != "" && slices.ContainsFunc(objects(id), other) }
 }
 
-// orOpen tells it of an object that stands: while it is open what a create of
-// another generation has made, any may be that one's.
-func orOpen(known func(id string) bool, r state.Resource, now func() *state.Snapshot) func(id string) bool {
-	return func(id string) bool {
-		return known(id) || slices.ContainsFunc(now().Pending, func(in state.Intent) bool {
-			return in.Op == plan.Create && in.URN == r.URN && in.Gen != r.Gen
-		})
-	}
+// sole reports that what has a resource's place is this generation: it is the
+// one in use, or there is no other, and no create of another one is open.
+func sole(r state.Resource, s *state.Snapshot) bool {
+	other := func(o state.Resource) bool { return o.URN == r.URN && o.Gen != r.Gen && !o.Gone }
+	open := func(in state.Intent) bool { return in.Op == plan.Create && in.URN == r.URN && in.Gen != r.Gen }
+	return !slices.ContainsFunc(s.Pending, open) && (!r.Condemned || !slices.ContainsFunc(s.Resources, other))
 }
 
 func (a *apply) objects(typ string) func(id string) []state.Resource {
@@ -570,7 +568,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
 	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
-		Tags: ownerTags(a.stack, r), Known: orOpen(known(r, a.objects(r.Type)), r, a.journal.Snapshot)}
+		Tags: ownerTags(a.stack, r), Sole: func() bool { return sole(r, a.journal.Snapshot()) }}
 }
 
 // ownerTags say whose an object is. The stack's ID tells it from a stack of the

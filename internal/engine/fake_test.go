@@ -401,11 +401,11 @@ func (c *cloud) Read(_ context.Context, r engine.Request) (engine.Object, error)
 // what tells it from others.
 func (c *cloud) find(r engine.Request) *object {
 	o := c.objects[r.ID]
-	if o != nil || r.Type != lead {
+	if o != nil || r.Type != lead || !r.Alone() {
 		return o
 	}
 	for _, o := range c.objects {
-		if o.typ == lead && o.subnet() != nil && o.subnet() == r.Old["subnet"] && !r.Knows(o.id) {
+		if o.typ == lead && o.subnet() != nil && o.subnet() == r.Old["subnet"] {
 			return o
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -157,7 +156,7 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 	call, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
 	obj, err := provider.Read(call, Request{Type: r.Type, Name: r.Name, ID: r.ID, Old: r.Inputs, Conn: r.Conn.Resolved,
-		Tags: ownerTags(l.snap, r), Known: orOpen(known(r, l.objects(r.Type)), r, func() *state.Snapshot { return l.snap })})
+		Tags: ownerTags(l.snap, r), Sole: func() bool { return sole(r, l.snap) }})
 	switch {
 	case err == nil:
 		l.see(r, sighting{size: obj.Size})
@@ -170,13 +169,6 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 		l.miss(conn, r, err)
 	}
 	return nil
-}
-
-// objects are the resources of a type that are one object outside.
-func (l *looker) objects(typ string) func(id string) []state.Resource {
-	return func(id string) []state.Resource {
-		return slices.DeleteFunc(slices.Clone(l.snap.Resources), func(r state.Resource) bool { return r.Type != typ || r.ID != id })
-	}
 }
 
 // connKey tells one cluster from another; it is empty for what is not in one.

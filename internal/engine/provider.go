@@ -66,13 +66,20 @@ type Request struct {
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
 
-	// Known tells which IDs the state has already for something else.
+	// Sole tells, of an object that stands, that what has its place is it, under
+	// whatever identifier, and not another generation of its resource.
+	Sole func() bool
+
+	// Known tells for Create which IDs the state has already for something else.
 	Known func(id string) bool
 }
 
 // Knows reports that the state has the object already, for something else: it
 // is never taken over.
 func (r Request) Knows(id string) bool { return r.Known != nil && r.Known(id) }
+
+// Alone reports that what has the object's place can be no other generation's.
+func (r Request) Alone() bool { return r.Sole != nil && r.Sole() }
 
 // Object is what a provider knows of one object.
 type Object struct {
