@@ -166,8 +166,11 @@ func (m *Move) sendersTo(s *Service) []string {
 }
 
 // healthy: every target group that the Service's pods are registered with by
-// their addresses sends to the pod.
+// their addresses sends to the pod. Of one that has not answered yet nobody knows.
 func (m *Move) healthy(p *Pod, s *Service) bool {
+	if m.o.Stale != "" && slices.ContainsFunc(s.TargetGroups, func(group string) bool { return len(m.hosts[group]) == 0 }) {
+		return false
+	}
 	for _, lb := range m.sendersTo(s) {
 		b := m.lbs[lb]
 		if t := m.targets[p.Address][lb]; b.ByAddress && slices.Contains(s.TargetGroups, b.Group) && t.State != InService && t.State != Unused {
@@ -181,10 +184,10 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 // other in its zone, and clients go on to use that zone's address.
 func (m *Move) needed(p *Pod) string {
 	in := m.targets[p.Address]
-	if p.Address == "" || len(in) == 0 {
-		return ""
-	}
-	if m.o.Stale != "" {
+	if m.o.Stale != "" && slices.ContainsFunc(p.Paths, func(x Path) bool {
+		s := m.view.Services[p.Namespace+"/"+x.Service]
+		return s != nil && len(s.TargetGroups) > 0
+	}) {
 		return "AWS does not answer: " + m.o.Stale
 	}
 	for _, lb := range slices.Sorted(maps.Keys(in)) {

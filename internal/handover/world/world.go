@@ -913,7 +913,7 @@ func (w *World) checkBalancer(a *App) {
 		}
 	}
 	for _, p := range w.pods {
-		if t := w.targets[a.Name][p.Address]; a.ByAddress && p.app == a && t != nil && !w.now().Before(t.since) && p.Deleting && !w.preStopping(p) && a.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
+		if t := w.targets[a.Name][p.Address]; a.ByAddress && p.app == a && t != nil && !w.now().Before(t.since) && p.Ready && p.Deleting && !w.preStopping(p) && a.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
 			w.fail("pod %s ended while load balancer %s sent to it", p.Name, a.Name)
 		}
 	}
