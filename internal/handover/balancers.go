@@ -180,15 +180,24 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 	return true
 }
 
+// unheard says why nobody knows what target groups of the pod's Services do now.
+// Who serves is not known then either, so nothing of it may begin.
+func (m *Move) unheard(p *Pod) string {
+	if m.o.Stale == "" || !slices.ContainsFunc(p.Paths, func(x Path) bool {
+		s := m.view.Services[p.Namespace+"/"+x.Service]
+		return s != nil && len(s.TargetGroups) > 0
+	}) {
+		return ""
+	}
+	return "AWS does not answer: " + m.o.Stale
+}
+
 // needed says which target group could not do without the pod: it would have no
 // other in its zone, and clients go on to use that zone's address.
 func (m *Move) needed(p *Pod) string {
 	in := m.targets[p.Address]
-	if m.o.Stale != "" && slices.ContainsFunc(p.Paths, func(x Path) bool {
-		s := m.view.Services[p.Namespace+"/"+x.Service]
-		return s != nil && len(s.TargetGroups) > 0
-	}) {
-		return "AWS does not answer: " + m.o.Stale
+	if why := m.unheard(p); why != "" {
+		return why
 	}
 	for _, lb := range slices.Sorted(maps.Keys(in)) {
 		if in[lb].State != InService {
