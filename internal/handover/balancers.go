@@ -166,8 +166,11 @@ func (m *Move) sendersTo(s *Service) []string {
 }
 
 // healthy: every target group that the Service's pods are registered with by
-// their addresses sends to the pod.
+// their addresses sends to the pod. Of one that has not answered yet nobody knows.
 func (m *Move) healthy(p *Pod, s *Service) bool {
+	if m.o.Stale != "" && slices.ContainsFunc(s.TargetGroups, func(group string) bool { return len(m.hosts[group]) == 0 }) {
+		return false
+	}
 	for _, lb := range m.sendersTo(s) {
 		b := m.lbs[lb]
 		if t := m.targets[p.Address][lb]; b.ByAddress && slices.Contains(s.TargetGroups, b.Group) && t.State != InService && t.State != Unused {
@@ -177,15 +180,24 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 	return true
 }
 
+// unheard says why nobody knows what target groups of the pod's Services do now.
+// Who serves is not known then either, so nothing of it may begin.
+func (m *Move) unheard(p *Pod) string {
+	if m.o.Stale == "" || !slices.ContainsFunc(p.Paths, func(x Path) bool {
+		s := m.view.Services[p.Namespace+"/"+x.Service]
+		return s != nil && len(s.TargetGroups) > 0
+	}) {
+		return ""
+	}
+	return "AWS does not answer: " + m.o.Stale
+}
+
 // needed says which target group could not do without the pod: it would have no
 // other in its zone, and clients go on to use that zone's address.
 func (m *Move) needed(p *Pod) string {
 	in := m.targets[p.Address]
-	if p.Address == "" || len(in) == 0 {
-		return ""
-	}
-	if m.o.Stale != "" {
-		return "AWS does not answer: " + m.o.Stale
+	if why := m.unheard(p); why != "" {
+		return why
 	}
 	for _, lb := range slices.Sorted(maps.Keys(in)) {
 		if in[lb].State != InService {

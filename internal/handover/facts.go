@@ -102,13 +102,18 @@ func stations(was, is *Pod) []event.PodChange {
 	return passed
 }
 
+// leftAlike: target groups have let go of it since the same time. That cannot be
+// seen again: they list it no more.
+func leftAlike(a, b PodRecord) bool { return maps.Equal(a.Left, b.Left) }
+
 // tellWorkload reports a workload's new state.
 func (m *Move) tellWorkload(key string, was, is WorkloadRecord) {
 	if was.State != is.State {
 		m.version++
 		m.emit(event.WorkloadChanged{Workload: key, From: was.State, To: is.State, Why: is.Why})
 	}
-	if was.Wants != is.Wants || !maps.Equal(was.Floors, is.Floors) || !maps.Equal(was.Denied, is.Denied) {
+	if was.Wants != is.Wants || !maps.Equal(was.Floors, is.Floors) || !maps.Equal(was.Denied, is.Denied) ||
+		!maps.EqualFunc(was.Released, is.Released, leftAlike) {
 		m.version++
 	}
 }

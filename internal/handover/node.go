@@ -38,6 +38,9 @@ const (
 	// time: the service controller retries after 5 s to 300 s.
 	drainMargin = 2 * time.Minute
 
+	// tellEvery is how often a long wait says for how much longer.
+	tellEvery = 10 * time.Second
+
 	// unaskedDrain is how long a node stays after it was excluded, if a load
 	// balancer sends through it that nobody here can ask: 300 s, by default, of
 	// deregistration delay, and 2 min for what follows its API later.
@@ -295,14 +298,14 @@ func (n *station) drained() bool {
 		if since >= limit {
 			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller, or an Auto Scaling group attached to it)", word, name, since, b.Draining, drainMargin)
 		} else {
-			n.again(limit - since)
+			n.again(min(limit-since, tellEvery))
 		}
 		return false
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.r.Left)) {
 		if rest := n.r.Left.rest(name, n.Drains(name).Lag, n.now); rest > 0 {
 			n.wait("load balancer %s: it let go of node %s, and may send through it for %s more", name, n.Name, rest.Round(time.Second))
-			n.again(rest)
+			n.again(min(rest, tellEvery))
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -89,6 +90,11 @@ func drawApp(t *rapid.T, name string) *world.App {
 		a.NoService, a.Expendable = true, rapid.Bool().Draw(t, "expendable")
 	case "Deployment":
 		a.Local = rapid.IntRange(0, 3).Draw(t, "local") == 0
+		if kind := rapid.IntRange(0, 5).Draw(t, "balancer"); kind < 2 {
+			a.Balancer = []string{world.NLB, world.ALB}[kind]
+			a.ByAddress = !a.Local && rapid.Bool().Draw(t, "by address")
+			a.Gated = a.ByAddress && rapid.Bool().Draw(t, "gated")
+		}
 		switch denied := rapid.IntRange(0, 9).Draw(t, "denied"); {
 		case a.Local:
 		case denied == 0:
@@ -112,6 +118,9 @@ func (d drawn) check(t *testing.T) (wrong []string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := world.NewWorld(d.seed, d.skew, d.nodes, d.apps...)
 		w.Settle(41 * time.Second)
+		if slices.ContainsFunc(d.apps, func(a *world.App) bool { return a.Balancer == world.NLB }) {
+			w.Settle(2 * time.Minute) // it takes its time to begin
+		}
 		w.With(func(h *world.Hand) { w.Stale = d.stale; w.Faults = d.faults; h.Forgive() })
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup

@@ -35,7 +35,7 @@ func newScene() *scene {
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
-		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
@@ -251,6 +251,8 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.one.Paths = []Path{{Service: "web", Listed: true}}
 		}, "surging; wait: pod apps/web-1: EndpointSlices of web still list it"},
+		{"nobody knows what its target groups do", func(s *scene) { s.c.Unheard = func(*Pod) string { return "AWS does not answer: throttled" } },
+			"waiting; wait: deployment/apps/web: AWS does not answer: throttled"},
 		{"a target group drains its address", func(s *scene) {
 			s.out(s.one, time.Hour)
 			s.pod("web-3", "new")

@@ -716,7 +716,21 @@ func (r *run) leftFor(ctx context.Context) bool {
 		return true
 	}
 	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
-	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= backLimit+farewell
+	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= backLimit+farewell+r.core.lettingGo()
+}
+
+// lettingGo is the longest that those who send to pods under way take to let go.
+func (m *Move) lettingGo() time.Duration {
+	longest := time.Duration(0)
+	for _, w := range m.Record.Workloads {
+		for _, p := range w.Released {
+			longest = max(longest, p.Release.Settle)
+			for name := range p.Left {
+				longest = max(longest, m.lbs[name].Draining+m.lbs[name].Lag)
+			}
+		}
+	}
+	return longest
 }
 
 // hasten shortens the time that pods under way get to come to their end.

@@ -262,7 +262,7 @@ func (h *herd) deregistering(p *Pod) bool {
 	for _, name := range slices.Sorted(maps.Keys(left)) {
 		if rest := left.rest(name, h.Balancer(name).Lag, h.now); rest > 0 {
 			h.wait("load balancer %s: it let go of pod %s, and may send to it for %s more", name, p.Ref, rest.Round(time.Second))
-			h.again(rest)
+			h.again(min(rest, tellEvery))
 			return true
 		}
 	}

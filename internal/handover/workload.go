@@ -96,6 +96,7 @@ type Case struct {
 	Sender   func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
 	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
 	Needed   func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
+	Unheard  func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
 	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
 	Balancer func(name string) Balancer
 	Guarded  bool      // sentinels stand on all nodes that leave
@@ -446,6 +447,10 @@ func (h *herd) leave(p *Pod, pr promise) bool {
 	case pr.how == Gap && h.Workload == nil:
 		h.evict(p)
 		return true
+	case h.Unheard(p) != "":
+		h.wait("%s: %s", h.Key, h.Unheard(p))
+		h.again(reread)
+		return false
 	case h.rolling():
 		h.wait("%s: its rollout is not complete: %s", h.Key, h.w.Rolling)
 		return false

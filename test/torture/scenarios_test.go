@@ -21,6 +21,7 @@ type scenario struct {
 	NodePort  bool   // requests go to a node that stays, as the load balancer is disturbed itself
 	KeepAlive bool   // requests share connections
 	Streams   string // path of answers that take long; one is asked for each second
+	Zonal     bool   // its load balancer has an address in each zone, and answers before it is ready
 	Sockets   bool   // connections that are upgraded and kept
 
 	Whole  bool         // it brings all of its project, nothing comes from base/
@@ -70,6 +71,8 @@ var scenarios = complete([]scenario{
 	{Name: "local-traffic", About: "`externalTrafficPolicy: Local`"},
 	{Name: "local-traffic-placed", About: "the same, re-placed by the plan because it names its group", Start: placedOnWork,
 		Beside: append(append([]edit{}, besideWork...), edit{"drover.yaml", "nodeGroup: work", "nodeGroup: next"})},
+	{Name: "network-balancer", About: "a Network Load Balancer, with its 300 s of deregistration delay", Zonal: true},
+	{Name: "network-balancer-local", About: "the same with `externalTrafficPolicy: Local`, its zones sharing their targets", Zonal: true},
 	{Name: "stateful-set", About: "a StatefulSet of three"},
 	{Name: "scaled-in-the-middle", About: "scaled from 2 to 5, as an autoscaler does, in the middle", Disturb: disturbance{moving, does(scaleUp)}},
 	{Name: "two-budgets", About: "two budgets on one pod"},

@@ -170,6 +170,7 @@ type pod struct {
 	until  time.Time // a Job's: ends by itself
 	stuck  bool      // a finalizer keeps it
 	broken bool      // it never becomes Ready again
+	up     bool      // its containers are Ready; a readiness gate may not be met
 	told   time.Time // to end
 }
 
@@ -614,6 +615,7 @@ func (w *World) live(p *pod) {
 	if p.app.Work > 0 && !p.Finished && w.now().Sub(p.Created) > p.app.Work {
 		p.Finished, p.Ready = true, false
 	}
+	p.up = !bad && !w.now().Before(p.ready)
 	switch {
 	case p.Deleting || p.Finished:
 	case bad && p.Ready:
@@ -789,7 +791,7 @@ func (w *World) balance() {
 func (w *World) balancePods(a *App, targets map[string]*target) {
 	for _, p := range w.pods {
 		if p.app == a && p.Address != "" {
-			w.register(a, targets, p.Address, p.selects() && !p.Deleting && !w.now().Before(p.ready))
+			w.register(a, targets, p.Address, p.selects() && !p.Deleting && p.up)
 		}
 	}
 	for id, t := range targets {
@@ -932,7 +934,7 @@ func (w *World) checkBalancer(a *App) {
 		}
 	}
 	for _, p := range w.pods {
-		if t := w.targets[a.Name][p.Address]; a.ByAddress && p.app == a && t != nil && p.Deleting && !w.preStopping(p) && a.Surge > 0 {
+		if t := w.targets[a.Name][p.Address]; a.ByAddress && p.app == a && t != nil && !w.now().Before(t.since) && p.Ready && p.Deleting && !w.preStopping(p) && a.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
 			w.fail("pod %s ended while load balancer %s sent to it", p.Name, a.Name)
 		}
 	}

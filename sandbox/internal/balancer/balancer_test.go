@@ -361,3 +361,38 @@ func BenchmarkRequests(b *testing.B) {
 		})
 	}
 }
+
+// As a Network Load Balancer: a client's end decides, an open connection outlives
+// its target's leaving unless it is to be cut, and with no healthy target all get
+// connections.
+func TestFlows(t *testing.T) {
+	for _, cut := range []bool{false, true} {
+		r := newRig(t)
+		r.spec.Flows, r.spec.Cut = true, cut
+		r.apply()
+		r.inService("127.0.0.2", "127.0.0.3")
+		var open net.Conn
+		seen := map[string]bool{}
+		r.until("both get connections", func() bool {
+			c, name := r.dial()
+			seen[name] = true
+			if name == "127.0.0.2" {
+				open = c
+			}
+			return len(seen) == 2 && open != nil
+		})
+		delete(r.spec.Targets, "127.0.0.2")
+		r.apply()
+		_, _ = io.WriteString(open, "x")
+		_ = open.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.ReadFull(open, make([]byte, 1)); (err != nil) != cut {
+			t.Errorf("cut %t: the open connection: %v", cut, err)
+		}
+		r.spec.Check.Port = freePort(t)
+		r.apply()
+		r.until("unhealthy", func() bool { h, _ := r.Health("127.0.0.3"); return h.Checked && !h.InService })
+		if _, name := r.dial(); name != "127.0.0.3" {
+			t.Errorf("no healthy target: %q answers", name)
+		}
+	}
+}
