@@ -144,11 +144,11 @@ func (m *Move) outOfService(n *Node) []string {
 	}
 	for _, b := range m.o.Balancers {
 		s := m.owns(b)
-		if s == nil && !slices.Contains(m.Record.Balancers, b.Name) || s != nil && !s.admits(n) {
+		if b.ByAddress || s == nil && !slices.Contains(m.Record.Balancers, b.Name) || s != nil && !s.admits(n) {
 			continue
 		}
 		t, registered := m.targets[n.Instance][b.Name]
-		if !registered || t.State != InService && (s == nil || !s.Local) {
+		if !registered || t.State != InService && t.State != Unused && (s == nil || !s.Local) {
 			lacks = append(lacks, fmt.Sprintf("load balancer %s: node %s is not InService yet", b.Name, n.Name))
 		}
 	}

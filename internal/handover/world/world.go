@@ -253,6 +253,8 @@ func (w *World) launch(group string) *node {
 
 // Spread puts the nodes of each group into as many zones, one after the other.
 func (w *World) Spread(zones int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, g := range w.groups {
 		for i, in := range g.Instances {
 			for _, n := range w.nodes {
