@@ -58,3 +58,14 @@ func TestWatchAndWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A view is dated by the API server's clock, by which all other times in it are.
+func TestViewIsDatedByTheServersClock(t *testing.T) {
+	c, _ := opened(t)
+	ours := time.Now()
+	c.clock.learn(ours.Add(time.Hour), ours, ours)
+	v, err := c.View()
+	if err != nil || v.Now.Sub(ours) < time.Hour-time.Minute {
+		t.Errorf("%s, by a clock that is an hour ahead of %s: %v", v.Now, ours, err)
+	}
+}

@@ -211,6 +211,24 @@ func TestGatesAndConsent(t *testing.T) {
 	}
 }
 
+// Whoever asked that a pod be left alone is heard, in whose words ever; the
+// opposite of it is no such wish.
+func TestWishesToBeLeftAlone(t *testing.T) {
+	for _, c := range []struct{ annotation, value, keep string }{
+		{"karpenter.sh/do-not-disrupt", "true", "karpenter.sh/do-not-disrupt"},
+		{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false", "cluster-autoscaler.kubernetes.io/safe-to-evict"},
+		{"cluster-autoscaler.kubernetes.io/safe-to-evict", "true", ""},
+		{"drover.dev/keep", "true", "drover.dev/keep"},
+		{"drover.dev/keep", "false", ""},
+	} {
+		f := newFixture()
+		f.pod.Annotations = equal(c.annotation, c.value)
+		if got := f.look().Keep; got != c.keep {
+			t.Errorf("%s=%s: kept by %q, want %q", c.annotation, c.value, got, c.keep)
+		}
+	}
+}
+
 func TestSleeps(t *testing.T) {
 	for want, h := range map[time.Duration]*corev1.LifecycleHandler{
 		20 * time.Second: {Sleep: &corev1.SleepAction{Seconds: 20}},
