@@ -20,8 +20,8 @@ import (
 // way is the way back of a move: as the engine has it, step by step.
 type way struct {
 	*play
-	memo  []byte // of the hand-over of the new group
-	again string // why the guard stops the way back, too
+	memo  []byte       // of the hand-over of the new group
+	again atomic.Value // why the guard stops the way back, too
 }
 
 // reopen opens the old group, by a process that may be mortal.
@@ -56,7 +56,7 @@ func (y *way) handOver(cluster handover.Cluster, scaling handover.Scaling, alive
 		Step: 2, From: engine.Host{Name: world.New}, To: []engine.Host{{Name: world.Old}}, Memo: y.memo, Events: y.play,
 		Back: true, Owed: []json.RawMessage{y.play.memo}, Hasten: true,
 		Save:   func(memo json.RawMessage) error { return y.save(&y.memo, memo, alive) },
-		Breach: func() (string, bool) { return y.again, y.again != "" },
+		Breach: func() (string, bool) { why, _ := y.again.Load().(string); return why, why != "" },
 	})
 }
 
@@ -201,13 +201,13 @@ func TestBreachOnTheWayBackStopsIt(t *testing.T) {
 	in(t, 3, all, func(p *play) {
 		y := p.breachedIn(event.PhaseSoak, 0)
 		var turned atomic.Bool
-		go func() { time.Sleep(40 * time.Second); y.again = "GET /: 503"; turned.Store(true) }()
+		go func() { time.Sleep(40 * time.Second); y.again.Store("GET /: 503"); turned.Store(true) }()
 		err := y.walk()
 		p.ended(err, problem.Guarded, "503", "nothing turns round again", "the way back goes on")
 		if !turned.Load() {
 			p.t.Error("over before the breach")
 		}
-		y.again = ""
+		y.again.Store("")
 		y.asBefore(y.walk(), all...)
 	})
 }
