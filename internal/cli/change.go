@@ -24,6 +24,31 @@ type changeOptions struct {
 	Guard   string // of up: "off" watches nothing; empty: as the stack file says
 }
 
+// serve gives the command the flags of a change, and lets it run what they make of it.
+func (o *changeOptions) serve(cmd *cobra.Command, run func(context.Context, changeOptions) error) {
+	o.flags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		o.On = targetOf(cmd, o.Env)
+		if err := o.verify(); err != nil {
+			return err
+		}
+		return run(cmd.Context(), *o)
+	}
+}
+
+// project opens the project as the flags want it.
+func (o changeOptions) project(ctx context.Context) (*drover.Project, error) {
+	p, err := o.On.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if o.Guard == "off" {
+		p.WithoutGuards()
+	}
+	p.Choose(o.Choices)
+	return p, nil
+}
+
 func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "carry the plan out without asking")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md)")

@@ -16,25 +16,17 @@ and network. There is no hand-over: what runs there ends. The stack itself stays
 empty, until "drover stack rm".`,
 		Args:        cobra.NoArgs,
 		Annotations: exits(changes...),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.On = targetOf(cmd, env)
-			if err := o.verify(); err != nil {
-				return err
-			}
-			return run(cmd.Context(), o)
-		},
 	}
-	o.flags(cmd)
+	o.serve(cmd, run)
 	cmd.Flags().BoolVar(&o.Choices.ForgetUnreachable, "forget-unreachable", false,
 		"forget what is in a cluster that does not answer any more, and delete the rest")
 	return cmd
 }
 
 func runDestroy(ctx context.Context, o changeOptions) error {
-	p, err := o.On.open(ctx)
+	p, err := o.project(ctx)
 	if err != nil {
 		return err
 	}
-	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Destroy, "Delete all of this?")
 }

@@ -21,28 +21,17 @@ It can be taken back until the delete of the old node group begins. Interrupted 
 failed, the same command, or "up", goes on with it.`,
 		Args:        cobra.NoArgs,
 		Annotations: exits(changes...),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.On = targetOf(cmd, env)
-			if err := o.verify(); err != nil {
-				return err
-			}
-			return run(cmd.Context(), o)
-		},
 	}
-	o.flags(cmd)
+	o.serve(cmd, run)
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml")
 	return cmd
 }
 
 func runReturn(ctx context.Context, o changeOptions) error {
-	p, err := o.On.open(ctx)
+	p, err := o.project(ctx)
 	if err != nil {
 		return err
 	}
-	if o.Guard == "off" {
-		p.WithoutGuards()
-	}
-	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Return, "Take the change back?")
 }

@@ -22,15 +22,8 @@ everything keeps serving. Interrupted or failed, the same command goes on where
 it was.`,
 		Args:        cobra.NoArgs,
 		Annotations: exits(append(changes, problem.Returned)...),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.On = targetOf(cmd, env)
-			if err := o.verify(); err != nil {
-				return err
-			}
-			return run(cmd.Context(), o)
-		},
 	}
-	o.flags(cmd)
+	o.serve(cmd, run)
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")
 	cmd.Flags().BoolVar(&o.Choices.Forward, "forward", false, "make a change after all that is being taken back")
@@ -39,13 +32,9 @@ it was.`,
 }
 
 func runUp(ctx context.Context, o changeOptions) error {
-	p, err := o.On.open(ctx)
+	p, err := o.project(ctx)
 	if err != nil {
 		return err
 	}
-	if o.Guard == "off" {
-		p.WithoutGuards()
-	}
-	p.Choose(o.Choices)
 	return carryOut(ctx, o, p.Up, "Carry this plan out?")
 }
