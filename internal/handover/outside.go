@@ -44,10 +44,6 @@ type Size struct {
 	Memory int64 // bytes
 }
 
-// FreshNode is a node that is yet to come. It is taken for all that its instance
-// has, so that what finds no room on it finds none for sure; zero: for ample room.
-type FreshNode struct{ Size }
-
 // Group is an Auto Scaling group.
 type Group struct {
 	Name         string
@@ -147,8 +143,10 @@ type Cluster interface {
 
 	// Place answers, by the scheduler's own rules and for all pods together, where
 	// copies of the pods would go if the nodes took no pods any more. Fresh are
-	// nodes that will have come by then: like those that leave, but for their room.
-	Place(ctx context.Context, leaving []string, pods []Ref, fresh []FreshNode) ([]Placement, error)
+	// nodes that will have come by then: like those that leave, but each with all
+	// that its instance has, so that what finds no room there finds none for sure;
+	// the zero Size is ample room.
+	Place(ctx context.Context, leaving []string, pods []Ref, fresh []Size) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
 	// Surroundings tells what else has a say in a move. It lists, so it is asked

@@ -201,7 +201,7 @@ func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) ma
 // freshNodes are the nodes that a plan makes, with the room of their types. Those
 // that take the place of nodes that leave are no fewer. What a type has is not
 // worth an error: without an answer its nodes have ample room.
-func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int) []FreshNode {
+func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int) []Size {
 	var types []string
 	for _, f := range fresh {
 		if f.Type != "" {
@@ -214,13 +214,13 @@ func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int)
 			sizes = known
 		}
 	}
-	var nodes []FreshNode
+	var nodes []Size
 	for _, f := range fresh {
 		n := f.Nodes
 		if f.Heirs {
 			n = max(n, leaving)
 		}
-		nodes = append(nodes, slices.Repeat([]FreshNode{{sizes[f.Type]}}, n)...)
+		nodes = append(nodes, slices.Repeat([]Size{sizes[f.Type]}, n)...)
 	}
 	return nodes
 }

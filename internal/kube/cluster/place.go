@@ -21,7 +21,7 @@ import (
 
 // Place answers where copies of the pods would go if the nodes took no pods any
 // more. What the watches do not hold is listed once.
-func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh []handover.FreshNode) ([]handover.Placement, error) {
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh []handover.Size) ([]handover.Placement, error) {
 	o, err := c.schedulable(ctx)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.R
 
 // freshNodes are nodes that are yet to come: like those that leave, open, and
 // with the room of their instances.
-func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.FreshNode) []*corev1.Node {
+func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.Size) []*corev1.Node {
 	var like []*corev1.Node
 	for _, node := range nodes {
 		if slices.Contains(leaving, node.Name) {
@@ -76,7 +76,7 @@ func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.FreshN
 }
 
 // room is what a node that is yet to come has of a resource, at the most.
-func room(name corev1.ResourceName, n handover.FreshNode) resource.Quantity {
+func room(name corev1.ResourceName, n handover.Size) resource.Quantity {
 	switch {
 	case name == corev1.ResourceCPU && n.CPU > 0:
 		return *resource.NewQuantity(int64(n.CPU), resource.DecimalSI)

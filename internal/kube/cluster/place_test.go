@@ -71,17 +71,17 @@ func TestPodsArePlacedOnNodesThatAreYetToCome(t *testing.T) {
 		refs = append(refs, handover.Ref{Namespace: "shop", Name: name, UID: name})
 	}
 	c := placer(t, client)
-	small := handover.FreshNode{Size: handover.Size{CPU: 2, Memory: 4 << 30}}
+	small := handover.Size{CPU: 2, Memory: 4 << 30}
 	for _, tt := range []struct {
 		about string
-		fresh []handover.FreshNode
+		fresh []handover.Size
 		want  int // pods that find a node
 	}{
 		{"no node comes", nil, 0},
-		{"one pod fits on each", []handover.FreshNode{small, small}, 2},
-		{"a larger one takes two", []handover.FreshNode{{Size: handover.Size{CPU: 4, Memory: 16 << 30}}, small}, 3},
-		{"memory counts too", []handover.FreshNode{{Size: handover.Size{CPU: 64, Memory: 1 << 30}}}, 1},
-		{"what is not known has ample room", []handover.FreshNode{{}}, 3},
+		{"one pod fits on each", []handover.Size{small, small}, 2},
+		{"a larger one takes two", []handover.Size{{CPU: 4, Memory: 16 << 30}, small}, 3},
+		{"memory counts too", []handover.Size{{CPU: 64, Memory: 1 << 30}}, 1},
+		{"what is not known has ample room", []handover.Size{{}}, 3},
 	} {
 		where, err := c.Place(t.Context(), []string{"old"}, refs, tt.fresh)
 		if err != nil {
