@@ -181,17 +181,6 @@ func (r *run) trying() time.Duration {
 	return 2 * lockFor
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
 func atWork(move string, l Lock) error {
 	return &problem.Error{Kind: problem.Locked, Op: "move " + move, Err: &Held{l},
 		Fix: fmt.Sprintf("see how far it is: drover moves status %s; or ask it to stop: drover moves abort %s", move, move)}
@@ -218,11 +207,11 @@ func (k *keeper) once(ctx context.Context) error {
 }
 
 func (k *keeper) renew(ctx context.Context) {
-	pause := renewEvery
-	for sleep(ctx, pause) {
-		pause = renewEvery
+	next := renewEvery
+	for pause(ctx, next) {
+		next = renewEvery
 		if k.once(ctx) != nil {
-			pause = retryLock
+			next = retryLock
 		}
 		if k.taken() != nil {
 			return
