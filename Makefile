@@ -19,7 +19,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-e2e torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,14 @@ test-unit: ## the tests of both modules that need no sandbox, with the race dete
 
 test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -p 1 -v ./test/...
+
+RUN ?= .*
+torture: build bin/kubectl ## move what is hard to move, by Drover and by cordon, drain and delete (hours; RUN=one-replica, RUN='.*/drover')
+	DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags torture -count=1 -timeout 8h -run 'TestTorture/$(RUN)' -v ./test/torture
+
+bin/kubectl: tools/kubectl/go.mod
+	@mkdir -p bin
+	cd tools/kubectl && GOWORK=off go build -o ../../bin/kubectl .
 
 torture-crash: build ## kill drover at every step boundary of up, change and destroy (about 10 minutes)
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 40m -run TestKilledAtEveryStepBoundary -v ./test/e2e
