@@ -91,6 +91,7 @@ func (k *stack) moved(s scenario, w way, d disturbance) (code int, late bool) {
 	ctx, kill := context.WithCancel(background(k.t))
 	defer kill()
 	stop, done := make(chan struct{}), make(chan struct{})
+	limit := max(w.limit, s.Limit)
 	var interrupted bool
 	interrupt := func() {
 		if !interrupted {
@@ -101,12 +102,12 @@ func (k *stack) moved(s scenario, w way, d disturbance) (code int, late bool) {
 	watched := make(chan struct{})
 	go func() { // the only one who interrupts or kills
 		defer close(watched)
-		if d.When != nil && k.await(d.When, done, w.limit) {
+		if d.When != nil && k.await(d.When, done, limit) {
 			d.Do(k, interrupt, kill)
 		}
 		select {
 		case <-done:
-		case <-time.After(w.limit):
+		case <-time.After(limit):
 			late = true
 			interrupt()
 			select {

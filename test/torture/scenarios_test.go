@@ -5,6 +5,7 @@ package torture
 import (
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // scenario is one hard move. What it runs lies in scenarios/NAME, over the
@@ -24,14 +25,15 @@ type scenario struct {
 	Zonal     bool   // its load balancer has an address in each zone, and answers before it is ready
 	Sockets   bool   // connections that are upgraded and kept
 
-	Whole  bool         // it brings all of its project, nothing comes from base/
-	Start  []edit       // of the project, before it is launched
-	Change []edit       // what Drover is to carry out
-	Beside []edit       // the second group that the tutorials' way needs
-	Then   []edit       // before the second command, if there is one
-	Again  int          // how often the same command is run once more
-	Flags  []string     // of drover up
-	Every  func(*stack) // done each second from the launch to the end: an operator at work
+	Whole  bool          // it brings all of its project, nothing comes from base/
+	Start  []edit        // of the project, before it is launched
+	Change []edit        // what Drover is to carry out
+	Beside []edit        // the second group that the tutorials' way needs
+	Then   []edit        // before the second command, if there is one
+	Again  int           // how often the same command is run once more
+	Flags  []string      // of drover up
+	Limit  time.Duration // of a run, where it is longer than its way usually takes
+	Every  func(*stack)  // done each second from the launch to the end: an operator at work
 
 	Disturb disturbance
 
@@ -53,6 +55,7 @@ var (
 	oneLess      = []edit{{"drover.yaml", workGroup, "work: {kind: self-managed, instanceType: t3.large, capacity: 2"}}
 	oneMore      = []edit{{"drover.yaml", "work: {kind: self-managed, instanceType: t3.large, capacity: 2", workGroup}}
 	placedOnWork = []edit{{"drover.yaml", "app: {manifests: ./app}", "app: {manifests: ./app, nodeGroup: work}"}}
+	tenNodes     = []edit{{"drover.yaml", workGroup, tenOf("t3.large")}}
 	guarded      = []edit{{"drover.yaml", "outputs:", "guard:\n  - {url: \"http://${workloads.app.services.guarded.hostname}/\", rate: 50/s, maxErrors: 0, expect: answered by app-, onBreach: return}\noutputs:"}}
 )
 
@@ -65,6 +68,9 @@ var scenarios = complete([]scenario{
 	{Name: "one-replica", About: "one replica, and a budget that wants one"},
 	{Name: "budget-zero", About: "a budget that never allows a disruption"},
 	{Name: "slow-start", About: "20 s until a pod is Ready"},
+	{Name: "ten-nodes", About: "ten nodes with a Deployment of 30, 20 s until a pod is Ready, one may be missing", Limit: 30 * time.Minute,
+		Start: tenNodes, Change: []edit{{"drover.yaml", tenOf("t3.large"), tenOf("m5.large")}},
+		Beside: []edit{{"drover.yaml", "  other:", "  next: {kind: self-managed, instanceType: m5.large, capacity: 10, labels: {pool: work}}\n  other:"}}},
 	{Name: "exits-at-once", About: "gone at once on SIGTERM, without a preStop hook"},
 	{Name: "streaming", About: "answers that take 30 s", Streams: "/stream"},
 	{Name: "websockets", About: "upgraded connections that clients keep", Sockets: true},
@@ -104,6 +110,11 @@ var scenarios = complete([]scenario{
 	{Name: "shrink-taken-back", About: "one node less, interrupted, and the old number again", Change: oneLess, Disturb: disturbance{closed, ctrlC}, Then: oneMore, Again: 1},
 	{Name: "breach-and-return", About: "the guard breaks in the middle; everything goes back", Start: guarded, Disturb: disturbance{moving, does(breakGuard)}, Ends: []int{6}},
 })
+
+// tenOf is the group of ten nodes.
+func tenOf(instanceType string) string {
+	return "work: {kind: self-managed, instanceType: " + instanceType + ", capacity: 10"
+}
 
 // complete fills in what most scenarios share.
 func complete(all []scenario) []scenario {
