@@ -43,7 +43,11 @@ func (k *stack) loadArgs(s scenario, more ...string) []string {
 // url is the load balancer's, or a node port of a node that stays.
 func (k *stack) url(s scenario) string {
 	if !s.NodePort {
-		return strings.TrimSpace(k.must("stack", "output", s.Output))
+		out := strings.TrimSpace(k.must("stack", "output", s.Output))
+		if !strings.Contains(out, "://") { // the tutorial's output is a host name
+			out = "http://" + out
+		}
+		return out
 	}
 	ip := k.ask("get", "nodes", "-l", "pool!=work", "-o", `jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}`)
 	return "http://" + ip + ":" + k.ask("-n", "apps", "get", "svc", "app", "-o", "jsonpath={.spec.ports[0].nodePort}")
