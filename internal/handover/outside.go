@@ -59,6 +59,9 @@ type Instance struct {
 	Lifecycle string // Auto Scaling's word: Pending, InService, Terminating, …
 }
 
+// terminatingWait is the state of an instance that is held by a lifecycle hook.
+const terminatingWait = "Terminating:Wait"
+
 // ends: it no longer counts, whatever Terminating waits for.
 func (i Instance) ends() bool { return strings.HasPrefix(i.Lifecycle, "Terminat") }
 

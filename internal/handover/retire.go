@@ -266,10 +266,11 @@ func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, ids, n
 	}
 }
 
-// terminated waits for the end of every instance.
+// terminated waits for the end of every instance. A lifecycle hook that holds
+// one has a limit of its own (48 h at the most): that is waited for and told.
 func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, ids []string, wait func(string)) error {
-	var left []string
-	err := until(ctx, cluster, patience, func() (bool, error) {
+	left, held := ids, 0
+	look := func() (bool, error) {
 		g, err := m.scaling.Group(ctx, group)
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return false, err
@@ -278,24 +279,50 @@ func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, i
 		if err != nil {
 			return false, err
 		}
-		left = nil
-		for _, id := range ids {
-			in := slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id })
-			if state, known := states[id]; in || known && state != "terminated" {
-				left = append(left, id+" "+state)
-			}
-		}
-		wait(fmt.Sprintf("%d of %d instances terminated", len(ids)-len(left), len(ids)))
+		left, held = notEnded(g, ids, states)
+		wait(ending(len(ids), len(left), held))
 		return len(left) == 0, nil
-	})
+	}
+	err := until(ctx, cluster, patience, look)
+	for errors.Is(err, errLate) && held > 0 {
+		err = until(ctx, cluster, patience, look)
+	}
 	if !errors.Is(err, errLate) {
 		return wrap(err, "wait for the instances of "+group+" to end")
 	}
 	return &problem.Error{
 		Kind: problem.Outside, Op: "wait for the instances of " + group + " to end",
 		Err: fmt.Errorf("after %s: %s", patience, strings.Join(left, ", ")),
-		Fix: "see the scaling activities of the group (a lifecycle hook may hold instances), then run the same command again",
+		Fix: "see the scaling activities of the group (its InstanceLifecyclePolicy may retain instances), then run the same command again",
 	}
+}
+
+// notEnded tells the instances that still stand, each with its state, and how
+// many of them a lifecycle hook holds.
+func notEnded(g Group, ids []string, states map[string]string) (left []string, held int) {
+	lifecycle := map[string]string{}
+	for _, i := range g.Instances {
+		lifecycle[i.ID] = i.Lifecycle
+	}
+	for _, id := range ids {
+		in, state := lifecycle[id], states[id]
+		if in == "" && (state == "" || state == "terminated") {
+			continue
+		}
+		left = append(left, strings.TrimSpace(id+" "+state+" "+in))
+		if in == terminatingWait {
+			held++
+		}
+	}
+	return left, held
+}
+
+func ending(all, left, held int) string {
+	said := fmt.Sprintf("%d of %d instances terminated", all-left, all)
+	if held > 0 {
+		said += fmt.Sprintf("; a lifecycle hook of the group holds %d (%s)", held, terminatingWait)
+	}
+	return said
 }
 
 // loosen lets a group that stays act on its own again. Its MinSize never

@@ -3,8 +3,10 @@ package handover_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover"
@@ -61,6 +63,23 @@ func TestRetireKeepsWhatStays(t *testing.T) {
 		p.done(p.move())
 		if err := p.retired(1, ""); err != nil || p.instances() != 1 {
 			t.Errorf("%v, %d instances left, want 1", err, p.instances())
+		}
+	})
+}
+
+// A lifecycle hook holds instances as long as its owner wants, an hour by
+// default: that is no failure, and it is told.
+func TestRetireWaitsForALifecycleHook(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		p.done(p.move(), "web")
+		p.Hook = time.Hour
+		var said []string
+		m := handover.New(p.World, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return p.World, nil }, p)
+		err := m.Retire(p.t.Context(), engine.Retirement{
+			Host: engine.Host{Name: world.Old}, Wait: func(s string) { said = append(said, s) }, Breach: func() (string, bool) { return "", false },
+		})
+		if err != nil || p.instances() != 0 || !slices.Contains(said, "0 of 2 instances terminated; a lifecycle hook of the group holds 2 (Terminating:Wait)") {
+			t.Errorf("%v, %d instances left; said %q", err, p.instances(), said)
 		}
 	})
 }

@@ -481,6 +481,7 @@ func (w *World) Group(_ context.Context, name string) (g handover.Group, err err
 		if have == nil {
 			return handover.ErrNotFound
 		}
+		w.letGo(have)
 		g = *have
 		g.Tags, g.Suspended, g.Instances = maps.Clone(g.Tags), slices.Clone(g.Suspended), slices.Clone(g.Instances)
 		return nil
@@ -547,15 +548,40 @@ func (w *World) Untag(_ context.Context, group string, keys []string) error {
 	})
 }
 
-// Terminate ends an instance; its pods and connections go with it.
+// Terminate ends an instance, once a lifecycle hook lets it go.
 func (w *World) Terminate(_ context.Context, group, instance string) error {
 	return w.change(group, func(g *handover.Group) {
-		w.sends(instance)
-		before := len(g.Instances)
-		g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
-		g.Desired -= before - len(g.Instances)
-		maps.DeleteFunc(w.nodes, func(_ string, n *node) bool { return n.Instance == instance })
+		at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
+		if at < 0 || g.Instances[at].Lifecycle == terminatingWait {
+			return
+		}
+		g.Desired--
+		if w.Hook > 0 {
+			g.Instances[at].Lifecycle = terminatingWait
+			w.held[instance] = w.now().Add(w.Hook)
+			return
+		}
+		w.end(g, instance)
 	})
+}
+
+const terminatingWait = "Terminating:Wait"
+
+// end takes an instance away; its pods and connections go with it.
+func (w *World) end(g *handover.Group, instance string) {
+	w.sends(instance)
+	g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
+	maps.DeleteFunc(w.nodes, func(_ string, n *node) bool { return n.Instance == instance })
+}
+
+// letGo ends the instances of a group that the hook has held long enough.
+func (w *World) letGo(g *handover.Group) {
+	for _, i := range slices.Clone(g.Instances) {
+		if until, is := w.held[i.ID]; is && !w.now().Before(until) {
+			delete(w.held, i.ID)
+			w.end(g, i.ID)
+		}
+	}
 }
 
 // sends says who still sends through an instance that ends.

@@ -138,6 +138,8 @@ type World struct {
 	targets  map[string]map[string]*target // load balancer -> instance, or a pod's address
 	zones    map[string]map[string]bool    // load balancer -> zones that had targets in service
 	Draining time.Duration                 // how long load balancers drain
+	Hook     time.Duration                 // how long a lifecycle hook holds an instance that ends
+	held     map[string]time.Time          // instances that it holds, until when
 	awsDown  bool
 	apiDown  bool
 	watchOff bool // for good: whoever watches must end
@@ -217,7 +219,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, Lag: usualLag, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, apps: apps,
+		Skew: skew, Lag: usualLag, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
