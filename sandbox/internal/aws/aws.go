@@ -6,7 +6,7 @@
 // operation) to a package of its service, which reads or changes the model in
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
-// launches instances, ec2.Hypervisor runs them as machines, eks.Operator
+// launches instances, ec2.Hypervisor runs them as machines, ec2.Router brings up NAT gateways, eks.Operator
 // brings up the cluster, elb.DataPlane and elbv2.DataPlane run load balancers, and
 // cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
@@ -121,6 +121,7 @@ type Sandbox struct {
 	dataPlane    *elb.DataPlane
 	targets      *elbv2.DataPlane
 	hypervisor   *ec2.Hypervisor
+	router       *ec2.Router
 	scaler       *autoscaling.Scaler
 	operator     *eks.Operator
 	reviewer     *eks.Reviewer
@@ -144,9 +145,10 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		targets:      elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, out.Now, out.Latency, out.Log),
+		router:       ec2.NewRouter(store, out.Now, out.Latency, out.Log),
 		scaler:       autoscaling.NewScaler(store, out.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
-		reviewer:     eks.NewReviewer(store, secretOf, out.Now),
+		reviewer:     eks.NewReviewer(store, out.Now),
 	}, nil
 }
 
@@ -169,7 +171,7 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.operator.Run,
+	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.router.Run, s.operator.Run,
 		s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}

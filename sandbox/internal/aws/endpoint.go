@@ -29,6 +29,7 @@ const maxBody = 4 << 20
 // for stands in the scope of its signature.
 type endpoint struct {
 	region string
+	store  *region.Store
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -61,34 +62,35 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	signature, err := sigv4.Parse(r.Header, r.URL.Query())
+	var caller region.Caller
 	if err == nil {
-		err = e.verify(signature, r, body)
+		caller, err = e.verify(signature, r, body)
 	}
 	protocol := e.protocolOf(signature.Service, r)
 	if err != nil {
 		protocol.WriteError(w, id, refusal(protocol, err))
 		return
 	}
-	e.dispatch(w, r, id, signature.Service, protocol, body)
+	e.dispatch(w, r.WithContext(wire.WithCaller(r.Context(), caller)), id, signature.Service, protocol, body)
 }
 
-// verify checks the signature, its time and its region. IAM is global and
-// signs for us-east-1, as older clients do for STS.
-func (e *endpoint) verify(s sigv4.Signature, r *http.Request, body []byte) error {
-	if err := s.Verify(r, body, secretOf); err != nil {
-		return err
+// verify checks the signature, its time, its region and its session token. IAM
+// is global and signs for us-east-1, as older clients do for STS.
+func (e *endpoint) verify(s sigv4.Signature, r *http.Request, body []byte) (who region.Caller, err error) {
+	e.store.View(func(st *region.State) {
+		if err = s.Verify(r, body, st.Secret); err == nil {
+			who, err = st.Caller(s.AccessKey, s.Token, e.now())
+		}
+	})
+	if err != nil {
+		return who, err
 	}
 	global := s.Region == "us-east-1" && (s.Service == "iam" || s.Service == "sts")
 	if s.Region != e.region && !global {
-		return fmt.Errorf("%w: the credential should be scoped to region %s, not %s", sigv4.ErrMismatch, e.region,
+		return who, fmt.Errorf("%w: the credential should be scoped to region %s, not %s", sigv4.ErrMismatch, e.region,
 			s.Region)
 	}
-	return s.Fresh(e.now())
-}
-
-// secretOf knows the sandbox's only key.
-func secretOf(accessKey string) (string, bool) {
-	return region.SecretKey, accessKey == region.AccessKey
+	return who, s.Fresh(e.now())
 }
 
 // protocolOf is how a service's clients talk; for a request that is not signed
@@ -111,27 +113,32 @@ func (e *endpoint) protocolOf(service string, r *http.Request) wire.Protocol {
 
 // refusal puts a bad signature into the words of a protocol.
 func refusal(p wire.Protocol, err error) error {
-	code := "MissingAuthenticationToken"
-	jsonLike := p != wire.Query && p != wire.EC2
+	words := refusals[p]
+	code := words.missing
 	switch {
-	case errors.Is(err, sigv4.ErrUnknownKey):
-		code = "InvalidClientTokenId"
-		if jsonLike {
-			code = "UnrecognizedClientException"
-		}
-		if p == wire.EC2 {
-			code = "AuthFailure"
-		}
+	case errors.Is(err, sigv4.ErrUnknownKey), errors.Is(err, region.ErrUnknownToken):
+		code = words.unknown
 	case errors.Is(err, sigv4.ErrMismatch):
-		code = "SignatureDoesNotMatch"
-		if jsonLike {
-			code = "InvalidSignatureException"
-		}
-	case errors.Is(err, sigv4.ErrExpired):
-		code = "RequestExpired"
+		code = words.mismatch
+	case errors.Is(err, sigv4.ErrStale):
+		code = words.stale
+	case errors.Is(err, region.ErrExpiredToken):
+		code = words.expired
 	}
 	return region.Errorf(region.Invalid, code, "%s", err)
 }
+
+// refusals are the codes of each protocol for what is wrong with a signature.
+var refusals = map[wire.Protocol]struct{ missing, unknown, mismatch, stale, expired string }{
+	wire.Query:  {"MissingAuthenticationToken", "InvalidClientTokenId", "SignatureDoesNotMatch", "SignatureDoesNotMatch", "ExpiredToken"},
+	wire.EC2:    {"AuthFailure", "AuthFailure", "AuthFailure", "RequestExpired", "RequestExpired"},
+	wire.JSON10: jsonRefusals,
+	wire.JSON11: jsonRefusals,
+	wire.REST:   jsonRefusals,
+}
+
+var jsonRefusals = struct{ missing, unknown, mismatch, stale, expired string }{"MissingAuthenticationTokenException",
+	"UnrecognizedClientException", "InvalidSignatureException", "InvalidSignatureException", "ExpiredTokenException"}
 
 func (e *endpoint) dispatch(w http.ResponseWriter, r *http.Request, id, service string, p wire.Protocol, body []byte) {
 	if q, ok := e.query[service]; ok {
@@ -205,7 +212,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 	query := func(p wire.Protocol, namespace, version string, actions map[string]wire.Action) queryService {
 		return queryService{p, namespace, version, actions}
 	}
-	return &endpoint{region: s.region, now: s.now, log: s.log,
+	return &endpoint{region: s.region, store: s.store, now: s.now, log: s.log,
 		query: map[string]queryService{
 			"ec2": query(wire.EC2, ec2.Namespace, "", ec2.New(s.store, s.now).Actions()),
 			"autoscaling": query(wire.Query, autoscaling.Namespace, "",
@@ -215,7 +222,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,
 				elbv2.New(s.store, s.targets, s.now).Actions()),
 			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store).Actions()),
-			"sts": query(wire.Query, sts.Namespace, "", sts.Actions()),
+			"sts": query(wire.Query, sts.Namespace, "", sts.New(s.store, s.now).Actions()),
 		},
 		json: map[string]jsonService{
 			"cloudcontrolapi": {wire.JSON10, "CloudApiService.", s.cloudControl.Serve},

@@ -31,7 +31,7 @@ func TestSignatures(t *testing.T) {
 	w := newWorld(t)
 	for _, c := range []struct{ key, secret, query, ec2, json string }{
 		{"AKIAUNKNOWN000000000", region.SecretKey, "InvalidClientTokenId", "AuthFailure", "UnrecognizedClientException"},
-		{region.AccessKey, "wrong", "SignatureDoesNotMatch", "SignatureDoesNotMatch", "InvalidSignatureException"},
+		{region.AccessKey, "wrong", "SignatureDoesNotMatch", "AuthFailure", "InvalidSignatureException"},
 	} {
 		cfg := w.cfg.Copy()
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(c.key, c.secret, "")
@@ -61,7 +61,7 @@ func TestNotImplemented(t *testing.T) {
 // An ARN in a REST path survives escaping, signing and routing.
 func TestEscapedPath(t *testing.T) {
 	s := newStack(t)
-	arn := region.UserARN
+	arn := "arn:aws:iam::" + region.Account + ":user/other"
 	s.make("AWS::EKS::AccessEntry", props{"ClusterName": s.cluster, "PrincipalArn": arn})
 	out, err := s.eks.DescribeAccessEntry(t.Context(), &eks.DescribeAccessEntryInput{ClusterName: &s.cluster,
 		PrincipalArn: &arn})

@@ -151,13 +151,11 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 	return item
 }
 
-// page cuts a Describe result as MaxRecords and NextToken ask.
+// pages are those of most Describe calls of this API.
+var pages = wire.Paging{Least: 1, Most: 100, Default: 50, BadSize: "ValidationError", BadToken: "InvalidNextToken"}
+
 func page[T any](f wire.Form, list []T) ([]T, string, error) {
-	size := 50
-	if n := f.Int("MaxRecords"); n != nil {
-		size = *n
-	}
-	return wire.Page(list, f.Get("NextToken"), size)
+	return wire.Page(pages, list, f.Get("NextToken"), f.Get("MaxRecords"))
 }
 
 func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {

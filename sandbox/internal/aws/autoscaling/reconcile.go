@@ -184,10 +184,11 @@ func zoneOf(st *region.State, subnet string) string {
 }
 
 // lost counts the instances that ended without the group's doing, and that it
-// does not replace because that is suspended.
+// does not replace because that is suspended. A group that is being deleted
+// replaces nothing anyway.
 func lost(st *region.State, g *region.Group) int {
 	n := 0
-	if g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("HealthCheck") {
+	if !g.Deleting && (g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("HealthCheck")) {
 		for _, i := range st.Instances {
 			if i.Group == g.Name && !i.Alive() && !i.Retired {
 				n++

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,8 +70,18 @@ type request struct {
 	RequestToken                string
 	ResourceModel               string
 	NextToken                   string
-	MaxResults                  int
+	MaxResults                  *int
 	ResourceRequestStatusFilter struct{ Operations, OperationStatuses []string }
+}
+
+// pages are those of both lists of this API.
+var pages = wire.Paging{Least: 1, Most: 100, Default: 100, BadSize: "ValidationException", BadToken: "InvalidRequestException"}
+
+func (r request) size() string {
+	if r.MaxResults == nil {
+		return ""
+	}
+	return strconv.Itoa(*r.MaxResults)
 }
 
 // Event is a ProgressEvent.
@@ -377,7 +388,7 @@ func (s *Service) list(r request) (any, error) {
 			found = append(found, description{id, text(live)})
 		}
 	})
-	page, next, err := wire.Page(found, r.NextToken, min(max(r.MaxResults, 0), 100))
+	page, next, err := wire.Page(pages, found, r.NextToken, r.size())
 	if err != nil {
 		return nil, err
 	}
@@ -417,7 +428,7 @@ func (s *Service) requests(r request) (any, error) {
 		}
 	})
 	slices.SortStableFunc(events, func(a, b Event) int { return int(1000 * (b.EventTime - a.EventTime)) })
-	page, next, err := wire.Page(events, r.NextToken, r.MaxResults)
+	page, next, err := wire.Page(pages, events, r.NextToken, r.size())
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,6 @@ type handler interface {
 	Delete(s *region.State, id string) error
 	// Wait says what is still missing after a call; empty: nothing.
 	Wait(s *region.State, id, action string) (string, error)
-	// Finish is called once nothing is missing any more.
-	Finish(s *region.State, id, action string)
 	List(s *region.State) []string
 	Updatable() bool
 }
@@ -37,7 +35,6 @@ type kind[T any] struct {
 	remove func(*region.State, *T) error
 	show   func(*region.State, *T) *T // what a read returns; nil: the object
 	wait   func(s *region.State, id, action string) (string, error)
-	finish func(s *region.State, o *T, action string)
 }
 
 func (k kind[T]) Create(s *region.State, want props) (string, error) {
@@ -97,12 +94,6 @@ func (k kind[T]) Wait(s *region.State, id, action string) (string, error) {
 		return "", nil
 	}
 	return k.wait(s, id, action)
-}
-
-func (k kind[T]) Finish(s *region.State, id, action string) {
-	if o, ok := k.all(s)[id]; ok && k.finish != nil {
-		k.finish(s, o, action)
-	}
 }
 
 func (k kind[T]) List(s *region.State) []string {

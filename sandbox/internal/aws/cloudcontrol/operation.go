@@ -157,8 +157,7 @@ func (s *Service) note(token, message string) {
 }
 
 func (s *Service) succeed(token string) {
-	s.amend(token, func(st *region.State, op *region.Operation) {
-		s.types[op.Type].Finish(st, op.Identifier, op.Action)
+	s.amend(token, func(_ *region.State, op *region.Operation) {
 		op.Status, op.Message, op.Want = "SUCCESS", "", nil
 	})
 }

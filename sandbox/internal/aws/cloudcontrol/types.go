@@ -43,11 +43,13 @@ func handlers(now func() time.Time) map[string]handler {
 			remove: (*region.State).ReleaseAddress,
 		},
 		"AWS::EC2::NatGateway": kind[region.NATGateway]{
-			all:    func(s *region.State) map[string]*region.NATGateway { return s.NATs },
-			create: (*region.State).CreateNATGateway,
+			all: func(s *region.State) map[string]*region.NATGateway { return s.NATs },
+			create: func(s *region.State, n *region.NATGateway) (string, error) {
+				return s.CreateNATGateway(n, region.Stamp(now()))
+			},
 			update: anyUpdate[region.NATGateway],
-			remove: (*region.State).DeleteNATGateway,
-			finish: finishNAT,
+			remove: func(s *region.State, n *region.NATGateway) error { return s.DeleteNATGateway(n, region.Stamp(now())) },
+			wait:   waitNAT,
 		},
 		"AWS::EC2::RouteTable": kind[region.RouteTable]{
 			all:    func(s *region.State) map[string]*region.RouteTable { return s.RouteTables },
@@ -131,13 +133,12 @@ func handlers(now func() time.Time) map[string]handler {
 // anyUpdate is the update of types whose changeable properties obey no rule.
 func anyUpdate[T any](_ *region.State, _, _ *T) error { return nil }
 
-func finishNAT(s *region.State, n *region.NATGateway, action string) {
-	if action == create {
-		n.State = "available"
+func waitNAT(s *region.State, id, action string) (string, error) {
+	n, ok := s.NATs[id]
+	if ok && (action == remove || n.State == "pending") {
+		return "NAT gateway is " + n.State, nil
 	}
-	if action == remove {
-		delete(s.NATs, n.NatGatewayID)
-	}
+	return "", nil
 }
 
 func showSecurityGroup(s *region.State, g *region.SecurityGroup) *region.SecurityGroup {
@@ -269,5 +270,4 @@ func (k rules) List(s *region.State) []string {
 }
 
 func (k rules) Wait(*region.State, string, string) (string, error) { return "", nil }
-func (k rules) Finish(*region.State, string, string)               {}
 func (k rules) Updatable() bool                                    { return true }

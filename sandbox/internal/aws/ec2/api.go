@@ -1,13 +1,16 @@
 // Package ec2 is the EC2 API, and what makes an instance of the model a
 // running node.
 //
-// api.go, network.go, instances.go and tags.go answer requests; filter.go is
-// what all Describe calls share; boot.go acts on the model: it starts the
-// machine of a new instance and ends the machine of a terminated one.
+// api.go lists the actions; list.go is what all Describe calls share, ids.go
+// how identifiers are refused. vpcs.go to launchtemplates.go answer requests,
+// one kind of objects each. Two parts act on the model: boot.go starts the machine of a
+// new instance and ends the machine of a terminated one; nat.go brings NAT gateways up and down.
 package ec2
 
 import (
+	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -30,64 +33,79 @@ func New(store *region.Store, now func() time.Time) *Service {
 
 // Actions lists what is implemented.
 func (s *Service) Actions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"DescribeAvailabilityZones":      s.describeZones,
-		"DescribeVpcs":                   s.describeVPCs,
-		"DescribeSubnets":                s.describeSubnets,
-		"DescribeInternetGateways":       s.describeGateways,
-		"DescribeNatGateways":            s.describeNATs,
-		"DescribeAddresses":              s.describeAddresses,
-		"DescribeRouteTables":            s.describeRouteTables,
-		"ReplaceRouteTableAssociation":   s.reassociate,
-		"DescribeNetworkInterfaces":      s.describeInterfaces,
-		"DescribeSecurityGroups":         s.describeSecurityGroups,
-		"CreateSecurityGroup":            s.createSecurityGroup,
-		"DeleteSecurityGroup":            s.deleteSecurityGroup,
-		"AuthorizeSecurityGroupIngress":  s.authorize,
-		"RevokeSecurityGroupIngress":     s.revoke,
-		"CreateTags":                     s.createTags,
-		"DeleteTags":                     s.deleteTags,
-		"DescribeTags":                   s.describeTags,
-		"DescribeInstances":              s.describeInstances,
-		"DescribeInstanceStatus":         s.describeStatus,
-		"DescribeInstanceTopology":       s.describeTopology,
-		"DescribeInstanceTypes":          s.describeTypes,
-		"DescribeImages":                 s.describeImages,
-		"TerminateInstances":             s.terminate,
-		"DescribeLaunchTemplates":        s.describeTemplates,
-		"DescribeLaunchTemplateVersions": s.describeVersions,
+	all := map[string]wire.Action{}
+	for _, chapter := range []map[string]wire.Action{s.placeActions(), s.vpcActions(), s.subnetActions(), s.gatewayActions(),
+		s.addressActions(), s.routeActions(), s.groupActions(), s.instanceActions(), s.templateActions(), s.tagActions()} {
+		maps.Copy(all, chapter)
 	}
+	for name, action := range all {
+		all[name] = checked(action)
+	}
+	return all
 }
 
-// update runs a change and answers with EC2's <return>true</return>.
-func (s *Service) update(f func(*region.State) error) (any, error) {
-	return nil, s.store.Update(f)
-}
+// errDryRun is the success of a request that was not to change anything.
+var errDryRun = region.Errorf(region.Invalid, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
 
-func (s *Service) describeZones(_ *http.Request, f wire.Form) (any, error) {
-	type zone struct {
-		Name   string `xml:"zoneName"`
-		State  string `xml:"zoneState"`
-		Region string `xml:"regionName"`
-		ID     string `xml:"zoneId"`
-		Group  string `xml:"groupName"`
-		Border string `xml:"networkBorderGroup"`
-		Type   string `xml:"zoneType"`
-		OptIn  string `xml:"optInStatus"`
-	}
-	var out struct {
-		Zones []zone `xml:"availabilityZoneInfo>item"`
-	}
-	err := s.each(f, func(st *region.State, match matcher) error {
-		for _, z := range st.Zones() {
-			at := attributes{"zone-name": {z.Name}, "zone-id": {z.ID}, "state": {"available"}, "region-name": {st.Region},
-				"zone-type": {"availability-zone"}, "opt-in-status": {"opt-in-not-required"}, "group-name": {st.Region}}
-			if named(f, "ZoneName", z.Name) && named(f, "ZoneId", z.ID) && match(at, nil) {
-				out.Zones = append(out.Zones, zone{z.Name, "available", st.Region, z.ID, st.Region, st.Region,
-					"availability-zone", "opt-in-not-required"})
-			}
+// checked refuses what the action did not look at, and ends dry runs. Actions
+// that change something have done both before, in change.
+func checked(action wire.Action) wire.Action {
+	return func(r *http.Request, f wire.Form) (any, error) {
+		out, err := action(r, f)
+		if err == nil {
+			err = end(f)
 		}
-		return nil
-	})
-	return out, err
+		return out, err
+	}
 }
+
+// change carries a request out. What fails, and what is a dry run, leaves
+// nothing behind; both are tried to the end.
+func (s *Service) change(f wire.Form, do func(*region.State) error) error {
+	return s.store.Update(func(st *region.State) error {
+		if err := do(st); err != nil {
+			return err
+		}
+		return end(f)
+	})
+}
+
+// once is change for what a client token protects from being made twice.
+func (s *Service) once(f wire.Form, create func(*region.State) (string, error), show func(*region.State, string)) error {
+	return s.change(f, func(st *region.State) error {
+		claim := region.Claim{Operation: f.Get("Action"), Token: f.Get("ClientToken"), Fingerprint: f.All()}
+		id, err := st.Once(claim, s.now(), "IdempotentParameterMismatch", func() (string, error) { return create(st) })
+		if err == nil {
+			show(st, id)
+		}
+		return err
+	})
+}
+
+func end(f wire.Form) error {
+	f.Ignore("Action", "Version")
+	dry := f.Bool("DryRun")
+	if unread := f.Unread(); len(unread) > 0 {
+		return region.Errorf(region.Invalid, "UnknownParameter",
+			"The parameter %s is not recognized, or the sandbox does not implement it", strings.Join(unread, ", "))
+	}
+	if dry {
+		return errDryRun
+	}
+	return nil
+}
+
+// need refuses a request without a parameter.
+func need(f wire.Form, names ...string) error {
+	for _, n := range names {
+		if f.Get(n) == "" {
+			return region.Errorf(region.Invalid, "MissingParameter", "The request must contain the parameter %s", n)
+		}
+	}
+	return nil
+}
+
+// done is EC2's answer to what has nothing to tell.
+func done(err error) (any, error) { return nil, err }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -1,48 +1,70 @@
 package ec2
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
 )
 
+func (s *Service) instanceActions() map[string]wire.Action {
+	return map[string]wire.Action{
+		"RunInstances":                  s.run,
+		"DescribeInstances":             s.describeInstances,
+		"DescribeInstanceStatus":        s.describeStatus,
+		"DescribeInstanceTopology":      s.describeTopology,
+		"TerminateInstances":            s.terminate,
+		"DescribeInstanceTypes":         s.describeTypes,
+		"DescribeInstanceTypeOfferings": s.describeOfferings,
+		"DescribeImages":                s.describeImages,
+	}
+}
+
 // instanceItem is an instance in EC2's XML.
 type instanceItem struct {
-	ID           string     `xml:"instanceId"`
-	Image        string     `xml:"imageId"`
-	State        stateItem  `xml:"instanceState"`
-	PrivateDNS   string     `xml:"privateDnsName"`
-	PublicDNS    string     `xml:"dnsName"`
-	Reason       string     `xml:"reason"`
-	Type         string     `xml:"instanceType"`
-	Launched     string     `xml:"launchTime"`
-	Zone         string     `xml:"placement>availabilityZone"`
-	Tenancy      string     `xml:"placement>tenancy"`
-	Monitoring   string     `xml:"monitoring>state"`
-	Subnet       string     `xml:"subnetId,omitempty"`
-	VPC          string     `xml:"vpcId,omitempty"`
-	PrivateIP    string     `xml:"privateIpAddress,omitempty"`
-	PublicIP     string     `xml:"ipAddress,omitempty"`
-	SourceCheck  bool       `xml:"sourceDestCheck"`
-	Groups       []groupRef `xml:"groupSet>item"`
-	Architecture string     `xml:"architecture"`
-	RootType     string     `xml:"rootDeviceType"`
-	RootName     string     `xml:"rootDeviceName"`
-	Hypervisor   string     `xml:"hypervisor"`
-	Profile      *profile   `xml:"iamInstanceProfile"`
-	Interfaces   []nicItem  `xml:"networkInterfaceSet>item"`
-	Tags         []tag      `xml:"tagSet>item"`
+	ID           string               `xml:"instanceId"`
+	Image        string               `xml:"imageId"`
+	State        stateItem            `xml:"instanceState"`
+	PrivateDNS   string               `xml:"privateDnsName"`
+	PublicDNS    string               `xml:"dnsName"`
+	Reason       string               `xml:"reason"`
+	LaunchIndex  int                  `xml:"amiLaunchIndex"`
+	Type         string               `xml:"instanceType"`
+	Launched     string               `xml:"launchTime"`
+	Zone         string               `xml:"placement>availabilityZone"`
+	Tenancy      string               `xml:"placement>tenancy"`
+	Monitoring   string               `xml:"monitoring>state"`
+	Subnet       string               `xml:"subnetId,omitempty"`
+	VPC          string               `xml:"vpcId,omitempty"`
+	PrivateIP    string               `xml:"privateIpAddress,omitempty"`
+	PublicIP     string               `xml:"ipAddress,omitempty"`
+	SourceCheck  bool                 `xml:"sourceDestCheck"`
+	Groups       wire.Items[groupRef] `xml:"groupSet"`
+	StateReason  *stateReason         `xml:"stateReason"`
+	Architecture string               `xml:"architecture"`
+	RootType     string               `xml:"rootDeviceType"`
+	RootName     string               `xml:"rootDeviceName"`
+	Virtual      string               `xml:"virtualizationType"`
+	Token        string               `xml:"clientToken"`
+	Hypervisor   string               `xml:"hypervisor"`
+	EbsOptimized bool                 `xml:"ebsOptimized"`
+	Profile      *profile             `xml:"iamInstanceProfile"`
+	Interfaces   wire.Items[nicItem]  `xml:"networkInterfaceSet"`
+	Tags         wire.Items[tag]      `xml:"tagSet"`
 }
 
 type stateItem struct {
 	Code int    `xml:"code"`
 	Name string `xml:"name"`
+}
+
+type stateReason struct {
+	Code    string `xml:"code"`
+	Message string `xml:"message"`
 }
 
 type profile struct {
@@ -51,16 +73,18 @@ type profile struct {
 }
 
 type nicItem struct {
-	ID         string      `xml:"networkInterfaceId"`
-	Subnet     string      `xml:"subnetId"`
-	VPC        string      `xml:"vpcId"`
-	Status     string      `xml:"status"`
-	PrivateIP  string      `xml:"privateIpAddress"`
-	PrivateDNS string      `xml:"privateDnsName"`
-	Index      int         `xml:"attachment>deviceIndex"`
-	Groups     []groupRef  `xml:"groupSet>item"`
-	Addresses  []nicAddr   `xml:"privateIpAddressesSet>item"`
-	Prefixes   []nicPrefix `xml:"ipv4PrefixSet>item"`
+	ID         string                `xml:"networkInterfaceId"`
+	Subnet     string                `xml:"subnetId"`
+	VPC        string                `xml:"vpcId"`
+	Owner      string                `xml:"ownerId"`
+	Status     string                `xml:"status"`
+	PrivateIP  string                `xml:"privateIpAddress"`
+	PrivateDNS string                `xml:"privateDnsName"`
+	Index      int                   `xml:"attachment>deviceIndex"`
+	Attached   string                `xml:"attachment>status"`
+	Groups     wire.Items[groupRef]  `xml:"groupSet"`
+	Addresses  wire.Items[nicAddr]   `xml:"privateIpAddressesSet"`
+	Prefixes   wire.Items[nicPrefix] `xml:"ipv4PrefixSet"`
 }
 
 type nicAddr struct {
@@ -75,15 +99,14 @@ type nicPrefix struct {
 
 func state(i *region.Instance) stateItem { return stateItem{i.State.Code(), string(i.State)} }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
 func showInstance(st *region.State, i *region.Instance) instanceItem {
 	image, _ := region.LookupImage(st.Region, i.ImageID)
-	item := instanceItem{ID: i.ID, Image: i.ImageID, State: state(i), Reason: i.Reason, Type: i.Type,
-		Launched: stamp(i.Launched),
-		Zone:     i.Zone, Tenancy: "default", Monitoring: "disabled", Architecture: image.Arch, RootType: "ebs",
-		RootName:   "/dev/xvda",
-		Hypervisor: "xen", Tags: tagSet(i.Tags)}
+	item := instanceItem{ID: i.ID, Image: i.ImageID, State: state(i), Reason: i.Reason, Type: i.Type, Launched: stamp(i.Launched),
+		Zone: i.Zone, Tenancy: "default", Monitoring: "disabled", Architecture: image.Arch, RootType: "ebs", RootName: "/dev/xvda",
+		Virtual: "hvm", Hypervisor: "xen", Tags: tagSet(i.Tags)}
+	if i.Reason != "" {
+		item.StateReason = &stateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
+	}
 	if i.ProfileARN != "" {
 		item.Profile = &profile{i.ProfileARN, "AIPA" + i.ID[2:]}
 	}
@@ -94,102 +117,252 @@ func showInstance(st *region.State, i *region.Instance) instanceItem {
 	item.PrivateDNS, item.PrivateIP, item.PublicIP = dns, i.PrivateIP, i.PublicIP
 	item.Subnet, item.VPC, item.SourceCheck = i.SubnetID, i.VpcID, true
 	item.Groups = groupRefs(st, i.SecurityGroups)
-	item.Interfaces = []nicItem{{ID: "eni-" + i.ID[2:], Subnet: i.SubnetID, VPC: i.VpcID, Status: "in-use",
-		PrivateIP:  i.PrivateIP,
-		PrivateDNS: dns, Groups: item.Groups, Addresses: []nicAddr{{i.PrivateIP, dns, true}},
-		Prefixes: []nicPrefix{{i.PodCIDR}}}}
+	item.Interfaces.List = []nicItem{{ID: "eni-" + i.ID[2:], Subnet: i.SubnetID, VPC: i.VpcID, Owner: region.Account, Status: "in-use",
+		PrivateIP: i.PrivateIP, PrivateDNS: dns, Attached: "attached", Groups: item.Groups,
+		Addresses: wire.Items[nicAddr]{List: []nicAddr{{i.PrivateIP, dns, true}}},
+		Prefixes:  wire.Items[nicPrefix]{List: []nicPrefix{{i.PodCIDR}}}}}
 	return item
 }
 
-func instanceAttributes(st *region.State, i *region.Instance) attributes {
-	at := attributes{"instance-id": {i.ID}, "instance-state-name": {string(i.State)},
-		"instance-state-code": {strconv.Itoa(i.State.Code())},
-		"instance-type":       {i.Type}, "image-id": {i.ImageID}, "availability-zone": {i.Zone},
-		"iam-instance-profile.arn": {i.ProfileARN},
-		"private-dns-name":         nil, "private-ip-address": nil, "network-interface.addresses.private-ip-address": nil,
-		"vpc-id":    nil,
-		"subnet-id": nil, "instance.group-id": nil, "network-interface.group-id": nil}
-	if i.State != region.Terminated {
-		at["private-dns-name"], at["private-ip-address"] = []string{st.NodeName(i.PrivateIP)}, []string{i.PrivateIP}
-		at["network-interface.addresses.private-ip-address"] = []string{i.PrivateIP}
-		at["vpc-id"], at["subnet-id"] = []string{i.VpcID}, []string{i.SubnetID}
-		at["instance.group-id"], at["network-interface.group-id"] = i.SecurityGroups, i.SecurityGroups
+// connected makes a filter of what an instance has until it is terminated.
+func connected(of func(*region.State, *region.Instance) []string) func(*region.State, *region.Instance) []string {
+	return func(st *region.State, i *region.Instance) []string {
+		if i.State == region.Terminated {
+			return nil
+		}
+		return of(st, i)
 	}
-	return at
+}
+
+var instanceFilters = filters[*region.Instance]{
+	"instance-id":              one(func(i *region.Instance) string { return i.ID }),
+	"instance-state-name":      one(func(i *region.Instance) string { return string(i.State) }),
+	"instance-state-code":      one(func(i *region.Instance) string { return strconv.Itoa(i.State.Code()) }),
+	"instance-type":            one(func(i *region.Instance) string { return i.Type }),
+	"image-id":                 one(func(i *region.Instance) string { return i.ImageID }),
+	"availability-zone":        one(func(i *region.Instance) string { return i.Zone }),
+	"iam-instance-profile.arn": one(func(i *region.Instance) string { return i.ProfileARN }),
+	"reservation-id":           one(func(i *region.Instance) string { return reservationOf(i) }),
+	"owner-id":                 always[*region.Instance](region.Account),
+	"instance-lifecycle":       func(*region.State, *region.Instance) []string { return nil }, // none is spot or scheduled
+	"architecture": func(st *region.State, i *region.Instance) []string {
+		image, _ := region.LookupImage(st.Region, i.ImageID)
+		return []string{image.Arch}
+	},
+	"private-dns-name":   connected(func(st *region.State, i *region.Instance) []string { return []string{st.NodeName(i.PrivateIP)} }),
+	"private-ip-address": connected(privateIP),
+	"ip-address":         connected(func(_ *region.State, i *region.Instance) []string { return []string{i.PublicIP} }),
+	"network-interface.addresses.private-ip-address": connected(privateIP),
+	"network-interface.network-interface-id":         connected(func(_ *region.State, i *region.Instance) []string { return []string{"eni-" + i.ID[2:]} }),
+	"network-interface.subnet-id":                    connected(subnetOf),
+	"network-interface.vpc-id":                       connected(vpcOf),
+	"network-interface.group-id":                     connected(groupsOf),
+	"vpc-id":                                         connected(vpcOf),
+	"subnet-id":                                      connected(subnetOf),
+	"instance.group-id":                              connected(groupsOf),
+}
+
+func privateIP(_ *region.State, i *region.Instance) []string { return []string{i.PrivateIP} }
+func subnetOf(_ *region.State, i *region.Instance) []string  { return []string{i.SubnetID} }
+func vpcOf(_ *region.State, i *region.Instance) []string     { return []string{i.VpcID} }
+func groupsOf(_ *region.State, i *region.Instance) []string  { return i.SecurityGroups }
+
+// reservationOf names a launch after its first instance.
+func reservationOf(i *region.Instance) string {
+	return "r-" + cmp.Or(i.Reservation, i.ID)[2:]
+}
+
+var instanceNames = []name[*region.Instance]{{"InstanceId", func(i *region.Instance) string { return i.ID }, instanceIDs.unknown}}
+
+// reservation is a launch: here always of one instance.
+type reservation struct {
+	ID        string                   `xml:"reservationId"`
+	Owner     string                   `xml:"ownerId"`
+	Groups    wire.Items[groupRef]     `xml:"groupSet"`
+	Instances wire.Items[instanceItem] `xml:"instancesSet"`
 }
 
 func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
-	type reservation struct {
-		ID        string         `xml:"reservationId"`
-		Owner     string         `xml:"ownerId"`
-		Instances []instanceItem `xml:"instancesSet>item"`
-	}
-	var out struct {
-		Reservations []reservation `xml:"reservationSet>item"`
-		Next         string        `xml:"nextToken,omitempty"`
-	}
-	err := s.each(f, func(st *region.State, match matcher) error {
-		if err := known(f, "InstanceId", st.Instances, "InvalidInstanceID.NotFound", "instance"); err != nil {
-			return err
-		}
-		for _, i := range region.Sorted(st.Instances) {
-			if named(f, "InstanceId", i.ID) && match(instanceAttributes(st, i), i.Tags) {
-				out.Reservations = append(out.Reservations, reservation{"r-" + i.ID[2:], region.Account,
-					[]instanceItem{showInstance(st, i)}})
-			}
-		}
-		return nil
+	items, next, err := list(s, f, listing[*region.Instance, reservation]{
+		all:     func(st *region.State) []*region.Instance { return region.Sorted(st.Instances) },
+		names:   instanceNames,
+		filters: instanceFilters,
+		tags:    func(i *region.Instance) region.Tags { return i.Tags },
+		show: func(st *region.State, i *region.Instance) reservation {
+			return reservation{ID: reservationOf(i), Owner: region.Account,
+				Instances: wire.Items[instanceItem]{List: []instanceItem{showInstance(st, i)}}}
+		},
+		either: true,
 	})
-	if err == nil {
-		out.Reservations, out.Next, err = page(f, out.Reservations)
+	return struct {
+		Reservations wire.Items[reservation] `xml:"reservationSet"`
+		Next         string                  `xml:"nextToken,omitempty"`
+	}{wire.Items[reservation]{List: items}, next}, err
+}
+
+type checkItem struct {
+	Status  string                 `xml:"status"`
+	Details wire.Items[detailItem] `xml:"details"`
+}
+
+type detailItem struct {
+	Name   string `xml:"name"`
+	Status string `xml:"status"`
+}
+
+type statusItem struct {
+	ID       string    `xml:"instanceId"`
+	Zone     string    `xml:"availabilityZone"`
+	State    stateItem `xml:"instanceState"`
+	System   checkItem `xml:"systemStatus"`
+	Instance checkItem `xml:"instanceStatus"`
+}
+
+func showStatus(_ *region.State, i *region.Instance) statusItem {
+	check := checkItem{Status: "not-applicable"}
+	if i.State == region.Running {
+		check = checkItem{"ok", wire.Items[detailItem]{List: []detailItem{{"reachability", "passed"}}}}
 	}
-	return out, err
+	return statusItem{i.ID, i.Zone, state(i), check, check}
 }
 
 func (s *Service) describeStatus(_ *http.Request, f wire.Form) (any, error) {
-	type check struct {
-		Status string `xml:"status"`
+	everything := f.Bool("IncludeAllInstances")
+	by := filters[*region.Instance]{}
+	for _, name := range []string{"availability-zone", "instance-state-code", "instance-state-name"} {
+		by[name] = instanceFilters[name]
 	}
-	type item struct {
-		ID       string    `xml:"instanceId"`
-		Zone     string    `xml:"availabilityZone"`
-		State    stateItem `xml:"instanceState"`
-		System   check     `xml:"systemStatus"`
-		Instance check     `xml:"instanceStatus"`
+	status := func(of func(statusItem) string) func(*region.State, *region.Instance) []string {
+		return func(st *region.State, i *region.Instance) []string { return []string{of(showStatus(st, i))} }
 	}
-	var out struct {
-		Status []item `xml:"instanceStatusSet>item"`
-		Next   string `xml:"nextToken,omitempty"`
-	}
-	err := s.each(f, func(st *region.State, match matcher) error {
-		if err := known(f, "InstanceId", st.Instances, "InvalidInstanceID.NotFound", "instance"); err != nil {
-			return err
-		}
-		for _, i := range region.Sorted(st.Instances) {
-			if i.State != region.Running && !f.Bool("IncludeAllInstances") {
-				continue
+	by["system-status.status"] = status(func(i statusItem) string { return i.System.Status })
+	by["instance-status.status"] = status(func(i statusItem) string { return i.Instance.Status })
+	items, next, err := list(s, f, listing[*region.Instance, []statusItem]{
+		all:     func(st *region.State) []*region.Instance { return region.Sorted(st.Instances) },
+		names:   instanceNames,
+		filters: by,
+		tags:    func(i *region.Instance) region.Tags { return i.Tags },
+		show: func(st *region.State, i *region.Instance) []statusItem {
+			if i.State != region.Running && !everything {
+				return nil
 			}
-			status := "ok"
-			if i.State != region.Running {
-				status = "not-applicable"
-			}
-			if named(f, "InstanceId", i.ID) && match(instanceAttributes(st, i), i.Tags) {
-				out.Status = append(out.Status, item{i.ID, i.Zone, state(i), check{status}, check{status}})
-			}
-		}
-		return nil
+			return []statusItem{showStatus(st, i)}
+		},
+		either: true,
 	})
-	if err == nil {
-		out.Status, out.Next, err = page(f, out.Status)
-	}
-	return out, err
+	return struct {
+		Status wire.Items[statusItem] `xml:"instanceStatusSet"`
+		Next   string                 `xml:"nextToken,omitempty"`
+	}{wire.Items[statusItem]{List: slices.Concat(items...)}, next}, err
 }
 
 // describeTopology knows nothing: none of the types has a topology.
-func (s *Service) describeTopology(*http.Request, wire.Form) (any, error) {
+func (s *Service) describeTopology(_ *http.Request, f wire.Form) (any, error) {
+	f.Ignore("InstanceId", "Filter", "GroupName", "MaxResults", "NextToken")
 	return struct {
-		Instances []struct{} `xml:"instanceSet>item"`
+		Instances wire.Items[struct{}] `xml:"instanceSet"`
 	}{}, nil
+}
+
+// counts are MinCount and MaxCount of a request.
+func counts(f wire.Form) (least, most int, err error) {
+	low, high := f.Int("MinCount"), f.Int("MaxCount")
+	switch {
+	case low == nil || high == nil:
+		return 0, 0, need(f, "MinCount", "MaxCount")
+	case *low < 1 || *low > *high:
+		return 0, 0, region.Errorf(region.Invalid, "InvalidParameterValue",
+			"Value (%d) for parameter minCount is invalid: it must be from 1 to maxCount", *low)
+	}
+	return *low, *high, nil
+}
+
+// run launches instances of no group: as many as there is room for.
+func (s *Service) run(_ *http.Request, f wire.Form) (any, error) {
+	var out reservation
+	err := s.once(f, func(st *region.State) (string, error) {
+		least, most, err := counts(f)
+		if err != nil {
+			return "", err
+		}
+		launch, err := s.launchOf(st, f)
+		if err != nil {
+			return "", err
+		}
+		first := ""
+		for n := range most {
+			i, err := st.Run(launch, region.Stamp(s.now()))
+			if n >= least && region.IsKind(err, region.Limit) {
+				break
+			}
+			if err != nil {
+				return "", err
+			}
+			i.Reservation = first
+			if first == "" {
+				first = i.ID
+			}
+		}
+		return first, nil
+	}, func(st *region.State, first string) {
+		for _, i := range region.Sorted(st.Instances) {
+			if i.ID == first || i.Reservation == first {
+				out.ID, out.Owner = "r-"+first[2:], region.Account
+				out.Instances.List = append(out.Instances.List, showInstance(st, i))
+			}
+		}
+	})
+	return out, err
+}
+
+// launchOf is what a RunInstances request wants: what it says itself, over what
+// its launch template says.
+func (s *Service) launchOf(st *region.State, f wire.Form) (region.Launch, error) {
+	var l region.Launch
+	if t := f.Sub("LaunchTemplate"); t.Has("LaunchTemplateId") || t.Has("LaunchTemplateName") {
+		template, version, err := templateOf(st, t)
+		if err != nil {
+			return l, err
+		}
+		v, err := template.Version(version)
+		if err != nil {
+			return l, unknownVersion(template, version)
+		}
+		l = region.Launch{Data: v.Data, TemplateID: template.LaunchTemplateID, TemplateName: template.LaunchTemplateName, TemplateVersion: v.Number}
+	}
+	own, err := launchData(f)
+	if err != nil {
+		return l, err
+	}
+	if l.Data, err = l.Data.Under(own); err != nil {
+		return l, err
+	}
+	subnet := f.Get("SubnetId")
+	for _, nic := range f.Each("NetworkInterface") {
+		if subnet == "" {
+			subnet = nic.Get("SubnetId")
+		}
+	}
+	if subnet == "" {
+		return l, region.Errorf(region.Invalid, "VPCIdNotSpecified", "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC.")
+	}
+	if l.Subnet, err = found(st.Subnets, subnetIDs, subnet); err != nil {
+		return l, err
+	}
+	if l.Data.KeyName != "" {
+		return l, region.Errorf(region.NotFound, "InvalidKeyPair.NotFound", "The key pair '%s' does not exist", l.Data.KeyName)
+	}
+	if zone := f.Sub("Placement").Get("AvailabilityZone"); zone != "" && zone != l.Subnet.AvailabilityZone {
+		return l, region.Errorf(region.Invalid, "InvalidParameterCombination",
+			"The availability zone '%s' and the subnet '%s' do not match", zone, subnet)
+	}
+	if l.Data.ImageID == "" {
+		return l, need(f, "ImageId")
+	}
+	if l.Data.InstanceType == "" {
+		l.Data.InstanceType = "m1.small" // EC2's default, which the sandbox does not have
+	}
+	return l, nil
 }
 
 func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
@@ -199,215 +372,169 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 		Was stateItem `xml:"previousState"`
 	}
 	var out struct {
-		Instances []change `xml:"instancesSet>item"`
+		Instances wire.Items[change] `xml:"instancesSet"`
 	}
-	err := s.store.Update(func(st *region.State) error {
-		for _, id := range f.List("InstanceId") {
-			i, err := st.Instance(id)
+	err := s.change(f, func(st *region.State) error {
+		ids := f.List("InstanceId")
+		if len(ids) == 0 {
+			return need(f, "InstanceId")
+		}
+		for _, id := range ids {
+			i, err := found(st.Instances, instanceIDs, id)
 			if err != nil {
 				return err
 			}
 			was := state(i)
 			st.Terminate(i, "User initiated ("+s.now().UTC().Format("2006-01-02 15:04:05 GMT")+")")
-			out.Instances = append(out.Instances, change{id, state(i), was})
+			out.Instances.List = append(out.Instances.List, change{id, state(i), was})
 		}
 		return nil
 	})
 	return out, err
+}
+
+type typeItem struct {
+	Name       string             `xml:"instanceType"`
+	Current    bool               `xml:"currentGeneration"`
+	FreeTier   bool               `xml:"freeTierEligible"`
+	BareMetal  bool               `xml:"bareMetal"`
+	CPU        int                `xml:"vCpuInfo>defaultVCpus"`
+	MemoryMiB  int                `xml:"memoryInfo>sizeInMiB"`
+	Archs      wire.Items[string] `xml:"processorInfo>supportedArchitectures"`
+	Interfaces int                `xml:"networkInfo>maximumNetworkInterfaces"`
+	Addresses  int                `xml:"networkInfo>ipv4AddressesPerInterface"`
+	Hypervisor string             `xml:"hypervisor"`
+	Usage      wire.Items[string] `xml:"supportedUsageClasses"`
+	Virtual    wire.Items[string] `xml:"supportedVirtualizationTypes"`
+}
+
+func showType(_ *region.State, t region.InstanceType) typeItem {
+	return typeItem{Name: t.Name, Current: true, CPU: t.CPU, MemoryMiB: t.MemoryMiB, Archs: wire.Items[string]{List: []string{t.Arch}},
+		Interfaces: t.Interfaces, Addresses: t.Addresses, Hypervisor: t.Hypervisor,
+		Usage: wire.Items[string]{List: []string{"on-demand", "spot"}}, Virtual: wire.Items[string]{List: []string{"hvm"}}}
 }
 
 func (s *Service) describeTypes(_ *http.Request, f wire.Form) (any, error) {
-	type item struct {
-		Name       string   `xml:"instanceType"`
-		Current    bool     `xml:"currentGeneration"`
-		CPU        int      `xml:"vCpuInfo>defaultVCpus"`
-		MemoryMiB  int      `xml:"memoryInfo>sizeInMiB"`
-		Archs      []string `xml:"processorInfo>supportedArchitectures>item"`
-		Interfaces int      `xml:"networkInfo>maximumNetworkInterfaces"`
-		Addresses  int      `xml:"networkInfo>ipv4AddressesPerInterface"`
-		Hypervisor string   `xml:"hypervisor"`
-		Usage      []string `xml:"supportedUsageClasses>item"`
-	}
-	var out struct {
-		Types []item `xml:"instanceTypeSet>item"`
-		Next  string `xml:"nextToken,omitempty"`
-	}
-	err := s.each(f, func(_ *region.State, match matcher) error {
-		for _, name := range f.List("InstanceType") {
-			if _, ok := region.LookupType(name); !ok {
-				return region.Errorf(region.Invalid, "InvalidInstanceType",
-					"The following supplied instance types do not exist: [%s]", name)
-			}
-		}
-		for _, t := range region.Types() {
-			at := attributes{"instance-type": {t.Name}, "processor-info.supported-architecture": {t.Arch},
-				"current-generation":      {strconv.FormatBool(currentGeneration(t.Name))},
-				"vcpu-info.default-vcpus": {strconv.Itoa(t.CPU)}, "memory-info.size-in-mib": {strconv.Itoa(t.MemoryMiB)}}
-			if named(f, "InstanceType", t.Name) && match(at, nil) {
-				out.Types = append(out.Types, item{t.Name, currentGeneration(t.Name), t.CPU, t.MemoryMiB, []string{t.Arch},
-					t.Interfaces, t.Addresses,
-					"nitro", []string{"on-demand", "spot"}})
-			}
-		}
-		return nil
+	type kind = region.InstanceType
+	typeName := func(t kind) string { return t.Name }
+	items, next, err := list(s, f, listing[kind, typeItem]{
+		all: func(*region.State) []kind { return region.Types() },
+		names: []name[kind]{{"InstanceType", typeName, func(n string) error {
+			return region.Errorf(region.Invalid, "InvalidInstanceType", "The following supplied instance types do not exist: [%s]", n)
+		}}},
+		filters: filters[kind]{"instance-type": one(typeName), "current-generation": always[kind]("true"), "bare-metal": always[kind]("false"),
+			"processor-info.supported-architecture": one(func(t kind) string { return t.Arch }),
+			"hypervisor":                            one(func(t kind) string { return t.Hypervisor }),
+			"vcpu-info.default-vcpus":               one(func(t kind) string { return strconv.Itoa(t.CPU) }),
+			"memory-info.size-in-mib":               one(func(t kind) string { return strconv.Itoa(t.MemoryMiB) }),
+			"supported-usage-class":                 func(*region.State, kind) []string { return []string{"on-demand", "spot"} },
+			"supported-virtualization-type":         always[kind]("hvm")},
+		show:  showType,
+		pages: wire.Paging{Least: 5, Most: 100, Default: 100, BadSize: "InvalidParameterValue", BadToken: "InvalidParameterValue"},
 	})
-	if err == nil {
-		out.Types, out.Next, err = page(f, out.Types)
-	}
-	return out, err
+	return struct {
+		Types wire.Items[typeItem] `xml:"instanceTypeSet"`
+		Next  string               `xml:"nextToken,omitempty"`
+	}{wire.Items[typeItem]{List: items}, next}, err
 }
 
-func (s *Service) describeImages(_ *http.Request, f wire.Form) (any, error) {
-	type item struct {
-		ID           string `xml:"imageId"`
-		State        string `xml:"imageState"`
-		Owner        string `xml:"imageOwnerId"`
-		OwnerAlias   string `xml:"imageOwnerAlias"`
-		Public       bool   `xml:"isPublic"`
-		Architecture string `xml:"architecture"`
-		Type         string `xml:"imageType"`
-		Name         string `xml:"name"`
-		Description  string `xml:"description"`
-		RootType     string `xml:"rootDeviceType"`
-		RootName     string `xml:"rootDeviceName"`
-		Virtual      string `xml:"virtualizationType"`
-		Created      string `xml:"creationDate"`
+// offering is a type that is to be had somewhere.
+type offering struct {
+	Type     string `xml:"instanceType"`
+	Kind     string `xml:"locationType"`
+	Location string `xml:"location"`
+}
+
+// describeOfferings: every type is to be had everywhere.
+func (s *Service) describeOfferings(_ *http.Request, f wire.Form) (any, error) {
+	kind := f.Get("LocationType")
+	if kind == "" {
+		kind = "region"
 	}
-	var out struct {
-		Images []item `xml:"imagesSet>item"`
-		Next   string `xml:"nextToken,omitempty"`
-	}
-	err := s.each(f, func(st *region.State, match matcher) error {
-		for _, id := range f.List("ImageId") {
-			if _, ok := region.LookupImage(st.Region, id); !ok {
-				return region.Errorf(region.NotFound, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", id)
+	items, next, err := list(s, f, listing[offering, offering]{
+		all: func(st *region.State) (all []offering) {
+			for _, place := range locations(st, kind) {
+				for _, t := range region.Types() {
+					all = append(all, offering{t.Name, kind, place})
+				}
 			}
-		}
-		owners := f.List("Owner")
-		if len(owners) > 0 && !slices.Contains(owners, "amazon") && !slices.Contains(owners, eksOwner) {
-			return nil
-		}
-		for _, i := range region.Images(st.Region) {
-			at := attributes{"image-id": {i.ID}, "name": {i.Name}, "architecture": {i.Arch}, "owner-alias": {"amazon"},
-				"owner-id": {eksOwner}, "state": {"available"}, "is-public": {"true"}}
-			if named(f, "ImageId", i.ID) && match(at, nil) {
-				out.Images = append(out.Images, item{i.ID, "available", eksOwner, "amazon", true, i.Arch, "machine",
-					i.Name,
-					fmt.Sprintf("EKS-optimized Kubernetes node based on Amazon Linux 2023, (k8s: %s)", i.Kubelet[1:]),
-					"ebs", "/dev/xvda", "hvm", "2026-11-01T00:00:00.000Z"})
-			}
-		}
-		return nil
+			return all
+		},
+		filters: filters[offering]{"instance-type": one(func(o offering) string { return o.Type }),
+			"location": one(func(o offering) string { return o.Location })},
+		show: func(_ *region.State, o offering) offering { return o },
 	})
-	if err == nil {
-		out.Images, out.Next, err = page(f, out.Images)
+	return struct {
+		Offerings wire.Items[offering] `xml:"instanceTypeOfferingSet"`
+		Next      string               `xml:"nextToken,omitempty"`
+	}{wire.Items[offering]{List: items}, next}, err
+}
+
+func locations(st *region.State, kind string) (names []string) {
+	for _, z := range st.Zones() {
+		switch kind {
+		case "availability-zone":
+			names = append(names, z.Name)
+		case "availability-zone-id":
+			names = append(names, z.ID)
+		}
 	}
-	return out, err
+	if kind == "region" {
+		names = []string{st.Region}
+	}
+	return names
 }
 
 // eksOwner is the account that publishes EKS-optimized AMIs.
 const eksOwner = "602401143452"
 
-func (s *Service) describeTemplates(_ *http.Request, f wire.Form) (any, error) {
-	type item struct {
-		ID      string `xml:"launchTemplateId"`
-		Name    string `xml:"launchTemplateName"`
-		Created string `xml:"createTime"`
-		By      string `xml:"createdBy"`
-		Default int    `xml:"defaultVersionNumber"`
-		Latest  int    `xml:"latestVersionNumber"`
-		Tags    []tag  `xml:"tagSet>item"`
-	}
-	var out struct {
-		Templates []item `xml:"launchTemplates>item"`
-		Next      string `xml:"nextToken,omitempty"`
-	}
-	err := s.each(f, func(st *region.State, match matcher) error {
-		if err := known(f, "LaunchTemplateId", st.LaunchTemplates, "InvalidLaunchTemplateId.NotFound",
-			"launch template"); err != nil {
-			return err
-		}
-		for _, name := range f.List("LaunchTemplateName") {
-			if st.LaunchTemplateNamed(name) == nil {
-				return region.Errorf(region.NotFound, "InvalidLaunchTemplateName.NotFoundException",
-					"At least one of the launch templates specified in the request does not exist: %s", name)
+type imageItem struct {
+	ID           string          `xml:"imageId"`
+	Location     string          `xml:"imageLocation"`
+	State        string          `xml:"imageState"`
+	Owner        string          `xml:"imageOwnerId"`
+	OwnerAlias   string          `xml:"imageOwnerAlias"`
+	Public       bool            `xml:"isPublic"`
+	Architecture string          `xml:"architecture"`
+	Type         string          `xml:"imageType"`
+	Name         string          `xml:"name"`
+	Description  string          `xml:"description"`
+	RootType     string          `xml:"rootDeviceType"`
+	RootName     string          `xml:"rootDeviceName"`
+	Virtual      string          `xml:"virtualizationType"`
+	Hypervisor   string          `xml:"hypervisor"`
+	Created      string          `xml:"creationDate"`
+	Tags         wire.Items[tag] `xml:"tagSet"`
+}
+
+func showImage(_ *region.State, i region.Image) imageItem {
+	return imageItem{ID: i.ID, Location: "amazon/" + i.Name, State: "available", Owner: eksOwner, OwnerAlias: "amazon", Public: true,
+		Architecture: i.Arch, Type: "machine", Name: i.Name, RootType: "ebs", RootName: "/dev/xvda", Virtual: "hvm", Hypervisor: "xen",
+		Description: fmt.Sprintf("EKS-optimized Kubernetes node based on Amazon Linux 2023, (k8s: %s)", i.Kubelet[1:]),
+		Created:     "2026-11-01T00:00:00.000Z"}
+}
+
+func (s *Service) describeImages(_ *http.Request, f wire.Form) (any, error) {
+	f.Ignore("ExecutableBy", "IncludeDeprecated", "IncludeDisabled") // all images are public and in use
+	owners := f.List("Owner")
+	id := func(i region.Image) string { return i.ID }
+	items, next, err := list(s, f, listing[region.Image, imageItem]{
+		all: func(st *region.State) []region.Image {
+			if len(owners) > 0 && !slices.Contains(owners, "amazon") && !slices.Contains(owners, eksOwner) {
+				return nil
 			}
-		}
-		for _, t := range region.Sorted(st.LaunchTemplates) {
-			at := attributes{"launch-template-name": {t.LaunchTemplateName}}
-			if named(f, "LaunchTemplateId", t.LaunchTemplateID) &&
-				named(f, "LaunchTemplateName", t.LaunchTemplateName) && match(at, t.Tags) {
-				out.Templates = append(out.Templates, item{t.LaunchTemplateID, t.LaunchTemplateName, stamp(t.Created),
-					region.UserARN,
-					int(t.Default), int(t.Latest), tagSet(t.Tags)})
-			}
-		}
-		return nil
+			return region.Images(st.Region)
+		},
+		names: []name[region.Image]{{"ImageId", id, imageIDs.unknown}},
+		filters: filters[region.Image]{"image-id": one(id), "name": one(func(i region.Image) string { return i.Name }),
+			"architecture": one(func(i region.Image) string { return i.Arch }), "owner-alias": always[region.Image]("amazon"),
+			"owner-id": always[region.Image](eksOwner), "state": always[region.Image]("available"), "is-public": always[region.Image]("true"),
+			"virtualization-type": always[region.Image]("hvm"), "root-device-type": always[region.Image]("ebs"),
+			"image-type": always[region.Image]("machine")},
+		show: showImage,
 	})
-	if err == nil {
-		out.Templates, out.Next, err = page(f, out.Templates)
-	}
-	return out, err
+	return struct {
+		Images wire.Items[imageItem] `xml:"imagesSet"`
+		Next   string                `xml:"nextToken,omitempty"`
+	}{wire.Items[imageItem]{List: items}, next}, err
 }
-
-func (s *Service) describeVersions(_ *http.Request, f wire.Form) (any, error) {
-	type data struct {
-		Image   string   `xml:"imageId,omitempty"`
-		Type    string   `xml:"instanceType,omitempty"`
-		User    string   `xml:"userData,omitempty"`
-		Profile string   `xml:"iamInstanceProfile>arn,omitempty"`
-		Name    string   `xml:"iamInstanceProfile>name,omitempty"`
-		Groups  []string `xml:"securityGroupIdSet>item"`
-	}
-	type item struct {
-		ID          string `xml:"launchTemplateId"`
-		Name        string `xml:"launchTemplateName"`
-		Number      int    `xml:"versionNumber"`
-		Description string `xml:"versionDescription,omitempty"`
-		Created     string `xml:"createTime"`
-		By          string `xml:"createdBy"`
-		Default     bool   `xml:"defaultVersion"`
-		Data        data   `xml:"launchTemplateData"`
-	}
-	var out struct {
-		Versions []item `xml:"launchTemplateVersionSet>item"`
-		Next     string `xml:"nextToken,omitempty"`
-	}
-	var err error
-	s.store.View(func(st *region.State) {
-		t := st.LaunchTemplates[f.Get("LaunchTemplateId")]
-		if name := f.Get("LaunchTemplateName"); name != "" {
-			t = st.LaunchTemplateNamed(name)
-		}
-		if t == nil {
-			err = region.Errorf(region.NotFound, "InvalidLaunchTemplateId.NotFound",
-				"The specified launch template does not exist.")
-			return
-		}
-		for _, v := range slices.Backward(t.Versions) {
-			if !versionWanted(t, v.Number, f.List("LaunchTemplateVersion")) {
-				continue
-			}
-			d := v.Data
-			out.Versions = append(out.Versions, item{t.LaunchTemplateID, t.LaunchTemplateName, v.Number, v.Description,
-				stamp(v.Created),
-				region.UserARN, v.Number == int(t.Default),
-				data{d.ImageID, d.InstanceType, d.UserData, d.IamInstanceProfile.Arn, d.IamInstanceProfile.Name,
-					d.SecurityGroupIDs}})
-		}
-	})
-	if err == nil {
-		out.Versions, out.Next, err = page(f, out.Versions)
-	}
-	return out, err
-}
-
-func versionWanted(t *region.LaunchTemplate, number int, wanted []string) bool {
-	return len(wanted) == 0 || slices.Contains(wanted, strconv.Itoa(number)) ||
-		slices.Contains(wanted, "$Latest") && number == int(t.Latest) ||
-		slices.Contains(wanted, "$Default") && number == int(t.Default)
-}
-
-// currentGeneration: of the types here only the family t2 is what AWS calls
-// previous.
-func currentGeneration(name string) bool { return !strings.HasPrefix(name, "t2.") }

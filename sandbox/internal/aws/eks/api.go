@@ -5,7 +5,6 @@
 package eks
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -57,10 +56,12 @@ func (s *Service) Serve(r *http.Request) (any, error) {
 // object is a JSON object.
 type object = map[string]any
 
+// pages are those of every list of this API.
+var pages = wire.Paging{Least: 1, Most: 100, Default: 100, BadSize: "InvalidParameterException", BadToken: "InvalidParameterException"}
+
 func page[T any](r *http.Request, list []T) ([]T, string, error) {
-	var size int
-	_ = json.Unmarshal([]byte(r.URL.Query().Get("maxResults")), &size)
-	return wire.Page(list, r.URL.Query().Get("nextToken"), size)
+	query := r.URL.Query()
+	return wire.Page(pages, list, query.Get("nextToken"), query.Get("maxResults"))
 }
 
 func (s *Service) listClusters(r *http.Request) (any, error) {

@@ -50,13 +50,12 @@ type userInfo struct {
 // aws-iam-authenticator does on EKS.
 type Reviewer struct {
 	store *region.Store
-	keys  sigv4.Keys
 	now   func() time.Time
 }
 
 // NewReviewer makes a Reviewer.
-func NewReviewer(store *region.Store, keys sigv4.Keys, now func() time.Time) *Reviewer {
-	return &Reviewer{store: store, keys: keys, now: now}
+func NewReviewer(store *region.Store, now func() time.Time) *Reviewer {
+	return &Reviewer{store: store, now: now}
 }
 
 // ServeHTTP answers a TokenReview.
@@ -79,52 +78,52 @@ func (v *Reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // review finds the user behind a token: a presigned STS GetCallerIdentity.
 func (v *Reviewer) review(token string) (*userInfo, error) {
-	cluster, err := v.verify(token)
+	s, u, err := v.parse(token)
 	if err != nil {
 		return nil, err
 	}
 	var user *userInfo
 	v.store.View(func(st *region.State) {
-		c, ok := st.Clusters[cluster]
-		if !ok {
-			err = fmt.Errorf("the token is for cluster %q, which does not exist", cluster)
+		var c *region.Cluster
+		if c, err = clusterOf(st, s, u); err != nil {
 			return
 		}
-		user, err = authorize(st, c, region.UserARN)
+		var who region.Caller
+		if who, err = st.Caller(s.AccessKey, s.Token, v.now()); err == nil {
+			user, err = authorize(st, c, who, s.AccessKey)
+		}
 	})
 	return user, err
 }
 
-// verify checks the token's signature and says which cluster it is for.
-func (v *Reviewer) verify(token string) (cluster string, err error) {
+// parse reads the token and checks all but its signature.
+func (v *Reviewer) parse(token string) (s sigv4.Signature, u *url.URL, err error) {
 	encoded, ok := strings.CutPrefix(token, tokenPrefix)
 	if !ok || len(token) > tokenMax {
-		return "", fmt.Errorf("the token is not of the form %s…", tokenPrefix)
+		return s, nil, fmt.Errorf("the token is not of the form %s…", tokenPrefix)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(encoded, "="))
 	if err != nil {
-		return "", fmt.Errorf("the token is not base64url: %w", err)
+		return s, nil, fmt.Errorf("the token is not base64url: %w", err)
 	}
-	u, err := url.Parse(string(text))
-	if err != nil {
-		return "", fmt.Errorf("the token holds no URL: %w", err)
+	if u, err = url.Parse(string(text)); err != nil {
+		return s, nil, fmt.Errorf("the token holds no URL: %w", err)
 	}
 	query := u.Query()
 	if err := checkQuery(u, query); err != nil {
-		return "", err
+		return s, nil, err
 	}
-	s, err := sigv4.Parse(http.Header{}, query)
+	s, err = sigv4.Parse(http.Header{}, query)
 	switch {
 	case err != nil:
-		return "", err
 	case s.Service != "sts":
-		return "", fmt.Errorf("the token is signed for %s, not for sts", s.Service)
+		err = fmt.Errorf("the token is signed for %s, not for sts", s.Service)
 	case !slices.Contains(s.Headers, strings.ToLower(clusterID)):
-		return "", fmt.Errorf("the token does not sign the header %s", clusterID)
+		err = fmt.Errorf("the token does not sign the header %s", clusterID)
 	case v.now().Sub(s.Time).Abs() > tokenLife:
-		return "", fmt.Errorf("the token of %s has expired", s.Time.Format(time.RFC3339))
+		err = fmt.Errorf("the token of %s has expired", s.Time.Format(time.RFC3339))
 	}
-	return v.findCluster(s, u)
+	return s, u, err
 }
 
 // checkQuery allows a GET of GetCallerIdentity on STS, and nothing beside it.
@@ -147,34 +146,30 @@ func checkQuery(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// findCluster finds the cluster whose name makes the signature valid: the URL
+// clusterOf finds the cluster whose name makes the signature valid: the URL
 // tells that the header was signed, but not its value.
-func (v *Reviewer) findCluster(s sigv4.Signature, u *url.URL) (string, error) {
-	var names []string
-	v.store.View(func(st *region.State) {
-		for name := range st.Clusters {
-			names = append(names, name)
-		}
-	})
+func clusterOf(st *region.State, s sigv4.Signature, u *url.URL) (*region.Cluster, error) {
 	err := fmt.Errorf("there is no cluster")
-	for _, name := range names {
-		r := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{clusterID: {name}}}
-		if err = s.Verify(r, nil, v.keys); err == nil {
-			return name, nil
+	for _, c := range region.Sorted(st.Clusters) {
+		r := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{clusterID: {c.Name}}}
+		if err = s.Verify(r, nil, st.Secret); err == nil {
+			return c, nil
 		}
 	}
-	return "", fmt.Errorf("the token is not for this cluster, or not signed by a known key: %w", err)
+	return nil, fmt.Errorf("the token is not for this cluster, or not signed by a known key: %w", err)
 }
 
-// authorize maps an AWS identity to a Kubernetes one.
-func authorize(st *region.State, c *region.Cluster, arn string) (*userInfo, error) {
-	user := &userInfo{Username: arn, UID: "aws-iam-authenticator:" + region.Account + ":" + region.UserID,
-		Extra: map[string][]string{"arn": {arn}, "canonicalArn": {arn}, "principalId": {region.UserID},
-			"accessKeyId": {region.AccessKey}}}
+// authorize maps an AWS identity to a Kubernetes one. The creator of a cluster
+// needs no access entry where the cluster knows none (CONFIG_MAP).
+func authorize(st *region.State, c *region.Cluster, who region.Caller, accessKey string) (*userInfo, error) {
+	arn := who.Principal()
+	user := &userInfo{Username: who.ARN, UID: "aws-iam-authenticator:" + region.Account + ":" + who.UserID,
+		Extra: map[string][]string{"arn": {who.ARN}, "canonicalArn": {arn}, "principalId": {who.UserID},
+			"accessKeyId": {accessKey}}}
 	entry, listed := st.AccessEntries[arn+"|"+c.Name]
-	creator := c.Creator == arn && (c.Access.BootstrapAdmin == nil || *c.Access.BootstrapAdmin)
+	creator := c.Access.AuthenticationMode == "CONFIG_MAP" && c.Creator == arn && *c.Access.BootstrapAdmin
 	if listed {
-		user.Username, user.Groups = entry.Username, slices.Clone(entry.KubernetesGroups)
+		user.Username, user.Groups = username(entry, who), slices.Clone(entry.KubernetesGroups)
 	}
 	if creator || listed && entry.Admin() {
 		user.Groups = append(user.Groups, "system:masters")
@@ -183,4 +178,11 @@ func authorize(st *region.State, c *region.Cluster, arn string) (*userInfo, erro
 		return nil, fmt.Errorf("%s has no access entry in cluster %s", arn, c.Name)
 	}
 	return user, nil
+}
+
+// username fills in the name of the session, which is what differs between
+// those who assumed the same role.
+func username(e *region.AccessEntry, who region.Caller) string {
+	_, session, _ := strings.Cut(who.UserID, ":")
+	return strings.NewReplacer("{{SessionName}}", session, "{{SessionNameRaw}}", session).Replace(e.Username)
 }

@@ -4,7 +4,9 @@
 package elb
 
 import (
+	"cmp"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,9 @@ const (
 	Namespace = "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/"
 	Version   = "2012-06-01"
 )
+
+// pages are those of the API's only list that has any.
+var pages = wire.Paging{Least: 1, Most: 400, Default: 400, BadSize: "ValidationError", BadToken: "ValidationError"}
 
 // Healther tells how an instance behind a load balancer is.
 type Healther interface {
@@ -94,10 +99,6 @@ func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
 	lb := &region.LoadBalancer{Name: f.Get("LoadBalancerName"), Scheme: f.Get("Scheme"), Subnets: f.List("Subnets"),
 		SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
 	err := s.store.Update(func(st *region.State) error {
-		if _, ok := st.LoadBalancers[lb.Name]; ok {
-			return region.Errorf(region.Exists, "DuplicateLoadBalancerName",
-				"Load Balancer named '%s' already exists and it is configured with different parameters.", lb.Name)
-		}
 		if len(lb.Name) == 0 || len(lb.Name) > 32 {
 			return region.Errorf(region.Invalid, "ValidationError", "LoadBalancer name must have 1 to 32 characters")
 		}
@@ -107,9 +108,37 @@ func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
 		if len(lb.Listeners) == 0 {
 			return region.Errorf(region.Invalid, "ValidationError", "Listeners cannot be empty")
 		}
+		if old, ok := st.LoadBalancers[lb.Name]; ok {
+			if !same(st, old, lb) {
+				return region.Errorf(region.Exists, "DuplicateLoadBalancerName",
+					"Load Balancer named '%s' already exists and it is configured with different parameters.", lb.Name)
+			}
+			lb = old
+			return nil
+		}
 		return st.CreateLoadBalancer(lb, region.Stamp(s.now()))
 	})
 	return struct{ DNSName string }{lb.DNSName}, err
+}
+
+// same tells whether a request for a load balancer asks for one that exists.
+// What it leaves out is the default.
+func same(st *region.State, old, want *region.LoadBalancer) bool {
+	groups := want.SecurityGroups
+	if len(groups) == 0 {
+		groups = []string{st.VPCs[old.VpcID].DefaultSecurityGroup}
+	}
+	plain := func(list []region.Listener) []region.Listener {
+		out := slices.Clone(list)
+		for k := range out {
+			out[k].Policies = nil
+		}
+		slices.SortFunc(out, func(a, b region.Listener) int { return a.Port - b.Port })
+		return out
+	}
+	set := func(list []string) []string { return slices.Sorted(slices.Values(list)) }
+	return cmp.Or(want.Scheme, "internet-facing") == old.Scheme && slices.Equal(set(want.Subnets), set(old.Subnets)) &&
+		slices.Equal(set(groups), set(old.SecurityGroups)) && reflect.DeepEqual(plain(want.Listeners), plain(old.Listeners))
 }
 
 func addListeners(lb *region.LoadBalancer, f wire.Form) error {
@@ -121,7 +150,9 @@ func addListeners(lb *region.LoadBalancer, f wire.Form) error {
 		if port == nil || instancePort == nil {
 			return region.Errorf(region.Invalid, "ValidationError", "A listener needs LoadBalancerPort and InstancePort")
 		}
-		l.Port, l.InstancePort = *port, *instancePort
+		if l.Port, l.InstancePort = *port, *instancePort; !isPort(l.Port) || !isPort(l.InstancePort) {
+			return region.Errorf(region.Invalid, "ValidationError", "The ports of a listener must be from 1 to 65535")
+		}
 		if l.InstanceProtocol == "" {
 			l.InstanceProtocol = l.Protocol
 		}
@@ -143,6 +174,8 @@ func addListeners(lb *region.LoadBalancer, f wire.Form) error {
 	}
 	return nil
 }
+
+func isPort(n int) bool { return n >= 1 && n <= 65535 }
 
 // remove succeeds also when there is nothing to delete, as on AWS.
 func (s *Service) remove(_ *http.Request, f wire.Form) (any, error) {
@@ -251,11 +284,7 @@ func (s *Service) describe(_ *http.Request, f wire.Form) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := 400 // the API's largest page
-	if n := f.Int("PageSize"); n != nil {
-		size = *n
-	}
-	out.Balancers, out.Next, err = wire.Page(out.Balancers, f.Get("Marker"), size)
+	out.Balancers, out.Next, err = wire.Page(pages, out.Balancers, f.Get("Marker"), f.Get("PageSize"))
 	return out, err
 }
 

@@ -78,16 +78,11 @@ func (s *Service) read(f func(*region.State) error) (err error) {
 // stamp is a time as this API writes it.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// page cuts a list as every Describe of this API does.
+// pages are those of every Describe of this API.
+var pages = wire.Paging{Least: 1, Most: 400, Default: 400, BadSize: "ValidationError", BadToken: "ValidationError"}
+
 func page[T any](f wire.Form, list []T) ([]T, string, error) {
-	size := 400
-	if n := f.Int("PageSize"); n != nil {
-		if *n < 1 || *n > 400 {
-			return nil, "", invalid("PageSize must be between 1 and 400")
-		}
-		size = *n
-	}
-	return wire.Page(list, f.Get("Marker"), size)
+	return wire.Page(pages, list, f.Get("Marker"), f.Get("PageSize"))
 }
 
 type zoneItem struct {

@@ -16,6 +16,7 @@ type InstanceType struct {
 	Interfaces int
 	Addresses  int // IPv4 per interface
 	MaxPods    int
+	Hypervisor string // nitro, xen
 }
 
 // family is a table row: the sizes of a family differ by a factor.
@@ -67,7 +68,7 @@ var older = []InstanceType{
 func Types() []InstanceType {
 	var list []InstanceType
 	for _, t := range older {
-		t.Arch = "x86_64"
+		t.Arch, t.Hypervisor = "x86_64", "xen"
 		list = append(list, t.withPods())
 	}
 	for _, f := range families {
@@ -94,7 +95,7 @@ func (t InstanceType) withPods() InstanceType {
 }
 
 func (f family) sized(size string) InstanceType {
-	t := InstanceType{Name: f.name + "." + size, Arch: f.arch}
+	t := InstanceType{Name: f.name + "." + size, Arch: f.arch, Hypervisor: "nitro"}
 	factor := 0
 	switch size {
 	case "nano", "micro", "small", "medium", "large":

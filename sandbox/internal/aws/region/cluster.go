@@ -1,6 +1,7 @@
 package region
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -92,7 +93,19 @@ func (s *State) CreateCluster(c *Cluster, now time.Time) (string, error) {
 	s.addRule(&Rule{GroupID: group.ID, Protocol: "-1", PeerGroupID: group.ID})
 	c.ClusterSecurityGroupID = group.ID
 	s.Clusters[c.Name] = c
-	return c.Name, nil
+	return c.Name, s.admitCreator(c, now)
+}
+
+// admitCreator gives who made the cluster an access entry with every right.
+// A cluster that knows no access entries lets its creator in without one.
+func (s *State) admitCreator(c *Cluster, now time.Time) error {
+	if !*c.Access.BootstrapAdmin || c.Access.AuthenticationMode == "CONFIG_MAP" {
+		return nil
+	}
+	all := AccessPolicy{PolicyArn: "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"}
+	all.AccessScope.Type = "cluster"
+	_, err := s.CreateAccessEntry(&AccessEntry{PrincipalArn: c.Creator, ClusterName: c.Name, AccessPolicies: []AccessPolicy{all}}, now)
+	return err
 }
 
 func (s *State) checkCluster(c *Cluster) error {
@@ -128,7 +141,7 @@ func (s *State) checkCluster(c *Cluster) error {
 }
 
 func (s *State) clusterDefaults(c *Cluster, now time.Time) {
-	c.Status, c.Created, c.Creator = "CREATING", now, UserARN
+	c.Status, c.Created, c.Creator = "CREATING", now, cmp.Or(c.Creator, UserARN)
 	c.ID = c.Name
 	c.Arn = s.ARN("eks", "cluster/"+c.Name)
 	c.Version = KubernetesVersion
@@ -195,7 +208,9 @@ type AccessEntry struct {
 	AccessPolicies   []AccessPolicy `json:",omitempty"`
 	Tags             Tags           `json:",omitempty"`
 
-	Created time.Time `json:",omitzero"`
+	Created    time.Time            `json:",omitzero"`
+	Modified   time.Time            `json:",omitzero"`
+	Associated map[string]time.Time `json:",omitempty"` // policies that came after the entry, by ARN
 }
 
 // AccessPolicy grants one of EKS's predefined sets of rights.

@@ -3,6 +3,7 @@ package region
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -32,7 +33,7 @@ func (s InstanceState) Code() int {
 	return 0
 }
 
-// Instance is an EC2 instance. Only Auto Scaling groups launch any.
+// Instance is an EC2 instance, of an Auto Scaling group or of none.
 type Instance struct {
 	ID             string
 	State          InstanceState
@@ -55,6 +56,7 @@ type Instance struct {
 	TemplateID      string
 	TemplateName    string
 	TemplateVersion int
+	Reservation     string `json:",omitempty"` // the first instance of its launch; empty: itself
 
 	// Of its Auto Scaling group:
 	Group     string
@@ -75,13 +77,18 @@ func (s *State) Instance(id string) (*Instance, error) {
 	return nil, Errorf(NotFound, "InvalidInstanceID.NotFound", "The instance ID '%s' does not exist", id)
 }
 
-// Launch makes an instance of a group in one of its subnets.
-func (s *State) Launch(g *Group, sub *Subnet, now time.Time) (*Instance, error) {
-	template, version, err := s.TemplateVersion(g.LaunchTemplate)
-	if err != nil {
-		return nil, err
-	}
-	data := version.Data
+// Launch is what an instance is made of.
+type Launch struct {
+	Data            LaunchTemplateData
+	Subnet          *Subnet
+	TemplateID      string
+	TemplateName    string
+	TemplateVersion int
+}
+
+// Run makes an instance.
+func (s *State) Run(l Launch, now time.Time) (*Instance, error) {
+	data, sub := l.Data, l.Subnet
 	typ, ok := LookupType(data.InstanceType)
 	if !ok {
 		return nil, Errorf(Invalid, "InvalidParameterValue", "Invalid value '%s' for InstanceType.", data.InstanceType)
@@ -95,9 +102,8 @@ func (s *State) Launch(g *Group, sub *Subnet, now time.Time) (*Instance, error) 
 			"Invalid IAM Instance Profile", data.IamInstanceProfile.Arn, data.IamInstanceProfile.Name)
 	}
 	i := &Instance{ID: NewID("i"), State: Pending, ImageID: data.ImageID, Type: data.InstanceType, VpcID: sub.VpcID,
-		SubnetID: sub.SubnetID, Zone: sub.AvailabilityZone, UserData: data.UserData, Launched: now, Group: g.Name,
-		Lifecycle: "Pending", Protected: g.ProtectNew, TemplateID: template.LaunchTemplateID,
-		TemplateName: template.LaunchTemplateName, TemplateVersion: version.Number}
+		SubnetID: sub.SubnetID, Zone: sub.AvailabilityZone, UserData: data.UserData, Launched: now,
+		TemplateID: l.TemplateID, TemplateName: l.TemplateName, TemplateVersion: l.TemplateVersion}
 	if profile != nil {
 		i.ProfileARN = profile.Arn
 	}
@@ -109,13 +115,32 @@ func (s *State) Launch(g *Group, sub *Subnet, now time.Time) (*Instance, error) 
 			i.Tags = append(i.Tags, spec.Tags...)
 		}
 	}
+	if l.TemplateID != "" {
+		i.Tags.Set(Tag{Key: "aws:ec2launchtemplate:id", Value: l.TemplateID})
+		i.Tags.Set(Tag{Key: "aws:ec2launchtemplate:version", Value: strconv.Itoa(l.TemplateVersion)})
+	}
+	s.Instances[i.ID] = i
+	return i, nil
+}
+
+// Launch makes an instance of a group in one of its subnets.
+func (s *State) Launch(g *Group, sub *Subnet, now time.Time) (*Instance, error) {
+	template, version, err := s.TemplateVersion(g.LaunchTemplate)
+	if err != nil {
+		return nil, err
+	}
+	i, err := s.Run(Launch{Data: version.Data, Subnet: sub, TemplateID: template.LaunchTemplateID,
+		TemplateName: template.LaunchTemplateName, TemplateVersion: version.Number}, now)
+	if err != nil {
+		return nil, err
+	}
+	i.Group, i.Lifecycle, i.Protected = g.Name, "Pending", g.ProtectNew
 	for _, t := range g.Tags {
 		if t.Propagate != nil && *t.Propagate {
 			i.Tags.Set(Tag{Key: t.Key, Value: t.Value})
 		}
 	}
 	i.Tags.Set(Tag{Key: "aws:autoscaling:groupName", Value: g.Name})
-	s.Instances[i.ID] = i
 	return i, nil
 }
 

@@ -2,6 +2,7 @@ package region
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -29,8 +30,8 @@ type LaunchTemplateVersion struct {
 	Data        LaunchTemplateData
 }
 
-// LaunchTemplateData is what the sandbox uses of a launch template's content;
-// the rest is accepted and has no effect.
+// LaunchTemplateData is what the sandbox keeps of a launch template's content:
+// what it uses, and what most templates hold besides.
 type LaunchTemplateData struct {
 	ImageID            string `json:"ImageId,omitempty"`
 	InstanceType       string `json:",omitempty"`
@@ -38,14 +39,58 @@ type LaunchTemplateData struct {
 	IamInstanceProfile struct {
 		Arn  string `json:",omitempty"`
 		Name string `json:",omitempty"`
+	} `json:",omitzero"`
+	KeyName             string        `json:",omitempty"`
+	EbsOptimized        *bool         `json:",omitempty"`
+	SecurityGroupIDs    []string      `json:"SecurityGroupIds,omitempty"`
+	BlockDeviceMappings []BlockDevice `json:",omitempty"`
+	MetadataOptions     struct {
+		HTTPTokens   string `json:"HttpTokens,omitempty"`
+		HTTPEndpoint string `json:"HttpEndpoint,omitempty"`
+		HopLimit     int    `json:"HttpPutResponseHopLimit,omitempty"`
+		InstanceTags string `json:"InstanceMetadataTags,omitempty"`
+	} `json:",omitzero"`
+	NetworkInterfaces []NetworkInterfaceSpec `json:",omitempty"`
+	TagSpecifications []TagSpecification     `json:",omitempty"`
+}
+
+// BlockDevice is a disk of an instance to come; it has no effect.
+type BlockDevice struct {
+	DeviceName string `json:",omitempty"`
+	Ebs        struct {
+		VolumeSize          int    `json:",omitempty"` // GiB
+		VolumeType          string `json:",omitempty"`
+		Iops                int    `json:",omitempty"`
+		Throughput          int    `json:",omitempty"` // MiB/s
+		Encrypted           *bool  `json:",omitempty"`
+		DeleteOnTermination *bool  `json:",omitempty"`
+	} `json:",omitzero"`
+}
+
+// NetworkInterfaceSpec is a network interface of an instance to come.
+type NetworkInterfaceSpec struct {
+	DeviceIndex              int      `json:",omitempty"`
+	Groups                   []string `json:",omitempty"`
+	AssociatePublicIPAddress *bool    `json:"AssociatePublicIpAddress,omitempty"`
+}
+
+// Under lays other data over this: what it says wins, property by property.
+func (d LaunchTemplateData) Under(other LaunchTemplateData) (out LaunchTemplateData, err error) {
+	merged := map[string]json.RawMessage{}
+	for _, layer := range []LaunchTemplateData{d, other} {
+		data, err := json.Marshal(layer)
+		if err != nil {
+			return out, err
+		}
+		if err := json.Unmarshal(data, &merged); err != nil {
+			return out, err
+		}
 	}
-	SecurityGroupIDs  []string `json:"SecurityGroupIds,omitempty"`
-	NetworkInterfaces []struct {
-		DeviceIndex              int      `json:",omitempty"`
-		Groups                   []string `json:",omitempty"`
-		AssociatePublicIPAddress *bool    `json:"AssociatePublicIpAddress,omitempty"`
-	} `json:",omitempty"`
-	TagSpecifications []TagSpecification `json:",omitempty"`
+	data, err := json.Marshal(merged)
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(data, &out)
 }
 
 // TagSpecification gives tags to what is created along.
@@ -118,19 +163,26 @@ func (s *State) TemplateVersion(ref LaunchTemplateRef) (*LaunchTemplate, *Launch
 			"You must use a valid fully-formed launch template. The specified launch template, with template ID %s%s, does not exist.",
 			ref.LaunchTemplateID, ref.LaunchTemplateName)
 	}
+	v, err := t.Version(ref.Version)
+	if err != nil {
+		return nil, nil, Errorf(Invalid, "ValidationError", "You must use a valid fully-formed launch template. %s", err)
+	}
+	return t, v, nil
+}
+
+// Version is one version: of a number, $Latest, or $Default, which an empty text means too.
+func (t *LaunchTemplate) Version(text string) (*LaunchTemplateVersion, error) {
 	number := 0
-	switch ref.Version {
+	switch text {
 	case "$Latest":
 		number = int(t.Latest)
 	case "$Default", "":
 		number = int(t.Default)
 	default:
-		number, _ = strconv.Atoi(ref.Version)
+		number, _ = strconv.Atoi(text)
 	}
 	if number < 1 || number > len(t.Versions) {
-		return nil, nil, Errorf(Invalid, "ValidationError", "You must use a valid fully-formed launch template. "+
-			"Could not find the specified version %s for the launch template with ID %s.", ref.Version,
-			t.LaunchTemplateID)
+		return nil, fmt.Errorf("Could not find the specified version %s for the launch template with ID %s.", text, t.LaunchTemplateID) //nolint:staticcheck // AWS's words
 	}
-	return t, &t.Versions[number-1], nil
+	return &t.Versions[number-1], nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 )
 
 // VPC is AWS::EC2::VPC.
@@ -299,7 +300,7 @@ func (s *State) ReleaseAddress(a *Address) error {
 
 func (s *State) natOf(allocation string) *NATGateway {
 	for _, n := range s.NATs {
-		if n.AllocationID == allocation && n.State != "deleted" {
+		if n.AllocationID == allocation {
 			return n
 		}
 	}
@@ -318,12 +319,14 @@ type NATGateway struct {
 	Tags             Tags   `json:",omitempty"`
 	Rest             Rest   `json:",omitempty"`
 
-	State string // pending, available, deleting, deleted
+	State   string    // pending, available, deleting
+	Created time.Time `json:",omitzero"`
+	Changed time.Time `json:",omitzero"` // when it got its state
 }
 
 // CreateNATGateway makes a NAT gateway. A public one needs an address nobody
 // uses and a way to the internet.
-func (s *State) CreateNATGateway(n *NATGateway) (string, error) {
+func (s *State) CreateNATGateway(n *NATGateway, now time.Time) (string, error) {
 	sub, err := s.Subnet(n.SubnetID)
 	if err != nil {
 		return "", err
@@ -350,15 +353,28 @@ func (s *State) CreateNATGateway(n *NATGateway) (string, error) {
 	}
 	n.NatGatewayID, n.EniID = NewID("nat"), NewID("eni")
 	n.VpcID, n.PrivateIPAddress, n.State = sub.VpcID, ip.String(), "pending"
+	n.Created, n.Changed = now, now
 	s.NATs[n.NatGatewayID] = n
 	return n.NatGatewayID, nil
 }
 
 // DeleteNATGateway begins the end of a NAT gateway. It holds its address until
 // it is gone.
-func (s *State) DeleteNATGateway(n *NATGateway) error {
-	n.State = "deleting"
+func (s *State) DeleteNATGateway(n *NATGateway, now time.Time) error {
+	if n.State != "deleting" {
+		n.State, n.Changed = "deleting", now
+	}
 	return nil
+}
+
+// SettleNATGateway ends what a gateway was about to do.
+func (s *State) SettleNATGateway(n *NATGateway, now time.Time) {
+	switch n.State {
+	case "pending":
+		n.State, n.Changed = "available", now
+	case "deleting":
+		delete(s.NATs, n.NatGatewayID)
+	}
 }
 
 // RouteTable is AWS::EC2::RouteTable.

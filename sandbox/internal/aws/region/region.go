@@ -59,6 +59,8 @@ type State struct {
 	TargetGroups     map[string]*TargetGroup
 
 	Operations map[string]*Operation // Cloud Control requests by token
+	Sessions   map[string]*Session   // temporary credentials by access key
+	Made       map[string]*Made      // by operation and client token
 }
 
 func newState(name string) *State {
@@ -92,6 +94,8 @@ func (s *State) fill() {
 	fill(&s.TargetListeners)
 	fill(&s.TargetGroups)
 	fill(&s.Operations)
+	fill(&s.Sessions)
+	fill(&s.Made)
 }
 
 func fill[T any](m *map[string]T) {

@@ -23,7 +23,7 @@ var (
 	ErrMissing    = errors.New("the request is not signed")
 	ErrUnknownKey = errors.New("the security token included in the request is invalid")
 	ErrMismatch   = errors.New("the request signature we calculated does not match the signature you provided")
-	ErrExpired    = errors.New("signature expired")
+	ErrStale      = errors.New("signature expired")
 )
 
 const (
@@ -40,6 +40,7 @@ type Signature struct {
 	Service   string
 	Headers   []string // that were signed, lower case
 	Value     string
+	Token     string // of temporary credentials
 	Time      time.Time
 	Expires   time.Duration // of a presigned request
 	Presigned bool
@@ -65,10 +66,11 @@ func Parse(h http.Header, query url.Values) (Signature, error) {
 				s.Value = value
 			}
 		}
-		at = h.Get("X-Amz-Date")
+		at, s.Token = h.Get("X-Amz-Date"), h.Get("X-Amz-Security-Token")
 	} else if query.Get("X-Amz-Algorithm") == algorithm {
 		credential, headers = query.Get("X-Amz-Credential"), query.Get("X-Amz-SignedHeaders")
 		at, s.Value, s.Presigned = query.Get("X-Amz-Date"), query.Get("X-Amz-Signature"), true
+		s.Token = query.Get("X-Amz-Security-Token")
 		s.Expires = maxSkew
 		if seconds, err := strconv.Atoi(query.Get("X-Amz-Expires")); err == nil {
 			s.Expires = time.Duration(seconds) * time.Second
@@ -116,7 +118,7 @@ func (s Signature) Fresh(now time.Time) error {
 		end = s.Time.Add(s.Expires)
 	}
 	if now.After(end) || s.Time.After(now.Add(maxSkew)) {
-		return fmt.Errorf("%w: %s is not within the allowed time of %s", ErrExpired, s.Time.Format(timeFormat),
+		return fmt.Errorf("%w: %s is not within the allowed time of %s", ErrStale, s.Time.Format(timeFormat),
 			now.UTC().Format(timeFormat))
 	}
 	return nil

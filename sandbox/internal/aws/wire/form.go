@@ -11,20 +11,64 @@ import (
 	"strings"
 )
 
-// Form is the parameters of a query request, or a part of them.
+// Form is the parameters of a query request, or a part of them. It remembers
+// which of them were looked at.
 type Form struct {
 	values url.Values
 	prefix string
+	read   map[string]bool
 }
 
 // NewForm wraps parameters.
-func NewForm(v url.Values) Form { return Form{values: v} }
+func NewForm(v url.Values) Form { return Form{values: v, read: map[string]bool{}} }
 
 // Get is a parameter's value, empty if it was not sent.
-func (f Form) Get(name string) string { return f.values.Get(f.prefix + name) }
+func (f Form) Get(name string) string {
+	f.read[f.prefix+name] = true
+	return f.values.Get(f.prefix + name)
+}
 
 // Has tells whether a parameter was sent.
-func (f Form) Has(name string) bool { return f.values.Has(f.prefix + name) }
+func (f Form) Has(name string) bool {
+	f.read[f.prefix+name] = true
+	return f.values.Has(f.prefix + name)
+}
+
+// Ignore names parameters, also structures and lists, that are accepted and have no effect.
+func (f Form) Ignore(names ...string) {
+	for key := range f.values {
+		for _, name := range names {
+			if key == f.prefix+name || strings.HasPrefix(key, f.prefix+name+".") {
+				f.read[key] = true
+			}
+		}
+	}
+}
+
+// Unread are the parameters that nobody has looked at: the action does not know
+// them. They are sorted.
+func (f Form) Unread() []string {
+	var list []string
+	for key := range f.values {
+		if !f.read[key] {
+			list = append(list, key)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// All is every parameter that the request was sent with but its client token,
+// in one text: two requests with the same one ask for the same.
+func (f Form) All() string {
+	rest := url.Values{}
+	for key, values := range f.values {
+		if key != "ClientToken" && key != "DryRun" {
+			rest[key] = values
+		}
+	}
+	return rest.Encode()
+}
 
 // Int is a parameter's value as a number, nil if it was not sent as one.
 func (f Form) Int(name string) *int {
@@ -39,12 +83,13 @@ func (f Form) Int(name string) *int {
 func (f Form) Bool(name string) bool { return f.Get(name) == "true" }
 
 // Sub is the structure of that name.
-func (f Form) Sub(name string) Form { return Form{f.values, f.prefix + name + "."} }
+func (f Form) Sub(name string) Form { return Form{f.values, f.prefix + name + ".", f.read} }
 
 // List is a list of strings: Name.1, Name.2, … or Name.member.1, ….
 func (f Form) List(name string) []string {
 	var list []string
 	for _, index := range f.indexes(name) {
+		f.read[index] = true
 		list = append(list, f.values.Get(index))
 	}
 	return list
@@ -54,7 +99,7 @@ func (f Form) List(name string) []string {
 func (f Form) Each(name string) []Form {
 	var list []Form
 	for _, index := range f.indexes(name) {
-		list = append(list, Form{f.values, index + "."})
+		list = append(list, Form{f.values, index + ".", f.read})
 	}
 	return list
 }

@@ -45,8 +45,12 @@ func (p Protocol) Status(err error) int {
 	}
 	switch e.Code {
 	case "SignatureDoesNotMatch", "InvalidClientTokenId", "InvalidSignatureException", "UnrecognizedClientException",
-		"MissingAuthenticationToken", "RequestExpired":
+		"MissingAuthenticationToken", "MissingAuthenticationTokenException", "ExpiredToken", "ExpiredTokenException":
 		return http.StatusForbidden
+	case "AccessDenied", "AccessDeniedException":
+		return http.StatusForbidden
+	case "DryRunOperation":
+		return http.StatusPreconditionFailed
 	case "AuthFailure":
 		return http.StatusUnauthorized
 	case "NoSuchEntity":
@@ -191,19 +195,12 @@ func named(name string) xml.StartElement {
 	return xml.StartElement{Name: xml.Name{Local: name}}
 }
 
-// Page cuts a list at a token, which is the position of its first element, and
-// gives the token of the next page. A size of 0 means no limit.
-func Page[T any](list []T, token string, size int) ([]T, string, error) {
-	from := 0
-	if token != "" {
-		if _, err := fmt.Sscanf(token, "page-%d", &from); err != nil || from > len(list) {
-			return nil, "", region.Errorf(region.Invalid, "InvalidNextToken", "The specified token is not valid: %s",
-				token)
-		}
-	}
-	list = list[from:]
-	if size <= 0 || len(list) <= size {
-		return list, "", nil
-	}
-	return list[:size], fmt.Sprintf("page-%d", from+size), nil
+// Items is a list in EC2's XML. An empty one is there too, as clients expect.
+type Items[T any] struct {
+	List []T `xml:"item"`
+}
+
+// Members is a list in the XML of the query protocol, likewise.
+type Members[T any] struct {
+	List []T `xml:"member"`
 }
