@@ -72,7 +72,3 @@ func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, at state.Iden
 	}
 	return c.Zones, nil
 }
-
-func refused(s *state.Snapshot, fix, format string, args ...any) error {
-	return &problem.Error{Kind: problem.Refused, Op: "stack " + s.Stack, Err: fmt.Errorf(format, args...), Fix: fix}
-}

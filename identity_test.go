@@ -32,20 +32,20 @@ func (f *fakeAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	switch form := string(body); {
 	case strings.Contains(form, "Action=GetCallerIdentity") && f.account != "":
-		fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, f.account)
+		_, _ = fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, f.account)
 		return
 	case strings.Contains(form, "Action=DescribeAvailabilityZones"):
-		fmt.Fprint(w, `<DescribeAvailabilityZonesResponse><availabilityZoneInfo>`)
+		_, _ = fmt.Fprint(w, `<DescribeAvailabilityZonesResponse><availabilityZoneInfo>`)
 		for _, z := range f.zones {
-			fmt.Fprintf(w, `<item><zoneName>us-west-2%c</zoneName><zoneState>available</zoneState></item>`, z)
+			_, _ = fmt.Fprintf(w, `<item><zoneName>us-west-2%c</zoneName><zoneState>available</zoneState></item>`, z)
 		}
-		fmt.Fprint(w, `</availabilityZoneInfo></DescribeAvailabilityZonesResponse>`)
+		_, _ = fmt.Fprint(w, `</availabilityZoneInfo></DescribeAvailabilityZonesResponse>`)
 		return
 	case !strings.Contains(form, "Action=GetCallerIdentity"):
 		f.asked = append(f.asked, r.Header.Get("X-Amz-Target")+" "+form)
 	}
 	w.WriteHeader(http.StatusForbidden)
-	fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)
+	_, _ = fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>`)
 }
 
 // settled makes a stack that lives in us-west-2 of account 111 and has the VPC

@@ -378,6 +378,7 @@ func (j *job) carryOut(ctx context.Context) error {
 		return nil
 	case Empty:
 		return j.step(ctx, 2, plan.Update, func() error { return j.empty(ctx, watch) })
+	case Delete:
 	}
 	return j.step(ctx, 2, plan.Delete, func() error { return j.delete(ctx, watch) })
 }

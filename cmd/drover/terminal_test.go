@@ -145,7 +145,7 @@ func TestNobodyReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = read.Close()
-	defer write.Close()
+	defer func() { _ = write.Close() }()
 	cmd := &exec.Cmd{Path: self, Args: []string{"drover", "version"}, Stdout: write}
 	if err := cmd.Run(); err != nil {
 		t.Error(err)

@@ -38,7 +38,7 @@ func TestClarified(t *testing.T) {
 			t.Errorf("%v\n became %v", c.err, got)
 		}
 	}
-	if plain := api("InvalidVpcID.NotFound"); clarified(plain) != plain || clarified(nil) != nil {
+	if plain := api("InvalidVpcID.NotFound"); !errors.Is(clarified(plain), plain) || clarified(plain).Error() != plain.Error() || clarified(nil) != nil {
 		t.Error("an error of this call alone was changed")
 	}
 }

@@ -155,7 +155,7 @@ var (
 	errLost     = errors.New("connection reset")
 	errReady    = errors.New("it did not become ready")
 	errLimit    = errors.New("limit exceeded")
-	errThrottle = errors.New("Throttling: rate exceeded")
+	errThrottle = errors.New("throttled: rate exceeded")
 	errExpired  = fmt.Errorf("ExpiredToken: %w", engine.ErrCredentials)
 )
 

@@ -206,7 +206,8 @@ func TestDataIsDeletedOnlyByName(t *testing.T) {
 			t.Errorf("%d of %d allowed: %v, blockers %q\n%s", n, len(names), err, blockers, detail(p))
 		}
 		for _, name := range names[n:] {
-			if !strings.Contains(err.(*problem.Error).Fix, "--allow-delete "+name) {
+			var p *problem.Error
+			if !errors.As(err, &p) || !strings.Contains(p.Fix, "--allow-delete "+name) {
 				t.Errorf("%v does not say how to allow %s", err, name)
 			}
 		}

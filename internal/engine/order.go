@@ -215,7 +215,7 @@ func (b *builder) unwanted() []state.Resource {
 func (b *builder) deleteInReverse() {
 	for i, d := range b.deletes {
 		for _, o := range b.deletes[:i] { // what stands before: order-only needs may have lost their order
-			if b.first[o] && !(b.first[d] && refersTo(d.goes, o.goes)) {
+			if b.first[o] && (!b.first[d] || !refersTo(d.goes, o.goes)) {
 				continue
 			}
 			if dependsOn(d.goes, o.goes) {

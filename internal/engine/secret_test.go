@@ -256,7 +256,7 @@ func (w *secretWorld) leaks(more ...string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	secrets := append(more, "planted-", "73519052")
+	secrets := append([]string{"planted-", "73519052"}, more...)
 	for where, text := range texts {
 		for _, s := range secrets {
 			for _, form := range []string{s, base64.StdEncoding.EncodeToString([]byte(s))[:len(s)]} {

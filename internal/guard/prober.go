@@ -125,9 +125,10 @@ func (p *prober) unable(cause load.Cause) error {
 	case load.WrongApplication:
 		return p.problem(problem.Refused, fmt.Errorf("%s, before anything was moved: the body does not match %q", cause, p.guard.Expect),
 			"make the application answer as the guard's expect says, or correct it in the stack file; "+wayOn)
+	default:
+		return p.problem(problem.Refused, fmt.Errorf("%s, before anything was moved", cause),
+			"mend the application, or correct the guard in the stack file (url, host, method, headers, body, status); "+wayOn)
 	}
-	return p.problem(problem.Refused, fmt.Errorf("%s, before anything was moved", cause),
-		"mend the application, or correct the guard in the stack file (url, host, method, headers, body, status); "+wayOn)
 }
 
 // run probes until ctx ends. Its result is in the events and the breach.

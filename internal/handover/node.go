@@ -148,7 +148,7 @@ func (n *station) closed() bool {
 		Annotations:   map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
 		Unschedulable: ptr(true),
 	}})
-	n.stuck("cordon", patience, fmt.Sprintf("it could not be cordoned for %s", patience))
+	n.stuck("cordon", fmt.Sprintf("it could not be cordoned for %s", patience))
 	return false
 }
 
@@ -195,7 +195,7 @@ func (n *station) excluded() bool {
 	if n.Hold != "" {
 		n.wait("%s", n.Hold)
 		n.again(reread) // it rests on other nodes, their groups and pods
-		n.stuck("hold", patience, fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
+		n.stuck("hold", fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
 		return false
 	}
 	n.r.asked = true
@@ -203,17 +203,17 @@ func (n *station) excluded() bool {
 		Labels:      map[string]*string{excludeLabel: ptr("true")},
 		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
 	}})
-	n.stuck("exclude", patience, fmt.Sprintf("it could not be taken out of its load balancers for %s", patience))
+	n.stuck("exclude", fmt.Sprintf("it could not be taken out of its load balancers for %s", patience))
 	return false
 }
 
 // stuck gives up on a node that waits for the same for too long.
-func (n *station) stuck(seen string, limit time.Duration, why string) {
-	if n.r.mark.stuck(n.now, seen, limit) {
+func (n *station) stuck(seen, why string) {
+	if n.r.mark.stuck(n.now, seen, patience) {
 		n.r.Why = why
 		return
 	}
-	n.again(limit - n.now.Sub(n.r.mark.since))
+	n.again(patience - n.now.Sub(n.r.mark.since))
 }
 
 // daemonsOut takes DaemonSets' pods out of the Services that send to them: an
@@ -236,7 +236,7 @@ func (n *station) daemonsOut() bool {
 		}
 	}
 	if !out {
-		n.stuck("daemons", patience, fmt.Sprintf("pods of DaemonSets on it could not be taken out of their Services for %s", patience))
+		n.stuck("daemons", fmt.Sprintf("pods of DaemonSets on it could not be taken out of their Services for %s", patience))
 	}
 	return out
 }
@@ -324,6 +324,6 @@ func (n *station) detached() bool {
 		return true
 	}
 	n.wait("node %s: volume %s still attached", n.Name, list(n.Node.Volumes))
-	n.stuck("volumes", patience, fmt.Sprintf("volume %s is still attached to it after %s: see kubectl get volumeattachments", list(n.Node.Volumes), patience))
+	n.stuck("volumes", fmt.Sprintf("volume %s is still attached to it after %s: see kubectl get volumeattachments", list(n.Node.Volumes), patience))
 	return false
 }

@@ -23,7 +23,7 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		return false
 	}
 	if path, is := h.short(); is && h.serves(p, path) {
-		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
+		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(h.trouble()))
 		return false
 	}
 	if q := h.young(); q != nil {
@@ -32,7 +32,7 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		return false
 	}
 	if !p.Ready && pr.how != Gap {
-		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(": ", p.Trouble))
+		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
 	}

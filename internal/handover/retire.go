@@ -236,7 +236,7 @@ func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, ids, n
 		n := v.Nodes[name]
 		silent := n == nil || !n.Ready && v.Now.Sub(n.ReadySince) >= deadAfter
 		for _, p := range v.On(name) {
-			if !p.stays() && !(silent && p.Deleting) {
+			if !p.stays() && (!silent || !p.Deleting) {
 				left = append(left, "pod "+p.String()+" runs on node "+p.Node)
 			}
 		}

@@ -26,12 +26,12 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 	is = is && !h.broken(p) // one that serves nobody leaves nobody short, and its successor may end that
 	switch {
 	case is && under == 0 && len(h.ending) == 0:
-		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(": ", h.trouble()))
+		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(h.trouble()))
 		return false
 	case is:
 		return false
 	case !p.Ready && !h.broken(p):
-		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(": ", p.Trouble))
+		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
 	case under >= h.w.Surge || h.d.Surged >= h.Room:
@@ -72,11 +72,11 @@ func (h *herd) replace(p *Pod) {
 	waited, limit := h.now.Sub(r.At), cmp.Or(h.w.Deadline, patience)
 	h.d.Crowded = h.d.Crowded || h.crowded()
 	if waited < limit {
-		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(": ", why))
+		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(why))
 		h.again(limit - waited)
 		return
 	}
-	h.park(fmt.Sprintf("the replacement of pod %s does not serve after %s%s", p.Name, limit, after(": ", why)), h.cure())
+	h.park(fmt.Sprintf("the replacement of pod %s does not serve after %s%s", p.Name, limit, after(why)), h.cure())
 }
 
 // trouble is why the workload has too few pods that serve.
@@ -432,12 +432,12 @@ func by(path string) string {
 	return " behind Service " + path
 }
 
-// after puts text behind a separator, if there is any.
-func after(separator, text string) string {
+// after puts text behind a colon, if there is any.
+func after(text string) string {
 	if text == "" {
 		return ""
 	}
-	return separator + text
+	return ": " + text
 }
 
 func ptr[T any](v T) *T { return &v }

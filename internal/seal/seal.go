@@ -265,7 +265,7 @@ func (r *Ring) withService(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, noService(r.KMS, err)
 	}
-	defer keeper.Close()
+	defer func() { _ = keeper.Close() }()
 	sealed, err := keeper.Encrypt(ctx, data)
 	if err != nil {
 		return nil, noService(r.KMS, err)
@@ -278,7 +278,7 @@ func viaService(ctx context.Context, url string, sealed []byte) ([]byte, error) 
 	if err != nil {
 		return nil, noService(url, err)
 	}
-	defer keeper.Close()
+	defer func() { _ = keeper.Close() }()
 	data, err := keeper.Decrypt(ctx, sealed)
 	if err != nil {
 		return nil, noService(url, err)

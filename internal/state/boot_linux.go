@@ -14,5 +14,5 @@ var localTypes = map[uint32]bool{
 // local reports that no other machine can have written in a folder.
 func local(dir string) bool {
 	var s syscall.Statfs_t
-	return syscall.Statfs(dir, &s) == nil && localTypes[uint32(s.Type)] //nolint:unconvert // its size differs between architectures
+	return syscall.Statfs(dir, &s) == nil && localTypes[uint32(s.Type)] // its size differs between architectures
 }

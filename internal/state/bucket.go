@@ -187,7 +187,7 @@ func (b bucket) begin(ctx context.Context, key string, batch []byte) (log, error
 	return nil, b.replace(ctx, key, batch)
 }
 
-func (b bucket) close() error { return b.Bucket.Close() }
+func (b bucket) close() error { return b.Close() }
 
 // unreachable says what to do about a call of a bucket that failed.
 func unreachable(op, key string, err error) error {
@@ -195,11 +195,12 @@ func unreachable(op, key string, err error) error {
 		return nil
 	}
 	fix := "check the credentials, the network and the bucket, then run the same command again"
-	switch gcerrors.Code(err) { //nolint:exhaustive // the rest has the remedy above
+	switch gcerrors.Code(err) {
 	case gcerrors.PermissionDenied:
 		fix = "give yourself the right to list, read, write and delete objects in the bucket of the state"
 	case gcerrors.NotFound:
 		fix = "make the bucket, or correct its name in drover.yaml (state:) or DROVER_STATE; if it is there, check your rights"
+	default: // the rest has the remedy above
 	}
 	return &problem.Error{Kind: problem.Outside, Op: op + " " + key, Err: err, Fix: fix}
 }

@@ -78,7 +78,7 @@ func (r *resourceRecord) decode() error {
 		if err != nil {
 			return err
 		}
-		*tree.to = plan.Props(props)
+		*tree.to = props
 	}
 	return nil
 }

@@ -169,7 +169,6 @@ type pod struct {
 	handover.Pod
 	app    *App
 	ready  time.Time // becomes Ready
-	until  time.Time // a Job's: ends by itself
 	stuck  bool      // a finalizer keeps it
 	broken bool      // it never becomes Ready again
 	up     bool      // its containers are Ready; a readiness gate may not be met
@@ -906,7 +905,7 @@ func (w *World) check() {
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
 		}
-		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled && !(a.Local && a.returned) {
+		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled && (!a.Local || !a.returned) {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
 		if a.nature() == handover.Ordered || a.nature() == handover.Operated {

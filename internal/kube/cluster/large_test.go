@@ -194,7 +194,7 @@ func (l *large) watching(t testing.TB) (c *Cluster, client *fake.Clientset, heap
 		all = append(all, o.(objects.Object))
 	}
 	all = append(all, &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: "gp3"}})
-	client = fake.NewSimpleClientset(all...) //nolint:staticcheck // its successor keeps managed fields, and 150,000 objects take it minutes
+	client = fake.NewSimpleClientset(all...) // its successor keeps managed fields, and 150,000 objects take it minutes
 	before := inUse()
 	ctx, cancel := context.WithCancel(context.Background())
 	c = newCluster(client, dynamicfake.NewSimpleDynamicClient(objects.NewScheme()), newClock(), ctx.Done(), cancel)

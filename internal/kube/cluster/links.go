@@ -172,7 +172,7 @@ func (f *finder) near(namespace string, l map[string]string) []*selector {
 			look(bucket{ns, pair{k, v}})
 		}
 	}
-	slices.SortFunc(found, func(a, b *selector) int { return compare(a, b) })
+	slices.SortFunc(found, compare)
 	return found
 }
 

@@ -131,7 +131,8 @@ func important(priority int32) func(*corev1.Pod) {
 	return func(p *corev1.Pod) { p.Spec.Priority = &priority }
 }
 
-func claim(name, volume, class string, modes ...corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaim {
+func claim(name, volume string, modes ...corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaim {
+	class := "gp3"
 	c := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
 	c.Spec = corev1.PersistentVolumeClaimSpec{VolumeName: volume, StorageClassName: &class, AccessModes: modes}
 	return c
@@ -382,7 +383,7 @@ func TestPlace(t *testing.T) {
 		},
 		"volume: bound to a zone": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3")},
+				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv")},
 				Volumes: []*corev1.PersistentVolume{volume("pv", func(v *corev1.PersistentVolume) {
 					v.Spec.NodeAffinity = &corev1.VolumeNodeAffinity{Required: inZone(corev1.LabelTopologyZone, "a")}
 				})},
@@ -391,21 +392,21 @@ func TestPlace(t *testing.T) {
 		},
 		"volume: labelled with a zone": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3")},
+				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv")},
 				Volumes: []*corev1.PersistentVolume{volume("pv", func(v *corev1.PersistentVolume) { v.Labels[corev1.LabelFailureDomainBetaZone] = "a" })},
 			},
 			why: "1 node(s) had no available volume zone", fix: "failure-domain.beta.kubernetes.io/zone=a",
 		},
 		"volume: labelled with several zones": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3")},
+				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv")},
 				Volumes: []*corev1.PersistentVolume{volume("pv", func(v *corev1.PersistentVolume) { v.Labels[corev1.LabelTopologyZone] = "a__b" })},
 			},
 			node: "n1",
 		},
 		"volume: made on first use, where its class allows": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "b"), node("n2", "c")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "", "gp3")},
+				Nodes: nodes{node("old", "a"), node("n1", "b"), node("n2", "c")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "")},
 				Classes: []*storagev1.StorageClass{{ObjectMeta: metav1.ObjectMeta{Name: "gp3"}, Provisioner: "ebs.csi.aws.com", VolumeBindingMode: &wait, AllowedTopologies: []corev1.TopologySelectorTerm{
 					{MatchLabelExpressions: []corev1.TopologySelectorLabelRequirement{{Key: corev1.LabelTopologyZone, Values: []string{"c"}}}},
 				}}},
@@ -414,7 +415,7 @@ func TestPlace(t *testing.T) {
 		},
 		"volume: made on first use, nowhere": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "", "gp3")},
+				Nodes: nodes{node("old", "a"), node("n1", "b")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "")},
 				Classes: []*storagev1.StorageClass{{ObjectMeta: metav1.ObjectMeta{Name: "gp3"}, Provisioner: "ebs.csi.aws.com", VolumeBindingMode: &wait, AllowedTopologies: []corev1.TopologySelectorTerm{
 					{MatchLabelExpressions: []corev1.TopologySelectorLabelRequirement{{Key: corev1.LabelTopologyZone, Values: []string{"c"}}}},
 				}}},
@@ -423,7 +424,7 @@ func TestPlace(t *testing.T) {
 		},
 		"volume: ReadWriteOncePod is still in use": {
 			objects: placement.Objects{
-				Nodes: nodes{node("old", "a"), node("n1", "a")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3", corev1.ReadWriteOncePod)},
+				Nodes: nodes{node("old", "a"), node("n1", "a")}, Pods: pods{pod("web-1", "old", claims("data"))}, Claims: []*corev1.PersistentVolumeClaim{claim("data", "pv", corev1.ReadWriteOncePod)},
 				Volumes: []*corev1.PersistentVolume{volume("pv", nil)},
 			},
 			why: "ReadWriteOncePod access mode already in-use", fix: "must end before",
@@ -431,7 +432,7 @@ func TestPlace(t *testing.T) {
 		"volume: the node attaches no more": {
 			objects: placement.Objects{
 				Nodes: nodes{node("old", "a"), node("n1", "a")}, Pods: pods{pod("web-1", "old", claims("data")), pod("db-1", "n1", claims("other"))},
-				Claims:  []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3"), claim("other", "pv2", "gp3")},
+				Claims:  []*corev1.PersistentVolumeClaim{claim("data", "pv"), claim("other", "pv2")},
 				Volumes: []*corev1.PersistentVolume{volume("pv", nil), volume("pv2", nil)}, CSINodes: []*storagev1.CSINode{csiNode("n1", 1)},
 			},
 			why: "1 node(s) exceed max volume count", fix: "volumes",
@@ -439,7 +440,7 @@ func TestPlace(t *testing.T) {
 		"volume: one that the node has already counts once": {
 			objects: placement.Objects{
 				Nodes: nodes{node("old", "a"), node("n1", "a")}, Pods: pods{pod("web-1", "old", claims("data")), pod("db-1", "n1", claims("data"))},
-				Claims:  []*corev1.PersistentVolumeClaim{claim("data", "pv", "gp3")},
+				Claims:  []*corev1.PersistentVolumeClaim{claim("data", "pv")},
 				Volumes: []*corev1.PersistentVolume{volume("pv", nil)}, CSINodes: []*storagev1.CSINode{csiNode("n1", 1)},
 			},
 			node: "n1",

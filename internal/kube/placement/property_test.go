@@ -132,7 +132,7 @@ func BenchmarkPlace(b *testing.B) {
 				if i/10%5 == 0 {
 					apartBy(corev1.LabelHostname, fmt.Sprint("app", i/10))(p)
 					claims(name)(p)
-					o.Claims = append(o.Claims, claim(name, name, "gp3"))
+					o.Claims = append(o.Claims, claim(name, name))
 					o.Volumes = append(o.Volumes, volume(name, nil))
 				}
 				o.Pods = append(o.Pods, p)

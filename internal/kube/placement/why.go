@@ -35,7 +35,7 @@ func (w *world) remedy(j *job, all map[string]int) string {
 	case has(reasonTogether):
 		return "the pods that it must run near are elsewhere: make a node that stays join their " + topologies(j.need.gather.topologies) + ", or prefer that affinity instead of requiring it"
 	case has(reasonApart):
-		return apartFix(j.need.apart, w)
+		return apartFix(j.need.apart)
 	case has(reasonRepelled):
 		return w.repelledFix(j)
 	case has(reasonSpread):
@@ -107,7 +107,7 @@ func selects(p *corev1.Pod) string {
 }
 
 // apartFix: by host a node more helps; in a larger domain only a looser rule does.
-func apartFix(terms []*term, w *world) string {
+func apartFix(terms []*term) string {
 	for _, t := range terms {
 		if t.topology.key != corev1.LabelHostname {
 			return fmt.Sprintf("its anti-affinity by %s leaves no domain for a second pod: use %s or prefer it, or add nodes in another domain", t.topology.key, corev1.LabelHostname)
@@ -251,8 +251,9 @@ func (w *world) amount(r int, v int64) string {
 		return resource.NewMilliQuantity(v, resource.DecimalSI).String() + " cpu"
 	case corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
 		return resource.NewQuantity(v, resource.BinarySI).String() + " " + string(name)
+	default:
+		return fmt.Sprintf("%d %s", v, name)
 	}
-	return fmt.Sprintf("%d %s", v, name)
 }
 
 // preempt looks for the node on which the fewest and least important pods would

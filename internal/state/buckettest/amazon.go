@@ -125,5 +125,5 @@ func (s *Server) amazonList(w http.ResponseWriter, prefix, after string) {
 
 func amazonError(w http.ResponseWriter, status int, code string) {
 	w.WriteHeader(status)
-	fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", code)
+	_, _ = fmt.Fprintf(w, "<Error><Code>%s</Code><Message>no</Message></Error>", code)
 }
