@@ -221,7 +221,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 				elb.New(s.store, s.dataPlane, s.now).Actions()),
 			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,
 				elbv2.New(s.store, s.targets, s.now).Actions()),
-			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store).Actions()),
+			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store, s.now).Actions()),
 			"sts": query(wire.Query, sts.Namespace, "", sts.New(s.store, s.now).Actions()),
 		},
 		json: map[string]jsonService{

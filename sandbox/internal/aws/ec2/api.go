@@ -74,7 +74,14 @@ func (s *Service) change(f wire.Form, do func(*region.State) error) error {
 func (s *Service) once(f wire.Form, create func(*region.State) (string, error), show func(*region.State, string)) error {
 	return s.change(f, func(st *region.State) error {
 		claim := region.Claim{Operation: f.Get("Action"), Token: f.Get("ClientToken"), Fingerprint: f.All()}
-		id, err := st.Once(claim, s.now(), "IdempotentParameterMismatch", func() (string, error) { return create(st) })
+		known := true // a repeated request was looked at when it came first
+		id, err := st.Once(claim, s.now(), "IdempotentParameterMismatch", func() (string, error) {
+			known = false
+			return create(st)
+		})
+		if known {
+			f.Ignore(f.Unread()...)
+		}
 		if err == nil {
 			show(st, id)
 		}

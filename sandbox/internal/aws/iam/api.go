@@ -1,10 +1,12 @@
-// Package iam is the IAM API, as far as reading goes: roles and instance
-// profiles are made and deleted through Cloud Control.
+// Package iam is the IAM API: roles with their policies, instance profiles,
+// customer-managed policies and OIDC providers. Nothing of it is enforced: the
+// sandbox has one caller, who may do everything.
 package iam
 
 import (
+	"maps"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,149 +18,147 @@ import (
 const Namespace = "https://iam.amazonaws.com/doc/2010-05-08/"
 
 // Service answers IAM requests.
-type Service struct{ store *region.Store }
+type Service struct {
+	store *region.Store
+	now   func() time.Time
+}
 
 // New makes the service.
-func New(store *region.Store) *Service { return &Service{store: store} }
+func New(store *region.Store, now func() time.Time) *Service { return &Service{store: store, now: now} }
 
 // Actions lists what is implemented.
 func (s *Service) Actions() map[string]wire.Action {
-	return map[string]wire.Action{
-		"GetRole":                  s.getRole,
-		"ListRoles":                s.listRoles,
-		"ListAttachedRolePolicies": s.listPolicies,
-		"GetInstanceProfile":       s.getProfile,
-		"ListInstanceProfiles":     s.listProfiles,
+	all := map[string]wire.Action{"GetUser": s.getUser}
+	for _, chapter := range []map[string]wire.Action{s.roleActions(), s.profileActions(), s.policyActions(), s.providerActions()} {
+		maps.Copy(all, chapter)
 	}
+	return all
 }
 
-type role struct {
-	Path    string
-	Name    string `xml:"RoleName"`
-	ID      string `xml:"RoleId"`
-	ARN     string `xml:"Arn"`
-	Created string `xml:"CreateDate"`
-	Trust   string `xml:"AssumeRolePolicyDocument"`
-	About   string `xml:"Description,omitempty"`
-	Session int    `xml:"MaxSessionDuration"`
-	Tags    []tag  `xml:"Tags>member"`
+// pages are those of every list of this API.
+var pages = wire.Paging{Least: 1, Most: 1000, Default: 100, BadSize: "ValidationError", BadToken: "ValidationError"}
+
+// cut is the end of every list: whether there is more, and where it goes on.
+type cut struct {
+	Truncated bool   `xml:"IsTruncated"`
+	Marker    string `xml:",omitempty"`
+}
+
+// page cuts a list as MaxItems and Marker ask.
+func page[T any](f wire.Form, list []T) (wire.Members[T], cut, error) {
+	list, next, err := wire.Page(pages, list, f.Get("Marker"), f.Get("MaxItems"))
+	return wire.Members[T]{List: list}, cut{next != "", next}, err
+}
+
+// read looks at the model; f may fail.
+func (s *Service) read(f func(*region.State) error) (err error) {
+	s.store.View(func(st *region.State) { err = f(st) })
+	return err
+}
+
+// update changes the model.
+func (s *Service) update(f func(*region.State) error) (any, error) { return nil, s.store.Update(f) }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func invalid(format string, args ...any) error {
+	return region.Errorf(region.Invalid, "ValidationError", format, args...)
+}
+
+func none(format string, args ...any) error {
+	return region.Errorf(region.NotFound, "NoSuchEntity", format, args...)
 }
 
 type tag struct{ Key, Value string }
 
-func showRole(r *region.Role) role {
-	out := role{r.Path, r.RoleName, r.RoleID, r.Arn, stamp(r.Created),
-		url.QueryEscape(string(r.AssumeRolePolicyDocument)), r.Description,
-		r.MaxSessionDuration, nil}
-	for _, t := range r.Tags {
-		out.Tags = append(out.Tags, tag{t.Key, t.Value})
+func showTags(tags region.Tags) wire.Members[tag] {
+	var out wire.Members[tag]
+	for _, t := range tags {
+		out.List = append(out.List, tag{t.Key, t.Value})
 	}
 	return out
 }
 
-type profile struct {
-	Path    string
-	Name    string `xml:"InstanceProfileName"`
-	ID      string `xml:"InstanceProfileId"`
-	ARN     string `xml:"Arn"`
-	Created string `xml:"CreateDate"`
-	Roles   []role `xml:"Roles>member"`
+func tagsIn(f wire.Form) region.Tags {
+	var tags region.Tags
+	for _, t := range f.Each("Tags") {
+		tags.Set(region.Tag{Key: t.Get("Key"), Value: t.Get("Value")})
+	}
+	return tags
 }
 
-func showProfile(st *region.State, p *region.InstanceProfile) profile {
-	out := profile{Path: p.Path, Name: p.InstanceProfileName, ID: p.ID, ARN: p.Arn, Created: stamp(p.Created)}
-	for _, name := range p.Roles {
-		if r, ok := st.Roles[name]; ok {
-			out.Roles = append(out.Roles, showRole(r))
+// tagging makes the three actions that every kind of objects with tags has.
+func tagging(s *Service, kind string, find func(*region.State, wire.Form) (*region.Tags, error)) map[string]wire.Action {
+	change := func(do func(*region.Tags, wire.Form)) wire.Action {
+		return func(_ *http.Request, f wire.Form) (any, error) {
+			return s.update(func(st *region.State) error {
+				tags, err := find(st, f)
+				if err == nil {
+					do(tags, f)
+				}
+				return err
+			})
 		}
 	}
-	return out
-}
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func (s *Service) getRole(_ *http.Request, f wire.Form) (any, error) {
-	var out struct{ Role role }
-	var err error
-	s.store.View(func(st *region.State) {
-		r, ok := st.Roles[f.Get("RoleName")]
-		if !ok {
-			err = noRole(f.Get("RoleName"))
-			return
-		}
-		out.Role = showRole(r)
-	})
-	return out, err
-}
-
-func (s *Service) listRoles(_ *http.Request, f wire.Form) (any, error) {
-	var out struct {
-		Roles     []role `xml:"Roles>member"`
-		Truncated bool   `xml:"IsTruncated"`
-	}
-	s.store.View(func(st *region.State) {
-		for _, r := range region.Sorted(st.Roles) {
-			if strings.HasPrefix(r.Path, f.Get("PathPrefix")) {
-				out.Roles = append(out.Roles, showRole(r))
+	return map[string]wire.Action{
+		"Tag" + kind: change(func(tags *region.Tags, f wire.Form) {
+			for _, t := range tagsIn(f) {
+				tags.Set(t)
 			}
-		}
-	})
-	return out, nil
-}
-
-func (s *Service) listPolicies(_ *http.Request, f wire.Form) (any, error) {
-	type policy struct {
-		Name string `xml:"PolicyName"`
-		ARN  string `xml:"PolicyArn"`
-	}
-	var out struct {
-		Policies  []policy `xml:"AttachedPolicies>member"`
-		Truncated bool     `xml:"IsTruncated"`
-	}
-	var err error
-	s.store.View(func(st *region.State) {
-		r, ok := st.Roles[f.Get("RoleName")]
-		if !ok {
-			err = noRole(f.Get("RoleName"))
-			return
-		}
-		for _, arn := range r.ManagedPolicyArns {
-			out.Policies = append(out.Policies, policy{arn[strings.LastIndexByte(arn, '/')+1:], arn})
-		}
-	})
-	return out, err
-}
-
-func (s *Service) getProfile(_ *http.Request, f wire.Form) (any, error) {
-	var out struct{ InstanceProfile profile }
-	var err error
-	s.store.View(func(st *region.State) {
-		p, ok := st.Profiles[f.Get("InstanceProfileName")]
-		if !ok {
-			err = region.Errorf(region.NotFound, "NoSuchEntity", "Instance Profile %s cannot be found.",
-				f.Get("InstanceProfileName"))
-			return
-		}
-		out.InstanceProfile = showProfile(st, p)
-	})
-	return out, err
-}
-
-func (s *Service) listProfiles(_ *http.Request, f wire.Form) (any, error) {
-	var out struct {
-		Profiles  []profile `xml:"InstanceProfiles>member"`
-		Truncated bool      `xml:"IsTruncated"`
-	}
-	s.store.View(func(st *region.State) {
-		for _, p := range region.Sorted(st.Profiles) {
-			if strings.HasPrefix(p.Path, f.Get("PathPrefix")) {
-				out.Profiles = append(out.Profiles, showProfile(st, p))
+		}),
+		"Untag" + kind: change(func(tags *region.Tags, f wire.Form) {
+			for _, key := range f.List("TagKeys") {
+				tags.Remove(key, nil)
 			}
-		}
-	})
-	return out, nil
+		}),
+		"List" + kind + "Tags": func(_ *http.Request, f wire.Form) (any, error) {
+			var out struct {
+				Tags wire.Members[tag]
+				cut
+			}
+			err := s.read(func(st *region.State) error {
+				tags, err := find(st, f)
+				if err == nil {
+					out.Tags = showTags(*tags)
+				}
+				return err
+			})
+			if err != nil {
+				return nil, err
+			}
+			out.Tags, out.cut, err = page(f, out.Tags.List)
+			return out, err
+		},
+	}
 }
 
-func noRole(name string) error {
-	return region.Errorf(region.NotFound, "NoSuchEntity", "The role with name %s cannot be found.", name)
+// under tells whether an object's path is below what a list asks for.
+func under(f wire.Form, path string) bool { return strings.HasPrefix(path, f.Get("PathPrefix")) }
+
+func (s *Service) getUser(r *http.Request, f wire.Form) (any, error) {
+	type user struct {
+		Path    string
+		Name    string `xml:"UserName"`
+		ID      string `xml:"UserId"`
+		ARN     string `xml:"Arn"`
+		Created string `xml:"CreateDate"`
+	}
+	_, name, _ := strings.Cut(region.UserARN, "/")
+	who := wire.CallerOf(r.Context())
+	switch asked := f.Get("UserName"); {
+	case asked == "" && who != region.Owner:
+		return nil, invalid("Must specify userName when calling with non-User credentials")
+	case asked != "" && asked != name:
+		return nil, none("The user with name %s cannot be found.", asked)
+	}
+	return struct{ User user }{user{"/", name, region.UserID, region.UserARN, "2026-11-01T00:00:00Z"}}, nil
+}
+
+// without removes a value from a list, and tells whether it was there.
+func without(list []string, value string) ([]string, bool) {
+	k := slices.Index(list, value)
+	if k < 0 {
+		return list, false
+	}
+	return slices.Delete(slices.Clone(list), k, k+1), true
 }

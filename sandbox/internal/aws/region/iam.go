@@ -14,13 +14,20 @@ type Role struct {
 	RoleID                   string `json:"RoleId"`
 	Path                     string
 	AssumeRolePolicyDocument json.RawMessage
-	ManagedPolicyArns        []string `json:",omitempty"`
-	Description              string   `json:",omitempty"`
-	MaxSessionDuration       int      `json:",omitempty"`
-	Tags                     Tags     `json:",omitempty"`
-	Rest                     Rest     `json:",omitempty"`
+	ManagedPolicyArns        []string       `json:",omitempty"`
+	Policies                 []InlinePolicy `json:",omitempty"`
+	Description              string         `json:",omitempty"`
+	MaxSessionDuration       int            `json:",omitempty"`
+	Tags                     Tags           `json:",omitempty"`
+	Rest                     Rest           `json:",omitempty"`
 
 	Created time.Time `json:",omitzero"`
+}
+
+// InlinePolicy is a policy that a role has for itself.
+type InlinePolicy struct {
+	PolicyName     string
+	PolicyDocument json.RawMessage
 }
 
 // CreateRole makes a role with a name nobody has.
@@ -72,12 +79,21 @@ type InstanceProfile struct {
 	Path                string
 	Roles               []string
 
+	Tags    Tags `json:",omitempty"`
 	ID      string
 	Created time.Time `json:",omitzero"`
 }
 
 // CreateProfile makes an instance profile for one existing role.
 func (s *State) CreateProfile(p *InstanceProfile, now time.Time) (string, error) {
+	if len(p.Roles) != 1 {
+		return "", Errorf(Invalid, "ValidationError", "An instance profile has one role, not %d", len(p.Roles))
+	}
+	return s.AddProfile(p, now)
+}
+
+// AddProfile makes an instance profile that may have no role yet.
+func (s *State) AddProfile(p *InstanceProfile, now time.Time) (string, error) {
 	if p.InstanceProfileName == "" {
 		p.InstanceProfileName = "drover-" + randomHex(12)
 	}
@@ -97,13 +113,15 @@ func (s *State) CreateProfile(p *InstanceProfile, now time.Time) (string, error)
 	return p.InstanceProfileName, nil
 }
 
-// CheckProfile refuses a profile that has not exactly one existing role.
+// CheckProfile refuses a profile with more than one role, or one that does not exist.
 func (s *State) CheckProfile(p *InstanceProfile) error {
-	if len(p.Roles) != 1 {
+	if len(p.Roles) > 1 {
 		return Errorf(Limit, "LimitExceeded", "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
 	}
-	if _, ok := s.Roles[p.Roles[0]]; !ok {
-		return Errorf(NotFound, "NoSuchEntity", "The role with name %s cannot be found.", p.Roles[0])
+	for _, name := range p.Roles {
+		if _, ok := s.Roles[name]; !ok {
+			return Errorf(NotFound, "NoSuchEntity", "The role with name %s cannot be found.", name)
+		}
 	}
 	return nil
 }
@@ -127,9 +145,31 @@ func (s *State) ProfileOf(d LaunchTemplateData) *InstanceProfile {
 // ProfileRole is the role of an instance profile, nil if either is gone.
 func (s *State) ProfileRole(arn string) *Role {
 	for _, p := range s.Profiles {
-		if p.Arn == arn {
+		if p.Arn == arn && len(p.Roles) == 1 {
 			return s.Roles[p.Roles[0]]
 		}
 	}
 	return nil
+}
+
+// ManagedPolicy is a policy of the account that roles share.
+type ManagedPolicy struct {
+	Name        string
+	ARN         string
+	ID          string
+	Path        string
+	Description string `json:",omitempty"`
+	Document    json.RawMessage
+	Created     time.Time
+	Tags        Tags `json:",omitempty"`
+}
+
+// OIDCProvider lets the tokens of an issuer assume roles.
+type OIDCProvider struct {
+	ARN         string
+	URL         string // without https://
+	Clients     []string
+	Thumbprints []string
+	Created     time.Time
+	Tags        Tags `json:",omitempty"`
 }

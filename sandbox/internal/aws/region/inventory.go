@@ -17,6 +17,8 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::EC2::LaunchTemplate", s.LaunchTemplates)
 	collect(found, "AWS::IAM::Role", s.Roles)
 	collect(found, "AWS::IAM::InstanceProfile", s.Profiles)
+	collect(found, "AWS::IAM::ManagedPolicy", s.Policies)
+	collect(found, "AWS::IAM::OIDCProvider", s.OIDCProviders)
 	collect(found, "AWS::EKS::Cluster", s.Clusters)
 	collect(found, "AWS::EKS::AccessEntry", s.AccessEntries)
 	collect(found, "AWS::AutoScaling::AutoScalingGroup", s.Groups)

@@ -235,12 +235,12 @@ func (s *State) Attach(a *GatewayAttachment) (string, error) {
 			a.InternetGatewayID)
 	}
 	a.AttachmentType = "IGW"
+	if s.AttachmentOf(a.InternetGatewayID) != nil {
+		return "", Errorf(Exists, "Resource.AlreadyAssociated", "resource %s is already attached", a.InternetGatewayID)
+	}
 	key := a.AttachmentType + "|" + a.VpcID
 	if _, ok := s.Attachments[key]; ok {
 		return "", Errorf(Exists, "InvalidParameterValue", "Network %s already has an internet gateway attached", a.VpcID)
-	}
-	if s.AttachmentOf(a.InternetGatewayID) != nil {
-		return "", Errorf(Exists, "Resource.AlreadyAssociated", "resource %s is already attached", a.InternetGatewayID)
 	}
 	s.Attachments[key] = a
 	return key, nil

@@ -50,6 +50,8 @@ type State struct {
 	Instances        map[string]*Instance
 	Roles            map[string]*Role
 	Profiles         map[string]*InstanceProfile
+	Policies         map[string]*ManagedPolicy // by ARN
+	OIDCProviders    map[string]*OIDCProvider  // by ARN
 	Clusters         map[string]*Cluster
 	AccessEntries    map[string]*AccessEntry
 	Groups           map[string]*Group
@@ -86,6 +88,8 @@ func (s *State) fill() {
 	fill(&s.Instances)
 	fill(&s.Roles)
 	fill(&s.Profiles)
+	fill(&s.Policies)
+	fill(&s.OIDCProviders)
 	fill(&s.Clusters)
 	fill(&s.AccessEntries)
 	fill(&s.Groups)

@@ -1,0 +1,82 @@
+package iam
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+func (s *Service) providerActions() map[string]wire.Action {
+	return map[string]wire.Action{
+		"CreateOpenIDConnectProvider": s.createProvider,
+		"GetOpenIDConnectProvider":    s.getProvider,
+		"ListOpenIDConnectProviders":  s.listProviders,
+		"DeleteOpenIDConnectProvider": s.deleteProvider,
+	}
+}
+
+func (s *Service) createProvider(_ *http.Request, f wire.Form) (any, error) {
+	address, ok := strings.CutPrefix(f.Get("Url"), "https://")
+	if !ok || address == "" {
+		return nil, invalid("Invalid Open ID Connect Provider URL: it must begin with https://")
+	}
+	p := &region.OIDCProvider{ARN: "arn:aws:iam::" + region.Account + ":oidc-provider/" + strings.TrimSuffix(address, "/"),
+		URL: strings.TrimSuffix(address, "/"), Clients: f.List("ClientIDList"), Thumbprints: f.List("ThumbprintList"), Tags: tagsIn(f),
+		Created: region.Stamp(s.now())}
+	err := s.store.Update(func(st *region.State) error {
+		if st.OIDCProviders[p.ARN] != nil {
+			return region.Errorf(region.Exists, "EntityAlreadyExists", "Provider with url %s already exists.", f.Get("Url"))
+		}
+		st.OIDCProviders[p.ARN] = p
+		return nil
+	})
+	return struct {
+		ARN  string `xml:"OpenIDConnectProviderArn"`
+		Tags wire.Members[tag]
+	}{p.ARN, showTags(p.Tags)}, err
+}
+
+func (s *Service) getProvider(_ *http.Request, f wire.Form) (any, error) {
+	var out struct {
+		URL         string               `xml:"Url"`
+		Clients     wire.Members[string] `xml:"ClientIDList"`
+		Thumbprints wire.Members[string] `xml:"ThumbprintList"`
+		Created     string               `xml:"CreateDate"`
+		Tags        wire.Members[tag]
+	}
+	err := s.read(func(st *region.State) error {
+		p, ok := st.OIDCProviders[f.Get("OpenIDConnectProviderArn")]
+		if !ok {
+			return none("OpenIDConnect Provider not found for arn %s", f.Get("OpenIDConnectProviderArn"))
+		}
+		out.URL, out.Created, out.Tags = p.URL, stamp(p.Created), showTags(p.Tags)
+		out.Clients.List, out.Thumbprints.List = p.Clients, p.Thumbprints
+		return nil
+	})
+	return out, err
+}
+
+func (s *Service) listProviders(*http.Request, wire.Form) (any, error) {
+	type item struct {
+		ARN string `xml:"Arn"`
+	}
+	var out struct {
+		Providers wire.Members[item] `xml:"OpenIDConnectProviderList"`
+	}
+	s.store.View(func(st *region.State) {
+		for _, p := range region.Sorted(st.OIDCProviders) {
+			out.Providers.List = append(out.Providers.List, item{p.ARN})
+		}
+	})
+	return out, nil
+}
+
+// deleteProvider succeeds also when there is nothing to delete, as on AWS.
+func (s *Service) deleteProvider(_ *http.Request, f wire.Form) (any, error) {
+	return s.update(func(st *region.State) error {
+		delete(st.OIDCProviders, f.Get("OpenIDConnectProviderArn"))
+		return nil
+	})
+}
