@@ -24,6 +24,8 @@ root where unprivileged user namespaces are allowed.
   eval "$(drover sandbox env)"    point kubectl, aws and drover at it
   drover sandbox exec -- CMD      run CMD inside its network
   drover sandbox logs [NAME]      what its parts wrote
+  drover sandbox fault            let AWS, a node or a part go wrong
+  drover sandbox clock [+TIME]    AWS's time, moved forward
   drover sandbox stop             end everything
 
 "drover sandbox COMMAND --help" tells the options of each.`
@@ -32,11 +34,11 @@ root where unprivileged user namespaces are allowed.
 // because it holds all of Kubernetes.
 func newSandbox(env Env) *cobra.Command {
 	return &cobra.Command{
-		Use:                "sandbox start|stop|status|env|exec|logs",
+		Use:                "sandbox start|stop|status|env|exec|logs|fault|clock",
 		Short:              "Run an EKS-like region on this machine",
 		Long:               sandboxHelp,
 		DisableFlagParsing: true,
-		ValidArgs:          []string{"start", "stop", "status", "env", "exec", "logs"},
+		ValidArgs:          []string{"start", "stop", "status", "env", "exec", "logs", "fault", "clock"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "--help" || args[0] == "-h" {
 				return cmd.Help()

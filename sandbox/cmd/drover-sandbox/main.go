@@ -1,6 +1,6 @@
 // Command drover-sandbox is an EKS region on one machine: a real Kubernetes
 // control plane and real nodes as processes, beside an emulation of AWS. Users
-// call start, stop, status, env, exec and logs; the other commands are the
+// call start, stop, status, env, exec, logs, fault and clock; the other commands are the
 // parts that a running sandbox is made of, and are hidden.
 package main
 
@@ -65,6 +65,7 @@ was changed; 4 in use by somebody else; 5 the sandbox or the machine failed;
 	root.AddCommand(
 		startCommand(locate), stopCommand(locate), statusCommand(locate),
 		envCommand(locate), execCommand(locate), logsCommand(locate),
+		faultCommand(locate), clockCommand(locate),
 	)
 	for _, part := range parts(locate) {
 		part.Hidden = true

@@ -27,11 +27,13 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
+	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/eks"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
 	"github.com/droverhq/drover/sandbox/internal/aws/elbv2"
+	"github.com/droverhq/drover/sandbox/internal/aws/fault"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/ssm"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
@@ -111,9 +113,12 @@ type Outside struct {
 // Sandbox is the region and all that acts on it.
 type Sandbox struct {
 	region string
-	now    func() time.Time
+	clock  *clock.Clock
+	now    func() time.Time // the clock's
+	here   func() time.Time // the machine's, by which load balancers live
 	log    *slog.Logger
 	store  *region.Store
+	faults *fault.Set
 
 	cloudControl *cloudcontrol.Service
 	eks          *eks.Service
@@ -133,22 +138,27 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	control, err := cloudcontrol.New(store, out.Now, out.Latency)
+	moved, err := clock.Open(filepath.Join(c.Dir, "aws", "clock.json"), out.Now)
+	if err != nil {
+		return nil, err
+	}
+	control, err := cloudcontrol.New(store, moved.Now, out.Latency)
 	if err != nil {
 		return nil, err
 	}
 	server := fmt.Sprintf("https://127.0.0.1:%d", c.APIPort)
-	return &Sandbox{region: c.Region, now: out.Now, log: out.Log, store: store,
+	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
+		faults:       fault.NewSet(out.Now),
 		cloudControl: control,
 		eks:          eks.New(store),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		targets:      elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log),
-		hypervisor:   ec2.NewHypervisor(store, out.Machines, out.Now, out.Latency, out.Log),
-		router:       ec2.NewRouter(store, out.Now, out.Latency, out.Log),
-		scaler:       autoscaling.NewScaler(store, out.Now, out.Log),
+		hypervisor:   ec2.NewHypervisor(store, out.Machines, moved.Now, out.Latency, out.Log),
+		router:       ec2.NewRouter(store, moved.Now, out.Latency, out.Log),
+		scaler:       autoscaling.NewScaler(store, moved.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
-		reviewer:     eks.NewReviewer(store, out.Now),
+		reviewer:     eks.NewReviewer(store, moved),
 	}, nil
 }
 
@@ -199,6 +209,8 @@ func (s *Sandbox) handler() http.Handler {
 	mux.Handle("POST /_sandbox/tokenreview", s.reviewer)
 	mux.HandleFunc("GET /_sandbox/inventory", s.inventory)
 	mux.HandleFunc("GET /_sandbox/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	s.handleFaults(mux)
+	s.handleClock(mux)
 	services := s.newEndpoint()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {

@@ -9,12 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
+	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
 	"github.com/droverhq/drover/sandbox/internal/aws/elbv2"
+	"github.com/droverhq/drover/sandbox/internal/aws/fault"
 	"github.com/droverhq/drover/sandbox/internal/aws/iam"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/sigv4"
@@ -30,8 +31,9 @@ const maxBody = 4 << 20
 type endpoint struct {
 	region string
 	store  *region.Store
-	now    func() time.Time
+	clock  *clock.Clock
 	log    *slog.Logger
+	faults *fault.Set
 
 	query map[string]queryService
 	json  map[string]jsonService
@@ -71,7 +73,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		protocol.WriteError(w, id, refusal(protocol, err))
 		return
 	}
-	e.dispatch(w, r.WithContext(wire.WithCaller(r.Context(), caller)), id, signature.Service, protocol, body)
+	r = r.WithContext(wire.WithCaller(r.Context(), caller))
+	call := e.callOf(signature.Service, r, body)
+	e.faults.Serve(w, r, call, func(f fault.Fault) { e.refuse(w, id, protocol, call, f) },
+		func(w http.ResponseWriter) { e.dispatch(w, r, id, signature.Service, protocol, body) })
 }
 
 // verify checks the signature, its time, its region and its session token. IAM
@@ -79,7 +84,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *endpoint) verify(s sigv4.Signature, r *http.Request, body []byte) (who region.Caller, err error) {
 	e.store.View(func(st *region.State) {
 		if err = s.Verify(r, body, st.Secret); err == nil {
-			who, err = st.Caller(s.AccessKey, s.Token, e.now())
+			who, err = st.Caller(s.AccessKey, s.Token, e.clock.Now())
 		}
 	})
 	if err != nil {
@@ -90,7 +95,8 @@ func (e *endpoint) verify(s sigv4.Signature, r *http.Request, body []byte) (who 
 		return who, fmt.Errorf("%w: the credential should be scoped to region %s, not %s", sigv4.ErrMismatch, e.region,
 			s.Region)
 	}
-	return who, s.Fresh(e.now())
+	s.Time = e.clock.At(s.Time)
+	return who, s.Fresh(e.clock.Now())
 }
 
 // protocolOf is how a service's clients talk; for a request that is not signed
@@ -165,13 +171,7 @@ func (e *endpoint) dispatch(w http.ResponseWriter, r *http.Request, id, service 
 }
 
 func (e *endpoint) serveQuery(w http.ResponseWriter, r *http.Request, id, service string, q queryService, body []byte) {
-	values := r.URL.Query()
-	if posted, err := url.ParseQuery(string(body)); err == nil {
-		for key, list := range posted {
-			values[key] = append(values[key], list...)
-		}
-	}
-	form := wire.NewForm(values)
+	form := wire.NewForm(parameters(r, body))
 	name := form.Get("Action")
 	if other, ok := e.query[service+" "+form.Get("Version")]; ok {
 		q = other // one service, two APIs
@@ -193,6 +193,17 @@ func (e *endpoint) serveQuery(w http.ResponseWriter, r *http.Request, id, servic
 	}
 }
 
+// parameters are those of a query service, from the URL and the body.
+func parameters(r *http.Request, body []byte) url.Values {
+	values := r.URL.Query()
+	if posted, err := url.ParseQuery(string(body)); err == nil {
+		for key, list := range posted {
+			values[key] = append(values[key], list...)
+		}
+	}
+	return values
+}
+
 // logError tells what the sandbox does not implement, and what broke.
 func (e *endpoint) logError(service, op string, err error) {
 	var known *region.Error
@@ -212,15 +223,15 @@ func (s *Sandbox) newEndpoint() *endpoint {
 	query := func(p wire.Protocol, namespace, version string, actions map[string]wire.Action) queryService {
 		return queryService{p, namespace, version, actions}
 	}
-	return &endpoint{region: s.region, store: s.store, now: s.now, log: s.log,
+	return &endpoint{region: s.region, store: s.store, clock: s.clock, log: s.log, faults: s.faults,
 		query: map[string]queryService{
 			"ec2": query(wire.EC2, ec2.Namespace, "", ec2.New(s.store, s.now).Actions()),
 			"autoscaling": query(wire.Query, autoscaling.Namespace, "",
 				autoscaling.New(s.store, s.now).Actions()),
 			"elasticloadbalancing": query(wire.Query, elb.Namespace, elb.Version,
-				elb.New(s.store, s.dataPlane, s.now).Actions()),
+				elb.New(s.store, s.dataPlane, s.here).Actions()),
 			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,
-				elbv2.New(s.store, s.targets, s.now).Actions()),
+				elbv2.New(s.store, s.targets, s.here).Actions()),
 			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store, s.now).Actions()),
 			"sts": query(wire.Query, sts.Namespace, "", sts.New(s.store, s.now).Actions()),
 		},

@@ -2,11 +2,9 @@ package launch
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -96,23 +94,7 @@ var astray = []string{
 // Status asks the supervisor what everything is doing.
 func (b Sandbox) Status(ctx context.Context) (supervisor.Status, error) {
 	var status supervisor.Status
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", b.Dir.Socket())
-		},
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://supervisor/status", nil)
-	if err != nil {
-		return status, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return status, fmt.Errorf("ask the supervisor: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	return status, json.NewDecoder(resp.Body).Decode(&status)
+	return status, b.askSupervisor(ctx, http.MethodGet, "/status", nil, &status)
 }
 
 // tick is the rhythm in which a sandbox that starts or stops is looked at.

@@ -57,6 +57,7 @@ func (s *supervisor) serve(ctx context.Context, l net.Listener) {
 	mux.HandleFunc("DELETE /cluster", func(w http.ResponseWriter, _ *http.Request) {
 		order(w, nil, s.deleteCluster)
 	})
+	s.handleFaults(mux)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
@@ -89,15 +90,20 @@ func reply(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func (s *supervisor) status() Status {
+// parts are the components that are not machines.
+func (s *supervisor) parts() []*component {
 	s.mu.Lock()
-	components := []*component{s.controlplane, s.aws}
+	defer s.mu.Unlock()
+	parts := []*component{s.controlplane, s.aws}
 	if s.ccm != nil {
-		components = append(components, s.ccm)
+		parts = append(parts, s.ccm)
 	}
-	s.mu.Unlock()
+	return parts
+}
+
+func (s *supervisor) status() Status {
 	var status Status
-	for _, c := range components {
+	for _, c := range s.parts() {
 		status.Components = append(status.Components, ComponentStatus{Name: c.name, State: c.now()})
 	}
 	status.Machines = s.machineStatuses()
@@ -115,25 +121,32 @@ func (s *supervisor) status() Status {
 // knows them by: /proc is the host's.
 func hostPIDs() map[int]int {
 	pids := map[int]int{}
-	lists, err := filepath.Glob("/proc/self/task/*/children")
-	if err != nil {
-		return pids
-	}
-	for _, list := range lists {
-		children, err := os.ReadFile(list)
-		if err != nil {
-			continue // the thread ended
-		}
-		for child := range strings.FieldsSeq(string(children)) {
-			if inner, err := innerPID(child); err == nil {
-				pids[inner], _ = strconv.Atoi(child)
-			}
+	for _, child := range childrenOf("self") {
+		if inner, err := innerPID(child); err == nil {
+			pids[inner], _ = strconv.Atoi(child)
 		}
 	}
 	return pids
 }
 
-// innerPID is the PID of a child of this process in this process's own
+// childrenOf lists the children of a process, both by the PIDs of /proc.
+func childrenOf(process string) []string {
+	lists, err := filepath.Glob("/proc/" + process + "/task/*/children")
+	if err != nil {
+		return nil
+	}
+	var pids []string
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread ended
+		}
+		pids = append(pids, strings.Fields(string(children))...)
+	}
+	return pids
+}
+
+// innerPID is the PID of a process below this one in this process's own
 // namespace. NSpid lists a process's PIDs from /proc's namespace inwards; a
 // machine has one of its own below ours.
 func innerPID(child string) (int, error) {

@@ -34,11 +34,20 @@ type component struct {
 
 	mu    sync.Mutex
 	state State
+	gate  *gate
+}
+
+// gate is what a component passes to be started. Whoever holds it shuts the
+// gate; the next one is open.
+type gate struct {
+	shut chan struct{} // closed: end the process
+	gone chan struct{} // closed: it has ended
+	open chan struct{} // closed: start it again
 }
 
 // State is what a component is doing.
 type State struct {
-	State    string    `json:"state"` // starting, running, waiting (to be started again), stopped
+	State    string    `json:"state"` // starting, running, waiting (to be started again), held (by a fault), stopped
 	PID      int       `json:"pid,omitempty"`
 	Since    time.Time `json:"since"`
 	Restarts int       `json:"restarts"`
@@ -50,6 +59,7 @@ const (
 	starting = "starting"
 	running  = "running"
 	waiting  = "waiting"
+	held     = "held"
 	stopped  = "stopped"
 )
 
@@ -71,13 +81,54 @@ func (c *component) stop() {
 	<-c.done
 }
 
+// hold ends the process and returns when it is gone. It is started again once
+// release is called.
+func (c *component) hold() {
+	g := c.passage()
+	close(g.shut)
+	select {
+	case <-g.gone:
+	case <-c.done:
+	}
+}
+
+// release undoes hold.
+func (c *component) release() {
+	c.mu.Lock()
+	g := c.gate
+	c.gate = nil
+	c.mu.Unlock()
+	close(g.open)
+}
+
+func (c *component) passage() *gate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gate == nil {
+		c.gate = &gate{make(chan struct{}), make(chan struct{}), make(chan struct{})}
+	}
+	return c.gate
+}
+
 func (c *component) keep(ctx context.Context) {
 	pause := minPause
 	for ctx.Err() == nil {
 		begin := time.Now()
-		how := c.once(ctx)
+		g := c.passage()
+		how := c.once(ctx, g)
 		if ctx.Err() != nil {
 			return
+		}
+		if closed(g.shut) {
+			c.set(held, 0, how)
+			if !closed(g.gone) { // a component may be stopped and run again while it is held
+				close(g.gone)
+			}
+			select {
+			case <-ctx.Done():
+			case <-g.open:
+			}
+			continue
 		}
 		if time.Since(begin) >= settled {
 			pause = minPause
@@ -86,14 +137,27 @@ func (c *component) keep(ctx context.Context) {
 		c.set(waiting, 0, how)
 		select {
 		case <-ctx.Done():
+		case <-g.shut:
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, maxPause)
 	}
 }
 
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
 // once runs the component until it ends, and says how it did.
-func (c *component) once(ctx context.Context) string {
+func (c *component) once(ctx context.Context, g *gate) string {
+	if closed(g.shut) {
+		return ""
+	}
 	out, err := os.OpenFile(c.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err.Error()
@@ -107,6 +171,8 @@ func (c *component) once(ctx context.Context) string {
 	select {
 	case <-child.done:
 	case <-ctx.Done():
+		c.end(child)
+	case <-g.shut:
 		c.end(child)
 	}
 	return child.how()

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -121,5 +122,66 @@ func TestComponentIsKilledAfterGrace(t *testing.T) {
 	c.stop()
 	if c.now().State != stopped {
 		t.Errorf("state %s", c.now().State)
+	}
+}
+
+// A component that is held has ended and stays so, even if it is stopped and
+// run again meanwhile; released it runs again, and no restart is counted.
+func TestComponentIsHeld(t *testing.T) {
+	r := startReaper(t)
+	c, _ := testComponent(t, r, "exec sleep 60")
+	c.grace = 0
+	c.run()
+	eventually(t, "the component runs", func() bool { return c.now().State == running })
+	first := c.now().PID
+	c.hold()
+	if s := c.now(); s.State != held || unix.Kill(first, 0) == nil {
+		t.Errorf("%s, and process %d is there: %v", s.State, first, unix.Kill(first, 0))
+	}
+	c.stop()
+	c.run()
+	defer c.stop()
+	eventually(t, "it is held again", func() bool { return c.now().State == held })
+	c.release()
+	eventually(t, "it runs again", func() bool { return c.now().State == running })
+	if s := c.now(); s.Restarts != 0 || s.PID == first {
+		t.Errorf("restarts %d, process %d", s.Restarts, s.PID)
+	}
+	c.hold()
+	c.release()
+	eventually(t, "it runs a third time", func() bool { return c.now().State == running })
+}
+
+// What hangs stands still with all its children, and goes on with them.
+func TestSignalTreeReachesChildren(t *testing.T) {
+	r := startReaper(t)
+	c, _ := testComponent(t, r, "sleep 60 & wait")
+	c.grace = 0
+	c.run()
+	defer c.stop()
+	eventually(t, "it has a child", func() bool {
+		s := c.now()
+		return s.PID != 0 && len(childrenOf(strconv.Itoa(s.PID))) == 1
+	})
+	tree := append(childrenOf(strconv.Itoa(c.now().PID)), strconv.Itoa(c.now().PID))
+	all := func(state string) func() bool {
+		return func() bool {
+			for _, pid := range tree {
+				stat, err := os.ReadFile("/proc/" + pid + "/stat")
+				if err != nil || !strings.Contains(string(stat), ") "+state+" ") {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	for _, c2 := range []struct {
+		sig   unix.Signal
+		state string
+	}{{unix.SIGSTOP, "T"}, {unix.SIGCONT, "S"}} {
+		if err := signalTree(c, c2.sig); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "all are in state "+c2.state, all(c2.state))
 	}
 }

@@ -100,16 +100,21 @@ func connect(m machine.Machine, pid, pidfd int) error {
 	if err := inNetwork(pidfd, func() error { return setupMachine(m, pods) }); err != nil {
 		return err
 	}
-	if err := netlink.LinkSetUp(veth); err != nil {
-		return fmt.Errorf("set link %s up: %w", veth.Name, err)
+	return open(m, veth, pods)
+}
+
+// open sets the router's end of a machine's link up, and leads to it.
+func open(m machine.Machine, link netlink.Link, pods *net.IPNet) error {
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("set link %s up: %w", linkName(m.ID), err)
 	}
 	address := host(m.PrivateIP)
-	if err := addRoute(veth, &netlink.Route{
+	if err := addRoute(link, &netlink.Route{
 		Dst: address, Scope: netlink.SCOPE_LINK, Src: net.ParseIP(APIAddress),
 	}); err != nil {
 		return err
 	}
-	return addRoute(veth, &netlink.Route{Dst: pods, Gw: address.IP, Src: net.ParseIP(APIAddress)})
+	return addRoute(link, &netlink.Route{Dst: pods, Gw: address.IP, Src: net.ParseIP(APIAddress)})
 }
 
 // setupMachine makes the current network namespace that of a machine.
@@ -158,6 +163,22 @@ func cut(id string) error {
 		return err
 	}
 	return netlink.LinkSetDown(link)
+}
+
+// mend undoes cut. The kernel has dropped the routes over the link meanwhile.
+func mend(m machine.Machine) error {
+	link, err := netlink.LinkByName(linkName(m.ID))
+	if gone(err) {
+		return nil // it will be connected when it starts
+	}
+	if err != nil {
+		return err
+	}
+	_, pods, err := net.ParseCIDR(m.PodCIDR)
+	if err != nil {
+		return err
+	}
+	return open(m, link, pods)
 }
 
 // disconnect removes a machine's link and with it the routes over it.

@@ -50,6 +50,9 @@ type supervisor struct {
 	closing  bool // nothing is started any more
 	ccm      *component
 	machines map[string]*node
+
+	disorders sync.Mutex           // held while faults begin and end
+	faults    map[string]*disorder // by name of component
 }
 
 // Run brings up what the folder says and keeps it up until ctx is done, then
@@ -66,7 +69,8 @@ func Run(ctx context.Context, c Config, ready func()) error {
 	if err := setupRouter(c.AWSPort, c.APIPort); err != nil {
 		return fmt.Errorf("set up the router's network: %w", err)
 	}
-	s := &supervisor{Config: c, reaper: newReaper(), ca: ca, machines: map[string]*node{}}
+	s := &supervisor{Config: c, reaper: newReaper(), ca: ca, machines: map[string]*node{},
+		faults: map[string]*disorder{}}
 	background, end := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	defer group.Wait()

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/sigv4"
 )
@@ -50,12 +51,12 @@ type userInfo struct {
 // aws-iam-authenticator does on EKS.
 type Reviewer struct {
 	store *region.Store
-	now   func() time.Time
+	clock *clock.Clock
 }
 
 // NewReviewer makes a Reviewer.
-func NewReviewer(store *region.Store, now func() time.Time) *Reviewer {
-	return &Reviewer{store: store, now: now}
+func NewReviewer(store *region.Store, clock *clock.Clock) *Reviewer {
+	return &Reviewer{store: store, clock: clock}
 }
 
 // ServeHTTP answers a TokenReview.
@@ -89,7 +90,7 @@ func (v *Reviewer) review(token string) (*userInfo, error) {
 			return
 		}
 		var who region.Caller
-		if who, err = st.Caller(s.AccessKey, s.Token, v.now()); err == nil {
+		if who, err = st.Caller(s.AccessKey, s.Token, v.clock.Now()); err == nil {
 			user, err = authorize(st, c, who, s.AccessKey)
 		}
 	})
@@ -120,7 +121,7 @@ func (v *Reviewer) parse(token string) (s sigv4.Signature, u *url.URL, err error
 		err = fmt.Errorf("the token is signed for %s, not for sts", s.Service)
 	case !slices.Contains(s.Headers, strings.ToLower(clusterID)):
 		err = fmt.Errorf("the token does not sign the header %s", clusterID)
-	case v.now().Sub(s.Time).Abs() > tokenLife:
+	case v.clock.Now().Sub(v.clock.At(s.Time)).Abs() > tokenLife:
 		err = fmt.Errorf("the token of %s has expired", s.Time.Format(time.RFC3339))
 	}
 	return s, u, err

@@ -72,12 +72,16 @@ func (p Protocol) Status(err error) int {
 
 // WriteError answers with an error.
 func (p Protocol) WriteError(w http.ResponseWriter, requestID string, err error) {
+	p.WriteStatus(w, requestID, p.Status(err), err)
+}
+
+// WriteStatus answers with an error and a status that need not be its own.
+func (p Protocol) WriteStatus(w http.ResponseWriter, requestID string, status int, err error) {
 	code, message := "InternalFailure", err.Error()
 	var e *region.Error
 	if errors.As(err, &e) {
 		code, message = e.Code, e.Message
 	}
-	status := p.Status(err)
 	switch p {
 	case EC2:
 		writeXML(w, status, ec2Error{Code: code, Message: message, RequestID: requestID})
