@@ -3,11 +3,8 @@
 package torture
 
 import (
-	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -105,26 +102,11 @@ func deleteNewGroup(k *stack) {
 	}
 }
 
-// away makes a deed that stops one of the sandbox's processes for a minute.
-func away(component string) func(*stack) {
+// away makes a deed that lets one of the sandbox's parts stand still for a minute.
+func away(part string) func(*stack) {
 	return func(k *stack) {
-		var status struct {
-			Components []struct {
-				Name string
-				PID  int
-			}
-		}
-		out, err := k.try(background(k.t), "drover", "sandbox", "status", "--json")
-		if err = errors.Join(err, json.Unmarshal([]byte(out), &status)); err != nil {
+		if _, err := k.try(background(k.t), "drover", "sandbox", "fault", "part", part, "hang", "--for", "1m"); err != nil {
 			k.t.Error(err)
-			return
-		}
-		for _, c := range status.Components {
-			if c.Name != component || syscall.Kill(c.PID, syscall.SIGSTOP) != nil {
-				continue
-			}
-			time.Sleep(time.Minute)
-			_ = syscall.Kill(c.PID, syscall.SIGCONT)
 		}
 	}
 }
