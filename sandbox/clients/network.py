@@ -51,7 +51,8 @@ def empty(j, ec2):
         lambda r: len(r["InstanceTypeOfferings"]) == 4)
     j.ok("ec2 describe-images", lambda: ec2.describe_images(
         Owners=["amazon"], Filters=[{"Name": "name", "Values": ["amazon-eks-node-al2023-x86_64-standard-1.35-*"]}]),
-        lambda r: len(r["Images"]) == 1, lambda r: j.made.update(image=r["Images"][0]["ImageId"]) is None)
+        lambda r: len(r["Images"]) >= 1,
+         lambda r: j.made.update(image=max(r["Images"], key=lambda i: i["Name"])["ImageId"]) is None)
     j.ok("ec2 describe-images of this account", lambda: ec2.describe_images(Owners=["self"]), lambda r: r["Images"] == [])
 
 

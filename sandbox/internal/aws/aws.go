@@ -150,7 +150,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
 		faults:       fault.NewSet(out.Now),
 		cloudControl: control,
-		eks:          eks.New(store),
+		eks:          eks.New(store, out.Now),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		targets:      elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log),

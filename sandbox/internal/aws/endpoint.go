@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -158,6 +159,7 @@ func (e *endpoint) dispatch(w http.ResponseWriter, r *http.Request, id, service 
 		op = strings.TrimPrefix(r.Header.Get("X-Amz-Target"), j.prefix)
 		result, err = j.serve(op, body)
 	} else if serve, ok := e.rest[service]; ok {
+		r.Body = io.NopCloser(bytes.NewReader(body)) // it was read for its signature
 		result, err = serve(r)
 	} else {
 		err = wire.UnknownAction(p, service+" "+op)

@@ -2,7 +2,6 @@ package cloudcontrol
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -158,11 +157,10 @@ func updateCluster(_ *region.State, old, c *region.Cluster) error {
 			"unsupported Kubernetes version update from %s to %s: the sandbox's control plane is %[1]s", old.Version,
 			c.Version)
 	}
-	order := []string{"CONFIG_MAP", "API_AND_CONFIG_MAP", "API"}
-	if slices.Index(order, c.Access.AuthenticationMode) < slices.Index(order, old.Access.AuthenticationMode) {
-		return region.Errorf(region.Invalid, "InvalidParameterException",
-			"Unsupported authentication mode update from %s to %s",
-			old.Access.AuthenticationMode, c.Access.AuthenticationMode)
+	mode := c.Access.AuthenticationMode
+	c.Access.AuthenticationMode = old.Access.AuthenticationMode
+	if err := c.SetAuthenticationMode(mode); err != nil {
+		return err
 	}
 	c.Access.BootstrapAdmin = old.Access.BootstrapAdmin // write-only, so the model does not hold it
 	return nil

@@ -1,12 +1,15 @@
-// Package eks is the EKS API, as far as reading goes: clusters and access
-// entries are made and deleted through Cloud Control. cluster.go brings a new
-// cluster up and takes a deleted one down; token.go tells the API server who
-// stands behind a token.
+// Package eks is the EKS API. routes.go lists the operations; clusters.go and
+// entries.go answer requests. cluster.go brings a new cluster up and takes a
+// deleted one down; token.go tells the API server who stands behind a token.
 package eks
 
 import (
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,41 +20,11 @@ import (
 // Service answers EKS requests.
 type Service struct {
 	store *region.Store
+	now   func() time.Time
 }
 
 // New makes the service.
-func New(store *region.Store) *Service { return &Service{store: store} }
-
-// Serve answers one REST request: GET /clusters/NAME/access-entries/ARN.
-func (s *Service) Serve(r *http.Request) (any, error) {
-	var path []string
-	for part := range strings.SplitSeq(strings.Trim(r.URL.EscapedPath(), "/"), "/") {
-		text, err := url.PathUnescape(part)
-		if err != nil {
-			return nil, region.Errorf(region.Invalid, "BadRequestException", "%s", err)
-		}
-		path = append(path, text)
-	}
-	name := r.Method + " /" + strings.Join(path, "/")
-	if r.Method != http.MethodGet {
-		return nil, wire.UnknownAction(wire.REST, name)
-	}
-	switch {
-	case len(path) == 1 && path[0] == "clusters":
-		return s.listClusters(r)
-	case len(path) == 1 && path[0] == "cluster-versions":
-		return s.versions(r)
-	case len(path) == 2 && path[0] == "clusters":
-		return s.describeCluster(path[1])
-	case len(path) == 3 && path[0] == "clusters" && path[2] == "access-entries":
-		return s.listEntries(path[1], r)
-	case len(path) == 4 && path[0] == "clusters" && path[2] == "access-entries":
-		return s.describeEntry(path[1], path[3])
-	case len(path) == 5 && path[0] == "clusters" && path[2] == "access-entries" && path[4] == "access-policies":
-		return s.listPolicies(path[1], path[3])
-	}
-	return nil, wire.UnknownAction(wire.REST, name)
-}
+func New(store *region.Store, now func() time.Time) *Service { return &Service{store: store, now: now} }
 
 // object is a JSON object.
 type object = map[string]any
@@ -62,17 +35,6 @@ var pages = wire.Paging{Least: 1, Most: 100, Default: 100, BadSize: "InvalidPara
 func page[T any](r *http.Request, list []T) ([]T, string, error) {
 	query := r.URL.Query()
 	return wire.Page(pages, list, query.Get("nextToken"), query.Get("maxResults"))
-}
-
-func (s *Service) listClusters(r *http.Request) (any, error) {
-	names := []string{}
-	s.store.View(func(st *region.State) {
-		for _, c := range region.Sorted(st.Clusters) {
-			names = append(names, c.Name)
-		}
-	})
-	names, next, err := page(r, names)
-	return listing("clusters", names, next), err
 }
 
 func listing(key string, list any, next string) object {
@@ -119,48 +81,38 @@ func (s *Service) versions(r *http.Request) (any, error) {
 	return listing("clusterVersions", list, next), err
 }
 
-func (s *Service) describeCluster(name string) (any, error) {
-	var out any
-	var err error
-	s.store.View(func(st *region.State) {
-		c, missing := st.Cluster(name)
-		if missing != nil {
-			err = missing
-			return
-		}
-		out = object{"cluster": showCluster(c)}
+// read looks at the model; f may fail.
+func (s *Service) read(f func(*region.State) (any, error)) (out any, err error) {
+	s.store.View(func(st *region.State) { out, err = f(st) })
+	return out, err
+}
+
+// update changes the model.
+func (s *Service) update(f func(*region.State) (any, error)) (out any, err error) {
+	err = s.store.Update(func(st *region.State) error {
+		out, err = f(st)
+		return err
 	})
 	return out, err
 }
 
-func showCluster(c *region.Cluster) object {
-	logging := object{"types": []string{}, "enabled": false}
-	if c.Logging != nil {
-		kinds := []string{}
-		for _, t := range c.Logging.ClusterLogging.EnabledTypes {
-			kinds = append(kinds, t.Type)
-		}
-		logging = object{"types": kinds, "enabled": true}
+// body reads the JSON of a request into v. A field that v does not have is
+// refused: it would be silently without effect.
+func body(r *http.Request, v any) error {
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	err := decoder.Decode(v)
+	switch {
+	case err == nil || errors.Is(err, io.EOF): // nothing was sent
+		return nil
+	case strings.Contains(err.Error(), "unknown field"):
+		return invalid("%s: the sandbox does not implement it", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	o := object{"name": c.Name, "arn": c.Arn, "createdAt": c.Created.Unix(), "version": c.Version, "roleArn": c.RoleArn,
-		"status":          c.Status,
-		"platformVersion": "eks.1", "health": object{"issues": []any{}}, "tags": tagMap(c.Tags),
-		"deletionProtection": c.DeletionProtection,
-		"logging":            object{"clusterLogging": []any{logging}},
-		"identity":           object{"oidc": object{"issuer": c.OpenIDConnectIssuerURL}},
-		"accessConfig":       object{"authenticationMode": c.Access.AuthenticationMode},
-		"kubernetesNetworkConfig": object{"serviceIpv4Cidr": c.Kubernetes.ServiceIPv4Cidr,
-			"ipFamily": c.Kubernetes.IPFamily},
-		"resourcesVpcConfig": object{"vpcId": c.VpcID, "subnetIds": c.Network.SubnetIDs,
-			"securityGroupIds":       c.Network.SecurityGroupIDs,
-			"clusterSecurityGroupId": c.ClusterSecurityGroupID, "endpointPublicAccess": c.Network.PublicAccess,
-			"endpointPrivateAccess": c.Network.PrivateAccess, "publicAccessCidrs": c.Network.PublicCIDRs},
-	}
-	if c.Endpoint != "" {
-		o["endpoint"] = c.Endpoint
-		o["certificateAuthority"] = object{"data": c.CertificateAuthorityData}
-	}
-	return o
+	return region.Errorf(region.Invalid, "SerializationException", "%s", err)
+}
+
+func invalid(format string, args ...any) error {
+	return region.Errorf(region.Invalid, "InvalidParameterException", format, args...)
 }
 
 func tagMap(tags region.Tags) map[string]string {
@@ -171,58 +123,11 @@ func tagMap(tags region.Tags) map[string]string {
 	return m
 }
 
-func (s *Service) listEntries(cluster string, r *http.Request) (any, error) {
-	arns := []string{}
-	var err error
-	s.store.View(func(st *region.State) {
-		if _, err = st.Cluster(cluster); err != nil {
-			return
-		}
-		for _, e := range region.Sorted(st.AccessEntries) {
-			if e.ClusterName == cluster {
-				arns = append(arns, e.PrincipalArn)
-			}
-		}
-	})
-	if err != nil {
-		return nil, err
+// tagsOf are tags in the order of their keys.
+func tagsOf(m map[string]string) region.Tags {
+	var tags region.Tags
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		tags.Set(region.Tag{Key: key, Value: m[key]})
 	}
-	arns, next, err := page(r, arns)
-	return listing("accessEntries", arns, next), err
-}
-
-func (s *Service) entry(cluster, arn string, show func(*region.AccessEntry) any) (out any, err error) {
-	s.store.View(func(st *region.State) {
-		e, ok := st.AccessEntries[arn+"|"+cluster]
-		if !ok {
-			err = region.Errorf(region.NotFound, "ResourceNotFoundException",
-				"The specified principalArn could not be found. You can view your "+
-					"available access entries with 'list-access-entries'.")
-			return
-		}
-		out = show(e)
-	})
-	return out, err
-}
-
-func (s *Service) describeEntry(cluster, arn string) (any, error) {
-	return s.entry(cluster, arn, func(e *region.AccessEntry) any {
-		return object{"accessEntry": object{"clusterName": e.ClusterName, "principalArn": e.PrincipalArn,
-			"kubernetesGroups": e.KubernetesGroups,
-			"accessEntryArn":   e.AccessEntryArn, "createdAt": e.Created.Unix(), "modifiedAt": e.Created.Unix(),
-			"tags":     tagMap(e.Tags),
-			"username": e.Username, "type": e.Type}}
-	})
-}
-
-func (s *Service) listPolicies(cluster, arn string) (any, error) {
-	return s.entry(cluster, arn, func(e *region.AccessEntry) any {
-		list := []object{}
-		for _, p := range e.AccessPolicies {
-			list = append(list, object{"policyArn": p.PolicyArn, "accessScope": object{"type": p.AccessScope.Type,
-				"namespaces": p.AccessScope.Namespaces}, "associatedAt": e.Created.Unix(),
-				"modifiedAt": e.Created.Unix()})
-		}
-		return object{"clusterName": cluster, "principalArn": arn, "associatedAccessPolicies": list}
-	})
+	return tags
 }

@@ -43,7 +43,15 @@ type Cluster struct {
 	VpcID   string
 	Status  string // CREATING, ACTIVE, DELETING
 	Created time.Time
-	Creator string // ARN; an administrator if BootstrapAdmin is not false
+	Creator string          // ARN; an administrator if BootstrapAdmin is not false
+	Updates []ClusterUpdate `json:",omitempty"` // oldest first; each was successful at once
+}
+
+// ClusterUpdate is a change of a cluster.
+type ClusterUpdate struct {
+	ID      string
+	Type    string // LoggingUpdate, AccessConfigUpdate, EndpointAccessUpdate, …
+	Created time.Time
 }
 
 // ClusterLogging says which control plane logs are kept.
@@ -166,6 +174,19 @@ func (s *State) clusterDefaults(c *Cluster, now time.Time) {
 		hash(c.Arn))
 }
 
+// modes are the ways in which a cluster knows who may come in. It goes from one to a later one only.
+var modes = []string{"CONFIG_MAP", "API_AND_CONFIG_MAP", "API"}
+
+// SetAuthenticationMode changes how the cluster knows who may come in.
+func (c *Cluster) SetAuthenticationMode(mode string) error {
+	if k := slices.Index(modes, mode); k < 0 || k < slices.Index(modes, c.Access.AuthenticationMode) {
+		return Errorf(Invalid, "InvalidParameterException", "Unsupported authentication mode update from %s to %s",
+			c.Access.AuthenticationMode, mode)
+	}
+	c.Access.AuthenticationMode = mode
+	return nil
+}
+
 // Cluster finds a cluster.
 func (s *State) Cluster(name string) (*Cluster, error) {
 	if c, ok := s.Clusters[name]; ok {
@@ -273,6 +294,52 @@ func (e *AccessEntry) defaults() error {
 		return nil
 	}
 	return Errorf(Invalid, "InvalidParameterException", "The sandbox knows the access entry types STANDARD and EC2_LINUX, not %s", e.Type)
+}
+
+// Change gives an entry another name or other groups; what is nil stays.
+func (e *AccessEntry) Change(username *string, groups []string, now time.Time) error {
+	if e.Type != "STANDARD" {
+		return Errorf(Invalid, "InvalidParameterException", "The access entry of type %s cannot be changed", e.Type)
+	}
+	next := *e
+	if username != nil {
+		next.Username = *username
+	}
+	if groups != nil {
+		next.KubernetesGroups = groups
+	}
+	if err := next.defaults(); err != nil {
+		return err
+	}
+	next.Modified = now
+	*e = next
+	return nil
+}
+
+// Find is the place of a policy among those of the entry, -1 if it has it not.
+func (e *AccessEntry) Find(policy string) int {
+	return slices.IndexFunc(e.AccessPolicies, func(p AccessPolicy) bool { return p.PolicyArn == policy })
+}
+
+// Associate gives the entry a set of rights, or the one it has another scope.
+func (e *AccessEntry) Associate(p AccessPolicy, now time.Time) error {
+	switch {
+	case e.Type != "STANDARD":
+		return Errorf(Invalid, "InvalidRequestException", "The access entry of type %s takes no access policies", e.Type)
+	case p.AccessScope.Type != "cluster" && p.AccessScope.Type != "namespace",
+		p.AccessScope.Type == "namespace" && len(p.AccessScope.Namespaces) == 0:
+		return Errorf(Invalid, "InvalidParameterException", "The access scope must be cluster, or namespace with namespaces")
+	}
+	if k := e.Find(p.PolicyArn); k >= 0 {
+		e.AccessPolicies[k] = p
+	} else {
+		e.AccessPolicies = append(e.AccessPolicies, p)
+	}
+	if e.Associated == nil {
+		e.Associated = map[string]time.Time{}
+	}
+	e.Associated[p.PolicyArn] = now
+	return nil
 }
 
 func principalKind(arn string) string {

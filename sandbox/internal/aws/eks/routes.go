@@ -1,0 +1,100 @@
+package eks
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+// call is one request, and what its path says in the places of its route's stars.
+type call struct {
+	*http.Request
+	vars []string
+}
+
+// route is an operation and where it is: GET clusters/*/access-entries/*.
+type route struct {
+	operation string
+	method    string
+	path      string
+	serve     func(call) (any, error)
+}
+
+// routes lists what is implemented.
+func (s *Service) routes() []route {
+	const cluster, entries = "clusters/*", "clusters/*/access-entries"
+	return []route{
+		{"CreateCluster", http.MethodPost, "clusters", s.createCluster},
+		{"ListClusters", http.MethodGet, "clusters", s.listClusters},
+		{"DescribeCluster", http.MethodGet, cluster, s.describeCluster},
+		{"DeleteCluster", http.MethodDelete, cluster, s.deleteCluster},
+		{"UpdateClusterConfig", http.MethodPost, cluster + "/update-config", s.updateClusterConfig},
+		{"UpdateClusterVersion", http.MethodPost, cluster + "/updates", s.updateClusterVersion},
+		{"ListUpdates", http.MethodGet, cluster + "/updates", s.listUpdates},
+		{"DescribeUpdate", http.MethodGet, cluster + "/updates/*", s.describeUpdate},
+		{"DescribeClusterVersions", http.MethodGet, "cluster-versions", func(c call) (any, error) { return s.versions(c.Request) }},
+		{"CreateAccessEntry", http.MethodPost, entries, s.createEntry},
+		{"ListAccessEntries", http.MethodGet, entries, s.listEntries},
+		{"DescribeAccessEntry", http.MethodGet, entries + "/*", s.describeEntry},
+		{"UpdateAccessEntry", http.MethodPost, entries + "/*", s.updateEntry},
+		{"DeleteAccessEntry", http.MethodDelete, entries + "/*", s.deleteEntry},
+		{"ListAccessPolicies", http.MethodGet, "access-policies", s.allPolicies},
+		{"AssociateAccessPolicy", http.MethodPost, entries + "/*/access-policies", s.associatePolicy},
+		{"ListAssociatedAccessPolicies", http.MethodGet, entries + "/*/access-policies", s.listPolicies},
+		{"DisassociateAccessPolicy", http.MethodDelete, entries + "/*/access-policies/*", s.disassociatePolicy},
+		{"ListAddons", http.MethodGet, cluster + "/addons", s.empty("addons")},
+		{"ListFargateProfiles", http.MethodGet, cluster + "/fargate-profiles", s.empty("fargateProfileNames")},
+		{"ListIdentityProviderConfigs", http.MethodGet, cluster + "/identity-provider-configs", s.empty("identityProviderConfigs")},
+		{"ListPodIdentityAssociations", http.MethodGet, cluster + "/pod-identity-associations", s.empty("associations")},
+		{"ListTagsForResource", http.MethodGet, "tags/*", s.listTags},
+		{"TagResource", http.MethodPost, "tags/*", s.tag},
+		{"UntagResource", http.MethodDelete, "tags/*", s.untag},
+	}
+}
+
+// Operations names what is implemented.
+func (s *Service) Operations() []string {
+	var names []string
+	for _, r := range s.routes() {
+		names = append(names, r.operation)
+	}
+	return names
+}
+
+// Serve answers one REST request.
+func (s *Service) Serve(r *http.Request) (any, error) {
+	var path []string
+	for part := range strings.SplitSeq(strings.Trim(r.URL.EscapedPath(), "/"), "/") {
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return nil, region.Errorf(region.Invalid, "BadRequestException", "%s", err)
+		}
+		path = append(path, text)
+	}
+	for _, one := range s.routes() {
+		if vars, ok := match(one.path, path); ok && r.Method == one.method {
+			return one.serve(call{r, vars})
+		}
+	}
+	return nil, wire.UnknownAction(wire.REST, r.Method+" /"+strings.Join(path, "/"))
+}
+
+// match compares a path with that of a route, and finds what its stars stand for.
+func match(pattern string, path []string) (vars []string, ok bool) {
+	want := strings.Split(pattern, "/")
+	if len(want) != len(path) {
+		return nil, false
+	}
+	for k, w := range want {
+		switch {
+		case w == "*":
+			vars = append(vars, path[k])
+		case w != path[k]:
+			return nil, false
+		}
+	}
+	return vars, true
+}
