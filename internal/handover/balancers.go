@@ -210,6 +210,49 @@ func (m *Move) needed(p *Pod) string {
 	return ""
 }
 
+// comeBack is how long pods are kept, at the most, until the nodes of their wave
+// are out of load balancers: of an NLB new targets are in service after one to three
+// minutes, of others after a few health checks.
+const comeBack = 3 * time.Minute
+
+// returns says by which load balancer, and which node that leaves, clients of
+// the Service would come back that a pod sends away now. The load balancer cuts
+// connections that they keep there when it has drained the node, and nobody says
+// goodbye then.
+func (m *Move) returns(service string) string {
+	s := m.view.Services[service]
+	if s == nil || s.Local || m.Record.Phase == Stop {
+		return ""
+	}
+	for _, lb := range m.sendersTo(s) {
+		if _, known := m.yet[lb]; !known {
+			m.yet[lb] = m.notYetOut(lb)
+		}
+		if m.yet[lb] != "" {
+			return fmt.Sprintf("load balancer %s and node %s", lb, m.yet[lb])
+		}
+	}
+	return ""
+}
+
+// notYetOut is a node that is being emptied, has just begun, and is about to
+// leave the load balancer.
+func (m *Move) notYetOut(lb string) string {
+	if m.lbs[lb].ByAddress {
+		return ""
+	}
+	for _, name := range m.Record.leaving() {
+		n, r := m.view.Nodes[name], m.Record.Nodes[name]
+		if n == nil || n.excluded() || r.asked || !m.open(name) || r.State != NodeEmptying || m.view.Now.Sub(r.Since) >= comeBack {
+			continue
+		}
+		if m.targets[n.Instance][lb].State == InService {
+			return name
+		}
+	}
+	return ""
+}
+
 // sender is a load balancer that sends through the node for the Service.
 func (m *Move) sender(node, service string) (string, bool) {
 	n, s := m.view.Nodes[node], m.view.Services[service]

@@ -1,9 +1,11 @@
 package handover_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/problem"
 )
@@ -36,6 +38,45 @@ func TestEveryKindOfLoadBalancerLetsGoBeforeAnythingEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A pod that ends says goodbye to the connections that clients keep. They come
+// back at once: not through a node that leaves, where the load balancer would cut
+// them a minute later.
+func TestLoadBalancersLetGoOfNodesBeforePodsSayGoodbye(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		p.With(func(h *world.Hand) { h.Exclude(h.Nodes(world.New)[0], true) })
+		time.Sleep(5 * time.Minute)
+		p.With(func(h *world.Hand) { h.Exclude(h.Nodes(world.New)[0], false) }) // in service after its first health checks
+		p.done(p.move(), "web")
+		draining := slices.IndexFunc(p.facts, func(f event.Fact) bool {
+			c, is := f.(event.TargetChanged)
+			return is && c.State == event.TargetDraining
+		})
+		evicted := slices.IndexFunc(p.facts, func(f event.Fact) bool {
+			c, is := f.(event.PodMoved)
+			return is && c.Change == event.PodEvicted
+		})
+		if draining < 0 || evicted < draining {
+			t.Errorf("the first target drains at %d, the first pod is evicted at %d", draining, evicted)
+		}
+	})
+}
+
+// A load balancer whose new targets never come does not hold pods for ever.
+func TestPodsDoNotWaitForLoadBalancersForEver(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		p.With(func(h *world.Hand) { h.Exclude(h.Nodes(world.New)[0], true); h.Exclude(h.Nodes(world.New)[1], true) })
+		_ = p.move()
+		if !slices.ContainsFunc(p.facts, func(f event.Fact) bool {
+			c, is := f.(event.PodMoved)
+			return is && c.Change == event.PodEvicted
+		}) {
+			t.Error("no pod was evicted")
+		}
+		p.With((*world.Hand).Forgive)
+	})
 }
 
 // An NLB drops the address of a zone without targets from its DNS name, and

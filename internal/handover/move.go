@@ -102,6 +102,7 @@ type Move struct {
 	said    []Balancer        // what load balancers said then
 	stale   string            // why AWS did not answer, when it was last asked
 	lack    map[string]string // by load balancer: what it lacks of the nodes that stay; of this turn
+	yet     map[string]string // … which node that is being emptied it has yet to let go of; of this turn
 	foreign []foreign         // load balancers that nobody can ask; of this turn
 	off     *bool             // sentinels stand where they should; of this turn
 
@@ -142,7 +143,7 @@ func (m *Move) Turn(o Observed) []Action {
 	if o.Stale == "" {
 		m.heard = o.Asked
 	}
-	m.lack, m.off = map[string]string{}, nil
+	m.lack, m.yet, m.off = map[string]string{}, map[string]string{}, nil
 	changes := o.View.Take()
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
@@ -545,7 +546,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
-		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Balancer: m.balancer,
+		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

@@ -35,7 +35,7 @@ func newScene() *scene {
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
-		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
@@ -276,6 +276,10 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.c.Needed = func(*Pod) string { return "load balancer tg: no target outside is InService in zone a" }
 		}, "surging; wait: load balancer tg: no target outside is InService in zone a"},
+		{"its last clients would come back through a node that leaves", func(s *scene) {
+			s.out(s.one, time.Hour)
+			s.c.Returns = func(service string) string { return "load balancer lb and node old-2 for " + service }
+		}, "surging; wait: pod apps/web-1: its last clients would come back by load balancer lb and node old-2 for apps/web"},
 		{"its Services let go of it a moment ago", func(s *scene) { s.out(s.one, settleProxies-time.Second); s.pod("web-3", "new") }, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"nobody sends to it any more", func(s *scene) { s.out(s.one, settleProxies); s.pod("web-3", "new") }, "surging; evict pod apps/web-1"},
 		{"its eviction was refused a moment ago", func(s *scene) {

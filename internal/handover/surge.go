@@ -241,10 +241,23 @@ func (h *herd) finish(p *Pod) {
 	case quiet < rec.Release.Settle:
 		h.wait("pod %s: out of its Services, its last requests end", p.Ref)
 		h.again(rec.Release.Settle - quiet)
-	case h.deregistering(p):
+	case h.deregistering(p), h.comingBack(p, rec.Release.Services):
 	default:
 		h.evict(p)
 	}
+}
+
+// comingBack: a load balancer would lead the clients that keep connections to
+// the pod, and that it sends away, back through a node that leaves.
+func (h *herd) comingBack(p *Pod, services []string) bool {
+	for _, name := range services {
+		if why := h.Returns(p.Namespace + "/" + name); why != "" {
+			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
+			h.again(reread)
+			return true
+		}
+	}
+	return false
 }
 
 // deregistering: a target group still sends to the pod's address, drains it, or

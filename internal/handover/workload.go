@@ -97,6 +97,7 @@ type Case struct {
 	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
 	Needed   func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
 	Unheard  func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
+	Returns  func(service string) string               // why clients that are sent away would come back through a node that leaves; empty: they would not
 	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
 	Balancer func(name string) Balancer
 	Guarded  bool      // sentinels stand on all nodes that leave
