@@ -1,14 +1,17 @@
 package aws
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/aws/smithy-go"
 
@@ -40,6 +43,34 @@ func TestClarified(t *testing.T) {
 	}
 	if plain := api("InvalidVpcID.NotFound"); !errors.Is(clarified(plain), plain) || clarified(plain).Error() != plain.Error() || clarified(nil) != nil {
 		t.Error("an error of this call alone was changed")
+	}
+}
+
+// nobody refuses every connection.
+type nobody struct{ calls int }
+
+func (n *nobody) RoundTrip(*http.Request) (*http.Response, error) {
+	n.calls++
+	return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+}
+
+// An endpoint at which nobody listens is told after a few tries, by the calls
+// that every command begins with.
+func TestRefusedEndpointIsToldSoon(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *Cloud) error{
+		"whose account": func(ctx context.Context, c *Cloud) error { _, err := c.Account(ctx); return err },
+		"which zones":   func(ctx context.Context, c *Cloud) error { _, err := c.Zones(ctx); return err },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, cloud := newFake(t)
+			cfg, endpoint := cloud.cfg, new(nobody)
+			cfg.HTTPClient = &http.Client{Transport: endpoint}
+			err := call(t.Context(), New(cfg))
+			var p *problem.Error
+			if !errors.As(err, &p) || p.Kind != problem.Outside || !strings.Contains(p.Fix, "AWS_ENDPOINT_URL") || endpoint.calls != refusals {
+				t.Errorf("%s: after %d calls: %v", name, endpoint.calls, err)
+			}
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -111,7 +112,9 @@ func New(cfg aws.Config) *Cloud {
 // to 20 s outlast the throttling that ten resources in parallel provoke: the
 // SDK's three do not (pulumi-aws-native #690). The SDK's own quota of retries
 // is off, since throttled calls would use it up for all others.
-func retryer() aws.Retryer {
+func retryer() aws.Retryer { return patient() }
+
+func patient() *retry.Standard {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = 10
 		o.MaxBackoff = 20 * time.Second
@@ -119,12 +122,31 @@ func retryer() aws.Retryer {
 	})
 }
 
+// first is the retryer of the calls that a command begins with. An endpoint at
+// which nobody listens is told within seconds then; later, when much is at stake,
+// it may be one that is being started again, and is waited for.
+type first struct{ *retry.Standard }
+
+// refusals is how often an endpoint may refuse to be talked to.
+const refusals = 4
+
+// RetryDelay ends the attempts with their own error.
+func (r first) RetryDelay(attempt int, err error) (time.Duration, error) {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		if attempt >= refusals {
+			return 0, err
+		}
+		return time.Duration(attempt) * time.Second / 2, nil
+	}
+	return r.Standard.RetryDelay(attempt, err)
+}
+
 // Region is the region that calls go to.
 func (c *Cloud) Region() string { return c.cfg.Region }
 
 // Account is the number of the account that calls go to.
 func (c *Cloud) Account(ctx context.Context) (string, error) {
-	who, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	who, err := c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, func(o *sts.Options) { o.Retryer = first{patient()} })
 	if err != nil {
 		return "", fmt.Errorf("ask whose account it is: %w", err)
 	}
@@ -154,7 +176,7 @@ var closedZones = []string{"use1-az3", "usw1-az2", "cac1-az3"}
 
 // Zones lists the availability zones in which a cluster can have subnets, sorted.
 func (c *Cloud) Zones(ctx context.Context) ([]string, error) {
-	out, err := c.ec2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{})
+	out, err := c.ec2.DescribeAvailabilityZones(ctx, &ec2.DescribeAvailabilityZonesInput{}, func(o *ec2.Options) { o.Retryer = first{patient()} })
 	if err != nil {
 		return nil, fmt.Errorf("list the availability zones of %s: %w", c.cfg.Region, err)
 	}

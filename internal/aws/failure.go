@@ -125,7 +125,7 @@ const (
 	transientFor = 10 * time.Minute // throttling, another operation on the object, AWS's own faults
 	// sendFor bounds the tries of one call that gets no answer: a refused endpoint is told within seconds.
 	sendFor = 20 * time.Second
-	// settlingFor bounds what a new IAM role or profile takes to be known everywhere: seconds, up to a minute.
+	// settlingFor bounds what a new IAM role or profile, or a new parent, takes to be known everywhere: seconds, up to a minute.
 	settlingFor = 2 * time.Minute
 	// dependentsFor bounds the wait for what still uses an object that shall go. The engine deletes users first,
 	// so this is what AWS needs to let go, such as network interfaces of a deleted load balancer.
@@ -146,6 +146,16 @@ func (f *failure) patience() time.Duration {
 		return settlingFor
 	}
 	return 0
+}
+
+// patienceToMake is the patience with a failed create. What it cannot find is
+// never the object itself, so it is a parent: if that was just made, the service
+// has not heard of it yet.
+func (f *failure) patienceToMake() time.Duration {
+	if f.handler && f.code == string(types.HandlerErrorCodeNotFound) {
+		return settlingFor
+	}
+	return f.patience()
 }
 
 // propagating is what services say of an IAM role, profile or policy that is

@@ -101,7 +101,7 @@ func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Created
 		if fail.replay {
 			continue
 		}
-		if err := t.again(ctx, fail, fail.patience()); err != nil {
+		if err := t.again(ctx, fail, fail.patienceToMake()); err != nil {
 			return c.nothing(engine.Send), explain("create "+subject(r), err)
 		}
 	}
@@ -430,40 +430,47 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 	if old, want, err = unshrunk(r, old, want); err != nil {
 		return engine.Object{}, err
 	}
+	made := change{typ: r.Type, facts: f, old: old, want: want}
 	for _, target := range stages(r.Type, old, want) {
-		if err := p.change(ctx, r, f, old, target); err != nil {
+		before, err := p.change(ctx, r, f, old, target)
+		if err != nil {
 			return engine.Object{}, explain(op, err)
 		}
 		old = target
+		if before != nil {
+			made.before = before
+		}
 	}
-	return p.Read(ctx, r)
+	return p.readUpdated(ctx, r, made)
 }
 
 // change sends one patch, again if need be. The live object is read before
-// each try: what a failed one has removed cannot be removed again.
-func (p *Provider) change(ctx context.Context, r engine.Request, f schema.Facts, old, want map[string]any) error {
+// each try: what a failed one has removed cannot be removed again. It is
+// returned as it was before the patch; nil: there was nothing to send.
+func (p *Provider) change(ctx context.Context, r engine.Request, f schema.Facts, old, want map[string]any) (before map[string]any, err error) {
 	t := newTries(r.Wait)
 	for {
 		live, err := p.control.get(ctx, r.Type, r.ID)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		diff := patch{facts: f, resend: resends[r.Type], old: old, want: want, live: live}
 		ops := diff.operations()
 		if len(ops) == 0 {
-			return nil
+			return before, nil
 		}
+		before = live
 		err = p.control.update(ctx, r.Type, r.ID, ops, r.Wait)
 		fail := failureOf(err)
 		if fail == nil {
-			return err
+			return before, err
 		}
 		patience := fail.patience()
 		if fail.unclear() {
 			patience = settlingFor
 		}
 		if err := t.again(ctx, fail, patience); err != nil {
-			return err
+			return before, err
 		}
 	}
 }

@@ -36,6 +36,8 @@ func TestCreateRepeatedMakesOneObject(t *testing.T) {
 		"after IAM settled":    {notYet, notYet},
 		"after throttling":     {{ErrorCode: "Throttling", StatusMessage: "Rate exceeded"}},
 		"after another change": {{ErrorCode: "ResourceConflict", Identifier: "vpc-of-somebody"}},
+		"after EC2 had heard of its parent": {{ErrorCode: "NotFound", StatusMessage: "The subnet ID 'subnet-1' does not exist (InvalidSubnetID.NotFound)"},
+			{ErrorCode: "NotFound", StatusMessage: "Subnet not found"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
