@@ -158,7 +158,7 @@ func TestAssociationIsAdoptedByItsSubnet(t *testing.T) {
 	}{{"rtb-2", false, engine.Made}, {"rtb-9", false, engine.Unknown}, {"rtb-2", true, engine.Unknown}} {
 		s, p := newSubnets(t)
 		s.objects["rtbassoc-7"] = map[string]any{"Id": "rtbassoc-7", "SubnetId": "subnet-1", "RouteTableId": c.table}
-		s.fail = []event{{ErrorCode: "AlreadyExists", StatusMessage: "the subnet is associated"}}
+		s.fail = []progress{{ErrorCode: "AlreadyExists", StatusMessage: "the subnet is associated"}}
 		r := association("", "rtb-2")
 		r.Token, r.Begun, r.Known = "token", time.Now().Add(-time.Hour), func(string) bool { return c.known }
 		made, err := p.Create(t.Context(), r)

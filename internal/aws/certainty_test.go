@@ -129,7 +129,7 @@ func TestUncertainFailureIsLookedInto(t *testing.T) {
 				fake.objects["vpc-lost"] = maps.Clone(vpc().Want)
 				fake.objects["vpc-lost"]["Tags"] = listTags(nil, owner, nil)
 			}
-			fake.fail = []event{{ErrorCode: "InternalFailure"}}
+			fake.fail = []progress{{ErrorCode: "InternalFailure"}}
 			got, err := cloud.Provider().Create(t.Context(), vpc())
 			if made && (err != nil || got.ID != "vpc-lost") || !made && (err == nil || got.Certainty != engine.NotMade) {
 				t.Errorf("%s: %+v, %v", name, got, err)
@@ -142,7 +142,7 @@ func TestUncertainFailureIsLookedInto(t *testing.T) {
 func TestUnrecognizableStaysUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, cloud := newFake(t)
-		fake.fail = []event{{ErrorCode: "InternalFailure"}}
+		fake.fail = []progress{{ErrorCode: "InternalFailure"}}
 		made, err := cloud.Provider().Create(t.Context(), engine.Request{Type: "AWS::EC2::VPCGatewayAttachment", Name: "a",
 			Token: "t", Tags: owner, Want: plan.Props{"VpcId": "vpc-1", "InternetGatewayId": "igw-1"}})
 		if err == nil || made.Certainty != engine.Unknown {

@@ -22,14 +22,14 @@ type fakeControl struct {
 	mu       sync.Mutex
 	objects  map[string]map[string]any // by identifier
 	replies  map[string]string         // client token -> request token
-	requests map[string]*event
-	fail     []event  // taken one by one by creates, updates and deletes; an empty code lets one pass
-	sent     []string // "CreateResource token", "UpdateResource patch", …
+	requests map[string]*progress
+	fail     []progress // taken one by one by creates, updates and deletes; an empty code lets one pass
+	sent     []string   // "CreateResource token", "UpdateResource patch", …
 	made     int
 	types    map[string]string // type -> registry schema, for DescribeType
 }
 
-type event struct {
+type progress struct {
 	OperationStatus string
 	ErrorCode       string  `json:",omitempty"`
 	StatusMessage   string  `json:",omitempty"`
@@ -43,7 +43,7 @@ type event struct {
 func newFake(t *testing.T) (*fakeControl, *Cloud) {
 	t.Helper()
 	f := &fakeControl{objects: map[string]map[string]any{}, replies: map[string]string{},
-		requests: map[string]*event{}, types: map[string]string{}}
+		requests: map[string]*progress{}, types: map[string]string{}}
 	return f, New(aws.Config{
 		Region:      "us-west-2",
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
@@ -77,7 +77,7 @@ func (f *fakeControl) answer(operation string, body []byte) (int, []byte) {
 	case "GetResourceRequestStatus":
 		e := f.requests[in.RequestToken]
 		if time.Now().Before(e.due) {
-			return ok(map[string]any{"ProgressEvent": event{OperationStatus: "IN_PROGRESS", RequestToken: e.RequestToken}})
+			return ok(map[string]any{"ProgressEvent": progress{OperationStatus: "IN_PROGRESS", RequestToken: e.RequestToken}})
 		}
 		return ok(map[string]any{"ProgressEvent": e})
 	case "GetResource":
@@ -102,11 +102,11 @@ func (f *fakeControl) answer(operation string, body []byte) (int, []byte) {
 	e.RequestToken = fmt.Sprint("request-", len(f.requests))
 	e.due = time.Now().Add(time.Second)
 	f.requests[e.RequestToken], f.replies[in.ClientToken] = &e, e.RequestToken
-	return ok(map[string]any{"ProgressEvent": event{OperationStatus: "IN_PROGRESS", RequestToken: e.RequestToken}})
+	return ok(map[string]any{"ProgressEvent": progress{OperationStatus: "IN_PROGRESS", RequestToken: e.RequestToken}})
 }
 
 // end carries a request out at once; its answer is due later.
-func (f *fakeControl) end(operation, id, desired, patch string) event {
+func (f *fakeControl) end(operation, id, desired, patch string) progress {
 	if len(f.fail) > 0 {
 		e := f.fail[0]
 		f.fail = f.fail[1:]
@@ -126,11 +126,11 @@ func (f *fakeControl) end(operation, id, desired, patch string) event {
 		}
 		for _, other := range f.objects { // a name that is not the identifier
 			if name := props["LaunchTemplateName"]; name != nil && other["LaunchTemplateName"] == name {
-				return event{OperationStatus: "FAILED", ErrorCode: "AlreadyExists"}
+				return progress{OperationStatus: "FAILED", ErrorCode: "AlreadyExists"}
 			}
 		}
 		if _, taken := f.objects[id]; taken {
-			return event{OperationStatus: "FAILED", ErrorCode: "AlreadyExists", Identifier: id}
+			return progress{OperationStatus: "FAILED", ErrorCode: "AlreadyExists", Identifier: id}
 		}
 		f.made++
 		if id == "" {
@@ -146,11 +146,11 @@ func (f *fakeControl) end(operation, id, desired, patch string) event {
 		}
 	case "DeleteResource":
 		if _, found := f.objects[id]; !found {
-			return event{OperationStatus: "FAILED", ErrorCode: "NotFound", Identifier: id}
+			return progress{OperationStatus: "FAILED", ErrorCode: "NotFound", Identifier: id}
 		}
 		delete(f.objects, id)
 	}
-	return event{OperationStatus: "SUCCESS", Identifier: id}
+	return progress{OperationStatus: "SUCCESS", Identifier: id}
 }
 
 type patchLine operation

@@ -26,6 +26,7 @@ import (
 type Provider struct {
 	control control
 	catalog *catalog
+	region  string
 
 	associations associations
 	stable       func(ctx context.Context, typ, id string, wait func(string)) error
@@ -42,7 +43,7 @@ var (
 
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
-	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), associations: associations{c.ec2}, stable: c.stable}
+	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, associations: associations{c.ec2}, stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the

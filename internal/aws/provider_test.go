@@ -30,8 +30,8 @@ func vpc() engine.Request {
 // A create that is repeated after a crash finds what the first one made, also
 // if that took several tries, each with a token of its own.
 func TestCreateRepeatedMakesOneObject(t *testing.T) {
-	notYet := event{ErrorCode: "InvalidRequest", StatusMessage: "Invalid IAM Instance Profile name"}
-	for name, fail := range map[string][]event{
+	notYet := progress{ErrorCode: "InvalidRequest", StatusMessage: "Invalid IAM Instance Profile name"}
+	for name, fail := range map[string][]progress{
 		"at once":              nil,
 		"after IAM settled":    {notYet, notYet},
 		"after throttling":     {{ErrorCode: "Throttling", StatusMessage: "Rate exceeded"}},
@@ -83,7 +83,7 @@ func TestFailedCreate(t *testing.T) {
 	tests := map[string]struct {
 		have    map[string]any // an object of our name that exists before
 		request engine.Request
-		fail    []event
+		fail    []progress
 		left    int    // objects afterwards
 		err     string // "": it succeeds
 		fix     string
@@ -92,12 +92,12 @@ func TestFailedCreate(t *testing.T) {
 		"one of our name is somebody's": {have: theirs, request: role(), left: 1,
 			err: "AlreadyExists", fix: "another name"},
 		"a half-made one is deleted": {request: vpc(), have: map[string]any{"VpcId": "half"}, left: 0,
-			fail: []event{{ErrorCode: "GeneralServiceException", StatusMessage: "no", Identifier: "half"}}, err: "no"},
+			fail: []progress{{ErrorCode: "GeneralServiceException", StatusMessage: "no", Identifier: "half"}}, err: "no"},
 		"one that somebody else half made is not": {have: theirs, request: role(), left: 1,
-			fail: []event{{ErrorCode: "AccessDenied", StatusMessage: "iam:CreateRole", Identifier: "web-0a1b2c3"}},
+			fail: []progress{{ErrorCode: "AccessDenied", StatusMessage: "iam:CreateRole", Identifier: "web-0a1b2c3"}},
 			err:  "iam:CreateRole", fix: "allow the action"},
 		"one that exists though not stabilized is taken": {request: vpc(), have: map[string]any{"VpcId": "half"}, left: 1,
-			fail: []event{{ErrorCode: "NotStabilized", Identifier: "half"}}},
+			fail: []progress{{ErrorCode: "NotStabilized", Identifier: "half"}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -171,7 +171,7 @@ func TestAdoptByName(t *testing.T) {
 func TestOldFailureIsNotReplayedForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, cloud := newFake(t)
-		fake.fail = []event{{ErrorCode: "AccessDenied", StatusMessage: "ec2:CreateVpc"}}
+		fake.fail = []progress{{ErrorCode: "AccessDenied", StatusMessage: "ec2:CreateVpc"}}
 		if _, err := cloud.Provider().Create(t.Context(), vpc()); err == nil {
 			t.Fatal("the first run must fail")
 		}
@@ -199,7 +199,7 @@ func TestUpdateSendsOnlyWhatChanged(t *testing.T) {
 			t.Errorf("nothing changed, yet it sent %v", fake.sent[sent:])
 		}
 		r.Want = plan.Props{"RoleName": "web-0a1b2c3", "Description": "workers"}
-		fake.fail = []event{{ErrorCode: "Throttling"}}
+		fake.fail = []progress{{ErrorCode: "Throttling"}}
 		if _, err := p.Update(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -210,15 +210,15 @@ func TestUpdateSendsOnlyWhatChanged(t *testing.T) {
 }
 
 func TestDelete(t *testing.T) {
-	inUse := event{ErrorCode: "GeneralServiceException", StatusMessage: "The vpc has dependencies and cannot be deleted (DependencyViolation)"}
+	inUse := progress{ErrorCode: "GeneralServiceException", StatusMessage: "The vpc has dependencies and cannot be deleted (DependencyViolation)"}
 	for name, tt := range map[string]struct {
-		fail []event
+		fail []progress
 		err  string
 	}{
 		"at once":              {},
-		"once nothing uses it": {fail: []event{inUse, inUse, inUse}},
-		"not allowed":          {fail: []event{{ErrorCode: "AccessDenied", StatusMessage: "ec2:DeleteVpc"}}, err: "ec2:DeleteVpc"},
-		"used for ever":        {fail: slices.Repeat([]event{inUse}, 1000), err: "DependencyViolation"},
+		"once nothing uses it": {fail: []progress{inUse, inUse, inUse}},
+		"not allowed":          {fail: []progress{{ErrorCode: "AccessDenied", StatusMessage: "ec2:DeleteVpc"}}, err: "ec2:DeleteVpc"},
+		"used for ever":        {fail: slices.Repeat([]progress{inUse}, 1000), err: "DependencyViolation"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

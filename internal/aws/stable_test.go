@@ -54,7 +54,7 @@ func TestAdoptedClusterIsWaitedFor(t *testing.T) {
 				Want: plan.Props{"Name": "shop-0a1b2c3", "Version": "1.36"}}
 			fake.objects["shop-0a1b2c3"] = maps.Clone(r.Want)
 			fake.objects["shop-0a1b2c3"]["Tags"] = listTags(nil, owner, nil)
-			fake.fail = []event{{ErrorCode: "AlreadyExists"}}
+			fake.fail = []progress{{ErrorCode: "AlreadyExists"}}
 			made, err := New(cfg).Provider().Create(t.Context(), r)
 			if made.Certainty != c.want || (err == nil) != (c.want == engine.Made) || service.asked != len(c.statuses) {
 				t.Errorf("%v: asked %d times, %+v, %v", c.statuses, service.asked, made, err)

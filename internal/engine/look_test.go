@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -321,5 +322,61 @@ func TestUpdateThatWouldBeRefusedIsToldBeforehand(t *testing.T) {
 	}
 	if n := len(w.cloud.objects); n != objects {
 		t.Errorf("%d objects stand, want %d as before", n, objects)
+	}
+}
+
+// knowledgeable is a provider that refuses updates and gives advice.
+type knowledgeable struct {
+	*cloud
+	asked []string
+}
+
+func (p *knowledgeable) Check(typ, name string, old, want plan.Props) error {
+	if want["version"] == "1.34" {
+		return &problem.Error{Kind: problem.Refused, Op: "update " + name, Err: errors.New("no way back"), Fix: "leave it"}
+	}
+	return nil
+}
+
+func (p *knowledgeable) Advise(typ, name string, old, want plan.Props) []event.Finding {
+	p.asked = append(p.asked, fmt.Sprint(typ, " ", old["version"], " ", want["version"]))
+	return []event.Finding{{Severity: event.Note, Object: name, Effect: "by the way"}}
+}
+
+// What a service would refuse ends the plan, with the place in the file; what a
+// change or a delete leaves to the user is told with it.
+func TestProvidersAreAskedAboutEveryChange(t *testing.T) {
+	w := newWorld(t)
+	at := func(version string) *graph.Graph {
+		return one(res(cluster, "a", plan.Props{"version": version}), res(role, "b", plan.Props{}))
+	}
+	w.mustRun(at("1.35"))
+	told := 0
+	provider := &knowledgeable{cloud: w.cloud}
+	e := w.cloud.engine(sink(func(f event.Fact) {
+		if f, is := f.(event.Finding); is && f.Effect == "by the way" {
+			told++
+		}
+	}))
+	e.Providers = func(string) (engine.Provider, error) { return provider, nil }
+	s := w.lock().Snapshot()
+
+	g := at("1.34")
+	g.Resources[0].At = problem.Place{File: "drover.yaml", Line: 7}
+	if _, err := e.Plan(t.Context(), g, s); kind(err) != problem.Refused || !strings.Contains(err.Error(), "drover.yaml:7") || !strings.Contains(err.Error(), "no way back") {
+		t.Errorf("refused by its service: %v", err)
+	}
+	if _, err := e.Plan(t.Context(), at("1.36"), s); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Plan(t.Context(), at("1.35"), s); err != nil { // nothing to do
+		t.Fatal(err)
+	}
+	if _, err := e.PlanDestroy(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{cluster + " 1.35 1.36", cluster + " 1.35 <nil>", role + " <nil> <nil>"}
+	if slices.Sort(provider.asked); !slices.Equal(provider.asked, want) || told != len(want) {
+		t.Errorf("told %d times, asked %q, want %q", told, provider.asked, want)
 	}
 }

@@ -84,6 +84,9 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	b.handOverAll()
 	b.deleteLast()
 	b.protect()
+	if err := b.advise(); err != nil {
+		return plan.Plan{}, err
+	}
 	b.rehearse(ctx)
 	if err := b.inspectAll(ctx); err != nil {
 		return plan.Plan{}, err

@@ -27,6 +27,44 @@ type Strayer interface {
 	Strays(ctx context.Context, conn plan.Props, known []string) ([]Stray, error)
 }
 
+// Adviser is what a Provider adds that knows what a step leaves to the user.
+type Adviser interface {
+	// Advise is asked about an update in place, and about a delete: then want is nil.
+	Advise(typ, name string, old, want plan.Props) []event.Finding
+}
+
+// advise tells what the steps of a plan leave to the user.
+func (b *builder) advise() error {
+	for _, it := range b.items {
+		if it.fate == update {
+			if err := b.engine.advise(it.Type, it.name, it.have.Inputs, it.known); err != nil {
+				return err
+			}
+		}
+	}
+	for _, d := range b.deletes {
+		if !d.Gone {
+			if err := b.engine.advise(d.goes.Type, d.Name, d.goes.Inputs, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) advise(typ, name string, old, want plan.Props) error {
+	provider, err := e.Providers(typ)
+	if err != nil {
+		return err
+	}
+	if adviser, ok := provider.(Adviser); ok {
+		for _, f := range adviser.Advise(typ, name, old, want) {
+			e.Events.Emit(f)
+		}
+	}
+	return nil
+}
+
 // strays looks for what a destroy would leave behind. What blocks it is
 // refused before anything is deleted; the rest is told.
 func (e *Engine) strays(ctx context.Context, s *state.Snapshot, seen sightings) error {
