@@ -583,6 +583,9 @@ func (p *Provider) Delete(ctx context.Context, r engine.Request) error {
 	if err == nil {
 		err = c.untilGone(ctx, t, live.GetUID(), r.Wait)
 	}
+	if err == nil && t.typ() == "v1/PersistentVolumeClaim" {
+		err = c.untilReclaimed(ctx, live, r.Wait)
+	}
 	if err != nil {
 		return unlessProblem("delete "+t.String(), err)
 	}
