@@ -59,11 +59,12 @@ type declared struct {
 	keys        map[graph.Key]bool
 	bindings    map[graph.Key][]spec.Object // of a service account
 	definitions map[string][]spec.Object    // of group/Kind
+	rules       map[graph.Key][]plan.Props  // of a role
 }
 
 func declare(objects []spec.Object) declared {
 	d := declared{keys: make(map[graph.Key]bool, len(objects)),
-		bindings: make(map[graph.Key][]spec.Object), definitions: make(map[string][]spec.Object)}
+		bindings: make(map[graph.Key][]spec.Object), definitions: make(map[string][]spec.Object), rules: make(map[graph.Key][]plan.Props)}
 	for _, o := range objects {
 		d.keys[o.Key()] = true
 		switch o.Kind() {
@@ -71,6 +72,8 @@ func declare(objects []spec.Object) declared {
 			for _, account := range accounts(o.Body) {
 				d.bindings[account.Key()] = append(d.bindings[account.Key()], o)
 			}
+		case "Role", "ClusterRole":
+			d.rules[o.Key()] = list(o.Body, "rules")
 		case "CustomResourceDefinition":
 			made := dig(o.Body, "spec")
 			of := str(made, "group") + "/" + str(dig(made, "names"), "kind")

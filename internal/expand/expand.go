@@ -43,6 +43,7 @@ func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
 	}
 	e.workloads()
 	e.resources()
+	e.serve()
 	e.outputs()
 	e.guards()
 	if len(e.problems) == 0 {
