@@ -71,12 +71,19 @@ type Step struct {
 	Suffix string `json:"suffix,omitempty"`
 
 	Gone        bool   `json:"gone,omitempty"`        // Delete: it was deleted outside of Drover, and only the state forgets it
+	Stays       bool   `json:"stays,omitempty"`       // Delete: only the state forgets it, and it stays where it is (retainOnDelete)
 	Protected   string `json:"protected,omitempty"`   // Delete: what stands against it until the user allows it by name
 	Refused     string `json:"refused,omitempty"`     // Update: why it would fail, as a dry run of it did
 	Remedy      string `json:"remedy,omitempty"`      // what to do about Refused
 	Hosts       bool   `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
 	Keep        int    `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
 	DeleteFirst bool   `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes
+}
+
+// Rename is a resource that has stood under another URN: it stays what it is.
+type Rename struct {
+	From URN `json:"from"`
+	To   URN `json:"to"`
 }
 
 // Plan is a list of steps in an order in which they could run one by one.
@@ -87,6 +94,9 @@ type Plan struct {
 	Destroy bool   `json:"destroy,omitempty"` // everything goes: nothing is handed over
 	Returns bool   `json:"returns,omitempty"` // it takes a change back
 	Steps   []Step `json:"steps"`
+
+	// Renames come before all steps, and touch nothing outside.
+	Renames []Rename `json:"renames,omitempty"`
 }
 
 // Counts says how many steps do what.

@@ -33,6 +33,9 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 		return &problem.Error{Kind: problem.Refused, Op: "carry out the plan",
 			Err: errors.New("the stack has changed since the plan was made"), Fix: "run the same command again"}
 	}
+	if err := j.Rename(ctx, p.Renames); err != nil {
+		return fmt.Errorf("give resources their new names: %w", err)
+	}
 	a, err := e.begin(ctx, p, g, j)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -29,6 +28,17 @@ func (e *journalError) Unwrap() error { return e.err }
 // step carries one step out. Provider calls are let finish when the run is
 // stopped: what was sent cannot be taken back, and its answer is wanted.
 func (a *apply) step(ctx context.Context, s plan.Step) error {
+	limit := a.limit(s)
+	within, done := limited(ctx, limit)
+	defer done()
+	err := a.call(within, s)
+	if err != nil && ctx.Err() == nil && within.Err() != nil {
+		return overdue(s, limit, err)
+	}
+	return err
+}
+
+func (a *apply) call(ctx context.Context, s plan.Step) error {
 	switch s.Op {
 	case plan.Create:
 		return a.create(ctx, s)
@@ -193,9 +203,8 @@ func (a *apply) update(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if props := provider.Replaces(want.Type, have.Inputs, want.Inputs); len(props) > 0 {
-		return &problem.Error{Kind: problem.Outside, Err: fmt.Errorf("%s turned out to change, which takes a new object",
-			strings.Join(props, ", ")), Fix: "run the same command again: the next plan replaces it"}
+	if why := anew(provider, want.Type, a.wanted[s.URN].Options, have.Inputs, want.Inputs); why != "" {
+		return &problem.Error{Kind: problem.Outside, Err: fmt.Errorf("it turned out to change in a way that takes a new object: %s", why), Fix: "run the same command again: the next plan replaces it"}
 	}
 	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Update, URN: s.URN, Gen: s.Gen, Resource: &want})
 	if err != nil {
@@ -437,7 +446,7 @@ func (a *apply) delete(ctx context.Context, s plan.Step) error {
 }
 
 func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r state.Resource) error {
-	if s.Gone {
+	if s.Gone || s.Stays {
 		return nil
 	}
 	ctx, done := unhurried(ctx)
@@ -482,6 +491,7 @@ func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (sta
 func (a *apply) described(ctx context.Context, r graph.Resource, have state.Resource) (state.Resource, error) {
 	want := have
 	want.Type, want.Component, want.Generation, want.Protected = r.Type, r.Component, r.Generation, r.Protect
+	want.Retained, want.DeleteWithin = r.Options.Retain, r.Options.Delete
 	want.Lookups = maps.Clone(have.Lookups)
 	get := a.lookUp(ctx, &want)
 	inputs, err := value.Resolve(declared(r, want.Name), get)
@@ -489,6 +499,9 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 		return want, err
 	}
 	want.Inputs, _ = inputs.(map[string]any)
+	if have.ID != "" {
+		want.Inputs = kept(want.Inputs, have.Inputs, r.Options.IgnoreChanges)
+	}
 	a.veil.Learn(want.Inputs)
 	if want.Conn, err = conn(r.Conn, get); err != nil {
 		return want, err
@@ -568,6 +581,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
 	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
+		Ignore: a.wanted[s.URN].Options.IgnoreChanges, Patience: a.limit(s),
 		Tags: ownerTags(a.stack, r), Sole: func() bool { return sole(r, a.journal.Snapshot()) }}
 }
 

@@ -151,7 +151,7 @@ func (w *world) gaps(p plan.Plan) {
 	for _, s := range p.Steps {
 		if s.DeleteFirst {
 			w.cloud.gaps[string(s.URN)] = true
-			reason = reason || strings.Contains(s.Why, "two cannot stand at once") || strings.HasSuffix(s.Why, " takes its name")
+			reason = reason || strings.Contains(s.Why, "two cannot stand at once") || strings.HasSuffix(s.Why, " takes its name") || strings.HasSuffix(s.Why, "(deleteBeforeReplace)")
 		}
 	}
 	if len(w.cloud.gaps) > 0 && !reason {

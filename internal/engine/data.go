@@ -131,7 +131,7 @@ func claims(r *state.Resource) bool {
 func (b *builder) protect() {
 	for _, d := range b.deletes {
 		why := b.protected(d.goes)
-		if why == "" || d.Gone || b.engine.allows(d.Step) {
+		if why == "" || d.Gone || d.Stays || b.engine.allows(d.Step) {
 			continue
 		}
 		d.Protected = why
@@ -150,7 +150,7 @@ func allowed(s plan.Step) string { return s.URN.Type() + "/" + s.URN.Name() }
 // allows reports that the user has named what a step deletes.
 func (e *Engine) allows(s plan.Step) bool {
 	return slices.ContainsFunc(e.AllowDelete, func(name string) bool {
-		return slices.Contains([]string{allowed(s), s.URN.Name(), s.Name, string(s.URN)}, name)
+		return name != "" && slices.Contains([]string{allowed(s), s.URN.Name(), s.Name, string(s.URN), s.Component}, name)
 	})
 }
 

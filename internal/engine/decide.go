@@ -35,11 +35,15 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 	if err := e.checkOutputs(g).Err(); err != nil {
 		return plan.Plan{}, err
 	}
+	s, renames, err := renamed(g, s)
+	if err != nil {
+		return plan.Plan{}, err
+	}
 	seen, err := e.look(ctx, s, false)
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	p, err := e.judge(g, s, seen)
+	p, err := e.judge(g, s, seen, renames)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -63,7 +67,7 @@ func (e *Engine) PlanDestroy(ctx context.Context, s *state.Snapshot) (plan.Plan,
 	if err := e.strays(ctx, s, seen); err != nil {
 		return plan.Plan{}, err
 	}
-	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s, seen)
+	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s, seen, nil)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -91,6 +95,7 @@ type item struct {
 	unit *unit
 	have *state.Resource // the generation that stays, or is replaced; nil: there is none
 	lost bool            // what the state has was deleted outside of Drover
+	was  plan.URN        // what it was called; empty: it is called as before
 
 	fate  fate
 	gen   int
@@ -98,6 +103,7 @@ type item struct {
 	known plan.Props // inputs as far as they are known now
 	conn  any        // the same of its connection
 	why   string
+	same  bool // it is called otherwise, and nothing else changes
 	stale bool // its create was begun, with inputs that an update could not change
 }
 
@@ -116,14 +122,15 @@ type judgement struct {
 	old     *state.Snapshot
 	seen    sightings
 	destroy bool
-	back    bool    // it takes a change back
+	back    bool // it takes a change back
+	renames []plan.Rename
 	items   []*item // each after what it needs
 	byKey   map[graph.Key]*item
 	byURN   map[plan.URN]*item
 	found   map[plan.URN][]generation
 }
 
-func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings) (*judgement, error) {
+func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings, renames []plan.Rename) (*judgement, error) {
 	g, err := e.concealed(g)
 	if err != nil {
 		return nil, err
@@ -132,12 +139,15 @@ func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings) (*judg
 	if err != nil {
 		return nil, err
 	}
-	j := &judgement{engine: e, old: s, seen: seen,
+	j := &judgement{engine: e, old: s, seen: seen, renames: renames,
 		byKey: make(map[graph.Key]*item, len(sorted)), byURN: make(map[plan.URN]*item, len(sorted))}
 	for _, r := range sorted {
 		it := &item{Resource: r, urn: plan.NewURN(g.Stack, g.Project, r.Type, r.Name)}
 		j.items = append(j.items, it)
 		j.byKey[r.Key], j.byURN[it.urn] = it, it
+	}
+	for _, r := range renames {
+		j.byURN[r.To].was = r.From
 	}
 	j.group()
 	return j, j.decide()
@@ -163,8 +173,27 @@ func (j *judgement) group() {
 	j.found = generations(j.old, j.seen)
 	for _, u := range units {
 		u.settle(j.found)
+		j.avoid(u)
 		j.aim(u)
 	}
+}
+
+// avoid skips generations whose names others still have, who were called as
+// this unit is now.
+func (j *judgement) avoid(u *unit) {
+	for j.taken(u) {
+		u.target, u.next = u.next, u.next+1
+	}
+}
+
+func (j *judgement) taken(u *unit) bool {
+	return slices.ContainsFunc(u.items, func(it *item) bool {
+		if it.NameProperty == "" || slices.ContainsFunc(j.found[it.urn], func(g generation) bool { return g.Gen == u.target }) {
+			return false
+		}
+		name := physicalName(j.old.ID, it.Resource, it.urn, u.target)
+		return slices.ContainsFunc(j.old.Resources, func(r state.Resource) bool { return r.Type == it.Type && r.Name == name && r.URN != it.urn })
+	})
 }
 
 // aim finds what there is for the generation that the unit must have.
@@ -318,7 +347,7 @@ func (it *item) overtaken() bool {
 func (j *judgement) decideOne(it *item) error {
 	it.gen = it.unit.target
 	it.name = physicalName(j.old.ID, it.Resource, it.urn, it.gen)
-	it.fate, it.why, it.stale = create, "", false
+	it.fate, it.why, it.same, it.stale = create, "", false, false
 	if it.have != nil {
 		it.fate = replace
 		if it.have.Gen == it.gen {
@@ -338,9 +367,8 @@ func (j *judgement) decideOne(it *item) error {
 		return nil
 	}
 	if in, cut := j.old.Intent(plan.Create, it.urn, it.gen); cut {
-		begun := in.Resource.Inputs
-		props := provider.Replaces(it.Type, begun, it.known)
-		it.stale, it.why = len(props) > 0, propsWhy(pick(begun, props), pick(it.known, props))
+		it.why = anew(provider, it.Type, it.Options, in.Resource.Inputs, it.known)
+		it.stale = it.why != ""
 		if j.elsewhere(it, *in.Resource) {
 			it.stale, it.why = true, movesWhy
 		}
@@ -361,8 +389,8 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 		it.fate, it.why = update, "its nodes take pods and traffic again"
 	case !state.Equal(it.have.Inputs, it.known):
 		it.fate, it.why = update, updateWhy(it, j.seen)
-		if props := provider.Replaces(it.Type, it.have.Inputs, it.known); len(props) > 0 {
-			it.fate, it.why = replace, propsWhy(pick(it.have.Inputs, props), pick(it.known, props))
+		if why := anew(provider, it.Type, it.Options, it.have.Inputs, it.known); why != "" {
+			it.fate, it.why = replace, why
 		}
 	case len(maybe) > 0:
 		it.fate, it.why = update, "if "+strings.Join(maybe, ", ")+" changes"
@@ -373,6 +401,18 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	case !slices.Equal(strict(it.have.Needs), strict(j.needs(it))):
 		it.fate, it.why = update, "refers to another resource"
 	}
+	if it.was != "" && it.fate != replace {
+		it.same = it.fate == keep
+		it.fate, it.why = update, strings.TrimSuffix("was called "+formerName(it)+", "+it.why, ", ")
+	}
+}
+
+// formerName is what the user called it, or what its kind was served as.
+func formerName(it *item) string {
+	if it.was.Type() != it.Type {
+		return it.was.Type()
+	}
+	return it.was.Name()
 }
 
 // elsewhere reports that r is, or was to be made, in another place than is
@@ -403,6 +443,9 @@ func (j *judgement) resolve(it *item) (maybe []string, err error) {
 		return nil, err
 	}
 	it.known, _ = props.(map[string]any)
+	if it.fate == keep {
+		it.known = kept(it.known, it.have.Inputs, it.Options.IgnoreChanges)
+	}
 	it.conn, err = value.Resolve(it.Conn, func(ref value.Ref) (any, error) {
 		v, _, err := j.value(it, ref)
 		return v, err
@@ -434,7 +477,7 @@ func (j *judgement) value(it *item, ref value.Ref) (v any, steady bool, err erro
 	if !ok {
 		return value.NotYet(ref.Expr()), true, nil
 	}
-	return v, to.fate == keep || j.steady(to, ref.Path, v), nil
+	return v, to.fate == keep || to.same || j.steady(to, ref.Path, v), nil
 }
 
 // steady reports that no update in place changes an output: it is a part of the

@@ -64,6 +64,7 @@ type Journal interface {
 
 	Memo(ctx context.Context, in state.Intent, memo json.RawMessage) error
 	Learn(ctx context.Context, r state.Resource) error
+	Rename(ctx context.Context, renames []plan.Rename) error
 	Way() *state.Way // back from the change under way; nil: there is none
 	SetWay(ctx context.Context, w *state.Way) error
 	SetOutputs(ctx context.Context, values map[string]any) error

@@ -79,6 +79,11 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	if err := b.replaceAll(); err != nil {
 		return plan.Plan{}, err
 	}
+	for _, d := range b.deletes {
+		if err := b.retain(d); err != nil {
+			return plan.Plan{}, err
+		}
+	}
 	b.deleteInReverse()
 	b.narrowGaps()
 	b.handOverAll()
@@ -95,7 +100,7 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	p := plan.Plan{Stack: j.old.Stack, Project: j.old.Project, Serial: j.old.Serial, Destroy: j.destroy, Returns: j.back, Steps: steps}
+	p := plan.Plan{Stack: j.old.Stack, Project: j.old.Project, Serial: j.old.Serial, Destroy: j.destroy, Returns: j.back, Steps: steps, Renames: j.renames}
 	if err := p.Verify(); err != nil {
 		return plan.Plan{}, fmt.Errorf("refuse an unsafe plan: %w", err)
 	}

@@ -66,6 +66,9 @@ type Request struct {
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt
 	Wait  func(string)      // says what the call is waiting for: "Auto Scaling group: 2 of 3 instances in service"
 
+	Ignore   []string      // Update: paths of properties that others may set: spec.replicas
+	Patience time.Duration // how long the object may show no progress; 0: as long as its provider thinks
+
 	// Sole tells, of an object that stands, that what has its place is it, under
 	// whatever identifier, and not another generation of its resource.
 	Sole func() bool

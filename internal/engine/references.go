@@ -21,6 +21,7 @@ type Outputter interface {
 func (e *Engine) checkOutputs(g *graph.Graph) problem.List {
 	c := outputChecker{engine: e, known: make(map[string][]string), seen: make(map[string]bool)}
 	for _, r := range g.Resources {
+		c.paths(r)
 		r.EachRef(func(ref value.Ref) { c.check(ref, r.String(), r.At) })
 	}
 	for _, o := range g.Outputs {
@@ -59,6 +60,19 @@ func (c *outputChecker) check(ref value.Ref, op string, at problem.Place) {
 	c.seen[once] = true
 	c.problems = append(c.problems, &problem.Error{Kind: problem.Usage, At: at, Op: op,
 		Err: fmt.Errorf("%s has no output %q", ref.Key, name), Fix: "refer to one that it has: " + strings.Join(names, ", ")})
+}
+
+// paths reports properties whose changes the user judges, and which no object
+// of the type has.
+func (c *outputChecker) paths(r graph.Resource) {
+	for _, path := range slices.Concat(r.Options.IgnoreChanges, r.Options.ReplaceOnChanges) {
+		names := c.outputs(r.Type)
+		name, _, _ := strings.Cut(path, ".")
+		if len(names) > 0 && !slices.Contains(names, name) {
+			c.problems = append(c.problems, &problem.Error{Kind: problem.Usage, At: r.At, Op: r.String(),
+				Err: fmt.Errorf("%q, whose changes the file judges, is no property of its type", path), Fix: "name one that it has: " + strings.Join(names, ", ")})
+		}
+	}
 }
 
 func (c *outputChecker) outputs(typ string) []string {

@@ -62,6 +62,9 @@ func (b *builder) findFirst() error {
 		}
 		if first {
 			b.first[d], d.Why = true, "goes first: two cannot stand at once"
+			if it.Options.DeleteFirst {
+				d.Why = "goes first, as the file asks (deleteBeforeReplace)"
+			}
 		}
 	}
 	if err := b.findRoom(); err != nil {
@@ -105,7 +108,7 @@ func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
 		return false, err
 	}
 	knows, ok := provider.(DeleteFirster)
-	return ok && knows.DeleteFirst(r.Type, r.Inputs, comes.known) && state.Equal(r.Conn.Resolved, comes.conn), nil
+	return comes.Options.DeleteFirst || ok && knows.DeleteFirst(r.Type, r.Inputs, comes.known) && state.Equal(r.Conn.Resolved, comes.conn), nil
 }
 
 // claim is what only one object of a type can have.

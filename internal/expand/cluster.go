@@ -32,9 +32,11 @@ func (e *expander) cluster() {
 	if len(c.Logs) > 0 {
 		props["Logging"] = plan.Props{"ClusterLogging": plan.Props{"EnabledTypes": logTypes(c.Logs)}}
 	}
-	e.add(graph.Resource{
+	cluster := graph.Resource{
 		Key: spec.ClusterKey, Component: "cluster", NameProperty: "Name", BaseName: e.spec.Name, At: c.At, Props: props,
-	})
+	}
+	e.chosen(&cluster, c.Options)
+	e.add(cluster)
 }
 
 // clusterNetwork names both kinds of subnets. Nodes reach the API server

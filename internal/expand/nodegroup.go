@@ -23,6 +23,7 @@ const hopLimit = 2
 func (e *expander) nodeGroup(g spec.NodeGroup) {
 	part := func(r graph.Resource) {
 		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, generation(g), g.At
+		e.chosen(&r, ofPart(g.Options, r))
 		e.add(r)
 	}
 	part(graph.Resource{Key: spec.RoleKey(g.Name), NameProperty: "RoleName", Props: e.nodeRole()})
@@ -46,6 +47,15 @@ func (e *expander) nodeGroup(g spec.NodeGroup) {
 		After: append([]graph.Key{spec.AccessKey(g.Name)}, e.routed...),
 		Hosts: &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: conn(), Soak: g.Soak, Settle: g.Settle},
 	})
+}
+
+// ofPart are the options of a group as one of its parts has them: all were
+// called by the group's old name; the rest is about the nodes.
+func ofPart(o spec.Options, part graph.Resource) spec.Options {
+	if part.Hosts != nil {
+		return o
+	}
+	return spec.Options{Aliases: o.Aliases}
 }
 
 // generation is what cannot change on nodes that run, in the user's words.

@@ -10,24 +10,36 @@ import (
 // resources adds what the file declares in the raw.
 func (e *expander) resources() {
 	for _, r := range e.spec.Resources {
-		var after []graph.Key
-		for _, name := range r.After {
-			after = append(after, e.named(name)...)
-		}
 		if r.Object != nil {
-			e.object(*r.Object, "", "", after)
-			last := &e.graph.Resources[len(e.graph.Resources)-1]
-			last.Protect = last.Protect || r.Protect
+			e.object(*r.Object, "", "", r.Options)
 			continue
 		}
-		e.add(graph.Resource{
-			Key: r.Key(), NameProperty: r.NameProperty, BaseName: r.BaseName, After: after, At: r.At, Protect: r.Protect,
+		raw := graph.Resource{
+			Key: r.Key(), NameProperty: r.NameProperty, BaseName: r.BaseName, At: r.At,
 			Props: e.tree(r.Properties, r.At, "resources."+r.Name),
-		})
+		}
+		e.chosen(&raw, r.Options)
+		e.add(raw)
 	}
 }
 
-// named is what an entry of after stands for.
+// chosen adds to a resource what the file asks for beside its properties.
+func (e *expander) chosen(r *graph.Resource, o spec.Options) {
+	r.Protect = r.Protect || o.Protect
+	for _, name := range o.DependsOn {
+		r.After = append(r.After, e.named(name)...)
+	}
+	r.Options = graph.Options{
+		IgnoreChanges: o.IgnoreChanges, ReplaceOnChanges: o.ReplaceOnChanges,
+		DeleteFirst: o.DeleteBeforeReplace, Retain: o.RetainOnDelete,
+		Create: o.Timeouts.Create, Update: o.Timeouts.Update, Delete: o.Timeouts.Delete,
+	}
+	for _, name := range o.Aliases {
+		r.Options.Aliases = append(r.Options.Aliases, graph.Key{Type: r.Type, Name: name})
+	}
+}
+
+// named is what an entry of dependsOn stands for.
 func (e *expander) named(name string) []graph.Key {
 	section, rest, _ := strings.Cut(name, ".")
 	switch section {

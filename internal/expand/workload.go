@@ -12,22 +12,24 @@ import (
 func (e *expander) workloads() {
 	for _, w := range e.spec.Workloads {
 		for _, o := range w.Objects {
-			e.object(o, "workload/"+w.Name, w.NodeGroup, nil)
+			e.object(o, "workload/"+w.Name, w.NodeGroup, w.Options)
 		}
 	}
 }
 
 // object adds one Kubernetes object with what must stand before it.
-func (e *expander) object(o spec.Object, component, nodeGroup string, after []graph.Key) {
+func (e *expander) object(o spec.Object, component, nodeGroup string, opts spec.Options) {
 	body := e.tree(o.Body, o.At, o.Key().String())
 	if pods := podSpec(o.Kind(), body); pods != nil && nodeGroup != "" {
 		e.place(pods, nodeGroup)
 	}
-	e.add(graph.Resource{
+	r := graph.Resource{
 		Key: o.Key(), Component: component, Props: body, Conn: conn(), At: o.At,
 		Protect: str(dig(body, "metadata", "annotations"), spec.ProtectAnnotation) == "true",
-		After:   append(after, e.before(o, body)...),
-	})
+	}
+	e.chosen(&r, opts)
+	r.After = append(r.After, e.before(o, body)...)
+	e.add(r)
 }
 
 // podPaths are where Kubernetes' own kinds hold a pod's spec.

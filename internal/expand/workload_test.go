@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -197,7 +198,7 @@ nodeGroups: {web: {kind: self-managed, instanceType: m7i.large, capacity: "${con
 workloads: {w: {manifests: w.yaml}}
 resources:
   queue: {type: AWS::SQS::Queue, name: orders, properties: {Tags: [{Key: vpc, Value: "in ${network.vpc}"}]}}
-  db: {type: AWS::RDS::DBSubnetGroup, properties: {SubnetIds: "${network.privateSubnets}"}, after: [nodeGroups.web, resources.queue]}
+  db: {type: AWS::RDS::DBSubnetGroup, properties: {SubnetIds: "${network.privateSubnets}"}, dependsOn: [nodeGroups.web, resources.queue]}
   settings: {type: v1/ConfigMap, properties: {data: {queue: "${resources.queue.QueueUrl}"}}}
 outputs:
   subnet: ${network.publicSubnets.1}
@@ -259,5 +260,41 @@ data: {run: 'echo ${HOME:-/} ${endpoint} ${cluster.endpoint}'}
 	}
 	if queue := find(t, g, "AWS::SQS::Queue/queue"); queue.NameProperty != "QueueName" || queue.BaseName != "orders" {
 		t.Errorf("the queue is named by %q from %q", queue.NameProperty, queue.BaseName)
+	}
+}
+
+// Options reach what they are about: all parts of a group were called by its
+// old name, and only the nodes wait; all objects of a workload take its options.
+func TestOptions(t *testing.T) {
+	g := load(t, fstest.MapFS{
+		"drover.yaml": {Data: []byte(`
+name: n
+cluster: {version: "1.36", protect: true, timeouts: {create: 40m}, dependsOn: [resources.queue]}
+nodeGroups: {web: {kind: self-managed, instanceType: m7i.large, capacity: 1, aliases: [old], dependsOn: [resources.queue], protect: true}}
+workloads: {w: {manifests: w.yaml, protect: true, dependsOn: [resources.queue], timeouts: {update: 1h}}}
+resources:
+  queue: {type: AWS::SQS::Queue, ignoreChanges: [DelaySeconds], retainOnDelete: true, deleteBeforeReplace: true}
+`)},
+		"w.yaml": {Data: []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {}\n")},
+	}, oregon)
+	queue := graph.Key{Type: "AWS::SQS::Queue", Name: "queue"}
+	for _, r := range g.Resources {
+		if r.Component == "nodegroup/web" && (len(r.Options.Aliases) != 1 || r.Options.Aliases[0] != graph.Key{Type: r.Type, Name: "old"}) {
+			t.Errorf("%s was called %v", r.Key, r.Options.Aliases)
+		}
+		if waits := slices.Contains(r.After, queue); r.Component == "nodegroup/web" && waits != (r.Hosts != nil) {
+			t.Errorf("%s waits: %v", r.Key, waits)
+		}
+	}
+	for _, key := range []string{"AWS::EKS::Cluster/cluster", "v1/ConfigMap/default/c", "AWS::AutoScaling::AutoScalingGroup/web"} {
+		if r := find(t, g, key); !r.Protect || !slices.Contains(r.After, queue) {
+			t.Errorf("%s: protected %v, after %v", key, r.Protect, r.After)
+		}
+	}
+	if o := find(t, g, "AWS::SQS::Queue/queue").Options; !o.Retain || !o.DeleteFirst || len(o.IgnoreChanges) != 1 {
+		t.Errorf("the queue has %+v", o)
+	}
+	if c, w := find(t, g, "AWS::EKS::Cluster/cluster"), find(t, g, "v1/ConfigMap/default/c"); c.Options.Create != 40*time.Minute || w.Options.Update != time.Hour {
+		t.Errorf("timeouts: %+v, %+v", c.Options, w.Options)
 	}
 }

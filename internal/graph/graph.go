@@ -55,6 +55,7 @@ type Resource struct {
 	Gen  int
 
 	Protect bool // it is deleted, or replaced, only if the user names it
+	Options Options
 
 	// Hosts is set on a resource that workloads run on (an Auto Scaling
 	// group): it is ready when its nodes are, and handed over before it is
@@ -62,6 +63,18 @@ type Resource struct {
 	Hosts *Hosts
 
 	At problem.Place // where the user wrote it
+}
+
+// Options are what a person asks of a resource beside its properties.
+type Options struct {
+	Aliases          []Key    // what it was called before
+	IgnoreChanges    []string // paths of properties that stay as they were last applied: spec.replicas
+	ReplaceOnChanges []string // paths of properties whose change makes it anew
+	DeleteFirst      bool     // it goes before its replacement comes
+	Retain           bool     // it is left where it is when nobody wants it any more
+
+	// How long its steps may take; 0: as long as they go on.
+	Create, Update, Delete time.Duration
 }
 
 // Hosts tells how many workload nodes a resource has.

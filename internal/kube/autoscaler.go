@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -53,12 +54,45 @@ func targets(autoscaler *unstructured.Unstructured, t target) bool {
 		field(autoscaler, "spec", "scaleTargetRef", "name") == t.name
 }
 
-// withoutReplicas gives the number of pods up, which leaves it as it is.
-func withoutReplicas(want plan.Props) plan.Props {
-	out := maps.Clone(want)
-	spec, _ := out["spec"].(map[string]any)
-	spec = maps.Clone(spec)
-	delete(spec, "replicas")
-	out["spec"] = spec
+// heldByOthers are the paths, of those that others may hold, which stand against
+// an apply; none if anything else does, too.
+func heldByOthers(err error, ignore []string) []string {
+	var refused apierrors.APIStatus
+	if len(ignore) == 0 || !errors.As(err, &refused) {
+		return nil
+	}
+	var left []string
+	for _, held := range conflicts(refused.Status()) {
+		field, _, _ := strings.Cut(held, " ")
+		i := slices.IndexFunc(ignore, func(path string) bool {
+			return field == path || strings.HasPrefix(field, path+".") || strings.HasPrefix(field, path+"[")
+		})
+		if i < 0 {
+			return nil
+		}
+		left = append(left, ignore[i])
+	}
+	return left
+}
+
+// without gives fields up, which leaves them as they are with those who hold them.
+func without(want plan.Props, paths ...string) plan.Props {
+	for _, path := range paths {
+		want, _ = cut(want, strings.Split(path, ".")).(plan.Props)
+	}
+	return want
+}
+
+func cut(v any, path []string) any {
+	props, ok := v.(plan.Props)
+	if !ok || props[path[0]] == nil {
+		return v
+	}
+	out := maps.Clone(props)
+	if len(path) == 1 {
+		delete(out, path[0])
+	} else {
+		out[path[0]] = cut(props[path[0]], path[1:])
+	}
 	return out
 }

@@ -74,3 +74,33 @@ func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
 		}
 	}
 }
+
+// What the file says others may set is given up to them; any other conflict stays one.
+func TestIgnoredFieldsAreLeftToOthers(t *testing.T) {
+	conflict := func(fields ...string) error {
+		var causes []metav1.StatusCause
+		for _, f := range fields {
+			causes = append(causes, metav1.StatusCause{Type: metav1.CauseTypeFieldManagerConflict, Field: f, Message: `conflict with "x"`})
+		}
+		return apierrors.NewApplyConflict(causes, "Apply failed")
+	}
+	ignore := []string{"spec.replicas", "spec.template.spec.containers", "data.a"}
+	for _, tt := range []struct {
+		held []string
+		want int
+	}{
+		{[]string{".spec.replicas"}, 1},
+		{[]string{".spec.replicas", `.spec.template.spec.containers[name="a"].image`}, 2},
+		{[]string{".spec.replicas", ".spec.paused"}, 0},
+		{[]string{".data.ab"}, 0},
+	} {
+		if got := heldByOthers(conflict(tt.held...), ignore); len(got) != tt.want {
+			t.Errorf("%v: %v", tt.held, got)
+		}
+	}
+	want := plan.Props{"spec": plan.Props{"replicas": 3, "paused": true}, "data": plan.Props{"a": "b"}}
+	left := without(want, "spec.replicas", "spec.template.spec", "data.a")
+	if len(left["spec"].(plan.Props)) != 1 || len(left["data"].(plan.Props)) != 0 || len(want["spec"].(plan.Props)) != 2 {
+		t.Errorf("left %v of %v", left, want)
+	}
+}

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -117,7 +118,7 @@ func (p *Provider) Rehearse(ctx context.Context, r engine.Request) error {
 	if err != nil || !owned(live, r) {
 		return nil
 	}
-	_, err = c.apply(ctx, t, wanted(r, t), application{force: live.GetAnnotations()[takeOver] == "true", dry: true})
+	_, err = c.apply(ctx, t, wanted(r, t), application{force: live.GetAnnotations()[takeOver] == "true", dry: true, ignore: r.Ignore})
 	if !refusal(err) {
 		return nil
 	}
@@ -159,7 +160,7 @@ func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engi
 			Fix: fmt.Sprintf("delete it, leave it out of the file, or give it to this stack: kubectl annotate %s %s=true",
 				t.kubectl(), takeOver)})
 	}
-	applied, err := c.apply(ctx, t, wanted(r, t), application{force: mayTake, wait: r.Wait})
+	applied, err := c.apply(ctx, t, wanted(r, t), application{force: mayTake, wait: r.Wait, ignore: r.Ignore})
 	if err != nil {
 		left := live
 		if left != nil && !owned(left, r) {
@@ -172,7 +173,7 @@ func (p *Provider) put(ctx context.Context, r engine.Request, verb string) (engi
 			return remains(t, applied), engine.Settle, fmt.Errorf("%s: %w", op, err)
 		}
 	}
-	obj, err := c.untilReady(ctx, t, applied.GetUID(), op, r.Wait)
+	obj, err := c.untilReady(ctx, t, applied.GetUID(), op, r)
 	if err != nil {
 		return remains(t, applied), engine.Settle, err
 	}
@@ -346,14 +347,20 @@ type application struct {
 	force bool // over fields that others hold
 	dry   bool // only tried
 	wait  func(string)
+
+	ignore []string // paths of fields that others may hold
 }
 
 // apply sends the object. The number of pods is left to an autoscaler that has
-// set it since: a manifest that still names one is no reason to fight.
+// set it since: a manifest that still names one is no reason to fight. So is
+// what the file says others may set.
 func (c *client) apply(ctx context.Context, t target, want plan.Props, a application) (*unstructured.Unstructured, error) {
 	applied, err := c.send(ctx, t, want, a)
 	if scaledByOthers(err) && c.autoscaled(ctx, t) {
-		return c.send(ctx, t, withoutReplicas(want), a)
+		return c.send(ctx, t, without(want, "spec.replicas"), a)
+	}
+	if left := heldByOthers(err, a.ignore); len(left) > 0 {
+		return c.send(ctx, t, without(want, left...), a)
 	}
 	return applied, err
 }
@@ -444,9 +451,10 @@ const (
 )
 
 // untilReady follows the object that was applied until it is ready.
-func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op string, wait func(string)) (
+func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op string, r engine.Request) (
 	*unstructured.Unstructured, error) {
 	var last *unstructured.Unstructured
+	patience := cmp.Or(r.Patience, stuckFor)
 	start, moved, text := time.Now(), time.Now(), ""
 	said, since := "", time.Now()
 	err := c.follow(ctx, t, func(u *unstructured.Unstructured) (bool, error) {
@@ -470,11 +478,11 @@ func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op str
 		if isBalancer(u) && said != "" && time.Since(since) > refusedFor {
 			v, given = verdict{broken, "its load balancer is refused"}, true
 		}
-		if given || time.Since(moved) > stuckFor {
-			return false, stuck(op, t, v, reasons)
+		if given || time.Since(moved) > patience {
+			return false, stuck(op, t, v, patience, reasons)
 		}
-		if wait != nil {
-			wait(strings.Join(append([]string{v.waiting}, first(reasons)...), ": "))
+		if r.Wait != nil {
+			r.Wait(strings.Join(append([]string{v.waiting}, first(reasons)...), ": "))
 		}
 		return false, nil
 	})
@@ -486,10 +494,10 @@ func (c *client) untilReady(ctx context.Context, t target, uid types.UID, op str
 
 func first(reasons []string) []string { return reasons[:min(len(reasons), 1)] }
 
-func stuck(op string, t target, v verdict, reasons []string) error {
+func stuck(op string, t target, v verdict, patience time.Duration, reasons []string) error {
 	text := v.waiting
 	if v.state != broken {
-		text = fmt.Sprintf("no progress for %s: %s", stuckFor, text)
+		text = fmt.Sprintf("no progress for %s: %s", patience, text)
 	}
 	return &problem.Error{Kind: problem.Outside, Op: op, Err: errors.New(text), Notes: reasons,
 		Fix: fmt.Sprintf("find the cause (kubectl describe %s, kubectl logs), correct it, then run the command again", t.kubectl())}

@@ -34,7 +34,7 @@ func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
 		l.checkProtected()
 		l.checkSizes()
 		l.checkNamespaces()
-		l.checkAfter()
+		l.checkOptions()
 		l.checkReferences()
 	}
 	_ = l.problems.Err() // sorts them in place
@@ -249,20 +249,7 @@ func (l *loader) checkReferences() {
 	}
 }
 
-// checkAfter reports entries of after that name nothing.
-func (l *loader) checkAfter() {
-	known := l.spec.sectionNames()
-	for _, r := range l.spec.Resources {
-		for _, name := range r.After {
-			if _, ok := known[name]; !ok {
-				l.fail(r.At, "resources."+r.Name+".after", "name one of "+choices(keysOf(known)),
-					"there is no %q%s", name, didYouMean(name, keysOf(known)))
-			}
-		}
-	}
-}
-
-// sectionNames are the names by which after refers to what stands in the file.
+// sectionNames are the names by which dependsOn refers to what stands in the file.
 func (s *Spec) sectionNames() map[string]bool {
 	names := make(map[string]bool)
 	if s.Cluster != nil {

@@ -26,7 +26,7 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 		e.fail("choose another name", "%q is the name of the cluster's own role", e.name)
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
-	o, ok := e.object(groupExample, "kind", "instanceType", "version", "ami", "capacity", "taints", "labels", "soak", "settle")
+	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "version", "ami", "capacity", "taints", "labels", "soak", "settle"}, groupOptions)...)
 	if !ok {
 		return g
 	}
@@ -39,6 +39,7 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	g.Labels = o.get("labels").labels()
 	read(o.get("soak"), &g.Soak, field.soak)
 	read(o.get("settle"), &g.Settle, field.settle)
+	g.Options = o.options()
 	return g
 }
 

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -24,19 +25,11 @@ func (l *loader) resources(f field) {
 
 func (l *loader) resource(e entry) (Raw, bool) {
 	r := Raw{Name: e.name, At: e.at}
-	o, ok := e.object(rawExample, "type", "name", "properties", "after", "protect")
+	o, ok := e.object(rawExample, slices.Concat([]string{"type", "name", "properties"}, resourceOptions)...)
 	if !ok {
 		return r, false
 	}
-	for _, item := range o.get("after").items("after: [cluster, resources.queue]") {
-		if name, ok := item.word("resources.queue"); ok {
-			r.After = append(r.After, name)
-		}
-	}
-	if protect := o.get("protect"); protect.given() {
-		v, ok := protect.scalar("!!bool", "true or false", "write it as protect: true")
-		r.Protect = ok && (v == "true" || v == true)
-	}
+	r.Options = o.options()
 	typ := o.need("type", "add type: AWS::SQS::Queue")
 	if r.Type, ok = typ.word("type: AWS::SQS::Queue"); !ok {
 		return r, false
@@ -112,6 +105,9 @@ func (l *loader) kubeResource(r *Raw, o object) bool {
 		metadata["name"] = r.Name
 	}
 	r.Object = &Object{Type: r.Type, Body: body, At: r.At}
+	if aliases := o.get("aliases"); aliases.given() {
+		aliases.fail("remove it", "a Kubernetes object is called as it is in the cluster, whatever the file calls it")
+	}
 	if !o.identity(r.Object, metadata) {
 		return false
 	}

@@ -72,6 +72,7 @@ type Cluster struct {
 	At      problem.Place
 	CIDRAt  problem.Place
 	ZonesAt problem.Place
+	Options Options
 }
 
 // NAT says how many NAT gateways carry the traffic of the private subnets.
@@ -95,6 +96,7 @@ type NodeGroup struct {
 	Soak         time.Duration // how long its emptied nodes stay before they go
 	Settle       time.Duration // how long those who sent to a pod are given at the least
 	At           problem.Place
+	Options      Options
 }
 
 // Capacity is a number of nodes: Min <= Desired <= Max.
@@ -112,6 +114,7 @@ type Workload struct {
 	NodeGroup string // empty: its pods go where the scheduler puts them
 	Objects   []Object
 	At        problem.Place
+	Options   Options
 
 	incomplete bool // some of its manifests could not be read
 }
@@ -145,9 +148,8 @@ type Raw struct {
 	BaseName     string     // of the physical name; empty: Name
 	Properties   plan.Props // of an AWS object
 	Object       *Object    // a Kubernetes object; nil for an AWS type
-	After        []string   // cluster, network, nodeGroups.NAME, workloads.NAME, resources.NAME
-	Protect      bool       // it is deleted only if the user names it
 	At           problem.Place
+	Options      Options
 }
 
 // Key names the resource within a graph.

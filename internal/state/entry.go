@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/internal/seal"
+	"github.com/droverhq/drover/plan"
 )
 
 // entry is one fact of the journal.
@@ -17,6 +18,7 @@ type entry struct {
 	Outputs  stored        `json:"outputs,omitempty"`
 	Identity *Identity     `json:"identity,omitempty"` // pin
 	Way      *Way          `json:"way,omitempty"`      // way; nil: it is closed
+	Renames  []plan.Rename `json:"renames,omitempty"`  // rename
 	Wrapped  *seal.Wrapped `json:"wrapped,omitempty"`  // with the first secret of the stack
 }
 
@@ -31,4 +33,5 @@ const (
 	outputs what = "outputs" // the stack's outputs were resolved
 	pin     what = "pin"     // where the stack lives was settled
 	way     what = "way"     // a change began, turns back, or is through
+	rename  what = "rename"  // resources are called otherwise
 )

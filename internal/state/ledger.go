@@ -113,8 +113,16 @@ func (l *ledger) apply(e entry) error {
 		l.head.Identity = *e.Identity
 	case way:
 		l.head.Way = e.Way
+	case rename:
+		l.rename(e.Renames)
 	}
 	return nil
+}
+
+// rename calls resources otherwise. It is rare, so that the ledger is made anew.
+func (l *ledger) rename(renames []plan.Rename) {
+	after, _ := l.snapshot().Renamed(renames) // as check has seen
+	*l = *newLedger(after)
 }
 
 // check refuses an entry after which Verify would fail.
@@ -141,6 +149,9 @@ func (l *ledger) check(e entry) error {
 			return errors.New("it pins nothing")
 		}
 		return nil
+	case rename:
+		_, err := l.snapshot().Renamed(e.Renames)
+		return err
 	}
 	return fmt.Errorf("unknown kind %q", e.What)
 }

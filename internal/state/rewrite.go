@@ -155,40 +155,71 @@ func (s *Snapshot) Moved(from, to plan.URN) (*Snapshot, error) {
 	case to != plan.NewURN(s.Stack, s.Project, from.Type(), to.Name()) || to.Name() == "":
 		return refuse(problem.Usage, "give one like "+string(plan.NewURN(s.Stack, s.Project, from.Type(), "NAME")),
 			"%s is no URN of the same type, stack and project", to)
-	case s.knows(to):
+	case s.Knows(to):
 		return refuse(problem.Refused, "choose another name, or drover state rm that one first", "the state knows %s already", to)
-	case slices.ContainsFunc(s.Pending, func(in Intent) bool { return in.URN == from }):
+	case s.unsettled(from):
 		return refuse(problem.Refused, "drover up finds out, or drover state resolve; then mv", "the end of a call about it is not known")
 	}
+	return s.Renamed([]plan.Rename{{From: from, To: to}})
+}
+
+// Renamed is the state with resources under other URNs, perhaps of another
+// version of their type; all that need them follow, also on the way back of a
+// change. Nothing outside is touched.
+func (s *Snapshot) Renamed(renames []plan.Rename) (*Snapshot, error) {
 	out := *s
-	out.at, out.Resources, out.Pending = nil, slices.Clone(s.Resources), slices.Clone(s.Pending)
-	for i := range out.Resources {
-		out.Resources[i] = out.Resources[i].renamed(from, to)
-	}
-	for i, in := range out.Pending {
-		if in.Resource != nil {
-			r := in.Resource.renamed(from, to)
-			out.Pending[i].Resource = &r
+	for _, r := range renames {
+		switch {
+		case !out.Knows(r.From):
+			return nil, fmt.Errorf("rename %s: the state has no such resource", r.From)
+		case out.Knows(r.To):
+			return nil, fmt.Errorf("rename %s: the state knows %s already", r.From, r.To)
+		case out.unsettled(r.From):
+			return nil, fmt.Errorf("rename %s: the end of a call about it is not known", r.From)
+		}
+		out.at, out.Resources, out.Pending = nil, slices.Clone(out.Resources), slices.Clone(out.Pending)
+		renameAll(out.Resources, r)
+		for i, in := range out.Pending {
+			if in.Resource != nil {
+				after := in.Resource.renamed(r)
+				out.Pending[i].Resource = &after
+			}
+		}
+		if out.Way != nil {
+			way := *out.Way
+			way.Former = slices.Clone(way.Former)
+			renameAll(way.Former, r)
+			out.Way = &way
 		}
 	}
 	return &out, nil
 }
 
-// knows reports that there is a generation of a resource, or may be one.
-func (s *Snapshot) knows(urn plan.URN) bool {
-	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return r.URN == urn }) ||
-		slices.ContainsFunc(s.Pending, func(in Intent) bool { return in.URN == urn })
+func renameAll(resources []Resource, by plan.Rename) {
+	for i := range resources {
+		resources[i] = resources[i].renamed(by)
+	}
 }
 
-// renamed is the resource once from is called to.
-func (r Resource) renamed(from, to plan.URN) Resource {
-	if r.URN == from {
-		r.URN = to
+// unsettled reports that the end of a call about a resource is not known.
+func (s *Snapshot) unsettled(urn plan.URN) bool {
+	return slices.ContainsFunc(s.Pending, func(in Intent) bool { return in.URN == urn })
+}
+
+// Knows reports that there is a generation of a resource, or may be one.
+func (s *Snapshot) Knows(urn plan.URN) bool {
+	return slices.ContainsFunc(s.Resources, func(r Resource) bool { return r.URN == urn }) || s.unsettled(urn)
+}
+
+// renamed is the resource once one is called otherwise.
+func (r Resource) renamed(by plan.Rename) Resource {
+	if r.URN == by.From {
+		r.URN, r.Type = by.To, by.To.Type()
 	}
 	r.Needs = slices.Clone(r.Needs)
 	for i := range r.Needs {
-		if r.Needs[i].URN == from {
-			r.Needs[i].URN = to
+		if r.Needs[i].URN == by.From {
+			r.Needs[i].URN = by.To
 		}
 	}
 	return r

@@ -218,6 +218,16 @@ func (s *Session) Pin(ctx context.Context, i Identity) error {
 	})
 }
 
+// Rename gives resources other URNs. What they are outside stays.
+func (s *Session) Rename(ctx context.Context, renames []plan.Rename) error {
+	return s.write(ctx, func(*ledger) *entry {
+		if len(renames) == 0 {
+			return nil
+		}
+		return &entry{What: rename, Renames: renames}
+	})
+}
+
 // Way is the way back of the change under way; nil: there is none.
 func (s *Session) Way() *Way {
 	s.mu.RLock()

@@ -61,6 +61,9 @@ type Resource struct {
 	Settling  bool `json:"settling,omitempty"`  // it exists, but was not seen ready yet
 	Leaving   bool `json:"leaving,omitempty"`   // a hand-over of all of it has begun: its nodes may be cordoned
 	Gone      bool `json:"gone,omitempty"`      // deleted before its replacement came, and still referenced
+	Retained  bool `json:"retained,omitempty"`  // it is left where it is when nobody wants it any more
+
+	DeleteWithin time.Duration `json:"deleteWithin,omitempty"` // nanoseconds that its delete may take; 0: as long as it goes on
 
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated,omitzero"`
@@ -212,6 +215,7 @@ func doubt(applied, begun plan.Props, before []string) []string {
 func (r Resource) same(o Resource) bool {
 	return r.URN == o.URN && r.Gen == o.Gen && r.Type == o.Type && r.Name == o.Name && r.Component == o.Component && r.ID == o.ID &&
 		r.Protected == o.Protected && r.Condemned == o.Condemned && r.Settling == o.Settling && r.Leaving == o.Leaving && r.Gone == o.Gone &&
+		r.Retained == o.Retained && r.DeleteWithin == o.DeleteWithin &&
 		slices.Equal(r.Needs, o.Needs) && Equal(r.Lookups, o.Lookups) && r.Conn.same(o.Conn) && r.Hosts.same(o.Hosts) &&
 		Equal(r.Generation, o.Generation) && Equal(r.Inputs, o.Inputs) && Equal(r.Outputs, o.Outputs)
 }
