@@ -94,6 +94,7 @@ var scenarios = complete([]scenario{
 	{Name: "daemon-set", About: "a Service of a DaemonSet"},
 	{Name: "bare-replica-set", About: "a ReplicaSet without a Deployment, and a budget in percent", Ends: []int{0, 3, 8}},
 	{Name: "quota-full", About: "a quota that has no room for one pod more", Ends: []int{3, 8}, Says: "quota"},
+	{Name: "dns", About: "CoreDNS moves, and is asked 200 times a second", Path: "/resolve/app.apps.svc.cluster.local"},
 	{Name: "job", About: "a Job that may not be interrupted"},
 	{Name: "new-group-deleted", About: "somebody deletes the new group in the middle", Disturb: disturbance{moving, does(deleteNewGroup)}, Ends: []int{5, 6, 8}, MayFail: 200, Broken: "its node was deleted"},
 	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 4000},
@@ -146,5 +147,6 @@ func or(given, usual string) string {
 func (s scenario) late(k *stack) {
 	if _, err := os.Stat(filepath.Join(k.project(), "late.yaml")); err == nil {
 		k.apply("late.yaml")
+		k.tell("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=2m") // it may be what was changed
 	}
 }

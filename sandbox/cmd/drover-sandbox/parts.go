@@ -13,6 +13,8 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/ccm"
 	"github.com/droverhq/drover/sandbox/internal/controlplane"
 	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/image/coredns"
+	"github.com/droverhq/drover/sandbox/internal/images"
 	"github.com/droverhq/drover/sandbox/internal/launch"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/node"
@@ -23,7 +25,7 @@ import (
 func parts(locate locator) []*cobra.Command {
 	return []*cobra.Command{
 		probeCommand(), superviseCommand(locate), controlplaneCommand(locate), awsCommand(locate),
-		ccmCommand(locate), nodeCommand(locate),
+		ccmCommand(locate), nodeCommand(locate), corednsCommand(),
 	}
 }
 
@@ -137,6 +139,7 @@ func nodeCommand(locate locator) *cobra.Command {
 			c := node.Config{
 				Dir:        dir,
 				API:        fmt.Sprintf("https://%s:%d", supervisor.APIAddress, apiPort),
+				Program:    program,
 				PodProgram: filepath.Join(filepath.Dir(program), launch.PodProgram),
 			}
 			if err := folder.ReadJSON(file, &c.Machine); err != nil {
@@ -152,6 +155,15 @@ func nodeCommand(locate locator) *cobra.Command {
 	cmd.Flags().StringVar(&file, "machine", "", "file that describes the machine")
 	cmd.Flags().IntVar(&apiPort, "api-port", 0, "port of the API server")
 	return cmd
+}
+
+// corednsCommand is the program of an image: pods start it.
+func corednsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                images.CoreDNS,
+		DisableFlagParsing: true,
+		Run:                func(_ *cobra.Command, args []string) { coredns.Run(args) },
+	}
 }
 
 func portFlags(cmd *cobra.Command, awsPort, apiPort *int) {

@@ -118,12 +118,15 @@ func (r *Runtime) StartContainer(_ context.Context, id string) error {
 func (r *Runtime) spec(c *container) rootfs.Spec {
 	spec := rootfs.Spec{
 		Root:       r.Scratch,
-		PodBinary:  rootfs.Mount{Source: r.PodProgram, Target: images.PodBinary, ReadOnly: true},
+		Binaries:   []rootfs.Mount{{Source: r.PodProgram, Target: images.PodBinary, ReadOnly: true}},
 		Hostname:   c.sandbox.config.GetHostname(),
 		ResolvConf: c.sandbox.resolvConf(),
 		Args:       c.image.Argv(c.config.GetCommand(), c.config.GetArgs(), declaredPorts(c.config)),
 		Env:        c.env,
 		Dir:        c.config.GetWorkingDir(),
+	}
+	if spec.Args[0] == images.SandboxBinary {
+		spec.Binaries = append(spec.Binaries, rootfs.Mount{Source: r.Program, Target: images.SandboxBinary, ReadOnly: true})
 	}
 	for _, m := range c.config.GetMounts() {
 		volume := rootfs.Mount{Source: m.HostPath, Target: m.ContainerPath, ReadOnly: m.Readonly}

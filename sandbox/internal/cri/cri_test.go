@@ -339,6 +339,54 @@ func TestExecSync(t *testing.T) {
 
 // The node reaches a pod by its address, and once the pod is gone nothing
 // answers there: packets are dropped, not sent round.
+// A port of the node leads to the pod that has asked for it, for as long as the
+// pod is there. Kills: rules that stay, rules that take other addresses' ports.
+func TestHostPort(t *testing.T) {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("nft is not installed")
+	}
+	n := newNode(t)
+	config := &runtimeapi.PodSandboxConfig{Metadata: &runtimeapi.PodSandboxMetadata{Name: "edge", Namespace: "apps", Uid: "2"},
+		Hostname: "edge", LogDirectory: t.TempDir(), PortMappings: []*runtimeapi.PortMapping{{HostPort: 8443, ContainerPort: 8080}}}
+	pod, err := n.RunPodSandbox(t.Context(), config, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := n.pod
+	n.pod, n.cfg = pod, config
+	n.start(&runtimeapi.ContainerConfig{
+		Image:       &runtimeapi.ImageSpec{Image: "example.com/edge:1"},
+		Annotations: map[string]string{portsAnnotation: `[{"name":"http","containerPort":8080,"protocol":"TCP"}]`},
+	})
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	get := func() string {
+		resp, err := client.Get("http://172.16.96.10:8443/x")
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	var said string
+	for deadline := time.Now().Add(10 * time.Second); said != "GET /x answered by edge\n"; said = get() {
+		if time.Now().After(deadline) {
+			t.Fatal(said)
+		}
+	}
+	if conn, err := net.DialTimeout("tcp", net.JoinHostPort(n.ip, "8443"), time.Second); err == nil {
+		_ = conn.Close()
+		t.Error("another pod's address answers on the node's port")
+	}
+	if err := n.RemovePodSandbox(t.Context(), pod); err != nil {
+		t.Fatal(err)
+	}
+	if said = get(); !strings.Contains(said, "refused") {
+		t.Errorf("after its pod was removed: %s", said)
+	}
+	n.pod = web
+}
+
 func TestPodNetwork(t *testing.T) {
 	n := newNode(t)
 	n.start(&runtimeapi.ContainerConfig{

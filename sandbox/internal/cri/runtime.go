@@ -31,6 +31,7 @@ const (
 // Config is what a Runtime needs from its node.
 type Config struct {
 	Network    *podnet.Network
+	Program    string // path of drover-sandbox
 	PodProgram string // path of drover-sandbox-pod
 	Scratch    string // an empty directory, over which each container builds its root in its own mount namespace
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ type sandbox struct {
 }
 
 // RunPodSandbox implements RuntimeService.
-func (r *Runtime) RunPodSandbox(_ context.Context, config *runtimeapi.PodSandboxConfig, _ string) (string, error) {
+func (r *Runtime) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, _ string) (string, error) {
 	s := &sandbox{id: newID(), config: config, created: time.Now(), ready: true}
 	if !onNodeNetwork(config) {
 		pod, err := r.Network.Add(s.id)
@@ -35,11 +36,29 @@ func (r *Runtime) RunPodSandbox(_ context.Context, config *runtimeapi.PodSandbox
 			return "", err
 		}
 		s.network = pod
+		if err := r.Network.Publish(ctx, pod, hostPorts(config)); err != nil {
+			return "", errors.Join(err, r.Network.Remove(pod))
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sandboxes[s.id] = s
 	return s.id, nil
+}
+
+// hostPorts are the ports of the node that the pod asks for. A pod in the
+// node's network has them by listening.
+func hostPorts(config *runtimeapi.PodSandboxConfig) []podnet.HostPort {
+	var ports []podnet.HostPort
+	for _, m := range config.GetPortMappings() {
+		if m.HostPort == 0 || m.Protocol == runtimeapi.Protocol_SCTP {
+			continue
+		}
+		address, _ := netip.ParseAddr(m.HostIp) // none: any
+		ports = append(ports, podnet.HostPort{Protocol: strings.ToLower(m.Protocol.String()), Node: int(m.HostPort),
+			Address: address, Pod: int(m.ContainerPort)})
+	}
+	return ports
 }
 
 func onNodeNetwork(config *runtimeapi.PodSandboxConfig) bool {
@@ -87,7 +106,7 @@ func (r *Runtime) StopPodSandbox(ctx context.Context, id string) error {
 		errs = append(errs, c.stop(ctx, 0))
 	}
 	if s.network != nil {
-		errs = append(errs, r.Network.Remove(s.network))
+		errs = append(errs, r.Network.Publish(ctx, s.network, nil), r.Network.Remove(s.network))
 	}
 	return errors.Join(errs...)
 }

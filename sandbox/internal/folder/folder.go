@@ -134,6 +134,9 @@ func (f Folder) CCMKubeconfig() string { return f.path("pki", "ccm.kubeconfig") 
 // Cluster is the record of the EKS cluster that exists, if one does.
 func (f Folder) Cluster() string { return f.path("cluster.json") }
 
+// Addons is there once the cluster has got the add-ons of a new one.
+func (f Folder) Addons() string { return f.path("addons") }
+
 // Logs holds one file for each component.
 func (f Folder) Logs() string { return f.path("logs") }
 

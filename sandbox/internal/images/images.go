@@ -14,6 +14,13 @@ import (
 // appears inside every container.
 const PodBinary = "/.drover/drover-sandbox-pod"
 
+// SandboxBinary is where drover-sandbox itself appears in the containers of
+// images whose program it carries.
+const SandboxBinary = "/.drover/drover-sandbox"
+
+// CoreDNS is the command of drover-sandbox that is the image coredns.
+const CoreDNS = "coredns"
+
 // Image is the part of an image's config that a runtime acts on.
 type Image struct {
 	Entrypoint []string       // replaced by a container's command
@@ -46,6 +53,10 @@ var table = []struct {
 			Cmd:        []string{"nginx", "-g", "daemon off;"},
 			StopSignal: syscall.SIGQUIT,
 		},
+	},
+	{
+		match: func(repo string) bool { return path.Base(repo) == "coredns" },
+		image: Image{Entrypoint: []string{SandboxBinary, CoreDNS}, StopSignal: syscall.SIGTERM},
 	},
 	{
 		match: func(string) bool { return true },

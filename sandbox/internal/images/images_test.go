@@ -30,6 +30,10 @@ func TestLookup(t *testing.T) {
 			want: []string{PodBinary, "nginx", "nginx-debug"}, stop: syscall.SIGQUIT,
 		},
 		{
+			reference: "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1.13.2-eksbuild.1", args: []string{"-conf", "x"},
+			want: []string{SandboxBinary, CoreDNS, "-conf", "x"}, stop: syscall.SIGTERM,
+		},
+		{
 			reference: "example.com/shop", args: []string{"--x"},
 			want: []string{PodBinary, "standin", "8080/TCP"}, stop: syscall.SIGTERM,
 		},

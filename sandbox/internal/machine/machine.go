@@ -36,6 +36,7 @@ type Cluster struct {
 	VPCID    string `json:"vpcId"`
 	SubnetID string `json:"subnetId"` // any subnet of the cluster
 	RoleARN  string `json:"roleArn"`
+	Bare     bool   `json:"bare,omitempty"` // without the add-ons that EKS makes by itself
 }
 
 // Client talks to the supervisor.

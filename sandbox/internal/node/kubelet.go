@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	noop "go.opentelemetry.io/otel/trace/noop"
@@ -36,9 +37,11 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/cri"
 )
 
-// The pods' resolver is the VPC's. It does not know the names of Services.
+// The resolvers: that of pods is the Service of CoreDNS, which asks the VPC's
+// for what is not the cluster's.
 const (
-	dnsAddress    = "169.254.169.253"
+	vpcDNS        = "169.254.169.253"
+	clusterDNS    = "10.100.0.10"
 	clusterDomain = "cluster.local"
 )
 
@@ -69,7 +72,7 @@ func startKubelet(ctx context.Context, c Config, runtime *cri.Runtime) error {
 // a disk of its own.
 func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	resolv := c.file("resolv.conf") // of pods with dnsPolicy Default
-	if err := os.WriteFile(resolv, []byte("nameserver "+dnsAddress+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(resolv, fmt.Appendf(nil, "search %s\nnameserver %s\n", c.domain(), vpcDNS), 0o644); err != nil {
 		return nil, err
 	}
 	m := c.Machine
@@ -96,7 +99,7 @@ func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	conf.Authentication.Webhook.Enabled = true
 	conf.Authentication.X509.ClientCAFile = c.Dir.PKI() + "/ca.crt"
 	conf.Authorization.Mode = kubeletconfig.KubeletAuthorizationModeWebhook
-	conf.ClusterDNS, conf.ClusterDomain, conf.ResolverConfig = []string{dnsAddress}, clusterDomain, resolv
+	conf.ClusterDNS, conf.ClusterDomain, conf.ResolverConfig = []string{clusterDNS}, clusterDomain, resolv
 	conf.PodLogsDir = podLogsDir
 	conf.VolumePluginDir = kubeletDir + "/volume-plugins"
 	conf.SerializeImagePulls = false
@@ -107,6 +110,12 @@ func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	conf.MakeIPTablesUtilChains = false
 	conf.EnableControllerAttachDetach = false
 	return &options.KubeletServer{KubeletFlags: *flags, KubeletConfiguration: *conf}, nil
+}
+
+// domain is the VPC's, which instances look names up in.
+func (c Config) domain() string {
+	_, domain, _ := strings.Cut(c.Machine.NodeName, ".")
+	return domain
 }
 
 // clients are the connections that a kubelet has to the API server.

@@ -31,6 +31,7 @@ type Config struct {
 	Dir        folder.Folder
 	Machine    machine.Machine
 	API        string // URL of the API server
+	Program    string // path of drover-sandbox
 	PodProgram string // path of drover-sandbox-pod
 }
 
@@ -53,7 +54,9 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	runtime, err := cri.New(ctx, cri.Config{Network: network, PodProgram: c.PodProgram, Scratch: scratchDir})
+	runtime, err := cri.New(ctx, cri.Config{
+		Network: network, Program: c.Program, PodProgram: c.PodProgram, Scratch: scratchDir,
+	})
 	if err != nil {
 		return fmt.Errorf("start the container runtime: %w", err)
 	}

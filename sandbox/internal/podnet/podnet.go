@@ -45,8 +45,9 @@ const (
 
 // Network connects the pods of one node.
 type Network struct {
-	pool *Pool
-	mtu  int
+	pool  *Pool
+	mtu   int
+	ports hostPorts
 }
 
 // New makes the network of the node whose uplink is the link named uplink. It
@@ -67,7 +68,7 @@ func New(uplink string, pool *Pool) (*Network, error) {
 	if err := netlink.RouteReplace(blackhole); err != nil {
 		return nil, fmt.Errorf("drop traffic to absent pods of %s: %w", pool.prefix, err)
 	}
-	return &Network{pool: pool, mtu: link.Attrs().MTU}, nil
+	return &Network{pool: pool, mtu: link.Attrs().MTU, ports: hostPorts{pods: map[netip.Addr][]HostPort{}}}, nil
 }
 
 // Pod is one pod's end of the network.

@@ -43,7 +43,7 @@ func Enter(spec Spec) error {
 	if err := pivot(spec.Root); err != nil {
 		return fmt.Errorf("change the root: %w", err)
 	}
-	for _, m := range append([]Mount{spec.PodBinary}, spec.Mounts...) {
+	for _, m := range slices.Concat(spec.Binaries, spec.Mounts) {
 		if err := mountVolume(m); err != nil {
 			return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 		}

@@ -17,7 +17,7 @@ import (
 // Spec is all that Enter needs.
 type Spec struct {
 	Root       string   `json:"root"`       // an empty directory to build the new root over
-	PodBinary  Mount    `json:"podBinary"`  // drover-sandbox-pod itself
+	Binaries   []Mount  `json:"binaries"`   // those that the programs of images are part of
 	Mounts     []Mount  `json:"mounts"`     // volumes, in the order of mounting
 	Hostname   string   `json:"hostname"`   // empty keeps the node's
 	ResolvConf string   `json:"resolvConf"` // content of /etc/resolv.conf

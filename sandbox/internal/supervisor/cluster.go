@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/droverhq/drover/sandbox/internal/addons"
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/ready"
@@ -37,7 +38,21 @@ func (s *supervisor) orderCluster(ctx context.Context, c machine.Cluster) error 
 	if err := s.createCluster(c); err != nil {
 		return err
 	}
-	return ready.Await(ctx, ready.Client(s.ca.PEM), fmt.Sprintf("https://127.0.0.1:%d/readyz", s.APIPort), nil)
+	if err := ready.Await(ctx, ready.Client(s.ca.PEM), fmt.Sprintf("https://127.0.0.1:%d/readyz", s.APIPort), nil); err != nil {
+		return err
+	}
+	return s.installAddons(ctx, c)
+}
+
+// installAddons gives a new cluster what EKS does, once.
+func (s *supervisor) installAddons(ctx context.Context, c machine.Cluster) error {
+	if _, err := os.Stat(s.Dir.Addons()); c.Bare || !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := addons.Install(ctx, s.Dir.Kubeconfig()); err != nil {
+		return err
+	}
+	return os.WriteFile(s.Dir.Addons(), nil, 0o600)
 }
 
 // createCluster records the cluster and starts its cloud-controller-manager.
@@ -105,7 +120,7 @@ func (s *supervisor) deleteCluster() error {
 	}
 	s.controlplane.stop()
 	defer s.controlplane.run()
-	if err := folder.RemoveAll(s.Dir.Etcd()); err != nil {
+	if err := errors.Join(folder.RemoveAll(s.Dir.Etcd()), folder.RemoveAll(s.Dir.Addons())); err != nil {
 		return err
 	}
 	// The record goes last: as long as it is there, the store may be the old one.

@@ -69,7 +69,8 @@ func (o *Operator) create(ctx context.Context, c region.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("read the cluster's certificate authority: %w", err)
 	}
-	cluster := machine.Cluster{Name: c.Name, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn}
+	cluster := machine.Cluster{Name: c.Name, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn,
+		Bare: c.Rest["BootstrapSelfManagedAddons"] == false}
 	o.store.View(func(st *region.State) { cluster.Region = st.Region })
 	if err := o.plane.CreateCluster(ctx, cluster); err != nil {
 		return err

@@ -17,14 +17,7 @@ import (
 // Run serves on ports, each as "8080/TCP", until ctx is done and the requests
 // in flight are answered. Ports of other protocols than TCP are left alone.
 func Run(ctx context.Context, ports []string) error {
-	hostname, _ := os.Hostname()
-	server := &http.Server{
-		ReadHeaderTimeout: time.Minute,
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "text/plain")
-			_, _ = fmt.Fprintf(w, "%s %s answered by %s\n", r.Method, r.URL.Path, hostname)
-		}),
-	}
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler("/etc/resolv.conf", "53")}
 	listeners, err := listen(ctx, ports)
 	if err != nil {
 		return err
@@ -45,6 +38,18 @@ func Run(ctx context.Context, ports []string) error {
 	case <-ctx.Done():
 		return server.Shutdown(context.WithoutCancel(ctx)) // the pod's grace period is the limit
 	}
+}
+
+func handler(resolvConf, dnsPort string) http.Handler {
+	hostname, _ := os.Hostname()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		if strings.HasPrefix(r.URL.Path, "/resolve/") {
+			resolve(w, r, resolvConf, dnsPort)
+			return
+		}
+		_, _ = fmt.Fprintf(w, "%s %s answered by %s\n", r.Method, r.URL.Path, hostname)
+	})
 }
 
 func listen(ctx context.Context, ports []string) ([]net.Listener, error) {
