@@ -94,6 +94,8 @@ var scenarios = complete([]scenario{
 	{Name: "daemon-set", About: "a Service of a DaemonSet"},
 	{Name: "bare-replica-set", About: "a ReplicaSet without a Deployment, and a budget in percent", Ends: []int{0, 3, 8}},
 	{Name: "quota-full", About: "a quota that has no room for one pod more", Ends: []int{3, 8}, Says: "quota"},
+	{Name: "host-port", About: "an ingress on a port of its nodes (`hostPort`)"},
+	{Name: "volumes", About: "a StatefulSet with a volume each, bound to its zone and to one node at a time"},
 	{Name: "dns", About: "CoreDNS moves, and is asked 200 times a second", Path: "/resolve/app.apps.svc.cluster.local"},
 	{Name: "job", About: "a Job that may not be interrupted"},
 	{Name: "new-group-deleted", About: "somebody deletes the new group in the middle", Disturb: disturbance{moving, does(deleteNewGroup)}, Ends: []int{5, 6, 8}, MayFail: 200, Broken: "its node was deleted"},

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/sandbox/internal/aws"
 	"github.com/droverhq/drover/sandbox/internal/ccm"
 	"github.com/droverhq/drover/sandbox/internal/controlplane"
+	"github.com/droverhq/drover/sandbox/internal/ebs"
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/image/coredns"
 	"github.com/droverhq/drover/sandbox/internal/images"
@@ -95,9 +97,14 @@ func ccmCommand(locate locator) *cobra.Command {
 			if err := folder.ReadJSON(dir.Cluster(), &cluster); err != nil {
 				return err
 			}
-			return ccm.Run(cmd.Context(), ccm.Config{
-				Cluster: cluster, Kubeconfig: dir.CCMKubeconfig(), CloudConfig: dir.CloudConfig(),
+			tasks, ctx := errgroup.WithContext(cmd.Context())
+			tasks.Go(func() error {
+				return ccm.Run(ctx, ccm.Config{Cluster: cluster, Kubeconfig: dir.CCMKubeconfig(), CloudConfig: dir.CloudConfig()})
 			})
+			tasks.Go(func() error {
+				return ebs.Run(ctx, ebs.Config{Dir: dir, Region: cluster.Region, Endpoint: os.Getenv("AWS_ENDPOINT_URL")})
+			})
+			return tasks.Wait()
 		},
 	}
 }

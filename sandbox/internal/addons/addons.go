@@ -1,5 +1,6 @@
 // Package addons makes what a new EKS cluster has before anybody deploys
-// anything: CoreDNS. The supervisor calls it once for each cluster; what people
+// anything: CoreDNS, and what the driver for volumes (package ebs) is known by.
+// The supervisor calls it once for each cluster; what people
 // change or delete afterwards stays so.
 package addons
 
@@ -10,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,13 +22,19 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-//go:embed coredns.yaml
-var manifests []byte
+// The manifests, in the order in which they are made.
+var (
+	//go:embed coredns.yaml
+	coreDNS []byte
+	//go:embed ebs.yaml
+	volumes []byte
+)
 
 // resources are the paths of the kinds in the manifests.
 var resources = map[string]string{
 	"ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
 	"ConfigMap": "configmaps", "Service": "services", "PodDisruptionBudget": "poddisruptionbudgets", "Deployment": "deployments",
+	"CSIDriver": "csidrivers", "StorageClass": "storageclasses",
 }
 
 // Install makes the objects that are not there.
@@ -39,7 +47,7 @@ func Install(ctx context.Context, kubeconfig string) error {
 	if err != nil {
 		return fmt.Errorf("install add-ons: %w", err)
 	}
-	objects, err := read(manifests)
+	objects, err := read(slices.Concat(volumes, coreDNS))
 	if err != nil {
 		return fmt.Errorf("install add-ons: %w", err)
 	}

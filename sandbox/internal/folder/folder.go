@@ -134,6 +134,9 @@ func (f Folder) CCMKubeconfig() string { return f.path("pki", "ccm.kubeconfig") 
 // Cluster is the record of the EKS cluster that exists, if one does.
 func (f Folder) Cluster() string { return f.path("cluster.json") }
 
+// Volume is what a volume holds.
+func (f Folder) Volume(id string) string { return f.path("volumes", filepath.Base(id)) }
+
 // Addons is there once the cluster has got the add-ons of a new one.
 func (f Folder) Addons() string { return f.path("addons") }
 

@@ -24,12 +24,6 @@ import (
 	kubeletutil "k8s.io/kubernetes/pkg/kubelet/util"
 	"k8s.io/kubernetes/pkg/util/oom"
 	"k8s.io/kubernetes/pkg/util/taints"
-	"k8s.io/kubernetes/pkg/volume"
-	"k8s.io/kubernetes/pkg/volume/configmap"
-	"k8s.io/kubernetes/pkg/volume/downwardapi"
-	"k8s.io/kubernetes/pkg/volume/emptydir"
-	"k8s.io/kubernetes/pkg/volume/projected"
-	"k8s.io/kubernetes/pkg/volume/secret"
 	"k8s.io/kubernetes/pkg/volume/util/hostutil"
 	"k8s.io/kubernetes/pkg/volume/util/subpath"
 	"k8s.io/mount-utils"
@@ -108,7 +102,6 @@ func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	conf.EvictionHard = map[string]string{}
 	conf.FailSwapOn = false
 	conf.MakeIPTablesUtilChains = false
-	conf.EnableControllerAttachDetach = false
 	return &options.KubeletServer{KubeletFlags: *flags, KubeletConfiguration: *conf}, nil
 }
 
@@ -185,17 +178,4 @@ func kubeletDependencies(
 			CertFile: s.TLSCertFile, KeyFile: s.TLSPrivateKeyFile, ClientCAFile: s.Authentication.X509.ClientCAFile,
 		},
 	}, nil
-}
-
-// volumePlugins are those that need nothing but the API server. A pod that
-// asks for another kind waits, and its events say why.
-func volumePlugins() []volume.VolumePlugin {
-	var plugins []volume.VolumePlugin
-	for _, probe := range []func() []volume.VolumePlugin{
-		configmap.ProbeVolumePlugins, downwardapi.ProbeVolumePlugins, emptydir.ProbeVolumePlugins,
-		projected.ProbeVolumePlugins, secret.ProbeVolumePlugins,
-	} {
-		plugins = append(plugins, probe()...)
-	}
-	return plugins
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/droverhq/drover/sandbox/internal/cri"
+	"github.com/droverhq/drover/sandbox/internal/ebs"
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/podnet"
@@ -64,6 +65,8 @@ func Run(ctx context.Context, c Config) (err error) {
 	tasks, ctx := errgroup.WithContext(ctx)
 	tasks.Go(func() error { return startKubelet(ctx, c, runtime) })
 	tasks.Go(func() error { return runProxy(ctx, c) })
+	volumes := &ebs.Driver{Dir: c.Dir, Machine: c.Machine, KubeletDir: kubeletDir}
+	tasks.Go(func() error { return volumes.Run(ctx) })
 	tasks.Go(func() error { return runtime.ServeStreams(ctx) })
 	if err := tasks.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return err

@@ -35,7 +35,7 @@ func New(store *region.Store, now func() time.Time) *Service {
 func (s *Service) Actions() map[string]wire.Action {
 	all := map[string]wire.Action{}
 	for _, chapter := range []map[string]wire.Action{s.placeActions(), s.vpcActions(), s.subnetActions(), s.gatewayActions(),
-		s.addressActions(), s.routeActions(), s.groupActions(), s.instanceActions(), s.templateActions(), s.tagActions()} {
+		s.addressActions(), s.routeActions(), s.groupActions(), s.instanceActions(), s.templateActions(), s.volumeActions(), s.tagActions()} {
 		maps.Copy(all, chapter)
 	}
 	for name, action := range all {

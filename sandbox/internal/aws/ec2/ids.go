@@ -28,6 +28,7 @@ var (
 	allocIDs     = idKind{"eipalloc-", "allocation", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound"}
 	interfaceIDs = idKind{"eni-", "networkInterface", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound"}
 	instanceIDs  = idKind{"i-", "instance", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound"}
+	volumeIDs    = idKind{"vol-", "volume", "InvalidParameterValue", "InvalidVolume.NotFound"}
 	imageIDs     = idKind{"ami-", "image", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound"}
 	templateIDs  = idKind{"lt-", "launch template", "InvalidLaunchTemplateId.Malformed", "InvalidLaunchTemplateId.NotFound"}
 )

@@ -108,7 +108,7 @@ func (s *Service) eachTagged(f wire.Form, change func(*region.Tags) error) (any,
 // unknownResource is the answer to an ID of any kind that names nothing.
 func unknownResource(id string) error {
 	for _, k := range []idKind{vpcIDs, subnetIDs, gatewayIDs, natIDs, tableIDs, groupIDs, allocIDs, interfaceIDs, instanceIDs, imageIDs,
-		templateIDs} {
+		templateIDs, volumeIDs} {
 		if strings.HasPrefix(id, k.prefix) {
 			return k.unknown(id)
 		}
@@ -161,6 +161,7 @@ func taggable(st *region.State) map[string]string {
 	add(found, st.SecurityGroups, "security-group")
 	add(found, st.Instances, "instance")
 	add(found, st.LaunchTemplates, "launch-template")
+	add(found, st.Volumes, "volume")
 	for _, a := range st.Addresses {
 		found[a.AllocationID] = "elastic-ip"
 	}

@@ -187,6 +187,7 @@ func (s *State) Terminate(i *Instance, reason string) {
 // EndInstance marks an instance as terminated; load balancers let go of it by themselves.
 func (s *State) EndInstance(i *Instance, now time.Time) {
 	i.State, i.Ended, i.Lifecycle = Terminated, now, "Terminated"
+	s.detachAll(i)
 	for _, lb := range s.LoadBalancers {
 		lb.remove(i.ID)
 	}

@@ -26,6 +26,7 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::ElasticLoadBalancingV2::LoadBalancer", s.NetworkBalancers)
 	collect(found, "AWS::ElasticLoadBalancingV2::Listener", s.TargetListeners)
 	collect(found, "AWS::ElasticLoadBalancingV2::TargetGroup", s.TargetGroups)
+	collect(found, "AWS::EC2::Volume", s.Volumes)
 	for id, t := range s.RouteTables {
 		if !t.Main {
 			found["AWS::EC2::RouteTable"] = append(found["AWS::EC2::RouteTable"], id)

@@ -59,6 +59,7 @@ type State struct {
 	NetworkBalancers map[string]*NetworkBalancer // by ARN, as what follows
 	TargetListeners  map[string]*TargetListener
 	TargetGroups     map[string]*TargetGroup
+	Volumes          map[string]*Volume
 
 	Operations map[string]*Operation // Cloud Control requests by token
 	Sessions   map[string]*Session   // temporary credentials by access key
@@ -97,6 +98,7 @@ func (s *State) fill() {
 	fill(&s.NetworkBalancers)
 	fill(&s.TargetListeners)
 	fill(&s.TargetGroups)
+	fill(&s.Volumes)
 	fill(&s.Operations)
 	fill(&s.Sessions)
 	fill(&s.Made)
@@ -212,6 +214,8 @@ func (s *State) TagsOf(id string) *Tags {
 		return tagsIn(s.SecurityGroups, id, func(o *SecurityGroup) *Tags { return &o.Tags })
 	case "i":
 		return tagsIn(s.Instances, id, func(o *Instance) *Tags { return &o.Tags })
+	case "vol":
+		return tagsIn(s.Volumes, id, func(o *Volume) *Tags { return &o.Tags })
 	case "lt":
 		return tagsIn(s.LaunchTemplates, id, func(o *LaunchTemplate) *Tags { return &o.Tags })
 	case "eipalloc":
