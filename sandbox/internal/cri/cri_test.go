@@ -1,6 +1,7 @@
 package cri
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	remote "k8s.io/cri-client/pkg"
+	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	utilexec "k8s.io/utils/exec"
 
 	"github.com/droverhq/drover/sandbox/internal/image/standin"
@@ -339,6 +341,31 @@ func TestExecSync(t *testing.T) {
 
 // The node reaches a pod by its address, and once the pod is gone nothing
 // answers there: packets are dropped, not sent round.
+// kubectl exec -t: the command has a terminal of its container, with the
+// client's size, hears what is typed, and its exit code comes back.
+func TestExecWithATerminal(t *testing.T) {
+	n := newNode(t)
+	id := n.start(sh("echo ready; sleep 1000"))
+	n.awaitLog("ready")
+	sizes := make(chan remotecommand.TerminalSize, 1)
+	sizes <- remotecommand.TerminalSize{Width: 97, Height: 31}
+	var out bytes.Buffer
+	const script = `until [ "$(stty size)" = "31 97" ]; do sleep 0.01; done; tty; read -r line; echo "heard $line"; exit 3`
+	err := streams{n.Runtime}.Exec(t.Context(), id, []string{"sh", "-c", script}, strings.NewReader("hello\n"), writeCloser{&out}, nil, true, sizes)
+	if exit := (utilexec.CodeExitError{}); !errors.As(err, &exit) || exit.Code != 3 {
+		t.Errorf("error %v", err)
+	}
+	for _, want := range []string{"/dev/pts/", "heard hello\r\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in %q", want, out.String())
+		}
+	}
+}
+
+type writeCloser struct{ io.Writer }
+
+func (writeCloser) Close() error { return nil }
+
 // A port of the node leads to the pod that has asked for it, for as long as the
 // pod is there. Kills: rules that stay, rules that take other addresses' ports.
 func TestHostPort(t *testing.T) {

@@ -44,7 +44,7 @@ func (r *Runtime) ExecSync(
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	err = r.execIn(ctx, id, argv, nil, &out, &errOut)
+	err = r.execIn(ctx, id, argv, files{stdout: &out, stderr: &errOut})
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		// The kubelet's prober knows a timeout by this error of its client for remote runtimes.
 		err = fmt.Errorf("%w: %q timed out after %s", remote.ErrCommandTimedOut, strings.Join(argv, " "), timeout)
@@ -52,24 +52,49 @@ func (r *Runtime) ExecSync(
 	return out.Bytes(), errOut.Bytes(), err
 }
 
+// files are what a command reads and writes. With a terminal, all it prints
+// goes to stdout.
+type files struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	terminal       bool
+	sizes          <-chan remotecommand.TerminalSize
+}
+
 // execIn runs a command in a running container and waits for it. A command
 // that ends with another code than 0 is a utilexec.CodeExitError.
-func (r *Runtime) execIn(
-	ctx context.Context, id string, argv []string, stdin io.Reader, stdout, stderr io.Writer,
-) error {
+func (r *Runtime) execIn(ctx context.Context, id string, argv []string, f files) error {
 	c, err := r.container(id)
 	if err != nil {
 		return err
 	}
 	cmd := &exec.Cmd{
-		Args: argv, Env: c.env, Dir: c.config.GetWorkingDir(), Stdin: stdin, Stdout: stdout, Stderr: stderr,
+		Args: argv, Env: c.env, Dir: c.config.GetWorkingDir(), Stdin: f.stdin, Stdout: f.stdout, Stderr: f.stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}, WaitDelay: outputDelay,
 	}
 	if cmd.Dir == "" {
 		cmd.Dir = "/"
 	}
-	if err := c.startInside(cmd); err != nil {
+	var tty terminal
+	err = c.startInside(cmd, func() (err error) {
+		if f.terminal {
+			if tty, err = openTerminal(); err == nil {
+				tty.connect(cmd)
+			}
+		}
+		return err
+	})
+	if f.terminal && tty.ours != nil {
+		_ = tty.theirs.Close() // the command has its own, if it runs
+	}
+	if err != nil {
+		if tty.ours != nil {
+			_ = tty.ours.Close()
+		}
 		return fmt.Errorf("exec in container %s: %w", id, err)
+	}
+	if f.terminal {
+		defer tty.carry(ctx, f.stdin, f.stdout, f.sizes)()
 	}
 	// The command leads a session, so its whole process group can be killed.
 	kill := context.AfterFunc(ctx, func() { _ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
@@ -86,8 +111,8 @@ func (r *Runtime) execIn(
 }
 
 // startInside starts the command from a thread that has entered the
-// container's namespaces, so that it is born there.
-func (c *container) startInside(cmd *exec.Cmd) error {
+// container's namespaces, so that it is born there; prepare is called there, too.
+func (c *container) startInside(cmd *exec.Cmd, prepare func() error) error {
 	c.mu.Lock()
 	process, state := c.process, c.state
 	c.mu.Unlock()
@@ -106,6 +131,9 @@ func (c *container) startInside(cmd *exec.Cmd) error {
 		}
 		if err := unix.Setns(pidfd, containerNamespaces); err != nil {
 			return fmt.Errorf("enter its namespaces: %w", err)
+		}
+		if err := prepare(); err != nil {
+			return err
 		}
 		if cmd.Path, err = rootfs.LookPath(cmd.Args[0], cmd.Env); err != nil {
 			return err
@@ -158,15 +186,19 @@ func (r *Runtime) PortForward(
 // streams carries out what arrives over the streaming server.
 type streams struct{ *Runtime }
 
-// Exec runs a command in a container. There are no terminals: `kubectl exec -t` is refused.
+// Exec runs a command in a container.
 func (s streams) Exec(
 	ctx context.Context, id string, argv []string, stdin io.Reader, stdout, stderr io.WriteCloser,
-	tty bool, _ <-chan remotecommand.TerminalSize,
+	tty bool, sizes <-chan remotecommand.TerminalSize,
 ) error {
-	if tty {
-		return errUnsupported("terminals: leave out -t")
+	f := files{stdin: stdin, terminal: tty, sizes: sizes}
+	if stdout != nil {
+		f.stdout = stdout
 	}
-	return s.execIn(ctx, id, argv, stdin, stdout, stderr)
+	if stderr != nil {
+		f.stderr = stderr
+	}
+	return s.execIn(ctx, id, argv, f)
 }
 
 // Attach is refused before it gets here.
