@@ -77,6 +77,20 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// A stack file that is there and is none is not answered with how to make one.
+func TestStackFileThatIsNone(t *testing.T) {
+	for name, files := range map[string]fstest.MapFS{
+		"a folder":  {spec.File + "/x": {Data: []byte("a")}},
+		"too large": {spec.File: {Data: []byte(strings.Repeat("#\n", 5<<20))}},
+		"missing":   {},
+	} {
+		_, problems := spec.Load(files, "dev")
+		if len(problems) != 1 || strings.Contains(problems[0].Fix, "drover new") != (name == "missing") {
+			t.Errorf("%s: %v, fix %q", name, problems, problems[0].Fix)
+		}
+	}
+}
+
 // A few aliases are what they are for.
 func TestAliasesAreAllowed(t *testing.T) {
 	if problems := load(configMap("{a: &a b, c: *a}") + "---\n" + strings.Replace(configMap("{}"), "name: a", "name: b, labels: &l {x: y}, annotations: *l", 1)); problems != nil {

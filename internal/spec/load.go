@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -93,7 +94,11 @@ func (l *loader) stackFile() (field, bool) {
 	at := problem.Place{File: File}
 	data, err := l.file(l.fsys, File)
 	if err != nil {
-		l.fail(at, "", "drover new FOLDER makes a project; -C FOLDER works in one", "read the stack file: %w", err)
+		fix := "make it a file of YAML that can be read"
+		if errors.Is(err, fs.ErrNotExist) {
+			fix = "drover new FOLDER makes a project; -C FOLDER works in one"
+		}
+		l.fail(at, "", fix, "read the stack file: %w", err)
 		return field{}, false
 	}
 	before := len(l.problems)

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -261,5 +263,34 @@ func TestLeftoversAreSwept(t *testing.T) {
 	}
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
+	}
+}
+
+// What stands in the state is nobody else's business: neither its files nor its
+// folders can be read by others.
+func TestStateIsForItsOwnerAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("permissions are of another kind there")
+	}
+	dir := t.TempDir()
+	_, s := newStack(t, "file://"+dir)
+	create(t, s, resource("vpc", 1))
+	if err := errors.Join(s.Start(ctx, nil), s.Finish(ctx, nil), s.Unlock(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	err := filepath.WalkDir(filepath.Join(dir, "stacks"), func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is %v", name, info.Mode())
+		}
+		seen++
+		return err
+	})
+	if err != nil || seen < 6 {
+		t.Errorf("%v, saw %d", err, seen)
 	}
 }

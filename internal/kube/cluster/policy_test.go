@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// foreignObject is one of a custom kind, of its JSON.
+func foreignObject(t *testing.T, text string) *foreign {
+	t.Helper()
+	u := &foreign{}
+	if err := json.Unmarshal([]byte(text), &u.Object); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// A mesh or a network that selects a pod by the label that takes it out of its
+// Services would treat it differently without: the label stays. One that selects
+// others, or by another label, is not in the way.
+func TestMeshesKeepTheirLabels(t *testing.T) {
+	for name, c := range map[string]struct {
+		object string
+		kept   bool // the Service's only label must stay
+	}{
+		"AuthorizationPolicy": {`{"kind":"AuthorizationPolicy","metadata":{"namespace":"apps","name":"p"},"spec":{"selector":{"matchLabels":{"app":"web"}}}}`, true},
+		"… of the whole mesh": {`{"kind":"AuthorizationPolicy","metadata":{"namespace":"istio-system","name":"p"},"spec":{"selector":{"matchLabels":{"app":"web"}}}}`, true},
+		"… for every pod":     {`{"kind":"AuthorizationPolicy","metadata":{"namespace":"apps","name":"p"},"spec":{}}`, false},
+		"… elsewhere":         {`{"kind":"AuthorizationPolicy","metadata":{"namespace":"shop","name":"p"},"spec":{"selector":{"matchLabels":{"app":"web"}}}}`, false},
+		"… by another label":  {`{"kind":"AuthorizationPolicy","metadata":{"namespace":"apps","name":"p"},"spec":{"selector":{"matchLabels":{"tier":"front"}}}}`, false},
+		"PeerAuthentication":  {`{"kind":"PeerAuthentication","metadata":{"namespace":"apps","name":"p"},"spec":{"selector":{"matchLabels":{"app":"web"}}}}`, true},
+		"subset":              {`{"kind":"DestinationRule","metadata":{"namespace":"apps","name":"p"},"spec":{"host":"web","subsets":[{"name":"v1","labels":{"app":"web"}}]}}`, true},
+		"subset from elsewhere": {`{"kind":"DestinationRule","metadata":{"namespace":"shop","name":"p"},
+			"spec":{"host":"web.apps.svc.cluster.local","subsets":[{"labels":{"app":"web"}}]}}`, true},
+		"Cilium endpoint": {`{"kind":"CiliumNetworkPolicy","metadata":{"namespace":"apps","name":"p"},"spec":{"endpointSelector":{"matchLabels":{"k8s:app":"web"}}}}`, true},
+		"Cilium peer of another namespace": {`{"kind":"CiliumNetworkPolicy","metadata":{"namespace":"shop","name":"p"},"spec":{"endpointSelector":{"matchLabels":{"app":"db"}},
+			"ingress":[{"fromEndpoints":[{"matchLabels":{"k8s:io.kubernetes.pod.namespace":"apps","app":"web"}}]}]}}`, true},
+		"Cilium denies": {`{"kind":"CiliumNetworkPolicy","metadata":{"namespace":"apps","name":"p"},"specs":[{"endpointSelector":{"matchLabels":{"app":"db"}},
+			"egressDeny":[{"toEndpoints":[{"matchExpressions":[{"key":"app","operator":"In","values":["web"]}]}]}]}]}`, true},
+		"Cilium cluster-wide":     {`{"kind":"CiliumClusterwideNetworkPolicy","metadata":{"name":"p"},"spec":{"endpointSelector":{"matchLabels":{"app":"web"}}}}`, true},
+		"a monitor only measures": {`{"kind":"PodMonitor","metadata":{"namespace":"apps","name":"p"},"spec":{"selector":{"matchLabels":{"app":"web"}}}}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture()
+			object := foreignObject(t, c.object)
+			f.more = append(f.more, object)
+			p := f.look()
+			if kept := p.Doors == nil; kept != c.kept || kept && !strings.Contains(p.NoDoor, object.GetKind()) {
+				t.Errorf("doors %q, no door %q; want the label kept: %v", p.Doors, p.NoDoor, c.kept)
+			}
+		})
+	}
+}
+
+// Where labels are equally good, the one that a monitor selects by stays.
+func TestMonitorGoesOnMeasuring(t *testing.T) {
+	f := newFixture()
+	f.service.Spec.Selector["tier"] = "front"
+	f.budget.Spec.Selector.MatchLabels = equal("pod-template-hash", "abc")
+	for label, want := range map[string]string{"app": "tier", "tier": "app"} {
+		f.more = []any{foreignObject(t, `{"kind":"PodMonitor","metadata":{"namespace":"apps","name":"p"},"spec":{"selector":{"matchLabels":{"`+label+`":"`+f.pod.Labels[label]+`"}}}}`)}
+		if p := f.look(); !slices.Equal(p.Doors, []string{want}) {
+			t.Errorf("a monitor selects by %s: doors %q, want %s", label, p.Doors, want)
+		}
+	}
+}
+
+// A volume that one node alone can have keeps a second pod from running beside
+// the first. A generic ephemeral one does not: the second pod has its own.
+func TestWhichVolumesLeaveAPodAlone(t *testing.T) {
+	claim := func(mode corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaim {
+		return &corev1.PersistentVolumeClaim{ObjectMeta: objectMeta("data", nil), Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{mode}}}
+	}
+	named := corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}
+	own := corev1.VolumeSource{Ephemeral: &corev1.EphemeralVolumeSource{VolumeClaimTemplate: &corev1.PersistentVolumeClaimTemplate{
+		Spec: corev1.PersistentVolumeClaimSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}}}}}
+	for name, c := range map[string]struct {
+		source corev1.VolumeSource
+		mode   corev1.PersistentVolumeAccessMode
+		alone  bool
+	}{
+		"one node":          {named, corev1.ReadWriteOnce, true},
+		"one pod":           {named, corev1.ReadWriteOncePod, true},
+		"many nodes":        {named, corev1.ReadWriteMany, false},
+		"many read it":      {named, corev1.ReadOnlyMany, false},
+		"generic ephemeral": {own, corev1.ReadWriteOnce, false},
+	} {
+		f := newFixture()
+		f.pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: c.source}}
+		f.more = append(f.more, claim(c.mode))
+		if p := f.look(); (p.Alone != "") != c.alone {
+			t.Errorf("%s: alone because %q, want %v", name, p.Alone, c.alone)
+		}
+	}
+}
