@@ -92,6 +92,17 @@ func (y *way) killed(calls int) bool {
 	return err == nil && alive()
 }
 
+// killedIn goes it in a process that is killed after a while.
+func (y *way) killedIn(d time.Duration) {
+	m := &mortal{World: y.World}
+	m.left.Store(1 << 30)
+	defer time.AfterFunc(d, func() { m.left.Store(-1) }).Stop()
+	alive := func() bool { return !m.dead() }
+	if err := y.reopen(m, m, alive); err == nil {
+		_ = y.handOver(m, m, alive)
+	}
+}
+
 // asBefore wants all of the apps on the old nodes, and these open.
 func (y *way) asBefore(err error, apps ...*world.App) {
 	y.t.Helper()

@@ -183,13 +183,21 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 // unheard says why nobody knows what target groups of the pod's Services do now.
 // Who serves is not known then either, so nothing of it may begin.
 func (m *Move) unheard(p *Pod) string {
-	if m.o.Stale == "" || !slices.ContainsFunc(p.Paths, func(x Path) bool {
-		s := m.view.Services[p.Namespace+"/"+x.Service]
-		return s != nil && len(s.TargetGroups) > 0
-	}) {
+	if m.o.Stale == "" || !slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 }) {
 		return ""
 	}
 	return "AWS does not answer: " + m.o.Stale
+}
+
+// holders are the target groups that may hold the pod's address.
+func (m *Move) holders(p *Pod) []string {
+	var names []string
+	for _, s := range m.view.servicesOf(p) {
+		for _, group := range s.TargetGroups {
+			names = append(names, slices.DeleteFunc(slices.Clone(m.hosts[group]), func(lb string) bool { return !m.lbs[lb].ByAddress })...)
+		}
+	}
+	return names
 }
 
 // needed says which target group could not do without the pod: it would have no
@@ -333,6 +341,21 @@ func (m *Move) cannotSpare(n *Node) string {
 	return m.localShort(n)
 }
 
+// neverHeard says why no load balancer has answered since the run began. What
+// they said later than that is old at the most.
+func (m *Move) neverHeard() string {
+	if !m.heard.IsZero() || m.o.Stale == "" {
+		return ""
+	}
+	return "AWS does not answer: " + m.o.Stale
+}
+
+// lagging are the load balancers that may go on to send through a node when they
+// list it no more.
+func (m *Move) lagging() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.lbs)), func(lb string) bool { return m.lbs[lb].ByAddress || m.lbs[lb].Lag == 0 })
+}
+
 // serves: a pod that the Service selects is on the node.
 func (m *Move) serves(n *Node, s *Service) bool {
 	for _, p := range m.view.on[n.Name] {
@@ -460,6 +483,21 @@ func (l Left) follow(targets map[string]Target, now time.Time) Left {
 		}
 	}
 	return next
+}
+
+// suspect adds those that it knows nothing of: they may have let go of the target
+// this very moment. So it is where the record of who sent to it is lost.
+func (l Left) suspect(names []string, now time.Time) Left {
+	for _, name := range names {
+		if _, known := l[name]; known {
+			continue
+		}
+		if l = maps.Clone(l); l == nil {
+			l = Left{}
+		}
+		l[name] = now
+	}
+	return l
 }
 
 // rest is how long a load balancer that lags may yet send to what it let go.

@@ -1,11 +1,13 @@
 package handover_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/problem"
 )
@@ -126,6 +128,53 @@ func TestLagOfALoadBalancerOutlivesACrash(t *testing.T) {
 		p.done(p.move(), "web")
 		p.gone()
 	})
+}
+
+// The way back begins anew by what the first move recorded, which knows nothing of
+// the pods that the way back has under way: whenever it is killed, no pod ends
+// while its target group may send to it.
+func TestTargetGroupsOfPodsOutliveAKillOnTheWayBack(t *testing.T) {
+	for _, kind := range []string{world.NLB, world.ALB} {
+		for after := 10 * time.Second; after < 5*time.Minute; after += 20 * time.Second {
+			t.Run(kind+" "+after.String(), func(t *testing.T) {
+				all := apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: kind, ByAddress: true})
+				in(t, 2, all, func(p *play) {
+					time.Sleep(3 * time.Minute)
+					y := p.breachedIn(event.PhaseSoak, 0)
+					y.killedIn(after)
+					y.asBefore(y.walk(), all...)
+				})
+			})
+		}
+	}
+}
+
+// A workload of which nothing was on the old nodes is not in the first move's
+// record. What it was owed when its pod was released is owed all the same.
+func TestPodThatIsTakenOverKeepsItsPromise(t *testing.T) {
+	for after := 20 * time.Second; after < 3*time.Minute; after += 10 * time.Second {
+		t.Run(after.String(), func(t *testing.T) {
+			all := apps(web(2), &world.App{Name: "slow", Replicas: 2, Surge: 1, Ready: 25 * time.Second})
+			in(t, 2, all, func(p *play) {
+				y := p.breachedIn(event.PhaseSoak, 0)
+				p.forgets("deployment/apps/slow")
+				y.killedIn(after)
+				y.asBefore(y.walk(), all...)
+			})
+		})
+	}
+}
+
+// forgets takes a workload out of the move's record.
+func (p *play) forgets(workload string) {
+	rec, err := handover.ReadRecord(p.memo)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	delete(rec.Workloads, workload)
+	if p.memo, err = json.Marshal(rec); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 func TestALoadBalancerThatDoesNotAnswerIsWaitedFor(t *testing.T) {

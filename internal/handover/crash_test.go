@@ -22,7 +22,8 @@ type mortal struct {
 	left atomic.Int64
 }
 
-func (m *mortal) spend() error {
+func (m *mortal) spend(what string) error {
+	m.Travel("mortal " + what)
 	if m.left.Add(-1) < 0 {
 		return errKilled
 	}
@@ -39,56 +40,56 @@ func (m *mortal) View() (*handover.View, error) {
 }
 
 func (m *mortal) PatchNode(ctx context.Context, node string, p handover.Patch) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("node " + node); err != nil {
 		return err
 	}
 	return m.World.PatchNode(ctx, node, p)
 }
 
 func (m *mortal) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("pod " + pod.Name); err != nil {
 		return err
 	}
 	return m.World.PatchPod(ctx, pod, p)
 }
 
 func (m *mortal) Evict(ctx context.Context, pod handover.Ref) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("eviction " + pod.Name); err != nil {
 		return err
 	}
 	return m.World.Evict(ctx, pod)
 }
 
 func (m *mortal) Guard(ctx context.Context, node string, repels []handover.Repelled) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("guard " + node); err != nil {
 		return err
 	}
 	return m.World.Guard(ctx, node, repels)
 }
 
 func (m *mortal) SaveRecord(ctx context.Context, group string, record []byte) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("record " + group); err != nil {
 		return err
 	}
 	return m.World.SaveRecord(ctx, group, record)
 }
 
 func (m *mortal) Suspend(ctx context.Context, group string, processes []string) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("suspend " + group); err != nil {
 		return err
 	}
 	return m.World.Suspend(ctx, group, processes)
 }
 
 func (m *mortal) Tag(ctx context.Context, group string, tags map[string]string) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("tag " + group); err != nil {
 		return err
 	}
 	return m.World.Tag(ctx, group, tags)
 }
 
 func (m *mortal) Resume(ctx context.Context, group string, processes []string) error {
-	if err := m.spend(); err != nil {
+	if err := m.spend("resume " + group); err != nil {
 		return err
 	}
 	return m.World.Resume(ctx, group, processes)

@@ -120,6 +120,7 @@ type Move struct {
 	stalled      bool      // … for longer than it makes sense
 	begun        bool
 	hastened     bool
+	longest      time.Duration // that those who send to pods under way take to let go
 	pausing      bool
 	closed       bool            // all is ready for the first pod to move
 	others       map[string]bool // of Observed, as it was
@@ -407,7 +408,7 @@ func (m *Move) nodeCase(name string) NodeCase {
 	if n == nil || !c.Open {
 		return c
 	}
-	c.Targets = m.targets[n.Instance]
+	c.Targets, c.Unheard, c.Lagging = m.targets[n.Instance], m.neverHeard(), m.lagging
 	c.Unasked = m.unasked(n)
 	if !n.excluded() {
 		c.Hold = m.cannotSpare(n)
@@ -546,7 +547,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
-		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Balancer: m.balancer,
+		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

@@ -60,6 +60,8 @@ type NodeCase struct {
 	Local   func(*Pod) bool       // a load balancer reaches the pod through this very node only
 	Targets map[string]Target     // the node in load balancers, by their names
 	Drains  func(string) Balancer // a load balancer by its name
+	Lagging func() []string       // load balancers that may send through a node when they list it no more
+	Unheard string                // why none has answered since the run began; empty: they have
 	Hold    string                // why load balancers cannot do without it yet; empty: they can
 	Unasked []string              // load balancers that may send through it and that nobody can ask
 	Settle  time.Duration         // the user's least settle time
@@ -83,9 +85,22 @@ func NextNode(c NodeCase, r NodeRecord) NodeDecision {
 	n.r.Released = maps.Clone(r.Released)
 	if c.Open {
 		n.r.Left = r.Left.follow(c.Targets, n.now)
+		if n.unremembered() {
+			n.r.Left = n.r.Left.suspect(c.Lagging(), n.now)
+		}
 	}
 	n.next()
 	return n.d
+}
+
+// unremembered: an earlier run took the node out of its load balancers, and no
+// record tells of which.
+func (n *station) unremembered() bool {
+	if n.Node == nil || !n.Node.excluded() || n.Unheard != "" || n.r.asked || !n.r.Excluded.IsZero() || len(n.r.Left) > 0 {
+		return false
+	}
+	b, marked := n.Node.before()
+	return marked && b.Exclude == nil
 }
 
 // station is one node under way.
@@ -284,6 +299,11 @@ func (n *station) quiet(p *Pod, r Release) bool {
 
 // drained is true when no load balancer sends traffic through the node, or drains it.
 func (n *station) drained() bool {
+	if n.Unheard != "" {
+		n.wait("node %s: %s", n.Name, n.Unheard)
+		n.again(reread)
+		return false
+	}
 	since := n.now.Sub(n.r.Excluded).Round(time.Second)
 	for _, name := range slices.Sorted(maps.Keys(n.Targets)) {
 		if n.Targets[name].State == Unused {

@@ -17,7 +17,17 @@ func (m *Move) anothers(p *Pod) bool {
 	}
 	alive, known := m.o.Others[r.Group]
 	m.met[r.Group] = true
-	return alive || !known
+	return alive || !known && !m.took(p)
+}
+
+// took: this move took the pod over before, and remembers it.
+func (m *Move) took(p *Pod) bool {
+	w := m.Record.Workloads[p.owner()]
+	if w == nil {
+		return false
+	}
+	_, is := w.Released[p.UID]
+	return is
 }
 
 // heedOthers makes all workloads due when another move has begun or ended.

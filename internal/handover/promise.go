@@ -236,6 +236,15 @@ func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
 	return max(longest, least)
 }
 
+// settleMute is how long target groups that nobody here can ask may go on to send
+// to a pod that was taken out, whoever could ask them then.
+func (v *View) settleMute(p *Pod) time.Duration {
+	if slices.ContainsFunc(v.servicesOf(p), func(s *Service) bool { return slices.ContainsFunc(s.TargetGroups, v.mute) }) {
+		return settleTargets
+	}
+	return 0
+}
+
 // hear notes which target groups can be asked, and how long each that holds pods'
 // addresses takes to let go of one. Others send to nodes: proxies are their bound.
 func (v *View) hear(balancers []Balancer) {

@@ -68,21 +68,7 @@ func draw(t *rapid.T) drawn {
 			what: rapid.SampledFrom([]string{"uncordon", "unmark", "aws down", "api down"}).Draw(t, "what"),
 		})
 	}
-	d.simplify()
 	return d
-}
-
-// simplify takes out what is known not to be proved: docs/hand-over.md, Not
-// covered yet.
-func (d *drawn) simplify() {
-	for _, a := range d.apps {
-		if d.back {
-			a.Balancer = ""
-		}
-		if d.back || d.faults > 0 || len(d.crash)+len(d.hands) > 0 {
-			a.ByAddress, a.Gated = false, false
-		}
-	}
 }
 
 func seconds(t *rapid.T, label string, most int) time.Duration {
@@ -132,10 +118,11 @@ func drawApp(t *rapid.T, name string) *world.App {
 	return a
 }
 
-// check plays what was drawn, and returns what was wrong with it.
-func (d drawn) check(t *testing.T) (wrong []string) {
+// check plays what was drawn, and returns what was wrong with it and all that
+// was asked of the world.
+func (d drawn) check(t *testing.T) (wrong, diary []string) {
 	synctest.Test(t, func(t *testing.T) {
-		w := world.NewWorld(d.seed, d.skew, d.nodes, d.apps...)
+		w := world.NewWorld(d.seed, d.skew, d.nodes, d.anew()...)
 		w.Settle(41 * time.Second)
 		if slices.ContainsFunc(d.apps, func(a *world.App) bool { return a.Balancer == world.NLB }) {
 			w.Settle(2 * time.Minute) // it takes its time to begin
@@ -144,7 +131,8 @@ func (d drawn) check(t *testing.T) (wrong []string) {
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() { w.Run(ctx) })
-		for _, h := range d.hands {
+		for i, h := range d.hands {
+			h.after += time.Duration(i) * time.Microsecond // no two at once, nor with the move
 			running.Go(func() { d.lend(ctx, w, h) })
 		}
 		p := &play{World: w, t: t}
@@ -159,8 +147,19 @@ func (d drawn) check(t *testing.T) (wrong []string) {
 		if len(wrong) > 0 {
 			wrong = append(wrong, p.tail())
 		}
+		diary = w.Diary()
 	})
-	return wrong
+	return wrong, diary
+}
+
+// anew are the apps as they were drawn: a world changes those that it is made of.
+func (d drawn) anew() []*world.App {
+	var all []*world.App
+	for _, a := range d.apps {
+		copied := *a
+		all = append(all, &copied)
+	}
+	return all
 }
 
 func (d drawn) lend(ctx context.Context, w *world.World, h hand) {
@@ -257,19 +256,47 @@ func (d drawn) judge(p *play, err error, group string) (wrong []string) {
 // Whatever is drawn: no promise is broken, every run ends, and every ending that
 // is not done leaves nothing closed. make fuzz draws 10,000 worlds.
 func TestAnyWorld(t *testing.T) {
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	if checks := flag.Lookup("rapid.checks"); !asked {
-		many := checks.Value.String()
-		if err := checks.Value.Set(strconv.Itoa(worlds)); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = checks.Value.Set(many) }()
-	}
+	defer few(t, worlds)()
 	rapid.Check(t, func(r *rapid.T) {
 		d := draw(r)
-		if wrong := d.check(t); len(wrong) > 0 {
+		if wrong, _ := d.check(t); len(wrong) > 0 {
 			r.Fatalf("%s", strings.Join(wrong, "\n"))
+		}
+	})
+}
+
+// few has rapid draw so many, if nobody asks for another number.
+func few(t *testing.T, checks int) (restore func()) {
+	t.Helper()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	set := flag.Lookup("rapid.checks").Value
+	before := set.String()
+	if asked {
+		return func() {}
+	}
+	if err := set.Set(strconv.Itoa(checks)); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = set.Set(before) }
+}
+
+// A drawn world goes the same way whenever it is played, so that one which shows
+// a fault can be looked at again.
+func TestDrawnWorldGoesTheSameWayTwice(t *testing.T) {
+	defer few(t, worlds/5)()
+	rapid.Check(t, func(r *rapid.T) {
+		d := draw(r)
+		_, first := d.check(t)
+		_, again := d.check(t)
+		for i := range min(len(first), len(again)) {
+			if first[i] != again[i] {
+				from := max(0, i-6)
+				r.Fatalf("the calls were\n%s\n\nand then\n%s", strings.Join(first[from:i+1], "\n"), strings.Join(again[from:i+1], "\n"))
+			}
+		}
+		if len(first) != len(again) {
+			r.Fatalf("%d calls, and then %d", len(first), len(again))
 		}
 	})
 }

@@ -155,6 +155,7 @@ type Release struct {
 	Owner    *Owner            `json:"owner,omitempty"`    // its former controller, if that was changed
 	Labels   map[string]string `json:"labels,omitempty"`   // taken away
 	Cost     *string           `json:"cost,omitempty"`     // former deletion cost
+	Floors   map[string]int    `json:"floors,omitempty"`   // what its workload was owed then, by path: whoever takes the pod over owes it
 	Out      bool              `json:"out,omitempty"`      // its Services' labels are among those taken
 	OutAt    time.Time         `json:"outAt,omitzero"`     // when it was taken out, or given back
 	Settle   time.Duration     `json:"settle,omitempty"`   // how long those who sent to it may still do so, nanoseconds

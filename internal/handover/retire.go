@@ -350,20 +350,19 @@ var errLate = errors.New("took too long")
 // until asks again, at the least every reread, until the answer is yes.
 // Errors are forgiven until the limit: AWS throttles, API servers restart.
 func until(ctx context.Context, cluster Cluster, limit time.Duration, is func() (bool, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errLate)
-	defer cancel()
+	began := time.Now()
 	ticks := time.NewTicker(reread)
 	defer ticks.Stop()
 	for {
 		yes, err := is()
-		if yes {
+		switch {
+		case yes:
 			return nil
+		case time.Since(began) >= limit:
+			return cmp.Or(err, errLate)
 		}
 		select {
 		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), errLate) && err != nil && !errors.Is(err, context.DeadlineExceeded) {
-				return err
-			}
 			return context.Cause(ctx)
 		case <-ticks.C:
 		case <-cluster.Changed():

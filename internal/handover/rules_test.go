@@ -36,7 +36,7 @@ func newScene() *scene {
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
 		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" },
-		Targets: func(*Pod) map[string]Target { return nil }, Balancer: lagging,
+		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
 	return s
@@ -240,6 +240,10 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.budgets(s.one, 2)
 		}, "surging; take out pod apps/web-1; recount poddisruptionbudget apps/app"},
+		{"what was owed when it was released is owed by whoever takes it over", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Group, r.Floors = "another-group", map[string]int{"web": 2} })
+			s.r.Floors = nil
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
 		{"a released pod is renewed before anybody gives it back", func(s *scene) {
 			s.released(s.one, expiry/2, nil)
 			s.web.Deadline = time.Hour
@@ -265,6 +269,21 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.r.Released["web-1"] = PodRecord{Ref: s.one.Ref, Gone: noon.Add(-time.Hour), Left: Left{"tg": noon.Add(-time.Minute)}}
 		}, "surging; wait: load balancer tg: it let go of pod apps/web-1, and may send to it for 2m0s more"},
+		{"… when that was nobody remembers: it may have been this moment", func(s *scene) {
+			s.out(s.one, time.Hour)
+			s.pod("web-3", "new")
+			s.c.Holders = func(*Pod) []string { return []string{"tg"} }
+		}, "surging; wait: load balancer tg: it let go of pod apps/web-1, and may send to it for 3m0s more"},
+		{"its target groups have not answered since the run began", func(s *scene) {
+			s.out(s.one, time.Hour)
+			s.pod("web-3", "new")
+			s.c.Unheard = func(*Pod) string { return "AWS does not answer: throttled" }
+		}, "surging; wait: pod apps/web-1: AWS does not answer: throttled"},
+		{"its target groups could be asked when it was taken out, and cannot now", func(s *scene) {
+			s.service.TargetGroups = []string{"arn"}
+			s.out(s.one, time.Minute)
+			s.pod("web-3", "new")
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"a target group does not send to its replacement yet", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new")
@@ -381,6 +400,13 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.released(s.one, time.Minute, nil)
 			s.unready(s.pod("web-3", "new"), time.Minute)
 		}, "waiting; give back pod apps/web-1"},
+		{"the move stops: what may not be evicted goes back when nobody sends to it", func(s *scene) {
+			s.c.Back = noon.Add(-time.Second)
+			s.out(s.one, time.Hour)
+			s.pod("web-3", "new")
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+			s.r.Released["web-1"] = PodRecord{Ref: s.one.Ref, Gone: noon.Add(-time.Hour), Left: Left{"tg": noon.Add(-time.Minute)}}
+		}, "waiting; wait: load balancer tg: it let go of pod apps/web-1, and may send to it for 2m0s more"},
 		{"the move stops: what may not be evicted goes back as the first to end", func(s *scene) {
 			s.c.Back = noon.Add(-time.Second)
 			s.out(s.one, settleProxies)
@@ -423,7 +449,7 @@ func newStop() *stop {
 	s.c = NodeCase{
 		Move: "old-group", Name: "old", View: s.View, Node: s.node, Open: true, Pods: []*Pod{s.pod},
 		Parked: func(*Pod) bool { return false }, Local: func(*Pod) bool { return false },
-		Drains: lagging,
+		Drains: lagging, Lagging: func() []string { return []string{"nlb"} },
 	}
 	return s
 }
@@ -476,6 +502,13 @@ func TestRulesOfANode(t *testing.T) {
 			s.emptied(10 * time.Minute)
 			s.r.Left = Left{"nlb": noon.Add(-time.Minute)}
 		}, "draining; wait: load balancer nlb: it let go of node old, and may send through it for 2m0s more"},
+		{"an earlier run took it out, and no record tells of which", func(s *stop) {
+			s.c.Pods, s.node.Exclude = nil, ptr("true")
+		}, "draining; wait: load balancer nlb: it let go of node old, and may send through it for 3m0s more"},
+		{"its load balancers have not answered since the run began", func(s *stop) {
+			s.emptied(time.Hour)
+			s.c.Unheard = "AWS does not answer: throttled"
+		}, "draining; wait: node old: AWS does not answer: throttled"},
 		{"a load balancer never sends to it", func(s *stop) {
 			s.emptied(time.Minute)
 			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Unused}}

@@ -717,22 +717,23 @@ func (r *run) leftFor(ctx context.Context) bool {
 	if r.core.stalled {
 		return true
 	}
+	limit := backLimit + farewell + r.core.lettingGo()
 	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
-	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= backLimit+farewell+r.core.lettingGo()
+	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= limit
 }
 
-// lettingGo is the longest that those who send to pods under way take to let go.
+// lettingGo is the longest that those who send to pods under way take, or have
+// taken, to let go.
 func (m *Move) lettingGo() time.Duration {
-	longest := time.Duration(0)
 	for _, w := range m.Record.Workloads {
 		for _, p := range w.Released {
-			longest = max(longest, p.Release.Settle)
+			m.longest = max(m.longest, p.Release.Settle)
 			for name := range p.Left {
-				longest = max(longest, m.lbs[name].Draining+m.lbs[name].Lag)
+				m.longest = max(m.longest, m.lbs[name].Draining+m.lbs[name].Lag)
 			}
 		}
 	}
-	return longest
+	return m.longest
 }
 
 // hasten shortens the time that pods under way get to come to their end.

@@ -45,7 +45,7 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 
 // letGo releases a pod from its ReplicaSet. The record and the change are one write.
 func (h *herd) letGo(p *Pod, pr promise) {
-	r := Release{Group: h.Move, Workload: h.Key, At: h.now, Until: h.now.Add(expiry), Cost: p.Cost}
+	r := Release{Group: h.Move, Workload: h.Key, At: h.now, Until: h.now.Add(expiry), Cost: p.Cost, Floors: maps.Clone(h.r.Floors)}
 	a := ChangePod{Pod: p.Ref, Workload: h.Key, What: verbHold}
 	if pr.byOwner {
 		r.Owner, a.Patch.Owner = p.Owner, h.w.Holder
@@ -232,25 +232,19 @@ func (h *herd) localOther(p *Pod, service string) bool {
 
 // finish ends a pod that was taken out, once everybody has let go of it.
 func (h *herd) finish(p *Pod) {
-	rec := h.r.Released[p.UID]
-	switch quiet := h.now.Sub(rec.Gone); {
+	switch {
 	case p.selected():
 		h.takeOut(p) // a Service that selects it came, or changed
-	case len(p.listed()) > 0:
-		h.wait("pod %s: EndpointSlices of %s still list it", p.Ref, list(p.listed()))
-	case quiet < rec.Release.Settle:
-		h.wait("pod %s: out of its Services, its last requests end", p.Ref)
-		h.again(rec.Release.Settle - quiet)
-	case h.deregistering(p), h.comingBack(p, rec.Release.Services):
-	default:
+	case h.quiet(p) && !h.comingBack(p):
 		h.evict(p)
 	}
 }
 
 // comingBack: a load balancer would lead the clients that keep connections to
 // the pod, and that it sends away, back through a node that leaves.
-func (h *herd) comingBack(p *Pod, services []string) bool {
-	for _, name := range services {
+func (h *herd) comingBack(p *Pod) bool {
+	r, _ := p.release()
+	for _, name := range r.Services {
 		if why := h.Returns(p.Namespace + "/" + name); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
@@ -260,9 +254,30 @@ func (h *herd) comingBack(p *Pod, services []string) bool {
 	return false
 }
 
+// quiet: nobody who sent to a pod that was taken out does so any more.
+func (h *herd) quiet(p *Pod) bool {
+	rec := h.r.Released[p.UID]
+	settle, quiet := max(rec.Release.Settle, h.View.settleMute(p)), h.now.Sub(rec.Gone)
+	switch {
+	case len(p.listed()) > 0:
+		h.wait("pod %s: EndpointSlices of %s still list it", p.Ref, list(p.listed()))
+		return false
+	case quiet < settle:
+		h.wait("pod %s: out of its Services, its last requests end", p.Ref)
+		h.again(settle - quiet)
+		return false
+	}
+	return !h.deregistering(p)
+}
+
 // deregistering: a target group still sends to the pod's address, drains it, or
 // has let go of it so lately that it may send on.
 func (h *herd) deregistering(p *Pod) bool {
+	if why := h.Unheard(p); why != "" {
+		h.wait("pod %s: %s", p.Ref, why)
+		h.again(reread)
+		return true
+	}
 	targets := h.Targets(p)
 	for _, name := range slices.Sorted(maps.Keys(targets)) {
 		if t := targets[name]; t.State != Unused {
@@ -377,8 +392,7 @@ func (h *herd) wayOut(p *Pod) promise {
 // giveUp returns a pod that nobody sends to, and that may not be evicted, to its
 // ReplicaSet as the first to end: its replacement serves, and it does not.
 func (h *herd) giveUp(p *Pod) {
-	if rec := h.r.Released[p.UID]; rec.Release.Out && (len(p.listed()) > 0 || h.now.Sub(rec.Gone) < rec.Release.Settle) {
-		h.finish(p) // waits
+	if h.r.Released[p.UID].Release.Out && !h.quiet(p) {
 		return
 	}
 	a := h.toItsSet(p)

@@ -389,6 +389,24 @@ func (p *Pod) listed() []string {
 	return names
 }
 
+// servicesOf are the Services that the pod is behind, and those that it was taken
+// out of.
+func (v *View) servicesOf(p *Pod) []*Service {
+	r, _ := p.release()
+	names := slices.Clone(r.Services)
+	for _, x := range p.Paths {
+		names = append(names, x.Service)
+	}
+	slices.Sort(names)
+	var all []*Service
+	for _, name := range slices.Compact(names) {
+		if s := v.Services[p.Namespace+"/"+name]; s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // Nature is how a workload's pods come and go.
 type Nature string
 

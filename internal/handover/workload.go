@@ -99,6 +99,7 @@ type Case struct {
 	Unheard  func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
 	Returns  func(service string) string               // why clients that are sent away would come back through a node that leaves; empty: they would not
 	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
+	Holders  func(*Pod) []string                       // target groups that may hold, or have held, the pod's address
 	Balancer func(name string) Balancer
 	Guarded  bool      // sentinels stand on all nodes that leave
 	Closed   time.Time // since when all nodes that leave are closed
@@ -257,16 +258,28 @@ func (h *herd) serves(p *Pod, path string) bool {
 }
 
 // raiseFloors keeps for each path the most of its own pods that were seen
-// serving, as far as the workload wants them: that many it can have.
+// serving, as far as the workload wants them: that many it can have. What was
+// owed when a pod was released is owed by whoever takes that pod over.
 func (h *herd) raiseFloors() {
 	for path, n := range h.own {
-		if n = min(n, h.w.Wants); n > h.r.Floors[path] {
-			if h.r.Floors == nil {
-				h.r.Floors = map[string]int{}
-			}
-			h.r.Floors[path] = n
+		h.raiseFloor(path, min(n, h.w.Wants))
+	}
+	for _, p := range slices.Concat(h.beside, h.out) {
+		r, _ := p.release()
+		for path, n := range r.Floors {
+			h.raiseFloor(path, n)
 		}
 	}
+}
+
+func (h *herd) raiseFloor(path string, n int) {
+	if n <= h.r.Floors[path] {
+		return
+	}
+	if h.r.Floors == nil {
+		h.r.Floors = map[string]int{}
+	}
+	h.r.Floors[path] = n
 }
 
 // floor is how many pods must serve by a path at all times.
@@ -321,7 +334,9 @@ func (h *herd) follow() {
 		} else if rec.Gone.IsZero() {
 			rec.Gone = h.now
 		}
-		rec.Left = rec.Left.follow(h.Targets(p), h.now)
+		if rec.Left = rec.Left.follow(h.Targets(p), h.now); rec.Release.Out {
+			rec.Left = rec.Left.suspect(h.Holders(p), h.now)
+		}
 		if h.r.Released == nil {
 			h.r.Released = map[string]PodRecord{}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"reflect"
 	"slices"
@@ -20,20 +21,85 @@ var (
 
 var errFault = errors.New("connection reset by peer")
 
-// call does something, unless the call is lost; its answer may be lost too.
-func (w *World) call(down *bool, do func() error) error {
+// call carries a call out once it has arrived, unless it is lost; its answer may
+// be lost too.
+func (w *World) call(what string, down *bool, do func() error) error {
+	w.Travel(what)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if *down || w.Faults > 0 && w.rng.IntN(w.Faults) == 0 {
+	if *down || w.loses("call", what) {
+		w.note("%s: lost", what)
 		return errFault
 	}
 	if err := do(); err != nil {
+		w.note("%s: %s", what, err)
 		return err
 	}
-	if w.Faults > 0 && w.rng.IntN(w.Faults) == 0 {
+	if w.loses("answer", what) {
+		w.note("%s: done, and the answer is lost", what)
 		return errFault
 	}
+	w.note("%s", what)
 	return nil
+}
+
+// farthest is the longest that a call takes to arrive.
+const farthest = 10 * time.Millisecond
+
+// Travel returns when a call has arrived. How long that takes is drawn for each
+// of them, so that calls that are under way side by side arrive one after the
+// other, and in the same order in each run of the same world.
+func (w *World) Travel(what string) {
+	w.mu.Lock()
+	d := time.Duration(1 + w.draw("travel", what)%uint64(farthest))
+	w.mu.Unlock()
+	time.Sleep(d)
+}
+
+// loses: this is one of the calls, or answers, that are lost.
+func (w *World) loses(part, what string) bool {
+	return w.Faults > 0 && w.draw(part, what)%uint64(w.Faults) == 0
+}
+
+// draw is a number that rests on what it is for and how often that was asked
+// for, and not on what else is under way.
+func (w *World) draw(purpose, of string) uint64 {
+	key := purpose + " " + of
+	w.drawn[key]++
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%d %s %d", w.seed, key, w.drawn[key])
+	return mix(h.Sum64())
+}
+
+// mix spreads the bits of a hash (the last step of SplitMix64).
+func mix(x uint64) uint64 {
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// note keeps what was done to the world from outside.
+func (w *World) note(format string, args ...any) {
+	w.diary = append(w.diary, fmt.Sprintf("%s: ", time.Since(w.began))+fmt.Sprintf(format, args...))
+}
+
+// Diary tells all that was asked of the world but to look at it, in the order in
+// which it was done.
+func (w *World) Diary() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.diary)
+}
+
+// ask is a call that only looks.
+func (w *World) ask(what string, down *bool, do func() error) error {
+	w.Travel(what)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if *down || w.loses("call", what) {
+		return errFault
+	}
+	return do()
 }
 
 // snap keeps the pods as they are now, for views that are old.
@@ -284,7 +350,7 @@ func (w *World) nodeRefused(p handover.Patch) error {
 
 // PatchNode changes a node.
 func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("patch node "+name, &w.apiDown, func() error {
 		n := w.nodes[name]
 		if n == nil {
 			return nil
@@ -320,7 +386,7 @@ func text(s *string) string {
 
 // PatchPod changes a pod.
 func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("patch pod "+r.Name, &w.apiDown, func() error {
 		p := w.pods[r.UID]
 		if p == nil {
 			return nil
@@ -352,7 +418,7 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 
 // Evict is the Eviction API.
 func (w *World) Evict(_ context.Context, r handover.Ref) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("evict pod "+r.Name, &w.apiDown, func() error {
 		p := w.pods[r.UID]
 		if p == nil || p.Deleting {
 			return nil
@@ -395,7 +461,7 @@ func (w *World) TouchBudget(context.Context, string, string) error { return nil 
 
 // Guard puts a sentinel on a node.
 func (w *World) Guard(_ context.Context, name string, _ []handover.Repelled) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("guard node "+name, &w.apiDown, func() error {
 		uid := "sentinel-" + name
 		w.pods[uid] = &pod{app: &App{NoService: true}, Pod: handover.Pod{
 			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Created: w.now()}}
@@ -405,17 +471,17 @@ func (w *World) Guard(_ context.Context, name string, _ []handover.Repelled) err
 
 // Unguard takes it away.
 func (w *World) Unguard(_ context.Context, name string) error {
-	return w.call(&w.apiDown, func() error { delete(w.pods, "sentinel-"+name); return nil })
+	return w.call("unguard node "+name, &w.apiDown, func() error { delete(w.pods, "sentinel-"+name); return nil })
 }
 
 // DeleteNode removes a node.
 func (w *World) DeleteNode(_ context.Context, name string) error {
-	return w.call(&w.apiDown, func() error { delete(w.nodes, name); return nil })
+	return w.call("delete node "+name, &w.apiDown, func() error { delete(w.nodes, name); return nil })
 }
 
 // SaveRecord and Records keep the records of moves.
 func (w *World) SaveRecord(_ context.Context, group string, record []byte) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("save the record of "+group, &w.apiDown, func() error {
 		if record == nil {
 			delete(w.records, group)
 		} else {
@@ -433,7 +499,7 @@ func (w *World) Records(context.Context) (map[string][]byte, error) {
 
 // Lock, Unlock, Locks and Ask keep who works on a move.
 func (w *World) Lock(_ context.Context, move, holder string, d time.Duration) (l handover.Lock, err error) {
-	err = w.call(&w.apiDown, func() error {
+	err = w.call("lock "+move, &w.apiDown, func() error {
 		l = w.locks[move]
 		switch now := w.now(); {
 		case l.Holder != holder && l.Live(now):
@@ -450,7 +516,7 @@ func (w *World) Lock(_ context.Context, move, holder string, d time.Duration) (l
 }
 
 func (w *World) Unlock(_ context.Context, move, holder string) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("unlock "+move, &w.apiDown, func() error {
 		if w.locks[move].Holder == holder {
 			delete(w.locks, move)
 		}
@@ -465,7 +531,7 @@ func (w *World) Locks(context.Context) (map[string]handover.Lock, error) {
 }
 
 func (w *World) Ask(_ context.Context, move string, wish handover.Wish) error {
-	return w.call(&w.apiDown, func() error {
+	return w.call("ask of "+move, &w.apiDown, func() error {
 		if l, is := w.locks[move]; is {
 			l.Wish = wish
 			w.locks[move] = l
@@ -476,7 +542,7 @@ func (w *World) Ask(_ context.Context, move string, wish handover.Wish) error {
 
 // Group reads an Auto Scaling group.
 func (w *World) Group(_ context.Context, name string) (g handover.Group, err error) {
-	err = w.call(&w.awsDown, func() error {
+	err = w.ask("read group "+name, &w.awsDown, func() error {
 		have := w.groups[name]
 		if have == nil {
 			return handover.ErrNotFound
@@ -492,7 +558,7 @@ func (w *World) Group(_ context.Context, name string) (g handover.Group, err err
 // States of instances.
 func (w *World) States(_ context.Context, ids []string) (map[string]string, error) {
 	states := map[string]string{}
-	err := w.call(&w.awsDown, func() error {
+	err := w.ask("read instances", &w.awsDown, func() error {
 		for _, id := range ids {
 			states[id] = "terminated"
 			if !w.instanceGone(id) {
@@ -504,8 +570,8 @@ func (w *World) States(_ context.Context, ids []string) (map[string]string, erro
 	return states, err
 }
 
-func (w *World) change(name string, do func(*handover.Group)) error {
-	return w.call(&w.awsDown, func() error {
+func (w *World) change(what, name string, do func(*handover.Group)) error {
+	return w.call(what+" "+name, &w.awsDown, func() error {
 		g := w.groups[name]
 		if g == nil {
 			return handover.ErrNotFound
@@ -517,7 +583,7 @@ func (w *World) change(name string, do func(*handover.Group)) error {
 
 // Suspend, Resume, SetMin, Tag and Untag change a group.
 func (w *World) Suspend(_ context.Context, group string, processes []string) error {
-	return w.change(group, func(g *handover.Group) {
+	return w.change("suspend", group, func(g *handover.Group) {
 		for _, p := range processes {
 			if !slices.Contains(g.Suspended, p) {
 				g.Suspended = append(g.Suspended, p)
@@ -527,21 +593,21 @@ func (w *World) Suspend(_ context.Context, group string, processes []string) err
 }
 
 func (w *World) Resume(_ context.Context, group string, processes []string) error {
-	return w.change(group, func(g *handover.Group) {
+	return w.change("resume", group, func(g *handover.Group) {
 		g.Suspended = slices.DeleteFunc(g.Suspended, func(p string) bool { return slices.Contains(processes, p) })
 	})
 }
 
 func (w *World) SetMin(_ context.Context, group string, n int) error {
-	return w.change(group, func(g *handover.Group) { g.Min = n })
+	return w.change("set the minimum of", group, func(g *handover.Group) { g.Min = n })
 }
 
 func (w *World) Tag(_ context.Context, group string, tags map[string]string) error {
-	return w.change(group, func(g *handover.Group) { maps.Copy(g.Tags, tags) })
+	return w.change("tag", group, func(g *handover.Group) { maps.Copy(g.Tags, tags) })
 }
 
 func (w *World) Untag(_ context.Context, group string, keys []string) error {
-	return w.change(group, func(g *handover.Group) {
+	return w.change("untag", group, func(g *handover.Group) {
 		for _, k := range keys {
 			delete(g.Tags, k)
 		}
@@ -550,7 +616,7 @@ func (w *World) Untag(_ context.Context, group string, keys []string) error {
 
 // Terminate ends an instance, once a lifecycle hook lets it go.
 func (w *World) Terminate(_ context.Context, group, instance string) error {
-	return w.change(group, func(g *handover.Group) {
+	return w.change("end an instance of", group, func(g *handover.Group) {
 		at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
 		if at < 0 || g.Instances[at].Lifecycle == terminatingWait {
 			return
@@ -611,7 +677,7 @@ func (w *World) sends(instance string) {
 // Balancers answers for every load balancer that it is asked about.
 func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Balancer, error) {
 	var all []handover.Balancer
-	err := w.call(&w.awsDown, func() error {
+	err := w.ask("read load balancers", &w.awsDown, func() error {
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
 			a := w.owner(name)
 			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining, Zonal: a.Balancer == NLB, ByAddress: a.ByAddress}

@@ -129,7 +129,10 @@ type World struct {
 	Closed []string
 
 	mu       sync.Mutex
+	seed     uint64
 	rng      *rand.Rand
+	drawn    map[string]int // how often a number was drawn, by what it was for
+	diary    []string
 	began    time.Time
 	nodes    map[string]*node
 	pods     map[string]*pod
@@ -218,7 +221,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, Lag: usualLag, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
+		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
 	}
@@ -333,11 +336,20 @@ func (w *World) readyPods(a *App) int {
 
 // Run lets time pass until ctx ends.
 func (w *World) Run(ctx context.Context) {
-	time.Sleep(7 * time.Millisecond) // so that no tick falls together with a turn of the mover
+	time.Sleep(7 * time.Millisecond)
 	for ctx.Err() == nil {
-		time.Sleep(tick)
+		time.Sleep(tick + w.offbeat())
 		w.step()
 	}
+}
+
+// offbeat is how much later than the last one a tick comes: so little that it
+// changes nothing, and so odd that no turn of a mover, which may have been woken
+// by a tick, falls together with another.
+func (w *World) offbeat() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Duration(1 + w.draw("tick", "")%1000)
 }
 
 // Broken is what must never happen, and did.
