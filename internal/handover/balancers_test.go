@@ -135,7 +135,7 @@ func TestLagOfALoadBalancerOutlivesACrash(t *testing.T) {
 // while its target group may send to it.
 func TestTargetGroupsOfPodsOutliveAKillOnTheWayBack(t *testing.T) {
 	for _, kind := range []string{world.NLB, world.ALB} {
-		for after := 10 * time.Second; after < 5*time.Minute; after += 20 * time.Second {
+		for after := 30 * time.Second; after < 5*time.Minute; after += 40 * time.Second {
 			t.Run(kind+" "+after.String(), func(t *testing.T) {
 				all := apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: kind, ByAddress: true})
 				in(t, 2, all, func(p *play) {
@@ -152,7 +152,7 @@ func TestTargetGroupsOfPodsOutliveAKillOnTheWayBack(t *testing.T) {
 // A workload of which nothing was on the old nodes is not in the first move's
 // record. What it was owed when its pod was released is owed all the same.
 func TestPodThatIsTakenOverKeepsItsPromise(t *testing.T) {
-	for after := 20 * time.Second; after < 3*time.Minute; after += 10 * time.Second {
+	for after := 20 * time.Second; after < 80*time.Second; after += 10 * time.Second {
 		t.Run(after.String(), func(t *testing.T) {
 			all := apps(web(2), &world.App{Name: "slow", Replicas: 2, Surge: 1, Ready: 25 * time.Second})
 			in(t, 2, all, func(p *play) {
