@@ -27,6 +27,11 @@ const (
 	// has measured.
 	networkLag = 3 * time.Minute
 
+	// applicationLag is for how long an Application Load Balancer sends requests to a
+	// target after it was deregistered: 5 s were not enough in a trial, 25 s were
+	// (kubernetes-sigs/aws-load-balancer-controller#1064).
+	applicationLag = 30 * time.Second
+
 	// listEvery is how old the list of load balancers and target groups may be,
 	// settingsEvery how old their attributes.
 	listEvery     = 10 * time.Second
@@ -330,9 +335,14 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 		return b
 	}
 	b.Name, b.Host = aws.ToString(lb.LoadBalancerName)+"/"+b.Name, aws.ToString(lb.DNSName)
-	if lb.Type == types.LoadBalancerTypeEnumNetwork {
+	switch lb.Type {
+	case types.LoadBalancerTypeEnumNetwork:
 		b.Lag = networkLag
 		b.Zonal = tg.crossZone == "false" || tg.crossZone != "true" && !lb.crossZone
+	case types.LoadBalancerTypeEnumApplication:
+		b.Lag = applicationLag
+		b.Zonal = tg.crossZone == "false" // the load balancer itself always shares zones
+	case types.LoadBalancerTypeEnumGateway:
 	}
 	return b
 }

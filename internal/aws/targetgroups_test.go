@@ -205,6 +205,7 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		{name: "green", kind: "instance", targets: []string{"i-1:30090 unused Target.NotInUse"}},
 		{name: "fn", lb: "app", kind: "lambda"},
 		{name: "others", lb: "else", kind: "instance", targets: []string{"i-99:1 healthy"}},
+		{name: "red", lb: "app", kind: "ip", delay: "0", crossZone: "false", targets: []string{"10.0.0.9:8082 healthy"}},
 	}
 	elb(t, lbs, groups, func(t *testing.T, f *fakeELB, b Balancers) {
 		got := look(t, b, handover.Inquiry{Instances: []string{"i-1"}, Addresses: []string{"10.0.0.9"}})
@@ -221,7 +222,8 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 			"net/web":     {Host: "net.elb.us-west-2.amazonaws.com", Group: groups[0].arn(), Zonal: true, Draining: 5 * time.Minute, Lag: networkLag},
 			"wide/pods":   {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[1].arn(), ByAddress: true, Draining: time.Minute, Lag: networkLag},
 			"wide/strict": {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[2].arn(), ByAddress: true, Zonal: true, Lag: networkLag},
-			"app/blue":    {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[3].arn(), Draining: 5 * time.Minute},
+			"app/blue":    {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[3].arn(), Draining: 5 * time.Minute, Lag: applicationLag},
+			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[7].arn(), ByAddress: true, Zonal: true, Lag: applicationLag},
 			"green":       {Group: groups[4].arn(), Draining: 5 * time.Minute},
 			"else":        {Host: "else.elb.us-west-2.amazonaws.com"},
 		} {

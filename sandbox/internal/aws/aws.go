@@ -14,6 +14,7 @@ package aws
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -146,6 +147,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
+	authority := &certificates{dir: filepath.Join(c.Dir, "pki"), made: map[string]*tls.Certificate{}}
 	server := fmt.Sprintf("https://127.0.0.1:%d", c.APIPort)
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
 		faults:       fault.NewSet(out.Now),
@@ -153,7 +155,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		eks:          eks.New(store, out.Now),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
-		targets:      elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log),
+		targets:      elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log),
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, moved.Now, out.Latency, out.Log),
 		router:       ec2.NewRouter(store, moved.Now, out.Latency, out.Log),
 		scaler:       autoscaling.NewScaler(store, moved.Now, out.Log),

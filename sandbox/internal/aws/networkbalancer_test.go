@@ -229,7 +229,7 @@ func TestNetworkBalancerRefusals(t *testing.T) {
 	wantCode(t, err, "ResourceInUse")
 	_, err = n.api.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: lbName, Type: types.LoadBalancerTypeEnumNetwork, Subnets: n.public})
 	wantCode(t, err, "DuplicateLoadBalancerName")
-	_, err = n.api.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: awssdk.String("app"), Subnets: n.public})
+	_, err = n.api.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: awssdk.String("gate"), Type: types.LoadBalancerTypeEnumGateway, Subnets: n.public})
 	wantCode(t, err, "InvalidConfigurationRequest")
 	_, err = n.api.CreateListener(ctx, &elbv2.CreateListenerInput{LoadBalancerArn: n.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort), Protocol: types.ProtocolEnumTcp,
 		DefaultActions: []types.Action{{Type: types.ActionTypeEnumForward, TargetGroupArn: n.group}}})

@@ -2,6 +2,7 @@ package balancer
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,9 +14,10 @@ import (
 
 // Check is a health check.
 type Check struct {
-	Protocol  string // TCP or HTTP
+	Protocol  string // TCP, HTTP or HTTPS
 	Port      int
 	Path      string // of HTTP
+	Matcher   string // of HTTP: statuses such as 200,300-399; empty: 200
 	Interval  time.Duration
 	Timeout   time.Duration
 	Healthy   int // successes in a row until a target is in service
@@ -38,8 +40,8 @@ func ParseTarget(text string) (protocol string, port int, path string, err error
 	return "", 0, "", fmt.Errorf("%q is neither TCP:port nor HTTP:port/path", text)
 }
 
-// probe asks once. HTTP is healthy at status 200 and nothing else.
-func (c Check) probe(ctx context.Context, network Network, from, to netip.Addr) error {
+// Probe asks once. The certificate of a target that speaks HTTPS is not looked at.
+func (c Check) Probe(ctx context.Context, network Network, from, to netip.Addr) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	conn, err := network.Dial(ctx, from, netip.AddrPortFrom(to, uint16(c.Port)))
@@ -51,12 +53,12 @@ func (c Check) probe(ctx context.Context, network Network, from, to netip.Addr) 
 		return nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		fmt.Sprintf("http://%s%s", netip.AddrPortFrom(to, uint16(c.Port)), c.Path), nil)
+		fmt.Sprintf("%s://%s%s", strings.ToLower(c.Protocol), netip.AddrPortFrom(to, uint16(c.Port)), c.Path), nil)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("User-Agent", "ELB-HealthChecker/1.0")
-	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn,
+	req.Header.Set("User-Agent", c.userAgent())
+	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DialContext: func(context.Context, string, string) (net.Conn,
 		error) {
 		return conn, nil
 	}}
@@ -65,8 +67,34 @@ func (c Check) probe(ctx context.Context, network Network, from, to netip.Addr) 
 		return err
 	}
 	_ = resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	if !c.accepts(resp.StatusCode) {
 		return fmt.Errorf("status %d", resp.StatusCode)
 	}
 	return nil
+}
+
+// userAgent is how the two versions of Elastic Load Balancing call themselves.
+func (c Check) userAgent() string {
+	if c.Matcher == "" {
+		return "ELB-HealthChecker/1.0"
+	}
+	return "ELB-HealthChecker/2.0"
+}
+
+func (c Check) accepts(status int) bool {
+	if c.Matcher == "" {
+		return status == http.StatusOK
+	}
+	for part := range strings.SplitSeq(c.Matcher, ",") {
+		low, high, ranged := strings.Cut(strings.TrimSpace(part), "-")
+		if !ranged {
+			high = low
+		}
+		from, err := strconv.Atoi(low)
+		to, err2 := strconv.Atoi(high)
+		if err == nil && err2 == nil && from <= status && status <= to {
+			return true
+		}
+	}
+	return false
 }

@@ -86,7 +86,7 @@ func (t *target) watch(ctx context.Context, check Check) {
 	tick := time.NewTicker(check.Interval)
 	defer tick.Stop()
 	for {
-		err := check.probe(ctx, t.b.net, t.b.address(), t.spec.IP)
+		err := check.Probe(ctx, t.b.net, t.b.address(), t.spec.IP)
 		if ctx.Err() != nil {
 			return
 		}

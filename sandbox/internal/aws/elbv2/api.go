@@ -1,10 +1,12 @@
 // Package elbv2 is version 2015-12-01 of the Elastic Load Balancing API, and what
-// makes a Network Load Balancer of the model a running one: dataplane.go keeps a
-// balancer.Balancer for each zone and listener. Application and Gateway Load
-// Balancers are refused.
+// makes a load balancer of the model a running one: dataplane.go keeps a
+// balancer.Balancer for each zone and listener of a Network Load Balancer,
+// applications.go an application.Balancer for each Application Load Balancer.
+// Gateway Load Balancers are refused.
 package elbv2
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -49,7 +51,17 @@ func (s *Service) Actions() map[string]wire.Action {
 		"ModifyListener":                 s.modifyListener,
 		"DeleteListener":                 s.deleteListener,
 		"DescribeListeners":              s.describeListeners,
+		"DescribeListenerCertificates":   s.describeCertificates,
+		"AddListenerCertificates":        s.addCertificates,
+		"RemoveListenerCertificates":     s.removeCertificates,
+		"CreateRule":                     s.createRule,
+		"ModifyRule":                     s.modifyRule,
+		"DeleteRule":                     s.deleteRule,
+		"SetRulePriorities":              s.setPriorities,
 		"DescribeRules":                  s.describeRules,
+		"SetSecurityGroups":              s.setSecurityGroups,
+		"SetSubnets":                     s.setSubnets,
+		"SetIpAddressType":               s.setAddressType,
 		"CreateTargetGroup":              s.createGroup,
 		"ModifyTargetGroup":              s.modifyGroup,
 		"DeleteTargetGroup":              s.deleteGroup,
@@ -106,9 +118,9 @@ type balancerItem struct {
 	Addresses string     `xml:"IpAddressType"`
 }
 
-func showBalancer(lb *region.NetworkBalancer) balancerItem {
+func showBalancer(lb *region.V2Balancer) balancerItem {
 	item := balancerItem{ARN: lb.ARN, DNSName: lb.DNSName, HostedID: "Z18D5FSROUN65G", Created: stamp(lb.Created), Name: lb.Name,
-		Scheme: lb.Scheme, VPC: lb.VpcID, State: "active", Type: "network", Groups: lb.SecurityGroups, Addresses: "ipv4"}
+		Scheme: lb.Scheme, VPC: lb.VpcID, State: "active", Type: lb.Type, Groups: lb.SecurityGroups, Addresses: "ipv4"}
 	for _, z := range lb.Zones {
 		item.Zones = append(item.Zones, zoneItem{Zone: z.Zone, Subnet: z.SubnetID})
 	}
@@ -121,13 +133,11 @@ type balancers struct {
 }
 
 func (s *Service) createBalancer(_ *http.Request, f wire.Form) (any, error) {
-	switch kind := f.Get("Type"); {
-	case kind == "" || kind == "application":
-		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox has no Application Load Balancers")
-	case kind != "network":
+	kind := cmp.Or(f.Get("Type"), region.Application)
+	if kind != region.Network && kind != region.Application {
 		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox has no load balancers of type '%s'", kind)
 	}
-	lb := &region.NetworkBalancer{Name: f.Get("Name"), Scheme: f.Get("Scheme"), SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
+	lb := &region.V2Balancer{Name: f.Get("Name"), Type: kind, Scheme: f.Get("Scheme"), SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
 	subnets := f.List("Subnets")
 	for _, m := range f.Each("SubnetMappings") {
 		if m.Has("AllocationId") || m.Has("PrivateIPv4Address") {
@@ -135,12 +145,12 @@ func (s *Service) createBalancer(_ *http.Request, f wire.Form) (any, error) {
 		}
 		subnets = append(subnets, m.Get("SubnetId"))
 	}
-	err := s.store.Update(func(st *region.State) error { return st.CreateNetworkBalancer(lb, subnets, region.Stamp(s.now())) })
+	err := s.store.Update(func(st *region.State) error { return st.CreateV2Balancer(lb, subnets, region.Stamp(s.now())) })
 	return balancers{Items: []balancerItem{showBalancer(lb)}}, err
 }
 
 func (s *Service) deleteBalancer(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error { return st.DeleteNetworkBalancer(f.Get("LoadBalancerArn")) })
+	return nil, s.store.Update(func(st *region.State) error { return st.DeleteV2Balancer(f.Get("LoadBalancerArn")) })
 }
 
 func (s *Service) describeBalancers(_ *http.Request, f wire.Form) (any, error) {
@@ -148,7 +158,7 @@ func (s *Service) describeBalancers(_ *http.Request, f wire.Form) (any, error) {
 	var out balancers
 	err := s.read(func(st *region.State) error {
 		found := 0
-		for _, lb := range region.Sorted(st.NetworkBalancers) {
+		for _, lb := range region.Sorted(st.V2Balancers) {
 			if len(arns)+len(names) == 0 || slices.Contains(arns, lb.ARN) || slices.Contains(names, lb.Name) {
 				out.Items = append(out.Items, showBalancer(lb))
 				found++
@@ -198,8 +208,12 @@ func setAttributes(of map[string]string, f wire.Form) error {
 			return invalid("Attribute '%s' must be true or false", key)
 		case key == "deregistration_delay.timeout_seconds" && (err != nil || n < 0 || n > 3600):
 			return invalid("'%s' must be between '0' and '3600' inclusive", key)
-		case key == "access_logs.s3.enabled" && value == "true", key == "proxy_protocol_v2.enabled" && value == "true", key == "stickiness.enabled" && value == "true":
-			return region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox's load balancers cannot do %s", key)
+		case key == "slow_start.duration_seconds" && (err != nil || n != 0 && (n < 30 || n > 900)):
+			return invalid("'%s' must be 0 or between '30' and '900' inclusive", key)
+		case key == "idle_timeout.timeout_seconds" && (err != nil || n < 1 || n > 4000):
+			return invalid("'%s' must be between '1' and '4000' inclusive", key)
+		case cannot(of, key, value):
+			return region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox's load balancers cannot do %s=%s", key, value)
 		}
 		of[key] = value
 	}
@@ -209,7 +223,7 @@ func setAttributes(of map[string]string, f wire.Form) error {
 func (s *Service) describeBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
 	var out attributes
 	err := s.read(func(st *region.State) error {
-		lb, err := st.NetworkBalancer(f.Get("LoadBalancerArn"))
+		lb, err := st.V2Balancer(f.Get("LoadBalancerArn"))
 		if err == nil {
 			out = showAttributes(lb.Attributes)
 		}
@@ -221,7 +235,7 @@ func (s *Service) describeBalancerAttributes(_ *http.Request, f wire.Form) (any,
 func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
 	var out attributes
 	err := s.store.Update(func(st *region.State) error {
-		lb, err := st.NetworkBalancer(f.Get("LoadBalancerArn"))
+		lb, err := st.V2Balancer(f.Get("LoadBalancerArn"))
 		if err != nil {
 			return err
 		}
@@ -232,13 +246,33 @@ func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, e
 	return out, err
 }
 
+// cannot: the sandbox's data planes do not do what the attribute asks for. Networks'
+// target groups hold an attribute for the client's address, those of applications do not.
+func cannot(of map[string]string, key, value string) bool {
+	_, flows := of["preserve_client_ip.enabled"]
+	switch key {
+	case "access_logs.s3.enabled", "connection_logs.s3.enabled", "proxy_protocol_v2.enabled":
+		return value == "true"
+	case "stickiness.enabled":
+		return flows && value == "true"
+	case "stickiness.type":
+		return value == "app_cookie"
+	case "load_balancing.algorithm.type":
+		return value == "weighted_random"
+	}
+	return false
+}
+
 // tags finds the tags of anything that has an ARN here.
 func tags(st *region.State, arn string) (*region.Tags, error) {
-	if lb, ok := st.NetworkBalancers[arn]; ok {
+	if lb, ok := st.V2Balancers[arn]; ok {
 		return &lb.Tags, nil
 	}
 	if l, ok := st.TargetListeners[arn]; ok {
 		return &l.Tags, nil
+	}
+	if r, ok := st.ListenerRules[arn]; ok {
+		return &r.Tags, nil
 	}
 	g, err := st.TargetGroup(arn)
 	if err != nil {

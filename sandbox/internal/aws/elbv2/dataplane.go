@@ -14,6 +14,7 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
+	"github.com/droverhq/drover/sandbox/internal/balancer/application"
 )
 
 // How far a Network Load Balancer's data plane is behind its API, before the
@@ -36,15 +37,18 @@ type Health struct {
 	Checked   bool // it has been in service somewhere, or has failed its checks
 }
 
-// DataPlane runs a balancer for every zone and listener of every load balancer.
+// DataPlane runs all load balancers: of a Network Load Balancer a balancer for every
+// zone and listener, an Application Load Balancer as one.
 type DataPlane struct {
-	store   *region.Store
-	network balancer.Network
-	latency float64
-	log     *slog.Logger
+	store        *region.Store
+	network      balancer.Network
+	certificates application.Certificates
+	latency      float64
+	log          *slog.Logger
 
-	mu      sync.Mutex
-	running map[string]*running // by load balancer, zone and port
+	mu           sync.Mutex
+	running      map[string]*running            // by load balancer, zone and port
+	applications map[string]*runningApplication // by ARN
 }
 
 type running struct {
@@ -54,10 +58,11 @@ type running struct {
 	fail  string // what Apply said last
 }
 
-// NewDataPlane makes a DataPlane. Latency is a factor of the lags.
-func NewDataPlane(store *region.Store, network balancer.Network, latency float64, log *slog.Logger) *DataPlane {
-	return &DataPlane{store: store, network: &shared{Network: network, users: map[netip.Addr]int{}}, latency: latency, log: log,
-		running: map[string]*running{}}
+// NewDataPlane makes a DataPlane. Latency is a factor of the lags; the certificates
+// are what HTTPS listeners identify themselves with.
+func NewDataPlane(store *region.Store, network balancer.Network, certificates application.Certificates, latency float64, log *slog.Logger) *DataPlane {
+	return &DataPlane{store: store, network: &shared{Network: network, users: map[netip.Addr]int{}}, certificates: certificates,
+		latency: latency, log: log, running: map[string]*running{}, applications: map[string]*runningApplication{}}
 }
 
 // shared lets several balancers live on one address: listeners of one zone.
@@ -100,24 +105,32 @@ func (d *DataPlane) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			d.apply(map[string]*running{})
+			d.applyApplications(map[string]*runningApplication{})
 			return
 		case <-changed:
 		case <-tick.C:
 			d.forgetLeft()
 		}
 		d.apply(d.specs())
+		d.applyApplications(d.applicationSpecs())
 	}
 }
 
 // forgetLeft takes targets out of the model that neither API nor data plane knows any more.
 func (d *DataPlane) forgetLeft() {
-	over := func(t region.GroupTarget) bool {
-		return t.Left(time.Now()) && time.Now().After(t.Leaving.Add(d.scaled(leaveLag)))
+	over := func(g *region.TargetGroup) func(t region.GroupTarget) bool {
+		lag := leaveLag
+		if g.Protocol != "TCP" {
+			lag = applicationLeaveLag
+		}
+		return func(t region.GroupTarget) bool {
+			return t.Left(time.Now()) && time.Now().After(t.Leaving.Add(d.scaled(lag)))
+		}
 	}
 	any := false
 	d.store.View(func(st *region.State) {
 		for _, g := range st.TargetGroups {
-			any = any || slices.ContainsFunc(g.Targets, over)
+			any = any || slices.ContainsFunc(g.Targets, over(g))
 		}
 	})
 	if !any {
@@ -125,7 +138,7 @@ func (d *DataPlane) forgetLeft() {
 	}
 	err := d.store.Update(func(st *region.State) error {
 		for _, g := range st.TargetGroups {
-			g.Targets = slices.DeleteFunc(g.Targets, over)
+			g.Targets = slices.DeleteFunc(g.Targets, over(g))
 		}
 		return nil
 	})
@@ -139,8 +152,12 @@ func (d *DataPlane) specs() map[string]*running {
 	want := map[string]*running{}
 	d.store.View(func(st *region.State) {
 		for _, l := range st.TargetListeners {
-			lb, g := st.NetworkBalancers[l.Balancer], st.TargetGroups[l.Group]
-			if lb == nil || g == nil {
+			lb := st.V2Balancers[l.Balancer]
+			if lb == nil || lb.Type != region.Network {
+				continue
+			}
+			g := st.TargetGroups[l.Actions[0].Forward[0].ARN]
+			if g == nil {
 				continue
 			}
 			for _, z := range lb.Zones {
@@ -151,12 +168,11 @@ func (d *DataPlane) specs() map[string]*running {
 	return want
 }
 
-func (d *DataPlane) spec(st *region.State, lb *region.NetworkBalancer, z region.BalancerZone, l *region.TargetListener, g *region.TargetGroup) balancer.Spec {
+func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.BalancerZone, l *region.TargetListener, g *region.TargetGroup) balancer.Spec {
 	ip, _ := netip.ParseAddr(z.IP)
 	spec := balancer.Spec{IP: ip, Ports: map[int]int{l.Port: g.Port}, Targets: map[string]balancer.Target{}, Idle: idle, Flows: true,
 		Cut: g.Attributes["deregistration_delay.connection_termination.enabled"] == "true", Lag: d.scaled(leaveLag), Join: d.scaled(joinLag),
-		Check: balancer.Check{Protocol: g.Check.Protocol, Port: g.Port, Path: g.Check.Path, Interval: time.Duration(g.Check.Interval) * time.Second,
-			Timeout: time.Duration(g.Check.Timeout) * time.Second, Healthy: g.Check.Healthy, Unhealthy: g.Check.Unhealthy}}
+		Check: check(g)}
 	for _, t := range g.Targets {
 		to, zone, ok := st.TargetAddress(g, t.ID)
 		if ok && (zone == z.Zone || g.CrossZone(lb)) {
@@ -164,6 +180,12 @@ func (d *DataPlane) spec(st *region.State, lb *region.NetworkBalancer, z region.
 		}
 	}
 	return spec
+}
+
+func check(g *region.TargetGroup) balancer.Check {
+	return balancer.Check{Protocol: g.Check.Protocol, Port: g.Port, Path: g.Check.Path, Matcher: g.Check.Matcher,
+		Interval: time.Duration(g.Check.Interval) * time.Second, Timeout: time.Duration(g.Check.Timeout) * time.Second,
+		Healthy: g.Check.Healthy, Unhealthy: g.Check.Unhealthy}
 }
 
 func key(t region.GroupTarget) string { return t.ID + ":" + strconv.Itoa(t.Port) }
@@ -212,14 +234,19 @@ func (d *DataPlane) Health(group string, t region.GroupTarget) Health {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	all, found, checked := true, false, false
-	for _, r := range d.running {
-		if r.group != group {
-			continue
-		}
-		if h, ok := r.Balancer.Health(key(t)); ok {
+	add := func(h balancer.Health, ok bool) {
+		if ok {
 			news := h.Leaving && t.Leaving.IsZero() // it was taken back, and the balancer has yet to be told
 			found, checked, all = true, checked || h.Checked && !news, all && h.InService && !news
 		}
+	}
+	for _, r := range d.running {
+		if r.group == group {
+			add(r.Balancer.Health(key(t)))
+		}
+	}
+	for _, a := range d.applications {
+		add(a.Balancer.Health(group, key(t)))
 	}
 	return Health{InService: found && all, Checked: checked}
 }
@@ -227,7 +254,7 @@ func (d *DataPlane) Health(group string, t region.GroupTarget) Health {
 // Resolve answers a load balancer's DNS name, or that of one of its zones: with
 // the addresses of the zones that have a healthy target, or of all if none has.
 func (d *DataPlane) Resolve(st *region.State, name string) (ips []netip.Addr, ok bool) {
-	for _, lb := range st.NetworkBalancers {
+	for _, lb := range st.V2Balancers {
 		zone, is := strings.CutSuffix(strings.ToLower(name), "."+strings.ToLower(lb.DNSName))
 		if !is && !strings.EqualFold(name, lb.DNSName) {
 			continue
@@ -239,7 +266,7 @@ func (d *DataPlane) Resolve(st *region.State, name string) (ips []netip.Addr, ok
 				continue
 			}
 			all = append(all, ip)
-			if d.serves(ip) {
+			if d.serves(ip) || d.servesApplication(lb.ARN, z.Zone) {
 				healthy = append(healthy, ip)
 			}
 		}

@@ -1,27 +1,175 @@
 package elbv2
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
 )
 
-// actionItem is a forward to one target group, with the same said twice, as AWS does.
+// actionItem is an action. A forward to one target group is said twice, as AWS does.
 type actionItem struct {
-	Type   string `xml:"Type"`
-	Order  int    `xml:"Order"`
-	Group  string `xml:"TargetGroupArn"`
-	Config string `xml:"ForwardConfig>TargetGroups>member>TargetGroupArn"`
+	Type     string        `xml:"Type"`
+	Order    int           `xml:"Order"`
+	Group    string        `xml:"TargetGroupArn,omitempty"`
+	Forward  *forwardItem  `xml:"ForwardConfig,omitempty"`
+	Redirect *redirectItem `xml:"RedirectConfig,omitempty"`
+	Fixed    *fixedItem    `xml:"FixedResponseConfig,omitempty"`
+}
+
+type forwardItem struct {
+	Groups []weightItem `xml:"TargetGroups>member"`
+	Sticky *stickyItem  `xml:"TargetGroupStickinessConfig,omitempty"`
+}
+
+type weightItem struct {
+	ARN    string `xml:"TargetGroupArn"`
+	Weight int    `xml:"Weight,omitempty"`
+}
+
+type stickyItem struct {
+	Enabled bool `xml:"Enabled"`
+	Seconds int  `xml:"DurationSeconds,omitempty"`
+}
+
+type redirectItem struct {
+	Protocol string `xml:"Protocol"`
+	Port     string `xml:"Port"`
+	Host     string `xml:"Host"`
+	Path     string `xml:"Path"`
+	Query    string `xml:"Query"`
+	Code     string `xml:"StatusCode"`
+}
+
+type fixedItem struct {
+	Body string `xml:"MessageBody,omitempty"`
+	Code string `xml:"StatusCode"`
+	Type string `xml:"ContentType,omitempty"`
+}
+
+func showActions(kind string, actions []region.ListenerAction) (items []actionItem) {
+	for _, a := range actions {
+		item := actionItem{Type: a.Type, Order: a.Order}
+		switch {
+		case a.Redirect != nil:
+			r := redirectItem(*a.Redirect)
+			item.Redirect = &r
+		case a.Fixed != nil:
+			item.Fixed = &fixedItem{Body: a.Fixed.Body, Code: a.Fixed.Code, Type: a.Fixed.ContentType}
+		default:
+			item.Forward = &forwardItem{}
+			if kind == region.Application {
+				item.Forward.Sticky = &stickyItem{Enabled: a.Sticky > 0, Seconds: a.Sticky}
+			}
+			for _, g := range a.Forward {
+				w := weightItem{ARN: g.ARN}
+				if kind == region.Application {
+					w.Weight = g.Weight
+				}
+				item.Forward.Groups = append(item.Forward.Groups, w)
+			}
+			if len(a.Forward) == 1 {
+				item.Group = a.Forward[0].ARN
+			}
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// readActions reads what becomes of requests: on a Network Load Balancer a forward
+// to one target group.
+func readActions(kind string, forms []wire.Form) (actions []region.ListenerAction, err error) {
+	if len(forms) != 1 {
+		return nil, invalid("You must specify exactly one action: the sandbox has none that come before a forward")
+	}
+	a := region.ListenerAction{Type: forms[0].Get("Type"), Order: 1}
+	switch {
+	case a.Type == "forward":
+		err = readForward(&a, forms[0])
+	case kind == region.Network:
+		err = region.Errorf(region.Invalid, "InvalidLoadBalancerAction", "A Network Load Balancer's listener forwards to one target group")
+	case a.Type == "redirect":
+		a.Redirect, err = readRedirect(forms[0].Sub("RedirectConfig"))
+	case a.Type == "fixed-response":
+		a.Fixed, err = readFixed(forms[0].Sub("FixedResponseConfig"))
+	default:
+		err = region.Errorf(region.Invalid, "InvalidLoadBalancerAction", "The sandbox's load balancers cannot do '%s'", a.Type)
+	}
+	if kind == region.Network && len(a.Forward) > 1 {
+		err = region.Errorf(region.Invalid, "InvalidLoadBalancerAction", "A Network Load Balancer's listener forwards to one target group")
+	}
+	return []region.ListenerAction{a}, err
+}
+
+func readForward(a *region.ListenerAction, f wire.Form) error {
+	config := f.Sub("ForwardConfig")
+	for _, g := range config.Each("TargetGroups") {
+		w := region.WeightedGroup{ARN: g.Get("TargetGroupArn"), Weight: 1}
+		if n := g.Int("Weight"); n != nil {
+			w.Weight = *n
+		}
+		if w.Weight < 0 || w.Weight > 999 {
+			return invalid("Weight must be between 0 and 999")
+		}
+		a.Forward = append(a.Forward, w)
+	}
+	if arn := f.Get("TargetGroupArn"); arn != "" && len(a.Forward) == 0 {
+		a.Forward = []region.WeightedGroup{{ARN: arn, Weight: 1}}
+	}
+	if sticky := config.Sub("TargetGroupStickinessConfig"); sticky.Bool("Enabled") {
+		n := sticky.Int("DurationSeconds")
+		if n == nil || *n < 1 || *n > 604800 {
+			return invalid("The duration of target group stickiness must be between 1 and 604800 seconds")
+		}
+		a.Sticky = *n
+	}
+	if len(a.Forward) == 0 || len(a.Forward) > 5 {
+		return region.Errorf(region.Invalid, "InvalidLoadBalancerAction", "A forward action has 1 to 5 target groups")
+	}
+	return nil
+}
+
+func readRedirect(f wire.Form) (*region.RedirectAction, error) {
+	r := &region.RedirectAction{Protocol: cmp.Or(f.Get("Protocol"), "#{protocol}"), Port: cmp.Or(f.Get("Port"), "#{port}"),
+		Host: cmp.Or(f.Get("Host"), "#{host}"), Path: cmp.Or(f.Get("Path"), "/#{path}"), Query: "#{query}", Code: f.Get("StatusCode")}
+	if f.Has("Query") {
+		r.Query = f.Get("Query")
+	}
+	if r.Code != "HTTP_301" && r.Code != "HTTP_302" {
+		return nil, invalid("StatusCode of a redirect must be HTTP_301 or HTTP_302")
+	}
+	return r, nil
+}
+
+func readFixed(f wire.Form) (*region.FixedResponse, error) {
+	r := &region.FixedResponse{Code: f.Get("StatusCode"), ContentType: f.Get("ContentType"), Body: f.Get("MessageBody")}
+	n, err := strconv.Atoi(r.Code)
+	if err != nil || n < 200 || n >= 300 && n < 400 || n > 599 {
+		return nil, invalid("StatusCode of a fixed response must be 2XX, 4XX or 5XX")
+	}
+	if len(r.Body) > 1024 {
+		return nil, invalid("MessageBody must have 1024 characters at most")
+	}
+	return r, nil
+}
+
+type certificateItem struct {
+	ARN     string `xml:"CertificateArn"`
+	Default bool   `xml:"IsDefault,omitempty"`
 }
 
 type listenerItem struct {
-	ARN      string       `xml:"ListenerArn"`
-	Balancer string       `xml:"LoadBalancerArn"`
-	Port     int          `xml:"Port"`
-	Protocol string       `xml:"Protocol"`
-	Actions  []actionItem `xml:"DefaultActions>member"`
+	ARN          string            `xml:"ListenerArn"`
+	Balancer     string            `xml:"LoadBalancerArn"`
+	Port         int               `xml:"Port"`
+	Protocol     string            `xml:"Protocol"`
+	Policy       string            `xml:"SslPolicy,omitempty"`
+	Certificates []certificateItem `xml:"Certificates>member,omitempty"`
+	Actions      []actionItem      `xml:"DefaultActions>member"`
 }
 
 type listeners struct {
@@ -29,81 +177,86 @@ type listeners struct {
 	Next  string         `xml:"NextMarker,omitempty"`
 }
 
-func showListener(l *region.TargetListener) listenerItem {
-	return listenerItem{ARN: l.ARN, Balancer: l.Balancer, Port: l.Port, Protocol: l.Protocol,
-		Actions: []actionItem{{Type: "forward", Order: 1, Group: l.Group, Config: l.Group}}}
+func showListener(st *region.State, l *region.TargetListener) listenerItem {
+	item := listenerItem{ARN: l.ARN, Balancer: l.Balancer, Port: l.Port, Protocol: l.Protocol, Policy: l.Policy,
+		Actions: showActions(st.V2Balancers[l.Balancer].Type, l.Actions)}
+	if len(l.Certificates) > 0 {
+		item.Certificates = []certificateItem{{ARN: l.Certificates[0]}}
+	}
+	return item
 }
 
-// forward is the one target group that default actions name.
-func forward(f wire.Form) (string, error) {
-	actions := f.Each("DefaultActions")
-	if len(actions) != 1 {
-		return "", invalid("You must specify exactly one default action")
-	}
-	groups := actions[0].Sub("ForwardConfig").Each("TargetGroups")
-	group := actions[0].Get("TargetGroupArn")
-	if group == "" && len(groups) == 1 {
-		group = groups[0].Get("TargetGroupArn")
-	}
-	if actions[0].Get("Type") != "forward" || group == "" || len(groups) > 1 {
-		return "", region.Errorf(region.Invalid, "InvalidLoadBalancerAction", "A Network Load Balancer's listener forwards to one target group")
-	}
-	return group, nil
-}
-
-// read fills in what the request says of a listener.
-func readListener(l *region.TargetListener, f wire.Form) error {
+// readListener fills in what the request says of a listener.
+func readListener(kind string, l *region.TargetListener, f wire.Form) error {
 	if n := f.Int("Port"); n != nil {
 		l.Port = *n
 	}
-	if p := f.Get("Protocol"); p != "" {
-		l.Protocol = p
+	l.Protocol = cmp.Or(f.Get("Protocol"), l.Protocol)
+	for k, c := range f.Each("Certificates") {
+		if k == 0 {
+			l.Certificates = nil
+		}
+		l.Certificates = append(l.Certificates, c.Get("CertificateArn"))
+	}
+	if l.Policy = cmp.Or(f.Get("SslPolicy"), l.Policy); l.Policy == "" && l.Protocol == "HTTPS" {
+		l.Policy = "ELBSecurityPolicy-2016-08"
 	}
 	switch {
 	case l.Port < 1 || l.Port > 65535:
 		return invalid("Port must be between 1 and 65535")
-	case l.Protocol != "TCP":
+	case kind == region.Network && l.Protocol != "TCP":
 		return region.Errorf(region.Invalid, "UnsupportedProtocol", "The sandbox's Network Load Balancers speak TCP, not '%s'", l.Protocol)
+	case kind == region.Application && l.Protocol != "HTTP" && l.Protocol != "HTTPS":
+		return region.Errorf(region.Invalid, "UnsupportedProtocol", "Application Load Balancers speak HTTP and HTTPS, not '%s'", l.Protocol)
+	case l.Protocol == "HTTPS" && len(l.Certificates) == 0:
+		return region.Errorf(region.Invalid, "ValidationError", "A certificate must be specified for HTTPS listeners")
+	}
+	if len(f.Each("DefaultActions")) > 0 || len(l.Actions) == 0 {
+		actions, err := readActions(kind, f.Each("DefaultActions"))
+		if err != nil {
+			return err
+		}
+		l.Actions = actions
 	}
 	return nil
 }
 
 func (s *Service) createListener(_ *http.Request, f wire.Form) (any, error) {
 	l := &region.TargetListener{Balancer: f.Get("LoadBalancerArn"), Tags: tagsIn(f)}
-	var err error
-	if l.Group, err = forward(f); err != nil {
-		return nil, err
-	}
-	if err := readListener(l, f); err != nil {
-		return nil, err
-	}
-	err = s.store.Update(func(st *region.State) error { return st.AddListener(l) })
-	return listeners{Items: []listenerItem{showListener(l)}}, err
-}
-
-func noListener(arn string) error {
-	return region.Errorf(region.NotFound, "ListenerNotFound", "One or more listeners not found: %s", arn)
+	var out listeners
+	err := s.store.Update(func(st *region.State) error {
+		lb, err := st.V2Balancer(l.Balancer)
+		if err != nil {
+			return err
+		}
+		if err := readListener(lb.Type, l, f); err != nil {
+			return err
+		}
+		out.Items = []listenerItem{showListener(st, l)}
+		err = st.AddListener(l)
+		out.Items[0].ARN = l.ARN
+		return err
+	})
+	return out, err
 }
 
 func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 	var out listeners
 	err := s.store.Update(func(st *region.State) error {
-		l, ok := st.TargetListeners[f.Get("ListenerArn")]
-		if !ok {
-			return noListener(f.Get("ListenerArn"))
+		l, err := st.Listener(f.Get("ListenerArn"))
+		if err != nil {
+			return err
 		}
-		if len(f.Each("DefaultActions")) > 0 {
-			group, err := forward(f)
-			if err != nil {
-				return err
-			}
-			if _, err := st.TargetGroup(group); err != nil {
-				return err
-			}
-			l.Group = group
+		lb, changed := st.V2Balancers[l.Balancer], *l
+		if err := readListener(lb.Type, &changed, f); err != nil {
+			return err
 		}
-		out.Items = []listenerItem{showListener(l)}
-		return readListener(l, f)
+		if err := st.CheckActions(lb, changed.Actions); err != nil {
+			return err
+		}
+		*l = changed
+		out.Items = []listenerItem{showListener(st, l)}
+		return nil
 	})
 	return out, err
 }
@@ -111,10 +264,10 @@ func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) deleteListener(_ *http.Request, f wire.Form) (any, error) {
 	return nil, s.store.Update(func(st *region.State) error {
 		arn := f.Get("ListenerArn")
-		if _, ok := st.TargetListeners[arn]; !ok {
-			return noListener(arn)
+		if _, err := st.Listener(arn); err != nil {
+			return err
 		}
-		delete(st.TargetListeners, arn)
+		st.DeleteListener(arn)
 		return nil
 	})
 }
@@ -127,18 +280,18 @@ func (s *Service) describeListeners(_ *http.Request, f wire.Form) (any, error) {
 			return invalid("You must specify either listener ARNs or a load balancer ARN")
 		}
 		if balancer != "" {
-			if _, err := st.NetworkBalancer(balancer); err != nil {
+			if _, err := st.V2Balancer(balancer); err != nil {
 				return err
 			}
 		}
 		for _, arn := range arns {
-			if _, ok := st.TargetListeners[arn]; !ok {
-				return noListener(arn)
+			if _, err := st.Listener(arn); err != nil {
+				return err
 			}
 		}
 		for _, l := range region.Sorted(st.TargetListeners) {
 			if l.Balancer == balancer || slices.Contains(arns, l.ARN) {
-				out.Items = append(out.Items, showListener(l))
+				out.Items = append(out.Items, showListener(st, l))
 			}
 		}
 		return nil
@@ -149,24 +302,49 @@ func (s *Service) describeListeners(_ *http.Request, f wire.Form) (any, error) {
 	return out, err
 }
 
-// describeRules shows the one rule that a Network Load Balancer's listener has.
-func (s *Service) describeRules(_ *http.Request, f wire.Form) (any, error) {
-	type rule struct {
-		ARN      string       `xml:"RuleArn"`
-		Priority string       `xml:"Priority"`
-		Actions  []actionItem `xml:"Actions>member"`
-		Default  bool         `xml:"IsDefault"`
-	}
+func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		Items []rule `xml:"Rules>member"`
+		Items []certificateItem `xml:"Certificates>member"`
 	}
 	err := s.read(func(st *region.State) error {
-		l, ok := st.TargetListeners[f.Get("ListenerArn")]
-		if !ok {
-			return noListener(f.Get("ListenerArn"))
+		l, err := st.Listener(f.Get("ListenerArn"))
+		if err != nil {
+			return err
 		}
-		out.Items = []rule{{ARN: l.ARN + "/default", Priority: "default", Actions: showListener(l).Actions, Default: true}}
+		for k, arn := range l.Certificates {
+			out.Items = append(out.Items, certificateItem{ARN: arn, Default: k == 0})
+		}
 		return nil
 	})
 	return out, err
+}
+
+func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetListener, arn string)) (any, error) {
+	return nil, s.store.Update(func(st *region.State) error {
+		l, err := st.Listener(f.Get("ListenerArn"))
+		if err != nil {
+			return err
+		}
+		for _, c := range f.Each("Certificates") {
+			change(l, c.Get("CertificateArn"))
+		}
+		return nil
+	})
+}
+
+func (s *Service) addCertificates(_ *http.Request, f wire.Form) (any, error) {
+	return s.changeCertificates(f, func(l *region.TargetListener, arn string) {
+		if !slices.Contains(l.Certificates, arn) {
+			l.Certificates = append(l.Certificates, arn)
+		}
+	})
+}
+
+// removeCertificates leaves the default one, the first.
+func (s *Service) removeCertificates(_ *http.Request, f wire.Form) (any, error) {
+	return s.changeCertificates(f, func(l *region.TargetListener, arn string) {
+		if k := slices.Index(l.Certificates, arn); k > 0 {
+			l.Certificates = slices.Delete(l.Certificates, k, k+1)
+		}
+	})
 }

@@ -15,6 +15,7 @@ type groupItem struct {
 	ARN       string   `xml:"TargetGroupArn"`
 	Name      string   `xml:"TargetGroupName"`
 	Protocol  string   `xml:"Protocol"`
+	Version   string   `xml:"ProtocolVersion,omitempty"`
 	Port      int      `xml:"Port"`
 	VPC       string   `xml:"VpcId"`
 	Check     string   `xml:"HealthCheckProtocol"`
@@ -40,8 +41,11 @@ func showGroup(st *region.State, g *region.TargetGroup) groupItem {
 	item := groupItem{ARN: g.ARN, Name: g.Name, Protocol: g.Protocol, Port: g.Port, VPC: g.VpcID, Check: g.Check.Protocol,
 		CheckPort: g.Check.Port, Enabled: true, Interval: g.Check.Interval, Timeout: g.Check.Timeout, Healthy: g.Check.Healthy,
 		Unhealthy: g.Check.Unhealthy, Path: g.Check.Path, Type: g.Type, Addresses: "ipv4"}
-	if g.Check.Protocol == "HTTP" {
-		item.Matcher = "200-399"
+	if g.Check.Protocol != "TCP" {
+		item.Matcher = g.Check.Matcher
+	}
+	if g.Protocol != "TCP" {
+		item.Version = "HTTP1"
 	}
 	if lb := st.BalancerOf(g.ARN); lb != nil {
 		item.Balancers = []string{lb.ARN}
@@ -54,6 +58,7 @@ func readCheck(c *region.GroupCheck, f wire.Form) error {
 	c.Protocol = cmp.Or(f.Get("HealthCheckProtocol"), c.Protocol)
 	c.Port = cmp.Or(f.Get("HealthCheckPort"), c.Port)
 	c.Path = cmp.Or(f.Get("HealthCheckPath"), c.Path)
+	c.Matcher = cmp.Or(f.Sub("Matcher").Get("HttpCode"), c.Matcher)
 	for name, n := range map[string]*int{"HealthCheckIntervalSeconds": &c.Interval, "HealthCheckTimeoutSeconds": &c.Timeout,
 		"HealthyThresholdCount": &c.Healthy, "UnhealthyThresholdCount": &c.Unhealthy} {
 		if v := f.Int(name); v != nil {
@@ -62,8 +67,8 @@ func readCheck(c *region.GroupCheck, f wire.Form) error {
 	}
 	port, err := strconv.Atoi(c.Port)
 	switch {
-	case c.Protocol != "TCP" && c.Protocol != "HTTP":
-		return invalid("The sandbox checks targets by TCP or HTTP, not by '%s'", c.Protocol)
+	case c.Protocol != "TCP" && c.Protocol != "HTTP" && c.Protocol != "HTTPS":
+		return invalid("The sandbox checks targets by TCP, HTTP or HTTPS, not by '%s'", c.Protocol)
 	case c.Protocol == "TCP" && c.Path != "":
 		return invalid("Health check path cannot be specified with protocol TCP")
 	case c.Port != "traffic-port" && (err != nil || port < 1 || port > 65535):
@@ -86,17 +91,16 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 	switch {
 	case g.Name == "" || len(g.Name) > 32:
 		return nil, invalid("Target group name must have 1 to 32 characters")
-	case g.Protocol != "TCP":
-		return nil, invalid("The sandbox's target groups speak TCP, not '%s'", g.Protocol)
+	case g.Protocol != "TCP" && g.Protocol != "HTTP" && g.Protocol != "HTTPS":
+		return nil, invalid("The sandbox's target groups speak TCP, HTTP or HTTPS, not '%s'", g.Protocol)
+	case f.Get("ProtocolVersion") != "" && f.Get("ProtocolVersion") != "HTTP1":
+		return nil, invalid("The sandbox's target groups speak HTTP1, not '%s'", f.Get("ProtocolVersion"))
 	case g.Port < 1 || g.Port > 65535:
 		return nil, invalid("Port must be between 1 and 65535")
 	case g.Type != "instance" && g.Type != "ip":
 		return nil, invalid("The sandbox's target groups hold instances or addresses, not '%s'", g.Type)
 	}
-	g.Check = region.GroupCheck{Protocol: "TCP", Port: "traffic-port", Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
-	if f.Get("HealthCheckProtocol") == "HTTP" {
-		g.Check.Path, g.Check.Timeout = "/", 6
-	}
+	g.Check = defaultCheck(g.Protocol, f.Get("HealthCheckProtocol"))
 	if err := readCheck(&g.Check, f); err != nil {
 		return nil, err
 	}
@@ -107,6 +111,18 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 		return err
 	})
 	return out, err
+}
+
+// defaultCheck is AWS's, by how a group is spoken to and how it is checked.
+func defaultCheck(protocol, check string) region.GroupCheck {
+	c := region.GroupCheck{Protocol: "TCP", Port: "traffic-port", Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
+	switch {
+	case protocol != "TCP":
+		c.Protocol, c.Path, c.Timeout, c.Matcher = "HTTP", "/", 5, "200"
+	case check == "HTTP" || check == "HTTPS":
+		c.Path, c.Timeout, c.Matcher = "/", 6, "200-399"
+	}
+	return c
 }
 
 // with changes the target group that the request names.
@@ -139,7 +155,7 @@ func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {
 	var out groups
 	err := s.read(func(st *region.State) error {
 		if balancer != "" {
-			if _, err := st.NetworkBalancer(balancer); err != nil {
+			if _, err := st.V2Balancer(balancer); err != nil {
 				return err
 			}
 		}

@@ -103,7 +103,7 @@ func (s *State) freeIn(sub *Subnet) func(netip.Prefix) bool {
 	for _, lb := range s.LoadBalancers {
 		add(lb.IP)
 	}
-	for _, lb := range s.NetworkBalancers {
+	for _, lb := range s.V2Balancers {
 		for _, z := range lb.Zones {
 			add(z.IP)
 		}

@@ -56,10 +56,14 @@ func (s *State) Interfaces(match func(Interface) bool) []Interface {
 			add(nic)
 		}
 	}
-	for _, lb := range Sorted(s.NetworkBalancers) {
+	for _, lb := range Sorted(s.V2Balancers) {
 		_, name, _ := strings.Cut(lb.ARN, ":loadbalancer/")
+		kind := "network_load_balancer"
+		if lb.Type == Application {
+			kind = "interface"
+		}
 		for k, z := range lb.Zones {
-			nic := Interface{ID: fmt.Sprintf("eni-%016x%x", hash(lb.ARN), k), Type: "network_load_balancer", Description: "ELB " + name,
+			nic := Interface{ID: fmt.Sprintf("eni-%016x%x", hash(lb.ARN), k), Type: kind, Description: "ELB " + name,
 				VpcID: lb.VpcID, SubnetID: z.SubnetID, PrivateIP: z.IP, Groups: lb.SecurityGroups}
 			if lb.Scheme == "internet-facing" {
 				nic.PublicIP = fmt.Sprintf("198.51.100.%d", 1+(hash(lb.ARN)+uint64(k))%254)

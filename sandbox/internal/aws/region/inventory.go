@@ -23,8 +23,9 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::EKS::AccessEntry", s.AccessEntries)
 	collect(found, "AWS::AutoScaling::AutoScalingGroup", s.Groups)
 	collect(found, "AWS::ElasticLoadBalancing::LoadBalancer", s.LoadBalancers)
-	collect(found, "AWS::ElasticLoadBalancingV2::LoadBalancer", s.NetworkBalancers)
+	collect(found, "AWS::ElasticLoadBalancingV2::LoadBalancer", s.V2Balancers)
 	collect(found, "AWS::ElasticLoadBalancingV2::Listener", s.TargetListeners)
+	collect(found, "AWS::ElasticLoadBalancingV2::ListenerRule", s.ListenerRules)
 	collect(found, "AWS::ElasticLoadBalancingV2::TargetGroup", s.TargetGroups)
 	collect(found, "AWS::EC2::Volume", s.Volumes)
 	for id, t := range s.RouteTables {

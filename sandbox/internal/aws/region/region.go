@@ -35,31 +35,32 @@ const (
 type State struct {
 	Region string
 
-	VPCs             map[string]*VPC
-	Subnets          map[string]*Subnet
-	Gateways         map[string]*InternetGateway
-	Attachments      map[string]*GatewayAttachment
-	Addresses        map[string]*Address
-	NATs             map[string]*NATGateway
-	RouteTables      map[string]*RouteTable
-	Routes           map[string]*Route
-	Associations     map[string]*Association
-	SecurityGroups   map[string]*SecurityGroup
-	Rules            map[string]*Rule
-	LaunchTemplates  map[string]*LaunchTemplate
-	Instances        map[string]*Instance
-	Roles            map[string]*Role
-	Profiles         map[string]*InstanceProfile
-	Policies         map[string]*ManagedPolicy // by ARN
-	OIDCProviders    map[string]*OIDCProvider  // by ARN
-	Clusters         map[string]*Cluster
-	AccessEntries    map[string]*AccessEntry
-	Groups           map[string]*Group
-	LoadBalancers    map[string]*LoadBalancer
-	NetworkBalancers map[string]*NetworkBalancer // by ARN, as what follows
-	TargetListeners  map[string]*TargetListener
-	TargetGroups     map[string]*TargetGroup
-	Volumes          map[string]*Volume
+	VPCs            map[string]*VPC
+	Subnets         map[string]*Subnet
+	Gateways        map[string]*InternetGateway
+	Attachments     map[string]*GatewayAttachment
+	Addresses       map[string]*Address
+	NATs            map[string]*NATGateway
+	RouteTables     map[string]*RouteTable
+	Routes          map[string]*Route
+	Associations    map[string]*Association
+	SecurityGroups  map[string]*SecurityGroup
+	Rules           map[string]*Rule
+	LaunchTemplates map[string]*LaunchTemplate
+	Instances       map[string]*Instance
+	Roles           map[string]*Role
+	Profiles        map[string]*InstanceProfile
+	Policies        map[string]*ManagedPolicy // by ARN
+	OIDCProviders   map[string]*OIDCProvider  // by ARN
+	Clusters        map[string]*Cluster
+	AccessEntries   map[string]*AccessEntry
+	Groups          map[string]*Group
+	LoadBalancers   map[string]*LoadBalancer
+	V2Balancers     map[string]*V2Balancer // by ARN, as what follows
+	TargetListeners map[string]*TargetListener
+	ListenerRules   map[string]*ListenerRule
+	TargetGroups    map[string]*TargetGroup
+	Volumes         map[string]*Volume
 
 	Operations map[string]*Operation // Cloud Control requests by token
 	Sessions   map[string]*Session   // temporary credentials by access key
@@ -95,8 +96,9 @@ func (s *State) fill() {
 	fill(&s.AccessEntries)
 	fill(&s.Groups)
 	fill(&s.LoadBalancers)
-	fill(&s.NetworkBalancers)
+	fill(&s.V2Balancers)
 	fill(&s.TargetListeners)
+	fill(&s.ListenerRules)
 	fill(&s.TargetGroups)
 	fill(&s.Volumes)
 	fill(&s.Operations)

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// NetworkBalancer is a Network Load Balancer, as the second version of Elastic
-// Load Balancing has it. It is found by its ARN.
-type NetworkBalancer struct {
+// V2Balancer is a load balancer of the second version of Elastic Load Balancing:
+// a Network or an Application Load Balancer. It is found by its ARN.
+type V2Balancer struct {
 	ARN            string
 	Name           string
+	Type           string // network, application
 	DNSName        string
 	Scheme         string // internet-facing, internal
 	VpcID          string
@@ -32,21 +33,11 @@ type BalancerZone struct {
 	IP       string
 }
 
-// TargetListener forwards a port of a load balancer to a target group.
-type TargetListener struct {
-	ARN      string
-	Balancer string // ARN
-	Protocol string // TCP
-	Port     int
-	Group    string // ARN
-	Tags     Tags
-}
-
 // TargetGroup is where a listener forwards to.
 type TargetGroup struct {
 	ARN        string
 	Name       string
-	Protocol   string // TCP
+	Protocol   string // TCP, HTTP, HTTPS
 	Port       int    // of targets that are registered without one
 	VpcID      string
 	Type       string // instance, ip
@@ -59,9 +50,10 @@ type TargetGroup struct {
 
 // GroupCheck says how targets are probed; times are seconds.
 type GroupCheck struct {
-	Protocol  string // TCP, HTTP
+	Protocol  string // TCP, HTTP, HTTPS
 	Port      string // a number, or traffic-port
 	Path      string `json:",omitempty"` // of HTTP
+	Matcher   string `json:",omitempty"` // of HTTP: 200, 200-399, 200,204
 	Interval  int
 	Timeout   int
 	Healthy   int
@@ -103,7 +95,7 @@ func (g *TargetGroup) Delay() time.Duration {
 }
 
 // CrossZone: the group's targets get connections from every zone of the balancer.
-func (g *TargetGroup) CrossZone(lb *NetworkBalancer) bool {
+func (g *TargetGroup) CrossZone(lb *V2Balancer) bool {
 	switch own := g.Attributes[crossZone]; own {
 	case "true", "false":
 		return own == "true"
@@ -113,12 +105,12 @@ func (g *TargetGroup) CrossZone(lb *NetworkBalancer) bool {
 
 const crossZone = "load_balancing.cross_zone.enabled"
 
-// CreateNetworkBalancer makes a load balancer with AWS's defaults.
-func (s *State) CreateNetworkBalancer(lb *NetworkBalancer, subnets []string, now time.Time) error {
+// CreateV2Balancer makes a load balancer with AWS's defaults.
+func (s *State) CreateV2Balancer(lb *V2Balancer, subnets []string, now time.Time) error {
 	if lb.Name == "" || len(lb.Name) > 32 || strings.Trim(lb.Name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") != "" {
 		return Errorf(Invalid, "ValidationError", "Load balancer name '%s' must have 1 to 32 letters, digits and hyphens", lb.Name)
 	}
-	for _, o := range s.NetworkBalancers {
+	for _, o := range s.V2Balancers {
 		if o.Name == lb.Name {
 			return Errorf(Exists, "DuplicateLoadBalancerName", "A load balancer with the same name '%s' exists, but with different settings", lb.Name)
 		}
@@ -131,22 +123,46 @@ func (s *State) CreateNetworkBalancer(lb *NetworkBalancer, subnets []string, now
 			return Errorf(Invalid, "InvalidSecurityGroup", "One or more security groups are invalid: %s", id)
 		}
 	}
+	if len(lb.SecurityGroups) == 0 && lb.Type == Application {
+		lb.SecurityGroups = []string{s.VPCs[lb.VpcID].DefaultSecurityGroup}
+	}
 	if lb.Scheme == "" {
 		lb.Scheme = "internet-facing"
 	}
-	id := randomHex(16)
-	lb.ARN = s.ARN("elasticloadbalancing", "loadbalancer/net/"+lb.Name+"/"+id)
-	lb.DNSName = fmt.Sprintf("%s-%s.elb.%s.amazonaws.com", lb.Name, id, s.Region)
 	lb.Created = now
-	lb.Attributes = map[string]string{crossZone: "false", "deletion_protection.enabled": "false", "access_logs.s3.enabled": "false",
-		"access_logs.s3.bucket": "", "access_logs.s3.prefix": "", "ipv6.deny_all_igw_traffic": "false",
-		"dns_record.client_routing_policy": "any_availability_zone"}
-	s.NetworkBalancers[lb.ARN] = lb
+	lb.identify(s)
+	s.V2Balancers[lb.ARN] = lb
 	return nil
 }
 
+// identify gives a new load balancer its ARN, name and default attributes.
+func (lb *V2Balancer) identify(s *State) {
+	id := randomHex(16)
+	lb.Attributes = map[string]string{"deletion_protection.enabled": "false", "access_logs.s3.enabled": "false",
+		"access_logs.s3.bucket": "", "access_logs.s3.prefix": "", "ipv6.deny_all_igw_traffic": "false"}
+	if lb.Type == Application {
+		lb.ARN = s.ARN("elasticloadbalancing", "loadbalancer/app/"+lb.Name+"/"+id)
+		prefix := ""
+		if lb.Scheme == "internal" {
+			prefix = "internal-"
+		}
+		lb.DNSName = fmt.Sprintf("%s%s-%d.%s.elb.amazonaws.com", prefix, lb.Name, 1000000000+hash(lb.ARN)%1000000000, s.Region)
+		maps.Copy(lb.Attributes, map[string]string{crossZone: "true", "idle_timeout.timeout_seconds": "60", "client_keep_alive.seconds": "3600",
+			"routing.http2.enabled": "true", "routing.http.drop_invalid_header_fields.enabled": "false",
+			"routing.http.desync_mitigation_mode": "defensive", "routing.http.preserve_host_header.enabled": "false",
+			"routing.http.xff_client_port.enabled": "false", "routing.http.xff_header_processing.mode": "append",
+			"routing.http.x_amzn_tls_version_and_cipher_suite.enabled": "false", "waf.fail_open.enabled": "false",
+			"zonal_shift.config.enabled": "false", "connection_logs.s3.enabled": "false", "connection_logs.s3.bucket": "",
+			"connection_logs.s3.prefix": ""})
+		return
+	}
+	lb.ARN = s.ARN("elasticloadbalancing", "loadbalancer/net/"+lb.Name+"/"+id)
+	lb.DNSName = fmt.Sprintf("%s-%s.elb.%s.amazonaws.com", lb.Name, id, s.Region)
+	maps.Copy(lb.Attributes, map[string]string{crossZone: "false", "dns_record.client_routing_policy": "any_availability_zone"})
+}
+
 // placeZones takes an address in each subnet: all of one VPC, one per zone.
-func (s *State) placeZones(lb *NetworkBalancer, subnets []string) error {
+func (s *State) placeZones(lb *V2Balancer, subnets []string) error {
 	if len(subnets) == 0 {
 		return Errorf(Invalid, "ValidationError", "You must specify subnets or subnet mappings")
 	}
@@ -168,25 +184,51 @@ func (s *State) placeZones(lb *NetworkBalancer, subnets []string) error {
 		lb.VpcID = sub.VpcID
 		lb.Zones = append(lb.Zones, BalancerZone{Zone: sub.AvailabilityZone, SubnetID: id, IP: ip.String()})
 	}
+	if lb.Type == Application && len(lb.Zones) < 2 {
+		return Errorf(Invalid, "ValidationError", "At least two subnets in two different Availability Zones must be specified")
+	}
 	return nil
 }
 
-// NetworkBalancer finds a load balancer by its ARN.
-func (s *State) NetworkBalancer(arn string) (*NetworkBalancer, error) {
-	if lb, ok := s.NetworkBalancers[arn]; ok {
+// MoveV2Balancer puts a load balancer into other subnets. It keeps its address in a
+// subnet that it is in already.
+func (s *State) MoveV2Balancer(lb *V2Balancer, subnets []string) error {
+	moved := *lb
+	moved.VpcID, moved.Zones = "", nil
+	if err := s.placeZones(&moved, subnets); err != nil {
+		return err
+	}
+	for k, z := range moved.Zones {
+		for _, old := range lb.Zones {
+			if old.SubnetID == z.SubnetID {
+				moved.Zones[k] = old
+			}
+		}
+	}
+	lb.Zones = moved.Zones
+	return nil
+}
+
+// V2Balancer finds a load balancer by its ARN.
+func (s *State) V2Balancer(arn string) (*V2Balancer, error) {
+	if lb, ok := s.V2Balancers[arn]; ok {
 		return lb, nil
 	}
 	return nil, Errorf(NotFound, "LoadBalancerNotFound", "Load balancer '%s' not found", arn)
 }
 
-// DeleteNetworkBalancer takes a load balancer and its listeners away; its target
+// DeleteV2Balancer takes a load balancer and its listeners away; its target
 // groups stay. One that is gone is no error, as on AWS.
-func (s *State) DeleteNetworkBalancer(arn string) error {
-	if lb, ok := s.NetworkBalancers[arn]; ok && lb.Attributes["deletion_protection.enabled"] == "true" {
+func (s *State) DeleteV2Balancer(arn string) error {
+	if lb, ok := s.V2Balancers[arn]; ok && lb.Attributes["deletion_protection.enabled"] == "true" {
 		return Errorf(Busy, "OperationNotPermitted", "Load balancer '%s' cannot be deleted because deletion protection is enabled", arn)
 	}
-	delete(s.NetworkBalancers, arn)
-	maps.DeleteFunc(s.TargetListeners, func(_ string, l *TargetListener) bool { return l.Balancer == arn })
+	delete(s.V2Balancers, arn)
+	for _, l := range Sorted(s.TargetListeners) {
+		if l.Balancer == arn {
+			s.DeleteListener(l.ARN)
+		}
+	}
 	return nil
 }
 
@@ -203,11 +245,25 @@ func (s *State) CreateTargetGroup(g *TargetGroup, now time.Time) error {
 	}
 	g.ARN = s.ARN("elasticloadbalancing", "targetgroup/"+g.Name+"/"+randomHex(16))
 	g.Created = now
-	g.Attributes = map[string]string{"deregistration_delay.timeout_seconds": "300", "deregistration_delay.connection_termination.enabled": "false",
-		crossZone: "use_load_balancer_configuration", "stickiness.enabled": "false", "stickiness.type": "source_ip",
-		"preserve_client_ip.enabled": strconv.FormatBool(g.Type == "instance"), "proxy_protocol_v2.enabled": "false"}
+	g.Attributes = map[string]string{"deregistration_delay.timeout_seconds": "300", crossZone: "use_load_balancer_configuration",
+		"stickiness.enabled": "false"}
+	if g.Protocol == "TCP" {
+		maps.Copy(g.Attributes, map[string]string{"deregistration_delay.connection_termination.enabled": "false", "stickiness.type": "source_ip",
+			"preserve_client_ip.enabled": strconv.FormatBool(g.Type == "instance"), "proxy_protocol_v2.enabled": "false"})
+	} else {
+		maps.Copy(g.Attributes, map[string]string{"slow_start.duration_seconds": "0", "load_balancing.algorithm.type": "round_robin",
+			"load_balancing.algorithm.anomaly_mitigation": "off", "stickiness.type": "lb_cookie",
+			"stickiness.lb_cookie.duration_seconds": "86400", "stickiness.app_cookie.cookie_name": "", "stickiness.app_cookie.duration_seconds": "86400"})
+	}
 	s.TargetGroups[g.ARN] = g
 	return nil
+}
+
+// Seconds reads an attribute that is a number of seconds; it is what AWS's
+// defaults hold if it cannot be read.
+func Seconds(attributes map[string]string, key string) time.Duration {
+	n, _ := strconv.Atoi(attributes[key])
+	return time.Duration(n) * time.Second
 }
 
 // TargetGroup finds a target group by its ARN.
@@ -224,39 +280,6 @@ func (s *State) DeleteTargetGroup(arn string) error {
 		return Errorf(Dependency, "ResourceInUse", "Target group '%s' is currently in use by a listener or a rule", arn)
 	}
 	delete(s.TargetGroups, arn)
-	return nil
-}
-
-// BalancerOf is the load balancer that forwards to a target group; nil: none does.
-func (s *State) BalancerOf(group string) *NetworkBalancer {
-	for _, l := range Sorted(s.TargetListeners) {
-		if l.Group == group {
-			return s.NetworkBalancers[l.Balancer]
-		}
-	}
-	return nil
-}
-
-// AddListener makes a listener of a load balancer.
-func (s *State) AddListener(l *TargetListener) error {
-	lb, err := s.NetworkBalancer(l.Balancer)
-	if err != nil {
-		return err
-	}
-	g, err := s.TargetGroup(l.Group)
-	if err != nil {
-		return err
-	}
-	if of := s.BalancerOf(g.ARN); of != nil && of != lb {
-		return Errorf(Limit, "TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: %s", g.ARN)
-	}
-	for _, o := range s.TargetListeners {
-		if o.Balancer == l.Balancer && o.Port == l.Port {
-			return Errorf(Exists, "DuplicateListener", "A listener already exists on this port for this load balancer '%s'", l.Balancer)
-		}
-	}
-	l.ARN = strings.Replace(lb.ARN, ":loadbalancer/", ":listener/", 1) + "/" + randomHex(16)
-	s.TargetListeners[l.ARN] = l
 	return nil
 }
 

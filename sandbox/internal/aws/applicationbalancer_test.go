@@ -1,0 +1,258 @@
+package aws
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/droverhq/drover/sandbox/internal/pki"
+)
+
+// alb is a stack with two addresses, one in each zone, behind an Application Load
+// Balancer that was made with the calls of the AWS Load Balancer Controller.
+type alb struct {
+	*stack
+	api      *elbv2.Client
+	lb       types.LoadBalancer
+	listener *string
+}
+
+// addresses of pods, one in each zone of a stack.
+var addresses = []string{"172.16.1.10", "172.16.33.10"}
+
+func newALB(t *testing.T) *alb {
+	t.Helper()
+	a := &alb{stack: newStack(t)}
+	a.api = elbv2.NewFromConfig(a.cfg)
+	made, err := a.api.CreateLoadBalancer(t.Context(), &elbv2.CreateLoadBalancerInput{Name: awssdk.String("k8s-apps-nginx"), Subnets: a.public})
+	a.must(err)
+	a.lb = made.LoadBalancers[0]
+	listener, err := a.api.CreateListener(t.Context(), &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort),
+		Protocol: types.ProtocolEnumHttp, DefaultActions: []types.Action{{Type: types.ActionTypeEnumFixedResponse,
+			FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: awssdk.String("404"), ContentType: awssdk.String("text/plain")}}}})
+	a.must(err)
+	a.listener = listener.Listeners[0].ListenerArn
+	return a
+}
+
+func (a *alb) must(err error) {
+	a.t.Helper()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// group makes a target group of addresses that answer with their own.
+func (a *alb) group(name string, port int, ips ...string) *string {
+	a.t.Helper()
+	made, err := a.api.CreateTargetGroup(a.t.Context(), &elbv2.CreateTargetGroupInput{Name: &name, VpcId: &a.vpc, Port: awssdk.Int32(int32(port)),
+		Protocol: types.ProtocolEnumHttp, TargetType: types.TargetTypeEnumIp, HealthCheckIntervalSeconds: awssdk.Int32(5),
+		Matcher: &types.Matcher{HttpCode: awssdk.String("200-299")}})
+	a.must(err)
+	g := made.TargetGroups[0]
+	if awssdk.ToString(g.Matcher.HttpCode) != "200-299" || g.ProtocolVersion == nil || *g.ProtocolVersion != "HTTP1" || awssdk.ToString(g.HealthCheckPath) != "/" {
+		a.t.Errorf("%+v", g)
+	}
+	var targets []types.TargetDescription
+	for _, ip := range ips {
+		l, err := a.net.Listen(netip.MustParseAddr(ip), port)
+		a.must(err)
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, ip) })}
+		go func() { _ = server.Serve(l) }()
+		a.t.Cleanup(func() { _ = server.Close() })
+		targets = append(targets, types.TargetDescription{Id: &ip})
+	}
+	if len(targets) == 0 {
+		return g.TargetGroupArn
+	}
+	_, err = a.api.RegisterTargets(a.t.Context(), &elbv2.RegisterTargetsInput{TargetGroupArn: g.TargetGroupArn, Targets: targets})
+	a.must(err)
+	return g.TargetGroupArn
+}
+
+func (a *alb) rule(priority int32, path string, actions ...types.Action) *string {
+	a.t.Helper()
+	made, err := a.api.CreateRule(a.t.Context(), &elbv2.CreateRuleInput{ListenerArn: a.listener, Priority: &priority, Actions: actions,
+		Conditions: []types.RuleCondition{
+			{Field: awssdk.String("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{path}}},
+			{Field: awssdk.String("host-header"), HostHeaderConfig: &types.HostHeaderConditionConfig{Values: []string{"*.example.com"}}},
+		}})
+	a.must(err)
+	return made.Rules[0].RuleArn
+}
+
+func forward(arns ...*string) types.Action {
+	config := &types.ForwardActionConfig{}
+	for _, arn := range arns {
+		config.TargetGroups = append(config.TargetGroups, types.TargetGroupTuple{TargetGroupArn: arn, Weight: awssdk.Int32(1)})
+	}
+	return types.Action{Type: types.ActionTypeEnumForward, ForwardConfig: config}
+}
+
+func (a *alb) states(group *string) map[string]string {
+	a.t.Helper()
+	out, err := a.api.DescribeTargetHealth(a.t.Context(), &elbv2.DescribeTargetHealthInput{TargetGroupArn: group})
+	a.must(err)
+	states := map[string]string{}
+	for _, d := range out.TargetHealthDescriptions {
+		states[*d.Target.Id] = string(d.TargetHealth.State)
+	}
+	return states
+}
+
+// get asks by the k-th address of the name.
+func (a *alb) get(k int, scheme, path string) (int, string, http.Header) {
+	a.t.Helper()
+	ips, ok := a.resolve(*a.lb.DNSName)
+	if !ok || len(ips) != 2 {
+		a.t.Fatalf("%s resolves to %v", *a.lb.DNSName, ips)
+	}
+	port := lbPort
+	if scheme == "https" {
+		port++
+	}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp4", netip.AddrPortFrom(a.net.local(ips[k]), uint16(port)).String())
+	}
+	pool := x509.NewCertPool()
+	if pem, err := os.ReadFile(filepath.Join(a.dir, "pki", "ca.crt")); err == nil {
+		pool.AppendCertsFromPEM(pem)
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial, TLSClientConfig: &tls.Config{RootCAs: pool}}
+	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodGet, scheme+"://shop.example.com"+path, nil)
+	a.must(err)
+	resp, err := transport.RoundTrip(req)
+	a.must(err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	a.must(err)
+	return resp.StatusCode, string(body), resp.Header
+}
+
+// Rules decide in the order of their priorities; both zones send to all targets.
+func TestApplicationBalancer(t *testing.T) {
+	a := newALB(t)
+	if a.lb.Type != "application" || len(a.lb.SecurityGroups) != 1 || len(a.lb.AvailabilityZones) != 2 {
+		t.Errorf("%+v", a.lb)
+	}
+	group := a.group("k8s-apps-nginx-1", 8080, addresses...)
+	if got := a.states(group)[addresses[0]]; got != "unused" {
+		t.Errorf("without a rule: %s", got)
+	}
+	all := a.rule(2, "/*", forward(group))
+	a.rule(1, "/old", types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: types.RedirectActionStatusCodeEnumHttp301, Path: awssdk.String("/new")}})
+	a.until("healthy", func() bool { s := a.states(group); return s[addresses[0]] == "healthy" && s[addresses[1]] == "healthy" })
+	for zone := range 2 {
+		seen := map[string]int{}
+		for range 6 {
+			_, body, _ := a.get(zone, "http", "/x")
+			seen[body]++
+		}
+		if len(seen) != 2 {
+			t.Errorf("zone %d sends to %v", zone, seen)
+		}
+	}
+	if code, _, h := a.get(0, "http", "/old?a=1"); code != 301 || h.Get("Location") != fmt.Sprintf("http://shop.example.com:%d/new?a=1", lbPort) {
+		t.Errorf("redirect: %d %s", code, h.Get("Location"))
+	}
+	rules, err := a.api.DescribeRules(t.Context(), &elbv2.DescribeRulesInput{ListenerArn: a.listener})
+	a.must(err)
+	if n := len(rules.Rules); n != 3 || *rules.Rules[0].Priority != "1" || *rules.Rules[2].Priority != "default" || !*rules.Rules[2].IsDefault {
+		t.Errorf("%d rules: %+v", n, rules.Rules)
+	}
+	if c := rules.Rules[1].Conditions; len(c) != 2 || c[0].PathPatternConfig.Values[0] != "/*" || *rules.Rules[1].Actions[0].TargetGroupArn != *group {
+		t.Errorf("%+v", rules.Rules[1])
+	}
+	_, err = a.api.SetRulePriorities(t.Context(), &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{{RuleArn: all, Priority: awssdk.Int32(1)}}})
+	wantCode(t, err, "PriorityInUse")
+	_, err = a.api.DeleteRule(t.Context(), &elbv2.DeleteRuleInput{RuleArn: all})
+	a.must(err)
+	a.until("no rule fits", func() bool { code, _, _ := a.get(0, "http", "/x"); return code == 404 })
+}
+
+// A target that was deregistered drains for its delay, and gets no new request soon.
+func TestApplicationBalancerDrains(t *testing.T) {
+	a := newALB(t)
+	group := a.group("k8s-apps-nginx-1", 8080, addresses...)
+	a.rule(1, "/*", forward(group))
+	a.until("healthy", func() bool { s := a.states(group); return s[addresses[0]] == "healthy" && s[addresses[1]] == "healthy" })
+	_, err := a.api.DeregisterTargets(t.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: group, Targets: []types.TargetDescription{{Id: &addresses[0]}}})
+	a.must(err)
+	if got := a.states(group)[addresses[0]]; got != "draining" {
+		t.Errorf("deregistered: %s", got)
+	}
+	a.until("only the other answers", func() bool {
+		for range 4 {
+			if _, body, _ := a.get(0, "http", "/"); body != addresses[1] {
+				return false
+			}
+		}
+		return true
+	})
+	_, err = a.api.DeregisterTargets(t.Context(), &elbv2.DeregisterTargetsInput{TargetGroupArn: group, Targets: []types.TargetDescription{{Id: &addresses[1]}}})
+	a.must(err)
+	a.until("503", func() bool { code, _, _ := a.get(0, "http", "/"); return code == 503 })
+}
+
+// HTTPS is served with a certificate of the sandbox's own authority.
+func TestApplicationBalancerTLS(t *testing.T) {
+	a := newALB(t)
+	a.must(os.Remove(filepath.Join(a.dir, "pki", "ca.crt")))
+	if _, err := pki.Open(filepath.Join(a.dir, "pki")); err != nil {
+		t.Fatal(err)
+	}
+	group := a.group("k8s-apps-nginx-1", 8080, addresses[0])
+	input := &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort + 1), Protocol: types.ProtocolEnumHttps,
+		DefaultActions: []types.Action{forward(group)}}
+	_, err := a.api.CreateListener(t.Context(), input)
+	wantCode(t, err, "ValidationError")
+	input.Certificates = []types.Certificate{{CertificateArn: awssdk.String("arn:aws:acm:us-west-2:111122223333:certificate/1")}}
+	_, err = a.api.CreateListener(t.Context(), input)
+	a.must(err)
+	a.until("healthy", func() bool { return a.states(group)[addresses[0]] == "healthy" })
+	ips, _ := a.resolve(*a.lb.DNSName)
+	if code, body, _ := a.get(len(ips)-1, "https", "/"); code != 200 || body != addresses[0] {
+		t.Errorf("%d %q", code, body)
+	}
+}
+
+func TestApplicationBalancerRefusals(t *testing.T) {
+	a := newALB(t)
+	ctx := t.Context()
+	_, err := a.api.CreateLoadBalancer(ctx, &elbv2.CreateLoadBalancerInput{Name: awssdk.String("one-zone"), Subnets: a.public[:1]})
+	wantCode(t, err, "ValidationError")
+	_, err = a.api.CreateListener(ctx, &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(81), Protocol: types.ProtocolEnumTcp,
+		DefaultActions: []types.Action{{Type: types.ActionTypeEnumFixedResponse, FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: awssdk.String("404")}}}})
+	wantCode(t, err, "UnsupportedProtocol")
+	tcp, err := a.api.CreateTargetGroup(ctx, &elbv2.CreateTargetGroupInput{Name: awssdk.String("tcp"), VpcId: &a.vpc, Port: awssdk.Int32(80), Protocol: types.ProtocolEnumTcp})
+	a.must(err)
+	_, err = a.api.CreateRule(ctx, &elbv2.CreateRuleInput{ListenerArn: a.listener, Priority: awssdk.Int32(1), Actions: []types.Action{forward(tcp.TargetGroups[0].TargetGroupArn)},
+		Conditions: []types.RuleCondition{{Field: awssdk.String("path-pattern"), Values: []string{"/"}}}})
+	wantCode(t, err, "InvalidConfigurationRequest")
+	group := a.group("used", 8080)
+	a.rule(7, "/*", forward(group))
+	_, err = a.api.DeleteTargetGroup(ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: group})
+	wantCode(t, err, "ResourceInUse")
+	_, err = a.api.ModifyTargetGroupAttributes(ctx, &elbv2.ModifyTargetGroupAttributesInput{TargetGroupArn: group,
+		Attributes: []types.TargetGroupAttribute{{Key: awssdk.String("slow_start.duration_seconds"), Value: awssdk.String("10")}}})
+	wantCode(t, err, "ValidationError")
+	_, err = a.api.DeleteLoadBalancer(ctx, &elbv2.DeleteLoadBalancerInput{LoadBalancerArn: a.lb.LoadBalancerArn})
+	a.must(err)
+	_, err = a.api.DescribeRules(ctx, &elbv2.DescribeRulesInput{ListenerArn: a.listener})
+	wantCode(t, err, "ListenerNotFound")
+	_, err = a.api.DeleteTargetGroup(ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: group})
+	a.must(err)
+}
