@@ -17,6 +17,7 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/image/echoserver"
 	"github.com/droverhq/drover/sandbox/internal/image/ingress"
+	"github.com/droverhq/drover/sandbox/internal/image/lbcontroller"
 	"github.com/droverhq/drover/sandbox/internal/image/nginx"
 	"github.com/droverhq/drover/sandbox/internal/image/standin"
 	"github.com/droverhq/drover/sandbox/internal/rootfs"
@@ -24,7 +25,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: drover-sandbox-pod init|echoserver|nginx-ingress|nginx|standin [argument...]")
+		fmt.Fprintln(os.Stderr, "usage: drover-sandbox-pod init|echoserver|aws-load-balancer-controller|nginx-ingress|nginx|standin [argument...]")
 		os.Exit(2)
 	}
 	word, args := os.Args[1], os.Args[2:]
@@ -52,6 +53,8 @@ func serve(word string, args []string) error {
 			return err
 		}
 		return echoserver.Serve(ctx, listener, echoserver.PodFromEnv(os.Getenv))
+	case "aws-load-balancer-controller":
+		return lbcontroller.Run(ctx, args, os.Stderr)
 	case "nginx-ingress":
 		return ingress.Run(ctx, args, os.Stderr)
 	case "standin":

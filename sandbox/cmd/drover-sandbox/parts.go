@@ -119,7 +119,7 @@ func awsCommand(locate locator) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c.Dir, c.Latency = dir.String(), os.Getenv(latencyVariable)
+			c.Dir, c.Latency, c.Inside = dir.String(), os.Getenv(latencyVariable), supervisor.APIAddress
 			return aws.Run(cmd.Context(), c)
 		},
 	}
@@ -129,8 +129,8 @@ func awsCommand(locate locator) *cobra.Command {
 }
 
 func nodeCommand(locate locator) *cobra.Command {
-	var file string
-	var apiPort int
+	var file, region string
+	var apiPort, awsPort int
 	cmd := &cobra.Command{
 		Use:  "node",
 		Args: noArgs,
@@ -148,6 +148,8 @@ func nodeCommand(locate locator) *cobra.Command {
 				API:        fmt.Sprintf("https://%s:%d", supervisor.APIAddress, apiPort),
 				Program:    program,
 				PodProgram: filepath.Join(filepath.Dir(program), launch.PodProgram),
+				AWS:        fmt.Sprintf("http://%s:%d", supervisor.APIAddress, awsPort),
+				Region:     region,
 			}
 			if err := folder.ReadJSON(file, &c.Machine); err != nil {
 				return err
@@ -160,7 +162,8 @@ func nodeCommand(locate locator) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&file, "machine", "", "file that describes the machine")
-	cmd.Flags().IntVar(&apiPort, "api-port", 0, "port of the API server")
+	portFlags(cmd, &awsPort, &apiPort)
+	cmd.Flags().StringVar(&region, "region", "", "AWS region")
 	return cmd
 }
 

@@ -49,6 +49,9 @@ type Config struct {
 	Port    int // of this endpoint on 127.0.0.1
 	APIPort int // of the Kubernetes API server on 127.0.0.1
 
+	// Inside is the address by which pods reach this endpoint, at the same port; empty: they do not.
+	Inside string
+
 	// Latency is a factor of every latency: "0.1" is hasty, "10" about as slow
 	// as AWS; empty means 1. It is what DROVER_SANDBOX_AWS_LATENCY holds.
 	Latency string
@@ -72,10 +75,17 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(c.Port)))
-	if err != nil {
-		return fmt.Errorf("open the AWS endpoint: %w", err)
+	var listeners []net.Listener
+	for _, address := range []string{"127.0.0.1", c.Inside} {
+		var config net.ListenConfig
+		if address == "" {
+			continue
+		}
+		l, err := config.Listen(ctx, "tcp4", net.JoinHostPort(address, strconv.Itoa(c.Port)))
+		if err != nil {
+			return fmt.Errorf("open the AWS endpoint: %w", err)
+		}
+		listeners = append(listeners, l)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -84,7 +94,7 @@ func Run(ctx context.Context, c Config) error {
 		defer cancel()
 		names <- dns.Serve(ctx, dnsListen, s.Resolve)
 	}()
-	err = s.Serve(ctx, l)
+	err = s.Serve(ctx, listeners...)
 	cancel()
 	return errors.Join(err, <-names)
 }
@@ -177,8 +187,8 @@ func (s *Sandbox) Resolve(name string) (ips []netip.Addr, ok bool) {
 	return ips, ok
 }
 
-// Serve answers on the listener and acts on the model until ctx ends.
-func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
+// Serve answers on the listeners and acts on the model until ctx ends.
+func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -196,8 +206,12 @@ func (s *Sandbox) Serve(ctx context.Context, l net.Listener) error {
 			_ = server.Close()
 		}
 	})
-	s.log.Info("AWS endpoint", "address", l.Addr().String(), "region", s.region)
-	err := server.Serve(l)
+	served := make(chan error, len(listeners))
+	for _, l := range listeners {
+		s.log.Info("AWS endpoint", "address", l.Addr().String(), "region", s.region)
+		wg.Go(func() { served <- server.Serve(l) })
+	}
+	err := <-served
 	cancel()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil

@@ -59,6 +59,8 @@ func runAPIServer(ctx context.Context, c Config) error {
 		"--authentication-token-webhook-config-file=" + tokenReviewConfig(c),
 		// A revoked access entry counts within seconds, and a client with many connections is still reviewed once.
 		"--authentication-token-webhook-cache-ttl=10s",
+		// Webhooks are called at their pods: the control plane is not on a node, where Services have addresses.
+		"--enable-aggregator-routing=true",
 		"--profiling=false",
 	}); err != nil {
 		return err

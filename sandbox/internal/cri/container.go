@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,6 +68,9 @@ func (r *Runtime) CreateContainer(
 		id: newID(), sandbox: s, config: config, created: time.Now(), exited: make(chan struct{}),
 		image: images.Lookup(reference(config.GetImage())),
 		state: runtimeapi.ContainerState_CONTAINER_CREATED,
+	}
+	if c.image.CallsAWS {
+		c.image.Env = append(slices.Clone(c.image.Env), r.AWS...)
 	}
 	c.env = environment(c.image, pod.GetHostname(), config.GetEnvs())
 	if config.LogPath != "" {

@@ -29,6 +29,7 @@ type Image struct {
 	StopSignal syscall.Signal // what ends the program gracefully
 	User       int64          // only reported: every process runs as the sandbox's one user
 	TakesPorts bool           // the declared container ports are appended to Entrypoint
+	CallsAWS   bool           // its environment says where AWS is, and with which key
 }
 
 // table is read from the top; the first match wins.
@@ -39,6 +40,10 @@ var table = []struct {
 	{
 		match: func(repo string) bool { return strings.Contains(path.Base(repo), "echoserver") },
 		image: Image{Entrypoint: []string{PodBinary, "echoserver"}, StopSignal: syscall.SIGTERM},
+	},
+	{
+		match: func(repo string) bool { return path.Base(repo) == "aws-load-balancer-controller" },
+		image: Image{Entrypoint: []string{PodBinary, "aws-load-balancer-controller"}, StopSignal: syscall.SIGTERM, User: 65532, CallsAWS: true},
 	},
 	{
 		// nginx/nginx-ingress declares STOPSIGNAL SIGTERM and its controller quits nginx gracefully on it;

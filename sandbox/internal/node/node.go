@@ -34,6 +34,14 @@ type Config struct {
 	API        string // URL of the API server
 	Program    string // path of drover-sandbox
 	PodProgram string // path of drover-sandbox-pod
+	AWS        string // URL of the AWS endpoint, seen from pods
+	Region     string
+}
+
+// aws is the environment of images that call AWS.
+func (c Config) aws() []string {
+	return []string{"AWS_ENDPOINT_URL=" + c.AWS, "AWS_REGION=" + c.Region, "AWS_DEFAULT_REGION=" + c.Region,
+		"AWS_ACCESS_KEY_ID=" + folder.AccessKeyID, "AWS_SECRET_ACCESS_KEY=" + folder.SecretAccessKey, "AWS_EC2_METADATA_DISABLED=true"}
 }
 
 func (c Config) file(name string) string { return filepath.Join(c.Dir.Machine(c.Machine.ID), name) }
@@ -56,7 +64,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	runtime, err := cri.New(ctx, cri.Config{
-		Network: network, Program: c.Program, PodProgram: c.PodProgram, Scratch: scratchDir,
+		Network: network, Program: c.Program, PodProgram: c.PodProgram, AWS: c.aws(), Scratch: scratchDir,
 	})
 	if err != nil {
 		return fmt.Errorf("start the container runtime: %w", err)

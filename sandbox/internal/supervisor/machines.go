@@ -120,7 +120,8 @@ func (s *supervisor) boot(m machine.Machine, out *os.File) (*child, error) {
 		return nil, err
 	}
 	defer func() { _ = begin.Close(); _ = tell.Close() }()
-	cmd := s.command(nil, "node", "--machine", s.machineFile(m.ID), "--api-port", strconv.Itoa(s.APIPort))
+	cmd := s.command(nil, "node", "--machine", s.machineFile(m.ID), "--api-port", strconv.Itoa(s.APIPort),
+		"--aws-port", strconv.Itoa(s.AWSPort), "--region", s.Region)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = begin, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS |
