@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -41,8 +42,8 @@ came from the right application, and nothing was left behind.`,
 			if inside {
 				return passOn(env, demo.Inside(cmd.Context(), o))
 			}
-			if o.Balancer != demo.Classic && o.Balancer != demo.NLB {
-				return &problem.Error{Kind: problem.Usage, Op: "demo", Err: fmt.Errorf("there is no load balancer %q", o.Balancer), Fix: "--balancer classic, or --balancer nlb"}
+			if !slices.Contains([]string{demo.Classic, demo.NLB, demo.ALB}, o.Balancer) {
+				return &problem.Error{Kind: problem.Usage, Op: "demo", Err: fmt.Errorf("there is no load balancer %q", o.Balancer), Fix: "--balancer classic, --balancer nlb, or --balancer alb"}
 			}
 			var err error
 			if o.Sandbox, err = findSandbox(env); err != nil {
@@ -54,7 +55,7 @@ came from the right application, and nothing was left behind.`,
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")
 	cmd.Flags().BoolVar(&o.Manual, "manual", false, "the same move in the tutorial's steps, each an up of its own")
 	cmd.Flags().IntVar(&o.Requests, "requests", tutorialRequests, "the closed loop sends at least `N` requests")
-	cmd.Flags().StringVar(&o.Balancer, "balancer", demo.Classic, "what NGINX sits behind: `classic`, or nlb, a Network Load Balancer (its deregistration delay of 300 s makes the move longer)")
+	cmd.Flags().StringVar(&o.Balancer, "balancer", demo.Classic, "what NGINX sits behind: `classic`, nlb, a Network Load Balancer (its deregistration delay of 300 s makes the move longer), or alb, an Application Load Balancer that sends to pods")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as JSON; the narration goes to stderr")
 	cmd.Flags().StringVar(&o.Dir, "folder", "", "where the demo keeps its project and its verdict (default: drover/demo in the user's state folder)")
 	cmd.Flags().BoolVar(&inside, "inside", false, "")

@@ -39,13 +39,14 @@ type Options struct {
 	Keep     bool   // leave everything running at the end
 	Manual   bool   // the tutorial's steps, each an up of its own
 	Requests int    // the closed loop sends at least this many
-	Balancer string // kind of load balancer: Classic or NLB
+	Balancer string // kind of load balancer: Classic, NLB or ALB
 }
 
 // The kinds of load balancers that the demo knows.
 const (
 	Classic = "classic"
 	NLB     = "nlb"
+	ALB     = "alb"
 )
 
 // teardown is how long the sandbox may take to end after an interrupted story.

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"embed"
 	"fmt"
 	"io/fs"
 	"os"
@@ -49,6 +50,86 @@ var behindNLB = edit{
 `,
 	New: `    service.beta.kubernetes.io/aws-load-balancer-type: nlb
 `,
+}
+
+// albFiles are the files of the project that differ, or come, behind an Application
+// Load Balancer.
+//
+//go:embed alb
+var albFiles embed.FS
+
+// behindALB are the edits of the stack file and the namespace for it: the
+// controller, and whom the guard and the output name.
+var behindALB = []struct {
+	file string
+	edit
+}{
+	{stackFile, edit{
+		About: "the AWS Load Balancer Controller comes to the cluster",
+		Old:   "  base: {manifests: ./base}\n",
+		New:   "  base: {manifests: ./base}\n  alb: {manifests: ./alb}\n",
+	}},
+	{stackFile, edit{
+		About: "the guard asks the Ingress's load balancer",
+		Old:   "  - url: http://${workloads.nginx.services.nginx.hostname}/echoserver\n",
+		New:   "  - url: http://${workloads.nginx.ingresses.nginx.hostname}/echoserver\n",
+	}},
+	{stackFile, edit{
+		About: "the output names it too",
+		Old:   "  nginxServiceUrl: ${workloads.nginx.services.nginx.hostname}\n",
+		New:   "  nginxServiceUrl: ${workloads.nginx.ingresses.nginx.hostname}\n",
+	}},
+	{"base/namespace.yaml", edit{
+		About: "pods wait for the load balancer's word before they are Ready",
+		Old:   "  name: apps\n",
+		New:   "  name: apps\n  labels: {elbv2.k8s.aws/pod-readiness-gate-inject: enabled}\n",
+	}},
+}
+
+// bindingKind loses every object of its kind when the project goes, which destroy
+// does only if it is named.
+const bindingKind = "apiextensions.k8s.io/v1/CustomResourceDefinition/targetgroupbindings.elbv2.k8s.aws"
+
+// putBehind makes the project one behind the given kind of load balancer, and
+// tells what differs from the example.
+func putBehind(balancer, project string) (about, diff string, err error) {
+	switch balancer {
+	case NLB:
+		diff, err = behindNLB.applyTo(project, serviceFile)
+		return behindNLB.About, diff, err
+	case ALB:
+		diff, err = putBehindALB(project)
+		return "NGINX's pods sit behind an Application Load Balancer, by the files in alb and nginx/service.yaml and these lines", diff, err
+	}
+	return "", "", nil
+}
+
+func putBehindALB(project string) (diff string, err error) {
+	err = fs.WalkDir(albFiles, "alb", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := albFiles.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(project, strings.TrimPrefix(path, "alb/"))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		return durable.Write(to, text, 0o644)
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, e := range behindALB {
+		lines, err := e.applyTo(project, e.file)
+		if err != nil {
+			return "", err
+		}
+		diff += lines
+	}
+	return diff, nil
 }
 
 // theChange is the whole migration in one edit.

@@ -65,12 +65,12 @@ func (s *story) launch(ctx context.Context) error {
 	if err := writeProject(s.project); err != nil {
 		return err
 	}
-	if s.Balancer == NLB {
-		diff, err := behindNLB.applyTo(s.project, serviceFile)
-		if err != nil {
-			return err
-		}
-		s.say("%s:", behindNLB.About)
+	about, diff, err := putBehind(s.Balancer, s.project)
+	if err != nil {
+		return err
+	}
+	if about != "" {
+		s.say("%s:", about)
 		s.say("%s", diff)
 	}
 	for _, args := range [][]string{{"stack", "init", "dev"}, {"config", "set", "aws:region", "us-west-2"}} {
@@ -196,8 +196,11 @@ func (s *story) echoURL(ctx context.Context) (string, error) {
 
 // kind is what people call the load balancer.
 func (s *story) kind() string {
-	if s.Balancer == NLB {
+	switch s.Balancer {
+	case NLB:
 		return "Network"
+	case ALB:
+		return "Application"
 	}
 	return "Classic"
 }
@@ -266,7 +269,11 @@ func (s *story) atLeast(ctx context.Context, t *traffic) error {
 // destroy takes the stack down and asks AWS what is left.
 func (s *story) destroy(ctx context.Context) error {
 	s.chapter("The way back: destroy")
-	for _, args := range [][]string{{"destroy", "--yes"}, {"stack", "rm", "dev", "--yes"}} {
+	destroy := []string{"destroy", "--yes"}
+	if s.Balancer == ALB {
+		destroy = append(destroy, "--allow-delete", bindingKind)
+	}
+	for _, args := range [][]string{destroy, {"stack", "rm", "dev", "--yes"}} {
 		if err := s.drover(ctx, args...); err != nil {
 			return err
 		}

@@ -127,6 +127,24 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// The load balancer that the AWS Load Balancer Controller makes for an Ingress goes
+// before the network that it is in; others make none.
+func TestOrderOfIngresses(t *testing.T) {
+	g := load(t, fstest.MapFS{
+		"drover.yaml": {Data: []byte("name: n\ncluster: {version: \"1.36\"}\nnodeGroups: {web: {kind: self-managed, instanceType: m7i.large, capacity: 1}}\nworkloads: {w: {manifests: w.yaml}}\n")},
+		"w.yaml": {Data: []byte(`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a, namespace: default, annotations: {alb.ingress.kubernetes.io/scheme: internal}}, spec: {}}` +
+			"\n---\n" + `{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: b, namespace: default}, spec: {}}`)},
+	}, expand.Env{Region: "us-west-2", Zones: []string{"us-west-2a", "us-west-2b"}})
+	for name, want := range map[string]bool{"a": true, "b": false} {
+		after := find(t, g, "networking.k8s.io/v1/Ingress/default/"+name).After
+		for _, key := range []string{"AWS::EC2::SubnetRouteTableAssociation/public-a", "AWS::AutoScaling::AutoScalingGroup/web"} {
+			if got := slices.ContainsFunc(after, func(k graph.Key) bool { return k.String() == key }); got != want {
+				t.Errorf("%s after %s: %t", name, key, got)
+			}
+		}
+	}
+}
+
 // A property that differs from itself once the state has been written and read
 // back would make a change at every up.
 func TestPropsCanBeStored(t *testing.T) {

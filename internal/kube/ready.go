@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -25,7 +26,7 @@ const (
 // workloads, and is stricter where others reference what is not there yet.
 func assess(u *unstructured.Unstructured) verdict {
 	switch u.GetKind() {
-	case "Service":
+	case "Service", "Ingress":
 		if isBalancer(u) {
 			return assessBalancer(u)
 		}
@@ -64,8 +65,21 @@ func assessByStatus(u *unstructured.Unstructured) verdict {
 	}
 }
 
+// isBalancer: the object is a load balancer's, whose address is to be waited for. Of
+// Ingresses those are known by their annotations that the AWS Load Balancer
+// Controller makes one for; other controllers often write no address at all.
 func isBalancer(u *unstructured.Unstructured) bool {
-	return u.GetKind() == "Service" && field(u, "spec", "type") == "LoadBalancer"
+	switch u.GetKind() {
+	case "Service":
+		return field(u, "spec", "type") == "LoadBalancer"
+	case "Ingress":
+		for key := range u.GetAnnotations() {
+			if strings.HasPrefix(key, "alb.ingress.kubernetes.io/") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // assessBalancer waits for the address, which others refer to.
