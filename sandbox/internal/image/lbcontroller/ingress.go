@@ -384,6 +384,9 @@ func (c *controller) annotatedAction(s stack, i *networkingv1.Ingress, name stri
 
 // portOf finds a Service's port by number or name.
 func portOf(service *corev1.Service, port intstr.IntOrString) (corev1.ServicePort, error) {
+	if port.Type == intstr.String {
+		port = intstr.Parse(port.StrVal) // "80" in an annotation
+	}
 	for _, p := range service.Spec.Ports {
 		if port.Type == intstr.String && p.Name == port.StrVal || port.Type == intstr.Int && p.Port == port.IntVal {
 			return p, nil
