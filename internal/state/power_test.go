@@ -30,6 +30,29 @@ func TestPowerLossLosesNothingThatWasAcknowledged(t *testing.T) {
 	}
 }
 
+// The power is lost at any call of the disk, in the middle of whatever is written.
+func TestPowerLossAnywhereLosesNothingThatWasAcknowledged(t *testing.T) {
+	for call := 1; ; call++ {
+		disk := durabletest.NewPower()
+		store := state.OpenFolder(t.TempDir(), disk)
+		if err := store.Init(ctx, "dev", "shop"); err != nil {
+			t.Fatal(err)
+		}
+		disk.OffAt = disk.Calls() + call
+		acknowledged, err := work(store)
+		if disk.Calls() < disk.OffAt {
+			if err != nil || call < 20 {
+				t.Fatalf("after %d calls: %v", call, err)
+			}
+			return
+		}
+		if err := disk.Lose(); err != nil {
+			t.Fatal(err)
+		}
+		survives(t, store, acknowledged, fmt.Sprintf("power lost at call %d", call))
+	}
+}
+
 // begun is a run that is cut off after so many calls. It tells what it was told
 // to be safe, and whether it came to its end.
 func begun(store *state.Store, calls int) (acknowledged []string, ended bool, err error) {
