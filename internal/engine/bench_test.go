@@ -56,12 +56,12 @@ func many(n, value int) *graph.Graph {
 
 // stored is a stack whose state is on a real disk.
 type onDisk struct {
-	b      *testing.B
+	b      testing.TB
 	folder string
 	store  *state.Store
 }
 
-func newOnDisk(b *testing.B) *onDisk {
+func newOnDisk(b testing.TB) *onDisk {
 	folder := b.TempDir()
 	store, err := state.Open(b.Context(), "file://"+filepath.ToSlash(folder))
 	if err == nil {
