@@ -102,13 +102,22 @@ func deleteNewGroup(k *stack) {
 	}
 }
 
-// away makes a deed that lets one of the sandbox's parts stand still for a minute.
-func away(part string) func(*stack) {
+// fault makes a deed that orders a fault of the sandbox's; it lasts as long as
+// its arguments say.
+func fault(args ...string) func(*stack) {
 	return func(k *stack) {
-		if _, err := k.try(background(k.t), "drover", "sandbox", "fault", "part", part, "hang", "--for", "1m"); err != nil {
+		if _, err := k.try(background(k.t), "drover", append([]string{"sandbox", "fault"}, args...)...); err != nil {
 			k.t.Error(err)
 		}
 	}
+}
+
+// away makes a deed that lets one of the sandbox's parts stand still for a minute.
+func away(part string) func(*stack) { return fault("part", part, "hang", "--for", "1m") }
+
+// faultOfOldNode makes a deed that lets an old node go wrong for a while.
+func faultOfOldNode(kind, lasts string) func(*stack) {
+	return func(k *stack) { fault("node", k.nodes[0], kind, "--for", lasts)(k) }
 }
 
 // addFinalizer lets the first pod of the workload stay Terminating until the

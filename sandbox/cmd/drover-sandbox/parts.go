@@ -172,7 +172,10 @@ func corednsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                images.CoreDNS,
 		DisableFlagParsing: true,
-		Run:                func(_ *cobra.Command, args []string) { coredns.Run(args) },
+		Run: func(_ *cobra.Command, args []string) {
+			os.Args = append([]string{images.CoreDNS}, args...) // it reads them there
+			coredns.Run()
+		},
 	}
 }
 

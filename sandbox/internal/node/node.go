@@ -101,6 +101,7 @@ const (
 	kubeletDir = "/run/kubelet"
 	scratchDir = "/run/scratch"
 	podLogsDir = "/var/log/pods" // where a kubelet's logs are looked for
+	localDisk  = "/run/disks/0"  // the instance's own, for local volumes; it ends with the instance
 )
 
 // prepareMounts gives the machine its own /proc, /run and /var/log. A kubelet
@@ -118,7 +119,7 @@ func prepareMounts(c Config) error {
 			return fmt.Errorf("replace %s: %w", dir, err)
 		}
 	}
-	for inside, outside := range map[string]string{kubeletDir: c.file("kubelet"), podLogsDir: c.file("pods")} {
+	for inside, outside := range map[string]string{kubeletDir: c.file("kubelet"), podLogsDir: c.file("pods"), localDisk: c.file("disk")} {
 		if err := bindDir(outside, inside); err != nil {
 			return err
 		}

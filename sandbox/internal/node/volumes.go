@@ -1,19 +1,22 @@
 package node
 
 import (
+	"slices"
+
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/volume"
 	"k8s.io/kubernetes/pkg/volume/configmap"
 	"k8s.io/kubernetes/pkg/volume/csi"
 	"k8s.io/kubernetes/pkg/volume/downwardapi"
 	"k8s.io/kubernetes/pkg/volume/emptydir"
+	"k8s.io/kubernetes/pkg/volume/local"
 	"k8s.io/kubernetes/pkg/volume/projected"
 	"k8s.io/kubernetes/pkg/volume/secret"
 )
 
-// volumePlugins are those that need nothing but the API server, and those of
-// CSI drivers, which package ebs is one of. A pod that asks for another kind
-// waits, and its events say why.
+// volumePlugins are those that need nothing but the API server, that of local
+// volumes, and those of CSI drivers, which package ebs is one of. A pod that
+// asks for another kind waits, and its events say why.
 func volumePlugins() []volume.VolumePlugin {
 	var plugins []volume.VolumePlugin
 	for _, probe := range []func() []volume.VolumePlugin{
@@ -24,7 +27,7 @@ func volumePlugins() []volume.VolumePlugin {
 			plugins = append(plugins, oneUser{p})
 		}
 	}
-	return append(plugins, csi.ProbeVolumePlugins()...)
+	return slices.Concat(plugins, local.ProbeVolumePlugins(), csi.ProbeVolumePlugins())
 }
 
 // oneUser gives files to no other user: without subordinate IDs there is none

@@ -5,8 +5,6 @@
 package coredns
 
 import (
-	"os"
-
 	"github.com/coredns/coredns/coremain"
 
 	_ "github.com/coredns/coredns/core/dnsserver"
@@ -25,8 +23,5 @@ import (
 	_ "github.com/coredns/coredns/plugin/rewrite"
 )
 
-// Run is the program coredns, with its arguments. It ends the process.
-func Run(args []string) {
-	os.Args = append([]string{"coredns"}, args...)
-	coremain.Run()
-}
+// Run is the program coredns, with the arguments of the process. It ends it.
+func Run() { coremain.Run() }
