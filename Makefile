@@ -19,7 +19,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-clients test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,11 +49,19 @@ requirements: ## install what the sandbox runs from the distribution, where that
 demo: requirements build ## the whole tutorial, narrated
 	bin/drover demo $(DEMO)
 
-test: requirements build test-unit test-e2e ## all tests of both modules
+test: requirements build test-unit test-clients-if-there test-e2e ## all tests of both modules
 
 test-unit: ## the tests of both modules that need no sandbox, with the race detector
 	go test -race ./...
 	cd sandbox && CGO_ENABLED=0 go test ./...
+
+test-clients: ## AWS's own clients judge the sandbox's endpoint; installs botocore and the aws command where that is allowed
+	@./scripts/clients install
+	@$(MAKE) --no-print-directory test-clients-if-there
+
+.PHONY: test-clients-if-there
+test-clients-if-there: # as part of make test: with the clients that this machine has
+	@if ./scripts/clients there; then cd sandbox && CGO_ENABLED=0 go test -tags clients -count=1 -run TestOutsideClients -v ./internal/aws; fi
 
 test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 20m -p 1 -v ./test/...

@@ -4,7 +4,6 @@
 package autoscaling
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -32,6 +31,7 @@ func New(store *region.Store, now func() time.Time) *Service {
 // Actions lists what is implemented.
 func (s *Service) Actions() map[string]wire.Action {
 	return map[string]wire.Action{
+		"CreateAutoScalingGroup":              s.createGroup,
 		"DescribeAutoScalingGroups":           s.describeGroups,
 		"DescribeAutoScalingInstances":        s.describeInstances,
 		"DescribeScalingActivities":           s.describeActivities,
@@ -164,6 +164,9 @@ func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {
 		Next   string      `xml:"NextToken,omitempty"`
 	}
 	names := f.List("AutoScalingGroupNames")
+	if err := checkFilters(f, "tag-key", "tag-value"); err != nil {
+		return nil, err
+	}
 	s.store.View(func(st *region.State) {
 		for _, g := range region.Sorted(st.Groups) {
 			if (len(names) == 0 || slices.Contains(names, g.Name)) && tagged(f, g) {
@@ -195,6 +198,21 @@ func tagged(f wire.Form, g *region.Group) bool {
 		}
 	}
 	return true
+}
+
+// checkFilters refuses filters that a call does not have.
+func checkFilters(f wire.Form, known ...string) error {
+	for _, filter := range f.Each("Filters") {
+		name := filter.Get("Name")
+		if !slices.Contains(known, name) && (known[0] != "tag-key" || !strings.HasPrefix(name, "tag:")) {
+			return invalid("Filter type %s is not correct. Allowed Filter types are: %s", name, strings.Join(known, " "))
+		}
+	}
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return region.Errorf(region.Invalid, "ValidationError", format, args...)
 }
 
 func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
@@ -263,6 +281,9 @@ func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Tags []tagItem `xml:"Tags>member"`
 		Next string    `xml:"NextToken,omitempty"`
+	}
+	if err := checkFilters(f, "auto-scaling-group", "key", "value", "propagate-at-launch"); err != nil {
+		return nil, err
 	}
 	s.store.View(func(st *region.State) {
 		for _, g := range region.Sorted(st.Groups) {
@@ -334,44 +355,6 @@ func (s *Service) setDesired(_ *http.Request, f wire.Form) (any, error) {
 			return region.Errorf(region.Invalid, "ValidationError", "DesiredCapacity is required")
 		}
 		return st.SetDesired(g, *n)
-	})
-}
-
-func (s *Service) updateGroup(_ *http.Request, f wire.Form) (any, error) {
-	return s.withGroup(f, func(st *region.State, g *region.Group) error {
-		if n := f.Int("MinSize"); n != nil {
-			g.MinSize = region.Num(*n)
-		}
-		if n := f.Int("MaxSize"); n != nil {
-			g.MaxSize = region.Num(*n)
-		}
-		if n := f.Int("DesiredCapacity"); n != nil {
-			desired := region.Num(*n)
-			g.DesiredCapacity = &desired
-		} else {
-			g.Clamp()
-		}
-		if n := f.Int("DefaultCooldown"); n != nil {
-			g.Cooldown = region.Num(*n)
-		}
-		if n := f.Int("HealthCheckGracePeriod"); n != nil {
-			g.HealthCheckGracePeriod = *n
-		}
-		g.HealthCheckType = cmp.Or(f.Get("HealthCheckType"), g.HealthCheckType)
-		if f.Has("NewInstancesProtectedFromScaleIn") {
-			g.ProtectNew = f.Bool("NewInstancesProtectedFromScaleIn")
-		}
-		if subnets := f.Get("VPCZoneIdentifier"); subnets != "" {
-			g.Subnets = strings.Split(subnets, ",")
-		}
-		if policies := f.List("TerminationPolicies"); len(policies) > 0 {
-			g.TerminationPolicies = policies
-		}
-		if t := f.Sub("LaunchTemplate"); t.Has("LaunchTemplateId") || t.Has("LaunchTemplateName") {
-			g.LaunchTemplate = region.LaunchTemplateRef{LaunchTemplateID: t.Get("LaunchTemplateId"),
-				LaunchTemplateName: t.Get("LaunchTemplateName"), Version: t.Get("Version")}
-		}
-		return st.CheckGroup(g)
 	})
 }
 

@@ -16,15 +16,15 @@ func (s *Service) addressActions() map[string]wire.Action {
 }
 
 type addressItem struct {
-	PublicIP    string          `xml:"publicIp"`
-	Allocation  string          `xml:"allocationId"`
-	Association string          `xml:"associationId,omitempty"`
-	Interface   string          `xml:"networkInterfaceId,omitempty"`
-	Private     string          `xml:"privateIpAddress,omitempty"`
-	Domain      string          `xml:"domain"`
-	Pool        string          `xml:"publicIpv4Pool"`
-	Border      string          `xml:"networkBorderGroup"`
-	Tags        wire.Items[tag] `xml:"tagSet"`
+	PublicIP    string `xml:"publicIp"`
+	Allocation  string `xml:"allocationId"`
+	Association string `xml:"associationId,omitempty"`
+	Interface   string `xml:"networkInterfaceId,omitempty"`
+	Private     string `xml:"privateIpAddress,omitempty"`
+	Domain      string `xml:"domain"`
+	Pool        string `xml:"publicIpv4Pool"`
+	Border      string `xml:"networkBorderGroup"`
+	Tags        []tag  `xml:"tagSet>item"`
 }
 
 func showAddress(st *region.State, v *region.Address) addressItem {
@@ -82,8 +82,8 @@ func (s *Service) describeAddresses(_ *http.Request, f wire.Form) (any, error) {
 		show: showAddress,
 	})
 	return struct {
-		Addresses wire.Items[addressItem] `xml:"addressesSet"`
-	}{wire.Items[addressItem]{List: items}}, err
+		Addresses []addressItem `xml:"addressesSet>item"`
+	}{items}, err
 }
 
 func (s *Service) release(_ *http.Request, f wire.Form) (any, error) {

@@ -26,16 +26,16 @@ type attachmentItem struct {
 }
 
 type gatewayItem struct {
-	ID          string                     `xml:"internetGatewayId"`
-	Attachments wire.Items[attachmentItem] `xml:"attachmentSet"`
-	Owner       string                     `xml:"ownerId"`
-	Tags        wire.Items[tag]            `xml:"tagSet"`
+	ID          string           `xml:"internetGatewayId"`
+	Attachments []attachmentItem `xml:"attachmentSet>item"`
+	Owner       string           `xml:"ownerId"`
+	Tags        []tag            `xml:"tagSet>item"`
 }
 
 func showGateway(st *region.State, v *region.InternetGateway) gatewayItem {
 	item := gatewayItem{ID: v.InternetGatewayID, Owner: region.Account, Tags: tagSet(v.Tags)}
 	if a := st.AttachmentOf(v.InternetGatewayID); a != nil {
-		item.Attachments.List = []attachmentItem{{a.VpcID, "available"}}
+		item.Attachments = []attachmentItem{{a.VpcID, "available"}}
 	}
 	return item
 }
@@ -79,9 +79,9 @@ func (s *Service) describeGateways(_ *http.Request, f wire.Form) (any, error) {
 		show: showGateway,
 	})
 	return struct {
-		Gateways wire.Items[gatewayItem] `xml:"internetGatewaySet"`
-		Next     string                  `xml:"nextToken,omitempty"`
-	}{wire.Items[gatewayItem]{List: items}, next}, err
+		Gateways []gatewayItem `xml:"internetGatewaySet>item"`
+		Next     string        `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) attachGateway(_ *http.Request, f wire.Form) (any, error) {
@@ -131,14 +131,14 @@ type natAddress struct {
 }
 
 type natItem struct {
-	ID        string                 `xml:"natGatewayId"`
-	State     string                 `xml:"state"`
-	Subnet    string                 `xml:"subnetId"`
-	VPC       string                 `xml:"vpcId"`
-	Type      string                 `xml:"connectivityType"`
-	Created   string                 `xml:"createTime"`
-	Addresses wire.Items[natAddress] `xml:"natGatewayAddressSet"`
-	Tags      wire.Items[tag]        `xml:"tagSet"`
+	ID        string       `xml:"natGatewayId"`
+	State     string       `xml:"state"`
+	Subnet    string       `xml:"subnetId"`
+	VPC       string       `xml:"vpcId"`
+	Type      string       `xml:"connectivityType"`
+	Created   string       `xml:"createTime"`
+	Addresses []natAddress `xml:"natGatewayAddressSet>item"`
+	Tags      []tag        `xml:"tagSet>item"`
 }
 
 func showNAT(st *region.State, v *region.NATGateway) natItem {
@@ -147,7 +147,7 @@ func showNAT(st *region.State, v *region.NATGateway) natItem {
 		a.Public = eip.PublicIP
 	}
 	return natItem{ID: v.NatGatewayID, State: v.State, Subnet: v.SubnetID, VPC: v.VpcID, Type: v.ConnectivityType,
-		Created: stamp(v.Created), Addresses: wire.Items[natAddress]{List: []natAddress{a}}, Tags: tagSet(v.Tags)}
+		Created: stamp(v.Created), Addresses: []natAddress{a}, Tags: tagSet(v.Tags)}
 }
 
 func (s *Service) createNAT(_ *http.Request, f wire.Form) (any, error) {
@@ -186,9 +186,9 @@ func (s *Service) describeNATs(_ *http.Request, f wire.Form) (any, error) {
 		show: showNAT,
 	})
 	return struct {
-		NATs wire.Items[natItem] `xml:"natGatewaySet"`
-		Next string              `xml:"nextToken,omitempty"`
-	}{wire.Items[natItem]{List: items}, next}, err
+		NATs []natItem `xml:"natGatewaySet>item"`
+		Next string    `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) deleteNAT(_ *http.Request, f wire.Form) (any, error) {

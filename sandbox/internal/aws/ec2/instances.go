@@ -26,35 +26,35 @@ func (s *Service) instanceActions() map[string]wire.Action {
 
 // instanceItem is an instance in EC2's XML.
 type instanceItem struct {
-	ID           string               `xml:"instanceId"`
-	Image        string               `xml:"imageId"`
-	State        stateItem            `xml:"instanceState"`
-	PrivateDNS   string               `xml:"privateDnsName"`
-	PublicDNS    string               `xml:"dnsName"`
-	Reason       string               `xml:"reason"`
-	LaunchIndex  int                  `xml:"amiLaunchIndex"`
-	Type         string               `xml:"instanceType"`
-	Launched     string               `xml:"launchTime"`
-	Zone         string               `xml:"placement>availabilityZone"`
-	Tenancy      string               `xml:"placement>tenancy"`
-	Monitoring   string               `xml:"monitoring>state"`
-	Subnet       string               `xml:"subnetId,omitempty"`
-	VPC          string               `xml:"vpcId,omitempty"`
-	PrivateIP    string               `xml:"privateIpAddress,omitempty"`
-	PublicIP     string               `xml:"ipAddress,omitempty"`
-	SourceCheck  bool                 `xml:"sourceDestCheck"`
-	Groups       wire.Items[groupRef] `xml:"groupSet"`
-	StateReason  *stateReason         `xml:"stateReason"`
-	Architecture string               `xml:"architecture"`
-	RootType     string               `xml:"rootDeviceType"`
-	RootName     string               `xml:"rootDeviceName"`
-	Virtual      string               `xml:"virtualizationType"`
-	Token        string               `xml:"clientToken"`
-	Hypervisor   string               `xml:"hypervisor"`
-	EbsOptimized bool                 `xml:"ebsOptimized"`
-	Profile      *profile             `xml:"iamInstanceProfile"`
-	Interfaces   wire.Items[nicItem]  `xml:"networkInterfaceSet"`
-	Tags         wire.Items[tag]      `xml:"tagSet"`
+	ID           string       `xml:"instanceId"`
+	Image        string       `xml:"imageId"`
+	State        stateItem    `xml:"instanceState"`
+	PrivateDNS   string       `xml:"privateDnsName"`
+	PublicDNS    string       `xml:"dnsName"`
+	Reason       string       `xml:"reason"`
+	LaunchIndex  int          `xml:"amiLaunchIndex"`
+	Type         string       `xml:"instanceType"`
+	Launched     string       `xml:"launchTime"`
+	Zone         string       `xml:"placement>availabilityZone"`
+	Tenancy      string       `xml:"placement>tenancy"`
+	Monitoring   string       `xml:"monitoring>state"`
+	Subnet       string       `xml:"subnetId,omitempty"`
+	VPC          string       `xml:"vpcId,omitempty"`
+	PrivateIP    string       `xml:"privateIpAddress,omitempty"`
+	PublicIP     string       `xml:"ipAddress,omitempty"`
+	SourceCheck  bool         `xml:"sourceDestCheck"`
+	Groups       []groupRef   `xml:"groupSet>item"`
+	StateReason  *stateReason `xml:"stateReason"`
+	Architecture string       `xml:"architecture"`
+	RootType     string       `xml:"rootDeviceType"`
+	RootName     string       `xml:"rootDeviceName"`
+	Virtual      string       `xml:"virtualizationType"`
+	Token        string       `xml:"clientToken"`
+	Hypervisor   string       `xml:"hypervisor"`
+	EbsOptimized bool         `xml:"ebsOptimized"`
+	Profile      *profile     `xml:"iamInstanceProfile"`
+	Interfaces   []nicItem    `xml:"networkInterfaceSet>item"`
+	Tags         []tag        `xml:"tagSet>item"`
 }
 
 type stateItem struct {
@@ -73,18 +73,18 @@ type profile struct {
 }
 
 type nicItem struct {
-	ID         string                `xml:"networkInterfaceId"`
-	Subnet     string                `xml:"subnetId"`
-	VPC        string                `xml:"vpcId"`
-	Owner      string                `xml:"ownerId"`
-	Status     string                `xml:"status"`
-	PrivateIP  string                `xml:"privateIpAddress"`
-	PrivateDNS string                `xml:"privateDnsName"`
-	Index      int                   `xml:"attachment>deviceIndex"`
-	Attached   string                `xml:"attachment>status"`
-	Groups     wire.Items[groupRef]  `xml:"groupSet"`
-	Addresses  wire.Items[nicAddr]   `xml:"privateIpAddressesSet"`
-	Prefixes   wire.Items[nicPrefix] `xml:"ipv4PrefixSet"`
+	ID         string      `xml:"networkInterfaceId"`
+	Subnet     string      `xml:"subnetId"`
+	VPC        string      `xml:"vpcId"`
+	Owner      string      `xml:"ownerId"`
+	Status     string      `xml:"status"`
+	PrivateIP  string      `xml:"privateIpAddress"`
+	PrivateDNS string      `xml:"privateDnsName"`
+	Index      int         `xml:"attachment>deviceIndex"`
+	Attached   string      `xml:"attachment>status"`
+	Groups     []groupRef  `xml:"groupSet>item"`
+	Addresses  []nicAddr   `xml:"privateIpAddressesSet>item"`
+	Prefixes   []nicPrefix `xml:"ipv4PrefixSet>item"`
 }
 
 type nicAddr struct {
@@ -117,10 +117,10 @@ func showInstance(st *region.State, i *region.Instance) instanceItem {
 	item.PrivateDNS, item.PrivateIP, item.PublicIP = dns, i.PrivateIP, i.PublicIP
 	item.Subnet, item.VPC, item.SourceCheck = i.SubnetID, i.VpcID, true
 	item.Groups = groupRefs(st, i.SecurityGroups)
-	item.Interfaces.List = []nicItem{{ID: "eni-" + i.ID[2:], Subnet: i.SubnetID, VPC: i.VpcID, Owner: region.Account, Status: "in-use",
+	item.Interfaces = []nicItem{{ID: "eni-" + i.ID[2:], Subnet: i.SubnetID, VPC: i.VpcID, Owner: region.Account, Status: "in-use",
 		PrivateIP: i.PrivateIP, PrivateDNS: dns, Attached: "attached", Groups: item.Groups,
-		Addresses: wire.Items[nicAddr]{List: []nicAddr{{i.PrivateIP, dns, true}}},
-		Prefixes:  wire.Items[nicPrefix]{List: []nicPrefix{{i.PodCIDR}}}}}
+		Addresses: []nicAddr{{i.PrivateIP, dns, true}},
+		Prefixes:  []nicPrefix{{i.PodCIDR}}}}
 	return item
 }
 
@@ -176,10 +176,10 @@ var instanceNames = []name[*region.Instance]{{"InstanceId", func(i *region.Insta
 
 // reservation is a launch: here always of one instance.
 type reservation struct {
-	ID        string                   `xml:"reservationId"`
-	Owner     string                   `xml:"ownerId"`
-	Groups    wire.Items[groupRef]     `xml:"groupSet"`
-	Instances wire.Items[instanceItem] `xml:"instancesSet"`
+	ID        string         `xml:"reservationId"`
+	Owner     string         `xml:"ownerId"`
+	Groups    []groupRef     `xml:"groupSet>item"`
+	Instances []instanceItem `xml:"instancesSet>item"`
 }
 
 func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
@@ -190,19 +190,19 @@ func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
 		tags:    func(i *region.Instance) region.Tags { return i.Tags },
 		show: func(st *region.State, i *region.Instance) reservation {
 			return reservation{ID: reservationOf(i), Owner: region.Account,
-				Instances: wire.Items[instanceItem]{List: []instanceItem{showInstance(st, i)}}}
+				Instances: []instanceItem{showInstance(st, i)}}
 		},
 		either: true,
 	})
 	return struct {
-		Reservations wire.Items[reservation] `xml:"reservationSet"`
-		Next         string                  `xml:"nextToken,omitempty"`
-	}{wire.Items[reservation]{List: items}, next}, err
+		Reservations []reservation `xml:"reservationSet>item"`
+		Next         string        `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 type checkItem struct {
-	Status  string                 `xml:"status"`
-	Details wire.Items[detailItem] `xml:"details"`
+	Status  string       `xml:"status"`
+	Details []detailItem `xml:"details>item"`
 }
 
 type detailItem struct {
@@ -221,7 +221,7 @@ type statusItem struct {
 func showStatus(_ *region.State, i *region.Instance) statusItem {
 	check := checkItem{Status: "not-applicable"}
 	if i.State == region.Running {
-		check = checkItem{"ok", wire.Items[detailItem]{List: []detailItem{{"reachability", "passed"}}}}
+		check = checkItem{"ok", []detailItem{{"reachability", "passed"}}}
 	}
 	return statusItem{i.ID, i.Zone, state(i), check, check}
 }
@@ -251,16 +251,16 @@ func (s *Service) describeStatus(_ *http.Request, f wire.Form) (any, error) {
 		either: true,
 	})
 	return struct {
-		Status wire.Items[statusItem] `xml:"instanceStatusSet"`
-		Next   string                 `xml:"nextToken,omitempty"`
-	}{wire.Items[statusItem]{List: slices.Concat(items...)}, next}, err
+		Status []statusItem `xml:"instanceStatusSet>item"`
+		Next   string       `xml:"nextToken,omitempty"`
+	}{slices.Concat(items...), next}, err
 }
 
 // describeTopology knows nothing: none of the types has a topology.
 func (s *Service) describeTopology(_ *http.Request, f wire.Form) (any, error) {
 	f.Ignore("InstanceId", "Filter", "GroupName", "MaxResults", "NextToken")
 	return struct {
-		Instances wire.Items[struct{}] `xml:"instanceSet"`
+		Instances []struct{} `xml:"instanceSet>item"`
 	}{}, nil
 }
 
@@ -308,7 +308,7 @@ func (s *Service) run(_ *http.Request, f wire.Form) (any, error) {
 		for _, i := range region.Sorted(st.Instances) {
 			if i.ID == first || i.Reservation == first {
 				out.ID, out.Owner = "r-"+first[2:], region.Account
-				out.Instances.List = append(out.Instances.List, showInstance(st, i))
+				out.Instances = append(out.Instances, showInstance(st, i))
 			}
 		}
 	})
@@ -372,7 +372,7 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 		Was stateItem `xml:"previousState"`
 	}
 	var out struct {
-		Instances wire.Items[change] `xml:"instancesSet"`
+		Instances []change `xml:"instancesSet>item"`
 	}
 	err := s.change(f, func(st *region.State) error {
 		ids := f.List("InstanceId")
@@ -386,7 +386,7 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 			}
 			was := state(i)
 			st.Terminate(i, "User initiated ("+s.now().UTC().Format("2006-01-02 15:04:05 GMT")+")")
-			out.Instances.List = append(out.Instances.List, change{id, state(i), was})
+			out.Instances = append(out.Instances, change{id, state(i), was})
 		}
 		return nil
 	})
@@ -394,24 +394,24 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 }
 
 type typeItem struct {
-	Name       string             `xml:"instanceType"`
-	Current    bool               `xml:"currentGeneration"`
-	FreeTier   bool               `xml:"freeTierEligible"`
-	BareMetal  bool               `xml:"bareMetal"`
-	CPU        int                `xml:"vCpuInfo>defaultVCpus"`
-	MemoryMiB  int                `xml:"memoryInfo>sizeInMiB"`
-	Archs      wire.Items[string] `xml:"processorInfo>supportedArchitectures"`
-	Interfaces int                `xml:"networkInfo>maximumNetworkInterfaces"`
-	Addresses  int                `xml:"networkInfo>ipv4AddressesPerInterface"`
-	Hypervisor string             `xml:"hypervisor"`
-	Usage      wire.Items[string] `xml:"supportedUsageClasses"`
-	Virtual    wire.Items[string] `xml:"supportedVirtualizationTypes"`
+	Name       string   `xml:"instanceType"`
+	Current    bool     `xml:"currentGeneration"`
+	FreeTier   bool     `xml:"freeTierEligible"`
+	BareMetal  bool     `xml:"bareMetal"`
+	CPU        int      `xml:"vCpuInfo>defaultVCpus"`
+	MemoryMiB  int      `xml:"memoryInfo>sizeInMiB"`
+	Archs      []string `xml:"processorInfo>supportedArchitectures>item"`
+	Interfaces int      `xml:"networkInfo>maximumNetworkInterfaces"`
+	Addresses  int      `xml:"networkInfo>ipv4AddressesPerInterface"`
+	Hypervisor string   `xml:"hypervisor"`
+	Usage      []string `xml:"supportedUsageClasses>item"`
+	Virtual    []string `xml:"supportedVirtualizationTypes>item"`
 }
 
 func showType(_ *region.State, t region.InstanceType) typeItem {
-	return typeItem{Name: t.Name, Current: true, CPU: t.CPU, MemoryMiB: t.MemoryMiB, Archs: wire.Items[string]{List: []string{t.Arch}},
+	return typeItem{Name: t.Name, Current: true, CPU: t.CPU, MemoryMiB: t.MemoryMiB, Archs: []string{t.Arch},
 		Interfaces: t.Interfaces, Addresses: t.Addresses, Hypervisor: t.Hypervisor,
-		Usage: wire.Items[string]{List: []string{"on-demand", "spot"}}, Virtual: wire.Items[string]{List: []string{"hvm"}}}
+		Usage: []string{"on-demand", "spot"}, Virtual: []string{"hvm"}}
 }
 
 func (s *Service) describeTypes(_ *http.Request, f wire.Form) (any, error) {
@@ -433,9 +433,9 @@ func (s *Service) describeTypes(_ *http.Request, f wire.Form) (any, error) {
 		pages: wire.Paging{Least: 5, Most: 100, Default: 100, BadSize: "InvalidParameterValue", BadToken: "InvalidParameterValue"},
 	})
 	return struct {
-		Types wire.Items[typeItem] `xml:"instanceTypeSet"`
-		Next  string               `xml:"nextToken,omitempty"`
-	}{wire.Items[typeItem]{List: items}, next}, err
+		Types []typeItem `xml:"instanceTypeSet>item"`
+		Next  string     `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 // offering is a type that is to be had somewhere.
@@ -465,9 +465,9 @@ func (s *Service) describeOfferings(_ *http.Request, f wire.Form) (any, error) {
 		show: func(_ *region.State, o offering) offering { return o },
 	})
 	return struct {
-		Offerings wire.Items[offering] `xml:"instanceTypeOfferingSet"`
-		Next      string               `xml:"nextToken,omitempty"`
-	}{wire.Items[offering]{List: items}, next}, err
+		Offerings []offering `xml:"instanceTypeOfferingSet>item"`
+		Next      string     `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func locations(st *region.State, kind string) (names []string) {
@@ -489,22 +489,22 @@ func locations(st *region.State, kind string) (names []string) {
 const eksOwner = "602401143452"
 
 type imageItem struct {
-	ID           string          `xml:"imageId"`
-	Location     string          `xml:"imageLocation"`
-	State        string          `xml:"imageState"`
-	Owner        string          `xml:"imageOwnerId"`
-	OwnerAlias   string          `xml:"imageOwnerAlias"`
-	Public       bool            `xml:"isPublic"`
-	Architecture string          `xml:"architecture"`
-	Type         string          `xml:"imageType"`
-	Name         string          `xml:"name"`
-	Description  string          `xml:"description"`
-	RootType     string          `xml:"rootDeviceType"`
-	RootName     string          `xml:"rootDeviceName"`
-	Virtual      string          `xml:"virtualizationType"`
-	Hypervisor   string          `xml:"hypervisor"`
-	Created      string          `xml:"creationDate"`
-	Tags         wire.Items[tag] `xml:"tagSet"`
+	ID           string `xml:"imageId"`
+	Location     string `xml:"imageLocation"`
+	State        string `xml:"imageState"`
+	Owner        string `xml:"imageOwnerId"`
+	OwnerAlias   string `xml:"imageOwnerAlias"`
+	Public       bool   `xml:"isPublic"`
+	Architecture string `xml:"architecture"`
+	Type         string `xml:"imageType"`
+	Name         string `xml:"name"`
+	Description  string `xml:"description"`
+	RootType     string `xml:"rootDeviceType"`
+	RootName     string `xml:"rootDeviceName"`
+	Virtual      string `xml:"virtualizationType"`
+	Hypervisor   string `xml:"hypervisor"`
+	Created      string `xml:"creationDate"`
+	Tags         []tag  `xml:"tagSet>item"`
 }
 
 func showImage(_ *region.State, i region.Image) imageItem {
@@ -534,7 +534,7 @@ func (s *Service) describeImages(_ *http.Request, f wire.Form) (any, error) {
 		show: showImage,
 	})
 	return struct {
-		Images wire.Items[imageItem] `xml:"imagesSet"`
-		Next   string                `xml:"nextToken,omitempty"`
-	}{wire.Items[imageItem]{List: items}, next}, err
+		Images []imageItem `xml:"imagesSet>item"`
+		Next   string      `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }

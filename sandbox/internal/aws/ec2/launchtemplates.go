@@ -23,13 +23,13 @@ func (s *Service) templateActions() map[string]wire.Action {
 }
 
 type templateItem struct {
-	ID      string          `xml:"launchTemplateId"`
-	Name    string          `xml:"launchTemplateName"`
-	Created string          `xml:"createTime"`
-	By      string          `xml:"createdBy"`
-	Default int             `xml:"defaultVersionNumber"`
-	Latest  int             `xml:"latestVersionNumber"`
-	Tags    wire.Items[tag] `xml:"tagSet"`
+	ID      string `xml:"launchTemplateId"`
+	Name    string `xml:"launchTemplateName"`
+	Created string `xml:"createTime"`
+	By      string `xml:"createdBy"`
+	Default int    `xml:"defaultVersionNumber"`
+	Latest  int    `xml:"latestVersionNumber"`
+	Tags    []tag  `xml:"tagSet>item"`
 }
 
 func showTemplate(_ *region.State, t *region.LaunchTemplate) templateItem {
@@ -147,9 +147,9 @@ func (s *Service) describeTemplates(_ *http.Request, f wire.Form) (any, error) {
 		pages: wire.Paging{Least: 1, Most: 200, Default: 200, BadSize: "InvalidParameterValue", BadToken: "InvalidParameterValue"},
 	})
 	return struct {
-		Templates wire.Items[templateItem] `xml:"launchTemplates"`
-		Next      string                   `xml:"nextToken,omitempty"`
-	}{wire.Items[templateItem]{List: items}, next}, err
+		Templates []templateItem `xml:"launchTemplates>item"`
+		Next      string         `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 type versionItem struct {
@@ -165,17 +165,17 @@ type versionItem struct {
 
 // dataItem is a version's content in EC2's XML: only what it says.
 type dataItem struct {
-	Image      string               `xml:"imageId,omitempty"`
-	Type       string               `xml:"instanceType,omitempty"`
-	Key        string               `xml:"keyName,omitempty"`
-	User       string               `xml:"userData,omitempty"`
-	Optimized  *bool                `xml:"ebsOptimized"`
-	Profile    *profileRef          `xml:"iamInstanceProfile"`
-	Groups     *wire.Items[string]  `xml:"securityGroupIdSet"`
-	Devices    *wire.Items[device]  `xml:"blockDeviceMappingSet"`
-	Interfaces *wire.Items[nicSpec] `xml:"networkInterfaceSet"`
-	Tags       *wire.Items[tagSpec] `xml:"tagSpecificationSet"`
-	Metadata   *metadataItem        `xml:"metadataOptions"`
+	Image      string        `xml:"imageId,omitempty"`
+	Type       string        `xml:"instanceType,omitempty"`
+	Key        string        `xml:"keyName,omitempty"`
+	User       string        `xml:"userData,omitempty"`
+	Optimized  *bool         `xml:"ebsOptimized"`
+	Profile    *profileRef   `xml:"iamInstanceProfile"`
+	Groups     []string      `xml:"securityGroupIdSet>item,omitempty"`
+	Devices    []device      `xml:"blockDeviceMappingSet>item,omitempty"`
+	Interfaces []nicSpec     `xml:"networkInterfaceSet>item,omitempty"`
+	Tags       []tagSpec     `xml:"tagSpecificationSet>item,omitempty"`
+	Metadata   *metadataItem `xml:"metadataOptions"`
 }
 
 type profileRef struct {
@@ -198,14 +198,14 @@ type ebsItem struct {
 }
 
 type nicSpec struct {
-	Index  int                `xml:"deviceIndex"`
-	Public *bool              `xml:"associatePublicIpAddress"`
-	Groups wire.Items[string] `xml:"groupSet"`
+	Index  int      `xml:"deviceIndex"`
+	Public *bool    `xml:"associatePublicIpAddress"`
+	Groups []string `xml:"groupSet>item"`
 }
 
 type tagSpec struct {
-	Type string          `xml:"resourceType"`
-	Tags wire.Items[tag] `xml:"tagSet"`
+	Type string `xml:"resourceType"`
+	Tags []tag  `xml:"tagSet>item"`
 }
 
 type metadataItem struct {
@@ -220,7 +220,7 @@ func showData(d region.LaunchTemplateData) dataItem {
 	if p := d.IamInstanceProfile; p.Arn+p.Name != "" {
 		item.Profile = &profileRef{p.Arn, p.Name}
 	}
-	item.Groups = some(d.SecurityGroupIDs)
+	item.Groups = d.SecurityGroupIDs
 	var devices []device
 	for _, m := range d.BlockDeviceMappings {
 		e := m.Ebs
@@ -228,25 +228,17 @@ func showData(d region.LaunchTemplateData) dataItem {
 	}
 	var interfaces []nicSpec
 	for _, n := range d.NetworkInterfaces {
-		interfaces = append(interfaces, nicSpec{n.DeviceIndex, n.AssociatePublicIPAddress, wire.Items[string]{List: n.Groups}})
+		interfaces = append(interfaces, nicSpec{n.DeviceIndex, n.AssociatePublicIPAddress, n.Groups})
 	}
 	var specs []tagSpec
 	for _, t := range d.TagSpecifications {
 		specs = append(specs, tagSpec{t.ResourceType, tagSet(t.Tags)})
 	}
-	item.Devices, item.Interfaces, item.Tags = some(devices), some(interfaces), some(specs)
+	item.Devices, item.Interfaces, item.Tags = devices, interfaces, specs
 	if m := d.MetadataOptions; m != (region.LaunchTemplateData{}).MetadataOptions {
 		item.Metadata = &metadataItem{m.HTTPTokens, m.HTTPEndpoint, m.HopLimit, m.InstanceTags}
 	}
 	return item
-}
-
-// some is a list that is left out when it is empty.
-func some[T any](list []T) *wire.Items[T] {
-	if len(list) == 0 {
-		return nil
-	}
-	return &wire.Items[T]{List: list}
 }
 
 // templateVersion is a version and the template it is of.
@@ -296,9 +288,9 @@ func (s *Service) describeVersions(_ *http.Request, f wire.Form) (any, error) {
 		pages: wire.Paging{Least: 1, Most: 200, Default: 200, BadSize: "InvalidParameterValue", BadToken: "InvalidParameterValue"},
 	})
 	return struct {
-		Versions wire.Items[versionItem] `xml:"launchTemplateVersionSet"`
-		Next     string                  `xml:"nextToken,omitempty"`
-	}{wire.Items[versionItem]{List: items}, next}, err
+		Versions []versionItem `xml:"launchTemplateVersionSet>item"`
+		Next     string        `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 // versionsOf is the template whose versions are asked for, which must be there;

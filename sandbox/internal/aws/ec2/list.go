@@ -170,10 +170,10 @@ type tag struct {
 	Value string `xml:"value"`
 }
 
-func tagSet(tags region.Tags) wire.Items[tag] {
+func tagSet(tags region.Tags) []tag {
 	set := make([]tag, len(tags))
 	for i, t := range tags {
 		set[i] = tag{t.Key, t.Value}
 	}
-	return wire.Items[tag]{List: set}
+	return set
 }

@@ -38,8 +38,8 @@ func (s *Service) describeRegions(_ *http.Request, f wire.Form) (any, error) {
 		},
 	})
 	return struct {
-		Regions wire.Items[regionItem] `xml:"regionInfo"`
-	}{wire.Items[regionItem]{List: items}}, err
+		Regions []regionItem `xml:"regionInfo>item"`
+	}{items}, err
 }
 
 type zoneItem struct {
@@ -71,8 +71,8 @@ func (s *Service) describeZones(_ *http.Request, f wire.Form) (any, error) {
 		},
 	})
 	return struct {
-		Zones wire.Items[zoneItem] `xml:"availabilityZoneInfo"`
-	}{wire.Items[zoneItem]{List: items}}, err
+		Zones []zoneItem `xml:"availabilityZoneInfo>item"`
+	}{items}, err
 }
 
 // describeAccount tells that there is neither EC2-Classic nor a default VPC.
@@ -81,16 +81,16 @@ func (s *Service) describeAccount(_ *http.Request, f wire.Form) (any, error) {
 		Value string `xml:"attributeValue"`
 	}
 	type attribute struct {
-		Name   string            `xml:"attributeName"`
-		Values wire.Items[value] `xml:"attributeValueSet"`
+		Name   string  `xml:"attributeName"`
+		Values []value `xml:"attributeValueSet>item"`
 	}
 	var out struct {
-		Attributes wire.Items[attribute] `xml:"accountAttributeSet"`
+		Attributes []attribute `xml:"accountAttributeSet>item"`
 	}
 	wanted := f.List("AttributeName")
 	for _, a := range [][2]string{{"supported-platforms", "VPC"}, {"default-vpc", "none"}} {
 		if len(wanted) == 0 || slices.Contains(wanted, a[0]) {
-			out.Attributes.List = append(out.Attributes.List, attribute{a[0], wire.Items[value]{List: []value{{a[1]}}}})
+			out.Attributes = append(out.Attributes, attribute{a[0], []value{{a[1]}}})
 		}
 	}
 	return out, nil

@@ -24,13 +24,13 @@ func (s *Service) routeActions() map[string]wire.Action {
 }
 
 type tableItem struct {
-	ID           string                      `xml:"routeTableId"`
-	VPC          string                      `xml:"vpcId"`
-	Owner        string                      `xml:"ownerId"`
-	Routes       wire.Items[routeItem]       `xml:"routeSet"`
-	Associations wire.Items[associationItem] `xml:"associationSet"`
-	Propagating  wire.Items[struct{}]        `xml:"propagatingVgwSet"`
-	Tags         wire.Items[tag]             `xml:"tagSet"`
+	ID           string            `xml:"routeTableId"`
+	VPC          string            `xml:"vpcId"`
+	Owner        string            `xml:"ownerId"`
+	Routes       []routeItem       `xml:"routeSet>item"`
+	Associations []associationItem `xml:"associationSet>item"`
+	Propagating  []struct{}        `xml:"propagatingVgwSet>item"`
+	Tags         []tag             `xml:"tagSet>item"`
 }
 
 type routeItem struct {
@@ -52,14 +52,14 @@ type associationItem struct {
 func showTable(st *region.State, v *region.RouteTable) tableItem {
 	t := tableItem{ID: v.RouteTableID, VPC: v.VpcID, Owner: region.Account, Tags: tagSet(v.Tags)}
 	for _, r := range st.RoutesOf(v.RouteTableID) {
-		t.Routes.List = append(t.Routes.List, showRoute(st, r))
+		t.Routes = append(t.Routes, showRoute(st, r))
 	}
 	if v.Main {
-		t.Associations.List = append(t.Associations.List, associationItem{v.MainAssoc, v.RouteTableID, "", true, "associated"})
+		t.Associations = append(t.Associations, associationItem{v.MainAssoc, v.RouteTableID, "", true, "associated"})
 	}
 	for _, a := range region.Sorted(st.Associations) {
 		if a.RouteTableID == v.RouteTableID {
-			t.Associations.List = append(t.Associations.List, associationItem{a.ID, a.RouteTableID, a.SubnetID, false, "associated"})
+			t.Associations = append(t.Associations, associationItem{a.ID, a.RouteTableID, a.SubnetID, false, "associated"})
 		}
 	}
 	return t
@@ -102,7 +102,7 @@ func (s *Service) describeTables(_ *http.Request, f wire.Form) (any, error) {
 	id := func(v table) string { return v.RouteTableID }
 	routes := func(of func(routeItem) string) func(*region.State, table) []string {
 		return func(st *region.State, v table) (values []string) {
-			for _, r := range showTable(st, v).Routes.List {
+			for _, r := range showTable(st, v).Routes {
 				values = append(values, of(r))
 			}
 			return values
@@ -110,7 +110,7 @@ func (s *Service) describeTables(_ *http.Request, f wire.Form) (any, error) {
 	}
 	associations := func(of func(associationItem) string) func(*region.State, table) []string {
 		return func(st *region.State, v table) (values []string) {
-			for _, a := range showTable(st, v).Associations.List {
+			for _, a := range showTable(st, v).Associations {
 				values = append(values, of(a))
 			}
 			return values
@@ -134,9 +134,9 @@ func (s *Service) describeTables(_ *http.Request, f wire.Form) (any, error) {
 		show: showTable,
 	})
 	return struct {
-		Tables wire.Items[tableItem] `xml:"routeTableSet"`
-		Next   string                `xml:"nextToken,omitempty"`
-	}{wire.Items[tableItem]{List: items}, next}, err
+		Tables []tableItem `xml:"routeTableSet>item"`
+		Next   string      `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) deleteTable(_ *http.Request, f wire.Form) (any, error) {

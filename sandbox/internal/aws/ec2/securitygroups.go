@@ -25,13 +25,13 @@ func (s *Service) groupActions() map[string]wire.Action {
 
 // permission is what rules with the same protocol and ports allow.
 type permission struct {
-	Protocol string                `xml:"ipProtocol"`
-	From     *int                  `xml:"fromPort,omitempty"`
-	To       *int                  `xml:"toPort,omitempty"`
-	Groups   wire.Items[peer]      `xml:"groups"`
-	Ranges   wire.Items[ipRange]   `xml:"ipRanges"`
-	Ranges6  wire.Items[ip6Range]  `xml:"ipv6Ranges"`
-	Prefixes wire.Items[emptyItem] `xml:"prefixListIds"`
+	Protocol string      `xml:"ipProtocol"`
+	From     *int        `xml:"fromPort,omitempty"`
+	To       *int        `xml:"toPort,omitempty"`
+	Groups   []peer      `xml:"groups>item"`
+	Ranges   []ipRange   `xml:"ipRanges>item"`
+	Ranges6  []ip6Range  `xml:"ipv6Ranges>item"`
+	Prefixes []emptyItem `xml:"prefixListIds>item"`
 }
 
 // emptyItem is an element of lists that are always empty here.
@@ -54,15 +54,15 @@ type ip6Range struct {
 }
 
 type groupItem struct {
-	Owner       string                 `xml:"ownerId"`
-	ID          string                 `xml:"groupId"`
-	ARN         string                 `xml:"securityGroupArn"`
-	Name        string                 `xml:"groupName"`
-	Description string                 `xml:"groupDescription"`
-	VPC         string                 `xml:"vpcId"`
-	In          wire.Items[permission] `xml:"ipPermissions"`
-	Out         wire.Items[permission] `xml:"ipPermissionsEgress"`
-	Tags        wire.Items[tag]        `xml:"tagSet"`
+	Owner       string       `xml:"ownerId"`
+	ID          string       `xml:"groupId"`
+	ARN         string       `xml:"securityGroupArn"`
+	Name        string       `xml:"groupName"`
+	Description string       `xml:"groupDescription"`
+	VPC         string       `xml:"vpcId"`
+	In          []permission `xml:"ipPermissions>item"`
+	Out         []permission `xml:"ipPermissionsEgress>item"`
+	Tags        []tag        `xml:"tagSet>item"`
 }
 
 func showSecurityGroup(st *region.State, g *region.SecurityGroup) groupItem {
@@ -102,12 +102,12 @@ func (s *Service) describeSecurityGroups(_ *http.Request, f wire.Form) (any, err
 		show:    showSecurityGroup,
 	})
 	return struct {
-		Groups wire.Items[groupItem] `xml:"securityGroupInfo"`
-		Next   string                `xml:"nextToken,omitempty"`
-	}{wire.Items[groupItem]{List: items}, next}, err
+		Groups []groupItem `xml:"securityGroupInfo>item"`
+		Next   string      `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
-func permissions(rules []*region.Rule) wire.Items[permission] {
+func permissions(rules []*region.Rule) []permission {
 	var list []permission
 	index := map[string]int{}
 	for _, r := range rules {
@@ -121,14 +121,14 @@ func permissions(rules []*region.Rule) wire.Items[permission] {
 		p := &list[k]
 		switch {
 		case r.PeerGroupID != "":
-			p.Groups.List = append(p.Groups.List, peer{region.Account, r.PeerGroupID, r.Description})
+			p.Groups = append(p.Groups, peer{region.Account, r.PeerGroupID, r.Description})
 		case strings.Contains(r.Cidr, ":"):
-			p.Ranges6.List = append(p.Ranges6.List, ip6Range{r.Cidr, r.Description})
+			p.Ranges6 = append(p.Ranges6, ip6Range{r.Cidr, r.Description})
 		default:
-			p.Ranges.List = append(p.Ranges.List, ipRange{r.Cidr, r.Description})
+			p.Ranges = append(p.Ranges, ipRange{r.Cidr, r.Description})
 		}
 	}
-	return wire.Items[permission]{List: list}
+	return list
 }
 
 func portText(p *int) string {
@@ -140,19 +140,19 @@ func portText(p *int) string {
 
 // ruleItem is one rule with one peer.
 type ruleItem struct {
-	ID          string          `xml:"securityGroupRuleId"`
-	ARN         string          `xml:"securityGroupRuleArn"`
-	Group       string          `xml:"groupId"`
-	Owner       string          `xml:"groupOwnerId"`
-	Egress      bool            `xml:"isEgress"`
-	Protocol    string          `xml:"ipProtocol"`
-	From        string          `xml:"fromPort"`
-	To          string          `xml:"toPort"`
-	Cidr4       string          `xml:"cidrIpv4,omitempty"`
-	Cidr6       string          `xml:"cidrIpv6,omitempty"`
-	Peer        *peer           `xml:"referencedGroupInfo"`
-	Description string          `xml:"description,omitempty"`
-	Tags        wire.Items[tag] `xml:"tagSet"`
+	ID          string `xml:"securityGroupRuleId"`
+	ARN         string `xml:"securityGroupRuleArn"`
+	Group       string `xml:"groupId"`
+	Owner       string `xml:"groupOwnerId"`
+	Egress      bool   `xml:"isEgress"`
+	Protocol    string `xml:"ipProtocol"`
+	From        string `xml:"fromPort"`
+	To          string `xml:"toPort"`
+	Cidr4       string `xml:"cidrIpv4,omitempty"`
+	Cidr6       string `xml:"cidrIpv6,omitempty"`
+	Peer        *peer  `xml:"referencedGroupInfo"`
+	Description string `xml:"description,omitempty"`
+	Tags        []tag  `xml:"tagSet>item"`
 }
 
 func showRule(st *region.State, r *region.Rule) ruleItem {
@@ -180,17 +180,17 @@ func (s *Service) describeRules(_ *http.Request, f wire.Form) (any, error) {
 		show:    showRule,
 	})
 	return struct {
-		Rules wire.Items[ruleItem] `xml:"securityGroupRuleSet"`
-		Next  string               `xml:"nextToken,omitempty"`
-	}{wire.Items[ruleItem]{List: items}, next}, err
+		Rules []ruleItem `xml:"securityGroupRuleSet>item"`
+		Next  string     `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) createSecurityGroup(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		Return bool            `xml:"return"`
-		ID     string          `xml:"groupId"`
-		ARN    string          `xml:"securityGroupArn"`
-		Tags   wire.Items[tag] `xml:"tagSet"`
+		Return bool   `xml:"return"`
+		ID     string `xml:"groupId"`
+		ARN    string `xml:"securityGroupArn"`
+		Tags   []tag  `xml:"tagSet>item"`
 	}
 	if err := need(f, "GroupName", "GroupDescription"); err != nil {
 		return nil, err
@@ -230,8 +230,8 @@ func (s *Service) deleteSecurityGroup(_ *http.Request, f wire.Form) (any, error)
 func (s *Service) authorize(egress bool) wire.Action {
 	return func(_ *http.Request, f wire.Form) (any, error) {
 		var out struct {
-			Return bool                 `xml:"return"`
-			Rules  wire.Items[ruleItem] `xml:"securityGroupRuleSet"`
+			Return bool       `xml:"return"`
+			Rules  []ruleItem `xml:"securityGroupRuleSet>item"`
 		}
 		err := s.change(f, func(st *region.State) error {
 			if _, err := found(st.SecurityGroups, groupIDs, f.Get("GroupId")); err != nil {
@@ -246,7 +246,7 @@ func (s *Service) authorize(egress bool) wire.Action {
 				if _, err := st.Authorize(r); err != nil {
 					return err
 				}
-				out.Rules.List = append(out.Rules.List, showRule(st, r))
+				out.Rules = append(out.Rules, showRule(st, r))
 			}
 			out.Return = true
 			return nil
@@ -366,12 +366,12 @@ type groupRef struct {
 	Name string `xml:"groupName"`
 }
 
-func groupRefs(st *region.State, ids []string) wire.Items[groupRef] {
+func groupRefs(st *region.State, ids []string) []groupRef {
 	var refs []groupRef
 	for _, id := range ids {
 		if g, ok := st.SecurityGroups[id]; ok {
 			refs = append(refs, groupRef{id, g.GroupName})
 		}
 	}
-	return wire.Items[groupRef]{List: refs}
+	return refs
 }

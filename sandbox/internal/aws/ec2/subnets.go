@@ -19,19 +19,19 @@ func (s *Service) subnetActions() map[string]wire.Action {
 }
 
 type subnetItem struct {
-	ID      string          `xml:"subnetId"`
-	ARN     string          `xml:"subnetArn"`
-	State   string          `xml:"state"`
-	VPC     string          `xml:"vpcId"`
-	Block   string          `xml:"cidrBlock"`
-	Free    int             `xml:"availableIpAddressCount"`
-	Zone    string          `xml:"availabilityZone"`
-	ZoneID  string          `xml:"availabilityZoneId"`
-	Default bool            `xml:"defaultForAz"`
-	Public  bool            `xml:"mapPublicIpOnLaunch"`
-	IPv6    bool            `xml:"assignIpv6AddressOnCreation"`
-	Owner   string          `xml:"ownerId"`
-	Tags    wire.Items[tag] `xml:"tagSet"`
+	ID      string `xml:"subnetId"`
+	ARN     string `xml:"subnetArn"`
+	State   string `xml:"state"`
+	VPC     string `xml:"vpcId"`
+	Block   string `xml:"cidrBlock"`
+	Free    int    `xml:"availableIpAddressCount"`
+	Zone    string `xml:"availabilityZone"`
+	ZoneID  string `xml:"availabilityZoneId"`
+	Default bool   `xml:"defaultForAz"`
+	Public  bool   `xml:"mapPublicIpOnLaunch"`
+	IPv6    bool   `xml:"assignIpv6AddressOnCreation"`
+	Owner   string `xml:"ownerId"`
+	Tags    []tag  `xml:"tagSet>item"`
 }
 
 func showSubnet(st *region.State, v *region.Subnet) subnetItem {
@@ -88,9 +88,9 @@ func (s *Service) describeSubnets(_ *http.Request, f wire.Form) (any, error) {
 		show: showSubnet,
 	})
 	return struct {
-		Subnets wire.Items[subnetItem] `xml:"subnetSet"`
-		Next    string                 `xml:"nextToken,omitempty"`
-	}{wire.Items[subnetItem]{List: items}, next}, err
+		Subnets []subnetItem `xml:"subnetSet>item"`
+		Next    string       `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) modifySubnet(_ *http.Request, f wire.Form) (any, error) {
@@ -123,19 +123,19 @@ type nicAttachment struct {
 }
 
 type interfaceItem struct {
-	ID          string               `xml:"networkInterfaceId"`
-	Type        string               `xml:"interfaceType"`
-	Description string               `xml:"description"`
-	Status      string               `xml:"status"`
-	VPC         string               `xml:"vpcId"`
-	Subnet      string               `xml:"subnetId"`
-	Zone        string               `xml:"availabilityZone"`
-	PrivateIP   string               `xml:"privateIpAddress,omitempty"`
-	PublicIP    string               `xml:"association>publicIp,omitempty"`
-	Owner       string               `xml:"ownerId"`
-	Groups      wire.Items[groupRef] `xml:"groupSet"`
-	Attachment  *nicAttachment       `xml:"attachment"`
-	Tags        wire.Items[tag]      `xml:"tagSet"`
+	ID          string         `xml:"networkInterfaceId"`
+	Type        string         `xml:"interfaceType"`
+	Description string         `xml:"description"`
+	Status      string         `xml:"status"`
+	VPC         string         `xml:"vpcId"`
+	Subnet      string         `xml:"subnetId"`
+	Zone        string         `xml:"availabilityZone"`
+	PrivateIP   string         `xml:"privateIpAddress,omitempty"`
+	PublicIP    string         `xml:"association>publicIp,omitempty"`
+	Owner       string         `xml:"ownerId"`
+	Groups      []groupRef     `xml:"groupSet>item"`
+	Attachment  *nicAttachment `xml:"attachment"`
+	Tags        []tag          `xml:"tagSet>item"`
 }
 
 func showInterface(st *region.State, v region.Interface) interfaceItem {
@@ -173,7 +173,7 @@ func (s *Service) describeInterfaces(_ *http.Request, f wire.Form) (any, error) 
 		show: showInterface,
 	})
 	return struct {
-		Interfaces wire.Items[interfaceItem] `xml:"networkInterfaceSet"`
-		Next       string                    `xml:"nextToken,omitempty"`
-	}{wire.Items[interfaceItem]{List: items}, next}, err
+		Interfaces []interfaceItem `xml:"networkInterfaceSet>item"`
+		Next       string          `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }

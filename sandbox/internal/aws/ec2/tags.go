@@ -133,9 +133,9 @@ func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
 		show: func(_ *region.State, t tagged) tagged { return t },
 	})
 	return struct {
-		Tags wire.Items[tagged] `xml:"tagSet"`
-		Next string             `xml:"nextToken,omitempty"`
-	}{wire.Items[tagged]{List: items}, next}, err
+		Tags []tagged `xml:"tagSet>item"`
+		Next string   `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 // allTags are the tags of everything, in a stable order.

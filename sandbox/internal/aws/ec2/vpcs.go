@@ -24,20 +24,20 @@ type blockItem struct {
 }
 
 type vpcItem struct {
-	ID      string                `xml:"vpcId"`
-	Owner   string                `xml:"ownerId"`
-	State   string                `xml:"state"`
-	Block   string                `xml:"cidrBlock"`
-	Blocks  wire.Items[blockItem] `xml:"cidrBlockAssociationSet"`
-	Tenancy string                `xml:"instanceTenancy"`
-	Default bool                  `xml:"isDefault"`
-	DHCP    string                `xml:"dhcpOptionsId"`
-	Tags    wire.Items[tag]       `xml:"tagSet"`
+	ID      string      `xml:"vpcId"`
+	Owner   string      `xml:"ownerId"`
+	State   string      `xml:"state"`
+	Block   string      `xml:"cidrBlock"`
+	Blocks  []blockItem `xml:"cidrBlockAssociationSet>item"`
+	Tenancy string      `xml:"instanceTenancy"`
+	Default bool        `xml:"isDefault"`
+	DHCP    string      `xml:"dhcpOptionsId"`
+	Tags    []tag       `xml:"tagSet>item"`
 }
 
 func showVPC(_ *region.State, v *region.VPC) vpcItem {
 	return vpcItem{ID: v.VpcID, Owner: region.Account, State: "available", Block: v.CidrBlock,
-		Blocks:  wire.Items[blockItem]{List: []blockItem{{v.CidrBlockAssociations[0], v.CidrBlock, "associated"}}},
+		Blocks:  []blockItem{{v.CidrBlockAssociations[0], v.CidrBlock, "associated"}},
 		Tenancy: v.InstanceTenancy, DHCP: "default", Tags: tagSet(v.Tags)}
 }
 
@@ -79,9 +79,9 @@ func (s *Service) describeVPCs(_ *http.Request, f wire.Form) (any, error) {
 		show: showVPC,
 	})
 	return struct {
-		VPCs wire.Items[vpcItem] `xml:"vpcSet"`
-		Next string              `xml:"nextToken,omitempty"`
-	}{wire.Items[vpcItem]{List: items}, next}, err
+		VPCs []vpcItem `xml:"vpcSet>item"`
+		Next string    `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 type truth struct {

@@ -45,9 +45,9 @@ type cut struct {
 }
 
 // page cuts a list as MaxItems and Marker ask.
-func page[T any](f wire.Form, list []T) (wire.Members[T], cut, error) {
+func page[T any](f wire.Form, list []T) ([]T, cut, error) {
 	list, next, err := wire.Page(pages, list, f.Get("Marker"), f.Get("MaxItems"))
-	return wire.Members[T]{List: list}, cut{next != "", next}, err
+	return list, cut{next != "", next}, err
 }
 
 // read looks at the model; f may fail.
@@ -71,10 +71,10 @@ func none(format string, args ...any) error {
 
 type tag struct{ Key, Value string }
 
-func showTags(tags region.Tags) wire.Members[tag] {
-	var out wire.Members[tag]
+func showTags(tags region.Tags) []tag {
+	var out []tag
 	for _, t := range tags {
-		out.List = append(out.List, tag{t.Key, t.Value})
+		out = append(out, tag{t.Key, t.Value})
 	}
 	return out
 }
@@ -113,7 +113,7 @@ func tagging(s *Service, kind string, find func(*region.State, wire.Form) (*regi
 		}),
 		"List" + kind + "Tags": func(_ *http.Request, f wire.Form) (any, error) {
 			var out struct {
-				Tags wire.Members[tag]
+				Tags []tag `xml:"Tags>member"`
 				cut
 			}
 			err := s.read(func(st *region.State) error {
@@ -126,7 +126,7 @@ func tagging(s *Service, kind string, find func(*region.State, wire.Form) (*regi
 			if err != nil {
 				return nil, err
 			}
-			out.Tags, out.cut, err = page(f, out.Tags.List)
+			out.Tags, out.cut, err = page(f, out.Tags)
 			return out, err
 		},
 	}

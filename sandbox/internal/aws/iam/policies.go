@@ -55,7 +55,7 @@ type policy struct {
 	Description string `xml:",omitempty"`
 	Created     string `xml:"CreateDate"`
 	Updated     string `xml:"UpdateDate"`
-	Tags        wire.Members[tag]
+	Tags        []tag  `xml:"Tags>member"`
 }
 
 func showPolicy(st *region.State, p *region.ManagedPolicy) policy {
@@ -68,7 +68,7 @@ func policyOf(st *region.State, f wire.Form) (*region.ManagedPolicy, error) {
 		return p, nil
 	}
 	if awsPolicy.MatchString(arn) {
-		return nil, region.Errorf(region.Invalid, "InvalidAction", "The sandbox does not know what AWS's own policies say: %s", arn)
+		return nil, region.Errorf(region.Invalid, "InvalidAction", "The sandbox does not implement AWS's own policies: it does not know what they say: %s", arn)
 	}
 	return nil, none("Policy %s does not exist or is not attachable.", arn)
 }
@@ -135,7 +135,7 @@ func (s *Service) getPolicyVersion(_ *http.Request, f wire.Form) (any, error) {
 // listPolicies lists the account's own.
 func (s *Service) listPolicies(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		Policies wire.Members[policy]
+		Policies []policy `xml:"Policies>member"`
 		cut
 	}
 	var list []policy

@@ -26,15 +26,15 @@ type profile struct {
 	ID      string `xml:"InstanceProfileId"`
 	ARN     string `xml:"Arn"`
 	Created string `xml:"CreateDate"`
-	Roles   wire.Members[role]
-	Tags    wire.Members[tag]
+	Roles   []role `xml:"Roles>member"`
+	Tags    []tag  `xml:"Tags>member"`
 }
 
 func showProfile(st *region.State, p *region.InstanceProfile) profile {
 	out := profile{Path: p.Path, Name: p.InstanceProfileName, ID: p.ID, ARN: p.Arn, Created: stamp(p.Created), Tags: showTags(p.Tags)}
 	for _, name := range p.Roles {
 		if r, ok := st.Roles[name]; ok {
-			out.Roles.List = append(out.Roles.List, showRole(r))
+			out.Roles = append(out.Roles, showRole(r))
 		}
 	}
 	return out
@@ -87,7 +87,7 @@ func (s *Service) listProfilesOf(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) profiles(f wire.Form, wanted func(*region.InstanceProfile) bool) (any, error) {
 	var out struct {
-		Profiles wire.Members[profile] `xml:"InstanceProfiles"`
+		Profiles []profile `xml:"InstanceProfiles>member"`
 		cut
 	}
 	var list []profile

@@ -34,17 +34,17 @@ func (s *Service) createProvider(_ *http.Request, f wire.Form) (any, error) {
 	})
 	return struct {
 		ARN  string `xml:"OpenIDConnectProviderArn"`
-		Tags wire.Members[tag]
+		Tags []tag  `xml:"Tags>member"`
 	}{p.ARN, showTags(p.Tags)}, err
 }
 
 func (s *Service) getProvider(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		URL         string               `xml:"Url"`
-		Clients     wire.Members[string] `xml:"ClientIDList"`
-		Thumbprints wire.Members[string] `xml:"ThumbprintList"`
-		Created     string               `xml:"CreateDate"`
-		Tags        wire.Members[tag]
+		URL         string   `xml:"Url"`
+		Clients     []string `xml:"ClientIDList>member"`
+		Thumbprints []string `xml:"ThumbprintList>member"`
+		Created     string   `xml:"CreateDate"`
+		Tags        []tag    `xml:"Tags>member"`
 	}
 	err := s.read(func(st *region.State) error {
 		p, ok := st.OIDCProviders[f.Get("OpenIDConnectProviderArn")]
@@ -52,7 +52,7 @@ func (s *Service) getProvider(_ *http.Request, f wire.Form) (any, error) {
 			return none("OpenIDConnect Provider not found for arn %s", f.Get("OpenIDConnectProviderArn"))
 		}
 		out.URL, out.Created, out.Tags = p.URL, stamp(p.Created), showTags(p.Tags)
-		out.Clients.List, out.Thumbprints.List = p.Clients, p.Thumbprints
+		out.Clients, out.Thumbprints = p.Clients, p.Thumbprints
 		return nil
 	})
 	return out, err
@@ -63,11 +63,11 @@ func (s *Service) listProviders(*http.Request, wire.Form) (any, error) {
 		ARN string `xml:"Arn"`
 	}
 	var out struct {
-		Providers wire.Members[item] `xml:"OpenIDConnectProviderList"`
+		Providers []item `xml:"OpenIDConnectProviderList>member"`
 	}
 	s.store.View(func(st *region.State) {
 		for _, p := range region.Sorted(st.OIDCProviders) {
-			out.Providers.List = append(out.Providers.List, item{p.ARN})
+			out.Providers = append(out.Providers, item{p.ARN})
 		}
 	})
 	return out, nil

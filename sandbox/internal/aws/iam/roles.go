@@ -49,7 +49,7 @@ type role struct {
 	Trust   string `xml:"AssumeRolePolicyDocument"`
 	About   string `xml:"Description,omitempty"`
 	Session int    `xml:"MaxSessionDuration"`
-	Tags    wire.Members[tag]
+	Tags    []tag  `xml:"Tags>member"`
 }
 
 func showRole(r *region.Role) role {
@@ -149,7 +149,7 @@ func (s *Service) getRole(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) listRoles(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		Roles wire.Members[role]
+		Roles []role `xml:"Roles>member"`
 		cut
 	}
 	var list []role
@@ -229,7 +229,7 @@ func (s *Service) listAttached(_ *http.Request, f wire.Form) (any, error) {
 		ARN  string `xml:"PolicyArn"`
 	}
 	var out struct {
-		Policies wire.Members[policy] `xml:"AttachedPolicies"`
+		Policies []policy `xml:"AttachedPolicies>member"`
 		cut
 	}
 	var list []policy
@@ -298,7 +298,7 @@ func (s *Service) getInline(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) listInline(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
-		Names wire.Members[string] `xml:"PolicyNames"`
+		Names []string `xml:"PolicyNames>member"`
 		cut
 	}
 	var list []string

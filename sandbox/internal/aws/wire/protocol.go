@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"reflect"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 )
@@ -84,13 +84,17 @@ func (p Protocol) WriteStatus(w http.ResponseWriter, requestID string, status in
 	}
 	switch p {
 	case EC2:
-		writeXML(w, status, ec2Error{Code: code, Message: message, RequestID: requestID})
+		var b bytes.Buffer
+		encode(&b, "Response", reflect.ValueOf(ec2Error{Code: code, Message: message, RequestID: requestID}))
+		writeXML(w, status, b.Bytes())
 	case Query:
 		fault := "Sender"
 		if status >= 500 {
 			fault = "Receiver"
 		}
-		writeXML(w, status, queryError{Type: fault, Code: code, Message: message, RequestID: requestID})
+		var b bytes.Buffer
+		encode(&b, "ErrorResponse", reflect.ValueOf(queryError{Type: fault, Code: code, Message: message, RequestID: requestID}))
+		writeXML(w, status, b.Bytes())
 	case JSON10, JSON11, REST:
 		w.Header().Set("X-Amzn-ErrorType", code)
 		p.WriteJSON(w, status, map[string]string{"__type": code, "message": message, "Message": message})
@@ -98,18 +102,16 @@ func (p Protocol) WriteStatus(w http.ResponseWriter, requestID string, status in
 }
 
 type ec2Error struct {
-	XMLName   xml.Name `xml:"Response"`
-	Code      string   `xml:"Errors>Error>Code"`
-	Message   string   `xml:"Errors>Error>Message"`
+	Code      string `xml:"Errors>Error>Code"`
+	Message   string `xml:"Errors>Error>Message"`
 	RequestID string
 }
 
 type queryError struct {
-	XMLName   xml.Name `xml:"ErrorResponse"`
-	Type      string   `xml:"Error>Type"`
-	Code      string   `xml:"Error>Code"`
-	Message   string   `xml:"Error>Message"`
-	RequestID string   `xml:"RequestId"`
+	Type      string `xml:"Error>Type"`
+	Code      string `xml:"Error>Code"`
+	Message   string `xml:"Error>Message"`
+	RequestID string `xml:"RequestId"`
 }
 
 // WriteJSON answers with a JSON body.
@@ -129,82 +131,34 @@ func (p Protocol) WriteJSON(w http.ResponseWriter, status int, v any) {
 
 // WriteXML answers an action of a query service.
 func (p Protocol) WriteXML(w http.ResponseWriter, action, namespace, requestID string, result any) {
-	a := answer{action: action, namespace: namespace, requestID: requestID, result: result, ec2: p == EC2}
-	writeXML(w, http.StatusOK, a)
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `<%sResponse xmlns=%q>`, action, namespace)
+	if p == EC2 {
+		if result == nil {
+			result = Done{Return: true}
+		}
+		encode(&b, "requestId", reflect.ValueOf(requestID)) // beside the result's own fields
+		encodeFields(&b, reflect.Indirect(reflect.ValueOf(result)))
+	} else {
+		if result == nil {
+			result = struct{}{}
+		}
+		encode(&b, action+"Result", reflect.ValueOf(result))
+		encode(&b, "ResponseMetadata", reflect.ValueOf(struct {
+			RequestID string `xml:"RequestId"`
+		}{requestID}))
+	}
+	shut(&b, action+"Response")
+	writeXML(w, http.StatusOK, b.Bytes())
 }
 
-func writeXML(w http.ResponseWriter, status int, v any) {
-	body, err := xml.Marshal(v)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
+func writeXML(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "text/xml")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprint(w, xml.Header, string(body))
 }
 
-// answer is <ActionResponse> around a result.
-type answer struct {
-	action, namespace, requestID string
-	result                       any
-	ec2                          bool
-}
-
-func (a answer) MarshalXML(e *xml.Encoder, _ xml.StartElement) error {
-	start := xml.StartElement{Name: xml.Name{Local: a.action + "Response"},
-		Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: a.namespace}}}
-	if a.ec2 {
-		return a.marshalEC2(e, start)
-	}
-	if err := e.EncodeToken(start); err != nil {
-		return err
-	}
-	if a.result == nil {
-		a.result = struct{}{}
-	}
-	if err := e.EncodeElement(a.result, named(a.action+"Result")); err != nil {
-		return err
-	}
-	meta := struct {
-		RequestID string `xml:"RequestId"`
-	}{a.requestID}
-	if err := e.EncodeElement(meta, named("ResponseMetadata")); err != nil {
-		return err
-	}
-	return e.EncodeToken(start.End())
-}
-
-// marshalEC2 puts the request ID beside the result's own fields.
-func (a answer) marshalEC2(e *xml.Encoder, start xml.StartElement) error {
-	if a.result == nil {
-		a.result = Done{Return: true}
-	}
-	var body bytes.Buffer
-	if err := xml.NewEncoder(&body).EncodeElement(a.result, named("r")); err != nil {
-		return err
-	}
-	inner := strings.TrimSuffix(strings.TrimPrefix(body.String(), "<r>"), "</r>")
-	return e.EncodeElement(struct {
-		Inner string `xml:",innerxml"`
-	}{"<requestId>" + a.requestID + "</requestId>" + inner}, start)
-}
-
 // Done is EC2's answer that holds nothing else.
 type Done struct {
 	Return bool `xml:"return"`
-}
-
-func named(name string) xml.StartElement {
-	return xml.StartElement{Name: xml.Name{Local: name}}
-}
-
-// Items is a list in EC2's XML. An empty one is there too, as clients expect.
-type Items[T any] struct {
-	List []T `xml:"item"`
-}
-
-// Members is a list in the XML of the query protocol, likewise.
-type Members[T any] struct {
-	List []T `xml:"member"`
 }

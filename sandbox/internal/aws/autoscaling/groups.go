@@ -1,0 +1,96 @@
+package autoscaling
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+// createGroup makes a group; the Scaler then launches its instances.
+func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
+	g := &region.Group{Name: f.Get("AutoScalingGroupName")}
+	switch {
+	case g.Name == "":
+		return nil, invalid("1 validation error detected: AutoScalingGroupName is required")
+	case f.Int("MinSize") == nil || f.Int("MaxSize") == nil:
+		return nil, invalid("MinSize and MaxSize are required numbers")
+	case !f.Has("LaunchTemplate.LaunchTemplateId") && !f.Has("LaunchTemplate.LaunchTemplateName"):
+		return nil, invalid("Valid requests must contain a LaunchTemplate: the sandbox does not implement another source of instances")
+	}
+	for _, t := range f.Each("Tags") {
+		propagate := t.Bool("PropagateAtLaunch")
+		t.Ignore("ResourceId", "ResourceType") // this group's
+		g.Tags.Set(region.Tag{Key: t.Get("Key"), Value: t.Get("Value"), Propagate: &propagate})
+	}
+	f.Ignore("ServiceLinkedRoleARN")
+	change(g, f)
+	return nil, s.store.Update(func(st *region.State) error {
+		if err := nothingLeft(f); err != nil {
+			return err
+		}
+		_, err := st.CreateGroup(g, region.Stamp(s.now()))
+		return err
+	})
+}
+
+// updateGroup changes what the request says. A desired capacity that it does
+// not say follows the bounds.
+func (s *Service) updateGroup(_ *http.Request, f wire.Form) (any, error) {
+	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		change(g, f)
+		if !f.Has("DesiredCapacity") {
+			g.Clamp()
+		}
+		if err := nothingLeft(f); err != nil {
+			return err
+		}
+		return st.CheckGroup(g)
+	})
+}
+
+// nothingLeft refuses what a request says and nobody reads: it would be
+// silently without effect.
+func nothingLeft(f wire.Form) error {
+	f.Ignore("Action", "Version", "AvailabilityZones") // zones follow from the subnets
+	if left := f.Unread(); len(left) > 0 {
+		return invalid("the sandbox does not implement %s", strings.Join(left, ", "))
+	}
+	return nil
+}
+
+// change fills in what a request says of a group.
+func change(g *region.Group, f wire.Form) {
+	if n := f.Int("MinSize"); n != nil {
+		g.MinSize = region.Num(*n)
+	}
+	if n := f.Int("MaxSize"); n != nil {
+		g.MaxSize = region.Num(*n)
+	}
+	if n := f.Int("DesiredCapacity"); n != nil {
+		desired := region.Num(*n)
+		g.DesiredCapacity = &desired
+	}
+	if n := f.Int("DefaultCooldown"); n != nil {
+		g.Cooldown = region.Num(*n)
+	}
+	if n := f.Int("HealthCheckGracePeriod"); n != nil {
+		g.HealthCheckGracePeriod = *n
+	}
+	g.HealthCheckType = cmp.Or(f.Get("HealthCheckType"), g.HealthCheckType)
+	if f.Has("NewInstancesProtectedFromScaleIn") {
+		g.ProtectNew = f.Bool("NewInstancesProtectedFromScaleIn")
+	}
+	if subnets := f.Get("VPCZoneIdentifier"); subnets != "" {
+		g.Subnets = strings.Split(strings.ReplaceAll(subnets, " ", ""), ",")
+	}
+	if policies := f.List("TerminationPolicies"); len(policies) > 0 {
+		g.TerminationPolicies = policies
+	}
+	if t := f.Sub("LaunchTemplate"); t.Has("LaunchTemplateId") || t.Has("LaunchTemplateName") {
+		g.LaunchTemplate = region.LaunchTemplateRef{LaunchTemplateID: t.Get("LaunchTemplateId"),
+			LaunchTemplateName: t.Get("LaunchTemplateName"), Version: t.Get("Version")}
+	}
+}
