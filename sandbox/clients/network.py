@@ -231,7 +231,7 @@ def unknown(j, ec2):
 
 
 def absent(j, ec2):
-    j.absent("ec2 describe-volumes", ec2.describe_volumes)
+    j.absent("ec2 describe-snapshots", ec2.describe_snapshots)
     j.absent("ec2 create-network-interface", lambda: ec2.create_network_interface(SubnetId=j.made["subnets"][0]))
     j.absent("ec2 create-vpc-peering-connection", lambda: ec2.create_vpc_peering_connection(VpcId=j.made["vpc"], PeerVpcId=j.made["vpc"]))
     j.absent("ec2 create-vpc with a pool", lambda: ec2.create_vpc(CidrBlock="10.9.0.0/16", Ipv4IpamPoolId="pool"))

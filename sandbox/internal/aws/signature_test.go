@@ -50,7 +50,7 @@ func TestSignatures(t *testing.T) {
 // What is not implemented says so in the service's own form.
 func TestNotImplemented(t *testing.T) {
 	w := newWorld(t)
-	_, err := w.ec2.DescribeVolumes(t.Context(), &ec2.DescribeVolumesInput{})
+	_, err := w.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{})
 	wantCode(t, err, "InvalidAction")
 	_, err = iam.NewFromConfig(w.cfg).ListUsers(t.Context(), &iam.ListUsersInput{})
 	wantCode(t, err, "InvalidAction")

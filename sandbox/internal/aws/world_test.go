@@ -43,6 +43,7 @@ type world struct {
 	stop func()
 	cfg  awssdk.Config
 
+	sandbox *Sandbox
 	resolve func(string) ([]netip.Addr, bool)
 
 	cc  *cloudcontrol.Client
@@ -84,7 +85,7 @@ func (w *world) start(latency float64) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.resolve = s.Resolve
+	w.sandbox, w.resolve = s, s.Resolve
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()

@@ -106,25 +106,26 @@ func (s *Service) Serve(op string, body []byte) (any, error) {
 	if err := json.Unmarshal(body, &r); err != nil {
 		return nil, region.Errorf(region.Invalid, "SerializationException", "%s", err)
 	}
-	switch op {
-	case "CreateResource":
-		return s.change(r, create, s.checkCreate)
-	case "UpdateResource":
-		return s.change(r, update, s.checkUpdate)
-	case "DeleteResource":
-		return s.change(r, remove, func(*region.State, resourceType, *region.Operation, request) error { return nil })
-	case "GetResource":
-		return s.get(r)
-	case "ListResources":
-		return s.list(r)
-	case "GetResourceRequestStatus":
-		return s.status(r)
-	case "ListResourceRequests":
-		return s.requests(r)
-	case "CancelResourceRequest":
-		return s.cancel(r)
+	if serve, ok := s.Operations()[op]; ok {
+		return serve(r)
 	}
 	return nil, wire.UnknownAction(wire.JSON10, op)
+}
+
+// Operations lists what is implemented.
+func (s *Service) Operations() map[string]func(request) (any, error) {
+	return map[string]func(request) (any, error){
+		"CreateResource": func(r request) (any, error) { return s.change(r, create, s.checkCreate) },
+		"UpdateResource": func(r request) (any, error) { return s.change(r, update, s.checkUpdate) },
+		"DeleteResource": func(r request) (any, error) {
+			return s.change(r, remove, func(*region.State, resourceType, *region.Operation, request) error { return nil })
+		},
+		"GetResource":              s.get,
+		"ListResources":            s.list,
+		"GetResourceRequestStatus": s.status,
+		"ListResourceRequests":     s.requests,
+		"CancelResourceRequest":    s.cancel,
+	}
 }
 
 func (s *Service) typeNamed(name string) (resourceType, error) {

@@ -19,17 +19,17 @@ func (s *Service) volumeActions() map[string]wire.Action {
 }
 
 type volumeItem struct {
-	ID          string                       `xml:"volumeId"`
-	Size        int                          `xml:"size"`
-	Snapshot    string                       `xml:"snapshotId"`
-	Zone        string                       `xml:"availabilityZone"`
-	Status      string                       `xml:"status"`
-	Created     string                       `xml:"createTime"`
-	Attachments wire.Items[volumeAttachment] `xml:"attachmentSet"`
-	Tags        wire.Items[tag]              `xml:"tagSet"`
-	Type        string                       `xml:"volumeType"`
-	Encrypted   bool                         `xml:"encrypted"`
-	Multi       bool                         `xml:"multiAttachEnabled"`
+	ID          string             `xml:"volumeId"`
+	Size        int                `xml:"size"`
+	Snapshot    string             `xml:"snapshotId"`
+	Zone        string             `xml:"availabilityZone"`
+	Status      string             `xml:"status"`
+	Created     string             `xml:"createTime"`
+	Attachments []volumeAttachment `xml:"attachmentSet>item"`
+	Tags        []tag              `xml:"tagSet>item"`
+	Type        string             `xml:"volumeType"`
+	Encrypted   bool               `xml:"encrypted"`
+	Multi       bool               `xml:"multiAttachEnabled"`
 }
 
 type volumeAttachment struct {
@@ -45,7 +45,7 @@ func showVolume(_ *region.State, v *region.Volume) volumeItem {
 	item := volumeItem{ID: v.VolumeID, Size: v.GiB, Zone: v.Zone, Status: "available", Created: stamp(v.Created), Tags: tagSet(v.Tags), Type: v.Type}
 	if v.InstanceID != "" {
 		item.Status = "in-use"
-		item.Attachments.List = []volumeAttachment{attachment(v, "attached")}
+		item.Attachments = []volumeAttachment{attachment(v, "attached")}
 	}
 	return item
 }
@@ -94,9 +94,9 @@ func (s *Service) describeVolumes(_ *http.Request, f wire.Form) (any, error) {
 		show: showVolume,
 	})
 	return struct {
-		Volumes wire.Items[volumeItem] `xml:"volumeSet"`
-		Next    string                 `xml:"nextToken,omitempty"`
-	}{wire.Items[volumeItem]{List: items}, next}, err
+		Volumes []volumeItem `xml:"volumeSet>item"`
+		Next    string       `xml:"nextToken,omitempty"`
+	}{items, next}, err
 }
 
 func (s *Service) attachVolume(_ *http.Request, f wire.Form) (any, error) {

@@ -27,38 +27,51 @@ type Parameter struct {
 	DataType         string
 }
 
+// request is the input of every operation.
+type request struct {
+	Name  string
+	Names []string
+}
+
 // Serve answers one operation.
 func (s *Service) Serve(op string, body []byte) (any, error) {
-	var in struct {
-		Name  string
-		Names []string
-	}
+	var in request
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil, region.Errorf(region.Invalid, "SerializationException", "%s", err)
 	}
-	parameters := s.parameters()
-	switch op {
-	case "GetParameter":
-		p, ok := parameters[in.Name]
-		if !ok {
-			return nil, region.Errorf(region.NotFound, "ParameterNotFound", "Parameter %s not found.", in.Name)
-		}
-		return struct{ Parameter Parameter }{p}, nil
-	case "GetParameters":
-		out := struct {
-			Parameters        []Parameter
-			InvalidParameters []string
-		}{[]Parameter{}, []string{}}
-		for _, name := range in.Names {
-			if p, ok := parameters[name]; ok {
-				out.Parameters = append(out.Parameters, p)
-			} else {
-				out.InvalidParameters = append(out.InvalidParameters, name)
-			}
-		}
-		return out, nil
+	if serve, ok := s.Operations()[op]; ok {
+		return serve(in)
 	}
 	return nil, wire.UnknownAction(wire.JSON11, op)
+}
+
+// Operations lists what is implemented.
+func (s *Service) Operations() map[string]func(request) (any, error) {
+	return map[string]func(request) (any, error){"GetParameter": s.get, "GetParameters": s.getMany}
+}
+
+func (s *Service) get(in request) (any, error) {
+	p, ok := s.parameters()[in.Name]
+	if !ok {
+		return nil, region.Errorf(region.NotFound, "ParameterNotFound", "Parameter %s not found.", in.Name)
+	}
+	return struct{ Parameter Parameter }{p}, nil
+}
+
+func (s *Service) getMany(in request) (any, error) {
+	out := struct {
+		Parameters        []Parameter
+		InvalidParameters []string
+	}{[]Parameter{}, []string{}}
+	parameters := s.parameters()
+	for _, name := range in.Names {
+		if p, ok := parameters[name]; ok {
+			out.Parameters = append(out.Parameters, p)
+		} else {
+			out.InvalidParameters = append(out.InvalidParameters, name)
+		}
+	}
+	return out, nil
 }
 
 // parameters are those that AWS publishes for each AMI.
