@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/aws"
@@ -31,13 +32,14 @@ func locate(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events eve
 }
 
 // account asks whose the credentials are. Who may not or cannot ask works on
-// without the check: empty. Credentials that AWS refuses would fail everywhere else, too.
+// without the check: empty. Credentials that AWS refuses would fail everywhere else,
+// too, and so does an endpoint at which nobody listens.
 func account(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events event.Sink) (string, error) {
 	account, err := cloud.Account(ctx)
 	var known *problem.Error
 	var name *net.DNSError
 	refused := errors.As(err, &known) && known.Kind == problem.Usage && !errors.As(err, &name)
-	if err == nil || ctx.Err() != nil || refused {
+	if err == nil || ctx.Err() != nil || refused || errors.Is(err, syscall.ECONNREFUSED) {
 		return account, err
 	}
 	events.Emit(event.Finding{Severity: event.Warning, Object: "stack/" + s.Stack,

@@ -216,6 +216,19 @@ func TestUnknownAccountStopsNothing(t *testing.T) {
 	}
 }
 
+// Where nobody listens nothing is planned by the state alone, and nothing begun.
+func TestEndpointThatRefusesEndsTheCommand(t *testing.T) {
+	p, f := settled(t)
+	nobody := httptest.NewServer(f)
+	nobody.Close()
+	t.Setenv("AWS_ENDPOINT_URL", nobody.URL)
+	err := p.Destroy(t.Context(), event.Discard, func(plan.Plan) error { t.Error("a plan is shown"); return nil })
+	var known *problem.Error
+	if !errors.As(err, &known) || known.Kind != problem.Outside || !strings.Contains(known.Fix, "AWS_ENDPOINT_URL") {
+		t.Errorf("%v", err)
+	}
+}
+
 // The first up pins where the stack lives, and once nothing is left it may live elsewhere.
 func TestUpPinsAndAnEmptyStackIsFree(t *testing.T) {
 	_, f := settled(t) // for its account
