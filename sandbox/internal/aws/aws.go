@@ -7,7 +7,7 @@
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
 // launches instances, ec2.Hypervisor runs them as machines, ec2.Router brings up NAT gateways, eks.Operator
-// brings up the cluster, elb.DataPlane and elbv2.DataPlane run load balancers, and
+// brings up the cluster, eks.Keeper keeps managed node groups, elb.DataPlane and elbv2.DataPlane run load balancers, and
 // cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
 package aws
@@ -27,6 +27,9 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
@@ -39,6 +42,7 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/aws/ssm"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
 	"github.com/droverhq/drover/sandbox/internal/dns"
+	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 )
 
@@ -71,7 +75,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	supervisor := machine.NewClient(filepath.Join(c.Dir, "run", "supervisor.sock"))
 	s, err := New(c, Outside{Machines: supervisor, ControlPlane: supervisor, Network: balancer.Host{Link: link},
-		Now: time.Now, Latency: scale, Log: slog.Default()})
+		Kubernetes: func() (kubernetes.Interface, error) { return clusterClient(folder.Folder(c.Dir)) }, Now: time.Now, Latency: scale, Log: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -99,6 +103,15 @@ func Run(ctx context.Context, c Config) error {
 	return errors.Join(err, <-names)
 }
 
+// clusterClient is EKS's own way into the cluster, as an administrator.
+func clusterClient(dir folder.Folder) (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", dir.EKSKubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
 // LatencyScale reads Config.Latency.
 func LatencyScale(text string) (float64, error) {
 	if text == "" {
@@ -116,6 +129,7 @@ type Outside struct {
 	Machines     ec2.Machines
 	ControlPlane eks.ControlPlane
 	Network      balancer.Network
+	Kubernetes   func() (kubernetes.Interface, error) // EKS's own way into the cluster
 	Now          func() time.Time
 	Latency      float64 // factor of every latency
 	Log          *slog.Logger
@@ -140,6 +154,7 @@ type Sandbox struct {
 	router       *ec2.Router
 	scaler       *autoscaling.Scaler
 	operator     *eks.Operator
+	keeper       *eks.Keeper
 	reviewer     *eks.Reviewer
 }
 
@@ -163,6 +178,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		faults:       fault.NewSet(out.Now),
 		cloudControl: control,
 		eks:          eks.New(store, out.Now),
+		keeper:       eks.NewKeeper(store, out.Kubernetes, moved.Now, out.Latency, out.Log),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		targets:      elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log),
@@ -194,7 +210,7 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.router.Run, s.operator.Run,
-		s.dataPlane.Run, s.targets.Run} {
+		s.keeper.Run, s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}

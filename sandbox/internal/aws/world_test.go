@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/smithy-go"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/machine"
@@ -66,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	if err := os.WriteFile(filepath.Join(dir, "pki", "ca.crt"), []byte("PEM"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, dir: dir, fake: &outside{running: map[string]machine.Machine{}},
+	w := &world{t: t, dir: dir, fake: &outside{running: map[string]machine.Machine{}, cluster: fake.NewClientset()},
 		net: loopback{byte(worlds.Add(1))}}
 	w.start(speed)
 	t.Cleanup(func() { w.stop() })
@@ -77,7 +82,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) start(latency float64) {
 	w.t.Helper()
 	s, err := New(Config{Dir: w.dir, Region: "us-west-2", APIPort: 6443}, Outside{Machines: w.fake, ControlPlane: w.fake,
-		Network: w.net, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
+		Kubernetes: func() (kubernetes.Interface, error) { return w.fake.cluster, nil },
+		Network:    w.net, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -240,20 +246,37 @@ func wantCode(t *testing.T, err error, code string) {
 type outside struct {
 	mu       sync.Mutex
 	running  map[string]machine.Machine
+	cluster  *fake.Clientset
 	clusters []machine.Cluster
 	deleted  int
 }
 
-func (o *outside) Run(_ context.Context, m machine.Machine) error {
+func (o *outside) Run(ctx context.Context, m machine.Machine) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.running[m.ID] = m
-	return nil
+	return o.register(ctx, m)
 }
 
-func (o *outside) Terminate(_ context.Context, id string) error {
+// register is what kubelet does: the node joins, Ready.
+func (o *outside) register(ctx context.Context, m machine.Machine) error {
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: m.NodeName, Labels: m.Labels}, Spec: corev1.NodeSpec{ProviderID: m.ProviderID},
+		Status: corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}}
+	for _, t := range m.Taints {
+		head, effect, _ := strings.Cut(t, ":")
+		key, value, _ := strings.Cut(head, "=")
+		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)})
+	}
+	_, err := o.cluster.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
+	return err
+}
+
+func (o *outside) Terminate(ctx context.Context, id string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if m, ok := o.running[id]; ok {
+		_ = o.cluster.CoreV1().Nodes().Delete(ctx, m.NodeName, metav1.DeleteOptions{})
+	}
 	delete(o.running, id)
 	return nil
 }

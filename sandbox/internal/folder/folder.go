@@ -131,6 +131,9 @@ func (f Folder) CloudConfig() string { return f.path("run", "cloud.conf") }
 // CCMKubeconfig is the cloud-controller-manager's.
 func (f Folder) CCMKubeconfig() string { return f.path("pki", "ccm.kubeconfig") }
 
+// EKSKubeconfig is what the AWS endpoint reaches the cluster with, for managed node groups.
+func (f Folder) EKSKubeconfig() string { return f.path("pki", "eks.kubeconfig") }
+
 // Cluster is the record of the EKS cluster that exists, if one does.
 func (f Folder) Cluster() string { return f.path("cluster.json") }
 

@@ -37,6 +37,7 @@ func Prepare(c Cluster) (*Authority, error) {
 		{"kubernetes-admin", "system:masters", c.Kubeconfig},
 		{"system:kube-controller-manager", "", filepath.Join(c.Dir, "controller-manager.kubeconfig")},
 		{"system:kube-scheduler", "", filepath.Join(c.Dir, "scheduler.kubeconfig")},
+		{"eks:node-manager", "system:masters", filepath.Join(c.Dir, "eks.kubeconfig")},
 		{"system:cloud-controller-manager", "system:masters", filepath.Join(c.Dir, "ccm.kubeconfig")},
 	}
 	for _, u := range users {

@@ -47,6 +47,10 @@ func (s *Service) Actions() map[string]wire.Action {
 		"SuspendProcesses":                    s.suspend,
 		"ResumeProcesses":                     s.resume,
 		"DescribeLifecycleHooks":              s.describeHooks,
+		"PutLifecycleHook":                    s.putHook,
+		"DeleteLifecycleHook":                 s.deleteHook,
+		"CompleteLifecycleAction":             s.completeAction,
+		"RecordLifecycleActionHeartbeat":      s.heartbeat,
 	}
 }
 
@@ -414,7 +418,7 @@ func (s *Service) terminateOne(st *region.State, id, group string, decrement boo
 			"Instance Id not found - No managed instance found for instance ID: %s", id)
 	}
 	g := st.Groups[i.Group]
-	if !i.Alive() {
+	if !i.Counts() {
 		return activityItem{}, region.Errorf(region.Busy, "ScalingActivityInProgress",
 			"Instance %s is already being terminated", id)
 	}
@@ -428,7 +432,7 @@ func (s *Service) terminateOne(st *region.State, id, group string, decrement boo
 		desired := *g.DesiredCapacity - 1
 		g.DesiredCapacity = &desired
 	}
-	a := beginTermination(st, g, i, region.Stamp(s.now()), "an instance was taken out of service in response to a user request")
+	a := st.EndMember(g, i, region.Stamp(s.now()), "an instance was taken out of service in response to a user request")
 	return showActivity(g, a), nil
 }
 
@@ -449,7 +453,7 @@ func (s *Service) protect(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) setHealth(_ *http.Request, f wire.Form) (any, error) {
 	return nil, s.store.Update(func(st *region.State) error {
 		i, ok := st.Instances[f.Get("InstanceId")]
-		if !ok || i.Group == "" || !i.Alive() {
+		if !ok || i.Group == "" || !i.Counts() {
 			return region.Errorf(region.Invalid, "ValidationError",
 				"Instance Id not found - No managed instance found for instance ID: %s", f.Get("InstanceId"))
 		}
@@ -486,13 +490,4 @@ func processes(f wire.Form) []string {
 		return list
 	}
 	return region.Processes
-}
-
-// describeHooks answers that there are none: the sandbox has no way to make one.
-func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
-	var err error
-	s.store.View(func(st *region.State) { _, err = st.Group(f.Get("AutoScalingGroupName")) })
-	return struct {
-		Hooks []struct{} `xml:"LifecycleHooks>member"`
-	}{}, err
 }

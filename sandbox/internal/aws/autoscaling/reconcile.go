@@ -66,10 +66,10 @@ func (s *Scaler) due(st *region.State, g *region.Group) bool {
 	alive := 0
 	for _, i := range st.Members(g.Name) {
 		switch {
-		case i.State == region.Running && i.Lifecycle == "Pending", i.Alive() && i.Unhealthy &&
-			!g.IsSuspended("ReplaceUnhealthy"):
+		case i.State == region.Running && i.Lifecycle == "Pending", g.Overdue(i, s.now()),
+			i.Counts() && i.Unhealthy && !g.IsSuspended("ReplaceUnhealthy"):
 			return true
-		case i.Alive():
+		case i.Counts():
 			alive++
 		}
 	}
@@ -105,7 +105,7 @@ func (s *Scaler) turn(st *region.State, g *region.Group) {
 		if i == nil {
 			return // all that are left are protected
 		}
-		beginTermination(st, g, i, now, "an instance was taken out of service in response to a difference between desired and actual capacity")
+		st.EndMember(g, i, now, "an instance was taken out of service in response to a difference between desired and actual capacity")
 	}
 	if g.Deleting && len(st.Members(g.Name)) == 0 {
 		delete(st.Groups, g.Name)
@@ -115,9 +115,16 @@ func (s *Scaler) turn(st *region.State, g *region.Group) {
 // settle notes which instances have come up and which are gone.
 func (s *Scaler) settle(st *region.State, g *region.Group, now time.Time) {
 	for _, i := range st.Members(g.Name) {
-		if i.State == region.Running && i.Lifecycle == "Pending" {
+		_, held := g.HookAt(region.Launching)
+		switch {
+		case i.State == region.Running && i.Lifecycle == "Pending" && held:
+			i.Lifecycle, i.Waits = region.PendingWait, now
+		case i.State == region.Running && i.Lifecycle == "Pending":
 			i.Lifecycle = "InService"
 			g.Finish(i.ID, now)
+		case g.Overdue(i, now):
+			hook, _ := g.HookOf(i)
+			st.Complete(g, i, cmp.Or(hook.Result, region.Continue), now)
 		}
 	}
 	for _, a := range slices.Clone(g.Activities) {
@@ -133,7 +140,7 @@ func (s *Scaler) replaceUnhealthy(st *region.State, g *region.Group, now time.Ti
 	}
 	for _, i := range living(st, g) {
 		if i.Unhealthy {
-			beginTermination(st, g, i, now, "an instance was taken out of service in response to an instance health check")
+			st.EndMember(g, i, now, "an instance was taken out of service in response to an instance health check")
 		}
 	}
 }
@@ -199,7 +206,7 @@ func lost(st *region.State, g *region.Group) int {
 }
 
 func living(st *region.State, g *region.Group) []*region.Instance {
-	return slices.DeleteFunc(st.Members(g.Name), func(i *region.Instance) bool { return !i.Alive() })
+	return slices.DeleteFunc(st.Members(g.Name), func(i *region.Instance) bool { return !i.Counts() })
 }
 
 // victim is whom the default termination policy takes: in the zone with the
@@ -218,14 +225,4 @@ func victim(st *region.State, g *region.Group) *region.Instance {
 		return cmp.Or(cmp.Compare(perZone[b.Zone], perZone[a.Zone]), cmp.Compare(a.TemplateVersion, b.TemplateVersion),
 			a.Launched.Compare(b.Launched))
 	})
-}
-
-func beginTermination(st *region.State, g *region.Group, i *region.Instance, now time.Time, why string) region.Activity {
-	st.Terminate(i, "User initiated")
-	i.Retired = true
-	a := region.Activity{ID: region.UUID(), Instance: i.ID, Description: "Terminating EC2 instance: " + i.ID,
-		Status: "InProgress", Start: now,
-		Cause: fmt.Sprintf("At %s %s.", stamp(now), why)}
-	g.Record(a)
-	return a
 }

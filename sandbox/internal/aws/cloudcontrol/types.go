@@ -2,6 +2,7 @@ package cloudcontrol
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -117,6 +118,18 @@ func handlers(now func() time.Time) map[string]handler {
 			update: anyUpdate[region.AccessEntry],
 			remove: (*region.State).DeleteAccessEntry,
 		},
+		"AWS::EKS::Nodegroup": kind[region.Nodegroup]{
+			all: func(s *region.State) map[string]*region.Nodegroup { return s.Nodegroups },
+			create: func(s *region.State, n *region.Nodegroup) (string, error) {
+				return s.CreateNodegroup(n, region.Stamp(now()))
+			},
+			update: func(s *region.State, old, n *region.Nodegroup) error {
+				return s.UpdateNodegroup(old, n, region.Stamp(now()))
+			},
+			remove: (*region.State).DeleteNodegroup,
+			show:   (*region.State).Shown,
+			wait:   waitNodegroup,
+		},
 		"AWS::AutoScaling::AutoScalingGroup": kind[region.Group]{
 			all: func(s *region.State) map[string]*region.Group { return s.Groups },
 			create: func(s *region.State, g *region.Group) (string, error) {
@@ -211,6 +224,36 @@ func waitGroup(s *region.State, id, action string) (string, error) {
 		text += ": " + g.Activities[0].Message
 	}
 	return text, nil
+}
+
+// waitNodegroup waits for what EKS does, and fails as it does.
+func waitNodegroup(s *region.State, id, action string) (string, error) {
+	n, ok := s.Nodegroups[id]
+	switch {
+	case action == remove && ok:
+		return "node group is " + n.Status, nil
+	case action == remove:
+		return "", nil
+	case !ok:
+		return "", region.Errorf(region.NotFound, "ResourceNotFoundException", "No node group found for name: %s.", id)
+	case n.Status == region.NodegroupCreateFailed:
+		return "", region.Errorf(region.Busy, "NotStabilized", "Resource is not in the expected state due to waiter matched "+
+			"state: CREATE_FAILED: %s", issues(n.Issues))
+	case n.Status == region.NodegroupCreating || n.Status == region.NodegroupUpdating:
+		return "node group is " + n.Status, nil
+	}
+	if k := len(n.Updates) - 1; action == update && k >= 0 && n.Updates[k].Status == "Failed" {
+		return "", region.Errorf(region.Busy, "NotStabilized", "Update of the node group has failed: %s", issues(n.Updates[k].Errors))
+	}
+	return "", nil
+}
+
+func issues(list []region.NodegroupIssue) string {
+	var texts []string
+	for _, i := range list {
+		texts = append(texts, fmt.Sprintf("[Issue(Code=%s, Message=%s, ResourceIds=%v)]", i.Code, i.Message, i.Resources))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // rules is the handler of the two types that are one rule of a security group.

@@ -1,6 +1,8 @@
-// Package eks is the EKS API. routes.go lists the operations; clusters.go and
-// entries.go answer requests. cluster.go brings a new cluster up and takes a
-// deleted one down; token.go tells the API server who stands behind a token.
+// Package eks is the EKS API. routes.go lists the operations; clusters.go, entries.go
+// and nodegroups.go answer requests. cluster.go brings a new cluster up and takes a
+// deleted one down; keeper.go and drain.go do, in the cluster and with the Auto
+// Scaling groups, what EKS does for managed node groups; token.go tells the API
+// server who stands behind a token.
 package eks
 
 import (

@@ -249,6 +249,9 @@ func showClusterUpdate(u region.ClusterUpdate, status string) object {
 }
 
 func (s *Service) listUpdates(c call) (any, error) {
+	if name := c.URL.Query().Get("nodegroupName"); name != "" {
+		return s.nodegroupUpdates(c, name)
+	}
 	return s.read(func(st *region.State) (any, error) {
 		cluster, err := st.Cluster(c.vars[0])
 		if err != nil {
@@ -264,6 +267,9 @@ func (s *Service) listUpdates(c call) (any, error) {
 }
 
 func (s *Service) describeUpdate(c call) (any, error) {
+	if name := c.URL.Query().Get("nodegroupName"); name != "" {
+		return s.nodegroupUpdates(c, name)
+	}
 	return s.read(func(st *region.State) (any, error) {
 		cluster, err := st.Cluster(c.vars[0])
 		if err != nil {

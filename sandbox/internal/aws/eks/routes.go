@@ -25,7 +25,7 @@ type route struct {
 
 // routes lists what is implemented.
 func (s *Service) routes() []route {
-	const cluster, entries = "clusters/*", "clusters/*/access-entries"
+	const cluster, entries, groups = "clusters/*", "clusters/*/access-entries", "clusters/*/node-groups"
 	return []route{
 		{"CreateCluster", http.MethodPost, "clusters", s.createCluster},
 		{"ListClusters", http.MethodGet, "clusters", s.listClusters},
@@ -36,6 +36,12 @@ func (s *Service) routes() []route {
 		{"ListUpdates", http.MethodGet, cluster + "/updates", s.listUpdates},
 		{"DescribeUpdate", http.MethodGet, cluster + "/updates/*", s.describeUpdate},
 		{"DescribeClusterVersions", http.MethodGet, "cluster-versions", func(c call) (any, error) { return s.versions(c.Request) }},
+		{"CreateNodegroup", http.MethodPost, groups, s.createNodegroup},
+		{"ListNodegroups", http.MethodGet, groups, s.listNodegroups},
+		{"DescribeNodegroup", http.MethodGet, groups + "/*", s.describeNodegroup},
+		{"UpdateNodegroupConfig", http.MethodPost, groups + "/*/update-config", s.updateConfig},
+		{"UpdateNodegroupVersion", http.MethodPost, groups + "/*/update-version", s.updateVersion},
+		{"DeleteNodegroup", http.MethodDelete, groups + "/*", s.deleteNodegroup},
 		{"CreateAccessEntry", http.MethodPost, entries, s.createEntry},
 		{"ListAccessEntries", http.MethodGet, entries, s.listEntries},
 		{"DescribeAccessEntry", http.MethodGet, entries + "/*", s.describeEntry},

@@ -141,10 +141,11 @@ type Image struct {
 	Version string // Kubernetes minor: 1.35
 	Kubelet string // v1.35.6
 	Release string // 1.35.6-20261101
+	Newest  bool   // of its version and architecture
 }
 
-// release is the date of the newest AMIs.
-const release = "20261101"
+// releases are the dates of the AMIs, newest first.
+var releases = []string{"20261101", "20261001"}
 
 // kubelets says which kubelet the newest AMI of a minor version carries.
 var kubelets = []struct{ minor, patch string }{{"1.33", "12"}, {"1.34", "9"}, {"1.35", "6"}, {"1.36", "3"}}
@@ -152,12 +153,14 @@ var kubelets = []struct{ minor, patch string }{{"1.33", "12"}, {"1.34", "9"}, {"
 // Images are the AMIs of a region. Their IDs follow from their names.
 func Images(region string) []Image {
 	var list []Image
-	for _, k := range kubelets {
-		for _, arch := range []string{"x86_64", "arm64"} {
-			name := fmt.Sprintf("amazon-eks-node-al2023-%s-standard-%s-v%s", arch, k.minor, release)
-			list = append(list, Image{ID: fmt.Sprintf("ami-0%016x", hash(region+"/"+name)), Name: name, Arch: arch,
-				Version: k.minor,
-				Kubelet: "v" + k.minor + "." + k.patch, Release: k.minor + "." + k.patch + "-" + release})
+	for k, date := range releases {
+		for _, v := range kubelets {
+			for _, arch := range []string{"x86_64", "arm64"} {
+				name := fmt.Sprintf("amazon-eks-node-al2023-%s-standard-%s-v%s", arch, v.minor, date)
+				list = append(list, Image{ID: fmt.Sprintf("ami-0%016x", hash(region+"/"+name)), Name: name, Arch: arch,
+					Version: v.minor, Kubelet: "v" + v.minor + "." + v.patch,
+					Release: v.minor + "." + v.patch + "-" + date, Newest: k == 0})
+			}
 		}
 	}
 	return list

@@ -195,10 +195,16 @@ func (s *State) Cluster(name string) (*Cluster, error) {
 	return nil, Errorf(NotFound, "ResourceNotFoundException", "No cluster found for name: %s.", name)
 }
 
-// DeleteCluster begins the end of a cluster. Self-managed nodes do not stop it.
+// DeleteCluster begins the end of a cluster. Self-managed nodes do not stop it,
+// managed ones do.
 func (s *State) DeleteCluster(c *Cluster) error {
 	if c.DeletionProtection {
 		return Errorf(Invalid, "InvalidRequestException", "Cluster %s has deletion protection enabled", c.Name)
+	}
+	for _, n := range s.Nodegroups {
+		if n.ClusterName == c.Name {
+			return Errorf(Dependency, "ResourceInUseException", "Cluster has nodegroups attached")
+		}
 	}
 	c.Status = "DELETING"
 	return nil

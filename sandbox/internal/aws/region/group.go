@@ -35,6 +35,7 @@ type Group struct {
 
 	Created    time.Time
 	Deleting   bool
+	Hooks      []Hook     `json:",omitempty"` // at most one for each transition counts
 	Suspended  []string   `json:",omitempty"` // processes: Launch, Terminate, …
 	Activities []Activity `json:",omitempty"` // newest first
 	RetryAt    time.Time  `json:",omitzero"`  // no launch before: the last one failed

@@ -60,14 +60,19 @@ type Instance struct {
 
 	// Of its Auto Scaling group:
 	Group     string
-	Lifecycle string // Pending, InService, Terminating, Terminated
-	Protected bool   // from scale-in
-	Unhealthy bool   // set by SetInstanceHealth or by EC2
-	Retired   bool   // its group knows of its end; one that is not retired shall be replaced
+	Lifecycle string    // Pending, Pending:Wait, InService, Terminating:Wait, Terminating, Terminated
+	Waits     time.Time `json:",omitzero"` // in one of the Wait states: for its hook, since
+	Protected bool      // from scale-in
+	Unhealthy bool      // set by SetInstanceHealth or by EC2
+	Retired   bool      // its group knows of its end; one that is not retired shall be replaced
 }
 
-// Alive tells whether an instance counts in its group.
+// Alive tells whether an instance runs, or is about to.
 func (i *Instance) Alive() bool { return i.State == Pending || i.State == Running }
+
+// Counts tells whether an instance counts in its group: one that a hook holds
+// back from its end does no longer, although it still runs.
+func (i *Instance) Counts() bool { return i.Alive() && !strings.HasPrefix(i.Lifecycle, "Terminating") }
 
 // Instance finds an instance; a terminated one is visible for a while.
 func (s *State) Instance(id string) (*Instance, error) {

@@ -54,6 +54,7 @@ type State struct {
 	OIDCProviders   map[string]*OIDCProvider  // by ARN
 	Clusters        map[string]*Cluster
 	AccessEntries   map[string]*AccessEntry
+	Nodegroups      map[string]*Nodegroup
 	Groups          map[string]*Group
 	LoadBalancers   map[string]*LoadBalancer
 	V2Balancers     map[string]*V2Balancer // by ARN, as what follows
@@ -94,6 +95,7 @@ func (s *State) fill() {
 	fill(&s.OIDCProviders)
 	fill(&s.Clusters)
 	fill(&s.AccessEntries)
+	fill(&s.Nodegroups)
 	fill(&s.Groups)
 	fill(&s.LoadBalancers)
 	fill(&s.V2Balancers)

@@ -78,6 +78,9 @@ func (s *Service) getMany(in request) (any, error) {
 func (s *Service) parameters() map[string]Parameter {
 	all := map[string]Parameter{}
 	for _, i := range region.Images(s.region) {
+		if !i.Newest {
+			continue
+		}
 		folder := fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/standard/recommended", i.Version, i.Arch)
 		add := func(name, value, dataType string) {
 			all[name] = Parameter{

@@ -1,0 +1,106 @@
+package region
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Transitions that a hook may stand in.
+const (
+	Launching   = "autoscaling:EC2_INSTANCE_LAUNCHING"
+	Terminating = "autoscaling:EC2_INSTANCE_TERMINATING"
+)
+
+// Lifecycle states in which a hook holds an instance.
+const (
+	PendingWait     = "Pending:Wait"
+	TerminatingWait = "Terminating:Wait"
+)
+
+// Results of a hook.
+const (
+	Continue = "CONTINUE"
+	Abandon  = "ABANDON"
+)
+
+// Hook holds the instances of a group in a transition until somebody says that
+// they may go on, or its time is over.
+type Hook struct {
+	Name       string
+	Transition string
+	Result     string // when its time is over: CONTINUE or ABANDON
+	Heartbeat  int    // seconds
+}
+
+// HookAt is the hook of a transition.
+func (g *Group) HookAt(transition string) (Hook, bool) {
+	i := slices.IndexFunc(g.Hooks, func(h Hook) bool { return h.Transition == transition })
+	if i < 0 {
+		return Hook{}, false
+	}
+	return g.Hooks[i], true
+}
+
+// SetHook adds a hook, or changes the one of its name.
+func (g *Group) SetHook(h Hook) error {
+	switch {
+	case h.Transition != Launching && h.Transition != Terminating:
+		return Errorf(Invalid, "ValidationError", "Invalid lifecycle transition: %s", h.Transition)
+	case h.Result != Continue && h.Result != Abandon:
+		return Errorf(Invalid, "ValidationError", "DefaultResult must be CONTINUE or ABANDON")
+	case h.Heartbeat < 30 || h.Heartbeat > 7200:
+		return Errorf(Invalid, "ValidationError", "HeartbeatTimeout must be between 30 and 7200 seconds")
+	}
+	g.Hooks = append(slices.DeleteFunc(g.Hooks, func(o Hook) bool { return o.Name == h.Name }), h)
+	return nil
+}
+
+// HookOf is the hook that holds an instance, if one does.
+func (g *Group) HookOf(i *Instance) (Hook, bool) {
+	switch i.Lifecycle {
+	case PendingWait:
+		return g.HookAt(Launching)
+	case TerminatingWait:
+		return g.HookAt(Terminating)
+	}
+	return Hook{}, false
+}
+
+// Overdue tells whether the time of the hook that holds an instance is over, or
+// the hook itself is gone.
+func (g *Group) Overdue(i *Instance, now time.Time) bool {
+	if i.Lifecycle != PendingWait && i.Lifecycle != TerminatingWait {
+		return false
+	}
+	h, ok := g.HookOf(i)
+	return !ok || !now.Before(i.Waits.Add(time.Duration(h.Heartbeat)*time.Second))
+}
+
+// Complete lets an instance that a hook holds go on. After an abandoned launch it ends.
+func (s *State) Complete(g *Group, i *Instance, result string, now time.Time) {
+	switch {
+	case i.Lifecycle == TerminatingWait, i.Lifecycle == PendingWait && result == Abandon:
+		s.Terminate(i, "User initiated")
+		i.Retired = true
+	case i.Lifecycle == PendingWait:
+		i.Lifecycle = "InService"
+		g.Finish(i.ID, now)
+	}
+	i.Waits = time.Time{}
+}
+
+// EndMember ends an instance of a group, as soon as the group's hook lets it. A
+// group that is deleted by force asks none.
+func (s *State) EndMember(g *Group, i *Instance, now time.Time, why string) Activity {
+	if _, held := g.HookAt(Terminating); held && i.State == Running && !g.Deleting {
+		i.Lifecycle, i.Waits = TerminatingWait, now
+	} else {
+		s.Terminate(i, "User initiated")
+	}
+	i.Retired = true
+	a := Activity{ID: UUID(), Instance: i.ID, Description: "Terminating EC2 instance: " + i.ID, Status: "InProgress",
+		Start: now, Cause: fmt.Sprintf("At %s %s.", now.UTC().Format("2006-01-02T15:04:05.000Z"), why)}
+	g.Record(a)
+	return a
+}
