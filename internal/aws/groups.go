@@ -7,12 +7,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/smithy-go"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -24,24 +26,29 @@ import (
 type Scaling struct {
 	groups    *autoscaling.Client
 	instances *ec2.Client
+	eks       *eks.Client
+
+	mu     sync.Mutex
+	behind map[string]string // names of groups -> of Auto Scaling groups
 }
 
 var _ handover.Scaling = (*Scaling)(nil)
 
 // Scaling is the hand-over's view of the account's Auto Scaling groups.
-func (c *Cloud) Scaling() *Scaling { return &Scaling{groups: c.scaling, instances: c.ec2} }
+func (c *Cloud) Scaling() *Scaling {
+	return &Scaling{groups: c.scaling, instances: c.ec2, eks: c.eks, behind: map[string]string{}}
+}
 
-// Group reads one group.
+// Group reads one group, by its own name or by that of the managed node group that
+// it belongs to; it is then called as it was asked for.
 func (s *Scaling) Group(ctx context.Context, name string) (handover.Group, error) {
-	out, err := s.groups.DescribeAutoScalingGroups(ctx,
-		&autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{name}})
+	found, err := s.find(ctx, name)
 	if err != nil {
-		return handover.Group{}, fmt.Errorf("read Auto Scaling group %s: %w", name, err)
+		return handover.Group{}, err
 	}
-	if len(out.AutoScalingGroups) == 0 {
-		return handover.Group{}, fmt.Errorf("read Auto Scaling group %s: %w", name, handover.ErrNotFound)
-	}
-	return group(out.AutoScalingGroups[0]), nil
+	g := group(found)
+	g.Name = name
+	return g, nil
 }
 
 func group(g astypes.AutoScalingGroup) handover.Group {
@@ -151,8 +158,12 @@ func (s *Scaling) Suspend(ctx context.Context, group string, processes []string)
 	if len(processes) == 0 {
 		return nil // an empty list would mean all
 	}
-	_, err := s.groups.SuspendProcesses(ctx,
-		&autoscaling.SuspendProcessesInput{AutoScalingGroupName: &group, ScalingProcesses: processes})
+	name, err := s.called(ctx, group)
+	if err != nil {
+		return err
+	}
+	_, err = s.groups.SuspendProcesses(ctx,
+		&autoscaling.SuspendProcessesInput{AutoScalingGroupName: &name, ScalingProcesses: processes})
 	return about(err, "suspend %s of Auto Scaling group %s", strings.Join(processes, ", "), group)
 }
 
@@ -161,14 +172,28 @@ func (s *Scaling) Resume(ctx context.Context, group string, processes []string) 
 	if len(processes) == 0 {
 		return nil
 	}
-	_, err := s.groups.ResumeProcesses(ctx,
-		&autoscaling.ResumeProcessesInput{AutoScalingGroupName: &group, ScalingProcesses: processes})
+	name, err := s.called(ctx, group)
+	if err != nil {
+		return err
+	}
+	_, err = s.groups.ResumeProcesses(ctx,
+		&autoscaling.ResumeProcessesInput{AutoScalingGroupName: &name, ScalingProcesses: processes})
 	return about(err, "resume %s of Auto Scaling group %s", strings.Join(processes, ", "), group)
 }
 
 // SetMin sets the group's least size. Its desired capacity follows only if it was smaller.
 func (s *Scaling) SetMin(ctx context.Context, group string, n int) error {
-	_, err := s.groups.UpdateAutoScalingGroup(ctx,
+	g, err := s.Group(ctx, group)
+	if err != nil {
+		return err
+	}
+	if m, is := managedOf(g.Tags); is {
+		if g.Min == n {
+			return nil // each change makes the group busy for a while
+		}
+		return s.setManagedMin(ctx, m, n)
+	}
+	_, err = s.groups.UpdateAutoScalingGroup(ctx,
 		&autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &group, MinSize: aws.Int32(int32(n))})
 	return about(err, "set the least size of Auto Scaling group %s to %d", group, n)
 }
@@ -196,10 +221,22 @@ func (s *Scaling) Terminate(ctx context.Context, group, instance string) error {
 	return about(err, "terminate instance %s of Auto Scaling group %s", instance, group)
 }
 
-// DeleteGroup deletes a group that is empty; AWS refuses one that is not. One that
-// is gone, or going, is no error.
+// DeleteGroup deletes a group that is empty: of a managed node group all of it, by
+// EKS. AWS refuses an Auto Scaling group that is not empty; EKS would end what runs,
+// so a managed group is looked at once more. One that is gone, or going, is no error.
 func (s *Scaling) DeleteGroup(ctx context.Context, name string) error {
-	_, err := s.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
+	g, err := s.Group(ctx, name)
+	switch m, is := managedOf(g.Tags); {
+	case errors.Is(err, handover.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case is && len(g.Instances) > 0:
+		return fmt.Errorf("delete %s: it has %d instances", m, len(g.Instances))
+	case is:
+		return s.deleteManaged(ctx, m)
+	}
+	_, err = s.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
 	var api smithy.APIError
 	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") {
 		return nil
@@ -209,7 +246,11 @@ func (s *Scaling) DeleteGroup(ctx context.Context, name string) error {
 
 // Tag sets tags on the group itself, not on its instances.
 func (s *Scaling) Tag(ctx context.Context, group string, tags map[string]string) error {
-	_, err := s.groups.CreateOrUpdateTags(ctx, &autoscaling.CreateOrUpdateTagsInput{Tags: groupTags(group, tags)})
+	name, err := s.called(ctx, group)
+	if err != nil {
+		return err
+	}
+	_, err = s.groups.CreateOrUpdateTags(ctx, &autoscaling.CreateOrUpdateTagsInput{Tags: groupTags(name, tags)})
 	return about(err, "tag Auto Scaling group %s", group)
 }
 
@@ -219,11 +260,15 @@ func (s *Scaling) Untag(ctx context.Context, group string, keys []string) error 
 	for _, k := range keys {
 		tags[k] = ""
 	}
-	list := groupTags(group, tags)
+	name, err := s.called(ctx, group)
+	if err != nil {
+		return err
+	}
+	list := groupTags(name, tags)
 	for i := range list {
 		list[i].Value = nil // any value will do
 	}
-	_, err := s.groups.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: list})
+	_, err = s.groups.DeleteTags(ctx, &autoscaling.DeleteTagsInput{Tags: list})
 	return about(err, "remove tags from Auto Scaling group %s", group)
 }
 

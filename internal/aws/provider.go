@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/plan"
@@ -29,6 +31,7 @@ type Provider struct {
 	region  string
 
 	associations associations
+	eks          *eks.Client
 	stable       func(ctx context.Context, typ, id string, wait func(string)) error
 }
 
@@ -43,7 +46,7 @@ var (
 
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
-	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, associations: associations{c.ec2}, stable: c.stable}
+	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the
@@ -433,6 +436,12 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 	}
 	made := change{typ: r.Type, facts: f, old: old, want: want}
 	for _, target := range stages(r.Type, old, want) {
+		if moved, err := p.upgrade(ctx, r, old, target); err != nil {
+			return engine.Object{}, explain(op, err)
+		} else if moved {
+			old = target
+			continue
+		}
 		before, err := p.change(ctx, r, f, old, target)
 		if err != nil {
 			return engine.Object{}, explain(op, err)

@@ -55,7 +55,7 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 func (e *expander) groups() []graph.Key {
 	keys := make([]graph.Key, 0, len(e.spec.NodeGroups))
 	for _, g := range e.spec.NodeGroups {
-		keys = append(keys, spec.GroupKey(g.Name))
+		keys = append(keys, g.Key())
 	}
 	return keys
 }

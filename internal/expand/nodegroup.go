@@ -18,13 +18,17 @@ import (
 // the node itself, as EKS's own node groups do.
 const hopLimit = 2
 
-// nodeGroup adds the parts of a self-managed node group. They share one
-// generation: when it changes, all of them are made anew beside the old ones.
+// nodeGroup adds the parts of a node group. They share one generation: when it
+// changes, all of them are made anew beside the old ones.
 func (e *expander) nodeGroup(g spec.NodeGroup) {
 	part := func(r graph.Resource) {
 		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, generation(g), g.At
 		e.chosen(&r, ofPart(g.Options, r))
 		e.add(r)
+	}
+	if g.Managed {
+		e.managed(g, part)
+		return
 	}
 	part(graph.Resource{Key: spec.RoleKey(g.Name), NameProperty: "RoleName", Props: e.nodeRole()})
 	part(graph.Resource{
@@ -41,11 +45,11 @@ func (e *expander) nodeGroup(g spec.NodeGroup) {
 		Props: plan.Props{"LaunchTemplateData": e.launchTemplate(g)},
 	})
 	part(graph.Resource{
-		Key: spec.GroupKey(g.Name), NameProperty: "AutoScalingGroupName",
+		Key: g.Key(), NameProperty: "AutoScalingGroupName",
 		Props: e.autoScalingGroup(g),
 		// A node joins only if it reaches the cluster and is let in.
 		After: append([]graph.Key{spec.AccessKey(g.Name)}, e.routed...),
-		Hosts: &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: conn(), Soak: g.Soak, Settle: g.Settle},
+		Hosts: hosts(g),
 	})
 }
 
@@ -58,23 +62,38 @@ func ofPart(o spec.Options, part graph.Resource) spec.Options {
 	return spec.Options{Aliases: o.Aliases}
 }
 
+func hosts(g spec.NodeGroup) *graph.Hosts {
+	return &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: conn(), Soak: g.Soak, Settle: g.Settle}
+}
+
 // generation is what cannot change on nodes that run, in the user's words.
 func generation(g spec.NodeGroup) plan.Props {
 	p := plan.Props{"kind": "self-managed", "instanceType": g.InstanceType}
-	if g.Version != "" {
+	if g.Managed {
+		p["kind"] = "managed"
+	}
+	if g.Version != "" && !g.InPlace {
 		p["version"] = g.Version
+	}
+	if g.Release != "" && !g.InPlace {
+		p["release"] = g.Release
+	}
+	if g.Spot {
+		p["capacityType"] = "spot"
 	}
 	if g.AMI != nil {
 		p["ami"] = fmt.Sprint(g.AMI)
 	}
-	if len(g.Taints) > 0 {
-		taints := make([]any, len(g.Taints))
-		for i, t := range g.Taints {
-			taints[i] = t.String()
+	var taints []any
+	for _, t := range g.Taints {
+		if lasting(g, t) {
+			taints = append(taints, t.String())
 		}
+	}
+	if taints != nil {
 		p["taints"] = taints
 	}
-	if len(g.Labels) > 0 {
+	if len(g.Labels) > 0 && g.Templated() {
 		labels := make(plan.Props, len(g.Labels))
 		for k, v := range g.Labels {
 			labels[k] = v
@@ -83,6 +102,11 @@ func generation(g spec.NodeGroup) plan.Props {
 	}
 	return p
 }
+
+// lasting tells that a taint cannot change on nodes that run. EKS changes those of
+// its managed groups in place; one with the effect NoExecute would end pods then.
+// Where user data gives nodes their taints and labels, they are as it says.
+func lasting(g spec.NodeGroup, t spec.Taint) bool { return g.Templated() || t.Effect == "NoExecute" }
 
 func (e *expander) nodeRole() plan.Props {
 	return plan.Props{
@@ -97,15 +121,17 @@ func (e *expander) nodeRole() plan.Props {
 
 func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 	name := spec.ProfileKey(g.Name).To(graph.NamePath) // the parts of a group share one name
+	if g.Managed {
+		name = spec.RoleKey(g.Name).To(graph.NamePath)
+	}
 	var image any = imageParameter(g)
 	if g.AMI != nil {
 		image = e.text(g.AMI, g.At, "nodeGroups."+g.Name+".ami")
 	}
 	marks := tags("Name", name, clusterTag(), "owned")
-	return plan.Props{
-		"ImageId":            image,
-		"InstanceType":       g.InstanceType,
-		"IamInstanceProfile": plan.Props{"Arn": spec.ProfileKey(g.Name).To("Arn")},
+	data := plan.Props{
+		"ImageId":      image,
+		"InstanceType": g.InstanceType,
 		// The cluster's own group, and no other: a load balancer controller
 		// refuses nodes that have two groups with the cluster's tag.
 		"SecurityGroupIds": []any{spec.ClusterKey.To("ClusterSecurityGroupId")},
@@ -116,6 +142,10 @@ func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 			plan.Props{"ResourceType": "volume", "Tags": marks},
 		},
 	}
+	if !g.Managed { // EKS makes the profile of its groups
+		data["IamInstanceProfile"] = plan.Props{"Arn": spec.ProfileKey(g.Name).To("Arn")}
+	}
+	return data
 }
 
 // autoScalingGroup has sizes as text: CloudFormation's schema wants them so.

@@ -48,7 +48,7 @@ func (e *expander) named(name string) []graph.Key {
 	case "network":
 		return e.routed
 	case "nodeGroups":
-		return []graph.Key{spec.GroupKey(rest)}
+		return []graph.Key{e.spec.GroupKey(rest)}
 	}
 	var keys []graph.Key
 	for _, w := range e.spec.Workloads {

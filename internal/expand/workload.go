@@ -62,7 +62,7 @@ func (e *expander) place(pods plan.Props, group string) {
 		pods["nodeSelector"] = selector
 	}
 	if _, own := selector[spec.NodeGroupLabel]; !own {
-		selector[spec.NodeGroupLabel] = spec.GroupKey(group).To(graph.NamePath)
+		selector[spec.NodeGroupLabel] = e.spec.GroupKey(group).To(graph.NamePath)
 	}
 	i := slices.IndexFunc(e.spec.NodeGroups, func(g spec.NodeGroup) bool { return g.Name == group })
 	tolerations, _ := pods["tolerations"].([]any)

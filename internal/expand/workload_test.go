@@ -273,7 +273,7 @@ data: {run: 'echo ${HOME:-/} ${endpoint} ${cluster.endpoint}'}
 		}
 	}
 	db := find(t, g, "AWS::RDS::DBSubnetGroup/db")
-	if needs := db.Needs(); !slices.Contains(needs, spec.GroupKey("web")) || !slices.Contains(needs, graph.Key{Type: "AWS::SQS::Queue", Name: "queue"}) {
+	if needs := db.Needs(); !slices.Contains(needs, spec.NodeGroup{Name: "web"}.Key()) || !slices.Contains(needs, graph.Key{Type: "AWS::SQS::Queue", Name: "queue"}) {
 		t.Errorf("db needs %v, want its after too", needs)
 	}
 	if queue := find(t, g, "AWS::SQS::Queue/queue"); queue.NameProperty != "QueueName" || queue.BaseName != "orders" {

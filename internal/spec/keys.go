@@ -34,10 +34,30 @@ func TemplateKey(group string) graph.Key {
 	return graph.Key{Type: "AWS::EC2::LaunchTemplate", Name: group}
 }
 
-// GroupKey is the Auto Scaling group of a node group.
-func GroupKey(group string) graph.Key {
-	return graph.Key{Type: "AWS::AutoScaling::AutoScalingGroup", Name: group}
+// Key is what the nodes of a group are of, and called by: EKS's managed node
+// group, or the Auto Scaling group.
+func (g NodeGroup) Key() graph.Key {
+	if g.Managed {
+		return graph.Key{Type: "AWS::EKS::Nodegroup", Name: g.Name}
+	}
+	return graph.Key{Type: "AWS::AutoScaling::AutoScalingGroup", Name: g.Name}
 }
+
+// GroupKey is the key of the node group of that name, which the file has.
+func (s *Spec) GroupKey(group string) graph.Key { return s.group(group).Key() }
+
+func (s *Spec) group(name string) NodeGroup {
+	for _, g := range s.NodeGroups {
+		if g.Name == name {
+			return g
+		}
+	}
+	return NodeGroup{Name: name}
+}
+
+// Templated tells that a group has a launch template of Drover's: a managed one
+// needs it for an image of the user's only.
+func (g NodeGroup) Templated() bool { return !g.Managed || g.AMI != nil }
 
 // SubnetKey is the subnet of a zone; tier is "public" or "private".
 func SubnetKey(tier, zone, region string) graph.Key {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,11 +27,12 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 		e.fail("choose another name", "%q is the name of the cluster's own role", e.name)
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
-	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "version", "ami", "capacity", "taints", "labels", "soak", "settle"}, groupOptions)...)
+	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "version", "ami", "release", "update", "capacity", "capacityType",
+		"taints", "labels", "soak", "settle"}, groupOptions)...)
 	if !ok {
 		return g
 	}
-	o.get("kind").kind()
+	g.Managed = o.get("kind").kind()
 	g.InstanceType = o.need("instanceType", "add instanceType: m7i.large").instanceType()
 	g.AMI = o.get("ami").ami()
 	g.Version = l.groupVersion(o)
@@ -40,8 +42,64 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	read(o.get("soak"), &g.Soak, field.soak)
 	read(o.get("settle"), &g.Settle, field.settle)
 	g.Options = o.options()
+	l.managed(o, &g)
 	return g
 }
+
+// managed reads what only managed groups have, and refuses what EKS would.
+func (l *loader) managed(o object, g *NodeGroup) {
+	own := []string{"release", "update", "capacityType"}
+	if !g.Managed {
+		for _, key := range own {
+			if f := o.get(key); f.given() {
+				f.fail("remove it, or write kind: managed", "only managed groups have it")
+			}
+		}
+		return
+	}
+	g.Release = o.get("release").release()
+	g.InPlace = o.get("update").oneOf("update", "drover", "eks") == "eks"
+	g.Spot = o.get("capacityType").oneOf("capacityType", "on-demand", "spot") == "spot"
+	g.Capacity.Max = max(g.Capacity.Max, 1) // EKS takes no less
+	if g.AMI != nil {
+		for _, key := range []string{"release", "update"} {
+			if f := o.get(key); f.given() {
+				f.fail("remove one of the two", "a group with an ami has the release of that image")
+			}
+		}
+		return
+	}
+	if f := o.get("version"); f.given() && l.spec.Cluster != nil && g.Version != "" && g.Version != l.spec.Cluster.Version {
+		f.fail("remove it, name an ami of that version, or write kind: self-managed",
+			"EKS makes managed groups of the cluster's version only, which is %s", l.spec.Cluster.Version)
+	}
+}
+
+// oneOf is one of two words, the first if none is given.
+func (f field) oneOf(key, usual, other string) string {
+	if !f.given() {
+		return usual
+	}
+	word, ok := f.word(key + ": " + other)
+	if ok && word != usual && word != other {
+		f.fail("write "+usual+" or "+other, "%q is neither%s", word, didYouMean(word, []string{usual, other}))
+	}
+	return word
+}
+
+// release is the version of one of EKS's images.
+func (f field) release() string {
+	if !f.given() {
+		return ""
+	}
+	r, ok := f.word("release: 1.36.3-20261101")
+	if ok && !releaseVersion.MatchString(r) {
+		f.fail("write it as in 1.36.3-20261101", "%q is not the release of an EKS image", r)
+	}
+	return r
+}
+
+var releaseVersion = regexp.MustCompile(`^1\.[0-9]+\.[0-9]+-[0-9]{8}$`)
 
 // The longest times that a hand-over may be told to wait. Whoever wants to keep
 // an empty group for longer keeps paying for it; who still sends to a pod an
@@ -71,21 +129,18 @@ func (f field) upTo(example string, longest time.Duration) time.Duration {
 	return d
 }
 
-// kind must be said for now: the default will be managed.
-func (f field) kind() {
-	const fix = "write kind: self-managed"
+// kind tells whether EKS manages the group. It must be said for now.
+func (f field) kind() (managed bool) {
+	const fix = "write kind: managed or kind: self-managed"
 	if !f.given() {
-		f.fail(fix, "is missing; its default, managed, is not supported yet")
-		return
+		f.fail(fix, "is missing")
+		return false
 	}
-	kind, ok := f.word("kind: self-managed")
-	switch {
-	case !ok || kind == "self-managed":
-	case kind == "managed":
-		f.fail(fix, "managed node groups are not supported yet")
-	default:
+	kind, ok := f.word("kind: managed")
+	if ok && kind != "managed" && kind != "self-managed" {
 		f.fail(fix, "%q is not a kind of node group%s", kind, didYouMean(kind, []string{"managed", "self-managed"}))
 	}
+	return kind == "managed"
 }
 
 func (f field) instanceType() string {

@@ -274,12 +274,18 @@ func (sc Scope) nodeGroup(ref, rest string) (any, error) {
 	if !sc.spec.hasGroup(group) {
 		return nil, unknown(ref, "node groups", group, sc.spec.groupNames())
 	}
+	g := sc.spec.group(group)
 	outputs := map[string]*value.Expr{
-		"name":           GroupKey(group).To(graph.NamePath),
-		"arn":            GroupKey(group).To("AutoScalingGroupARN"),
-		"role":           RoleKey(group).To(graph.NamePath),
-		"roleArn":        RoleKey(group).To("Arn"),
-		"launchTemplate": TemplateKey(group).To("LaunchTemplateId"),
+		"name":    g.Key().To(graph.NamePath),
+		"arn":     g.Key().To("AutoScalingGroupARN"),
+		"role":    RoleKey(group).To(graph.NamePath),
+		"roleArn": RoleKey(group).To("Arn"),
+	}
+	if g.Managed {
+		outputs["arn"] = g.Key().To("Arn")
+	}
+	if g.Templated() {
+		outputs["launchTemplate"] = TemplateKey(group).To("LaunchTemplateId")
 	}
 	if text, ok := outputs[name]; ok {
 		return text, nil

@@ -87,6 +87,7 @@ const (
 // NodeGroup is one entry of nodeGroups.
 type NodeGroup struct {
 	Name         string
+	Managed      bool // by EKS
 	InstanceType string
 	Version      string // of its nodes; the cluster's unless given
 	AMI          any    // nil: looked up for Version; references allowed
@@ -97,6 +98,11 @@ type NodeGroup struct {
 	Settle       time.Duration // how long those who sent to a pod are given at the least
 	At           problem.Place
 	Options      Options
+
+	// Of a managed group.
+	Release string // of EKS's image: 1.36.3-20261101; empty: the newest when the group is made
+	Spot    bool   // capacity that AWS may take back
+	InPlace bool   // EKS replaces the nodes itself for another version or release
 }
 
 // Capacity is a number of nodes: Min <= Desired <= Max.

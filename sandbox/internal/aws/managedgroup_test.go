@@ -32,6 +32,9 @@ func (s *stack) managed(role string, more props) props {
 		"Labels": props{"team": "web"}, "Taints": []props{{"Key": "nginx", "Value": "true", "Effect": "NO_SCHEDULE"}}}
 	for key, value := range more {
 		want[key] = value
+		if value == nil {
+			delete(want, key)
+		}
 	}
 	return want
 }
@@ -332,9 +335,7 @@ func TestManagedGroupWithLaunchTemplate(t *testing.T) {
 	if event := s.failed("AWS::EKS::Nodegroup", s.managed(role, props{"LaunchTemplate": both, "InstanceTypes": nil})); !strings.Contains(*event.StatusMessage, "ID or name") {
 		t.Errorf("ID and name: %s", *event.StatusMessage)
 	}
-	want := s.managed(role, props{"LaunchTemplate": spec})
-	delete(want, "InstanceTypes")
-	s.add("AWS::EKS::Nodegroup", want)
+	s.add("AWS::EKS::Nodegroup", s.managed(role, props{"LaunchTemplate": spec, "InstanceTypes": nil}))
 	for _, n := range s.nodes() {
 		if n.Labels["eks.amazonaws.com/sourceLaunchTemplateId"] != template["ID"] {
 			t.Errorf("node %s: %v", n.Name, n.Labels)

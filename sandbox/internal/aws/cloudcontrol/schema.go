@@ -32,6 +32,7 @@ type Node struct {
 	Ref        string          `json:"$ref"`
 	Type       types           `json:"type"`
 	Properties map[string]Node `json:"properties"`
+	Patterns   map[string]Node `json:"patternProperties"`
 	Additional *bool           `json:"additionalProperties"`
 	Required   []string        `json:"required"`
 	Items      *Node           `json:"items"`
@@ -196,13 +197,27 @@ func (s *schema) checkObject(at string, n Node, v map[string]any) []string {
 	}
 	closed := n.Additional != nil && !*n.Additional
 	for _, key := range sortedKeys(v) {
-		if sub, ok := n.Properties[key]; ok {
+		sub, ok := n.Properties[key]
+		if !ok {
+			sub, ok = n.byPattern(key)
+		}
+		if ok {
 			found = append(found, s.check(at+"/"+key, sub, v[key])...)
 		} else if closed {
 			found = append(found, fmt.Sprintf("%s: extraneous key [%s] is not permitted", at, key))
 		}
 	}
 	return found
+}
+
+// byPattern is the schema of a property that only a pattern names.
+func (n Node) byPattern(key string) (Node, bool) {
+	for pattern, sub := range n.Patterns {
+		if re, err := regexp.Compile(pattern); err == nil && re.MatchString(key) {
+			return sub, true
+		}
+	}
+	return Node{}, false
 }
 
 func sortedKeys(m map[string]any) []string {

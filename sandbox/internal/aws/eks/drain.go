@@ -106,7 +106,7 @@ func (d drainer) patch(ctx context.Context, node *corev1.Node, patch object) err
 	if err != nil {
 		return err
 	}
-	_, err = d.client.CoreV1().Nodes().Patch(ctx, node.Name, types.StrategicMergePatchType, data, metav1.PatchOptions{})
+	_, err = d.client.CoreV1().Nodes().Patch(ctx, node.Name, types.MergePatchType, data, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
@@ -133,8 +133,7 @@ func (d drainer) dress(ctx context.Context, node *corev1.Node, g region.Nodegrou
 		patch["metadata"] = object{"labels": labels}
 	}
 	if !slices.EqualFunc(taints, node.Spec.Taints, func(a, b corev1.Taint) bool { return a.MatchTaint(&b) && a.Value == b.Value }) {
-		// The list as a whole: a strategic merge would join taints by their key.
-		patch["spec"] = object{"taints": append([]any{object{"$patch": "replace"}}, items(taints)...)}
+		patch["spec"] = object{"taints": taints}
 	}
 	return d.patch(ctx, node, patch)
 }
@@ -154,14 +153,6 @@ func dressed(have []corev1.Taint, want []region.NodegroupTaint, gone []string) [
 		}
 	}
 	return taints
-}
-
-func items(taints []corev1.Taint) []any {
-	list := make([]any, len(taints))
-	for k, t := range taints {
-		list[k] = object{"key": t.Key, "value": t.Value, "effect": t.Effect}
-	}
-	return list
 }
 
 func ready(node *corev1.Node) bool {

@@ -472,7 +472,14 @@ func (s *State) ChangeNodegroup(n *Nodegroup, want Nodegroup, params []Param, no
 		desired := Num(next.Scaling.DesiredSize)
 		g.MinSize, g.MaxSize, g.DesiredCapacity = Num(next.Scaling.MinSize), Num(next.Scaling.MaxSize), &desired
 	}
+	dressed := !maps.Equal(n.Labels, next.Labels) || !slices.Equal(n.Taints, next.Taints)
 	n.Labels, n.Taints, n.Scaling, n.UpdateConfig = next.Labels, next.Taints, next.Scaling, next.UpdateConfig
+	if dressed && n.AmiType != "CUSTOM" {
+		var err error
+		if n.Launches, err = s.relaunch(n, n, now); err != nil {
+			return nil, err
+		}
+	}
 	n.begin(u, now)
 	return n.Updating(), nil
 }
@@ -495,30 +502,14 @@ func (s *State) UpgradeNodegroup(n *Nodegroup, want Nodegroup, params []Param, n
 	if err := n.mayChange(); err != nil {
 		return nil, err
 	}
-	c, err := s.Cluster(n.ClusterName)
-	if err != nil {
-		return nil, err
-	}
 	next := *n
 	next.Version, next.ReleaseVersion, next.LaunchTemplate = want.Version, want.ReleaseVersion, want.LaunchTemplate
-	if err := s.upgradable(n, &next, c); err != nil {
+	if err := s.upgradable(n, &next); err != nil {
 		return nil, err
 	}
-	data, err := s.nodegroupData(&next, c)
+	launches, err := s.relaunch(n, &next, now)
 	if err != nil {
 		return nil, err
-	}
-	template := s.LaunchTemplates[n.Template]
-	if template == nil {
-		return nil, Errorf(Invalid, "InvalidRequestException", "Launch template %s of the node group was not found", n.Template)
-	}
-	template.Data = data
-	if err := s.AddVersion(template, now); err != nil {
-		return nil, err
-	}
-	launches := fmt.Sprint(int(template.Latest))
-	if g, ok := s.Groups[n.Group]; ok {
-		g.LaunchTemplate.Version = launches
 	}
 	n.begin(NodegroupUpdate{ID: UUID(), Type: "VersionUpdate", Status: "InProgress", Params: params, Created: now,
 		Version: next.Version, Release: next.ReleaseVersion, Own: next.LaunchTemplate, Launches: launches,
@@ -543,8 +534,36 @@ func (s *State) FinishUpdate(n *Nodegroup, errs []NodegroupIssue, now time.Time)
 	}
 }
 
+// relaunch lets the nodes that the group launches from now on be of next, and
+// returns the version of EKS's launch template which says so.
+func (s *State) relaunch(n, next *Nodegroup, now time.Time) (string, error) {
+	c, err := s.Cluster(n.ClusterName)
+	if err != nil {
+		return "", err
+	}
+	template := s.LaunchTemplates[n.Template]
+	if template == nil {
+		return "", Errorf(Invalid, "InvalidRequestException", "Launch template %s of the node group was not found", n.Template)
+	}
+	if template.Data, err = s.nodegroupData(next, c); err != nil {
+		return "", err
+	}
+	if err := s.AddVersion(template, now); err != nil {
+		return "", err
+	}
+	launches := fmt.Sprint(int(template.Latest))
+	if g, ok := s.Groups[n.Group]; ok {
+		g.LaunchTemplate.Version = launches
+	}
+	return launches, nil
+}
+
 // upgradable checks a new version, and fills in what follows from it.
-func (s *State) upgradable(n, next *Nodegroup, c *Cluster) error {
+func (s *State) upgradable(n, next *Nodegroup) error {
+	c, err := s.Cluster(n.ClusterName)
+	if err != nil {
+		return err
+	}
 	if (n.LaunchTemplate == nil) != (next.LaunchTemplate == nil) {
 		return invalidParameter("Cannot update a nodegroup from or to one without a launch template.")
 	}

@@ -1,0 +1,94 @@
+package expand
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/plan"
+)
+
+// managed adds the parts of a node group that EKS manages: its role, a launch
+// template where the user names an image, and the group. EKS makes the rest: the
+// Auto Scaling group, the instance profile and the role's access entry.
+func (e *expander) managed(g spec.NodeGroup, part func(graph.Resource)) {
+	part(graph.Resource{Key: spec.RoleKey(g.Name), NameProperty: "RoleName", Props: e.nodeRole()})
+	if g.Templated() {
+		part(graph.Resource{
+			Key: spec.TemplateKey(g.Name), NameProperty: "LaunchTemplateName",
+			Props: plan.Props{"LaunchTemplateData": e.launchTemplate(g)},
+		})
+	}
+	part(graph.Resource{
+		Key: g.Key(), NameProperty: "NodegroupName", Props: e.managedGroup(g), After: e.routed, Hosts: hosts(g),
+	})
+}
+
+func (e *expander) managedGroup(g spec.NodeGroup) plan.Props {
+	var subnets []any
+	for _, subnet := range e.subnets[private] {
+		subnets = append(subnets, subnet.To("SubnetId"))
+	}
+	props := plan.Props{
+		"ClusterName": spec.ClusterKey.To(graph.NamePath),
+		"NodeRole":    spec.RoleKey(g.Name).To("Arn"),
+		"Subnets":     subnets,
+		"ScalingConfig": plan.Props{"MinSize": float64(g.Capacity.Min), "DesiredSize": float64(g.Capacity.Desired),
+			"MaxSize": float64(g.Capacity.Max)},
+		"Labels": e.managedLabels(g),
+	}
+	if g.Spot {
+		props["CapacityType"] = "SPOT"
+	}
+	if len(g.Taints) > 0 {
+		props["Taints"] = managedTaints(g.Taints)
+	}
+	if g.Templated() {
+		template := spec.TemplateKey(g.Name)
+		props["LaunchTemplate"] = plan.Props{"Id": template.To("LaunchTemplateId"), "Version": template.To("LatestVersionNumber")}
+		return props
+	}
+	props["InstanceTypes"], props["AmiType"] = []any{g.InstanceType}, amiType(g.InstanceType)
+	if g.Version != "" {
+		props["Version"] = g.Version
+	}
+	if g.Release != "" {
+		props["ReleaseVersion"] = g.Release
+	}
+	return props
+}
+
+// managedLabels are the user's, and the one by which Drover knows the group's
+// nodes: its name, which its role has as well.
+func (e *expander) managedLabels(g spec.NodeGroup) plan.Props {
+	labels := plan.Props{spec.NodeGroupLabel: spec.RoleKey(g.Name).To(graph.NamePath)}
+	for key, label := range maps.All(g.Labels) {
+		labels[key] = label
+	}
+	return labels
+}
+
+// effects are those of taints in EKS's words.
+var effects = map[string]string{"NoSchedule": "NO_SCHEDULE", "NoExecute": "NO_EXECUTE", "PreferNoSchedule": "PREFER_NO_SCHEDULE"}
+
+func managedTaints(taints []spec.Taint) []any {
+	list := make([]any, len(taints))
+	for i, t := range taints {
+		taint := plan.Props{"Key": t.Key, "Effect": effects[t.Effect]}
+		if t.Value != "" {
+			taint["Value"] = t.Value
+		}
+		list[i] = taint
+	}
+	return list
+}
+
+// amiType is the kind of EKS's images of Amazon Linux 2023 that an instance type starts from.
+func amiType(instanceType string) string {
+	arch, variant := architecture(instanceType)
+	if arch == "arm64" {
+		arch = "ARM_64"
+	}
+	return "AL2023_" + arch + "_" + strings.ToUpper(variant)
+}
