@@ -54,7 +54,7 @@ func TestNotImplemented(t *testing.T) {
 	wantCode(t, err, "InvalidAction")
 	_, err = iam.NewFromConfig(w.cfg).ListUsers(t.Context(), &iam.ListUsersInput{})
 	wantCode(t, err, "InvalidAction")
-	_, err = w.eks.ListFargateProfiles(t.Context(), &eks.ListFargateProfilesInput{ClusterName: awssdk.String("demo")})
+	_, err = w.eks.ListInsights(t.Context(), &eks.ListInsightsInput{ClusterName: awssdk.String("demo")})
 	wantCode(t, err, "UnknownOperationException")
 }
 
