@@ -93,8 +93,12 @@ var calls = []Call{
 	{"autoscaling:UpdateAutoScalingGroup", "let a group that is emptied shrink", moves},
 	{"autoscaling:CreateOrUpdateTags", "write down on the group what it was like", moves},
 	{"autoscaling:DeleteTags", "the same", moves},
+	{"eks:UpdateNodegroupConfig", "the same of a managed group", moves},
+	{"eks:DescribeUpdate", "whether it may shrink by now", moves},
 	{"autoscaling:TerminateInstanceInAutoScalingGroup", "end the instances (--then empty or delete)", "migrate"},
 	{"autoscaling:DeleteAutoScalingGroup", "delete the group (--then delete)", "migrate"},
+	{"eks:DeleteNodegroup", "delete a managed group (--then delete)", "migrate"},
+	{"eks:DescribeNodegroup", "whether it is gone", "migrate"},
 }
 
 // Commands are those that permissions are known of.
@@ -188,11 +192,14 @@ func quoted(texts []string) string {
 // Policy writes the IAM policy. What changes groups may be narrowed to yours by
 // their tags.
 func (p Permissions) Policy(w io.Writer) error {
-	var reads, writes []string
+	var reads, writes, managed []string
 	for _, c := range p.Calls {
-		if strings.Contains(c.Action, ":Describe") {
+		switch {
+		case strings.Contains(c.Action, ":Describe"):
 			reads = append(reads, c.Action)
-		} else {
+		case strings.HasPrefix(c.Action, "eks:"):
+			managed = append(managed, c.Action)
+		default:
 			writes = append(writes, c.Action)
 		}
 	}
@@ -207,6 +214,9 @@ func (p Permissions) Policy(w io.Writer) error {
 	}
 	if len(writes) > 0 {
 		statements = append(statements, statement{"DroverMoves", "Allow", writes, "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*"})
+	}
+	if len(managed) > 0 {
+		statements = append(statements, statement{"DroverMovesManaged", "Allow", managed, "arn:aws:eks:*:*:nodegroup/*"})
 	}
 	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": statements}, "", "  ")
 	if err != nil {

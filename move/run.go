@@ -186,6 +186,9 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 			return nil, &problem.Error{Kind: problem.Usage, Op: "--to " + names(o.To), Err: fmt.Errorf("node %s is among those that are emptied", name), Fix: "name nodes that stay"}
 		}
 	}
+	if err := j.retirable(); err != nil {
+		return nil, err
+	}
 	j.name = names(o.From)
 	if len(o.From) == 1 && (o.From[0].Kind == ASG || o.From[0].Kind == Group) {
 		j.name = j.groupName()

@@ -163,7 +163,6 @@ func TestVerify(t *testing.T) {
 	for words, o := range map[string]Options{
 		"say what to move":            {},
 		"drover.yaml":                 {From: []Set{{Group, "web"}}, Then: Delete},
-		"update-nodegroup-config":     {From: []Set{{NodeGroup, "web"}}, Then: Empty},
 		"delete nodepool default":     {From: []Set{{NodePool, "default"}}, Then: Delete},
 		"asg/NAME":                    {From: []Set{{Node, "a"}}, Then: Empty},
 		"--workload, --namespace":     {From: []Set{{ASG, "a"}}, Then: Empty, Only: Only{Workloads: []string{"web"}}},

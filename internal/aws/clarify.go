@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/aws/smithy-go"
@@ -63,11 +64,29 @@ func clarifiedRefusal(err error, api smithy.APIError) error {
 			Fix: `the credentials have run out: take new ones ("aws sso login"), and run the same command again`}
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
 		return &problem.Error{Kind: problem.Outside, Err: short,
-			Fix: "allow this to the identity that calls (aws sts get-caller-identity), and run the same command again"}
+			Fix: fmt.Sprintf("allow %s to the identity that calls (aws sts get-caller-identity), and run the same command again; the page permissions.md and drover rbac list all that is needed", action(err))}
 	case "OptInRequired":
 		return &problem.Error{Kind: problem.Usage, Err: short, Fix: "enable the region for this account, or choose another: drover config set aws:region NAME"}
 	}
 	return err
+}
+
+// prefixes are those of actions in IAM policies, where they are not the name of the
+// service in small letters.
+var prefixes = map[string]string{"Auto Scaling": "autoscaling", "Elastic Load Balancing": "elasticloadbalancing",
+	"Elastic Load Balancing v2": "elasticloadbalancing", "CloudControl": "cloudformation"}
+
+// action is what an IAM policy calls that which was asked: eks:DescribeNodegroup.
+func action(err error) string {
+	var op *smithy.OperationError
+	if !errors.As(err, &op) {
+		return "this"
+	}
+	prefix := prefixes[op.Service()]
+	if prefix == "" {
+		prefix = strings.ToLower(op.Service())
+	}
+	return prefix + ":" + op.Operation()
 }
 
 // called is what was asked: "EC2 DescribeAvailabilityZones".
