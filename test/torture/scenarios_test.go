@@ -25,6 +25,9 @@ type scenario struct {
 	Zonal     bool   // its load balancer has an address in each zone, and answers before it is ready
 	Sockets   bool   // connections that are upgraded and kept
 
+	Like       string // scenario whose project it starts from, instead of one of its own
+	Controller bool   // the AWS Load Balancer Controller is part of the project
+
 	Whole  bool          // it brings all of its project, nothing comes from base/
 	Start  []edit        // of the project, before it is launched
 	Change []edit        // what Drover is to carry out
@@ -79,6 +82,16 @@ var scenarios = complete([]scenario{
 		Beside: append(append([]edit{}, besideWork...), edit{"drover.yaml", "nodeGroup: work", "nodeGroup: next"})},
 	{Name: "network-balancer", About: "a Network Load Balancer, with its 300 s of deregistration delay", Zonal: true},
 	{Name: "network-balancer-local", About: "the same with `externalTrafficPolicy: Local`, its zones sharing their targets", Zonal: true},
+	{Name: "network-balancer-pods", About: "a Network Load Balancer that sends to pods, with readiness gates", Zonal: true, Like: "network-balancer",
+		Controller: true, Start: behindNLB("60")},
+	{Name: "application-balancer", About: "an Application Load Balancer that sends to pods, with readiness gates", Like: "network-balancer", Controller: true, KeepAlive: true,
+		Start: behindALB("ip", "30")},
+	{Name: "application-balancer-nodes", About: "an Application Load Balancer that sends to nodes", Like: "network-balancer", Controller: true, KeepAlive: true,
+		Start: behindALB("instance", "30")},
+	{Name: "application-balancer-streams", About: "answers that take 30 s, behind an Application Load Balancer that sends to pods", Like: "streaming", Controller: true,
+		Streams: "/stream", Start: behindALB("ip", "60")},
+	{Name: "application-balancer-sockets", About: "connections that clients keep, behind an Application Load Balancer that sends to pods", Like: "websockets", Controller: true,
+		Sockets: true, Start: behindALB("ip", "60")},
 	{Name: "stateful-set", About: "a StatefulSet of three"},
 	{Name: "scaled-in-the-middle", About: "scaled from 2 to 5, as an autoscaler does, in the middle", Disturb: disturbance{moving, does(scaleUp)}},
 	{Name: "two-budgets", About: "two budgets on one pod"},

@@ -57,7 +57,10 @@ func newStack(t *testing.T, s scenario, way string) *stack {
 	} else {
 		k.copy("base")
 	}
-	k.copy(filepath.Join("scenarios", s.Name))
+	k.copy(filepath.Join("scenarios", or(s.Like, s.Name)))
+	if s.Controller {
+		k.copy(controllerFiles)
+	}
 	k.start()
 	k.edit(s.Start)
 	k.must("stack", "init", "dev")
