@@ -1,5 +1,7 @@
 """The parameters of SSM that name AMIs."""
 
+from judge import pages
+
 FOLDER = "/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended"
 
 
@@ -10,5 +12,10 @@ def judge(j):
     j.ok("ssm get-parameters", lambda: ssm.get_parameters(Names=[f"{FOLDER}/image_id", "nobody"]),
          lambda r: len(r["Parameters"]) == 1, lambda r: r["InvalidParameters"] == ["nobody"])
     j.refused("ssm get-parameter, unknown", "ParameterNotFound", lambda: ssm.get_parameter(Name="nobody"), 400)
-    j.absent("ssm get-parameters-by-path", lambda: ssm.get_parameters_by_path(Path=FOLDER))
+    j.ok("ssm get-parameters-by-path", lambda: ssm.get_parameters_by_path(Path=FOLDER), lambda r: len(r["Parameters"]) == 3)
+    j.ok("ssm get-parameters-by-path, pages", lambda: pages(ssm, "get_parameters_by_path", 5, Path="/aws/service/eks", Recursive=True),
+         lambda p: len(p) > 3)
+    j.ok("ssm get-parameters-by-path, empty", lambda: ssm.get_parameters_by_path(Path="/nothing"), lambda r: r["Parameters"] == [])
+    j.refused("ssm get-parameters-by-path, bad token", "InvalidNextToken",
+              lambda: ssm.get_parameters_by_path(Path="/nothing", NextToken="page--1"))
     j.absent("ssm put-parameter", lambda: ssm.put_parameter(Name="x", Value="y", Type="String"))

@@ -3,8 +3,12 @@
 package ssm
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
@@ -29,8 +33,12 @@ type Parameter struct {
 
 // request is the input of every operation.
 type request struct {
-	Name  string
-	Names []string
+	Name       string
+	Names      []string
+	Path       string
+	Recursive  bool
+	NextToken  string
+	MaxResults *int
 }
 
 // Serve answers one operation.
@@ -47,7 +55,8 @@ func (s *Service) Serve(op string, body []byte) (any, error) {
 
 // Operations lists what is implemented.
 func (s *Service) Operations() map[string]func(request) (any, error) {
-	return map[string]func(request) (any, error){"GetParameter": s.get, "GetParameters": s.getMany}
+	return map[string]func(request) (any, error){"GetParameter": s.get, "GetParameters": s.getMany,
+		"GetParametersByPath": s.getByPath}
 }
 
 func (s *Service) get(in request) (any, error) {
@@ -72,6 +81,33 @@ func (s *Service) getMany(in request) (any, error) {
 		}
 	}
 	return out, nil
+}
+
+// pages are those of GetParametersByPath.
+var pages = wire.Paging{Least: 1, Most: 10, Default: 10, BadSize: "ValidationException", BadToken: "InvalidNextToken"}
+
+// getByPath lists what is in a folder, or anywhere below it.
+func (s *Service) getByPath(in request) (any, error) {
+	if !strings.HasPrefix(in.Path, "/") {
+		return nil, region.Errorf(region.Invalid, "ValidationException", "The parameter path %q must begin with /", in.Path)
+	}
+	var found []Parameter
+	for name, p := range s.parameters() {
+		rest, below := strings.CutPrefix(name, strings.TrimSuffix(in.Path, "/")+"/")
+		if below && (in.Recursive || !strings.Contains(rest, "/")) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b Parameter) int { return cmp.Compare(a.Name, b.Name) })
+	size := ""
+	if in.MaxResults != nil {
+		size = strconv.Itoa(*in.MaxResults)
+	}
+	list, next, err := wire.Page(pages, found, in.NextToken, size)
+	return struct {
+		Parameters []Parameter
+		NextToken  string `json:",omitempty"`
+	}{append([]Parameter{}, list...), next}, err
 }
 
 // parameters are those that AWS publishes for each AMI.
