@@ -43,11 +43,12 @@ type State string
 
 // The states of a move.
 const (
-	Working State = "working" // somebody works on it
-	Pausing State = "paused"  // he was asked to begin nothing new
-	Soaking State = "soaking" // interrupted while its empty nodes were watched: the same command goes on
-	Kept    State = "kept"    // it is done, and its nodes stay closed and empty
-	Dead    State = "dead"    // whoever worked on it is gone
+	Working State = "working"   // somebody works on it
+	Pausing State = "paused"    // he was asked to begin nothing new
+	Soaking State = "soaking"   // interrupted while its empty nodes were watched: the same command goes on
+	Kept    State = "kept"      // it is done, and its nodes stay closed and empty
+	Returns State = "returning" // its nodes are open again, and what it moved is not back yet: drover moves return goes on
+	Dead    State = "dead"      // whoever worked on it is gone
 )
 
 // Wait is one thing that a move waits for, and since when.
@@ -122,6 +123,8 @@ func stateOf(s handover.Status) State {
 		return Pausing
 	case s.By != "":
 		return Working
+	case s.Opened:
+		return Returns
 	case s.Kept:
 		return Kept
 	case s.Paused:
@@ -190,7 +193,12 @@ func Again(a Access, m Move) (Options, error) {
 	case m.Stack:
 		return Options{}, &problem.Error{Kind: problem.Refused, Op: "go on with the move of " + m.Name, Err: errors.New("it is a stack's"), Fix: "drover up, in its project"}
 	case m.State == Kept:
-		return Options{}, &problem.Error{Kind: problem.Refused, Op: "go on with the move of " + m.Name, Err: errors.New("it is done, and its nodes are kept closed"), Fix: "to open them: drover moves return " + m.Name}
+		return Options{}, &problem.Error{Kind: problem.Refused, Op: "go on with the move of " + m.Name, Err: errors.New("it is done, and its nodes are kept closed"), Fix: "to take it back: drover moves return " + m.Name}
+	case m.State == Returns:
+		return Options{}, &problem.Error{Kind: problem.Refused, Op: "go on with the move of " + m.Name, Err: errors.New("it is being taken back"), Fix: "drover moves return " + m.Name}
+	}
+	if of := returns(m.order); of != "" {
+		return Options{}, &problem.Error{Kind: problem.Refused, Op: "go on with the move of " + m.Name, Err: errors.New("it is the way back of " + of), Fix: "drover moves return " + of}
 	}
 	o, err := readOrder(m.order)
 	o.Access = a

@@ -43,7 +43,7 @@ its place. The differences:
   - what cannot be moved is told, with its remedy, before a node is closed
   - ended early (Ctrl-C, --timeout), it opens the nodes that it has closed
   - a node that was drained is cordoned and out of load balancers; to have it back:
-    drover moves return node/NAME, rather than kubectl uncordon
+    drover moves return node/NAME --nodes-only, rather than kubectl uncordon
 
 Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 		Example: `  drover drain ip-10-0-1-7.ec2.internal --ignore-daemonsets

@@ -26,6 +26,7 @@ type movesOptions struct {
 	JSON   bool
 	DryRun bool
 	Force  bool
+	Nodes  bool // of a return: only the nodes
 	Yes    bool
 	Log    string
 }
@@ -45,7 +46,7 @@ if there is only one.`,
 		movesCommand(env, "pause", "Let a move begin nothing new; what is under way comes to its end", nil, ask(move.PauseIt, "asked to pause")),
 		movesCommand(env, "resume", "End a pause, or go on with a move whose run is gone", yesFlags, resumeMove),
 		movesCommand(env, "abort", "Let a move put back what it has closed, and end; what has moved stays moved", nil, abortMove),
-		movesCommand(env, "return", "Open the nodes again that a move has emptied and keeps closed", dryFlags, returnMove),
+		movesCommand(env, "return", "Move back what a move has moved, once its nodes serve again", returnFlags, returnMove),
 		movesCommand(env, "recover", "Give back what runs left that are gone (of all moves, or of one)", recoverFlags, recoverMoves),
 	)
 	return cmd
@@ -80,6 +81,12 @@ func yesFlags(cmd *cobra.Command, o *movesOptions) {
 
 func dryFlags(cmd *cobra.Command, o *movesOptions) {
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "list what would be given back; change nothing")
+}
+
+func returnFlags(cmd *cobra.Command, o *movesOptions) {
+	yesFlags(cmd, o)
+	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "show what would go back; change nothing")
+	cmd.Flags().BoolVar(&o.Nodes, "nodes-only", false, "only open the nodes again; what has moved stays where it is")
 }
 
 func recoverFlags(cmd *cobra.Command, o *movesOptions) {
@@ -153,7 +160,8 @@ func printMove(w io.Writer, m move.Move, now time.Time) (err error) {
 // hints are what to do about a move that nobody works on.
 var hints = map[move.State]string{
 	move.Dead:    "the same command, or drover moves resume %[1]s, goes on; drover moves recover %[1]s gives back what it closed",
-	move.Kept:    "drover moves return %s opens its nodes again",
+	move.Kept:    "drover moves return %s opens its nodes again, and moves back what has moved",
+	move.Returns: "drover moves return %[1]s goes on; drover moves abort %[1]s leaves it as it is, with all nodes open",
 	move.Soaking: "the same command goes on; its time counts all the same (%s)",
 	move.Pausing: "drover moves resume %s",
 }
@@ -220,21 +228,61 @@ func abortMove(ctx context.Context, o movesOptions) error {
 	case move.Working, move.Pausing:
 		return ask(move.AbortIt, "asked to put everything back, and to end")(ctx, o)
 	case move.Kept:
-		return &problem.Error{Kind: problem.Refused, Op: "abort the move of " + m.Name, Err: errors.New("it is done, and its nodes are kept closed"), Fix: "to open them: drover moves return " + m.Name}
-	case move.Dead, move.Soaking:
+		return &problem.Error{Kind: problem.Refused, Op: "abort the move of " + m.Name, Err: errors.New("it is done, and its nodes are kept closed"), Fix: "to take it back: drover moves return " + m.Name}
+	case move.Dead, move.Soaking, move.Returns:
 	}
-	return recoverFrom(ctx, o, m.Name, false)
+	return recoverFrom(ctx, o, m.Name, m.State == move.Returns)
 }
 
-func returnMove(ctx context.Context, o movesOptions) error {
+// returnMove moves back what the move has moved.
+func returnMove(ctx context.Context, o movesOptions) (err error) {
 	m, err := move.Find(ctx, o.Access, o.Name)
 	if err != nil {
 		return err
 	}
-	if m.By != "" {
-		return &problem.Error{Kind: problem.Locked, Op: "return the move of " + m.Name, Err: fmt.Errorf("%s works on it", m.By), Fix: "drover moves abort " + m.Name + " puts back what it has closed"}
+	back, err := move.Taken(o.Access, m)
+	if err != nil {
+		return err
 	}
-	return recoverFrom(ctx, o, m.Name, true)
+	if o.Nodes {
+		return recoverFrom(ctx, o, m.Name, true)
+	}
+	if o.JSON && !o.Yes && !o.DryRun {
+		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errNobody, Fix: "give --yes too; --dry-run --json shows what would be done"}
+	}
+	show, err := newScreen(o.Env, o.JSON && !o.DryRun, o.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = show.close(err) }()
+	back.Events = show.log
+	back.Show = func(r move.Report) error {
+		if o.JSON && !o.DryRun {
+			return nil
+		}
+		return errors.Join(tellReports(o.Env, o.JSON, []move.Report{r}), onlyShown(o.DryRun))
+	}
+	back.Approve = func(move.Report) error {
+		if err := confirm(ctx, o.Env, o.Yes, "Move them back?"); err != nil {
+			return err
+		}
+		show.start()
+		return nil
+	}
+	if err := move.Return(ctx, m, back); !errors.Is(err, errShown) {
+		return err
+	}
+	return nil
+}
+
+// errShown ends a command that was to show what it would do.
+var errShown = errors.New("only shown")
+
+func onlyShown(dry bool) error {
+	if dry {
+		return errShown
+	}
+	return nil
 }
 
 func recoverMoves(ctx context.Context, o movesOptions) error {

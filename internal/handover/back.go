@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/problem"
@@ -32,6 +33,29 @@ func (m *Mover) Reopen(ctx context.Context, o engine.Reopening) error {
 		return err
 	}
 	return r.serves(ctx)
+}
+
+// Open is Reopen for the nodes of an errand. If it is to be taken back, its record
+// stays, and tells what goes back.
+func (m *Mover) Open(ctx context.Context, e Errand, takenBack bool) error {
+	cluster, err := m.open(context.WithoutCancel(ctx), e.From)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	e.Memo, e.Save = nil, nil // the cluster keeps it
+	r := newRun(m, cluster, e.Move)
+	r.set, r.order, r.takenBack = e.Options, e.Order, takenBack
+	if err := r.putBack(ctx); err != nil {
+		return err
+	}
+	return r.serves(ctx)
+}
+
+// Brought: the move brought the pod to where it is, as far as can be known: it is
+// of a workload that moved, and was made after the nodes had been closed.
+func (r *Record) Brought(p *Pod) bool {
+	return r.Workloads[p.owner()] != nil && !r.Closed.IsZero() && !p.Created.Before(r.Closed.Truncate(time.Second))
 }
 
 // putBack stops the move that closed the group, as if it were still at work.
@@ -117,7 +141,7 @@ func (m *Move) lacking(o Observed) []string {
 	whole := 0
 	for _, n := range o.View.Nodes {
 		switch {
-		case !belongs(n, m.Record.Group, o.From) || n.Cordoned && n.Before == "":
+		case !m.leaves(n.Name) && !belongs(n, m.Record.Group, o.From) || n.Cordoned && n.Before == "":
 		case !n.Ready:
 			broken = append(broken, "node "+n.Name+" is not Ready")
 		case !n.usable():

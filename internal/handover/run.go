@@ -280,13 +280,15 @@ type run struct {
 	core    *Move
 	set     Options         // what the user set of this move
 	order   json.RawMessage // see Errand.Order
-	lock    *keeper         // nil: the move is another's to lock
-	first   string          // the move that comes first
-	looked  time.Time       // when it was looked for
-	resumed bool            // a run before it left a record
-	known   map[string]bool // other moves, see Observed.Others
-	asked   time.Time       // when they were asked for
-	log     diary
+
+	takenBack bool            // its record outlives that it stops: what it moved goes back
+	lock      *keeper         // nil: the move is another's to lock
+	first     string          // the move that comes first
+	looked    time.Time       // when it was looked for
+	resumed   bool            // a run before it left a record
+	known     map[string]bool // other moves, see Observed.Others
+	asked     time.Time       // when they were asked for
+	log       diary
 
 	aws     outside // as last read
 	mu      sync.Mutex
@@ -695,15 +697,22 @@ func (r *run) heed(err error) {
 
 // forget removes the cluster's copy of the record. One that cannot be removed
 // changes nothing: it tells of a move that is over.
-func (r *run) forget(ctx context.Context) {
+func (r *run) forget(ctx context.Context) { r.last(ctx, nil) }
+
+// last leaves the record behind as it is to stay; nil: none is.
+func (r *run) last(ctx context.Context, rec *Record) {
+	var data []byte
+	if rec != nil {
+		data = []byte(encode(rec))
+	}
 	var err error
 	for range 5 {
-		if err = r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, nil); err == nil {
+		if err = r.cluster.SaveRecord(context.WithoutCancel(ctx), r.move.From.Name, data); err == nil {
 			return
 		}
 		time.Sleep(reread)
 	}
-	r.say("the move's record could not be removed from the cluster: " + err.Error())
+	r.say("the move's record could not be changed in the cluster for the last time: " + err.Error())
 }
 
 // leftFor: putting back has taken longer than it may while calls fail, AWS does
@@ -755,7 +764,12 @@ func (r *run) paused(ctx context.Context) error {
 
 // ended is what a move that stopped returns.
 func (r *run) ended(ctx context.Context) error {
-	r.forget(ctx)
+	if r.takenBack {
+		r.core.Record.Kept, r.core.Record.Opened, r.core.Record.Waits = true, true, nil
+		r.last(ctx, r.core.Record)
+	} else {
+		r.forget(ctx)
+	}
 	if ctx.Err() != nil && r.core.Record.Reason.Kind == problem.Outside {
 		return fmt.Errorf("hand over %s: interrupted; what it had closed is open again: %w", r.move.From.Name, ctx.Err())
 	}
