@@ -22,6 +22,7 @@ type Report struct {
 	Balancers int             `json:"balancers"` // that send through the nodes
 	Takes     time.Duration   `json:"takes"`     // about so long, in nanoseconds
 	Findings  []event.Finding `json:"findings"`
+	Back      bool            `json:"back,omitempty"` // it takes a move back; where each pod goes is not known yet
 }
 
 // Pod is what would become of one pod.
@@ -67,8 +68,12 @@ func (r Report) Print(w io.Writer) error {
 	if r.To != "" {
 		to = " to " + r.To
 	}
-	if _, err := fmt.Fprintf(w, "move %s%s, then %s: %s, %s, %s, about %s\n\n", r.From, to, r.Then,
-		count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"), r.Takes); err != nil {
+	line := fmt.Sprintf("move %s%s, then %s: %s, %s, %s, about %s", r.From, to, r.Then,
+		count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"), r.Takes)
+	if r.Back {
+		line = fmt.Sprintf("move back what moved%s: %s, %s", to, count(len(r.Nodes), "node"), count(len(r.moving()), "pod"))
+	}
+	if _, err := fmt.Fprintf(w, "%s\n\n", line); err != nil {
 		return err
 	}
 	if err := r.table(w); err != nil {

@@ -122,7 +122,7 @@ func TestNodesOfAnyCluster(t *testing.T) {
 		if out := other.run(0, "moves", "ls"); !strings.Contains(out, "kept") {
 			t.Errorf("nobody keeps the node in mind:\n%s", out)
 		}
-		other.run(0, "moves", "return", "node/"+nodes[0])
+		other.run(0, "moves", "return", "node/"+nodes[0], "--yes")
 
 		poor := newStranger(t).withoutAWS()
 		out := poor.run(0, "migrate", "--from", "node/"+nodes[1], "--yes", "--balancer-settle", "20s")
