@@ -43,6 +43,14 @@ func (p *Project) Preview(ctx context.Context, events event.Sink) (plan.Plan, er
 		return plan.Plan{}, err
 	}
 	e := p.engine(cloud, events)
+	if p.choices.Refresh {
+		drifts, err := e.Refresh(ctx, snapshot)
+		if err != nil {
+			return plan.Plan{}, err
+		}
+		engine.Tell(events, drifts)
+		snapshot = engine.Drifted(snapshot, drifts)
+	}
 	if want, err = p.direction(e, want, snapshot); err != nil {
 		return plan.Plan{}, err
 	}
@@ -74,7 +82,18 @@ type Choices struct {
 	Park              bool     // Up: what cannot be moved off a node group is left there, and everything else moves
 	Forward           bool     // Up: a change that is being taken back is made after all
 	Continue          bool     // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
+
+	Target   []string // nothing but these, and what they need; empty: everything
+	Exclude  []string // everything but these
+	Replace  []string // what is made anew though nothing has changed
+	Refresh  bool     // what others have changed is taken over first, so that the plan sets it back
+	Diff     bool     // the plan tells every property that changes
+	Parallel int      // steps at once; 0: 10
+	Message  string   // why, for the history
 }
+
+// scope is what the change is about.
+func (c Choices) scope() engine.Scope { return engine.Scope{Only: c.Target, Except: c.Exclude} }
 
 // Choose sets what the next commands go by.
 func (p *Project) Choose(c Choices) { p.choices = c }
@@ -84,6 +103,7 @@ func (p *Project) engine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	e := newEngine(cloud, events)
 	e.NoRead, e.AllowDelete, e.ForgetUnreachable = p.choices.NoRead, p.choices.AllowDelete, p.choices.ForgetUnreachable
 	e.Park, e.Continue = p.choices.Park, p.choices.Continue
+	e.Replace, e.Diff, e.Parallel = p.choices.Replace, p.choices.Diff, p.choices.Parallel
 	return e
 }
 
@@ -161,11 +181,16 @@ func (u *up) foresee(ctx context.Context, s *state.Session, events event.Sink) e
 	if err := s.Pin(ctx, at); err != nil { // before the plan, which holds for the state that it saw
 		return err
 	}
-	snapshot := s.Snapshot()
-	if err := snapshot.Unseal(ctx, u.store.Ring); err != nil {
+	if err := s.Snapshot().Unseal(ctx, u.store.Ring); err != nil {
 		return err
 	}
 	e := u.engine(u.cloud, events)
+	if u.choices.Refresh {
+		if err := refreshed(ctx, e, s); err != nil {
+			return err
+		}
+	}
+	snapshot := s.Snapshot()
 	if u.back {
 		want, err = e.Former(snapshot, want.Guards)
 	} else {
@@ -181,11 +206,21 @@ func (u *up) foresee(ctx context.Context, s *state.Session, events event.Sink) e
 	return nil
 }
 
-// direction is what the files declare; or, as long as a change is being taken
+// refreshed takes over what others have changed, so that the plan sets it back.
+func refreshed(ctx context.Context, e *engine.Engine, s *state.Session) error {
+	drifts, err := e.Refresh(ctx, s.Snapshot())
+	if err != nil {
+		return err
+	}
+	engine.Tell(e.Events, drifts)
+	return engine.Learn(ctx, drifts, s)
+}
+
+// direction is what the files declare, as far as the change is about it; or, as long as a change is being taken
 // back, what stood before that.
 func (p *Project) direction(e *engine.Engine, want *graph.Graph, s *state.Snapshot) (*graph.Graph, error) {
 	if s.Way == nil || !s.Way.Returns || p.choices.Forward {
-		return want, nil
+		return e.Narrow(want, s, p.choices.scope())
 	}
 	e.Events.Emit(event.Finding{Severity: event.Note, Object: "stack/" + s.Stack, Effect: "its last change is being taken back: that comes first",
 		Fix: "run drover up once more after it; or, to make the change after all: drover up --forward"})
@@ -226,6 +261,7 @@ func (u *up) carryOut(ctx context.Context, s *state.Session, events event.Sink, 
 	if err := ask(u.plan); err != nil {
 		return err
 	}
+	s.Describe(u.choices.Message, plan.Lines(u.plan))
 	if err := e.Apply(ctx, u.plan, u.want, s); err != nil || !u.plan.Returns || u.back {
 		return err
 	}
@@ -280,14 +316,19 @@ func (p *Project) Destroy(ctx context.Context, events event.Sink, approve Approv
 		if err := s.Snapshot().UnsealPending(ctx, p.store.Ring); err != nil {
 			return err
 		}
-		pl, err := e.PlanDestroy(ctx, s.Snapshot())
+		want, err := e.Narrow(&graph.Graph{Stack: stack, Project: s.Snapshot().Project}, s.Snapshot(), p.choices.scope())
+		if err != nil {
+			return err
+		}
+		pl, err := e.PlanDestroyOf(ctx, want, s.Snapshot())
 		if err != nil {
 			return err
 		}
 		if err := ask(pl); err != nil {
 			return err
 		}
-		return e.Apply(ctx, pl, &graph.Graph{Stack: stack, Project: s.Snapshot().Project}, s)
+		s.Describe(p.choices.Message, plan.Lines(pl))
+		return e.Apply(ctx, pl, want, s)
 	})
 }
 

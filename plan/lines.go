@@ -60,6 +60,9 @@ func Detail(w io.Writer, p Plan) error {
 	return write(w, lines(steps))
 }
 
+// Table writes lines as Text does.
+func Table(w io.Writer, lines []Line) error { return write(w, lines) }
+
 func write(w io.Writer, lines []Line) error {
 	if len(lines) == 0 {
 		_, err := fmt.Fprintln(w, "nothing to change")

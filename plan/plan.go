@@ -64,8 +64,10 @@ type Step struct {
 	Component string `json:"component,omitempty"` // "nodegroup/web": what the user declared and this is a part of
 	Want      Props  `json:"want,omitempty"`      // inputs after the step, references unresolved; nil for Delete and HandOver
 	Needs     []int  `json:"needs,omitempty"`     // IDs of the steps that must have succeeded first
-	Why       string `json:"why,omitempty"`       // "instanceType t3.2xlarge -> c5.4xlarge"
-	WhenEmpty bool   `json:"whenEmpty,omitempty"` // Delete asks once more that nothing runs there
+
+	Changes   []Change `json:"changes,omitempty"`   // Create and Update, if they were asked for: what is set, and to what
+	Why       string   `json:"why,omitempty"`       // "instanceType t3.2xlarge -> c5.4xlarge"
+	WhenEmpty bool     `json:"whenEmpty,omitempty"` // Delete asks once more that nothing runs there
 
 	// Suffix is set if all parts of this generation of the component share it: "7c1e04b".
 	Suffix string `json:"suffix,omitempty"`
@@ -78,6 +80,14 @@ type Step struct {
 	Hosts       bool   `json:"hosts,omitempty"`       // workloads that stay run on it: it is handed over before it goes
 	Keep        int    `json:"keep,omitempty"`        // HandOver: nodes that may stay, 0 unless the group only shrinks
 	DeleteFirst bool   `json:"deleteFirst,omitempty"` // Delete: its type cannot stand twice, so it goes before its replacement comes
+}
+
+// Change is one property that a step sets.
+type Change struct {
+	Path   string `json:"path"`             // LaunchTemplateData.ImageId, Tags.0.Value
+	Before any    `json:"before,omitempty"` // nil: it was not there
+	After  any    `json:"after,omitempty"`  // nil: it will not be there; text with ${…}: not known yet
+	Forces bool   `json:"forces,omitempty"` // it cannot be changed in place: the object is made anew
 }
 
 // Rename is a resource that has stood under another URN: it stays what it is.

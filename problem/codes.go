@@ -21,6 +21,7 @@ const (
 	Parked      Kind = 8   // all is done but for workloads that could not move, and serve where they are
 	Crashed     Kind = 9   // a bug ended the program; state is saved
 	Returned    Kind = 10  // the change was taken back; everything is as it was before
+	Changes     Kind = 11  // the plan changes something, and was to change nothing
 	Interrupted Kind = 130 // Ctrl-C (128 + SIGINT, as shells have it), SIGTERM, SIGHUP
 )
 
@@ -46,6 +47,7 @@ var Codes = []Code{
 	{Parked, "all is done but for what could not move: it is named and serves where it is", "state is saved: run it again when the reasons are gone", "cure the reasons and run the same command again"},
 	{Crashed, "drover itself broke: please report it with the file that it names", "state is saved: run the same command again", "run the same command again, and report this, please"},
 	{Returned, "the change was taken back, since a guard or the new nodes failed: everything is as it was before", "no: what was changed is changed back", "find out why, then run the same command again: it makes the change anew"},
+	{Changes, "the plan changes something, and --expect-no-changes was given", "no", "see the plan, above: somebody has changed the files, or what exists"},
 	{Interrupted, "interrupted (Ctrl-C, SIGTERM or SIGHUP)", "state is saved: run the same command again", "run the same command again"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +23,10 @@ type changeOptions struct {
 	Log     string // file that also gets the JSON lines
 	Choices drover.Choices
 	Guard   string // of up: "off" watches nothing; empty: as the stack file says
+	Plan    string // of up: file with the plan to carry out, and no other
+	Still   bool   // of up: the plan must change nothing
+
+	saved *planFile // what Plan holds
 }
 
 // serve gives the command the flags of a change, and lets it run what they make of it.
@@ -30,6 +35,9 @@ func (o *changeOptions) serve(cmd *cobra.Command, run func(context.Context, chan
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.On = targetOf(cmd, o.Env)
 		if err := o.verify(); err != nil {
+			return err
+		}
+		if err := o.open(cmd); err != nil {
 			return err
 		}
 		return run(cmd.Context(), *o)
@@ -53,6 +61,8 @@ func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "carry the plan out without asking")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md)")
 	choose(cmd, &o.Choices)
+	cmd.Flags().IntVar(&o.Choices.Parallel, "parallel", 0, "carry out `N` steps at once at most (default 10)")
+	cmd.Flags().StringVarP(&o.Choices.Message, "message", "m", "", "say why, for drover stack history")
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
 }
 
@@ -63,9 +73,50 @@ func choose(cmd *cobra.Command, c *drover.Choices) {
 		"let this protected `resource` be deleted or replaced (AWS::S3::Bucket/assets); may be repeated")
 }
 
+// narrow adds the flags that say what a plan is about.
+func narrow(cmd *cobra.Command, c *drover.Choices) {
+	cmd.Flags().StringArrayVar(&c.Target, "target", nil, "change nothing but this `resource` and what it needs (nodeGroups.web, AWS::SQS::Queue/jobs); may be repeated")
+	cmd.Flags().StringArrayVar(&c.Exclude, "exclude", nil, "leave this `resource` as it is, and what cannot be without it; may be repeated")
+}
+
+// renew adds the flags that make a plan do more than the files ask for, or tell more.
+func renew(cmd *cobra.Command, c *drover.Choices) {
+	cmd.Flags().StringArrayVar(&c.Replace, "replace", nil, "make this `resource` anew though nothing has changed; may be repeated")
+	cmd.Flags().BoolVar(&c.Refresh, "refresh", false, "take over first what others have changed, so that the plan sets it back")
+	cmd.Flags().BoolVar(&c.Diff, "diff", false, "show every property that changes, old and new")
+}
+
+// planFlags are those that a saved plan was made with.
+var planFlags = []string{"target", "exclude", "replace", "refresh", "diff", "no-read", "allow-delete", "expect-no-changes"}
+
+// open reads the plan that is to be carried out; it brings the choices that it was made by.
+func (o *changeOptions) open(cmd *cobra.Command) error {
+	if o.Plan == "" {
+		return nil
+	}
+	for _, name := range planFlags {
+		if cmd.Flags().Changed(name) {
+			return &problem.Error{Kind: problem.Usage, Op: "--plan", Err: fmt.Errorf("--%s is part of what the plan was made by", name),
+				Fix: "give it to drover preview --out, or leave --plan out"}
+		}
+	}
+	saved, err := openPlan(o.Plan)
+	if err != nil {
+		return err
+	}
+	given := o.Choices
+	o.saved, o.Choices = &saved, saved.Choices
+	o.Choices.Message, o.Choices.Parallel, o.Choices.Park = given.Message, given.Parallel, given.Park
+	o.Choices.Forward, o.Choices.Continue = given.Forward, given.Continue
+	return nil
+}
+
 // verify refuses flags that do not go together.
 func (o *changeOptions) verify() error {
-	if o.JSON && !o.Yes {
+	if o.Choices.Parallel < 0 {
+		return &problem.Error{Kind: problem.Usage, Op: "--parallel", Err: fmt.Errorf("%d steps at once are not possible", o.Choices.Parallel), Fix: "give 1 or more"}
+	}
+	if o.JSON && !o.Yes && o.Plan == "" {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),
 			Fix: "give --yes too; drover preview --json shows the plan"}
 	}
@@ -93,17 +144,39 @@ func carryOut(ctx context.Context, o changeOptions, do change, question string) 
 	defer seen()
 	approve := func(pl plan.Plan) error {
 		seen()
+		if o.saved != nil {
+			if err := o.saved.check(pl, o.Env.Stderr); err != nil {
+				return err
+			}
+		}
 		if len(pl.Steps) == 0 {
 			return show.nothing()
 		}
-		if err := show.plan(pl); err != nil {
+		if err := show.plan(pl, o.write()); err != nil {
 			return err
 		}
-		if err := confirm(ctx, o.Env, o.Yes, question); err != nil {
+		if o.Still {
+			return unexpected(pl)
+		}
+		if err := confirm(ctx, o.Env, o.Yes || o.saved != nil, question); err != nil {
 			return err
 		}
 		show.start()
 		return nil
 	}
 	return do(ctx, show.log, approve)
+}
+
+// write is how the plan is shown.
+func (o changeOptions) write() func(io.Writer, plan.Plan) error {
+	if o.Choices.Diff {
+		return plan.Diff
+	}
+	return plan.Text
+}
+
+// unexpected is how a command ends that was to find nothing to change.
+func unexpected(pl plan.Plan) error {
+	return &problem.Error{Kind: problem.Changes, Op: "--expect-no-changes", Err: fmt.Errorf("the plan has %d steps", len(pl.Steps)),
+		Fix: "somebody has changed the files, or what exists; drover preview --diff tells what differs"}
 }

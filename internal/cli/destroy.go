@@ -18,6 +18,7 @@ empty, until "drover stack rm".`,
 		Annotations: exits(changes...),
 	}
 	o.serve(cmd, run)
+	narrow(cmd, &o.Choices)
 	cmd.Flags().BoolVar(&o.Choices.ForgetUnreachable, "forget-unreachable", false,
 		"forget what is in a cluster that does not answer any more, and delete the rest")
 	return cmd

@@ -20,6 +20,8 @@ type previewOptions struct {
 	JSON   bool
 	Detail bool
 	Log    string
+	Out    string // file for the plan
+	Still  bool   // the plan must change nothing
 
 	Choices drover.Choices
 }
@@ -35,7 +37,7 @@ finding names the object, what would happen, and the remedy. Nothing is changed.
 A blocker is what up would refuse: preview then ends with 3, so that a pipeline
 can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 		Args:        cobra.NoArgs,
-		Annotations: exits(problem.Refused, problem.Outside),
+		Annotations: exits(problem.Refused, problem.Outside, problem.Changes),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.On = targetOf(cmd, env)
 			return run(cmd.Context(), o)
@@ -44,6 +46,10 @@ can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the plan and the findings as JSON")
 	cmd.Flags().BoolVar(&o.Detail, "detail", false, "one line a resource instead of one a component")
 	choose(cmd, &o.Choices)
+	narrow(cmd, &o.Choices)
+	renew(cmd, &o.Choices)
+	cmd.Flags().BoolVar(&o.Still, "expect-no-changes", false, "end with 11 if the plan changes anything")
+	cmd.Flags().StringVar(&o.Out, "out", "", "also write the plan to a new `file`, which drover up --plan carries out")
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the findings and the plan as JSON lines to `file`")
 	return cmd
 }
@@ -85,6 +91,8 @@ func foresee(ctx context.Context, o previewOptions, at look) (err error) {
 		err = writeJSON(o.Env.Stdout, foresight{pl, append([]event.Finding{}, show.findings...)})
 	case len(pl.Steps) == 0:
 		err = show.nothing()
+	case o.Choices.Diff:
+		err = show.planned(pl, plan.Diff)
 	case o.Detail:
 		err = show.planned(pl, plan.Detail)
 	default:
@@ -93,7 +101,16 @@ func foresee(ctx context.Context, o previewOptions, at look) (err error) {
 	if err != nil {
 		return err
 	}
-	return blocked(show.findings)
+	if err := blocked(show.findings); err != nil {
+		return err
+	}
+	if o.Out != "" {
+		err = savePlan(o.Out, o.Choices, pl)
+	}
+	if err == nil && o.Still && len(pl.Steps) > 0 {
+		err = unexpected(pl)
+	}
+	return err
 }
 
 // blocked is why up would refuse; nil if nothing blocks.

@@ -62,11 +62,11 @@ func (s *screen) read(e event.Event) {
 }
 
 // plan shows what is about to happen; with --json the event "planned" does.
-func (s *screen) plan(p plan.Plan) error {
+func (s *screen) plan(p plan.Plan, write func(io.Writer, plan.Plan) error) error {
 	if s.json {
 		return nil
 	}
-	if err := s.planned(p, plan.Text); err != nil {
+	if err := s.planned(p, write); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(s.env.Stdout) // room for the question

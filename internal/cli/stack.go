@@ -4,16 +4,19 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -253,29 +256,63 @@ func newStackOutput(env Env) *cobra.Command {
 func newStackHistory(env Env) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "history",
-		Short: "List what was done to the stack, newest first",
-		Args:  cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		Use:     "history [RUN]",
+		Short:   "List what was done to the stack, newest first; or show one run, with its plan",
+		Example: "  drover stack history\n  drover stack history 12",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
 			runs, err := p.History(cmd.Context())
 			if err != nil {
 				return err
 			}
+			if len(args) > 0 {
+				return showRun(env, runs, args[0], asJSON)
+			}
 			if asJSON {
 				return writeJSON(env.Stdout, runs)
 			}
-			return writeTable(env.Stdout, "RUN\tCOMMAND\tWHEN\tTOOK\tRESULT", len(runs), func(i int) string {
+			return writeTable(env.Stdout, "RUN\tCOMMAND\tWHO\tWHEN\tTOOK\tRESULT\tMESSAGE", len(runs), func(i int) string {
 				r := runs[i]
-				took := "-"
-				if !r.Finished.IsZero() {
-					took = r.Finished.Sub(r.Started).Round(time.Second).String()
-				}
-				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s", r.N, r.Command, age(r.Started), took, r.Result)
+				return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%s\t%s", r.N, r.Command, r.User, age(r.Started), took(r), r.Result, r.Message)
 			})
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+func took(r drover.Run) string {
+	if r.Finished.IsZero() {
+		return "-"
+	}
+	return r.Finished.Sub(r.Started).Round(time.Second).String()
+}
+
+// showRun tells all that is kept of one run.
+func showRun(env Env, runs []drover.Run, number string, asJSON bool) error {
+	i := slices.IndexFunc(runs, func(r drover.Run) bool { return strconv.Itoa(r.N) == number })
+	if i < 0 {
+		return &problem.Error{Kind: problem.Usage, Op: "stack history " + number, Err: errors.New("there is no such run"), Fix: "drover stack history lists them"}
+	}
+	r := runs[i]
+	if asJSON {
+		return writeJSON(env.Stdout, r)
+	}
+	if _, err := fmt.Fprintf(env.Stdout, "run %d: %s by %s on %s, %s, took %s, %s\n", r.N, r.Command, r.User, r.Host, r.Started.Format(time.RFC3339), took(r), r.Result); err != nil {
+		return err
+	}
+	for _, text := range []string{r.Message, r.Error} {
+		if text == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(env.Stdout, "  %s\n", text); err != nil {
+			return err
+		}
+	}
+	if len(r.Plan) == 0 {
+		return nil
+	}
+	return plan.Table(env.Stdout, r.Plan)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -21,9 +21,13 @@ deleted. If a guard in drover.yaml sees traffic suffer, the move stops and
 everything keeps serving. Interrupted or failed, the same command goes on where
 it was.`,
 		Args:        cobra.NoArgs,
-		Annotations: exits(append(changes, problem.Returned)...),
+		Annotations: exits(append(changes, problem.Returned, problem.Changes)...),
 	}
 	o.serve(cmd, run)
+	narrow(cmd, &o.Choices)
+	renew(cmd, &o.Choices)
+	cmd.Flags().BoolVar(&o.Still, "expect-no-changes", false, "end with 11, and change nothing, if the plan changes anything")
+	cmd.Flags().StringVar(&o.Plan, "plan", "", "carry out the plan in this `file` of drover preview --out without asking, and no other")
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")
 	cmd.Flags().BoolVar(&o.Choices.Forward, "forward", false, "make a change after all that is being taken back")

@@ -308,7 +308,7 @@ func (a *apply) verdict(ctx context.Context, failures problem.List) error {
 func (a *apply) settle(ctx context.Context) error {
 	for _, r := range a.graph.Resources {
 		have, ok := a.journal.Live(a.urns[r.Key])
-		if !ok {
+		if !ok || a.graph.Frozen[r.Key] {
 			continue
 		}
 		now, err := a.described(ctx, r, have)
@@ -323,6 +323,12 @@ func (a *apply) settle(ctx context.Context) error {
 	values := make(map[string]any, len(a.graph.Outputs))
 	for _, o := range a.graph.Outputs {
 		v, err := value.Resolve(o.Value, a.lookUp(ctx, new(state.Resource)))
+		if err != nil && len(a.graph.Frozen) > 0 {
+			if v, ok := a.stack.Outputs[o.Name]; ok {
+				values[o.Name] = v
+			}
+			continue // it is of what was left out
+		}
 		if err != nil {
 			return &problem.Error{Kind: problem.Outside, At: o.At, Op: "resolve output " + o.Name, Err: err,
 				Fix: "all resources are up; check the output in the stack file, then run the same command again"}

@@ -43,6 +43,7 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 	if err != nil {
 		return plan.Plan{}, err
 	}
+	seen.unless(g.Frozen)
 	p, err := e.judge(g, s, seen, renames)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
@@ -60,6 +61,11 @@ func (e *Engine) Plan(ctx context.Context, g *graph.Graph, s *state.Snapshot) (p
 
 // PlanDestroy says how to delete everything, in reverse order of need.
 func (e *Engine) PlanDestroy(ctx context.Context, s *state.Snapshot) (plan.Plan, error) {
+	return e.PlanDestroyOf(ctx, &graph.Graph{Stack: s.Stack, Project: s.Project}, s)
+}
+
+// PlanDestroyOf says how to delete everything but what a narrowed graph has frozen.
+func (e *Engine) PlanDestroyOf(ctx context.Context, g *graph.Graph, s *state.Snapshot) (plan.Plan, error) {
 	seen, err := e.look(ctx, s, e.ForgetUnreachable)
 	if err != nil {
 		return plan.Plan{}, err
@@ -67,7 +73,8 @@ func (e *Engine) PlanDestroy(ctx context.Context, s *state.Snapshot) (plan.Plan,
 	if err := e.strays(ctx, s, seen); err != nil {
 		return plan.Plan{}, err
 	}
-	p, err := e.judge(&graph.Graph{Stack: s.Stack, Project: s.Project}, s, seen, nil)
+	seen.unless(g.Frozen)
+	p, err := e.judge(g, s, seen, nil)
 	if err != nil {
 		return plan.Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -124,7 +131,8 @@ type judgement struct {
 	destroy bool
 	back    bool // it takes a change back
 	renames []plan.Rename
-	items   []*item // each after what it needs
+	frozen  map[graph.Key]bool // what the plan is not about
+	items   []*item            // each after what it needs
 	byKey   map[graph.Key]*item
 	byURN   map[plan.URN]*item
 	found   map[plan.URN][]generation
@@ -139,7 +147,7 @@ func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings, rename
 	if err != nil {
 		return nil, err
 	}
-	j := &judgement{engine: e, old: s, seen: seen, renames: renames,
+	j := &judgement{engine: e, old: s, seen: seen, renames: renames, frozen: g.Frozen,
 		byKey: make(map[graph.Key]*item, len(sorted)), byURN: make(map[plan.URN]*item, len(sorted))}
 	for _, r := range sorted {
 		it := &item{Resource: r, urn: plan.NewURN(g.Stack, g.Project, r.Type, r.Name)}
@@ -148,6 +156,9 @@ func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings, rename
 	}
 	for _, r := range renames {
 		j.byURN[r.To].was = r.From
+	}
+	if err := j.checkReplaced(); err != nil {
+		return nil, err
 	}
 	j.group()
 	return j, j.decide()
@@ -172,7 +183,9 @@ func (j *judgement) group() {
 	}
 	j.found = generations(j.old, j.seen)
 	for _, u := range units {
-		u.settle(j.found)
+		if u.settle(j.found); j.asked(u) {
+			u.why, u.target, u.next = "asked for (--replace)", u.next, u.next+1
+		}
 		j.avoid(u)
 		j.aim(u)
 	}
@@ -383,6 +396,7 @@ func (j *judgement) decideOne(it *item) error {
 func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	_, cut := j.old.Intent(plan.Update, it.urn, it.gen)
 	switch {
+	case j.frozen[it.Key]:
 	case j.elsewhere(it, *it.have):
 		it.fate, it.why = replace, movesWhy
 	case it.Hosts != nil && closed(*it.have, j.old) && state.Equal(it.have.Inputs, it.known):

@@ -38,6 +38,8 @@ type Engine struct {
 	Park              bool
 	Continue          bool     // end the soak of emptied hosts at once
 	AllowDelete       []string // what may be deleted although it is protected or holds data, see allows
+	Replace           []string // what is made anew though nothing has changed, see Scope
+	Diff              bool     // the plan tells every property that changes
 	NoRead            bool     // plan by the state alone, without a look at what exists
 	ForgetUnreachable bool     // PlanDestroy: what is in a cluster that does not answer counts as gone
 }

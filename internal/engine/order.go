@@ -79,6 +79,9 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	if err := b.replaceAll(); err != nil {
 		return plan.Plan{}, err
 	}
+	if err := b.checkFrozen(); err != nil {
+		return plan.Plan{}, err
+	}
 	for _, d := range b.deletes {
 		if err := b.retain(d); err != nil {
 			return plan.Plan{}, err
@@ -132,6 +135,9 @@ func (b *builder) makeAll() {
 			Want:   declared(it.Resource, it.name), Why: it.why, Hosts: it.Hosts != nil}
 		if it.fate.made() {
 			n.Op = plan.Create
+		}
+		if b.engine.Diff {
+			n.Changes = b.changes(it)
 		}
 		for _, k := range it.Needs() {
 			if to := b.byKey[k]; to != nil {
@@ -206,12 +212,12 @@ func inCluster(r *state.Resource) bool { return len(r.Conn.Declared) > 0 }
 func (b *builder) unwanted() []state.Resource {
 	var rs []state.Resource
 	for _, r := range b.old.Resources {
-		if it := b.byURN[r.URN]; !r.Gone && (it == nil || it.gen != r.Gen) {
+		if it := b.byURN[r.URN]; !r.Gone && !b.frozen[keyOf(r.URN)] && (it == nil || it.gen != r.Gen) {
 			rs = append(rs, r)
 		}
 	}
 	for _, in := range b.old.Pending {
-		if it := b.byURN[in.URN]; in.Op == plan.Create && (it == nil || it.gen != in.Gen) {
+		if it := b.byURN[in.URN]; in.Op == plan.Create && !b.frozen[keyOf(in.URN)] && (it == nil || it.gen != in.Gen) {
 			rs = append(rs, *in.Resource)
 		}
 	}

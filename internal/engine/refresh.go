@@ -128,17 +128,23 @@ func (e *Engine) TakeOver(ctx context.Context, drifts []Drift, j Journal) error 
 	if err := j.Start(ctx, nil); err != nil {
 		return err
 	}
-	var err error
+	err := Learn(ctx, drifts, j)
+	return errors.Join(err, j.Finish(ctx, err))
+}
+
+// Learn stores drift in a run that goes on to something else.
+func Learn(ctx context.Context, drifts []Drift, j interface {
+	Learn(ctx context.Context, r state.Resource) error
+}) error {
 	for _, d := range drifts {
 		if d.Gone {
 			continue // every plan sees that by itself
 		}
-		if learnErr := j.Learn(ctx, d.live); learnErr != nil {
-			err = &journalError{learnErr}
-			break
+		if err := j.Learn(ctx, d.live); err != nil {
+			return &journalError{err}
 		}
 	}
-	return errors.Join(err, j.Finish(ctx, err))
+	return nil
 }
 
 // Checker is what a Provider adds that knows changes which its service refuses,

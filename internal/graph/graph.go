@@ -95,6 +95,10 @@ type Graph struct {
 	Outputs   []Output
 	Guards    []Guard
 	Back      bool // it stood before a change, which is taken back
+
+	// Frozen is what a change of a part of the stack is not about: it is among the
+	// resources as it stands, if it does, and nothing of it is changed.
+	Frozen map[Key]bool
 }
 
 // Output is a value that the stack shows once everything stands.

@@ -21,6 +21,8 @@ type Run struct {
 	Started  time.Time       `json:"started"`
 	Finished time.Time       `json:"finished,omitzero"` // zero: it still runs, or it was killed
 	Steps    map[plan.Op]int `json:"steps"`
+	Message  string          `json:"message,omitempty"` // why, in the words of who ran it
+	Plan     []plan.Line     `json:"plan,omitempty"`    // what was to be done
 	Result   Result          `json:"result"`
 	Error    string          `json:"error,omitempty"`
 }
@@ -35,6 +37,13 @@ const (
 	Failed    Result = "failed"
 )
 
+// Describe says of the run that is about to start why it is made, and what it does.
+func (s *Session) Describe(message string, lines []plan.Line) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.message, s.lines = message, lines
+}
+
 // Start begins a run: an entry in the history, unless it turns out to change nothing.
 func (s *Session) Start(ctx context.Context, steps map[plan.Op]int) error {
 	if s.readOnly && len(steps) > 0 {
@@ -47,6 +56,7 @@ func (s *Session) Start(ctx context.Context, steps map[plan.Op]int) error {
 	run := &Run{N: nextRun(keys), Command: s.lock.Command, User: s.lock.User, Host: s.lock.Host,
 		Started: time.Now().UTC(), Steps: steps, Result: Running}
 	s.mu.Lock()
+	run.Message, run.Plan = s.message, s.lines
 	s.run = run
 	s.mu.Unlock()
 	if len(steps) == 0 {

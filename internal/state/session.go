@@ -32,6 +32,9 @@ type Session struct {
 
 	wrapped *seal.Wrapped // the key of a stack that has sealed nothing yet
 
+	message string      // of the run, for the history
+	lines   []plan.Line // of its plan
+
 	readOnly bool // it has no lock
 }
 

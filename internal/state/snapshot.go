@@ -111,6 +111,21 @@ type Intent struct {
 	Doubt []string `json:"doubt,omitempty"`
 }
 
+// With is the snapshot with other things known of some of its resources.
+func (s *Snapshot) With(known map[Need]Resource) *Snapshot {
+	if len(known) == 0 {
+		return s
+	}
+	out := *s
+	out.Resources = slices.Clone(s.Resources)
+	for i, r := range out.Resources {
+		if now, ok := known[Need{r.URN, r.Gen}]; ok {
+			out.Resources[i] = now
+		}
+	}
+	return &out
+}
+
 // Live is the generation of a resource that is in use.
 func (s *Snapshot) Live(urn plan.URN) (Resource, bool) {
 	for _, r := range s.Resources {

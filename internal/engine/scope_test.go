@@ -1,0 +1,152 @@
+package engine_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
+)
+
+// narrow runs a part of what is wanted; a nil graph destroys that part.
+func (w *world) narrow(g *graph.Graph, scope engine.Scope, change func(*engine.Engine)) (plan.Plan, error) {
+	w.t.Helper()
+	w.cloud.faults, w.cloud.desired, w.cloud.acting, w.cloud.destroy = new(faults), map[plan.URN]graph.Resource{}, w.id, g == nil
+	s := w.lock()
+	e := w.cloud.engine(event.Discard)
+	change(e)
+	make := e.Plan
+	if g == nil {
+		g, make = &graph.Graph{Stack: stackName, Project: projectName}, e.PlanDestroyOf
+	}
+	part, err := e.Narrow(g, s.Snapshot(), scope)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	p, err := make(context.Background(), part, s.Snapshot())
+	if err != nil {
+		return p, err
+	}
+	return p, e.Apply(context.Background(), p, part, journal{s, w.cloud})
+}
+
+func as(*engine.Engine) {}
+
+// Only what is named, and what it needs, is made; the rest is left as it stands,
+// however much the file says otherwise, and the next whole run makes up for it.
+func TestTarget(t *testing.T) {
+	w := newWorld(t)
+	w.must(tutorial("web", standard, before))
+	larger := standard
+	larger.capacity = 4
+	p, err := w.narrow(tutorial("web", larger, after), engine.Scope{Only: []string{"nodeGroups.standard"}}, as)
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].Op != plan.Update || p.Steps[0].Component != "nodegroup/standard" {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	web, _ := w.read().Live(plan.NewURN(stackName, projectName, group, "web"))
+	if web.Generation["instanceType"] != before.instanceType {
+		t.Errorf("what was left out is stored as %v", web.Generation)
+	}
+	p = w.must(tutorial("web", larger, after))
+	if place(p, plan.HandOver, group, "web") == 0 {
+		t.Errorf("the rest is not made up for:\n%s", detail(p))
+	}
+}
+
+// What is left out is not deleted, nor what it needs; a part that it refers to
+// does not go from under it.
+func TestExclude(t *testing.T) {
+	w := newWorld(t)
+	net := res(network, "net", plan.Props{})
+	user := res(role, "user", plan.Props{"in": net.To("Id")})
+	w.must(one(net, user, res(role, "other", plan.Props{})))
+	p, err := w.narrow(nil, engine.Scope{Except: []string{"user"}}, as)
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].URN.Name() != "other" {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	p, err = w.narrow(nil, engine.Scope{Only: []string{"AWS::EC2::VPC/net"}}, as)
+	if err != nil || len(p.Steps) != 2 {
+		t.Fatalf("what stands on it goes before it; %v:\n%s", err, detail(p))
+	}
+}
+
+// A target that is made anew while something left out refers to it is refused.
+func TestTargetThatOthersReferTo(t *testing.T) {
+	w := newWorld(t)
+	net := func(v string) graph.Resource { return res(network, "net", plan.Props{"fixedCidr": v}) }
+	user := res(role, "user", plan.Props{"in": net("").To("Id")})
+	w.must(one(net("1"), user))
+	_, err := w.narrow(one(net("2"), user), engine.Scope{Only: []string{"net"}}, as)
+	if kind(err) != problem.Refused {
+		t.Fatalf("%v", err)
+	}
+	if _, err := w.narrow(one(net("2"), user), engine.Scope{Only: []string{"net", "user"}}, as); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Something new that needs what is left out and is not there is left out, too.
+func TestExcludeLeavesOutWhatCannotBe(t *testing.T) {
+	w := newWorld(t)
+	net := res(network, "net", plan.Props{})
+	g := one(net, res(role, "user", plan.Props{"in": net.To("Id")}), res(role, "other", plan.Props{}))
+	p, err := w.narrow(g, engine.Scope{Except: []string{"net"}}, as)
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].URN.Name() != "other" {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	w.must(g)
+}
+
+// --replace makes a whole node group anew, with a hand-over, and only once
+// though the run that does it is killed and repeated.
+func TestReplaceOnDemand(t *testing.T) {
+	g := tutorial("web", standard, before)
+	anew := func(e *engine.Engine) { e.Replace = []string{"nodegroup/web"} }
+	for at := 0; at < 40; at += 3 {
+		w := newWorld(t)
+		w.must(g)
+		made := w.cloud.made
+		_, killed := w.narrow(g, engine.Scope{}, func(e *engine.Engine) {
+			anew(e)
+			w.cloud.faults = &faults{at: at, kind: "crash after"}
+		})
+		if _, err := w.narrow(g, engine.Scope{}, anew); killed != nil && err != nil {
+			t.Fatalf("killed at %d: %v", at, err)
+		}
+		w.must(g)
+		if n := w.cloud.made - made; n != 4 && (killed != nil || n != 8) {
+			t.Errorf("killed at %d (%v): %d parts were made", at, killed, n)
+		}
+	}
+	w := newWorld(t)
+	w.must(g)
+	if _, err := w.narrow(g, engine.Scope{}, func(e *engine.Engine) { e.Replace = []string{"nodegroup/wbe"} }); kind(err) != problem.Usage {
+		t.Errorf("nothing is called so: %v", err)
+	}
+}
+
+// The plan tells every property that it sets, and which one makes an object anew.
+func TestDiff(t *testing.T) {
+	w := newWorld(t)
+	thing := func(size float64, fixed string, spec plan.Props) *graph.Graph {
+		return one(graph.Resource{Key: graph.Key{Type: role, Name: "a"}, NameProperty: "name", Props: plan.Props{"size": size, "fixed": fixed, "spec": spec}})
+	}
+	w.must(thing(1, "x", plan.Props{"a": "b"}))
+	p, err := w.narrow(thing(2, "y", plan.Props{"a": "b", "c": plan.Props{"d": true}}), engine.Scope{}, func(e *engine.Engine) { e.Diff = true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"size": "~ size: 1 -> 2", "fixed": `! fixed: "x" -> "y"`, "spec.c.d": "+ spec.c.d: true"}
+	for _, c := range p.Steps[0].Changes {
+		if c.Path != "name" && want[c.Path] != c.String() {
+			t.Errorf("%s", c)
+		}
+		delete(want, c.Path)
+	}
+	if len(want) > 0 {
+		t.Errorf("not told: %v", want)
+	}
+}
