@@ -74,6 +74,26 @@ func noteOn(s *state.Snapshot, r state.Resource) string {
 	return ""
 }
 
+// Linked is an object with what it needs.
+type Linked struct {
+	Object
+	Component string       `json:"component,omitempty"` // what it is a part of: nodegroup/web
+	Needs     []state.Need `json:"needs,omitempty"`     // generation 0: whichever; it is only made later
+}
+
+// Graph is what the state tells of, with what each needs: each after that.
+func (p *Project) Graph(ctx context.Context) ([]Linked, error) {
+	s, err := p.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Linked, 0, len(s.Resources))
+	for i, o := range objects(s)[:len(s.Resources)] {
+		all = append(all, Linked{Object: o, Component: s.Resources[i].Component, Needs: s.Resources[i].Needs})
+	}
+	return all, nil
+}
+
 // Detail is all that the state tells of one object.
 type Detail struct {
 	Object

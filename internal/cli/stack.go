@@ -23,11 +23,11 @@ import (
 func newStack(env Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stack",
-		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history, secrets",
+		Short: "Manage the stacks of a project: init, ls, select, rename, rm, output, history, graph, secrets",
 		Long: `A stack is one instance of what drover.yaml declares: dev, staging, production.
 Each has its own state and its own config (drover.<stack>.yaml).`,
 	}
-	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env), newStackSecrets(env))
+	cmd.AddCommand(newStackInit(env), newStackList(env), newStackSelect(env), newStackRename(env), newStackRemove(env), newStackOutput(env), newStackHistory(env), newStackGraph(env), newStackSecrets(env))
 	return cmd
 }
 
