@@ -198,27 +198,39 @@ func (s *Scaling) SetMin(ctx context.Context, group string, n int) error {
 	return about(err, "set the least size of Auto Scaling group %s to %d", group, n)
 }
 
-// Terminate first looks whether the instance is still the group's: one that
-// is going already would lower the desired capacity a second time.
-func (s *Scaling) Terminate(ctx context.Context, group, instance string) error {
-	g, err := s.Group(ctx, group)
-	if errors.Is(err, handover.ErrNotFound) {
-		return nil
+// Terminate first looks which instances are still the group's: one that is going
+// already would lower the desired capacity a second time. It looks again should
+// one have gone between the two calls.
+func (s *Scaling) Terminate(ctx context.Context, group string, instances []string) error {
+	const looks = 3
+	for n := 1; ; n++ {
+		g, err := s.Group(ctx, group)
+		if errors.Is(err, handover.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		there := standing(g, instances)
+		if len(there) == 0 {
+			return nil
+		}
+		_, err = s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
+			AutoScalingGroupName: &group, InstanceIds: there, ShouldDecrementDesiredCapacity: aws.Bool(true)})
+		var api smithy.APIError
+		if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") && n < looks {
+			continue
+		}
+		return about(err, "terminate instances %s of Auto Scaling group %s", strings.Join(there, ", "), group)
 	}
-	if err != nil {
-		return err
-	}
-	member := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
-	if member < 0 || strings.HasPrefix(g.Instances[member].Lifecycle, "Terminat") {
-		return nil
-	}
-	_, err = s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
-		InstanceId: &instance, ShouldDecrementDesiredCapacity: aws.Bool(true)})
-	var api smithy.APIError
-	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") {
-		return nil // it went between the two calls
-	}
-	return about(err, "terminate instance %s of Auto Scaling group %s", instance, group)
+}
+
+// standing are those of the instances that the group has, and does not end.
+func standing(g handover.Group, instances []string) []string {
+	return slices.DeleteFunc(slices.Clone(instances), func(id string) bool {
+		at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == id })
+		return at < 0 || strings.HasPrefix(g.Instances[at].Lifecycle, "Terminat")
+	})
 }
 
 // DeleteGroup deletes a group that is empty: of a managed node group all of it, by

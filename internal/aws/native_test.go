@@ -128,31 +128,45 @@ func TestSizesOfInstanceTypes(t *testing.T) {
 }
 
 // Ending an instance lowers the desired capacity; doing so twice for one
-// instance would take a node that nobody named.
+// instance would take a node that nobody named. Of many, one call names all.
 func TestTerminateCountsAnInstanceOnce(t *testing.T) {
-	for lifecycle, calls := range map[string]int{"InService": 1, "Terminating:Wait": 0, "": 0} {
-		member := ""
-		if lifecycle != "" {
-			member = "<member><InstanceId>i-1</InstanceId><LifecycleState>" + lifecycle + "</LifecycleState></member>"
-		}
+	for members, want := range map[string]string{
+		"i-1 InService, i-2 InService, i-3 InService": "i-1 i-2",
+		"i-1 InService, i-2 Terminating:Wait":         "i-1",
+		"i-1 Terminating, i-3 InService":              "",
+		"":                                            "",
+	} {
+		var ended []string
 		api := &queryAPI{answer: map[string]func(url.Values) string{
-			"DescribeAutoScalingGroups": func(url.Values) string {
-				return "<AutoScalingGroups><member><AutoScalingGroupName>web</AutoScalingGroupName><Instances>" + member + "</Instances></member></AutoScalingGroups>"
-			},
+			"DescribeAutoScalingGroups": func(url.Values) string { return groupOf(members) },
 			"TerminateInstanceInAutoScalingGroup": func(form url.Values) string {
-				if form.Get("ShouldDecrementDesiredCapacity") != "true" {
-					t.Error("without decrement, the group launches another instance")
+				if form.Get("ShouldDecrementDesiredCapacity") != "true" || form.Get("AutoScalingGroupName") != "web" {
+					t.Error("without decrement, the group launches another instance; without a name, AWS refuses many")
+				}
+				for n := 1; form.Has(fmt.Sprintf("InstanceIds.member.%d", n)); n++ {
+					ended = append(ended, form.Get(fmt.Sprintf("InstanceIds.member.%d", n)))
 				}
 				return ""
 			},
 		}}
-		if err := api.cloud().Scaling().Terminate(t.Context(), "web", "i-1"); err != nil {
+		if err := api.cloud().Scaling().Terminate(t.Context(), "web", []string{"i-1", "i-2"}); err != nil {
 			t.Fatal(err)
 		}
-		if got := len(api.asked) - 1; got != calls {
-			t.Errorf("%q instance: %d terminations, want %d", lifecycle, got, calls)
+		if got := strings.Join(ended, " "); got != want || len(api.asked) > 2 {
+			t.Errorf("%q: ended %q by %d calls, want %q", members, got, len(api.asked), want)
 		}
 	}
+}
+
+// groupOf is an answer about a group of these instances: "ID STATE, …".
+func groupOf(members string) string {
+	var b strings.Builder
+	for _, m := range strings.Split(members, ", ") {
+		if id, state, is := strings.Cut(m, " "); is {
+			b.WriteString("<member><InstanceId>" + id + "</InstanceId><LifecycleState>" + state + "</LifecycleState></member>")
+		}
+	}
+	return "<AutoScalingGroups><member><AutoScalingGroupName>web</AutoScalingGroupName><Instances>" + b.String() + "</Instances></member></AutoScalingGroups>"
 }
 
 // For the API, an empty list of processes means all of them.

@@ -27,9 +27,9 @@ type Scaling interface {
 	Suspend(ctx context.Context, group string, processes []string) error
 	Resume(ctx context.Context, group string, processes []string) error
 	SetMin(ctx context.Context, group string, n int) error
-	// Terminate ends one instance by name and lowers the desired capacity by
-	// one. An instance that is gone, or going, is no error.
-	Terminate(ctx context.Context, group, instance string) error
+	// Terminate ends instances by name, at most Batch of them, and lowers the
+	// desired capacity by as many. One that is gone, or going, is no error.
+	Terminate(ctx context.Context, group string, instances []string) error
 	// Sizes tells what instance types have. One that AWS does not know is left out.
 	Sizes(ctx context.Context, types []string) (map[string]Size, error)
 	// Tag sets tags on the group itself (not on its instances); Untag removes
@@ -37,6 +37,9 @@ type Scaling interface {
 	Tag(ctx context.Context, group string, tags map[string]string) error
 	Untag(ctx context.Context, group string, keys []string) error
 }
+
+// Batch is how many instances one call may end.
+const Batch = 100
 
 // Size is what an instance type has. A node offers less of it.
 type Size struct {

@@ -131,28 +131,20 @@ func (m *Mover) Retire(ctx context.Context, r engine.Retirement) error {
 	return m.loosen(ctx, h.Name, keep)
 }
 
-// terminate ends instances that are still in their group, several at once.
+// terminate ends instances that are still in their group, many in a call.
 func (m *Mover) terminate(ctx context.Context, r engine.Retirement, g Group, ids []string) error {
-	var in []string
-	for _, id := range ids {
-		if slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id }) {
-			in = append(in, id)
-		}
-	}
-	failed := make(chan error, len(in))
-	each(in, func(id string) {
-		if err := breached(r); err != nil {
-			failed <- err
-		} else if err := m.scaling.Terminate(ctx, r.Host.Name, id); err != nil {
-			failed <- fmt.Errorf("terminate instance %s of %s: %w", id, r.Host.Name, err)
-		}
+	in := slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		return !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == id })
 	})
-	close(failed)
-	var errs []error
-	for err := range failed {
-		errs = append(errs, err)
+	for some := range slices.Chunk(in, Batch) {
+		if err := breached(r); err != nil {
+			return err
+		}
+		if err := m.scaling.Terminate(ctx, r.Host.Name, some); err != nil {
+			return fmt.Errorf("terminate instances of %s: %w", r.Host.Name, err)
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // breached is asked before each call that cannot be undone.

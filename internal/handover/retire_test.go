@@ -31,8 +31,8 @@ func (p *play) instances() int {
 	return len(g.Instances)
 }
 
-// Ending an instance cannot be undone: the guard is asked before each.
-func TestRetireAsksTheGuardBeforeEachInstance(t *testing.T) {
+// Ending instances cannot be undone: the guard is asked before.
+func TestRetireAsksTheGuardBeforeInstancesEnd(t *testing.T) {
 	in(t, 2, apps(web(2)), func(p *play) {
 		p.done(p.move(), "web")
 		err := p.retired(0, "GET /: 502")

@@ -74,6 +74,7 @@ spec:
       image: example.com/app:1
       ports: [{name: http, containerPort: 8080}]
       readinessProbe: {httpGet: {path: /, port: http}, periodSeconds: 1, initialDelaySeconds: 10}
+      lifecycle: {preStop: {sleep: {seconds: 5}}}
 `
 
 // feed applies a manifest.

@@ -93,6 +93,7 @@ var scenarios = complete([]scenario{
 	{Name: "application-balancer-sockets", About: "connections that clients keep, behind an Application Load Balancer that sends to pods", Like: "websockets", Controller: true,
 		Sockets: true, Start: behindALB("ip", "60")},
 	{Name: "stateful-set", About: "a StatefulSet of three"},
+	{Name: "stateful-set-without-hook", About: "the same without a preStop hook: told beforehand that requests will fail", MayFail: 200, Says: "without a preStop hook"},
 	{Name: "scaled-in-the-middle", About: "scaled from 2 to 5, as an autoscaler does, in the middle", Disturb: disturbance{moving, does(scaleUp)}},
 	{Name: "two-budgets", About: "two budgets on one pod"},
 	{Name: "crash-loop-elsewhere", About: "a replica of another workload that crashes again and again", Broken: "it crashed before", Ends: []int{0, 8}},

@@ -614,21 +614,27 @@ func (w *World) Untag(_ context.Context, group string, keys []string) error {
 	})
 }
 
-// Terminate ends an instance, once a lifecycle hook lets it go.
-func (w *World) Terminate(_ context.Context, group, instance string) error {
-	return w.change("end an instance of", group, func(g *handover.Group) {
-		at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
-		if at < 0 || g.Instances[at].Lifecycle == terminatingWait {
-			return
+// Terminate ends instances, each once a lifecycle hook lets it go.
+func (w *World) Terminate(_ context.Context, group string, instances []string) error {
+	return w.change("end instances of", group, func(g *handover.Group) {
+		for _, id := range instances {
+			w.terminate(g, id)
 		}
-		g.Desired--
-		if w.Hook > 0 {
-			g.Instances[at].Lifecycle = terminatingWait
-			w.held[instance] = w.now().Add(w.Hook)
-			return
-		}
-		w.end(g, instance)
 	})
+}
+
+func (w *World) terminate(g *handover.Group, instance string) {
+	at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
+	if at < 0 || g.Instances[at].Lifecycle == terminatingWait {
+		return
+	}
+	g.Desired--
+	if w.Hook > 0 {
+		g.Instances[at].Lifecycle = terminatingWait
+		w.held[instance] = w.now().Add(w.Hook)
+		return
+	}
+	w.end(g, instance)
 }
 
 const terminatingWait = "Terminating:Wait"
