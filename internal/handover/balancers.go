@@ -243,6 +243,30 @@ func (m *Move) returns(service string) string {
 	return ""
 }
 
+// clients names a pod that has yet to leave the pod's node, for which the move is
+// there to wait: neither it nor its like are parked, and no Service with
+// internalTrafficPolicy Local sends to it, which would have to wait as well.
+func (m *Move) clients(p *Pod) string {
+	if m.Record.Phase == Stop {
+		return ""
+	}
+	for _, q := range m.view.On(p.Node) {
+		w := m.Record.Workloads[q.owner()]
+		if q.owner() == p.owner() || q.stays() || q.Deleting || q.Finished || !m.concerns(q) || m.nodeLocal(q) || w == nil || settled(w.State) {
+			continue
+		}
+		return q.String()
+	}
+	return ""
+}
+
+func (m *Move) nodeLocal(p *Pod) bool {
+	return slices.ContainsFunc(p.Paths, func(x Path) bool {
+		s := m.view.Services[p.Namespace+"/"+x.Service]
+		return s != nil && s.NodeLocal
+	})
+}
+
 // notYetOut is a node that is being emptied, has just begun, and is about to
 // leave the load balancer.
 func (m *Move) notYetOut(lb string) string {

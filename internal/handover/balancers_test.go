@@ -3,6 +3,7 @@ package handover_test
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,35 @@ func TestPodsDoNotWaitForLoadBalancersForEver(t *testing.T) {
 			t.Error("no pod was evicted")
 		}
 		p.With((*world.Hand).Forgive)
+	})
+}
+
+// With internalTrafficPolicy Local pods reach those of their own node alone: what
+// serves there leaves the node after all that it may serve.
+func TestNodeLocalServersLeaveAfterTheirClients(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "cache", Replicas: 3, Surge: 3, NodeLocal: true}, web(12)), func(p *play) {
+		cached := map[string]int{} // pods of the cache by node
+		p.With(func(h *world.Hand) {
+			for _, node := range h.Nodes(world.Old) {
+				cached[node] = h.PodsOn("cache", node)
+			}
+		})
+		p.done(p.move(), "cache", "web")
+		gone := map[string]bool{} // nodes that the cache has left
+		for _, f := range p.facts {
+			c, is := f.(event.PodMoved)
+			switch {
+			case !is || c.Change != event.PodEvicted:
+			case strings.HasPrefix(c.Pod, "cache"):
+				cached[c.Node]--
+				gone[c.Node] = cached[c.Node] == 0
+			case gone[c.Node]:
+				t.Errorf("pod %s left node %s after the cache", c.Pod, c.Node)
+			}
+		}
+		if len(gone) == 0 {
+			t.Error("the cache did not move")
+		}
 	})
 }
 

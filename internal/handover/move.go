@@ -547,7 +547,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
-		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
+		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

@@ -45,6 +45,9 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		h.again(reread)
 		return false
 	}
+	if h.neededOnNode(p) {
+		return true
+	}
 	h.evict(p)
 	return false
 }

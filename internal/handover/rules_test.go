@@ -35,7 +35,7 @@ func newScene() *scene {
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
-		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" }, Clients: func(*Pod) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
@@ -295,6 +295,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.c.Needed = func(*Pod) string { return "load balancer tg: no target outside is InService in zone a" }
 		}, "surging; wait: load balancer tg: no target outside is InService in zone a"},
+		{"pods of its node are served by it alone", func(s *scene) {
+			s.service.NodeLocal = true
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.c.Clients = func(*Pod) string { return "apps/shop-1" }
+		}, "surging; wait: deployment/apps/web: pod web-1 alone serves Service web on node old, which pod apps/shop-1 has yet to leave"},
 		{"its last clients would come back through a node that leaves", func(s *scene) {
 			s.out(s.one, time.Hour)
 			s.c.Returns = func(service string) string { return "load balancer lb and node old-2 for " + service }

@@ -134,6 +134,9 @@ func (h *herd) takeOut(p *Pod) {
 		h.again(reread)
 		return
 	}
+	if h.neededOnNode(p) {
+		return
+	}
 	if why := h.Needed(p); why != "" && !h.asked(p) && p.selected() {
 		h.wait("%s", why)
 		h.again(reread)
@@ -215,6 +218,23 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 		}
 	}
 	return "", false
+}
+
+// neededOnNode: a Service with internalTrafficPolicy Local has no other pod on
+// the node, and pods that may be its clients are there yet.
+func (h *herd) neededOnNode(p *Pod) bool {
+	for _, x := range p.Paths {
+		s := h.View.Services[p.Namespace+"/"+x.Service]
+		if !x.Selected || !x.Ready || s == nil || !s.NodeLocal || h.asked(p) || h.localOther(p, x.Service) {
+			continue
+		}
+		if client := h.Clients(p); client != "" {
+			h.wait("%s: pod %s alone serves Service %s on node %s, which pod %s has yet to leave", h.Key, p.Name, x.Service, p.Node, client)
+			h.again(reread)
+			return true
+		}
+	}
+	return false
 }
 
 // localOther: another pod on the same node serves for the Service.

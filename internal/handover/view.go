@@ -455,6 +455,7 @@ type Service struct {
 	Balanced     bool              // of type LoadBalancer
 	Hosts        []string          // DNS names or addresses of its load balancers
 	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
+	NodeLocal    bool              // internalTrafficPolicy Local: pods of a node reach only those of the same node
 	Headless     bool              // clients find its pods by DNS
 	Ingress      string            // an Ingress or route that sends to it: an ingress controller keeps its own list of pods
 	TargetGroups []string          // ARNs of target groups that TargetGroupBindings register its pods or nodes with

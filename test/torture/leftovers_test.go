@@ -47,7 +47,9 @@ func (k *stack) listed(kind string) []object {
 // that was refused or stopped leaves open, as it was, is nothing left behind.
 func (k *stack) leftovers(s scenario) []string {
 	var left []string
+	there := map[string]bool{"": true}
 	for _, n := range k.listed("nodes") {
+		there[n.Metadata.Name] = true
 		if n.Spec.Unschedulable {
 			left = append(left, "cordoned: a node")
 		}
@@ -63,6 +65,7 @@ func (k *stack) leftovers(s scenario) []string {
 	}
 	for _, p := range k.listed("pods") {
 		switch {
+		case !there[p.Spec.NodeName]: // ended with its node; Kubernetes collects it within a minute
 		case p.Metadata.Labels["drover.dev/sentinel"] != "":
 			left = append(left, "a sentinel")
 		case p.Metadata.Annotations["drover.dev/released"] != "":

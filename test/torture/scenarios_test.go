@@ -104,7 +104,7 @@ var scenarios = complete([]scenario{
 	{Name: "policy-on-labels", About: "a policy that forbids to change labels of pods", Ends: []int{0, 3, 8}, Says: "frozen"},
 	{Name: "evictions-denied", About: "a policy that refuses evictions", Ends: []int{3, 8}, Says: "ask the owner"},
 	{Name: "recreate", About: "a Deployment of one with strategy Recreate", Ends: []int{3, 8}, Says: "Recreate"},
-	{Name: "no-probe", About: "no readiness probe, and 5 s until it listens", Ends: []int{0, 3, 8}, Says: "probe"},
+	{Name: "no-probe", About: "no readiness probe, and 5 s until it listens: told beforehand that requests will fail", MayFail: 3000, Ends: []int{0, 3, 8}, Says: "probe"},
 	{Name: "daemon-set", About: "a Service of a DaemonSet"},
 	{Name: "bare-replica-set", About: "a ReplicaSet without a Deployment, and a budget in percent", Ends: []int{0, 3, 8}},
 	{Name: "quota-full", About: "a quota that has no room for one pod more", Ends: []int{3, 8}, Says: "quota"},

@@ -218,7 +218,7 @@ func (w *World) viewService(v *handover.View, a *App) {
 	if a.NoService {
 		return
 	}
-	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, Balanced: a.own() && a.Balancer != ALB || a.Host != ""}
+	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, NodeLocal: a.NodeLocal, Balanced: a.own() && a.Balancer != ALB || a.Host != ""}
 	if s.Balanced && a.own() {
 		s.Hosts = []string{a.Name + ".elb"}
 	}

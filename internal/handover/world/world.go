@@ -52,6 +52,7 @@ type App struct {
 	Budget    int           // minAvailable; 0: no budget
 	Budgets   int           // further budgets of the same kind
 	NoService bool
+	NodeLocal bool          // internalTrafficPolicy Local
 	Local     bool          // externalTrafficPolicy Local behind a load balancer of its own
 	Ingress   time.Duration // an ingress controller sends to its pods, so far behind
 	Balancer  string        // NLB or ALB: a load balancer of its own
