@@ -117,7 +117,7 @@ var scenarios = complete([]scenario{
 	{Name: "stuck-terminating", About: "a pod keeps a finalizer for a minute after its end", Disturb: disturbance{begun, does(addFinalizer)}, Ends: []int{0, 8}},
 	{Name: "api-server-away", About: "the API server is away for a minute", Disturb: disturbance{closed, does(away("controlplane"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "aws-away", About: "AWS is away for a minute", NodePort: true, Disturb: disturbance{closed, does(away("aws"))}, Ends: []int{0, 5}, Again: 1},
-	{Name: "aws-throttles", About: "AWS refuses every call as too many, for a minute", NodePort: true, Disturb: disturbance{closed, does(fault("aws", "throttle", "--for", "1m"))}, Ends: []int{0, 5}, Again: 1},
+	{Name: "aws-throttles", About: "AWS refuses every call as too many, for a minute", Disturb: disturbance{closed, does(fault("aws", "throttle", "--for", "1m"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "answers-lost", About: "AWS carries out its next 5 orders and loses the answers", Disturb: disturbance{begun, does(fault("aws", "lose", "--service", "cloudcontrolapi", "--operation", "*Resource", "--count", "5"))}},
 	{Name: "old-node-cut", About: "an old node loses its network for 90 s in the middle", Disturb: disturbance{closed, does(faultOfOldNode("cut", "90s"))}, MayFail: 4000},
 	{Name: "killed-when-closed", About: "Drover is killed when a node has been closed, and started again", Disturb: disturbance{closed, kill9}, Again: 1},
