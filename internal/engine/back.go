@@ -95,12 +95,22 @@ func (e *Engine) unsteady(s *state.Snapshot, r state.Resource) plan.Props {
 func (j *judgement) wayOpen() error {
 	for _, it := range j.items {
 		needed := it.Hosts != nil || len(it.Generation) > 0 || slices.ContainsFunc(j.items, func(o *item) bool { return slices.Contains(o.From, it.Key) })
-		if it.fate.made() && needed {
+		if needed && (it.fate.made() || j.another(it)) {
 			return &problem.Error{Kind: problem.Refused, Op: "take the change back", Err: fmt.Errorf("%s, which stood before it, is gone", it.Key),
 				Fix: "nothing was changed, and what serves goes on. Change drover.yaml back and run drover up --forward: it makes anew what is missing"}
 		}
 	}
 	return nil
+}
+
+// another: it has not the ID that it had before the change, as AWS gives a new
+// one to an association that is switched.
+func (j *judgement) another(it *item) bool {
+	if it.have == nil || j.old.Way == nil {
+		return false
+	}
+	at := slices.IndexFunc(j.old.Way.Former, func(r state.Resource) bool { return r.URN == it.have.URN && r.Gen == it.have.Gen })
+	return at >= 0 && j.old.Way.Former[at].ID != it.have.ID
 }
 
 // setOut keeps the way back of a change that is about to begin, and whether it
