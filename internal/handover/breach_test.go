@@ -51,7 +51,7 @@ func (w *wide) View() (*View, error) {
 func (w *wide) Changed() <-chan struct{} { return w.changed }
 func (w *wide) Close()                   {}
 
-func (w *wide) Place(context.Context, []string, []Ref, []Size) ([]Placement, error) {
+func (w *wide) Place(context.Context, []string, []Ref, []Ref, []Size) ([]Placement, error) {
 	return nil, nil
 }
 func (w *wide) Rehearse(context.Context, Rehearsal) error          { return nil }

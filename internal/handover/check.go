@@ -205,7 +205,7 @@ func noPlace(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
 			where, asked := i.Placements[p.UID]
-			return asked && (where.Node == "" || where.Preempts != "") && i.moves(p) && !p.beside()
+			return asked && (where.Node == "" || where.Preempts != "") && !p.beside()
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			where := i.Placements[p.UID]

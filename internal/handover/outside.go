@@ -151,8 +151,9 @@ type Cluster interface {
 	// copies of the pods would go if the nodes took no pods any more. Fresh are
 	// nodes that will have come by then: like those that leave, but each with all
 	// that its instance has, so that what finds no room there finds none for sure;
-	// the zero Size is ample room.
-	Place(ctx context.Context, leaving []string, pods []Ref, fresh []Size) ([]Placement, error)
+	// the zero Size is ample room. Anew are pods that the plan itself places on
+	// those, whatever node group they name now.
+	Place(ctx context.Context, leaving []string, pods, anew []Ref, fresh []Size) ([]Placement, error)
 	// Rehearse sends one call as a dry run; nil: it would be carried out.
 	Rehearse(ctx context.Context, r Rehearsal) error
 	// Surroundings tells what else has a say in a move. It lists, so it is asked

@@ -179,13 +179,18 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 
 // place asks where the pods would go. Without an answer nothing is said about it.
 func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
-	var refs []Ref
+	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
+	var refs, anew []Ref
 	for _, p := range i.pods {
-		if p.Workload != "" && !p.Deleting && !p.beside() && i.moves(p) && i.promised(p).how != AfterJob {
+		switch {
+		case p.Workload == "" || p.Deleting || p.beside() || i.promised(p).how == AfterJob:
+		case i.moves(p):
 			refs = append(refs, p.Ref)
+		case heir && p.Group == i.Group:
+			anew = append(anew, p.Ref)
 		}
 	}
-	where, err := r.cluster.Place(ctx, i.Leaving, refs, r.freshNodes(ctx, fresh, len(i.Leaving)))
+	where, err := r.cluster.Place(ctx, i.Leaving, refs, anew, r.freshNodes(ctx, fresh, len(i.Leaving)))
 	if err != nil {
 		return nil
 	}

@@ -256,7 +256,7 @@ func (w *World) Changed() <-chan struct{} { return w.changed }
 func (w *World) Close()                   {}
 
 // Place says that there is room outside, unless every other node is gone.
-func (w *World) Place(_ context.Context, leaving []string, pods []handover.Ref, _ []handover.Size) ([]handover.Placement, error) {
+func (w *World) Place(_ context.Context, leaving []string, pods, _ []handover.Ref, _ []handover.Size) ([]handover.Placement, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var where []handover.Placement

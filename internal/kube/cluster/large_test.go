@@ -269,7 +269,7 @@ func BenchmarkInspect(b *testing.B) {
 			names, pods := leaving(o.View)
 			began := processor(b)
 			for b.Loop() {
-				where, err := c.Place(context.Background(), names, pods, nil)
+				where, err := c.Place(context.Background(), names, pods, nil, nil)
 				if err != nil || len(where) != len(pods) {
 					b.Fatal(len(where), err)
 				}
@@ -355,7 +355,7 @@ func TestNothingIsListedInTheSteadyState(t *testing.T) {
 	c, client, _ := l.watching(t)
 	m, o := moving(t, c)
 	names, pods := leaving(o.View)
-	if _, err := c.Place(t.Context(), names, pods, nil); err != nil {
+	if _, err := c.Place(t.Context(), names, pods, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	client.ClearActions()
@@ -367,7 +367,7 @@ func TestNothingIsListedInTheSteadyState(t *testing.T) {
 		}
 		o.View, o.Asked = v, o.Asked.Add(time.Second)
 		m.Turn(o)
-		if where, err := c.Place(t.Context(), names, pods, nil); err != nil || len(where) != len(pods) {
+		if where, err := c.Place(t.Context(), names, pods, nil, nil); err != nil || len(where) != len(pods) {
 			t.Fatal(len(where), err)
 		}
 	}

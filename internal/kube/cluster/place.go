@@ -20,8 +20,8 @@ import (
 )
 
 // Place answers where copies of the pods would go if the nodes took no pods any
-// more. What the watches do not hold is listed once.
-func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.Ref, fresh []handover.Size) ([]handover.Placement, error) {
+// more; those that are placed anew go to nodes that are yet to come. What the watches do not hold is listed once.
+func (c *Cluster) Place(ctx context.Context, leaving []string, pods, anew []handover.Ref, fresh []handover.Size) ([]handover.Placement, error) {
 	o, err := c.schedulable(ctx)
 	if err != nil {
 		return nil, err
@@ -31,22 +31,32 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods []handover.R
 	for _, r := range pods {
 		wanted[r.UID] = true
 	}
+	placed := map[string]bool{}
+	for _, r := range anew {
+		placed[r.UID] = true
+	}
 	claims := map[string]*corev1.PersistentVolumeClaim{}
 	for _, held := range o.Claims {
 		claims[held.Namespace+"/"+held.Name] = held
 	}
 	var moves []placement.Move
 	for _, p := range o.Pods {
-		if wanted[string(p.UID)] {
+		switch uid := string(p.UID); {
+		case wanted[uid]:
 			moves = append(moves, placement.Move{Pod: p, As: c.successor(p), Fixed: c.fixed(p), Gap: c.gap(p, claims)})
+		case placed[uid]:
+			moves = append(moves, placement.Move{Pod: p, As: onFresh(p), Gap: c.gap(p, claims)})
 		}
 	}
 	var found []handover.Placement
 	for _, a := range placement.Place(o, leaving, moves) {
-		found = append(found, placed(a))
+		found = append(found, answered(a))
 	}
 	return found, nil
 }
+
+// freshLabel is on nodes that are yet to come, and on no real one.
+const freshLabel = "drover.dev/fresh"
 
 // freshNodes are nodes that are yet to come: like those that leave, open, and
 // with the room of their instances.
@@ -66,6 +76,7 @@ func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.Size) 
 		node.Name = fmt.Sprintf("new-%d", i+1)
 		node.Labels[corev1.LabelHostname] = node.Name
 		delete(node.Labels, groupLabel)
+		node.Labels[freshLabel] = "true"
 		node.Spec.Unschedulable = false
 		for name := range node.Status.Allocatable {
 			node.Status.Allocatable[name] = room(name, want)
@@ -89,7 +100,18 @@ func room(name corev1.ResourceName, n handover.Size) resource.Quantity {
 // ample is more of anything than the pods of a group ask for.
 var ample = resource.MustParse("1P")
 
-func placed(a placement.Answer) handover.Placement {
+// onFresh is the pod as the plan places it anew: on nodes that are yet to come.
+func onFresh(p *corev1.Pod) *corev1.Pod {
+	q := p.DeepCopy()
+	delete(q.Spec.NodeSelector, groupLabel)
+	if q.Spec.NodeSelector == nil {
+		q.Spec.NodeSelector = map[string]string{}
+	}
+	q.Spec.NodeSelector[freshLabel] = "true"
+	return q
+}
+
+func answered(a placement.Answer) handover.Placement {
 	p := handover.Placement{
 		Pod:  handover.Ref{Namespace: a.Pod.Namespace, Name: a.Pod.Name, UID: string(a.Pod.UID)},
 		Node: a.Node, Why: a.Why, Fix: a.Fix, Preempts: a.Preempts,

@@ -38,7 +38,7 @@ func TestMemberIsPlacedByTheTemplateThatItComesBackBy(t *testing.T) {
 		set.Spec.UpdateStrategy = strategy
 		client := fake.NewClientset(node("old", "web-1"), node("new", "web-2"), pod.DeepCopy(), set.DeepCopy())
 		c := placer(t, client)
-		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "db-1", UID: "pod"}}, nil)
+		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "db-1", UID: "pod"}}, nil, nil)
 		if err != nil || len(where) != 1 {
 			t.Fatalf("%v: %+v", err, where)
 		}
@@ -83,7 +83,7 @@ func TestPodsArePlacedOnNodesThatAreYetToCome(t *testing.T) {
 		{"memory counts too", []handover.Size{{CPU: 64, Memory: 1 << 30}}, 1},
 		{"what is not known has ample room", []handover.Size{{}}, 3},
 	} {
-		where, err := c.Place(t.Context(), []string{"old"}, refs, tt.fresh)
+		where, err := c.Place(t.Context(), []string{"old"}, refs, nil, tt.fresh)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,6 +97,29 @@ func TestPodsArePlacedOnNodesThatAreYetToCome(t *testing.T) {
 		}
 		if found != tt.want {
 			t.Errorf("%s: %d pods find a node, want %d", tt.about, found, tt.want)
+		}
+	}
+}
+
+// What the plan itself places on the new nodes must find room there as well, and
+// there alone, whatever group its pods name now.
+func TestPodsThatThePlanPlacesFindRoomOnNewNodesAlone(t *testing.T) {
+	node := func(name, group string) *corev1.Node {
+		n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{groupLabel: group, corev1.LabelHostname: name}}}
+		n.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: ample, corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("8Gi")}
+		return n
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "big", UID: "big"}}
+	pod.Spec.NodeName, pod.Spec.NodeSelector = "old", map[string]string{groupLabel: "web-1"}
+	pod.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("5")}}}}
+	c := placer(t, fake.NewClientset(node("old", "web-1"), node("other", "standard-1"), pod))
+	for cores, want := range map[int]string{4: "", 8: "new-1"} {
+		where, err := c.Place(t.Context(), []string{"old"}, nil, []handover.Ref{{Namespace: "shop", Name: "big", UID: "big"}}, []handover.Size{{CPU: cores, Memory: 16 << 30}})
+		if err != nil || len(where) != 1 {
+			t.Fatalf("%v, %v", where, err)
+		}
+		if where[0].Node != want || want == "" && !strings.Contains(where[0].Why, "Insufficient cpu") {
+			t.Errorf("%d cores: placed on %q, want %q: %s", cores, where[0].Node, want, where[0].Why)
 		}
 	}
 }
