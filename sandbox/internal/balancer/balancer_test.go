@@ -139,15 +139,19 @@ func (r *rig) leave(id string, drain time.Duration) {
 	r.apply()
 }
 
-// Connections are spread evenly, and half-close reaches the target: its last
-// words come back.
+// Connections that are open at the same time are spread evenly, and half-close
+// reaches the target: its last words come back.
 func TestSpreadAndHalfClose(t *testing.T) {
 	r := newRig(t)
 	r.inService("127.0.0.2", "127.0.0.3")
 	count := map[string]int{}
+	var open []net.Conn
 	for range 10 {
 		c, name := r.dial()
 		count[name]++
+		open = append(open, c)
+	}
+	for _, c := range open {
 		if _, err := io.WriteString(c, "hello "); err != nil {
 			t.Fatal(err)
 		}
