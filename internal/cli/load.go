@@ -83,7 +83,7 @@ load and still reports. See docs/load.md.`,
 
 func runLoad(ctx context.Context, o loadOptions) error {
 	if o.Record != "" {
-		file, err := os.Create(o.Record)
+		file, err := beside(o.Record)
 		if err != nil {
 			return &problem.Error{Kind: problem.Usage, Op: "--record", Err: err, Fix: "name a file in a folder that is there"}
 		}

@@ -22,8 +22,11 @@ import (
 	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/internal/verdict"
+	"github.com/droverhq/drover/internal/view/html"
 	"github.com/droverhq/drover/internal/view/jsonl"
 	lineview "github.com/droverhq/drover/internal/view/text"
+	"github.com/droverhq/drover/internal/view/tui"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
@@ -208,9 +211,10 @@ func (w *secretWorld) up(g *graph.Graph) (plan.Plan, error) {
 	if err := s.Snapshot().Unseal(ctx, store.Ring); err != nil {
 		return plan.Plan{}, err
 	}
-	var logged, lined bytes.Buffer
-	lines, screen := jsonl.New(&logged), lineview.New(&lined, lineview.Style{})
-	log := event.NewLog(time.Now, lines.Read, screen.Read)
+	var logged, lined, painted bytes.Buffer
+	var events []event.Event
+	lines, screen, live := jsonl.New(&logged), lineview.New(&lined, lineview.Style{}), tui.New(&painted)
+	log := event.NewLog(time.Now, lines.Read, screen.Read, live.Read, func(e event.Event) { events = append(events, e) })
 	e := &engine.Engine{Events: log, Providers: func(string) (engine.Provider, error) { return w.provider, nil },
 		Lookup: func(context.Context, string) (any, error) { return value.Hide(planted["ssm"]), nil }}
 	p, err := e.Plan(ctx, g, s.Snapshot())
@@ -227,10 +231,17 @@ func (w *secretWorld) up(g *graph.Graph) (plan.Plan, error) {
 	}
 	log.Emit(event.Planned{Plan: p})
 	err = e.Apply(ctx, p, g, s)
-	if closed := errors.Join(lines.Close(), screen.Close()); closed != nil {
+	if closed := errors.Join(lines.Close(), screen.Close(), live.Close()); closed != nil {
 		w.t.Fatal(closed)
 	}
-	w.shown.WriteString(logged.String() + lined.String())
+	w.shown.WriteString(logged.String() + lined.String() + painted.String())
+	report, reportErr := verdict.Build(verdict.Input{Title: "a run", Events: events})
+	if reportErr != nil {
+		w.t.Fatal(reportErr)
+	}
+	if err := html.Write(&w.shown, report); err != nil {
+		w.t.Fatal(err)
+	}
 	problem.Print(&w.shown, err)
 	fmt.Fprintf(&w.shown, "%v %+v %#v %v", err, err, err, s.Snapshot().Outputs)
 	runs, historyErr := store.History(ctx, "dev")
