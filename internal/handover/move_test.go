@@ -110,6 +110,11 @@ func (p *play) done(err error, apps ...string) {
 func (p *play) parked(err error, app, why string) {
 	p.t.Helper()
 	p.ended(err, problem.Parked, app, why)
+	p.With(func(h *world.Hand) {
+		if left := h.On(world.Old, other().Name); len(left) > 0 {
+			p.t.Errorf("what had nothing to do with it has not moved: %v", left)
+		}
+	})
 }
 
 // ended wants a kind of error that names all of the words, and everything open.
@@ -258,6 +263,10 @@ func TestActivePassiveIsParkedAndMovesWithConsent(t *testing.T) {
 	in(t, 2, apps(ha(false), other()), func(p *play) {
 		time.Sleep(2 * time.Minute)
 		p.parked(p.move(), "deployment/apps/ha", handover.AcceptGapAnnotation)
+	})
+	in(t, 2, apps(ha(true), other()), func(p *play) {
+		time.Sleep(2 * time.Minute)
+		p.done(p.move(), "ha", "zeta")
 	})
 }
 

@@ -64,7 +64,7 @@ func (h *herd) replace(p *Pod) {
 	if !released {
 		return // released in this very turn
 	}
-	if h.asked(p) || !h.missed(p) {
+	if h.asked(p) || !h.missed(p) || p.AcceptGap && h.standsBy() {
 		h.takeOut(p)
 		return
 	}
@@ -114,6 +114,25 @@ func (h *herd) cure() string {
 		}
 	}
 	return fmt.Sprintf("nothing is lost, the pod goes back to %s. See kubectl -n %s describe pods for what the new pod needs, then run the same command again", h.Key, h.w.Namespace)
+}
+
+// standsBy: a pod on a node that stays is up for long, and only waits for the one
+// that serves to go.
+func (h *herd) standsBy() bool {
+	if !h.activePassive() {
+		return false
+	}
+	for _, p := range h.Pods {
+		if p.Node == "" || h.Leaves(p.Node) || p.Deleting || p.Ready || p.Trouble != "" || len(p.Gates) > 0 {
+			continue
+		}
+		up := h.now.Sub(p.Created)
+		if up >= brokenAfter {
+			return true
+		}
+		h.again(brokenAfter - up)
+	}
+	return false
 }
 
 // activePassive: several pods run, and fewer were Ready from the start.

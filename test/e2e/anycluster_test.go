@@ -129,7 +129,7 @@ func TestNodesOfAnyCluster(t *testing.T) {
 		if !strings.Contains(out, "AWS is not asked") {
 			t.Errorf("it does not say what it cannot know:\n%s", out)
 		}
-		poor.run(0, "moves", "return")
+		poor.run(0, "moves", "return", "--yes")
 	})
 	if marks := nodeMarks(t); marks != "" {
 		t.Errorf("left on nodes:\n%s", marks)
