@@ -2,6 +2,7 @@ package handover_test
 
 import (
 	"encoding/json"
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -218,5 +219,28 @@ func TestALoadBalancerThatDoesNotAnswerIsWaitedFor(t *testing.T) {
 		}()
 		p.done(p.move(), "web")
 		p.gone()
+	})
+}
+
+// A move behind target groups of pods is interrupted, and AWS is away: nobody
+// knows whether a new pod is sent to, so none is ended to make room for an old
+// one that is given back.
+func TestInterruptWhileAWSIsAwayEndsNoPodThatIsSentTo(t *testing.T) {
+	in(t, 1, apps(&world.App{Name: "web", Replicas: 5, Surge: 3, Balancer: world.ALB, ByAddress: true}), func(p *play) {
+		time.Sleep(time.Minute)
+		ctx, interrupt := context.WithCancel(context.Background())
+		go func() {
+			time.Sleep(1400 * time.Millisecond)
+			p.With(func(h *world.Hand) { h.Down(true, false) })
+			time.Sleep(200 * time.Millisecond)
+			interrupt()
+			time.Sleep(3 * time.Minute)
+			p.With(func(h *world.Hand) { h.Down(false, false) })
+		}()
+		if err := p.moveIn(ctx); err == nil {
+			t.Error("it was interrupted, and says that it is done")
+		}
+		time.Sleep(30 * time.Second)
+		p.open()
 	})
 }

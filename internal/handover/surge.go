@@ -384,7 +384,7 @@ func (h *herd) goOnOrBack(p *Pod) {
 	_, local := h.lastOnNode(p)
 	late := h.Back.IsZero() || h.now.Sub(h.Back) >= backLimit
 	switch pr := h.wayOut(p); {
-	case h.missed(p) && !h.asked(p) && (!late && !local || !h.spares() && !h.overdue()):
+	case h.missed(p) && !h.asked(p) && (!late && !local || !h.spares() && (!h.overdue() || h.Unheard(p) != "")):
 		h.wait("%s: pod %s serves until its replacement does", h.Key, p.Name)
 		h.again(time.Second)
 	case h.missed(p) && !h.asked(p), local:
