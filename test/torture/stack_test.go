@@ -211,11 +211,11 @@ func (k *stack) asGroup() *types.AutoScalingGroup {
 // settled waits until all that the scenario needs answers.
 func (k *stack) settled(s scenario) {
 	k.t.Helper()
-	want, answers := 1, 0
+	want, answers, patience := 1, 0, 2*time.Minute
 	if s.Zonal {
-		want = 30 // before its first target is healthy, its name holds zones that have none
+		want, patience = 30, 5*time.Minute // before its first target is healthy, its name holds zones that have none
 	}
-	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(time.Second) {
+	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(time.Second) {
 		out, err := k.try(k.t.Context(), "drover", k.loadArgs(s, "-n", "4", "-c", "1")...)
 		if answers++; err != nil || out == "" {
 			answers = 0
