@@ -29,6 +29,25 @@ func (p *Provider) Advise(typ, name string, old, want plan.Props) []event.Findin
 	return nil
 }
 
+// elasticIPs is how many Elastic IP addresses an account has in a region, unless
+// it asked for more ("Amazon VPC quotas", VPC User Guide).
+const elasticIPs = 5
+
+// Quota tells what reaches a quota that many accounts have not raised.
+func (p *Provider) Quota(typ string, total int) []event.Finding {
+	if typ != "AWS::EC2::EIP" || total < elasticIPs {
+		return nil
+	}
+	f := event.Finding{Severity: event.Note, Object: "network",
+		Effect: fmt.Sprintf("the stack comes to %d Elastic IP addresses, which is all of the %d that an account has in a region unless it asked for more", total, elasticIPs),
+		Fix:    "see that no others are used there (aws ec2 describe-addresses), ask for more (Service Quotas, EC2-VPC Elastic IPs), or set natGateways: single"}
+	if total > elasticIPs {
+		f.Severity = event.Warning
+		f.Effect = fmt.Sprintf("the stack comes to %d Elastic IP addresses, and an account has %d in a region unless it asked for more: AWS refuses the others then", total, elasticIPs)
+	}
+	return []event.Finding{f}
+}
+
 // logs reports that a control plane has been told to log something.
 func logs(cluster plan.Props) bool {
 	types, _ := at(cluster, "Logging/ClusterLogging/EnabledTypes").([]any)

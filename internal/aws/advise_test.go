@@ -42,3 +42,18 @@ func TestWhatEKSLeavesToTheUserIsTold(t *testing.T) {
 		}
 	}
 }
+
+// A NAT gateway in each zone takes an Elastic IP each: more than the usual quota
+// in large regions.
+func TestElasticIPQuotaIsTold(t *testing.T) {
+	_, cloud := newFake(t)
+	for total, want := range map[int]event.Severity{4: "", 5: event.Note, 6: event.Warning} {
+		found := cloud.Provider().Quota("AWS::EC2::EIP", total)
+		if (len(found) == 1) != (want != "") || len(found) == 1 && (found[0].Severity != want || !strings.Contains(found[0].Fix, "natGateways: single")) {
+			t.Errorf("%d addresses: %+v, want %q", total, found, want)
+		}
+	}
+	if found := cloud.Provider().Quota("AWS::EC2::VPC", 9); found != nil {
+		t.Errorf("another type: %+v", found)
+	}
+}

@@ -343,6 +343,11 @@ func (p *knowledgeable) Advise(typ, name string, old, want plan.Props) []event.F
 	return []event.Finding{{Severity: event.Note, Object: name, Effect: "by the way"}}
 }
 
+func (p *knowledgeable) Quota(typ string, total int) []event.Finding {
+	p.asked = append(p.asked, fmt.Sprint(typ, " x ", total))
+	return nil
+}
+
 // What a service would refuse ends the plan, with the place in the file; what a
 // change or a delete leaves to the user is told with it.
 func TestProvidersAreAskedAboutEveryChange(t *testing.T) {
@@ -378,5 +383,12 @@ func TestProvidersAreAskedAboutEveryChange(t *testing.T) {
 	want := []string{cluster + " 1.35 1.36", cluster + " 1.35 <nil>", role + " <nil> <nil>"}
 	if slices.Sort(provider.asked); !slices.Equal(provider.asked, want) || told != len(want) {
 		t.Errorf("told %d times, asked %q, want %q", told, provider.asked, want)
+	}
+
+	provider.asked = nil
+	more := at("1.35")
+	more.Resources = append(more.Resources, res(role, "c", plan.Props{}))
+	if _, err := e.Plan(t.Context(), more, s); err != nil || !slices.Equal(provider.asked, []string{role + " x 2"}) {
+		t.Errorf("%v; of what there will be more, asked %q", err, provider.asked)
 	}
 }

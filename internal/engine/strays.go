@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,11 +32,16 @@ type Strayer interface {
 type Adviser interface {
 	// Advise is asked about an update in place, and about a delete: then want is nil.
 	Advise(typ, name string, old, want plan.Props) []event.Finding
+	// Quota is told how many objects of a type the stack comes to, if the plan makes some.
+	Quota(typ string, total int) []event.Finding
 }
 
 // advise tells what the steps of a plan leave to the user.
 func (b *builder) advise() error {
+	made, total := map[string]bool{}, map[string]int{}
 	for _, it := range b.items {
+		total[it.Type]++
+		made[it.Type] = made[it.Type] || it.fate.made()
 		if it.fate == update {
 			if err := b.engine.advise(it.Type, it.name, it.have.Inputs, it.known); err != nil {
 				return err
@@ -47,6 +53,26 @@ func (b *builder) advise() error {
 			if err := b.engine.advise(d.goes.Type, d.Name, d.goes.Inputs, nil); err != nil {
 				return err
 			}
+		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(total)) {
+		if made[typ] {
+			if err := b.engine.quota(typ, total[typ]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) quota(typ string, total int) error {
+	provider, err := e.Providers(typ)
+	if err != nil {
+		return err
+	}
+	if adviser, ok := provider.(Adviser); ok {
+		for _, f := range adviser.Quota(typ, total) {
+			e.Events.Emit(f)
 		}
 	}
 	return nil
