@@ -1,8 +1,8 @@
 package handover_test
 
 import (
-	"encoding/json"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
