@@ -289,8 +289,8 @@ func noNodesAdmitted(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
 		s := i.v.Services[key]
-		if !s.Balanced || len(s.NodeLabels) == 0 {
-			continue
+		if !s.Balanced || len(s.NodeLabels) == 0 || i.Replaced["service/"+key] {
+			continue // one that the plan changes is looked at again once it has
 		}
 		old, others := false, false
 		for _, n := range i.v.Nodes {

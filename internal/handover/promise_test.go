@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/droverhq/drover/internal/graph"
 )
 
 // How a pod may move, by what it and its workload are, and by what is denied.
@@ -101,6 +103,26 @@ func TestWavesDouble(t *testing.T) {
 	for i, w := range want {
 		if wave(i) != w {
 			t.Errorf("node %d: wave %d, want %d", i, wave(i), w)
+		}
+	}
+}
+
+// A Service whose load balancer takes nodes of the old group only is a blocker,
+// unless the plan changes the Service before the hand-over.
+func TestServiceThatThePlanChangesIsLookedAtOnceItHas(t *testing.T) {
+	v := NewView()
+	for name, colour := range map[string]string{"old": "blue", "new": "green"} {
+		v.Nodes[name] = &Node{Name: name, Labels: map[string]string{"ingress": colour}, Ready: true}
+	}
+	v.Services["apps/nginx"] = &Service{Namespace: "apps", Name: "nginx", Balanced: true, NodeLabels: map[string]string{"ingress": "blue"}}
+	changed := keys(v, []graph.Key{{Type: "v1/Service", Name: "apps/nginx"}})
+	for _, tt := range []struct {
+		replaced map[string]bool
+		want     int
+	}{{nil, 1}, {changed, 0}} {
+		found := noNodesAdmitted(inspect(Question{Observed: Observed{View: v}, Group: "web-1", Leaving: []string{"old"}, Replaced: tt.replaced}))
+		if len(found) != tt.want || tt.want == 1 && !strings.Contains(found[0].Effect, "target-node-labels (ingress=blue)") {
+			t.Errorf("the plan changes %v: %+v, want %d findings", tt.replaced, found, tt.want)
 		}
 	}
 }

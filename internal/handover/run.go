@@ -148,12 +148,18 @@ func (i *inspection) balancers() int {
 	return n
 }
 
-// keys are the workloads of the view that the plan replaces.
+// keys are the workloads of the view that the plan replaces, and the Services
+// that it changes.
 func keys(v *View, replaced []graph.Key) map[string]bool {
 	found := map[string]bool{}
 	for key, w := range v.Workloads {
 		if slices.Contains(replaced, graph.Key{Type: w.API + "/" + w.Kind, Name: w.Namespace + "/" + w.Name}) {
 			found[key] = true
+		}
+	}
+	for key := range v.Services {
+		if slices.Contains(replaced, graph.Key{Type: "v1/Service", Name: key}) {
+			found["service/"+key] = true
 		}
 	}
 	return found
