@@ -83,7 +83,7 @@ func (o Only) in(now func() time.Time) func(*handover.Pod) bool {
 		return (len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, p.Namespace)) &&
 			(len(o.Workloads) == 0 || slices.ContainsFunc(o.Workloads, func(w string) bool { return isWorkload(w, p) })) &&
 			(o.Pods == nil || o.Pods.Matches(labels.Set(p.Labels))) &&
-			!(o.SkipEnding > 0 && p.Deleting && now().Sub(p.GoneBy.Add(-p.Grace)) > o.SkipEnding)
+			(o.SkipEnding <= 0 || !p.Deleting || now().Sub(p.GoneBy.Add(-p.Grace)) <= o.SkipEnding)
 	}
 }
 

@@ -117,7 +117,7 @@ type instantAWS struct {
 func (a *instantAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body) // what is cut off is refused below
 	if strings.Contains(string(body), "Action=GetCallerIdentity") {
-		fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+		_, _ = fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
 		return
 	}
 	var in struct{ TypeName, Identifier, DesiredState string }

@@ -35,7 +35,7 @@ func (a *alarm) breach(reason string) {
 	}
 }
 
-func (a *alarm) alarmed() (reason string, answer graph.OnBreach) {
+func (a *alarm) alarmed() (reason string, answer graph.OnBreach) { //nolint:unparam // the guard asks by its interface watcher
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.reason, a.guard.OnBreach

@@ -166,7 +166,7 @@ func TestNothingNewBeginsASecondAfterABreach(t *testing.T) {
 	for _, after := range []time.Duration{2 * time.Second, 14 * time.Second} {
 		t.Run(after.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				o := large(500)
+				o := large()
 				breach := time.Now().Add(after)
 				w := &wide{o: o, changed: make(chan struct{}, 1), noon: o.View.Now, began: time.Now(), until: breach.Add(3 * time.Second)}
 				err := New(wideAWS{o: o}, wideAWS{o: o}, func(context.Context, plan.Props) (Cluster, error) { return w, nil }, event.Discard).

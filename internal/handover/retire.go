@@ -341,7 +341,7 @@ var errLate = errors.New("took too long")
 
 // until asks again, at the least every reread, until the answer is yes.
 // Errors are forgiven until the limit: AWS throttles, API servers restart.
-func until(ctx context.Context, cluster Cluster, limit time.Duration, is func() (bool, error)) error {
+func until(ctx context.Context, cluster Cluster, limit time.Duration, is func() (bool, error)) error { //nolint:unparam // two limits that happen to be the same
 	began := time.Now()
 	ticks := time.NewTicker(reread)
 	defer ticks.Stop()

@@ -10,8 +10,8 @@ import (
 
 // large is a cluster of 5,000 nodes with 10 pods each, 5 to a Deployment and
 // Service; the first of the nodes leave, and as many are new and empty.
-func large(leaving int) Observed {
-	const nodes = 5000
+func large() Observed {
+	const nodes, leaving = 5000, 500
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	v := NewView()
 	v.Now = now
@@ -91,7 +91,7 @@ func processor(b *testing.B) time.Duration {
 // BenchmarkScale is 5,000 nodes with 50,000 pods, of which 500 nodes leave.
 func BenchmarkScale(b *testing.B) {
 	b.Run("findings", func(b *testing.B) {
-		o := large(500)
+		o := large()
 		q := Question{Observed: o, Group: "old"}
 		for _, n := range chosen(o, "old", 0) {
 			q.Leaving = append(q.Leaving, n.Name)
@@ -106,7 +106,7 @@ func BenchmarkScale(b *testing.B) {
 		worked := time.Duration(0)
 		for b.Loop() {
 			b.StopTimer()
-			o := large(500)
+			o := large()
 			m := begun(b, o)
 			m.Record.Wave = 100 // all nodes at once
 			m.begun = false
@@ -119,7 +119,7 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric(500*float64(b.N)/(decisions*worked.Minutes()), "nodes/min")
 	})
 	b.Run("steady-turn", func(b *testing.B) {
-		o := large(500)
+		o := large()
 		m := begun(b, o)
 		for range 3 {
 			m.Turn(o)
@@ -132,7 +132,7 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric((processor(b)-began).Seconds()*1000/float64(b.N), "cpu-ms/op")
 	})
 	b.Run("steady-turn-after-aws-was-read", func(b *testing.B) {
-		o := large(500)
+		o := large()
 		m := begun(b, o)
 		b.ReportAllocs()
 		began := processor(b)
@@ -143,7 +143,7 @@ func BenchmarkScale(b *testing.B) {
 		b.ReportMetric((processor(b)-began).Seconds()*1000/float64(b.N), "cpu-ms/op")
 	})
 	b.Run("record", func(b *testing.B) {
-		o := large(500)
+		o := large()
 		m := begun(b, o)
 		m.Record.Wave = 100
 		m.begun = false

@@ -60,7 +60,7 @@ func BenchmarkLoadAndSave(b *testing.B) {
 		start = cpu(b)
 		changed := typical(0)
 		changed.Inputs = plan.Props{"value": float64(i)}
-		if err := s.Start(b.Context(), nil); err == nil {
+		if err = s.Start(b.Context(), nil); err == nil {
 			err = s.Learn(b.Context(), changed)
 		}
 		if err == nil {

@@ -67,7 +67,7 @@ func (w *World) draw(purpose, of string) uint64 {
 	key := purpose + " " + of
 	w.drawn[key]++
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%d %s %d", w.seed, key, w.drawn[key])
+	_, _ = fmt.Fprintf(h, "%d %s %d", w.seed, key, w.drawn[key])
 	return mix(h.Sum64())
 }
 
