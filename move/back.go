@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
@@ -215,7 +214,7 @@ func (y *way) tell() (Report, error) {
 	return r, nil
 }
 
-func giveBack(ctx context.Context, s *session, m Move, o Options) (err error) {
+func giveBack(ctx context.Context, s *session, m Move, o Options) error {
 	if o.Events == nil {
 		o.Events = event.Discard
 	}
@@ -227,34 +226,13 @@ func giveBack(ctx context.Context, s *session, m Move, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := o.asked(report); err != nil {
+	if err := o.show(report); err != nil {
 		return err
 	}
-	began := time.Now()
-	o.Events.Emit(event.RunStarted{Command: "return", Stack: y.move})
-	o.Events.Emit(event.Planned{Plan: y.plan(report)})
-	defer func() {
-		finished := event.RunFinished{Took: time.Since(began)}
-		if err != nil {
-			finished.Error = problem.Reason(ctx, err)
-		}
-		o.Events.Emit(finished)
-	}()
-	defer problem.Recover(&err)
-	return y.carryOut(ctx)
-}
-
-// asked shows what would be done, and asks whether to do it.
-func (o Options) asked(r Report) error {
-	if o.Show != nil {
-		if err := o.Show(r); err != nil {
-			return err
-		}
+	if err := o.approve(report); err != nil {
+		return err
 	}
-	if o.Approve != nil {
-		return o.Approve(r)
-	}
-	return nil
+	return o.told(ctx, "return", y.move, y.plan(report), y.carryOut)
 }
 
 // plan is the way back as views show it.

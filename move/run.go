@@ -77,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 	return run(ctx, s, o)
 }
 
-func run(ctx context.Context, s *session, o Options) (err error) {
+func run(ctx context.Context, s *session, o Options) error {
 	if o.Events == nil {
 		o.Events = event.Discard
 	}
@@ -89,22 +89,37 @@ func run(ctx context.Context, s *session, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.Show != nil {
-		if err := o.Show(report); err != nil {
-			return err
-		}
+	if err := o.show(report); err != nil {
+		return err
 	}
 	if err := j.refuse(report); err != nil {
 		return err
 	}
-	if o.Approve != nil {
-		if err := o.Approve(report); err != nil {
-			return err
-		}
+	if err := o.approve(report); err != nil {
+		return err
 	}
+	return o.told(ctx, "migrate", j.name, j.plan(report), j.carryOut)
+}
+
+func (o Options) show(r Report) error {
+	if o.Show == nil {
+		return nil
+	}
+	return o.Show(r)
+}
+
+func (o Options) approve(r Report) error {
+	if o.Approve == nil {
+		return nil
+	}
+	return o.Approve(r)
+}
+
+// told carries a plan out, and tells of its beginning and its end.
+func (o Options) told(ctx context.Context, command, name string, p plan.Plan, carryOut func(context.Context) error) (err error) {
 	began := time.Now()
-	o.Events.Emit(event.RunStarted{Command: "migrate", Stack: j.name})
-	o.Events.Emit(event.Planned{Plan: j.plan(report)})
+	o.Events.Emit(event.RunStarted{Command: command, Stack: name})
+	o.Events.Emit(event.Planned{Plan: p})
 	defer func() {
 		finished := event.RunFinished{Took: time.Since(began)}
 		if err != nil {
@@ -113,7 +128,7 @@ func run(ctx context.Context, s *session, o Options) (err error) {
 		o.Events.Emit(finished)
 	}()
 	defer problem.Recover(&err)
-	return j.carryOut(ctx)
+	return carryOut(ctx)
 }
 
 // open opens the cluster as the options want it dealt with.

@@ -211,7 +211,7 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 		if err != nil {
 			return err
 		}
-		there := standing(g, instances)
+		there := slices.DeleteFunc(slices.Clone(instances), g.Left)
 		if len(there) == 0 {
 			return nil
 		}
@@ -223,14 +223,6 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 		}
 		return about(err, "terminate instances %s of Auto Scaling group %s", strings.Join(there, ", "), group)
 	}
-}
-
-// standing are those of the instances that the group has, and does not end.
-func standing(g handover.Group, instances []string) []string {
-	return slices.DeleteFunc(slices.Clone(instances), func(id string) bool {
-		at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == id })
-		return at < 0 || strings.HasPrefix(g.Instances[at].Lifecycle, "Terminat")
-	})
 }
 
 // DeleteGroup deletes a group that is empty: of a managed node group all of it, by

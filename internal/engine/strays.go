@@ -65,13 +65,14 @@ func (b *builder) advise() error {
 	return nil
 }
 
-func (e *Engine) quota(typ string, total int) error {
+// tell emits what the provider of a type answers, if it gives advice.
+func (e *Engine) tell(typ string, ask func(Adviser) []event.Finding) error {
 	provider, err := e.Providers(typ)
 	if err != nil {
 		return err
 	}
 	if adviser, ok := provider.(Adviser); ok {
-		for _, f := range adviser.Quota(typ, total) {
+		for _, f := range ask(adviser) {
 			e.Events.Emit(f)
 		}
 	}
@@ -79,16 +80,11 @@ func (e *Engine) quota(typ string, total int) error {
 }
 
 func (e *Engine) advise(typ, name string, old, want plan.Props) error {
-	provider, err := e.Providers(typ)
-	if err != nil {
-		return err
-	}
-	if adviser, ok := provider.(Adviser); ok {
-		for _, f := range adviser.Advise(typ, name, old, want) {
-			e.Events.Emit(f)
-		}
-	}
-	return nil
+	return e.tell(typ, func(a Adviser) []event.Finding { return a.Advise(typ, name, old, want) })
+}
+
+func (e *Engine) quota(typ string, total int) error {
+	return e.tell(typ, func(a Adviser) []event.Finding { return a.Quota(typ, total) })
 }
 
 // strays looks for what a destroy would leave behind. What blocks it is

@@ -125,10 +125,7 @@ func (m *Move) remember(node string) {
 
 // local: a Service that sends through the pod's own node only selects it.
 func (m *Move) local(p *Pod) bool {
-	return slices.ContainsFunc(p.Paths, func(x Path) bool {
-		s := m.view.Services[p.Namespace+"/"+x.Service]
-		return s != nil && s.Local
-	})
+	return m.view.serviceOf(p, func(s *Service) bool { return s.Local }) != nil
 }
 
 // reached: requests to a Service with local traffic reach pods through the
@@ -252,19 +249,12 @@ func (m *Move) clients(p *Pod) string {
 	}
 	for _, q := range m.view.On(p.Node) {
 		w := m.Record.Workloads[q.owner()]
-		if q.owner() == p.owner() || q.stays() || q.Deleting || q.Finished || !m.concerns(q) || m.nodeLocal(q) || w == nil || settled(w.State) {
+		if q.owner() == p.owner() || q.stays() || q.Deleting || q.Finished || !m.concerns(q) || m.view.serviceOf(q, (*Service).nodeLocal) != nil || w == nil || settled(w.State) {
 			continue
 		}
 		return q.String()
 	}
 	return ""
-}
-
-func (m *Move) nodeLocal(p *Pod) bool {
-	return slices.ContainsFunc(p.Paths, func(x Path) bool {
-		s := m.view.Services[p.Namespace+"/"+x.Service]
-		return s != nil && s.NodeLocal
-	})
 }
 
 // notYetOut is a node that is being emptied, has just begun, and is about to

@@ -428,18 +428,11 @@ func daemonServices(i *inspection) []event.Finding {
 
 // nodeLocal: pods of a node reach a Service through pods of the same node alone.
 func nodeLocal(i *inspection) []event.Finding {
-	local := func(p *Pod) string {
-		for _, x := range p.Paths {
-			if s := i.v.Services[p.Namespace+"/"+x.Service]; s != nil && s.NodeLocal {
-				return s.Name
-			}
-		}
-		return ""
-	}
+	local := func(p *Pod) *Service { return i.v.serviceOf(p, (*Service).nodeLocal) }
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return i.moves(p) && local(p) != "" },
+		func(p *Pod, _ *Workload) bool { return i.moves(p) && local(p) != nil },
 		func(p *Pod, _ *Workload) event.Finding {
-			return event.Finding{Severity: note, Effect: "Service " + local(p) + " has internalTrafficPolicy Local: its pods leave a node after those that they may serve there; DaemonSets' pods stay, and reach none there then",
+			return event.Finding{Severity: note, Effect: "Service " + local(p).Name + " has internalTrafficPolicy Local: its pods leave a node after those that they may serve there; DaemonSets' pods stay, and reach none there then",
 				Fix: "where DaemonSets need it, make it a DaemonSet too, or let the policy be Cluster while the move goes on"}
 		})
 }

@@ -62,14 +62,14 @@ type Instance struct {
 	Lifecycle string // Auto Scaling's word: Pending, InService, Terminating, …
 }
 
-// terminatingWait is the state of an instance that is held by a lifecycle hook.
-const terminatingWait = "Terminating:Wait"
+// TerminatingWait is the state of an instance that is held by a lifecycle hook.
+const TerminatingWait = "Terminating:Wait"
 
 // ends: it no longer counts, whatever Terminating waits for.
 func (i Instance) ends() bool { return strings.HasPrefix(i.Lifecycle, "Terminat") }
 
-// left: the instance is in the group no more, or about to end.
-func (g Group) left(instance string) bool {
+// Left: the instance is in the group no more, or about to end.
+func (g Group) Left(instance string) bool {
 	return instance != "" && !slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == instance && !i.ends() })
 }
 

@@ -168,7 +168,7 @@ func retiring(g Group, v *View, group string, keep int) (ids, nodes []string) {
 		}
 	}
 	goes := func(instance string) bool {
-		if keep == 0 || g.left(instance) {
+		if keep == 0 || g.Left(instance) {
 			return true
 		}
 		room--
@@ -302,7 +302,7 @@ func notEnded(g Group, ids []string, states map[string]string) (left []string, h
 			continue
 		}
 		left = append(left, strings.TrimSpace(id+" "+state+" "+in))
-		if in == terminatingWait {
+		if in == TerminatingWait {
 			held++
 		}
 	}
@@ -312,7 +312,7 @@ func notEnded(g Group, ids []string, states map[string]string) (left []string, h
 func ending(all, left, held int) string {
 	said := fmt.Sprintf("%d of %d instances terminated", all-left, all)
 	if held > 0 {
-		said += fmt.Sprintf("; a lifecycle hook of the group holds %d (%s)", held, terminatingWait)
+		said += fmt.Sprintf("; a lifecycle hook of the group holds %d (%s)", held, TerminatingWait)
 	}
 	return said
 }

@@ -407,6 +407,18 @@ func (v *View) servicesOf(p *Pod) []*Service {
 	return all
 }
 
+// serviceOf is the first Service on the pod's paths that is so; nil: none is.
+func (v *View) serviceOf(p *Pod, is func(*Service) bool) *Service {
+	for _, x := range p.Paths {
+		if s := v.Services[p.Namespace+"/"+x.Service]; s != nil && is(s) {
+			return s
+		}
+	}
+	return nil
+}
+
+func (s *Service) nodeLocal() bool { return s.NodeLocal }
+
 // Nature is how a workload's pods come and go.
 type Nature string
 

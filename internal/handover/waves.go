@@ -91,7 +91,7 @@ func movable(v *View) func(node string) int {
 func leavesFirst(g Group, pods func(string) int) func(a, b *Node) int {
 	return func(a, b *Node) int {
 		return cmp.Or(
-			falseFirst(!g.left(a.Instance), !g.left(b.Instance)),
+			falseFirst(!g.Left(a.Instance), !g.Left(b.Instance)),
 			falseFirst(a.Before == "", b.Before == ""),
 			falseFirst(a.Ready, b.Ready),
 			cmp.Compare(pods(a.Name), pods(b.Name)),

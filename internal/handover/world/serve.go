@@ -625,19 +625,17 @@ func (w *World) Terminate(_ context.Context, group string, instances []string) e
 
 func (w *World) terminate(g *handover.Group, instance string) {
 	at := slices.IndexFunc(g.Instances, func(i handover.Instance) bool { return i.ID == instance })
-	if at < 0 || g.Instances[at].Lifecycle == terminatingWait {
+	if at < 0 || g.Instances[at].Lifecycle == handover.TerminatingWait {
 		return
 	}
 	g.Desired--
 	if w.Hook > 0 {
-		g.Instances[at].Lifecycle = terminatingWait
+		g.Instances[at].Lifecycle = handover.TerminatingWait
 		w.held[instance] = w.now().Add(w.Hook)
 		return
 	}
 	w.end(g, instance)
 }
-
-const terminatingWait = "Terminating:Wait"
 
 // end takes an instance away; its pods and connections go with it.
 func (w *World) end(g *handover.Group, instance string) {
