@@ -101,13 +101,12 @@ type listener struct {
 	instancePort int
 }
 
-// New makes a balancer that does nothing until Apply.
-func New(name string, network Network, log *slog.Logger, gone func(id string, leaving time.Time)) *Balancer {
-	b := &Balancer{net: network, log: log.With("balancer", name), gone: gone,
-		listeners: map[int]*listener{}, targets: map[string]*target{}, loose: map[*connection]struct{}{}}
+// Tasks are goroutines with one end: start begins one, which the function that it
+// returns ends alone; end ends all, and waits for them.
+func Tasks() (start func(func(context.Context)) context.CancelFunc, end func()) {
 	life, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	b.start = func(f func(context.Context)) context.CancelFunc {
+	start = func(f func(context.Context)) context.CancelFunc {
 		ctx, stop := context.WithCancel(life)
 		wg.Go(func() {
 			defer stop()
@@ -115,10 +114,18 @@ func New(name string, network Network, log *slog.Logger, gone func(id string, le
 		})
 		return stop
 	}
-	b.end = func() {
+	end = func() {
 		cancel()
 		wg.Wait()
 	}
+	return start, end
+}
+
+// New makes a balancer that does nothing until Apply.
+func New(name string, network Network, log *slog.Logger, gone func(id string, leaving time.Time)) *Balancer {
+	b := &Balancer{net: network, log: log.With("balancer", name), gone: gone,
+		listeners: map[int]*listener{}, targets: map[string]*target{}, loose: map[*connection]struct{}{}}
+	b.start, b.end = Tasks()
 	b.start(b.reapIdle)
 	return b
 }

@@ -40,6 +40,25 @@ func ParseTarget(text string) (protocol string, port int, path string, err error
 	return "", 0, "", fmt.Errorf("%q is neither TCP:port nor HTTP:port/path", text)
 }
 
+// Repeat probes at every interval until ctx ends, the first time at once, and has
+// each result judged.
+func (c Check) Repeat(ctx context.Context, probe func() error, judge func(Check, error)) {
+	tick := time.NewTicker(c.Interval)
+	defer tick.Stop()
+	for {
+		err := probe()
+		if ctx.Err() != nil {
+			return
+		}
+		judge(c, err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Probe asks once. The certificate of a target that speaks HTTPS is not looked at.
 func (c Check) Probe(ctx context.Context, network Network, from, to netip.Addr) error {
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)

@@ -81,22 +81,9 @@ func (t *target) startChecks() {
 	})
 }
 
-// watch probes the target, the first time at once.
+// watch probes the target.
 func (t *target) watch(ctx context.Context, check Check) {
-	tick := time.NewTicker(check.Interval)
-	defer tick.Stop()
-	for {
-		err := check.Probe(ctx, t.b.net, t.b.address(), t.spec.IP)
-		if ctx.Err() != nil {
-			return
-		}
-		t.judge(check, err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	check.Repeat(ctx, func() error { return check.Probe(ctx, t.b.net, t.b.address(), t.spec.IP) }, t.judge)
 }
 
 // judge counts a probe's result and changes the target's state at a threshold.

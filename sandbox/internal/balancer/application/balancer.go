@@ -87,20 +87,7 @@ type server struct {
 func New(name string, network balancer.Network, certificates Certificates, logger *slog.Logger) *Balancer {
 	b := &Balancer{net: network, certificates: certificates, log: logger.With("balancer", name), servers: map[netip.AddrPort]*server{},
 		groups: map[string]*group{}, claimed: map[netip.Addr]bool{}}
-	life, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	b.start = func(f func(context.Context)) context.CancelFunc {
-		ctx, stop := context.WithCancel(life)
-		wg.Go(func() {
-			defer stop()
-			f(ctx)
-		})
-		return stop
-	}
-	b.end = func() {
-		cancel()
-		wg.Wait()
-	}
+	b.start, b.end = balancer.Tasks()
 	return b
 }
 

@@ -184,23 +184,12 @@ func (t *target) startChecks() {
 	})
 }
 
-// watch probes the target, the first time at once.
+// watch probes the target.
 func (t *target) watch(ctx context.Context, check balancer.Check) {
-	tick := time.NewTicker(check.Interval)
-	defer tick.Stop()
-	for {
+	check.Repeat(ctx, func() error {
 		from, _ := t.b.source()
-		err := check.Probe(ctx, t.b.net, from, t.spec.At.Addr())
-		if ctx.Err() != nil {
-			return
-		}
-		t.judge(check, err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+		return check.Probe(ctx, t.b.net, from, t.spec.At.Addr())
+	}, t.judge)
 }
 
 // judge counts a probe's result and changes the target's state at a threshold. A
