@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // changeOptions is what the commands that change a stack have in common.
@@ -21,7 +21,7 @@ type changeOptions struct {
 	Yes     bool
 	JSON    bool   // events as JSON lines on stdout
 	Log     string // file that also gets the JSON lines
-	Choices drover.Choices
+	Choices project.Choices
 	Guard   string // of up: "off" watches nothing; empty: as the stack file says
 	Plan    string // of up: file with the plan to carry out, and no other
 	Still   bool   // of up: the plan must change nothing
@@ -45,7 +45,7 @@ func (o *changeOptions) serve(cmd *cobra.Command, run func(context.Context, chan
 }
 
 // project opens the project as the flags want it.
-func (o changeOptions) project(ctx context.Context) (*drover.Project, error) {
+func (o changeOptions) project(ctx context.Context) (*project.Project, error) {
 	p, err := o.On.open(ctx)
 	if err != nil {
 		return nil, err
@@ -67,20 +67,20 @@ func (o *changeOptions) flags(cmd *cobra.Command) {
 }
 
 // choose adds the flags that say what a plan may do.
-func choose(cmd *cobra.Command, c *drover.Choices) {
+func choose(cmd *cobra.Command, c *project.Choices) {
 	cmd.Flags().BoolVar(&c.NoRead, "no-read", false, "plan by the state alone, without a look at what exists")
 	cmd.Flags().StringArrayVar(&c.AllowDelete, "allow-delete", nil,
 		"let this protected `resource` be deleted or replaced (AWS::S3::Bucket/assets); may be repeated")
 }
 
 // narrow adds the flags that say what a plan is about.
-func narrow(cmd *cobra.Command, c *drover.Choices) {
+func narrow(cmd *cobra.Command, c *project.Choices) {
 	cmd.Flags().StringArrayVar(&c.Target, "target", nil, "change nothing but this `resource` and what it needs (nodeGroups.web, AWS::SQS::Queue/jobs); may be repeated")
 	cmd.Flags().StringArrayVar(&c.Exclude, "exclude", nil, "leave this `resource` as it is, and what cannot be without it; may be repeated")
 }
 
 // renew adds the flags that make a plan do more than the files ask for, or tell more.
-func renew(cmd *cobra.Command, c *drover.Choices) {
+func renew(cmd *cobra.Command, c *project.Choices) {
 	cmd.Flags().StringArrayVar(&c.Replace, "replace", nil, "make this `resource` anew though nothing has changed; may be repeated")
 	cmd.Flags().BoolVar(&c.Refresh, "refresh", false, "take over first what others have changed, so that the plan sets it back")
 	cmd.Flags().BoolVar(&c.Diff, "diff", false, "show every property that changes, old and new")
@@ -131,7 +131,7 @@ func (o *changeOptions) verify() error {
 var changes = []problem.Kind{problem.Refused, problem.Locked, problem.Outside, problem.Guarded, problem.Parked}
 
 // change is Up or Destroy of an open project.
-type change func(context.Context, event.Sink, drover.Approve) error
+type change func(context.Context, event.Sink, project.Approve) error
 
 // carryOut shows the plan, asks, and lets the views follow the run.
 func carryOut(ctx context.Context, o changeOptions, do change, question string) (err error) {

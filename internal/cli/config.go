@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 func newConfig(env Env) *cobra.Command {
@@ -39,7 +39,7 @@ service: DROVER_KMS=awskms://alias/NAME?region=REGION when the first secret is s
 		Args:    cobra.RangeArgs(1, 2),
 
 		ValidArgsFunction: offer(env, configOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			switch {
 			case secret && len(args) == 1:
 				v, err := hiddenLine(cmd.Context(), env, "Value of "+args[0]+": ")
@@ -68,7 +68,7 @@ func newConfigGet(env Env) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 
 		ValidArgsFunction: offer(env, configOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			read := p.Config
 			if show {
 				read = p.RevealConfig
@@ -91,7 +91,7 @@ func newConfigList(env Env) *cobra.Command {
 		Use:   "ls",
 		Short: "List all values; secrets do not show",
 		Args:  cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			values, err := p.Config(cmd.Context())
 			if err != nil {
 				return err
@@ -110,7 +110,7 @@ func newConfigRemove(env Env) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 
 		ValidArgsFunction: offer(env, configOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			return p.RemoveConfig(cmd.Context(), args[0])
 		}),
 	}

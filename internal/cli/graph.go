@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/internal/view/dot"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/project"
 )
 
 func newStackGraph(env Env) *cobra.Command {
@@ -21,7 +21,7 @@ what needs to what is needed; dotted ones only say which comes first. What is
 replaced, or not seen ready yet, has a dashed frame. Graphviz draws it.`,
 		Example: "  drover stack graph | dot -Tsvg > stack.svg",
 		Args:    cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			all, err := p.Graph(cmd.Context())
 			if err != nil {
 				return err
@@ -38,7 +38,7 @@ replaced, or not seen ready yet, has a dashed frame. Graphviz draws it.`,
 
 // nodesOf are the objects as a graph shows them: a need of any generation is
 // one of that in use.
-func nodesOf(all []drover.Linked) []dot.Node {
+func nodesOf(all []project.Linked) []dot.Node {
 	live := make(map[plan.URN]string, len(all))
 	for _, o := range all {
 		if live[o.URN] == "" || o.Note != "replaced" {

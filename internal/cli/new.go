@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/project"
 )
 
 func newNew(env Env) *cobra.Command {
@@ -22,7 +22,7 @@ groups, the NGINX ingress controller and an echoserver.`,
 			if !filepath.IsAbs(dir) {
 				dir = filepath.Join(env.Dir, dir)
 			}
-			if err := drover.New(dir); err != nil {
+			if err := project.New(dir); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(env.Stdout, "project in %s; next:\n  cd %s\n  drover stack init dev\n  drover config set aws:region us-west-2\n  drover up\n", args[0], args[0])

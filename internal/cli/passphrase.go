@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // maxInput bounds a secret that is read; Kubernetes takes 1 MiB of them.
@@ -24,8 +24,8 @@ const (
 	passphraseFile     = "DROVER_PASSPHRASE_FILE"
 )
 
-func passphrases(env Env) drover.Passphrases {
-	p := drover.Passphrases{Given: func() (string, error) { return givenPassphrase(env) }}
+func passphrases(env Env) project.Passphrases {
+	p := project.Passphrases{Given: func() (string, error) { return givenPassphrase(env) }}
 	if env.TTY {
 		p.Ask = func(ctx context.Context, fresh bool) (string, error) { return askPassphrase(ctx, env, fresh) }
 	}

@@ -8,9 +8,9 @@ import (
 	"io"
 	"os"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // A plan that preview has written is what up --plan may carry out, and nothing
@@ -23,14 +23,14 @@ const (
 
 // planFile is a plan as a file holds it, with what it was made by.
 type planFile struct {
-	Format  string         `json:"format"`
-	Version int            `json:"version"`
-	Choices drover.Choices `json:"choices"`
-	Plan    plan.Plan      `json:"plan"`
+	Format  string          `json:"format"`
+	Version int             `json:"version"`
+	Choices project.Choices `json:"choices"`
+	Plan    plan.Plan       `json:"plan"`
 }
 
 // savePlan writes a file that is not there yet: it holds no secret.
-func savePlan(name string, c drover.Choices, p plan.Plan) error {
+func savePlan(name string, c project.Choices, p plan.Plan) error {
 	text, err := json.MarshalIndent(planFile{planFormat, planVersion, c, p}, "", "  ")
 	if err != nil {
 		return err

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // previewOptions is what the flags of `drover preview` say.
@@ -23,7 +23,7 @@ type previewOptions struct {
 	Out    string // file for the plan
 	Still  bool   // the plan must change nothing
 
-	Choices drover.Choices
+	Choices project.Choices
 }
 
 func newPreview(env Env, run func(context.Context, previewOptions) error) *cobra.Command {

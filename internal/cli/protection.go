@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // Where the passphrase comes from that is to protect a stack's secrets instead
@@ -41,7 +41,7 @@ secrets themselves at their source.`,
   drover stack secrets change --kms 'awskms://alias/drover?region=us-west-2'`,
 		Args:        cobra.NoArgs,
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			backup, err := p.ChangeSecrets(cmd.Context(), kms, newPassphrases(env))
 			if err != nil {
 				return err
@@ -58,8 +58,8 @@ secrets themselves at their source.`,
 	return cmd
 }
 
-func newPassphrases(env Env) drover.Passphrases {
-	p := drover.Passphrases{Given: func() (string, error) {
+func newPassphrases(env Env) project.Passphrases {
+	p := project.Passphrases{Given: func() (string, error) {
 		given, err := passphraseFrom(env, newPassphraseVariable, newPassphraseFile)
 		if err == nil && given == "" && !env.TTY {
 			err = &problem.Error{Kind: problem.Usage, Op: "change secrets", Err: errors.New("there is no new passphrase"),

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // refreshOptions is what the flags of `drover refresh` say.
@@ -46,7 +46,7 @@ func runRefresh(ctx context.Context, o refreshOptions) error {
 	if err != nil {
 		return err
 	}
-	return p.Refresh(ctx, findingsOn{o.Env.Stderr}, func(drifts []drover.Drift) error {
+	return p.Refresh(ctx, findingsOn{o.Env.Stderr}, func(drifts []project.Drift) error {
 		if o.JSON {
 			if err := writeJSON(o.Env.Stdout, drifts); err != nil || !o.Yes {
 				return stopUnless(o.Yes, err)
@@ -72,12 +72,12 @@ func (f findingsOn) Emit(fact event.Fact) {
 // stopUnless ends a refresh that only shows.
 func stopUnless(yes bool, err error) error {
 	if err == nil && !yes {
-		return drover.ErrShownOnly
+		return project.ErrShownOnly
 	}
 	return err
 }
 
-func printDrift(env Env, drifts []drover.Drift) error {
+func printDrift(env Env, drifts []project.Drift) error {
 	if len(drifts) == 0 {
 		_, err := fmt.Fprintln(env.Stdout, "nothing has changed")
 		return err

@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/move"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // restoreOptions is what the flags of `drover restore` say.
@@ -61,7 +61,7 @@ seconds: what one is at work on is left alone and named, and the exit code is 3.
 
 func runRestore(ctx context.Context, o restoreOptions) error {
 	if o.Elsewhere {
-		return giveBack(o, func(tell func(drover.Restored)) error {
+		return giveBack(o, func(tell func(project.Restored)) error {
 			return move.Recover(ctx, move.Recovery{Access: move.Access{Kubeconfig: o.Kubeconfig, Context: o.Context}, DryRun: o.DryRun, Force: o.Force, Tell: tell})
 		})
 	}
@@ -69,22 +69,22 @@ func runRestore(ctx context.Context, o restoreOptions) error {
 	if err != nil {
 		return err
 	}
-	return giveBack(o, func(tell func(drover.Restored)) error {
-		return p.Restore(ctx, drover.RestoreOptions{DryRun: o.DryRun, Force: o.Force, Tell: tell})
+	return giveBack(o, func(tell func(project.Restored)) error {
+		return p.Restore(ctx, project.RestoreOptions{DryRun: o.DryRun, Force: o.Force, Tell: tell})
 	})
 }
 
 // restoration is the answer to --json.
 type restoration struct {
-	DryRun   bool              `json:"dryRun"`
-	Restored []drover.Restored `json:"restored"`
+	DryRun   bool               `json:"dryRun"`
+	Restored []project.Restored `json:"restored"`
 }
 
 // giveBack prints each thing as it is given back.
-func giveBack(o restoreOptions, restore func(tell func(drover.Restored)) error) error {
-	told := restoration{DryRun: o.DryRun, Restored: []drover.Restored{}}
+func giveBack(o restoreOptions, restore func(tell func(project.Restored)) error) error {
+	told := restoration{DryRun: o.DryRun, Restored: []project.Restored{}}
 	var printed error
-	err := restore(func(d drover.Restored) {
+	err := restore(func(d project.Restored) {
 		told.Restored = append(told.Restored, d)
 		if !o.JSON && printed == nil {
 			printed = printRestored(o, d)
@@ -99,7 +99,7 @@ func giveBack(o restoreOptions, restore func(tell func(drover.Restored)) error) 
 	return errors.Join(err, printed)
 }
 
-func printRestored(o restoreOptions, d drover.Restored) error {
+func printRestored(o restoreOptions, d project.Restored) error {
 	line := d.Object + ": " + d.What
 	if o.DryRun {
 		line = "would do: " + line

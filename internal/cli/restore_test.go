@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 func TestRestoreFlags(t *testing.T) {
@@ -32,27 +32,27 @@ func TestRestoreFlags(t *testing.T) {
 }
 
 func TestRestorePrints(t *testing.T) {
-	node := drover.Restored{Object: "node/a", What: "put back"}
-	pod := drover.Restored{Object: "pod/apps/web-1", What: "give back", Error: "policy x forbids it"}
+	node := project.Restored{Object: "node/a", What: "put back"}
+	pod := project.Restored{Object: "pod/apps/web-1", What: "give back", Error: "policy x forbids it"}
 	dead := &problem.Error{Kind: problem.Outside, Err: errors.New("not all")}
 	for name, tt := range map[string]struct {
 		o    restoreOptions
-		told []drover.Restored
+		told []project.Restored
 		err  error
 		want string
 	}{
 		"nothing": {want: "nothing is left of any hand-over\n"},
-		"done":    {told: []drover.Restored{node}, want: "node/a: put back\n"},
-		"dry run": {o: restoreOptions{DryRun: true}, told: []drover.Restored{node}, want: "would do: node/a: put back\n"},
-		"failed":  {told: []drover.Restored{pod}, err: dead, want: "not done: pod/apps/web-1: give back: policy x forbids it\n"},
+		"done":    {told: []project.Restored{node}, want: "node/a: put back\n"},
+		"dry run": {o: restoreOptions{DryRun: true}, told: []project.Restored{node}, want: "would do: node/a: put back\n"},
+		"failed":  {told: []project.Restored{pod}, err: dead, want: "not done: pod/apps/web-1: give back: policy x forbids it\n"},
 		"refused": {err: dead, want: ""},
-		"json":    {o: restoreOptions{JSON: true}, told: []drover.Restored{node}, want: `{"dryRun":false,"restored":[{"object":"node/a","what":"put back"}]}`},
+		"json":    {o: restoreOptions{JSON: true}, told: []project.Restored{node}, want: `{"dryRun":false,"restored":[{"object":"node/a","what":"put back"}]}`},
 		"no json": {o: restoreOptions{JSON: true, DryRun: true}, want: `{"dryRun":true,"restored":[]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env, out, _ := screenOf()
 			tt.o.Env = env
-			err := giveBack(tt.o, func(tell func(drover.Restored)) error {
+			err := giveBack(tt.o, func(tell func(project.Restored)) error {
 				for _, d := range tt.told {
 					tell(d)
 				}

@@ -11,11 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/view/jsonl"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 var onePlan = plan.Plan{Stack: "dev", Project: "shop", Steps: []plan.Step{{
@@ -106,7 +106,7 @@ func TestLogOnAFullDisk(t *testing.T) {
 
 // changing is a change that shows a plan and ends with err.
 func changing(err error) change {
-	return func(_ context.Context, sink event.Sink, approve drover.Approve) error {
+	return func(_ context.Context, sink event.Sink, approve project.Approve) error {
 		if err := approve(onePlan); err != nil {
 			return err
 		}

@@ -15,9 +15,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 func newStack(env Env) *cobra.Command {
@@ -38,7 +38,7 @@ func newStackInit(env Env) *cobra.Command {
 		Short:   "Make a new, empty stack and select it",
 		Example: "  drover stack init dev",
 		Args:    cobra.ExactArgs(1),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if err := p.Init(cmd.Context(), args[0]); err != nil {
 				return err
 			}
@@ -54,7 +54,7 @@ func newStackInit(env Env) *cobra.Command {
 }
 
 // sayPlace tells who keeps a new stack's state elsewhere how all the others will know.
-func sayPlace(env Env, p *drover.Project) error {
+func sayPlace(env Env, p *project.Project) error {
 	url, known := p.StateURL()
 	if known {
 		return nil
@@ -69,7 +69,7 @@ func newStackList(env Env) *cobra.Command {
 		Use:   "ls",
 		Short: "List the stacks, with the number of their resources",
 		Args:  cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			stacks, err := p.Stacks(cmd.Context())
 			if err != nil {
 				return err
@@ -98,14 +98,14 @@ func newStackSelect(env Env) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 
 		ValidArgsFunction: offer(env, stacksOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			return p.Select(cmd.Context(), args[0])
 		}),
 	}
 }
 
 func newStackRename(env Env) *cobra.Command {
-	var project string
+	var name string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "rename STACK NEW | --project NEW",
@@ -128,12 +128,12 @@ with a call whose end is unknown is refused.`,
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 
 		ValidArgsFunction: offer(env, stacksOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if cmd.Flags().Changed("project") {
-				if err := p.RenameProject(cmd.Context(), project); err != nil {
+				if err := p.RenameProject(cmd.Context(), name); err != nil {
 					return err
 				}
-				return answer(env, asJSON, map[string]any{"project": project}, "the project is called %s in the state too", project)
+				return answer(env, asJSON, map[string]any{"project": name}, "the project is called %s in the state too", name)
 			}
 			if err := p.Rename(cmd.Context(), args[0], args[1]); err != nil {
 				return err
@@ -141,7 +141,7 @@ with a call whose end is unknown is refused.`,
 			return answer(env, asJSON, map[string]any{"stack": args[1], "was": args[0]}, "stack %s is called %s", args[0], args[1])
 		}),
 	}
-	cmd.Flags().StringVar(&project, "project", "", "the new `name` of the project, as it stands in drover.yaml")
+	cmd.Flags().StringVar(&name, "project", "", "the new `name` of the project, as it stands in drover.yaml")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON: {\"stack\", \"was\"}, or {\"project\"}")
 	return cmd
 }
@@ -158,12 +158,12 @@ of Drover finds them any more. Each is named with its type, name and ID first.`,
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 
 		ValidArgsFunction: offer(env, stacksOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if asJSON && !yes {
 				return jsonNeedsYes()
 			}
 			removed := removal{Stack: args[0]}
-			err := p.Remove(cmd.Context(), args[0], force, func(left []drover.Object) error {
+			err := p.Remove(cmd.Context(), args[0], force, func(left []project.Object) error {
 				removed.Left = left
 				if asJSON {
 					return nil
@@ -184,8 +184,8 @@ of Drover finds them any more. Each is named with its type, name and ID first.`,
 
 // removal is the answer to --json.
 type removal struct {
-	Stack string          `json:"stack"`
-	Left  []drover.Object `json:"left"`
+	Stack string           `json:"stack"`
+	Left  []project.Object `json:"left"`
 }
 
 func agreeToLeave(ctx context.Context, env Env, yes bool, r removal) error {
@@ -201,7 +201,7 @@ func agreeToLeave(ctx context.Context, env Env, yes bool, r removal) error {
 	return confirm(ctx, env, yes, fmt.Sprintf("Leave %d resources and remove stack %s and its history?", len(r.Left), r.Stack))
 }
 
-func printObjects(w io.Writer, all []drover.Object) error {
+func printObjects(w io.Writer, all []project.Object) error {
 	return writeTable(w, "TYPE\tNAME\tID\tNOTE", len(all), func(i int) string {
 		o := all[i]
 		return fmt.Sprintf("%s\t%s\t%s\t%s", o.Type, o.Name, cmp.Or(o.ID, "unknown"), o.Note)
@@ -217,7 +217,7 @@ func newStackOutput(env Env) *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 
 		ValidArgsFunction: offer(env, outputsOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			read := p.Outputs
 			if show {
 				read = p.RevealOutputs
@@ -227,7 +227,7 @@ func newStackOutput(env Env) *cobra.Command {
 				return err
 			}
 			if len(args) == 1 {
-				value, err := drover.Output(outputs, args[0])
+				value, err := project.Output(outputs, args[0])
 				if err != nil {
 					return err
 				}
@@ -260,7 +260,7 @@ func newStackHistory(env Env) *cobra.Command {
 		Short:   "List what was done to the stack, newest first; or show one run, with its plan",
 		Example: "  drover stack history\n  drover stack history 12",
 		Args:    cobra.MaximumNArgs(1),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			runs, err := p.History(cmd.Context())
 			if err != nil {
 				return err
@@ -281,7 +281,7 @@ func newStackHistory(env Env) *cobra.Command {
 	return cmd
 }
 
-func took(r drover.Run) string {
+func took(r project.Run) string {
 	if r.Finished.IsZero() {
 		return "-"
 	}
@@ -289,8 +289,8 @@ func took(r drover.Run) string {
 }
 
 // showRun tells all that is kept of one run.
-func showRun(env Env, runs []drover.Run, number string, asJSON bool) error {
-	i := slices.IndexFunc(runs, func(r drover.Run) bool { return strconv.Itoa(r.N) == number })
+func showRun(env Env, runs []project.Run, number string, asJSON bool) error {
+	i := slices.IndexFunc(runs, func(r project.Run) bool { return strconv.Itoa(r.N) == number })
 	if i < 0 {
 		return &problem.Error{Kind: problem.Usage, Op: "stack history " + number, Err: errors.New("there is no such run"), Fix: "drover stack history lists them"}
 	}

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 func newState(env Env) *cobra.Command {
@@ -28,7 +28,7 @@ func newStateList(env Env) *cobra.Command {
 		Use:   "ls",
 		Short: "List what the state tells of, each after what it needs",
 		Args:  cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			all, err := p.Objects(cmd.Context())
 			if err != nil {
 				return err
@@ -54,7 +54,7 @@ func newStateShow(env Env) *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 
 		ValidArgsFunction: offer(env, urnsOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			found, err := p.Show(cmd.Context(), plan.URN(args[0]), show)
 			if err != nil {
 				return err
@@ -81,7 +81,7 @@ before is kept, and "drover state import" brings it back.`,
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 
 		ValidArgsFunction: offer(env, urnsOf, urnsOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			urn, backup, err := p.Move(cmd.Context(), plan.URN(args[0]), args[1])
 			if err != nil {
 				return err
@@ -107,12 +107,12 @@ state before is kept, and "drover state import" brings it back.`,
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 
 		ValidArgsFunction: offer(env, urnsOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if asJSON && !yes {
 				return jsonNeedsYes()
 			}
-			var forgotten []drover.Object
-			backup, err := p.Forget(cmd.Context(), plan.URN(args[0]), force, func(left []drover.Object) error {
+			var forgotten []project.Object
+			backup, err := p.Forget(cmd.Context(), plan.URN(args[0]), force, func(left []project.Object) error {
 				forgotten = left
 				if asJSON {
 					return nil
@@ -140,7 +140,7 @@ func newStateExport(env Env) *cobra.Command {
 		Short:   "Print the whole state as a file for import; secrets stay sealed",
 		Example: "  drover state export > dev.state",
 		Args:    cobra.NoArgs,
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, _ []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			text, err := p.Export(cmd.Context())
 			if err != nil {
 				return err
@@ -162,7 +162,7 @@ is kept. What was made since the export is not known any more: it stays where it
 is.`,
 		Args:        cobra.ExactArgs(1),
 		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if asJSON && !yes {
 				return jsonNeedsYes()
 			}
@@ -171,7 +171,7 @@ is.`,
 				return &problem.Error{Kind: problem.Usage, Op: "state import", Err: err, Fix: "name a file that drover state export wrote"}
 			}
 			result := map[string]any{}
-			backup, err := p.Import(cmd.Context(), args[0], text, func(before, after []drover.Object) error {
+			backup, err := p.Import(cmd.Context(), args[0], text, func(before, after []project.Object) error {
 				result["before"], result["after"] = len(before), len(after)
 				return confirm(cmd.Context(), env, yes, fmt.Sprintf("Replace the state, which tells of %d resources, by one that tells of %d?", len(before), len(after)))
 			})
@@ -201,7 +201,7 @@ run. Where that never ends, a person can tell what exists.`,
 		Annotations: exits(problem.Locked, problem.Outside),
 
 		ValidArgsFunction: offer(env, openOf),
-		RunE: on(env, func(cmd *cobra.Command, p *drover.Project, args []string) error {
+		RunE: on(env, func(cmd *cobra.Command, p *project.Project, args []string) error {
 			if absent == (made != "") {
 				return usage(cmd, errors.New("give one of --made ID and --absent"))
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/project"
 )
 
 // target is what a command works on: the project in a folder, one of its
@@ -17,7 +17,7 @@ type target struct {
 	State string // DROVER_STATE; empty: the project's own folder
 	KMS   string // DROVER_KMS; empty: a passphrase protects what is secret
 
-	passphrases drover.Passphrases
+	passphrases project.Passphrases
 }
 
 func targetOf(cmd *cobra.Command, env Env) target {
@@ -33,18 +33,18 @@ func global(cmd *cobra.Command, name string) string {
 	return "" // the command stands alone, in a test
 }
 
-func (t target) open(ctx context.Context) (*drover.Project, error) {
-	return drover.Open(ctx, drover.Options{Dir: t.Dir, Stack: t.Stack, State: t.State,
+func (t target) open(ctx context.Context) (*project.Project, error) {
+	return project.Open(ctx, project.Options{Dir: t.Dir, Stack: t.Stack, State: t.State,
 		KMS: t.KMS, Passphrases: t.passphrases})
 }
 
 // open opens the project that -C and -s name.
-func open(cmd *cobra.Command, env Env) (*drover.Project, error) {
+func open(cmd *cobra.Command, env Env) (*project.Project, error) {
 	return targetOf(cmd, env).open(cmd.Context())
 }
 
 // on is what a command does that needs no more than the open project.
-func on(env Env, do func(cmd *cobra.Command, p *drover.Project, args []string) error) func(*cobra.Command, []string) error {
+func on(env Env, do func(cmd *cobra.Command, p *project.Project, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		p, err := open(cmd, env)
 		if err != nil {

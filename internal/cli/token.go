@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/droverhq/drover"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // tokenOptions is what the flags of `drover token` say.
@@ -38,7 +38,7 @@ output calls it; no other authenticator is needed.`,
 }
 
 func runToken(ctx context.Context, o tokenOptions) error {
-	credential, err := drover.Token(ctx, o.Cluster, o.Region)
+	credential, err := project.Token(ctx, o.Cluster, o.Region)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/project"
 )
 
 // project is a fresh copy of the example with a stack "dev".
@@ -22,7 +22,7 @@ type project struct {
 
 func newProject(t *testing.T) *project {
 	p := &project{t: t, dir: filepath.Join(t.TempDir(), "project")}
-	if err := drover.New(p.dir); err != nil {
+	if err := project.New(p.dir); err != nil {
 		t.Fatal(err)
 	}
 	p.run("stack", "init", "dev")

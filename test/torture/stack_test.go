@@ -20,7 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
-	"github.com/droverhq/drover"
+	"github.com/droverhq/drover/project"
 )
 
 // stack is a sandbox with a project that was launched in it. Each run has its
@@ -51,7 +51,7 @@ func newStack(t *testing.T, s scenario, way string) *stack {
 	}
 	k := &stack{t: t, dir: dir, pods: map[string]bool{}}
 	if s.Whole {
-		if err := drover.New(k.project()); err != nil {
+		if err := project.New(k.project()); err != nil {
 			t.Fatal(err)
 		}
 	} else {

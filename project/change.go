@@ -1,4 +1,4 @@
-package drover
+package project
 
 import (
 	"context"
