@@ -44,7 +44,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 // killedThroughout runs a command again and again, each time killing it at the
 // first step boundary that no earlier run was killed at, until a run is
 // through. It returns the number of kills.
-func (p *project) killedThroughout(args ...string) int {
+func (p *folder) killedThroughout(args ...string) int {
 	p.t.Helper()
 	const most = 400 // far above the example's boundaries: a run that makes no progress ends the test
 	seen := map[string]bool{}
@@ -58,7 +58,7 @@ func (p *project) killedThroughout(args ...string) int {
 }
 
 // killedAtNewBoundary says whether the run got through without meeting a boundary that seen lacks.
-func (p *project) killedAtNewBoundary(seen map[string]bool, args ...string) (through bool) {
+func (p *folder) killedAtNewBoundary(seen map[string]bool, args ...string) (through bool) {
 	p.t.Helper()
 	cmd := p.command(args...)
 	var stderr strings.Builder

@@ -50,7 +50,7 @@ func TestKilledAtRandomInstants(t *testing.T) {
 
 // killer kills runs.
 type killer struct {
-	*project
+	*folder
 	random *rand.Rand
 	left   int // kills
 }
@@ -58,13 +58,13 @@ type killer struct {
 // seedVariable holds a seed to repeat a run's draws with.
 const seedVariable = "DROVER_E2E_SEED"
 
-func newKiller(p *project) *killer {
+func newKiller(p *folder) *killer {
 	seed := uint64(time.Now().UnixNano())
 	if given, err := strconv.ParseUint(os.Getenv(seedVariable), 10, 64); err == nil {
 		seed = given
 	}
 	p.t.Logf("seed %d (%s repeats its instants)", seed, seedVariable)
-	return &killer{project: p, random: rand.New(rand.NewPCG(seed, 0)), left: instants}
+	return &killer{folder: p, random: rand.New(rand.NewPCG(seed, 0)), left: instants}
 }
 
 // About as long the example's commands are at work on a fast machine, without a

@@ -84,7 +84,7 @@ type sufferer struct{ url, log string }
 
 // suffersInShift serves one that is well until the event log says that a move
 // has begun to shift, fails for two seconds, and is well again.
-func (p *project) suffersInShift() sufferer {
+func (p *folder) suffersInShift() sufferer {
 	s := sufferer{log: filepath.Join(p.t.TempDir(), "events.jsonl")}
 	var failing atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -14,14 +14,14 @@ import (
 	"github.com/droverhq/drover/project"
 )
 
-// project is a fresh copy of the example with a stack "dev".
-type project struct {
+// folder is a fresh copy of the example with a stack "dev".
+type folder struct {
 	t   *testing.T
 	dir string
 }
 
-func newProject(t *testing.T) *project {
-	p := &project{t: t, dir: filepath.Join(t.TempDir(), "project")}
+func newProject(t *testing.T) *folder {
+	p := &folder{t: t, dir: filepath.Join(t.TempDir(), "project")}
 	if err := project.New(p.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func newProject(t *testing.T) *project {
 }
 
 // edit replaces text in the stack file; it must be there once.
-func (p *project) edit(old, new string) {
+func (p *folder) edit(old, new string) {
 	p.t.Helper()
 	path := filepath.Join(p.dir, "drover.yaml")
 	text, err := os.ReadFile(path)
@@ -55,14 +55,14 @@ func (p *project) edit(old, new string) {
 	}
 }
 
-func (p *project) command(args ...string) *exec.Cmd {
+func (p *folder) command(args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(bin(), "drover"), args...)
 	cmd.Dir = p.dir
 	return cmd
 }
 
 // run runs drover and returns what it printed; it must succeed.
-func (p *project) run(args ...string) string {
+func (p *folder) run(args ...string) string {
 	p.t.Helper()
 	out, code := p.try(args...)
 	if code != 0 {
@@ -72,7 +72,7 @@ func (p *project) run(args ...string) string {
 }
 
 // try runs drover and returns its output and exit code.
-func (p *project) try(args ...string) (string, int) {
+func (p *folder) try(args ...string) (string, int) {
 	p.t.Helper()
 	cmd := p.command(args...)
 	out, err := cmd.CombinedOutput()

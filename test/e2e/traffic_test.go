@@ -13,7 +13,7 @@ import (
 )
 
 // echo is a request through the load balancer that only the echoserver answers as expected.
-func (p *project) echo() load.Options {
+func (p *folder) echo() load.Options {
 	p.t.Helper()
 	return load.Options{
 		URL:        "http://" + strings.TrimSpace(p.run("stack", "output", "nginxServiceUrl")) + "/echoserver",
@@ -25,7 +25,7 @@ func (p *project) echo() load.Options {
 
 // awaitAnswer waits until the load balancer has put its first nodes into
 // service: two health checks, 10 s apart.
-func (p *project) awaitAnswer() {
+func (p *folder) awaitAnswer() {
 	p.t.Helper()
 	one := p.echo()
 	one.Requests, one.Connections = 1, 1
@@ -44,7 +44,7 @@ func (p *project) awaitAnswer() {
 }
 
 // underLoad sends 200 requests a second while f runs; none may fail.
-func (p *project) underLoad(f func()) {
+func (p *folder) underLoad(f func()) {
 	p.t.Helper()
 	steady := p.echo()
 	steady.Rate, steady.FreshEvery = 200, 4
