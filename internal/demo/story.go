@@ -108,43 +108,67 @@ func (s *story) look(ctx context.Context) error {
 }
 
 // A new load balancer answers once its nodes have passed two health checks,
-// 10 s apart (the cloud-controller-manager's defaults). A Network Load Balancer
-// answers before that: without a healthy target it sends to all, by the addresses
-// of all zones, also of those without a node. It is ready when it has answered for
-// so long that its name holds the others alone.
+// 10 s apart (the cloud-controller-manager's defaults).
 const (
 	firstAnswerLimit = 2 * time.Minute
 	firstAnswerRetry = 500 * time.Millisecond
-	inARow           = 60
 )
 
+// inARow is how many answers must come one after the other, at the pace of
+// firstAnswerRetry, before a load balancer counts as ready.
+var inARow = map[string]int{
+	Classic: 1,
+	// It answers early: without a healthy target it sends to all, by the addresses of
+	// all zones, also of those without a node. After 30 s its name, whose records live
+	// that long here, holds the others alone.
+	NLB: 60,
+	// Its targets are NGINX itself, which reloads for the Ingress that the project has
+	// just made, each replica in its own time, and closes the connections that it keeps
+	// as it does so. The load balancer answers 502 for a request that is on its way on
+	// one, and does not send it again.
+	ALB: 12,
+}
+
 // firstAnswer waits until the load balancer answers, each time on a new connection.
-func (s *story) firstAnswer(ctx context.Context, url string) ([]byte, error) {
-	want := 1
-	if s.Balancer == NLB {
-		want = inARow
-	}
+func (s *story) firstAnswer(ctx context.Context, url string) (body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, firstAnswerLimit)
 	defer cancel()
 	began := time.Now()
-	answers := 0
-	for told := false; ; told = true {
-		body, err := echo(ctx, url)
-		if answers++; err != nil {
-			answers = 0
+	want := inARow[s.Balancer]
+	waited, err := answersInARow(ctx, want, func() {
+		if want > 1 {
+			s.say("Waiting until the load balancer has answered %d times in a row, each time on a new connection …", want)
+			return
 		}
-		if answers >= want {
-			if told {
-				s.say("It answers after %s.", time.Since(began).Round(time.Second))
-			}
-			return body, nil
+		s.say("Waiting for the load balancer: two health checks, 10 s apart, put its nodes into service …")
+	}, func() (err error) {
+		body, err = echo(ctx, url)
+		return err
+	})
+	if err == nil && waited {
+		s.say("It answers after %s.", time.Since(began).Round(time.Second))
+	}
+	return body, err
+}
+
+// answersInARow asks until as many answers as wanted have come one after the
+// other, and tells once if that is not so at once.
+func answersInARow(ctx context.Context, want int, tell func(), ask func() error) (waited bool, err error) {
+	for got := 0; ; {
+		err := ask()
+		if got++; err != nil {
+			got = 0
 		}
-		if !told {
-			s.say("Waiting for the load balancer: two health checks, 10 s apart, put its nodes into service …")
+		if got >= want {
+			return waited, nil
+		}
+		if !waited {
+			waited = true
+			tell()
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the load balancer does not answer: %w", err)
+			return waited, fmt.Errorf("the load balancer does not answer: %w", errors.Join(err, ctx.Err()))
 		case <-time.After(firstAnswerRetry):
 		}
 	}
