@@ -411,6 +411,9 @@ func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Clou
 	if at.Zones, err = zones(ctx, cloud, files.Cluster, at); err != nil {
 		return nil, at, err
 	}
+	if err := checkAddons(ctx, cloud, files.Cluster); err != nil {
+		return nil, at, err
+	}
 	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones})
 	if err := problems.Err(); err != nil {
 		return nil, at, err

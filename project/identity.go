@@ -74,3 +74,25 @@ func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, at state.Iden
 	}
 	return c.Zones, nil
 }
+
+// checkAddons refuses versions that EKS does not have, all of them at once.
+func checkAddons(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster) error {
+	if c == nil {
+		return nil
+	}
+	var refused problem.List
+	for _, a := range c.Addons {
+		if a.Version == "" {
+			continue
+		}
+		err := cloud.CheckAddon(ctx, a.Name, a.Version, c.Version)
+		var p *problem.Error
+		if errors.As(err, &p) {
+			p.At, p.Op = a.At, "cluster.addons."+a.Name
+			refused = append(refused, p)
+		} else if err != nil {
+			return err
+		}
+	}
+	return refused.Err()
+}

@@ -77,6 +77,9 @@ func wordRef(word string) Ref {
 	if path, ok := strings.CutPrefix(word, lookupPrefix); ok && strings.HasPrefix(path, "/") {
 		return Ref{Lookup: path}
 	}
+	if strings.HasPrefix(word, AddonPrefix) {
+		return Ref{Lookup: word}
+	}
 	return Ref{Word: word}
 }
 

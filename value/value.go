@@ -40,11 +40,17 @@ type Ref struct {
 	Word   string // as it stands in a file (cluster.endpoint), until package spec knows what it leads to
 	Key    Key    // a resource of the stack, and
 	Path   string // an output of it: VpcId, status.loadBalancer.ingress.0.hostname, @name
-	Lookup string // a parameter of AWS Systems Manager: /aws/service/eks/…
+	Lookup string // a parameter of AWS Systems Manager: /aws/service/eks/…; or what AddonPrefix tells
 }
+
+// AddonPrefix begins what is looked up of EKS's add-ons: the default version of one
+// for a version of Kubernetes, eks-addon:coredns/1.36.
+const AddonPrefix = "eks-addon:"
 
 func (r Ref) String() string {
 	switch {
+	case strings.HasPrefix(r.Lookup, AddonPrefix):
+		return "${" + r.Lookup + "}"
 	case r.Lookup != "":
 		return "${" + lookupPrefix + r.Lookup + "}"
 	case r.Word != "":

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -154,8 +155,12 @@ func (c *Cloud) Account(ctx context.Context) (string, error) {
 }
 
 // Lookup reads a public or private SSM parameter: the AMI of a Kubernetes version.
-// What is encrypted there (a SecureString) is a secret here.
+// What is encrypted there (a SecureString) is a secret here. It also knows the
+// default versions of add-ons.
 func (c *Cloud) Lookup(ctx context.Context, name string) (any, error) {
+	if addon, ok := strings.CutPrefix(name, value.AddonPrefix); ok {
+		return c.defaultAddon(ctx, addon)
+	}
 	out, err := c.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
 	var missing *ssmtypes.ParameterNotFound
 	switch {

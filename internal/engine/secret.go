@@ -157,7 +157,7 @@ func (e *Engine) StoresSecrets(ctx context.Context, p plan.Plan, g *graph.Graph)
 		return true, nil
 	}
 	for _, ref := range value.Refs(trees) {
-		if ref.Lookup == "" || strings.HasPrefix(ref.Lookup, awsParameters) {
+		if ref.Lookup == "" || strings.HasPrefix(ref.Lookup, awsParameters) || strings.HasPrefix(ref.Lookup, value.AddonPrefix) {
 			continue
 		}
 		v, err := e.Lookup(ctx, ref.Lookup)

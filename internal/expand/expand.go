@@ -37,6 +37,7 @@ func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
 			return nil, e.problems
 		}
 		e.cluster()
+		e.addons()
 	}
 	for _, g := range s.NodeGroups {
 		e.nodeGroup(g)
@@ -65,6 +66,7 @@ type expander struct {
 
 	subnets map[string][]graph.Key // by tier: public, private
 	routed  []graph.Key            // what must stand before a subnet reaches the internet
+	early   []graph.Key            // add-ons that must stand before nodes come
 }
 
 func (e *expander) add(r graph.Resource) { e.graph.Resources = append(e.graph.Resources, r) }

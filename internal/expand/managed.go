@@ -2,6 +2,7 @@ package expand
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/droverhq/drover/internal/graph"
@@ -21,7 +22,8 @@ func (e *expander) managed(g spec.NodeGroup, part func(graph.Resource)) {
 		})
 	}
 	part(graph.Resource{
-		Key: g.Key(), NameProperty: "NodegroupName", Props: e.managedGroup(g), After: e.routed, Hosts: hosts(g),
+		Key: g.Key(), NameProperty: "NodegroupName", Props: e.managedGroup(g),
+		After: slices.Concat(e.routed, e.early), Hosts: hosts(g),
 	})
 }
 

@@ -48,7 +48,7 @@ func (e *expander) nodeGroup(g spec.NodeGroup) {
 		Key: g.Key(), NameProperty: "AutoScalingGroupName",
 		Props: e.autoScalingGroup(g),
 		// A node joins only if it reaches the cluster and is let in.
-		After: append([]graph.Key{spec.AccessKey(g.Name)}, e.routed...),
+		After: slices.Concat([]graph.Key{spec.AccessKey(g.Name)}, e.routed, e.early),
 		Hosts: hosts(g),
 	})
 }

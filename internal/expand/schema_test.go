@@ -25,7 +25,11 @@ const schemas = "../../sandbox/internal/aws/cloudcontrol/schemas"
 func TestAWSTypes(t *testing.T) {
 	everything := load(t, fstest.MapFS{"drover.yaml": {Data: []byte(`
 name: all
-cluster: {version: "1.36", network: {cidr: 10.0.0.0/20, natGateways: perZone}, logs: [api]}
+cluster:
+  version: "1.36"
+  network: {cidr: 10.0.0.0/20, natGateways: perZone}
+  logs: [api]
+  addons: {vpc-cni: default, coredns: {configuration: {replicaCount: 2}}, eks-pod-identity-agent: default, aws-ebs-csi-driver: v1.56.0-eksbuild.1}
 nodeGroups:
   gpu: {kind: self-managed, instanceType: p5.48xlarge, capacity: {desired: 0, min: 0, max: 1}, labels: {team: "x"}}
   arm:
@@ -45,6 +49,9 @@ nodeGroups:
 	}
 }
 
+// later stands for what only AWS will tell.
+const later = "known-later"
+
 func checkType(t *testing.T, r graph.Resource) {
 	name := strings.ToLower(strings.ReplaceAll(r.Type, "::", "-")) + ".json"
 	data, err := os.ReadFile(filepath.Join(schemas, name))
@@ -55,7 +62,7 @@ func checkType(t *testing.T, r graph.Resource) {
 	if err := json.Unmarshal(data, &s); err != nil {
 		t.Fatal(err)
 	}
-	resolved, err := value.Resolve(r.Props, func(value.Ref) (any, error) { return "known-later", nil })
+	resolved, err := value.Resolve(r.Props, func(value.Ref) (any, error) { return later, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +127,7 @@ func (v *validator) check(s *schema, value any, path string) {
 			}
 		}
 	case string:
-		if s.Pattern != "" && !regexp.MustCompile(s.Pattern).MatchString(value) {
+		if s.Pattern != "" && !strings.Contains(value, later) && !regexp.MustCompile(s.Pattern).MatchString(value) {
 			v.fail(path, "%q does not match %s", value, s.Pattern)
 		}
 		if s.MaxLength > 0 && len(value) > s.MaxLength {

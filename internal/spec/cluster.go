@@ -31,7 +31,7 @@ func (l *loader) cluster(f field) {
 	if !f.given() {
 		return
 	}
-	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "logs"}, sectionOptions)...)
+	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "addons", "logs"}, sectionOptions)...)
 	if !ok {
 		return
 	}
@@ -39,6 +39,7 @@ func (l *loader) cluster(f field) {
 	l.spec.Cluster = c
 	c.Version, _ = o.need("version", `add version: "1.36"`).version()
 	c.Logs = o.get("logs").logs()
+	o.get("addons").addons(c)
 	c.Options = o.options()
 	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "cidr", "zones", "natGateways")
 	if !ok {

@@ -28,6 +28,7 @@ func TestKeysAreDocumented(t *testing.T) {
 	}
 	for section, want := range map[string][]string{
 		"cluster":    cluster,
+		"Add-ons":    read["addon"][0],
 		"nodeGroups": read["nodeGroup"][0],
 		"workloads":  read["workloads"][0],
 		"guard":      slices.Concat(probeKeys, read["guards"][0]),
@@ -107,12 +108,19 @@ func keysRead(n ast.Node) ([]string, bool) {
 	return keys, true
 }
 
+// tabled are the headings below which others have tables of their own.
+var tabled = map[string]bool{"cluster": true, "Add-ons": true}
+
 // sectionOf is the text below a heading, to the next of its level or above.
 func sectionOf(page, heading string) string {
 	_, text, _ := strings.Cut(page, "# "+heading+"\n")
 	text, _, _ = strings.Cut(text, "\n## ")
-	if heading != "All keys" {
-		text, _, _ = strings.Cut(text, "\n### ")
+	if heading == "All keys" {
+		return text
+	}
+	text, _, _ = strings.Cut(text, "\n### ")
+	if tabled[heading] {
+		text, _, _ = strings.Cut(text, "\n#### ")
 	}
 	return text
 }

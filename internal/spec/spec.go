@@ -18,6 +18,7 @@
 //	${workloads.nginx.services.nginx.hostname}         an output of an object in a workload's manifests
 //	${resources.queue.Arn}                             an output of a raw resource; @name is its physical name
 //	${ssm:/aws/service/...}                            a Systems Manager parameter
+//	${eks-addon:coredns/1.36}                          the default version of an add-on
 //
 // "$${" stands for a plain "${". Manifests often hold shell scripts and
 // templates of other programs: there, "${...}" is a reference only if it
@@ -69,6 +70,7 @@ type Cluster struct {
 	Zones   []string     // of the network, sorted: us-west-2a, ...; nil: Drover chooses
 	NAT     NAT
 	Logs    []string // control plane logs: api, audit, ...
+	Addons  []Addon
 	At      problem.Place
 	CIDRAt  problem.Place
 	ZonesAt problem.Place

@@ -14,6 +14,7 @@ def judge(j):
     update(j, eks)
     entries(j, eks)
     tags(j, eks)
+    addons(j, eks)
     others(j, eks)
 
 
@@ -110,14 +111,23 @@ def tags(j, eks):
     j.refused("eks tag-resource, unknown", "NotFoundException", lambda: eks.tag_resource(resourceArn=arn + "x", tags={"a": "b"}), 404)
 
 
+def addons(j, eks):
+    j.ok("eks describe-addon-versions", lambda: eks.describe_addon_versions(addonName="vpc-cni", kubernetesVersion="1.36"),
+         lambda r: r["addons"][0]["addonVersions"][0]["compatibilities"][0]["clusterVersion"] == "1.36")
+    j.refused("eks create-addon, unknown", "InvalidParameterException", lambda: eks.create_addon(clusterName=NAME, addonName="nothing"), 400)
+    j.ok("eks create-addon", lambda: eks.create_addon(clusterName=NAME, addonName="vpc-cni"), lambda r: r["addon"]["status"] == "CREATING")
+    j.ok("eks wait addon-active", lambda: wait(eks, "addon_active", clusterName=NAME, addonName="vpc-cni"))
+    j.ok("eks list-addons", lambda: eks.list_addons(clusterName=NAME), lambda r: r["addons"] == ["vpc-cni"])
+    j.ok("eks delete-addon", lambda: eks.delete_addon(clusterName=NAME, addonName="vpc-cni"), lambda r: r["addon"]["status"] == "DELETING")
+    j.ok("eks wait addon-deleted", lambda: wait(eks, "addon_deleted", clusterName=NAME, addonName="vpc-cni"))
+
+
 def others(j, eks):
     """What a cluster here never has is an empty list; what would make it is not implemented."""
     j.ok("eks list-addons", lambda: eks.list_addons(clusterName=NAME), lambda r: r["addons"] == [])
     j.ok("eks list-fargate-profiles", lambda: eks.list_fargate_profiles(clusterName=NAME), lambda r: r["fargateProfileNames"] == [])
     j.ok("eks list-identity-provider-configs", lambda: eks.list_identity_provider_configs(clusterName=NAME),
          lambda r: r["identityProviderConfigs"] == [])
-    j.absent("eks create-addon", lambda: eks.create_addon(clusterName=NAME, addonName="vpc-cni"))
-    j.absent("eks describe-addon-versions", eks.describe_addon_versions)
     j.absent("eks create-fargate-profile", lambda: eks.create_fargate_profile(
         fargateProfileName="x", clusterName=NAME, podExecutionRoleArn=j.made["clients-node"]))
 

@@ -1,7 +1,8 @@
 // Package addons makes what a new EKS cluster has before anybody deploys
 // anything: CoreDNS, and what the driver for volumes (package ebs) is known by.
 // The supervisor calls it once for each cluster; what people
-// change or delete afterwards stays so.
+// change or delete afterwards stays so. EKS's add-ons API (package aws/eks) makes
+// CoreDNS where it is not, and takes it away.
 package addons
 
 import (
@@ -37,26 +38,64 @@ var resources = map[string]string{
 	"CSIDriver": "csidrivers", "StorageClass": "storageclasses",
 }
 
-// Install makes the objects that are not there.
-func Install(ctx context.Context, kubeconfig string) error {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+// Cluster is where add-ons are made.
+type Cluster struct{ Kubeconfig string }
+
+// InstallAll makes what a new cluster has, as far as it is not there.
+func (c Cluster) InstallAll(ctx context.Context) error {
+	return c.install(ctx, slices.Concat(volumes, coreDNS))
+}
+
+// Install makes the objects of an add-on that are not there.
+func (c Cluster) Install(ctx context.Context, addon string) error {
+	if addon != "coredns" {
+		return fmt.Errorf("install add-ons: there are no manifests of %s", addon)
+	}
+	return c.install(ctx, coreDNS)
+}
+
+// Remove deletes the objects of an add-on.
+func (c Cluster) Remove(ctx context.Context, addon string) error {
+	if addon != "coredns" {
+		return fmt.Errorf("remove add-ons: there are no manifests of %s", addon)
+	}
+	return c.each(coreDNS, func(r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+		err := r.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("remove add-ons: delete %s %s: %w", o.GetKind(), o.GetName(), err)
+		}
+		return nil
+	})
+}
+
+func (c Cluster) install(ctx context.Context, manifests []byte) error {
+	return c.each(manifests, func(r dynamic.ResourceInterface, o *unstructured.Unstructured) error {
+		_, err := r.Create(ctx, o, metav1.CreateOptions{FieldManager: "eks"})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("install add-ons: create %s %s: %w", o.GetKind(), o.GetName(), err)
+		}
+		return nil
+	})
+}
+
+// each does something about every object.
+func (c Cluster) each(manifests []byte, do func(dynamic.ResourceInterface, *unstructured.Unstructured) error) error {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
 	if err != nil {
-		return fmt.Errorf("install add-ons: %w", err)
+		return fmt.Errorf("connect for add-ons: %w", err)
 	}
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return fmt.Errorf("install add-ons: %w", err)
+		return fmt.Errorf("connect for add-ons: %w", err)
 	}
-	objects, err := read(slices.Concat(volumes, coreDNS))
+	objects, err := read(manifests)
 	if err != nil {
-		return fmt.Errorf("install add-ons: %w", err)
+		return fmt.Errorf("read add-ons: %w", err)
 	}
 	for _, o := range objects {
 		kind := o.GroupVersionKind()
-		_, err := client.Resource(kind.GroupVersion().WithResource(resources[kind.Kind])).Namespace(o.GetNamespace()).
-			Create(ctx, o, metav1.CreateOptions{FieldManager: "eks"})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return fmt.Errorf("install add-ons: create %s %s: %w", kind.Kind, o.GetName(), err)
+		if err := do(client.Resource(kind.GroupVersion().WithResource(resources[kind.Kind])).Namespace(o.GetNamespace()), o); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -7,7 +7,7 @@
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
 // launches instances, ec2.Hypervisor runs them as machines, ec2.Router brings up NAT gateways, eks.Operator
-// brings up the cluster, eks.Keeper keeps managed node groups, elb.DataPlane and elbv2.DataPlane run load balancers, and
+// brings up the cluster, eks.Keeper keeps managed node groups, eks.Installer brings about add-ons, elb.DataPlane and elbv2.DataPlane run load balancers, and
 // cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
 package aws
@@ -30,6 +30,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/droverhq/drover/sandbox/internal/addons"
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
@@ -75,7 +76,8 @@ func Run(ctx context.Context, c Config) error {
 	}
 	supervisor := machine.NewClient(filepath.Join(c.Dir, "run", "supervisor.sock"))
 	s, err := New(c, Outside{Machines: supervisor, ControlPlane: supervisor, Network: balancer.Host{Link: link},
-		Kubernetes: func() (kubernetes.Interface, error) { return clusterClient(folder.Folder(c.Dir)) }, Now: time.Now, Latency: scale, Log: slog.Default()})
+		Kubernetes: func() (kubernetes.Interface, error) { return clusterClient(folder.Folder(c.Dir)) }, Now: time.Now, Latency: scale, Log: slog.Default(),
+		AddOns: addons.Cluster{Kubeconfig: folder.Folder(c.Dir).EKSKubeconfig()}})
 	if err != nil {
 		return err
 	}
@@ -130,6 +132,7 @@ type Outside struct {
 	ControlPlane eks.ControlPlane
 	Network      balancer.Network
 	Kubernetes   func() (kubernetes.Interface, error) // EKS's own way into the cluster
+	AddOns       eks.Manifests
 	Now          func() time.Time
 	Latency      float64 // factor of every latency
 	Log          *slog.Logger
@@ -155,6 +158,7 @@ type Sandbox struct {
 	scaler       *autoscaling.Scaler
 	operator     *eks.Operator
 	keeper       *eks.Keeper
+	installer    *eks.Installer
 	reviewer     *eks.Reviewer
 }
 
@@ -179,6 +183,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		cloudControl: control,
 		eks:          eks.New(store, out.Now),
 		keeper:       eks.NewKeeper(store, out.Kubernetes, moved.Now, out.Latency, out.Log),
+		installer:    eks.NewInstaller(store, out.Kubernetes, out.AddOns, moved.Now, out.Latency, out.Log),
 		ssm:          ssm.New(c.Region),
 		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
 		targets:      elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log),
@@ -210,7 +215,7 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.router.Run, s.operator.Run,
-		s.keeper.Run, s.dataPlane.Run, s.targets.Run} {
+		s.keeper.Run, s.installer.Run, s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}

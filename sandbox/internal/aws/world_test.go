@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/smithy-go"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -83,7 +84,7 @@ func (w *world) start(latency float64) {
 	w.t.Helper()
 	s, err := New(Config{Dir: w.dir, Region: "us-west-2", APIPort: 6443}, Outside{Machines: w.fake, ControlPlane: w.fake,
 		Kubernetes: func() (kubernetes.Interface, error) { return w.fake.cluster, nil },
-		Network:    w.net, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
+		Network:    w.net, AddOns: w.fake, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -293,6 +294,20 @@ func (o *outside) DeleteCluster(context.Context) error {
 	defer o.mu.Unlock()
 	o.deleted++
 	return nil
+}
+
+// Install makes the Deployment of an add-on, whose pods find nodes at once.
+func (o *outside) Install(ctx context.Context, addon string) error {
+	two := int32(2)
+	_, err := o.cluster.AppsV1().Deployments("kube-system").Create(ctx, &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: addon},
+		Spec: appsv1.DeploymentSpec{Replicas: &two, Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{Name: addon, Image: "eks/" + addon + ":v0"}}}}},
+		Status: appsv1.DeploymentStatus{Replicas: 2, UpdatedReplicas: 2, AvailableReplicas: 2}}, metav1.CreateOptions{})
+	return err
+}
+
+func (o *outside) Remove(ctx context.Context, addon string) error {
+	return o.cluster.AppsV1().Deployments("kube-system").Delete(ctx, addon, metav1.DeleteOptions{})
 }
 
 func (o *outside) machines() []machine.Machine {

@@ -49,7 +49,8 @@ func (s *supervisor) installAddons(ctx context.Context, c machine.Cluster) error
 	if _, err := os.Stat(s.Dir.Addons()); c.Bare || !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := addons.Install(ctx, s.Dir.Kubeconfig()); err != nil {
+	cluster := addons.Cluster{Kubeconfig: s.Dir.Kubeconfig()}
+	if err := cluster.InstallAll(ctx); err != nil {
 		return err
 	}
 	return os.WriteFile(s.Dir.Addons(), nil, 0o600)

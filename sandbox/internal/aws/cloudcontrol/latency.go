@@ -27,6 +27,7 @@ var latencies = map[string]latency{
 	"AWS::IAM::Role":                        {600 * time.Millisecond, 500 * time.Millisecond, 400 * time.Millisecond},
 	"AWS::IAM::InstanceProfile":             {800 * time.Millisecond, 500 * time.Millisecond, 400 * time.Millisecond},
 	"AWS::EKS::Cluster":                     {4 * time.Second, 2 * time.Second, 2 * time.Second},
+	"AWS::EKS::Addon":                       {time.Second, time.Second, time.Second},
 	"AWS::AutoScaling::AutoScalingGroup":    {500 * time.Millisecond, 500 * time.Millisecond, 500 * time.Millisecond},
 }
 

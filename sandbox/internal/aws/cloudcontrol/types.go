@@ -118,6 +118,27 @@ func handlers(now func() time.Time) map[string]handler {
 			update: anyUpdate[region.AccessEntry],
 			remove: (*region.State).DeleteAccessEntry,
 		},
+		"AWS::EKS::Addon": kind[region.Addon]{
+			all: func(s *region.State) map[string]*region.Addon { return s.Addons },
+			create: func(s *region.State, a *region.Addon) (string, error) {
+				return s.CreateAddon(a, region.Stamp(now()))
+			},
+			update: func(s *region.State, old, a *region.Addon) error {
+				return s.UpdateAddon(old, a, region.Stamp(now()))
+			},
+			remove: func(s *region.State, a *region.Addon) error { return s.DeleteAddon(a, region.Stamp(now())) },
+			wait:   waitAddon,
+		},
+		"AWS::EKS::PodIdentityAssociation": kind[region.PodIdentity]{
+			all: func(s *region.State) map[string]*region.PodIdentity { return s.PodIdentities },
+			create: func(s *region.State, p *region.PodIdentity) (string, error) {
+				return s.CreatePodIdentity(p, region.Stamp(now()))
+			},
+			update: func(s *region.State, old, p *region.PodIdentity) error {
+				return s.UpdatePodIdentity(old, p, region.Stamp(now()))
+			},
+			remove: (*region.State).DeletePodIdentity,
+		},
 		"AWS::EKS::Nodegroup": kind[region.Nodegroup]{
 			all: func(s *region.State) map[string]*region.Nodegroup { return s.Nodegroups },
 			create: func(s *region.State, n *region.Nodegroup) (string, error) {
@@ -246,6 +267,33 @@ func waitNodegroup(s *region.State, id, action string) (string, error) {
 		return "", region.Errorf(region.Busy, "NotStabilized", "Update of the node group has failed: %s", issues(n.Updates[k].Errors))
 	}
 	return "", nil
+}
+
+// waitAddon waits for an add-on to be ACTIVE. One whose pods find no node is
+// DEGRADED, and is waited for until the handler gives up.
+func waitAddon(s *region.State, id, action string) (string, error) {
+	a, ok := s.Addons[id]
+	switch {
+	case action == remove && ok:
+		return "add-on is " + a.Status, nil
+	case action == remove:
+		return "", nil
+	case !ok:
+		return "", region.Errorf(region.NotFound, "ResourceNotFoundException", "No addon: %s found", id)
+	case a.Status == region.AddonCreateFailed || a.Status == region.AddonUpdateFailed:
+		return "", region.Errorf(region.Busy, "NotStabilized", "Addon %s is in status %s: %s", a.AddonName, a.Status, addonIssues(a.Issues))
+	case a.Status != region.AddonActive:
+		return strings.TrimSuffix("add-on is "+a.Status+": "+addonIssues(a.Issues), ": "), nil
+	}
+	return "", nil
+}
+
+func addonIssues(list []region.AddonIssue) string {
+	var texts []string
+	for _, i := range list {
+		texts = append(texts, fmt.Sprintf("[AddonIssue(Code=%s, Message=%s, ResourceIds=%v)]", i.Code, i.Message, i.Resources))
+	}
+	return strings.Join(texts, ", ")
 }
 
 func issues(list []region.NodegroupIssue) string {

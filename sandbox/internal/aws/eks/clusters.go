@@ -252,6 +252,9 @@ func (s *Service) listUpdates(c call) (any, error) {
 	if name := c.URL.Query().Get("nodegroupName"); name != "" {
 		return s.nodegroupUpdates(c, name)
 	}
+	if name := c.URL.Query().Get("addonName"); name != "" {
+		return s.addonUpdates(c, name)
+	}
 	return s.read(func(st *region.State) (any, error) {
 		cluster, err := st.Cluster(c.vars[0])
 		if err != nil {
@@ -269,6 +272,9 @@ func (s *Service) listUpdates(c call) (any, error) {
 func (s *Service) describeUpdate(c call) (any, error) {
 	if name := c.URL.Query().Get("nodegroupName"); name != "" {
 		return s.nodegroupUpdates(c, name)
+	}
+	if name := c.URL.Query().Get("addonName"); name != "" {
+		return s.addonUpdates(c, name)
 	}
 	return s.read(func(st *region.State) (any, error) {
 		cluster, err := st.Cluster(c.vars[0])
@@ -304,6 +310,16 @@ func tagsAt(st *region.State, arn string) (*region.Tags, error) {
 	for _, e := range st.AccessEntries {
 		if e.AccessEntryArn == arn {
 			return &e.Tags, nil
+		}
+	}
+	for _, a := range st.Addons {
+		if a.Arn == arn {
+			return &a.Tags, nil
+		}
+	}
+	for _, p := range st.PodIdentities {
+		if p.AssociationArn == arn {
+			return &p.Tags, nil
 		}
 	}
 	return nil, region.Errorf(region.NotFound, "NotFoundException", "Resource not found: %s", arn)

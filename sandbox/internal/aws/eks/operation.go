@@ -31,6 +31,11 @@ var operations = map[string]string{
 	"DELETE /clusters/*/addons/*":                       "DeleteAddon",
 	"POST /clusters/*/addons/*/update":                  "UpdateAddon",
 	"GET /addons/supported-versions":                    "DescribeAddonVersions",
+	"GET /clusters/*/pod-identity-associations":         "ListPodIdentityAssociations",
+	"POST /clusters/*/pod-identity-associations":        "CreatePodIdentityAssociation",
+	"GET /clusters/*/pod-identity-associations/*":       "DescribePodIdentityAssociation",
+	"POST /clusters/*/pod-identity-associations/*":      "UpdatePodIdentityAssociation",
+	"DELETE /clusters/*/pod-identity-associations/*":    "DeletePodIdentityAssociation",
 }
 
 // Operation is the name of the operation that a request asks for; for one that

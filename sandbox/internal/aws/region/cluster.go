@@ -3,6 +3,7 @@ package region
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -219,6 +220,12 @@ func (s *State) RemoveCluster(c *Cluster) {
 			delete(s.AccessEntries, key)
 		}
 	}
+	for _, a := range s.Addons {
+		if a.ClusterName == c.Name {
+			s.RemoveAddon(a)
+		}
+	}
+	maps.DeleteFunc(s.PodIdentities, func(_ string, p *PodIdentity) bool { return p.ClusterName == c.Name })
 	if !s.GroupUsed(c.ClusterSecurityGroupID) {
 		s.dropSecurityGroup(c.ClusterSecurityGroupID)
 	}

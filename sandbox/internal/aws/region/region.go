@@ -54,6 +54,8 @@ type State struct {
 	OIDCProviders   map[string]*OIDCProvider  // by ARN
 	Clusters        map[string]*Cluster
 	AccessEntries   map[string]*AccessEntry
+	Addons          map[string]*Addon
+	PodIdentities   map[string]*PodIdentity // by ARN
 	Nodegroups      map[string]*Nodegroup
 	Groups          map[string]*Group
 	LoadBalancers   map[string]*LoadBalancer
@@ -95,6 +97,8 @@ func (s *State) fill() {
 	fill(&s.OIDCProviders)
 	fill(&s.Clusters)
 	fill(&s.AccessEntries)
+	fill(&s.Addons)
+	fill(&s.PodIdentities)
 	fill(&s.Nodegroups)
 	fill(&s.Groups)
 	fill(&s.LoadBalancers)
