@@ -17,6 +17,11 @@ func TestDependencies(t *testing.T) {
 			}
 		}
 	}
+	for _, dep := range deps(t, ".") { // a user's program compiles in seconds
+		if strings.Contains(dep, ".") && dep != own[:len(own)-1] && dep != own+"internal/wire" {
+			t.Errorf("the root depends on %s", dep)
+		}
+	}
 	for _, dep := range deps(t, "./cmd/drover") {
 		if strings.HasPrefix(dep, "k8s.io/kubernetes") || strings.HasPrefix(dep, own+"sandbox") {
 			t.Errorf("drover depends on %s", dep)

@@ -15,8 +15,10 @@ import (
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/kube"
 	"github.com/droverhq/drover/internal/kube/cluster"
+	"github.com/droverhq/drover/internal/program"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/internal/wire"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -387,7 +389,9 @@ func (p *Project) declared(ctx context.Context) (*spec.Spec, *aws.Cloud, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	s, problems := spec.Load(os.DirFS(p.dir), stack)
+	s, problems := spec.LoadProgram(os.DirFS(p.dir), stack, func(folder string, q wire.Question) (wire.Answer, error) {
+		return program.Program{Project: p.dir, Folder: folder, Stderr: p.stderr}.Ask(ctx, q)
+	})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err
 	}

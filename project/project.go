@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -30,6 +31,9 @@ type Options struct {
 	// cloud's service: a gocloud.dev/secrets URL.
 	Passphrases Passphrases
 	KMS         string
+
+	// Stderr is where a program that says what the stack has may print; nil: nowhere.
+	Stderr io.Writer
 }
 
 // Project is an open project.
@@ -42,6 +46,7 @@ type Project struct {
 	disk       durable.Disk // where the config and the selection are
 	unguarded  bool
 	choices    Choices
+	stderr     io.Writer
 }
 
 // What Drover keeps in a project's folder: its own folder holds the state,
@@ -76,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p := &Project{dir: dir, disk: durable.OS, remembered: strings.TrimSpace(string(selected))}
+	p := &Project{dir: dir, stderr: o.Stderr, disk: durable.OS, remembered: strings.TrimSpace(string(selected))}
 	p.stack = cmp.Or(o.Stack, p.remembered)
 	if p.place, err = findState(dir, o.State); err != nil {
 		return nil, err
@@ -91,16 +96,24 @@ func Open(ctx context.Context, o Options) (*Project, error) {
 // New makes a project folder from the example migrate-nodegroups. The folder
 // must not hold a project yet.
 func New(dir string) error {
+	return begin(dir, examples.Write)
+}
+
+// Library is what a program is built with that says what a stack has: see package drover.
+type Library = examples.Library
+
+// NewProgram is New for the same example as a program in Go.
+func NewProgram(dir string, library Library) error {
+	return begin(dir, func(dir string) error { return examples.WriteProgram(dir, library) })
+}
+
+func begin(dir string, write func(string) error) error {
 	if _, err := os.Stat(filepath.Join(dir, spec.File)); err == nil {
 		return &problem.Error{
 			Kind: problem.Usage, Op: "make project", Err: fmt.Errorf("%s holds a project already", dir), Fix: "name another folder",
 		}
 	}
-	example, err := fs.Sub(examples.FS, "migrate-nodegroups")
-	if err != nil {
-		return err
-	}
-	if err := os.CopyFS(dir, example); err != nil {
+	if err := write(dir); err != nil {
 		return &problem.Error{Kind: problem.Usage, Op: "make project", Err: err, Fix: "name a folder that is empty or not there yet"}
 	}
 	return nil

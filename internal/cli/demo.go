@@ -21,6 +21,7 @@ const tutorialRequests = 200_000
 func newDemo(env Env, run func(context.Context, demo.Options) error) *cobra.Command {
 	var o demo.Options
 	var asJSON, inside bool
+	var source string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Move NGINX between node groups under load, on this machine",
@@ -39,6 +40,9 @@ came from the right application, and nothing was left behind.`,
 			if o.Dir == "" {
 				o.Dir = demoFolder(env)
 			}
+			if err := toldByProgram(env, &o, source); err != nil {
+				return err
+			}
 			if inside {
 				return passOn(env, demo.Inside(cmd.Context(), o))
 			}
@@ -56,6 +60,8 @@ came from the right application, and nothing was left behind.`,
 	cmd.Flags().BoolVar(&o.Manual, "manual", false, "the same move in the tutorial's steps, each an up of its own")
 	cmd.Flags().IntVar(&o.Requests, "requests", tutorialRequests, "the closed loop sends at least `N` requests")
 	cmd.Flags().StringVar(&o.Balancer, "balancer", demo.Classic, "what NGINX sits behind: `classic`, nlb, a Network Load Balancer (its deregistration delay of 300 s makes the move longer), or alb, an Application Load Balancer that sends to pods")
+	cmd.Flags().BoolVar(&o.Program, "program", false, "the example is a program in Go, examples/migrate-nodegroups-go; needs the go command")
+	cmd.Flags().StringVar(&source, "library", "", libraryUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as JSON; the narration goes to stderr")
 	cmd.Flags().StringVar(&o.Dir, "folder", "", "where the demo keeps its project and its verdict (default: drover/demo in the user's state folder)")
 	cmd.Flags().BoolVar(&inside, "inside", false, "")
@@ -63,6 +69,19 @@ came from the right application, and nothing was left behind.`,
 		panic(err) // the flag is defined one line above
 	}
 	return cmd
+}
+
+// toldByProgram finds what a program is built with. The tutorial's steps and the
+// files of an Application Load Balancer are edits of drover.yaml.
+func toldByProgram(env Env, o *demo.Options, source string) (err error) {
+	if !o.Program {
+		return nil
+	}
+	if o.Manual || o.Balancer == demo.ALB {
+		return &problem.Error{Kind: problem.Usage, Op: "demo", Err: errors.New("--program does not go with --manual or --balancer alb, which edit drover.yaml"), Fix: "leave one of them out"}
+	}
+	o.Library, err = library(env, source)
+	return err
 }
 
 // passOn ends with the exit code of the program that failed, which has said

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +19,12 @@ type target struct {
 	KMS   string // DROVER_KMS; empty: a passphrase protects what is secret
 
 	passphrases project.Passphrases
+	stderr      io.Writer // where the user's program may print
 }
 
 func targetOf(cmd *cobra.Command, env Env) target {
 	return target{Dir: global(cmd, "dir"), Stack: global(cmd, "stack"), State: env.Getenv("DROVER_STATE"),
-		KMS: env.Getenv("DROVER_KMS"), passphrases: passphrases(env)}
+		KMS: env.Getenv("DROVER_KMS"), passphrases: passphrases(env), stderr: env.Stderr}
 }
 
 // global is the value of a flag of the root command.
@@ -34,7 +36,7 @@ func global(cmd *cobra.Command, name string) string {
 }
 
 func (t target) open(ctx context.Context) (*project.Project, error) {
-	return project.Open(ctx, project.Options{Dir: t.Dir, Stack: t.Stack, State: t.State,
+	return project.Open(ctx, project.Options{Dir: t.Dir, Stack: t.Stack, State: t.State, Stderr: t.stderr,
 		KMS: t.KMS, Passphrases: t.passphrases})
 }
 

@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/droverhq/drover/examples"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	Manual   bool   // the tutorial's steps, each an up of its own
 	Requests int    // the closed loop sends at least this many
 	Balancer string // kind of load balancer: Classic, NLB or ALB
+	Program  bool   // the example is a program in Go, built with Library
+	Library  examples.Library
 }
 
 // The kinds of load balancers that the demo knows.
@@ -106,6 +109,9 @@ func (o Options) inside(ctx context.Context) error {
 	}
 	if o.Manual {
 		args = append(args, "--manual")
+	}
+	if o.Program {
+		args = append(args, "--program", "--library", o.Library.Dir)
 	}
 	if o.JSON != nil {
 		args = append(args, "--json")

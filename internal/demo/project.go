@@ -12,22 +12,24 @@ import (
 	"github.com/droverhq/drover/internal/durable"
 )
 
-// stackFile is the file that the story edits.
-const stackFile = "drover.yaml"
+// The files that the story edits: what says what the stack has.
+const (
+	stackFile   = "drover.yaml"
+	programFile = "infra/main.go"
+)
 
 // writeProject makes a fresh project folder from the example.
-func writeProject(dir string) error {
+func (o Options) writeProject(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	example, err := fs.Sub(examples.FS, "migrate-nodegroups")
-	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	return os.CopyFS(dir, example)
+	if o.Program {
+		return examples.WriteProgram(dir, o.Library)
+	}
+	return examples.Write(dir)
 }
 
 // edit is one change of the stack file: every line of Old gives way to New.
@@ -145,6 +147,19 @@ var theChange = edit{
 `,
 }
 
+// theChangeInGo is the same edit of the program.
+var theChangeInGo = edit{
+	About: theChange.About,
+	Old: `	InstanceType: "t3.2xlarge",
+	Version:      "1.35",
+	Capacity:     &drover.Capacity{Desired: 3, Min: 3, Max: 10},
+`,
+	New: `	InstanceType: "c5.4xlarge",
+	Version:      "1.36",
+	Capacity:     &drover.Capacity{Desired: 5, Min: 3, Max: 10},
+`,
+}
+
 // byHand is the same migration in the tutorial's steps, each an up of its own.
 var byHand = []edit{
 	{
@@ -178,10 +193,7 @@ var byHand = []edit{
 	},
 }
 
-// apply edits the project's stack file and returns the change as a diff would show it.
-func (e edit) apply(project string) (string, error) { return e.applyTo(project, stackFile) }
-
-// applyTo edits another file of the project.
+// applyTo edits a file of the project and returns the change as a diff would show it.
 func (e edit) applyTo(project, file string) (string, error) {
 	path := filepath.Join(project, file)
 	text, err := os.ReadFile(path)

@@ -61,8 +61,7 @@ func (s *story) tell(ctx context.Context) error {
 
 // launch makes the project and brings it up.
 func (s *story) launch(ctx context.Context) error {
-	s.chapter("The project: examples/migrate-nodegroups")
-	if err := writeProject(s.project); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	about, diff, err := putBehind(s.Balancer, s.project)
@@ -79,6 +78,23 @@ func (s *story) launch(ctx context.Context) error {
 		}
 	}
 	return s.up(ctx)
+}
+
+// begin writes the project. A program whose library was released has yet to learn
+// its checksum.
+func (s *story) begin(ctx context.Context) error {
+	example := "examples/migrate-nodegroups"
+	if s.Program {
+		example += "-go, a program in Go"
+	}
+	s.chapter("The project: " + example)
+	if err := s.writeProject(s.project); err != nil || s.Library.Version == "" {
+		return err
+	}
+	tidy := s.process(ctx, "go", "mod", "tidy")
+	s.command("go mod tidy")
+	tidy.Stdout, tidy.Stderr = s.out, s.Err
+	return failed("go mod tidy", tidy.Run())
 }
 
 // up carries the stack file out, and keeps the log of its events for the verdict.
@@ -260,17 +276,20 @@ func (s *story) moveUnderLoad(ctx context.Context) (passed bool, err error) {
 
 // change edits the stack file and brings it up: once, or step by step.
 func (s *story) change(ctx context.Context) error {
-	edits := []edit{theChange}
-	if s.Manual {
+	edits, file := []edit{theChange}, stackFile
+	switch {
+	case s.Program:
+		edits, file = []edit{theChangeInGo}, programFile
+	case s.Manual:
 		edits = byHand
 	}
 	for _, e := range edits {
 		s.chapter("The change: " + e.About)
-		diff, err := e.apply(s.project)
+		diff, err := e.applyTo(s.project, file)
 		if err != nil {
 			return err
 		}
-		s.say("%s:\n%s", stackFile, diff)
+		s.say("%s:\n%s", file, diff)
 		if err := s.drover(ctx, "preview"); err != nil {
 			return err
 		}
@@ -333,7 +352,7 @@ func inventory(ctx context.Context, endpoint string) (map[string][]string, error
 
 // drover runs one command as a person would, on our terminal.
 func (s *story) drover(ctx context.Context, args ...string) error {
-	cmd := s.process(ctx, args...)
+	cmd := s.process(ctx, s.Drover, args...)
 	s.command("drover " + strings.Join(args, " "))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.Stdin, s.out, s.Err
 	if err := cmd.Run(); err != nil {
@@ -345,7 +364,7 @@ func (s *story) drover(ctx context.Context, args ...string) error {
 
 // output asks for one output of the stack.
 func (s *story) output(ctx context.Context, name string) (string, error) {
-	cmd := s.process(ctx, "stack", "output", name)
+	cmd := s.process(ctx, s.Drover, "stack", "output", name)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, s.Err
 	if err := cmd.Run(); err != nil {
@@ -354,9 +373,12 @@ func (s *story) output(ctx context.Context, name string) (string, error) {
 	return string(bytes.TrimSpace(out.Bytes())), nil
 }
 
-func (s *story) process(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.Drover, args...)
+func (s *story) process(ctx context.Context, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = s.project
+	if s.Program {
+		cmd.Env = append(cmd.Environ(), "GOWORK=off") // the project may lie within a workspace, of which it is no part
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute // it saves its state first
 	return cmd

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/droverhq/drover/problem"
 )
 
@@ -21,12 +23,19 @@ type loader struct {
 	read map[string]string // manifest -> the field that names it
 
 	custom map[string]string // group/Kind -> the scope that its definition says
+
+	run Runner // of the program that says what the stack has; nil: none is run
 }
 
 // Load reads the project in fsys for one stack. The Spec may be used only if
 // there are no problems.
-func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
+func Load(fsys fs.FS, stack string) (*Spec, problem.List) { return LoadProgram(fsys, stack, nil) }
+
+// LoadProgram is Load for a project whose file may leave it to a program to say
+// what the stack has.
+func LoadProgram(fsys fs.FS, stack string, run Runner) (*Spec, problem.List) {
 	l := newLoader(fsys, stack)
+	l.run = run
 	l.config = l.readConfig(fsys, ConfigFile(stack))
 	l.spec.Config = l.config
 	if root, ok := l.stackFile(); ok {
@@ -84,7 +93,7 @@ func (l *loader) loose() (object, bool) {
 }
 
 func newLoader(fsys fs.FS, stack string) loader {
-	return loader{reader: &reader{stack: stack}, fsys: fsys, spec: &Spec{Stack: stack}, read: make(map[string]string)}
+	return loader{reader: &reader{stack: stack, places: make(map[*yaml.Node]problem.Place)}, fsys: fsys, spec: &Spec{Stack: stack}, read: make(map[string]string)}
 }
 
 const nameRemedy = "add a line like name: my-project"
@@ -117,12 +126,13 @@ func (l *loader) stackFile() (field, bool) {
 
 func (l *loader) sections(root field) {
 	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
-		"name", "state", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+		"name", "state", "program", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
 	if !ok {
 		return
 	}
 	l.name(o.need("name", nameRemedy))
 	l.state(o.get("state"))
+	l.programmed(&o)
 	l.cluster(o.get("cluster"))
 	l.nodeGroups(o.get("nodeGroups"))
 	l.workloads(o.get("workloads"))

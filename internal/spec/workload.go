@@ -23,11 +23,11 @@ func (l *loader) workloads(f field) {
 	for _, e := range f.entries(workloadExample) {
 		w := Workload{Name: e.name, At: e.at}
 		e.checkLabel(e.name, maxLabel, "a workload")
-		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "nodeGroup"}, sectionOptions)...); ok {
+		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "objects", "nodeGroup"}, sectionOptions)...); ok {
 			w.Options = o.options()
 			w.NodeGroup = l.workloadGroup(o.get("nodeGroup"))
 			before := len(l.problems)
-			w.Objects = l.manifests(o.need("manifests", "add manifests: ./"+e.name))
+			w.Objects = l.objectsOf(o, e.name)
 			w.incomplete = len(l.problems) > before
 		}
 		l.spec.Workloads = append(l.spec.Workloads, w)
@@ -48,6 +48,19 @@ func (l *loader) workloadGroup(f field) string {
 			"there is no node group %q%s", name, didYouMean(name, names))
 	}
 	return name
+}
+
+// objectsOf reads what a workload has: manifests, objects in the file itself, or both.
+func (l *loader) objectsOf(o object, name string) []Object {
+	inline := o.get("objects")
+	if !inline.given() {
+		return l.manifests(o.need("manifests", "add manifests: ./"+name+", or objects"))
+	}
+	objects := l.manifests(o.get("manifests"))
+	for _, item := range inline.items("objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}]") {
+		objects = append(objects, item.objects()...)
+	}
+	return objects
 }
 
 // manifests reads one path or a list of them.

@@ -26,6 +26,8 @@ type reader struct {
 	merging  []*yaml.Node // the mappings whose "<<" is being read
 	aliased  int          // values that were read through aliases
 
+	places map[*yaml.Node]problem.Place // of values that stand in another file than what they lie in
+
 	encryption Encryption // of the config
 }
 
@@ -266,6 +268,9 @@ func (f field) inner(path string, node *yaml.Node, line int) field {
 		}
 	}
 	in.node = follow(node)
+	if at, elsewhere := f.places[node]; elsewhere {
+		in.at = at
+	}
 	return in
 }
 
