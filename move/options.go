@@ -27,6 +27,9 @@ type Options struct {
 	Then Then  // what becomes of the nodes
 	Only Only  // the pods that move
 
+	Leave int     // so many nodes of the one group stay, which are not chosen: it shrinks; needs Then: Empty
+	Fresh []Fresh // nodes that are there before Run is called, and not yet when Check is
+
 	Guards         []Guard        // watch the traffic
 	Soak           time.Duration  // how long the emptied nodes are watched before the end, or before they go; 5 s at the least
 	Settle         time.Duration  // how long those who send to a pod are given at the least
@@ -51,6 +54,12 @@ const (
 	Empty  Then = "empty"  // their group is scaled to none, instance by instance
 	Delete Then = "delete" // … and deleted by its own API
 )
+
+// Fresh are nodes that are yet to be made, by whoever will call Run.
+type Fresh struct {
+	Nodes        int
+	InstanceType string // t3.2xlarge; empty: not known, and they have ample room
+}
 
 // Only narrows a move to some pods. What is empty does not narrow it.
 type Only struct {

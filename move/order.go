@@ -15,6 +15,7 @@ type order struct {
 	From       []string       `json:"from"`
 	To         []string       `json:"to,omitempty"`
 	Then       Then           `json:"then"`
+	Leave      int            `json:"leave,omitempty"`
 	Namespaces []string       `json:"namespaces,omitempty"`
 	Workloads  []string       `json:"workloads,omitempty"`
 	Pods       string         `json:"pods,omitempty"`
@@ -28,7 +29,7 @@ type order struct {
 }
 
 func (j *job) order() order {
-	o := order{Then: j.Then, Namespaces: j.Only.Namespaces, Workloads: j.Only.Workloads, Soak: j.Soak, Settle: j.Settle, Balancers: j.BalancerSettle,
+	o := order{Then: j.Then, Leave: j.Leave, Namespaces: j.Only.Namespaces, Workloads: j.Only.Workloads, Soak: j.Soak, Settle: j.Settle, Balancers: j.BalancerSettle,
 		Park: j.Park, EndBare: j.EndBare, Grace: j.Grace, From: texts(j.From), To: texts(j.To)}
 	if j.Only.Pods != nil {
 		o.Pods = j.Only.Pods.String()
@@ -54,7 +55,7 @@ func readOrder(data []byte) (Options, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Options{}, err
 	}
-	o := Options{Then: r.Then, Only: Only{Namespaces: r.Namespaces, Workloads: r.Workloads}, Guards: r.Guards, Soak: r.Soak, Settle: r.Settle,
+	o := Options{Then: r.Then, Leave: r.Leave, Only: Only{Namespaces: r.Namespaces, Workloads: r.Workloads}, Guards: r.Guards, Soak: r.Soak, Settle: r.Settle,
 		BalancerSettle: r.Balancers, Park: r.Park, EndBare: r.EndBare, Grace: r.Grace}
 	var wrong problem.List
 	sets := func(texts []string) (all []Set) {

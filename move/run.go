@@ -81,6 +81,7 @@ func run(ctx context.Context, s *session, o Options) error {
 	if o.Events == nil {
 		o.Events = event.Discard
 	}
+	o.Fresh = nil // they stand by now, or are not to be counted on
 	j, err := newJob(ctx, s, o)
 	if err != nil {
 		return err
@@ -164,6 +165,9 @@ func (o Options) verify() error {
 	default:
 		add("--then", fmt.Errorf("%q is not a choice", o.Then), "take keep, empty or delete")
 	}
+	if why := o.unshrinkable(); why != "" {
+		add("leave some nodes", errors.New(why), "name one group, asg/NAME or nodegroup/NAME, how many of its nodes stay, and Then: Empty")
+	}
 	for _, g := range o.Guards {
 		switch g.OnBreach {
 		case "", "stop", "return", "ignore":
@@ -205,7 +209,10 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 		return nil, err
 	}
 	j.name = names(o.From)
-	if len(o.From) == 1 && (o.From[0].Kind == ASG || o.From[0].Kind == Group) {
+	switch {
+	case o.Leave > 0:
+		j.name = j.emptied()
+	case len(o.From) == 1 && (o.From[0].Kind == ASG || o.From[0].Kind == Group):
 		j.name = j.groupName()
 	}
 	return j, nil
@@ -246,11 +253,14 @@ func (j *job) errand() handover.Errand {
 	if scope.Nodes == nil {
 		scope.Nodes = []string{}
 	}
-	if scope.Group == "" {
+	switch {
+	case j.Leave > 0:
+		scope = handover.Scope{} // of the group by its name, of which the core chooses as many as are too many
+	case scope.Group == "":
 		scope.Beside = j.from.groupNames()
 	}
 	e := handover.Errand{
-		Move:    engine.Move{Step: 1, From: engine.Host{Name: j.name}, Events: j.Events},
+		Move:    engine.Move{Step: 1, From: engine.Host{Name: j.name, Fresh: j.fresh()}, Keep: j.Leave, Events: j.Events},
 		Options: handover.Options{Soak: j.Soak, Settle: j.Settle, Unasked: j.BalancerSettle, Scope: scope},
 	}
 	for _, g := range j.hosts(j.to, append(j.from.groupNames(), j.name)) {
@@ -258,6 +268,15 @@ func (j *job) errand() handover.Errand {
 	}
 	e.Order, _ = json.Marshal(j.order()) // strings
 	return e
+}
+
+// fresh are the nodes that a look counts on beside those that stand.
+func (j *job) fresh() []engine.Fresh {
+	var all []engine.Fresh
+	for _, f := range j.Fresh {
+		all = append(all, engine.Fresh{Nodes: f.Nodes, Type: f.InstanceType})
+	}
+	return all
 }
 
 // look says what the move would do.
@@ -361,7 +380,10 @@ func (j *job) plan(r Report) plan.Plan {
 	p := plan.Plan{Stack: j.name, Steps: []plan.Step{{ID: 1, Op: plan.HandOver, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Hosts: true}}}
 	if j.Then != Keep {
 		op, why := plan.Update, "scaled to none, instance by instance"
-		if j.Then == Delete {
+		switch {
+		case j.Leave > 0:
+			why = fmt.Sprintf("scaled to %d, instance by instance", j.Leave)
+		case j.Then == Delete:
 			op, why = plan.Delete, "only when empty"
 		}
 		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: []int{1}, WhenEmpty: j.Then == Delete})

@@ -3,6 +3,7 @@ package move
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/droverhq/drover/event"
@@ -66,11 +67,26 @@ func (j *job) emptied() string {
 	return j.From[0].Name
 }
 
-// empty ends the instances of the group by name, and lets it act on its own
-// again, with nothing to keep.
+// unshrinkable says why a move cannot leave some nodes of its group.
+func (o Options) unshrinkable() string {
+	switch {
+	case o.Leave == 0:
+		return ""
+	case o.Leave < 0:
+		return fmt.Sprintf("%d nodes cannot stay", o.Leave)
+	case len(o.From) != 1 || o.From[0].Kind != ASG && o.From[0].Kind != NodeGroup:
+		return "only one group can shrink"
+	case o.Then != Empty:
+		return "nodes that are kept make no group smaller"
+	}
+	return ""
+}
+
+// empty ends the instances of the group by name, all but those that stay, and
+// lets it act on its own again.
 func (j *job) empty(ctx context.Context, watch engine.Watch) error {
 	err := j.mover(j.Events).Retire(ctx, engine.Retirement{
-		Host: engine.Host{Name: j.emptied()}, Breach: watch.Breach,
+		Host: engine.Host{Name: j.emptied()}, Keep: j.Leave, Breach: watch.Breach,
 		Wait: func(what string) { j.Events.Emit(event.Progress{Step: 2, Waiting: what}) },
 	})
 	if err != nil {

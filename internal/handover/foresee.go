@@ -45,7 +45,7 @@ func (m *Mover) Foresee(ctx context.Context, e Errand) (Foresight, error) {
 	if err != nil {
 		return Foresight{}, fmt.Errorf("inspect %s: %w", e.From.Name, err)
 	}
-	q := r.question(ctx, o, nil, nil)
+	q := r.question(ctx, o, nil, e.From.Fresh)
 	i := inspect(q)
 	return Foresight{Nodes: q.Leaving, Pods: i.fates(), Balancers: i.balancers(), Findings: Findings(q), Takes: i.takes()}, nil
 }
