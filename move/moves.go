@@ -48,6 +48,7 @@ const (
 	Soaking State = "soaking"   // interrupted while its empty nodes were watched: the same command goes on
 	Kept    State = "kept"      // it is done, and its nodes stay closed and empty
 	Returns State = "returning" // its nodes are open again, and what it moved is not back yet: drover moves return goes on
+	Ending  State = "ending"    // its nodes are empty, and their end is not through: the same command goes on
 	Dead    State = "dead"      // whoever worked on it is gone
 )
 
@@ -129,6 +130,8 @@ func stateOf(s handover.Status) State {
 		return Kept
 	case s.Paused:
 		return Soaking
+	case s.Ends:
+		return Ending
 	}
 	return Dead
 }

@@ -185,6 +185,9 @@ type job struct {
 	name string // of the move: its From, as it was written
 	from found
 	to   found
+
+	ending *handover.Ending // what ends once the nodes are empty; nil: nothing
+	ends   bool             // an earlier run has emptied them, and they have ended: only that end is left
 }
 
 func newJob(ctx context.Context, s *session, o Options) (*job, error) {
@@ -194,7 +197,8 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 		j.Events = event.Discard
 	}
 	var err error
-	if j.from, err = s.resolve(ctx, o.From); err != nil {
+	j.from, err = s.resolve(ctx, o.From)
+	if err = j.goOn(ctx, err); err != nil {
 		return nil, err
 	}
 	if j.to, err = s.resolve(ctx, o.To); err != nil {
@@ -208,10 +212,15 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 	if err := j.retirable(); err != nil {
 		return nil, err
 	}
+	if j.Then != Keep && j.ending == nil {
+		if j.ending, err = j.doomed(ctx); err != nil {
+			return nil, err
+		}
+	}
 	j.name = names(o.From)
 	switch {
 	case o.Leave > 0:
-		j.name = j.emptied()
+		j.name = j.ending.Group
 	case len(o.From) == 1 && (o.From[0].Kind == ASG || o.From[0].Kind == Group):
 		j.name = j.groupName()
 	}
@@ -253,8 +262,10 @@ func (j *job) errand() handover.Errand {
 	if scope.Nodes == nil {
 		scope.Nodes = []string{}
 	}
+	ending := j.ending
 	switch {
 	case j.Leave > 0:
+		ending = nil             // its nodes that stay tell what is meant
 		scope = handover.Scope{} // of the group by its name, of which the core chooses as many as are too many
 	case scope.Group == "":
 		scope.Beside = j.from.groupNames()
@@ -262,6 +273,7 @@ func (j *job) errand() handover.Errand {
 	e := handover.Errand{
 		Move:    engine.Move{Step: 1, From: engine.Host{Name: j.name, Fresh: j.fresh()}, Keep: j.Leave, Events: j.Events},
 		Options: handover.Options{Soak: j.Soak, Settle: j.Settle, Unasked: j.BalancerSettle, Scope: scope},
+		Ending:  ending,
 	}
 	for _, g := range j.hosts(j.to, append(j.from.groupNames(), j.name)) {
 		e.To = append(e.To, engine.Host{Name: g})
@@ -289,7 +301,7 @@ func (j *job) look(ctx context.Context) (Report, error) {
 	for _, fate := range f.Pods {
 		r.Pods = append(r.Pods, podOf(fate))
 	}
-	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.unknown(), j.hurried())
+	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.unknown(), j.hurried(), j.begun())
 	slices.SortStableFunc(r.Findings, func(a, b event.Finding) int {
 		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
@@ -360,6 +372,14 @@ func (j *job) hurried() []event.Finding {
 		Effect: fmt.Sprintf("every pod gets %s to end: requests that take longer, and preStop hooks, are cut", *j.Grace)}}
 }
 
+// begun tells of an earlier run that has done all but the end.
+func (j *job) begun() []event.Finding {
+	if !j.ends {
+		return nil
+	}
+	return []event.Finding{{Severity: event.Note, Object: names(j.From), Effect: "an earlier run has moved all that ran there, and its nodes have ended: what is left is the end of the group"}}
+}
+
 // refuse stops before anything is changed.
 func (j *job) refuse(r Report) error {
 	blockers := r.Blockers()
@@ -378,6 +398,10 @@ func (j *job) refuse(r Report) error {
 func (j *job) plan(r Report) plan.Plan {
 	why := fmt.Sprintf("%s, %s, %s", count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"))
 	p := plan.Plan{Stack: j.name, Steps: []plan.Step{{ID: 1, Op: plan.HandOver, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Hosts: true}}}
+	needs := []int{1}
+	if j.ends {
+		p.Steps, needs = nil, nil
+	}
 	if j.Then != Keep {
 		op, why := plan.Update, "scaled to none, instance by instance"
 		switch {
@@ -386,7 +410,7 @@ func (j *job) plan(r Report) plan.Plan {
 		case j.Then == Delete:
 			op, why = plan.Delete, "only when empty"
 		}
-		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: []int{1}, WhenEmpty: j.Then == Delete})
+		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: needs, WhenEmpty: j.Then == Delete})
 	}
 	return p
 }
@@ -410,17 +434,22 @@ func (j *job) carryOut(ctx context.Context) error {
 	defer watch.Stop()
 	e := j.errand()
 	e.Breach = watch.Breach
-	if err := j.step(ctx, 1, plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
-		return err
+	if !j.ends {
+		if err := j.step(ctx, 1, plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
+			return err
+		}
 	}
+	op, end := plan.Delete, j.delete
 	switch j.Then {
 	case Keep:
 		return nil
 	case Empty:
-		return j.step(ctx, 2, plan.Update, func() error { return j.empty(ctx, watch) })
+		op, end = plan.Update, j.empty
 	case Delete:
 	}
-	return j.step(ctx, 2, plan.Delete, func() error { return j.delete(ctx, watch) })
+	return j.step(ctx, 2, op, func() error {
+		return j.mover(j.Events).End(ctx, e.Move, func(ctx context.Context) error { return end(ctx, watch) })
+	})
 }
 
 // step tells of one step's beginning and end.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/problem"
 )
@@ -36,11 +37,14 @@ func (r region) GroupsOf(ctx context.Context, instances []string) (map[string]st
 }
 
 // DeleteGroup refuses one that is not empty, as AWS does.
-func (r region) DeleteGroup(ctx context.Context, name string) error {
-	if g, err := r.Group(ctx, name); err != nil || len(g.Instances) > 0 {
+func (r region) DeleteGroup(ctx context.Context, e handover.Ending) error {
+	switch g, err := r.Group(ctx, e.Group); {
+	case errors.Is(err, handover.ErrNotFound):
+		return nil
+	case err != nil || len(g.Instances) > 0:
 		return errors.Join(err, errors.New("it has instances"))
 	}
-	r.With(func(h *world.Hand) { h.DeleteGroup(name) })
+	r.With(func(h *world.Hand) { h.DeleteGroup(e.Group) })
 	return nil
 }
 

@@ -27,7 +27,7 @@ type session struct {
 
 // undoer takes Auto Scaling groups away.
 type undoer interface {
-	DeleteGroup(ctx context.Context, name string) error
+	DeleteGroup(ctx context.Context, e handover.Ending) error
 }
 
 // awsTime is how long AWS credentials may take to be found: outside of EC2 the

@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/aws"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -59,12 +61,81 @@ func (j *job) retirable() error {
 	return refused
 }
 
-// emptied is the Auto Scaling group whose instances end.
-func (j *job) emptied() string {
-	if j.From[0].Kind == NodeGroup {
-		return j.from.whole
+// goOn finds what an earlier run of the same move has left, if the sets alone do not
+// tell any more: nodes that have ended carry no label, and a group may be gone. Why
+// they do not is returned if there is nothing to go on with.
+func (j *job) goOn(ctx context.Context, why error) error {
+	var p *problem.Error
+	if j.Then == Keep || j.Leave > 0 || j.fleet == nil || why != nil && (!errors.As(why, &p) || p.Kind != problem.Usage) {
+		return why
 	}
-	return j.From[0].Name
+	records, err := j.cluster.Records(ctx)
+	if err != nil {
+		return errors.Join(why, unread(err))
+	}
+	rec, err := handover.ReadRecord(records[j.written()])
+	if err != nil || rec.Ending == nil {
+		return why
+	}
+	v, err := j.cluster.View()
+	if err != nil {
+		return err
+	}
+	if strange, err := j.strangers(ctx, v, rec.Ending.Group); strange || err != nil {
+		return errors.Join(why, err)
+	}
+	for name := range rec.Nodes {
+		if n := v.Nodes[name]; n != nil && n.Before != "" && !slices.Contains(j.from.nodes, name) {
+			j.from.nodes = append(j.from.nodes, name)
+		}
+	}
+	slices.Sort(j.from.nodes)
+	j.from.whole, j.ending = rec.Ending.Group, rec.Ending
+	j.ends = rec.Phase == handover.Done && len(j.from.nodes) == 0
+	return nil
+}
+
+// strangers: the group has instances that are no nodes of this cluster.
+func (j *job) strangers(ctx context.Context, v *handover.View, group string) (bool, error) {
+	g, err := j.fleet.Group(ctx, group)
+	if errors.Is(err, handover.ErrNotFound) {
+		return false, nil
+	}
+	nodes := map[string]bool{}
+	for _, n := range v.Nodes {
+		nodes[n.Instance] = true
+	}
+	return slices.ContainsFunc(g.Instances, func(i handover.Instance) bool { return !nodes[i.ID] && !g.Left(i.ID) }), err
+}
+
+// written is what the record of the move is called, before its nodes are known.
+func (j *job) written() string {
+	if len(j.From) == 1 && j.From[0].Kind == ASG {
+		return j.From[0].Name
+	}
+	return names(j.From)
+}
+
+// doomed is what ends once the nodes are empty.
+func (j *job) doomed(ctx context.Context) (*handover.Ending, error) {
+	e := &handover.Ending{Group: j.From[0].Name}
+	if j.From[0].Kind == NodeGroup {
+		e.Group = j.from.whole
+	}
+	g, err := j.fleet.Group(ctx, e.Group)
+	if err != nil && !errors.Is(err, handover.ErrNotFound) {
+		return nil, err
+	}
+	e.Cluster, e.Nodegroup = aws.ManagedBy(g)
+	return e, nil
+}
+
+// retire ends the instances of the group by name.
+func (j *job) retire(ctx context.Context, watch engine.Watch) error {
+	return j.mover(j.Events).Retire(ctx, engine.Retirement{
+		Host: engine.Host{Name: j.ending.Group}, Keep: j.Leave, Breach: watch.Breach,
+		Wait: func(what string) { j.Events.Emit(event.Progress{Step: 2, Waiting: what}) },
+	})
 }
 
 // unshrinkable says why a move cannot leave some nodes of its group.
@@ -85,23 +156,20 @@ func (o Options) unshrinkable() string {
 // empty ends the instances of the group by name, all but those that stay, and
 // lets it act on its own again.
 func (j *job) empty(ctx context.Context, watch engine.Watch) error {
-	err := j.mover(j.Events).Retire(ctx, engine.Retirement{
-		Host: engine.Host{Name: j.emptied()}, Keep: j.Leave, Breach: watch.Breach,
-		Wait: func(what string) { j.Events.Emit(event.Progress{Step: 2, Waiting: what}) },
-	})
-	if err != nil {
+	if err := j.retire(ctx, watch); err != nil {
 		return err
 	}
-	return j.mover(j.Events).LetGo(ctx, j.emptied())
+	return j.mover(j.Events).LetGo(ctx, j.ending.Group)
 }
 
-// delete does that, and deletes the group: a managed one by EKS, with all that EKS
-// made for it. What somebody else made (launch template, roles) stays.
+// delete ends them, and deletes the group, which is held still to its end: a managed
+// one by EKS, with all that EKS made for it. What somebody else made (launch template,
+// roles) stays.
 func (j *job) delete(ctx context.Context, watch engine.Watch) error {
-	if err := j.empty(ctx, watch); err != nil {
+	if err := j.retire(ctx, watch); err != nil {
 		return err
 	}
-	if err := j.undo.DeleteGroup(ctx, j.emptied()); err != nil {
+	if err := j.undo.DeleteGroup(ctx, *j.ending); err != nil {
 		return &problem.Error{Kind: problem.Outside, Op: "delete " + names(j.From), Err: err, Fix: "it is empty: run the same command again, or delete it where it was made"}
 	}
 	return nil

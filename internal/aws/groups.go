@@ -225,20 +225,29 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 	}
 }
 
+// ManagedBy tells by its tags which managed node group of which cluster of EKS an
+// Auto Scaling group is behind.
+func ManagedBy(g handover.Group) (cluster, nodegroup string) {
+	m, _ := managedOf(g.Tags)
+	return m.cluster, m.name
+}
+
 // DeleteGroup deletes a group that is empty: of a managed node group all of it, by
 // EKS. AWS refuses an Auto Scaling group that is not empty; EKS would end what runs,
-// so a managed group is looked at once more. One that is gone, or going, is no error.
-func (s *Scaling) DeleteGroup(ctx context.Context, name string) error {
+// so a managed group is looked at once more. One that is gone, or going, is no error;
+// of a managed group the Auto Scaling group goes first.
+func (s *Scaling) DeleteGroup(ctx context.Context, e handover.Ending) error {
+	name, m := e.Group, managed{e.Cluster, e.Nodegroup}
 	g, err := s.Group(ctx, name)
-	switch m, is := managedOf(g.Tags); {
-	case errors.Is(err, handover.ErrNotFound):
-		return nil
-	case err != nil:
+	switch gone := errors.Is(err, handover.ErrNotFound); {
+	case err != nil && !gone:
 		return err
-	case is && len(g.Instances) > 0:
+	case e.Nodegroup != "" && len(g.Instances) > 0:
 		return fmt.Errorf("delete %s: it has %d instances", m, len(g.Instances))
-	case is:
-		return s.deleteManaged(ctx, m)
+	case e.Nodegroup != "":
+		return s.deleteManaged(ctx, m, name)
+	case gone:
+		return nil
 	}
 	_, err = s.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
 	var api smithy.APIError

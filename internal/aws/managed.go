@@ -1,9 +1,11 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,30 +176,67 @@ func updateFailed(m managed, u *ekstypes.Update) error {
 	return p
 }
 
-// deleteManaged deletes a managed group that has no nodes, and waits for its end.
-func (s *Scaling) deleteManaged(ctx context.Context, m managed) error {
-	gone := func(err error) bool {
+// deleteManaged deletes the managed group that has no nodes and is in front of the
+// Auto Scaling group, and waits for its end. A group of the same name in front of
+// another one was made since: it is left alone. One that is being deleted is not
+// asked for again, which EKS refuses.
+func (s *Scaling) deleteManaged(ctx context.Context, m managed, group string) error {
+	going := false
+	for {
+		out, err := s.eks.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &m.cluster, NodegroupName: &m.name})
 		var missing *ekstypes.ResourceNotFoundException
-		return errors.As(err, &missing)
+		switch {
+		case errors.As(err, &missing):
+			return nil
+		case err != nil:
+			return fmt.Errorf("delete %s: %w", m, err)
+		case !inFrontOf(out.Nodegroup, group):
+			return nil
+		case out.Nodegroup.Status == ekstypes.NodegroupStatusDeleteFailed && going:
+			return fmt.Errorf("delete %s: EKS ended it as DELETE_FAILED: %s", m, issuesOf(out.Nodegroup))
+		case out.Nodegroup.Status == ekstypes.NodegroupStatusDeleting:
+			going = true
+		case !going:
+			if going, err = true, s.askToDelete(ctx, m); err != nil {
+				return fmt.Errorf("delete %s: %w", m, err)
+			}
+		}
+		if err := pause(ctx, managedLook); err != nil {
+			return fmt.Errorf("delete %s: %w", m, err)
+		}
 	}
+}
+
+// askToDelete asks EKS once it is free to; one that is gone by then is no error.
+func (s *Scaling) askToDelete(ctx context.Context, m managed) error {
 	err := s.whenFree(ctx, func() error {
 		_, err := s.eks.DeleteNodegroup(ctx, &eks.DeleteNodegroupInput{ClusterName: &m.cluster, NodegroupName: &m.name})
 		return err
 	})
-	for err == nil {
-		var out *eks.DescribeNodegroupOutput
-		out, err = s.eks.DescribeNodegroup(ctx, &eks.DescribeNodegroupInput{ClusterName: &m.cluster, NodegroupName: &m.name})
-		if err == nil && out.Nodegroup.Status == ekstypes.NodegroupStatusDeleteFailed {
-			err = errors.New("EKS ended it as DELETE_FAILED")
-		}
-		if err == nil {
-			err = pause(ctx, managedLook)
-		}
-	}
-	if gone(err) {
+	var missing *ekstypes.ResourceNotFoundException
+	if errors.As(err, &missing) {
 		return nil
 	}
-	return fmt.Errorf("delete %s: %w", m, err)
+	return err
+}
+
+// inFrontOf: the Auto Scaling group is the managed group's, as far as EKS tells.
+func inFrontOf(n *ekstypes.Nodegroup, group string) bool {
+	if n.Resources == nil || len(n.Resources.AutoScalingGroups) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(n.Resources.AutoScalingGroups, func(g ekstypes.AutoScalingGroup) bool { return aws.ToString(g.Name) == group })
+}
+
+// issuesOf are a managed group's health issues in a line.
+func issuesOf(n *ekstypes.Nodegroup) string {
+	var texts []string
+	if n.Health != nil {
+		for _, i := range n.Health.Issues {
+			texts = append(texts, fmt.Sprintf("%s: %s", i.Code, aws.ToString(i.Message)))
+		}
+	}
+	return cmp.Or(strings.Join(texts, "; "), "see aws eks describe-nodegroup")
 }
 
 // upgrade moves a managed group to another version or release by EKS's own rolling

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -74,6 +75,8 @@ func groupsAPI(found ...string) func(url.Values) string {
 
 const groupPath = "/clusters/shop/node-groups/web"
 
+var ending = handover.Ending{Group: "eks-web-1", Cluster: "shop", Nodegroup: "web"}
+
 // The sizes of a managed group are changed by EKS, which takes a group that is
 // resized past it for broken; a change that is under way is waited for.
 func TestManagedGroupIsResizedByEKS(t *testing.T) {
@@ -106,29 +109,41 @@ func TestManagedGroupIsResizedByEKS(t *testing.T) {
 func TestManagedGroupIsDeletedOnlyWhenEmpty(t *testing.T) {
 	full := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
 		"DescribeAutoScalingGroups": groupsAPI(behind("eks-web-1", "<member><InstanceId>i-1</InstanceId></member>"))}}}
-	if err := full.cloud().Scaling().DeleteGroup(t.Context(), "eks-web-1"); err == nil || !strings.Contains(err.Error(), "it has 1 instances") {
+	if err := full.cloud().Scaling().DeleteGroup(t.Context(), ending); err == nil || !strings.Contains(err.Error(), "it has 1 instances") {
 		t.Errorf("a group with an instance: %v", err)
 	}
 	two := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
 		"DescribeAutoScalingGroups": groupsAPI(behind("eks-web-1", ""), behind("eks-web-2", ""))}}}
 	var p *problem.Error
-	if err := two.cloud().Scaling().DeleteGroup(t.Context(), "web"); !errors.As(err, &p) || !strings.Contains(p.Fix, "asg/eks-web-1") {
+	if _, err := two.cloud().Scaling().Group(t.Context(), "web"); !errors.As(err, &p) || !strings.Contains(p.Fix, "asg/eks-web-1") {
 		t.Errorf("two groups of one name: %v", err)
 	}
+	anothers := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{"DescribeAutoScalingGroups": groupsAPI()}}}
+	anothers.eks = map[string]func(string) string{
+		"GET " + groupPath: func(string) string {
+			return `{"nodegroup": {"status": "ACTIVE", "resources": {"autoScalingGroups": [{"name": "eks-web-2"}]}}}`
+		},
+	}
+	if err := anothers.cloud().Scaling().DeleteGroup(t.Context(), ending); err != nil {
+		t.Errorf("a group that was made since under the same name: %v", err)
+	}
 	synctest.Test(t, func(t *testing.T) {
-		left := 2
+		left, asked := 3, 0
 		api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{"DescribeAutoScalingGroups": groupsAPI(behind("eks-web-1", ""))}}}
 		api.eks = map[string]func(string) string{
-			"DELETE " + groupPath: func(string) string { return "{}" },
+			"DELETE " + groupPath: func(string) string { asked++; return "{}" },
 			"GET " + groupPath: func(string) string {
 				if left--; left < 0 {
 					return "!ResourceNotFoundException"
 				}
+				if asked == 0 {
+					return `{"nodegroup": {"status": "ACTIVE", "resources": {"autoScalingGroups": [{"name": "eks-web-1"}]}}}`
+				}
 				return `{"nodegroup": {"status": "DELETING"}}`
 			},
 		}
-		if err := api.cloud().Scaling().DeleteGroup(t.Context(), "eks-web-1"); err != nil || left >= 0 {
-			t.Errorf("an empty group: %v, %d looks left", err, left)
+		if err := api.cloud().Scaling().DeleteGroup(t.Context(), ending); err != nil || left >= 0 || asked != 1 {
+			t.Errorf("an empty group: %v, %d looks left, asked %d times", err, left, asked)
 		}
 	})
 }

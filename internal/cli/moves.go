@@ -162,6 +162,7 @@ var hints = map[move.State]string{
 	move.Dead:    "the same command, or drover moves resume %[1]s, goes on; drover moves recover %[1]s gives back what it closed",
 	move.Kept:    "drover moves return %s opens its nodes again, and moves back what has moved",
 	move.Returns: "drover moves return %[1]s goes on; drover moves abort %[1]s leaves it as it is, with all nodes open",
+	move.Ending:  "the same command, or drover moves resume %[1]s, ends what is left of its nodes; drover moves recover %[1]s opens them again",
 	move.Soaking: "the same command goes on; its time counts all the same (%s)",
 	move.Pausing: "drover moves resume %s",
 }
@@ -229,7 +230,7 @@ func abortMove(ctx context.Context, o movesOptions) error {
 		return ask(move.AbortIt, "asked to put everything back, and to end")(ctx, o)
 	case move.Kept:
 		return &problem.Error{Kind: problem.Refused, Op: "abort the move of " + m.Name, Err: errors.New("it is done, and its nodes are kept closed"), Fix: "to take it back: drover moves return " + m.Name}
-	case move.Dead, move.Soaking, move.Returns:
+	case move.Dead, move.Soaking, move.Returns, move.Ending:
 	}
 	return recoverFrom(ctx, o, m.Name, m.State == move.Returns)
 }

@@ -148,16 +148,20 @@ var errNotRenewed = errors.New("it was not renewed in time")
 
 // leave ends the record of a move that is done: nodes that stay closed are kept
 // in mind, so that somebody can take them back.
-func (r *run) leave(ctx context.Context) {
-	if !r.set.Scope.Keep {
+func (r *run) leave(ctx context.Context) error {
+	switch {
+	case r.core.Record.Ending != nil:
+		return r.ends(ctx)
+	case !r.set.Scope.Keep:
 		r.forget(ctx)
-		return
+		return nil
 	}
 	r.core.Record.Kept, r.core.Record.Waits = true, nil
 	r.copied = time.Time{}
 	if err := r.save(context.WithoutCancel(ctx), ""); err != nil {
 		r.heed(err)
 	}
+	return nil
 }
 
 // within: the record knows every node of the scope, so that it can be gone on with.

@@ -64,6 +64,7 @@ type Record struct {
 	// For those who look at it from elsewhere.
 	Kept   bool            `json:"kept,omitempty"`   // it is done, and its nodes stay: empty and closed, until somebody takes them back
 	Opened bool            `json:"opened,omitempty"` // … which they are: its nodes are open again, and what it moved goes back
+	Ending *Ending         `json:"ending,omitempty"` // what ends once its nodes are empty: then the record stays until it has
 	Order  json.RawMessage `json:"order,omitempty"`  // see Errand.Order
 	Waits  []Waiting       `json:"waits,omitempty"`  // what it waits for, the longest first
 	Log    []event.Event   `json:"log,omitempty"`    // its last events

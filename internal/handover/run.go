@@ -291,6 +291,7 @@ type run struct {
 	core    *Move
 	set     Options         // what the user set of this move
 	order   json.RawMessage // see Errand.Order
+	ending  *Ending         // see Errand.Ending
 
 	takenBack bool            // its record outlives that it stops: what it moved goes back
 	lock      *keeper         // nil: the move is another's to lock
@@ -361,6 +362,7 @@ func (r *run) loop(ctx context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	r.core.Record.Ending = r.ending
 	if err := r.register(ctx); err != nil {
 		return err
 	}
@@ -395,8 +397,7 @@ func (r *run) turns(ctx context.Context) error {
 		}
 		switch r.core.Record.Phase {
 		case Done:
-			r.leave(ctx)
-			return nil
+			return r.leave(ctx)
 		case Stopped:
 			return r.ended(ctx)
 		case Stop:

@@ -73,7 +73,8 @@ func (m *Move) pause() {
 type Errand struct {
 	engine.Move
 	Options
-	Order json.RawMessage // how to go on with it, for whoever finds its record
+	Order  json.RawMessage // how to go on with it, for whoever finds its record
+	Ending *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
 }
 
 // Run empties the nodes of an errand's scope. Interrupted, the same errand goes
@@ -85,7 +86,7 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 	}
 	defer cluster.Close()
 	r := newRun(m, cluster, e.Move)
-	r.set, r.order = e.Options, e.Order
+	r.set, r.order, r.ending = e.Options, e.Order, e.Ending
 	return r.loop(ctx)
 }
 
@@ -97,6 +98,9 @@ const UnaskedDrain = unaskedDrain
 // own again, with none to keep.
 func (m *Mover) LetGo(ctx context.Context, group string) error {
 	g, err := m.scaling.Group(ctx, group)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type Status struct {
 	Wish    Wish      // what he is asked for
 	Kept    bool      // it is done, and its nodes are kept closed
 	Opened  bool      // … no more: what it moved goes back
+	Ends    bool      // it is done, and its nodes are to end
 	Paused  bool      // interrupted while its nodes soaked; the same command goes on
 	Heard   time.Time // when the record was last written
 	Nodes   map[NodeState]int
@@ -47,7 +48,7 @@ func Statuses(records map[string][]byte, locks map[string]Lock, now time.Time) [
 
 func (r *Record) status(name string, l Lock, now time.Time) Status {
 	s := Status{
-		Move: name, Phase: r.Phase, Since: r.Since, Kept: r.Kept, Opened: r.Opened, Paused: r.Paused, Heard: r.Beat, Waits: r.Waits, Log: r.Log, Order: r.Order, Leaving: r.leaving(),
+		Move: name, Phase: r.Phase, Since: r.Since, Kept: r.Kept, Ends: r.Ending != nil && r.Phase == Done, Opened: r.Opened, Paused: r.Paused, Heard: r.Beat, Waits: r.Waits, Log: r.Log, Order: r.Order, Leaving: r.leaving(),
 		Nodes: map[NodeState]int{}, Moves: map[WorkloadState]int{}, Parked: map[string]string{},
 	}
 	if l.Live(now) {
