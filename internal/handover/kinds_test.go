@@ -176,6 +176,60 @@ func TestGroupsDoNotActOnTheirOwn(t *testing.T) {
 	})
 }
 
+// What an old group launches while it is handed over, in place of an instance
+// that ended or because somebody asked it to, leaves with the others: nothing
+// settles there, and nothing of it is in the way when the group goes.
+func TestNodesThatJoinTheOldGroupLeaveWithIt(t *testing.T) {
+	for _, after := range []time.Duration{500 * time.Millisecond, 4 * time.Second, 20 * time.Second} {
+		in(t, 3, apps(web(2)), func(p *play) {
+			go func() {
+				time.Sleep(after)
+				p.With(func(h *world.Hand) {
+					for _, name := range h.Nodes(world.Old) {
+						if h.PodsOn("web", name) == 0 {
+							h.Replace(name)
+							return
+						}
+					}
+				})
+			}()
+			p.done(p.move(), "web")
+			p.gone()
+			p.With(func(h *world.Hand) {
+				if left := h.Nodes(world.Old); len(left) > 0 {
+					p.t.Errorf("after %s: nodes are left: %v", after, left)
+				}
+			})
+		})
+	}
+}
+
+// A group that shrinks is left with as many as it is to keep, though one of those
+// that were to leave was replaced meanwhile.
+func TestNodesThatJoinAGroupThatShrinksAreTooMany(t *testing.T) {
+	in(t, 3, apps(web(2)), func(p *play) {
+		p.keep = 2
+		go func() {
+			time.Sleep(4 * time.Second)
+			p.With(func(h *world.Hand) {
+				for _, name := range h.Nodes(world.Old) {
+					if h.PodsOn("web", name) == 0 {
+						h.Replace(name)
+						return
+					}
+				}
+			})
+		}()
+		p.done(p.move())
+		p.gone()
+		p.With(func(h *world.Hand) {
+			if g, nodes := h.Group(world.Old), h.Nodes(world.Old); g.Desired != 2 || len(nodes) != 2 {
+				p.t.Errorf("%d are wanted, and %v are there", g.Desired, nodes)
+			}
+		})
+	})
+}
+
 func TestTwoLoadBalancersWithLocalTrafficShareTheirNodes(t *testing.T) {
 	for nodes := 1; nodes <= 4; nodes++ {
 		in(t, nodes, apps(&world.App{Name: "a", Replicas: 3, Surge: 1, Local: true}, &world.App{Name: "b", Replicas: 2, Surge: 2, Local: true}, web(2)), func(p *play) {

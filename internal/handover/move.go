@@ -110,6 +110,7 @@ type Move struct {
 	dueNodes     map[string]time.Time
 	unsettled    map[string]bool // workloads that are not moved or parked
 	crowded      map[string]bool // workloads of which a replacement finds no room
+	stay         map[string]bool // nodes of the group that were looked at, and are not among those that leave
 	tempted      map[string]bool // workloads whose pods may start on nodes that leave
 	under        map[string]int  // workload -> pods beside and out
 	clean        mark
@@ -133,7 +134,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{},
-		met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
+		met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
 	}
 }
 
@@ -148,13 +149,15 @@ func (m *Move) Turn(o Observed) []Action {
 	changes := o.View.Take()
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
-	if !m.begun || o.Asked != m.asked {
+	heard := !m.begun || o.Asked != m.asked
+	if heard {
 		m.hear(o)
 	}
 	m.foreign = m.strangers()
 	if !m.begun {
 		m.rejoin(workloads, nodes)
 	}
+	m.join(nodes, heard)
 	switch {
 	case !reversible(m.Record.Phase):
 	case o.Breach != "":

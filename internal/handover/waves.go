@@ -66,6 +66,50 @@ func chosen(o Observed, group string, keep int) []*Node {
 	return nodes
 }
 
+// join adds nodes that came to the group since the move began: what it launched
+// in place of an instance that ended, or because somebody asked it to. They go
+// with the wave that is under way. Nodes that somebody named are those and no more.
+func (m *Move) join(changed map[string]bool, heard bool) {
+	if m.Options.Scope.Nodes != nil || !reversible(m.Record.Phase) {
+		return
+	}
+	came := m.came(changed, heard)
+	if len(came) == 0 {
+		return
+	}
+	for _, n := range chosen(m.o, m.Record.Group, m.Record.Keep) {
+		if !m.leaves(n.Name) {
+			m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: m.Record.Wave, State: NodeOpen, Since: m.view.Now}
+			m.dueNodes[n.Name] = time.Time{}
+			m.version++
+		}
+	}
+	for _, name := range came {
+		m.stay[name] = !m.leaves(name)
+	}
+}
+
+// came are the nodes of the group, of those that changed or that AWS just told
+// of, that do not leave and were not chosen to stay.
+func (m *Move) came(changed map[string]bool, heard bool) (names []string) {
+	note := func(n *Node) {
+		if n != nil && !m.leaves(n.Name) && !m.stay[n.Name] {
+			names = append(names, n.Name)
+		}
+	}
+	for name := range changed {
+		if n := m.view.Nodes[name]; n != nil && n.Group == m.Record.Group && n.Group != "" {
+			note(n)
+		}
+	}
+	if heard {
+		for _, i := range m.o.From.Instances {
+			note(m.view.byInstance[i.ID])
+		}
+	}
+	return names
+}
+
 // belongs: by instance, or by label once the instance has left its group, or
 // the group is gone. Then g is zero, and only its name is known.
 func belongs(n *Node, group string, g Group) bool {

@@ -137,6 +137,17 @@ func (h *Hand) Act(group, process string) {
 	h.w.launch(group)
 }
 
+// Replace ends a node's instance past its group, which launches another one, as
+// Auto Scaling does.
+func (h *Hand) Replace(name string) {
+	n := h.w.nodes[name]
+	g := h.w.groups[n.Group]
+	g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == n.Instance })
+	g.Desired--
+	delete(h.w.nodes, name)
+	h.w.launch(n.Group)
+}
+
 // Evictions is how many pods were evicted.
 func (h *Hand) Evictions() int { return h.w.moved }
 

@@ -154,6 +154,7 @@ type World struct {
 	shown    []map[string]*handover.Pod // the pods of the last ticks, for views that are old
 	seen     int                        // which of them the last view showed
 	mins     map[string]int             // MinSize by group, at first
+	launched map[string]int             // instances that a group ever launched
 	serial   int
 	given    int // addresses
 	checking bool
@@ -224,7 +225,7 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
-		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes},
+		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes}, launched: map[string]int{},
 	}
 	for _, name := range []string{Old, New} {
 		w.groups[name] = &handover.Group{Name: name, Min: nodes, Tags: map[string]string{}}
@@ -245,7 +246,8 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 // launch adds a node to a group.
 func (w *World) launch(group string) *node {
 	g := w.groups[group]
-	i := len(g.Instances)
+	i := w.launched[group]
+	w.launched[group]++
 	n := &node{Node: handover.Node{
 		Name: fmt.Sprintf("%s-%02d", group[:5], i), Group: group, Instance: fmt.Sprintf("i-%s%02d", group[4:], i), Created: w.began.Add(-time.Hour),
 		Ready: true, ReadySince: w.now(), Initialized: true,
