@@ -27,6 +27,7 @@ type component struct {
 	start  func(out *os.File) (*child, error) // starts the process once
 	ending func()                             // called before the process is told to end for good; may be nil
 	grace  time.Duration                      // between SIGTERM and SIGKILL; 0: SIGKILL at once
+	lease  time.Duration                      // stood still for longer, it does not go on but is started anew; 0: it goes on
 
 	reaper *reaper
 	cancel context.CancelFunc

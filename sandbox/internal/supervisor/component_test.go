@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -183,5 +184,25 @@ func TestSignalTreeReachesChildren(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "all are in state "+c2.state, all(c2.state))
+	}
+}
+
+// What stands still within its lease goes on; past it, it is started anew.
+func TestAfterItsLeaseItStartsAnew(t *testing.T) {
+	r := startReaper(t)
+	c, _ := testComponent(t, r, "exec sleep 60")
+	c.grace, c.lease = 0, 15*time.Second
+	c.run()
+	defer c.stop()
+	eventually(t, "it runs", func() bool { return c.now().State == running })
+	first := c.now().PID
+	for _, c2 := range []struct {
+		stood time.Duration
+		anew  bool
+	}{{14 * time.Second, false}, {16 * time.Second, true}} {
+		if err := errors.Join(signalTree(c, unix.SIGSTOP), wake(c, c2.stood)); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it runs again", func() bool { s := c.now(); return s.State == running && (s.PID != first) == c2.anew })
 	}
 }

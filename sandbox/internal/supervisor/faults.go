@@ -101,13 +101,24 @@ func spoil(c *component, n *node, kind string) (undo func() error, err error) {
 		c.hold()
 		return func() error { c.release(); return nil }, nil
 	case kind == Hang:
-		return func() error { return signalTree(c, syscall.SIGCONT) }, signalTree(c, syscall.SIGSTOP)
+		since := time.Now()
+		return func() error { return wake(c, time.Since(since)) }, signalTree(c, syscall.SIGSTOP)
 	case kind == Cut && n != nil:
 		return func() error { return mend(n.machine) }, cut(n.machine.ID)
 	case kind == Cut:
 		return nil, errors.New("only a machine has a link to cut")
 	}
 	return nil, fmt.Errorf("%q is no fault of a part or a machine", kind)
+}
+
+// wake lets a component that stood still go on, or start anew if it has lost its lease.
+func wake(c *component, stood time.Duration) error {
+	if c.lease > 0 && stood > c.lease {
+		c.hold()
+		c.release()
+		return nil
+	}
+	return signalTree(c, syscall.SIGCONT)
 }
 
 // signalTree signals a component's process and all below it, also those in

@@ -100,6 +100,9 @@ func (s *supervisor) startStanding() {
 	s.controlplane = s.component("controlplane", nil, ports...)
 	// Its own shutdown waits for clients that never leave. The store's journal is written with every request.
 	s.controlplane.grace = 0
+	// Elsewhere others lead once a controller has not renewed its lease for 15 s, and the one that stood still ends itself.
+	// Going on, it would call every node dead that it did not hear of meanwhile. These have no lease (--leader-elect=false).
+	s.controlplane.lease = 15 * time.Second
 	s.aws = s.component("aws", nil, append(ports, "--region", s.Region)...)
 	s.controlplane.run()
 	s.aws.run()
