@@ -57,6 +57,7 @@ var (
 	besideWork   = []edit{{"drover.yaml", "  other:", "  next: {kind: self-managed, instanceType: m5.large, capacity: 3, labels: {pool: work}}\n  other:"}}
 	oneLess      = []edit{{"drover.yaml", workGroup, "work: {kind: self-managed, instanceType: t3.large, capacity: 2"}}
 	oneMore      = []edit{{"drover.yaml", "work: {kind: self-managed, instanceType: t3.large, capacity: 2", workGroup}}
+	otherPool    = []edit{{"drover.yaml", "other: {kind: self-managed, instanceType: t3.large, capacity: 2", "other: {kind: self-managed, instanceType: t3.large, capacity: 2, labels: {pool: other}"}}
 	placedOnWork = []edit{{"drover.yaml", "app: {manifests: ./app}", "app: {manifests: ./app, nodeGroup: work}"}}
 	tenNodes     = []edit{{"drover.yaml", workGroup, tenOf("t3.large")}}
 	guarded      = []edit{{"drover.yaml", "outputs:", "guard:\n  - {url: \"http://${workloads.app.services.guarded.hostname}/\", rate: 50/s, maxErrors: 0, expect: answered by app-, onBreach: return}\noutputs:"}}
@@ -113,7 +114,7 @@ var scenarios = complete([]scenario{
 	{Name: "dns", About: "CoreDNS moves, and is asked 200 times a second", Path: "/resolve/app.apps.svc.cluster.local"},
 	{Name: "job", About: "a Job that may not be interrupted"},
 	{Name: "new-group-deleted", About: "somebody deletes the new group in the middle", Disturb: disturbance{moving, does(deleteNewGroup)}, Ends: []int{5, 6, 8}, MayFail: 200, Broken: "its node was deleted"},
-	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 4000},
+	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 6000},
 	{Name: "stuck-terminating", About: "a pod keeps a finalizer for a minute after its end", Disturb: disturbance{begun, does(addFinalizer)}, Ends: []int{0, 8}},
 	{Name: "api-server-away", About: "the API server is away for a minute", Disturb: disturbance{closed, does(away("controlplane"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "aws-away", About: "AWS is away for a minute", NodePort: true, Disturb: disturbance{closed, does(away("aws"))}, Ends: []int{0, 5}, Again: 1},
@@ -125,10 +126,10 @@ var scenarios = complete([]scenario{
 	{Name: "killed-while-leaving", About: "killed when the first old pod ends, and started again", Disturb: disturbance{leaving, kill9}, Again: 1},
 	{Name: "killed-while-retiring", About: "killed when the first old instance ends, and started again", Disturb: disturbance{retiring, kill9}, Again: 1},
 	{Name: "ctrl-c", About: "Ctrl-C in the middle, and left so", Disturb: disturbance{moving, ctrlC}, Ends: []int{130}},
-	{Name: "two-moves", About: "two groups move in one command", Change: bothMachines},
+	{Name: "two-moves", About: "two groups move in one command", Start: otherPool, Change: bothMachines},
 	{Name: "rollout-in-the-middle", About: "`kubectl rollout restart` in the middle", Disturb: disturbance{moving, does(restartRollout)}},
 	{Name: "shrink-taken-back", About: "one node less, interrupted, and the old number again", Change: oneLess, Disturb: disturbance{closed, ctrlC}, Then: oneMore, Again: 1},
-	{Name: "breach-and-return", About: "the guard breaks in the middle; everything goes back", Start: guarded, Disturb: disturbance{moving, does(breakGuard)}, Ends: []int{6}},
+	{Name: "breach-and-return", About: "the guard breaks in the middle; everything goes back", Start: guarded, Disturb: disturbance{moving, does(breakGuard)}, Ends: []int{10}},
 })
 
 // tenOf is the group of ten nodes.
