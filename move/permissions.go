@@ -29,6 +29,7 @@ const (
 	looks  = "check migrate drain recover" // watch the whole cluster
 	tries  = "check migrate drain"         // look beforehand, and try calls as dry runs
 	moves  = "migrate drain recover"       // change what runs
+	fence  = "protect"                     // change a group, and nothing of a cluster
 	steers = "moves"                       // only read and write what moves keep
 )
 
@@ -79,7 +80,7 @@ type Call struct {
 
 // calls are all of them. None is needed on a cluster elsewhere.
 var calls = []Call{
-	{"autoscaling:DescribeAutoScalingGroups", "which instances a group has, and what it does on its own", looks},
+	{"autoscaling:DescribeAutoScalingGroups", "which instances a group has, and what it does on its own", looks + " " + fence},
 	{"autoscaling:DescribeAutoScalingInstances", "which group an instance is in", looks},
 	{"ec2:DescribeInstances", "whether an instance is there", looks},
 	{"elasticloadbalancing:DescribeLoadBalancers", "who sends through a node", looks},
@@ -90,11 +91,14 @@ var calls = []Call{
 	{"elasticloadbalancing:DescribeTargetHealth", "the same", looks},
 	{"autoscaling:SuspendProcesses", "keep a group from ending nodes while pods move", moves},
 	{"autoscaling:ResumeProcesses", "let it act again", moves},
-	{"autoscaling:UpdateAutoScalingGroup", "let a group that is emptied shrink", moves},
-	{"autoscaling:CreateOrUpdateTags", "write down on the group what it was like", moves},
-	{"autoscaling:DeleteTags", "the same", moves},
+	{"autoscaling:UpdateAutoScalingGroup", "let a group that is emptied shrink; set what it retains", moves + " " + fence},
+	{"autoscaling:CreateOrUpdateTags", "write down on the group what it was like", moves + " " + fence},
+	{"autoscaling:DeleteTags", "the same", moves + " " + fence},
 	{"eks:UpdateNodegroupConfig", "the same of a managed group", moves},
 	{"eks:DescribeUpdate", "whether it may shrink by now", moves},
+	{"autoscaling:PutLifecycleHook", "have an instance held that is to end", fence},
+	{"autoscaling:DeleteLifecycleHook", "the fence goes", fence},
+	{"autoscaling:CompleteLifecycleAction", "let an instance through the fence of its group (--then empty or delete)", "migrate"},
 	{"autoscaling:TerminateInstanceInAutoScalingGroup", "end the instances (--then empty or delete)", "migrate"},
 	{"autoscaling:DeleteAutoScalingGroup", "delete the group (--then delete)", "migrate"},
 	{"eks:DeleteNodegroup", "delete a managed group (--then delete)", "migrate"},
@@ -102,7 +106,9 @@ var calls = []Call{
 }
 
 // Commands are those that permissions are known of.
-func Commands() []string { return []string{"check", "migrate", "drain", "moves", "recover"} }
+func Commands() []string {
+	return []string{"check", "migrate", "drain", "moves", "recover", "protect"}
+}
 
 // Permissions is what one command needs.
 type Permissions struct {

@@ -46,12 +46,12 @@ func (s *Scaling) Group(ctx context.Context, name string) (handover.Group, error
 	if err != nil {
 		return handover.Group{}, err
 	}
-	g := group(found)
+	g := asGroup(found)
 	g.Name = name
 	return g, nil
 }
 
-func group(g astypes.AutoScalingGroup) handover.Group {
+func asGroup(g astypes.AutoScalingGroup) handover.Group {
 	out := handover.Group{
 		Name:    aws.ToString(g.AutoScalingGroupName),
 		Min:     int(aws.ToInt32(g.MinSize)),
@@ -209,6 +209,9 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 			return nil
 		}
 		if err != nil {
+			return err
+		}
+		if err := s.endRetained(ctx, g, instances); err != nil {
 			return err
 		}
 		there := slices.DeleteFunc(slices.Clone(instances), g.Left)

@@ -50,6 +50,10 @@ func runRBAC(_ context.Context, o rbacOptions) error {
 		return err
 	}
 	if !o.IAM {
+		if len(p.Needs) == 0 {
+			_, err := fmt.Fprintln(o.Env.Stderr, "it asks nothing of a cluster; --iam prints what it asks of AWS")
+			return err
+		}
 		return p.Roles(o.Env.Stdout, o.User)
 	}
 	if len(p.Calls) == 0 {

@@ -39,6 +39,7 @@ func newRoot(env Env) *cobra.Command {
 		newNew(env), newStack(env), newState(env), newConfig(env),
 		newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),
 		newCheck(env, runCheck), newMigrate(env, runMigrate), newDrain(env, runMigrate), newMoves(env), newRBAC(env, runRBAC),
+		newProtect(env, runProtect), newUnprotect(env, runUnprotect),
 		newRestore(env, runRestore), newLoad(env, runLoad), newToken(env, runToken),
 		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
 	)

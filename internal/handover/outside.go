@@ -28,8 +28,12 @@ type Scaling interface {
 	Resume(ctx context.Context, group string, processes []string) error
 	SetMin(ctx context.Context, group string, n int) error
 	// Terminate ends instances by name, at most Batch of them, and lowers the
-	// desired capacity by as many. One that is gone, or going, is no error.
+	// desired capacity by as many. One that is gone, or going, is no error; one that
+	// is retained ends, too.
 	Terminate(ctx context.Context, group string, instances []string) error
+	// Release lets instances end that the fence of their group holds. One that it
+	// does not hold is no error.
+	Release(ctx context.Context, group string, instances []string) error
 	// Sizes tells what instance types have. One that AWS does not know is left out.
 	Sizes(ctx context.Context, types []string) (map[string]Size, error)
 	// Tag sets tags on the group itself (not on its instances); Untag removes
@@ -64,6 +68,10 @@ type Instance struct {
 
 // TerminatingWait is the state of an instance that is held by a lifecycle hook.
 const TerminatingWait = "Terminating:Wait"
+
+// Retained is the state of an instance whose end was abandoned: it runs on, beside
+// its group, until it is ended by name.
+const Retained = "Terminating:Retained"
 
 // ends: it no longer counts, whatever Terminating waits for.
 func (i Instance) ends() bool { return strings.HasPrefix(i.Lifecycle, "Terminat") }

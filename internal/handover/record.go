@@ -35,6 +35,10 @@ const (
 	highestCost    = "2147483647" // int32: deleted last
 	lowestCost     = "-2147483648"
 
+	// FenceTag is on Auto Scaling groups with a fence: what they were like before,
+	// as JSON; empty: they had it from the first.
+	FenceTag = "drover.dev/fence"
+
 	suspendedTag = "drover.dev/suspended" // on Auto Scaling groups: processes that ran before, joined by spaces
 	minTag       = "drover.dev/min"       // on Auto Scaling groups: MinSize before
 )

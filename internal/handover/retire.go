@@ -272,6 +272,9 @@ func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, i
 			return false, err
 		}
 		left, held = notEnded(g, ids, states)
+		if err := m.pass(ctx, g, ids); err != nil {
+			return false, err
+		}
 		wait(ending(len(ids), len(left), held))
 		return len(left) == 0, nil
 	}
@@ -287,6 +290,35 @@ func (m *Mover) terminated(ctx context.Context, cluster Cluster, group string, i
 		Err: fmt.Errorf("after %s: %s", patience, strings.Join(left, ", ")),
 		Fix: "see the scaling activities of the group (its InstanceLifecyclePolicy may retain instances), then run the same command again",
 	}
+}
+
+// pass lets instances through the fence of their group: the hook that holds them is
+// Drover's own to answer, and one that was retained meanwhile is ended anew.
+func (m *Mover) pass(ctx context.Context, g Group, ids []string) error {
+	if _, fenced := g.Tags[FenceTag]; !fenced {
+		return nil
+	}
+	var held, retained []string
+	for _, i := range g.Instances {
+		switch {
+		case !slices.Contains(ids, i.ID):
+		case i.Lifecycle == TerminatingWait:
+			held = append(held, i.ID)
+		case i.Lifecycle == Retained:
+			retained = append(retained, i.ID)
+		}
+	}
+	if len(held) > 0 {
+		if err := m.scaling.Release(ctx, g.Name, held); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(retained, Batch) {
+		if err := m.scaling.Terminate(ctx, g.Name, some); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // notEnded tells the instances that still stand, each with its state, and how

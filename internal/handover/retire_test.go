@@ -83,3 +83,16 @@ func TestRetireWaitsForALifecycleHook(t *testing.T) {
 		}
 	})
 }
+
+// Instances that a fence holds end as soon as they were judged to be empty: Drover
+// answers its own hook.
+func TestRetirePassesTheFence(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		p.Fence = true
+		p.With(func(h *world.Hand) { h.Group(world.Old).Tags = map[string]string{handover.FenceTag: ""} })
+		p.done(p.move(), "web")
+		if err := p.retired(0, ""); err != nil || p.instances() != 0 {
+			t.Errorf("%v, %d instances left", err, p.instances())
+		}
+	})
+}

@@ -629,12 +629,27 @@ func (w *World) terminate(g *handover.Group, instance string) {
 		return
 	}
 	g.Desired--
+	if w.Fence {
+		g.Instances[at].Lifecycle = handover.TerminatingWait
+		return
+	}
 	if w.Hook > 0 {
 		g.Instances[at].Lifecycle = handover.TerminatingWait
 		w.held[instance] = w.now().Add(w.Hook)
 		return
 	}
 	w.end(g, instance)
+}
+
+// Release ends instances that the fence holds.
+func (w *World) Release(_ context.Context, group string, instances []string) error {
+	return w.change("release instances of", group, func(g *handover.Group) {
+		for _, i := range slices.Clone(g.Instances) {
+			if w.Fence && i.Lifecycle == handover.TerminatingWait && slices.Contains(instances, i.ID) {
+				w.end(g, i.ID)
+			}
+		}
+	})
 }
 
 // end takes an instance away; its pods and connections go with it.

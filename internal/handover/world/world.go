@@ -142,6 +142,7 @@ type World struct {
 	targets  map[string]map[string]*target // load balancer -> instance, or a pod's address
 	zones    map[string]map[string]bool    // load balancer -> zones that had targets in service
 	Draining time.Duration                 // how long load balancers drain
+	Fence    bool                          // a hook of Drover's own holds an instance that ends, until it is released
 	Hook     time.Duration                 // how long a lifecycle hook holds an instance that ends
 	held     map[string]time.Time          // instances that it holds, until when
 	awsDown  bool

@@ -4,6 +4,7 @@
 package autoscaling
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -84,6 +85,10 @@ type suspended struct {
 	Reason string `xml:"SuspensionReason"`
 }
 
+type policyItem struct {
+	Abandon string `xml:"RetentionTriggers>TerminateHookAbandon"`
+}
+
 type groupItem struct {
 	Name       string         `xml:"AutoScalingGroupName"`
 	ARN        string         `xml:"AutoScalingGroupARN"`
@@ -104,6 +109,8 @@ type groupItem struct {
 	Policies   []string       `xml:"TerminationPolicies>member"`
 	ProtectNew bool           `xml:"NewInstancesProtectedFromScaleIn"`
 	LinkedRole string         `xml:"ServiceLinkedRoleARN"`
+	Protection string         `xml:"DeletionProtection"`
+	Policy     *policyItem    `xml:"InstanceLifecyclePolicy"`
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -139,6 +146,7 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 		Policies:   g.TerminationPolicies,
 		ProtectNew: g.ProtectNew, Template: templateItem{g.LaunchTemplate.LaunchTemplateID,
 			g.LaunchTemplate.LaunchTemplateName, g.LaunchTemplate.Version},
+		Protection: cmp.Or(g.DeletionProtection, region.Unprotected),
 		LinkedRole: "arn:aws:iam::" + region.Account + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
 	if t, _, err := st.TemplateVersion(g.LaunchTemplate); err == nil {
 		item.Template.ID, item.Template.Name = t.LaunchTemplateID, t.LaunchTemplateName
@@ -149,7 +157,10 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 	for _, p := range g.Suspended {
 		item.Suspended = append(item.Suspended, suspended{p, "User suspended"})
 	}
-	if g.Deleting {
+	if g.LifecyclePolicy != nil {
+		item.Policy = &policyItem{g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon}
+	}
+	if g.Forced {
 		item.Status = "Delete in progress"
 	}
 	return item
@@ -345,7 +356,7 @@ func (s *Service) withGroup(f wire.Form, change func(*region.State, *region.Grou
 		if err != nil {
 			return err
 		}
-		if g.Deleting {
+		if g.Forced {
 			return region.Errorf(region.Invalid, "ValidationError", "AutoScalingGroup %s is pending delete", g.Name)
 		}
 		return change(st, g)
@@ -364,9 +375,13 @@ func (s *Service) setDesired(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) deleteGroup(_ *http.Request, f wire.Form) (any, error) {
 	return s.withGroup(f, func(st *region.State, g *region.Group) error {
-		members := st.Members(g.Name)
+		members, force := st.Members(g.Name), f.Bool("ForceDelete")
+		if err := g.MayDelete(force); err != nil {
+			return err
+		}
 		switch {
-		case f.Bool("ForceDelete"):
+		case force:
+			g.Forced = true
 			return st.Drain(g)
 		case len(members) == 0:
 			delete(st.Groups, g.Name)
@@ -418,7 +433,12 @@ func (s *Service) terminateOne(st *region.State, id, group string, decrement boo
 			"Instance Id not found - No managed instance found for instance ID: %s", id)
 	}
 	g := st.Groups[i.Group]
-	if !i.Counts() {
+	retained := i.Lifecycle == region.Retained
+	if retained && decrement {
+		return activityItem{}, region.Errorf(region.Invalid, "ValidationError",
+			"You cannot decrement the desired capacity when terminating the retained instance %s", id)
+	}
+	if !i.Counts() && !retained {
 		return activityItem{}, region.Errorf(region.Busy, "ScalingActivityInProgress",
 			"Instance %s is already being terminated", id)
 	}

@@ -25,6 +25,9 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 		t.Ignore("ResourceId", "ResourceType") // this group's
 		g.Tags.Set(region.Tag{Key: t.Get("Key"), Value: t.Get("Value"), Propagate: &propagate})
 	}
+	for _, h := range f.Each("LifecycleHookSpecificationList") {
+		g.Hooks = append(g.Hooks, hook(h))
+	}
 	f.Ignore("ServiceLinkedRoleARN")
 	change(g, f)
 	return nil, s.store.Update(func(st *region.State) error {
@@ -78,6 +81,12 @@ func change(g *region.Group, f wire.Form) {
 	}
 	if n := f.Int("HealthCheckGracePeriod"); n != nil {
 		g.HealthCheckGracePeriod = *n
+	}
+	g.DeletionProtection = cmp.Or(f.Get("DeletionProtection"), g.DeletionProtection)
+	if action := f.Get("InstanceLifecyclePolicy.RetentionTriggers.TerminateHookAbandon"); action != "" {
+		policy := &region.LifecyclePolicy{}
+		policy.RetentionTriggers.TerminateHookAbandon = action
+		g.LifecyclePolicy = policy
 	}
 	g.HealthCheckType = cmp.Or(f.Get("HealthCheckType"), g.HealthCheckType)
 	if f.Has("NewInstancesProtectedFromScaleIn") {

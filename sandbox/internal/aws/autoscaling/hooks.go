@@ -11,10 +11,9 @@ import (
 
 // Lifecycle hooks: who may hold instances of a group in a transition.
 
-// Limits of a hook's time, which is not scaled: it is the user's own.
+// A hook's whole time is limited.
 const (
-	heartbeatDefault = 3600         // seconds
-	heartbeatsAtMost = 100          // of them, or
+	heartbeatsAtMost = 100          // times its heartbeat, or
 	globalTimeout    = 48 * 60 * 60 // seconds
 )
 
@@ -51,13 +50,18 @@ func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) putHook(_ *http.Request, f wire.Form) (any, error) {
 	return s.withGroup(f, func(_ *region.State, g *region.Group) error {
-		h := region.Hook{Name: f.Get("LifecycleHookName"), Transition: f.Get("LifecycleTransition"),
-			Result: cmp.Or(f.Get("DefaultResult"), region.Abandon), Heartbeat: heartbeatDefault}
-		if n := f.Int("HeartbeatTimeout"); n != nil {
-			h.Heartbeat = *n
-		}
-		return g.SetHook(h)
+		return g.SetHook(hook(f))
 	})
+}
+
+// hook reads a hook of a request.
+func hook(f wire.Form) region.Hook {
+	h := region.Hook{Name: f.Get("LifecycleHookName"), Transition: f.Get("LifecycleTransition"),
+		Result: cmp.Or(f.Get("DefaultResult"), region.Abandon), Heartbeat: region.HeartbeatDefault}
+	if n := f.Int("HeartbeatTimeout"); n != nil {
+		h.Heartbeat = *n
+	}
+	return h
 }
 
 func (s *Service) deleteHook(_ *http.Request, f wire.Form) (any, error) {

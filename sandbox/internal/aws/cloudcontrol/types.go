@@ -2,6 +2,7 @@ package cloudcontrol
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -224,6 +225,8 @@ func updateGroup(s *region.State, old, g *region.Group) error {
 func waitGroup(s *region.State, id, action string) (string, error) {
 	g, ok := s.Groups[id]
 	switch {
+	case action == remove && ok && slices.ContainsFunc(s.Members(id), func(i *region.Instance) bool { return i.Lifecycle == region.Retained }):
+		return "", region.Errorf(region.Busy, "NotStabilized", "Group did not stabilize: instances of it are Terminating:Retained")
 	case action == remove && ok:
 		return fmt.Sprintf("%d instances are left", len(s.Members(id))), nil
 	case action != create:

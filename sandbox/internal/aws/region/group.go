@@ -28,17 +28,19 @@ type Group struct {
 	HealthCheckType        string
 	HealthCheckGracePeriod int
 	TerminationPolicies    []string
-	ProtectNew             bool   `json:"NewInstancesProtectedFromScaleIn"`
-	DeletionProtection     string `json:",omitempty"`
-	Tags                   Tags   `json:",omitempty"`
-	Rest                   Rest   `json:",omitempty"`
+	ProtectNew             bool             `json:"NewInstancesProtectedFromScaleIn"`
+	DeletionProtection     string           `json:",omitempty"` // none, prevent-force-deletion, prevent-all-deletion
+	LifecyclePolicy        *LifecyclePolicy `json:"InstanceLifecyclePolicy,omitempty"`
+	Tags                   Tags             `json:",omitempty"`
+	Rest                   Rest             `json:",omitempty"`
 
 	Created    time.Time
-	Deleting   bool
-	Hooks      []Hook     `json:",omitempty"` // at most one for each transition counts
-	Suspended  []string   `json:",omitempty"` // processes: Launch, Terminate, …
-	Activities []Activity `json:",omitempty"` // newest first
-	RetryAt    time.Time  `json:",omitzero"`  // no launch before: the last one failed
+	Deleting   bool       // it goes once it is empty
+	Forced     bool       `json:",omitempty"`                               // … and no hook is asked
+	Hooks      []Hook     `json:"LifecycleHookSpecificationList,omitempty"` // at most one for each transition counts
+	Suspended  []string   `json:",omitempty"`                               // processes: Launch, Terminate, …
+	Activities []Activity `json:",omitempty"`                               // newest first
+	RetryAt    time.Time  `json:",omitzero"`                                // no launch before: the last one failed
 }
 
 // Activity is one scaling activity.
@@ -100,11 +102,22 @@ func (s *State) CheckGroup(g *Group) error {
 			int(desired), int(g.MinSize), int(g.MaxSize))
 	case g.LaunchTemplate.LaunchTemplateID != "" && g.LaunchTemplate.LaunchTemplateName != "":
 		return invalid("Valid requests must contain either launchTemplateId or LaunchTemplateName")
+	case !slices.Contains([]string{"", Unprotected, PreventForce, PreventAll}, g.DeletionProtection):
+		return invalid("Invalid deletion protection: %s", g.DeletionProtection)
+	case g.LifecyclePolicy != nil && !slices.Contains([]string{"", "retain", "terminate"}, g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon):
+		return invalid("Invalid retention action: %s", g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon)
 	case len(g.Subnets) == 0:
 		return invalid("At least one Availability Zone or VPC Subnet is required.")
 	}
 	if _, _, err := s.TemplateVersion(g.LaunchTemplate); err != nil {
 		return err
+	}
+	hooks := g.Hooks
+	g.Hooks = nil
+	for _, h := range hooks {
+		if err := g.SetHook(h); err != nil {
+			return err
+		}
 	}
 	g.AvailabilityZones = nil
 	for _, id := range g.Subnets {
@@ -160,11 +173,30 @@ func (g *Group) Clamp() {
 	g.DesiredCapacity = &desired
 }
 
-// Drain begins the end of a group: its size becomes 0. Package
-// autoscaling removes it once it is empty.
+// Levels of deletion protection.
+const (
+	Unprotected  = "none"
+	PreventForce = "prevent-force-deletion"
+	PreventAll   = "prevent-all-deletion"
+)
+
+// MayDelete refuses the delete of a group that is protected. One that retains
+// instances is not deleted by force, even if it has none.
+func (g *Group) MayDelete(force bool) error {
+	switch {
+	case g.DeletionProtection == PreventAll, force && g.DeletionProtection == PreventForce:
+		return Errorf(Invalid, "ValidationError", "You cannot delete AutoScalingGroup %s: its deletion protection is %s", g.Name, g.DeletionProtection)
+	case force && g.Retains():
+		return Errorf(Invalid, "ValidationError", "You cannot force delete AutoScalingGroup %s: its instance lifecycle policy retains instances", g.Name)
+	}
+	return nil
+}
+
+// Drain begins the end of a group as CloudFormation does: its size becomes 0, and
+// its hooks are asked. Package autoscaling removes it once it is empty.
 func (s *State) Drain(g *Group) error {
-	if g.DeletionProtection == "prevent-all-deletion" {
-		return Errorf(Invalid, "ValidationError", "AutoScalingGroup %s has deletion protection", g.Name)
+	if err := g.MayDelete(false); err != nil {
+		return err
 	}
 	zero := Num(0)
 	g.Deleting, g.MinSize, g.MaxSize, g.DesiredCapacity = true, 0, 0, &zero
@@ -179,6 +211,15 @@ func (g *Group) Record(a Activity) {
 	g.Activities = slices.Insert(g.Activities, 0, a)
 	if len(g.Activities) > keptActivities {
 		g.Activities = g.Activities[:keptActivities]
+	}
+}
+
+// cancel ends the activity of an instance that stays.
+func (g *Group) cancel(instance string, now time.Time) {
+	for k := range g.Activities {
+		if a := &g.Activities[k]; a.Instance == instance && a.Status == "InProgress" {
+			a.Status, a.End = "Cancelled", now
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package region
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +19,10 @@ const (
 	TerminatingWait = "Terminating:Wait"
 )
 
+// Retained is the state of an instance whose end was abandoned in a group that
+// retains such: it runs on beside the group, until somebody ends it by name.
+const Retained = "Terminating:Retained"
+
 // Results of a hook.
 const (
 	Continue = "CONTINUE"
@@ -27,11 +32,31 @@ const (
 // Hook holds the instances of a group in a transition until somebody says that
 // they may go on, or its time is over.
 type Hook struct {
-	Name       string
-	Transition string
-	Result     string // when its time is over: CONTINUE or ABANDON
-	Heartbeat  int    // seconds
+	Name       string `json:"LifecycleHookName"`
+	Transition string `json:"LifecycleTransition"`
+	Result     string `json:"DefaultResult"`    // when its time is over: CONTINUE or ABANDON
+	Heartbeat  int    `json:"HeartbeatTimeout"` // seconds
 }
+
+// LifecyclePolicy says what becomes of an instance whose termination hook is
+// abandoned: retain or terminate.
+type LifecyclePolicy struct {
+	RetentionTriggers struct {
+		TerminateHookAbandon string `json:",omitempty"`
+	}
+}
+
+// Retains tells whether instances outlive an abandoned termination hook.
+func (g *Group) Retains() bool {
+	return g.LifecyclePolicy != nil && g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon == "retain"
+}
+
+// Limits of a hook's time, which is not scaled: it is the user's own.
+const (
+	HeartbeatDefault = 3600 // seconds
+	heartbeatLeast   = 30
+	heartbeatMost    = 7200
+)
 
 // HookAt is the hook of a transition.
 func (g *Group) HookAt(transition string) (Hook, bool) {
@@ -44,12 +69,14 @@ func (g *Group) HookAt(transition string) (Hook, bool) {
 
 // SetHook adds a hook, or changes the one of its name.
 func (g *Group) SetHook(h Hook) error {
+	h.Result = cmp.Or(h.Result, Abandon)
+	h.Heartbeat = cmp.Or(h.Heartbeat, HeartbeatDefault)
 	switch {
 	case h.Transition != Launching && h.Transition != Terminating:
 		return Errorf(Invalid, "ValidationError", "Invalid lifecycle transition: %s", h.Transition)
 	case h.Result != Continue && h.Result != Abandon:
 		return Errorf(Invalid, "ValidationError", "DefaultResult must be CONTINUE or ABANDON")
-	case h.Heartbeat < 30 || h.Heartbeat > 7200:
+	case h.Heartbeat < heartbeatLeast || h.Heartbeat > heartbeatMost:
 		return Errorf(Invalid, "ValidationError", "HeartbeatTimeout must be between 30 and 7200 seconds")
 	}
 	g.Hooks = append(slices.DeleteFunc(g.Hooks, func(o Hook) bool { return o.Name == h.Name }), h)
@@ -77,9 +104,13 @@ func (g *Group) Overdue(i *Instance, now time.Time) bool {
 	return !ok || !now.Before(i.Waits.Add(time.Duration(h.Heartbeat)*time.Second))
 }
 
-// Complete lets an instance that a hook holds go on. After an abandoned launch it ends.
+// Complete lets an instance that a hook holds go on. After an abandoned launch it
+// ends; after an abandoned end too, if the group does not retain it.
 func (s *State) Complete(g *Group, i *Instance, result string, now time.Time) {
 	switch {
+	case i.Lifecycle == TerminatingWait && result == Abandon && g.Retains():
+		i.Lifecycle = Retained
+		g.cancel(i.ID, now)
 	case i.Lifecycle == TerminatingWait, i.Lifecycle == PendingWait && result == Abandon:
 		s.Terminate(i, "User initiated")
 		i.Retired = true
@@ -93,7 +124,7 @@ func (s *State) Complete(g *Group, i *Instance, result string, now time.Time) {
 // EndMember ends an instance of a group, as soon as the group's hook lets it. A
 // group that is deleted by force asks none.
 func (s *State) EndMember(g *Group, i *Instance, now time.Time, why string) Activity {
-	if _, held := g.HookAt(Terminating); held && i.State == Running && !g.Deleting {
+	if _, held := g.HookAt(Terminating); held && i.State == Running && !g.Forced {
 		i.Lifecycle, i.Waits = TerminatingWait, now
 	} else {
 		s.Terminate(i, "User initiated")

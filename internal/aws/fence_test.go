@@ -1,0 +1,108 @@
+package aws
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/problem"
+)
+
+// fenced is an Auto Scaling group as the API tells of it.
+func fenced(settings, instances, tags string) func(url.Values) string {
+	return func(url.Values) string {
+		return "<AutoScalingGroups><member><AutoScalingGroupName>web</AutoScalingGroupName><MinSize>1</MinSize><DesiredCapacity>2</DesiredCapacity>" + settings +
+			"<Instances>" + instances + "</Instances><Tags>" + tags + "</Tags></member></AutoScalingGroups>"
+	}
+}
+
+func member(id, state string) string {
+	return "<member><InstanceId>" + id + "</InstanceId><LifecycleState>" + state + "</LifecycleState></member>"
+}
+
+// What a group was like is written down before anything is changed, and no weaker
+// protection takes the place of a stronger one.
+func TestProtectRemembersWhatWas(t *testing.T) {
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeAutoScalingGroups": fenced("<DeletionProtection>prevent-all-deletion</DeletionProtection>", "", ""),
+		"CreateOrUpdateTags": func(form url.Values) string {
+			if got := form.Get("Tags.member.1.Value"); got != `{"abandon":"terminate","protection":"prevent-all-deletion"}` {
+				t.Errorf("remembers %s", got)
+			}
+			return ""
+		},
+		"PutLifecycleHook": func(form url.Values) string {
+			if form.Get("DefaultResult") != "ABANDON" || form.Get("LifecycleTransition") != "autoscaling:EC2_INSTANCE_TERMINATING" {
+				t.Errorf("hook %v", form)
+			}
+			return ""
+		},
+		"UpdateAutoScalingGroup": func(form url.Values) string {
+			if form.Get("DeletionProtection") != "prevent-all-deletion" || form.Get("InstanceLifecyclePolicy.RetentionTriggers.TerminateHookAbandon") != "retain" {
+				t.Errorf("update %v", form)
+			}
+			return ""
+		},
+	}}}
+	if err := api.cloud().Scaling().Protect(t.Context(), "web"); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"CreateOrUpdateTags", "PutLifecycleHook", "UpdateAutoScalingGroup"}
+	if got := slices.DeleteFunc(api.asked, func(c string) bool { return strings.HasPrefix(c, "Describe") }); !slices.Equal(got, want) {
+		t.Errorf("asked %v, want %v", got, want)
+	}
+}
+
+// EKS answers the hooks of its groups itself: a fence there would be none.
+func TestProtectRefusesManagedGroups(t *testing.T) {
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{"DescribeAutoScalingGroups": groupsAPI(behind("eks-web-1", ""))}}}
+	var p *problem.Error
+	if err := api.cloud().Scaling().Protect(t.Context(), "eks-web-1"); !errors.As(err, &p) || p.Kind != problem.Refused || len(api.asked) != 1 {
+		t.Errorf("%v, asked %v", err, api.asked)
+	}
+}
+
+// The fence goes as it came; while it holds an instance it stays, since the end of
+// a hook is the end of whom it holds.
+func TestUnprotectPutsBack(t *testing.T) {
+	const tag = "<member><Key>" + handover.FenceTag + "</Key><Value>{\"abandon\":\"terminate\",\"protection\":\"none\"}</Value></member>"
+	state := "Terminating:Wait"
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeAutoScalingGroups": func(form url.Values) string { return fenced("", member("i-1", state), tag)(form) },
+		"UpdateAutoScalingGroup": func(form url.Values) string {
+			if form.Get("DeletionProtection") != "none" || form.Get("InstanceLifecyclePolicy.RetentionTriggers.TerminateHookAbandon") != "terminate" {
+				t.Errorf("update %v", form)
+			}
+			return ""
+		},
+		"DeleteLifecycleHook": func(url.Values) string { return "" },
+		"DeleteTags":          func(url.Values) string { return "" },
+	}}}
+	var p *problem.Error
+	if _, err := api.cloud().Scaling().Unprotect(t.Context(), "web"); !errors.As(err, &p) || p.Kind != problem.Refused || !strings.Contains(p.Error(), "i-1") {
+		t.Errorf("a fence that holds an instance: %v", err)
+	}
+	state = handover.Retained
+	retained, err := api.cloud().Scaling().Unprotect(t.Context(), "web")
+	if err != nil || !slices.Equal(retained, []string{"i-1"}) || api.asked[len(api.asked)-1] != "DeleteTags" {
+		t.Errorf("%v %v, asked %v", retained, err, api.asked)
+	}
+}
+
+// An instance that was retained is ended without a smaller group, which AWS refuses.
+func TestTerminateEndsWhatIsRetained(t *testing.T) {
+	var ended []string
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeAutoScalingGroups": fenced("", member("i-1", handover.Retained)+member("i-2", "InService"), ""),
+		"TerminateInstanceInAutoScalingGroup": func(form url.Values) string {
+			ended = append(ended, form.Get("InstanceId")+form.Get("InstanceIds.member.1")+" "+form.Get("ShouldDecrementDesiredCapacity"))
+			return ""
+		},
+	}}}
+	if err := api.cloud().Scaling().Terminate(t.Context(), "web", []string{"i-1", "i-2"}); err != nil || !slices.Equal(ended, []string{"i-1 false", "i-2 true"}) {
+		t.Errorf("%v, ended %v", err, ended)
+	}
+}
