@@ -19,7 +19,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-clients test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-clients test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,11 +49,26 @@ requirements: ## install what the sandbox runs from the distribution, where that
 demo: requirements build ## the whole tutorial, narrated
 	bin/drover demo $(DEMO)
 
-test: requirements build test-unit test-clients-if-there test-e2e ## all tests of both modules
+test: requirements build test-unit test-owners test-clients-if-there test-e2e ## all tests of all modules
 
 test-unit: ## the tests of both modules that need no sandbox, with the race detector
 	go test -race -timeout 20m ./...
 	cd sandbox && CGO_ENABLED=0 go test ./...
+
+# Modules of their own, outside of the workspace: it would raise what the product
+# itself is built with to what Pulumi requires.
+test-owners: ## the tests of the module for Pulumi programs, which need no pulumi
+	cd pulumi && GOWORK=off go test ./...
+	cd pulumi/example && GOWORK=off go vet ./...
+
+PULUMI := v3.274.1
+bin/pulumi: tools/pulumi/go.mod
+	@mkdir -p bin
+	@echo "building pulumi: about 15 minutes the first time"
+	cd tools/pulumi && GOWORK=off go build -ldflags '-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI)' -o ../../bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
+
+test-pulumi: build bin/pulumi ## pulumi/example in the real Pulumi engine, in the sandbox, with and without Drover
+	cd pulumi/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -v .
 
 test-clients: ## AWS's own clients judge the sandbox's endpoint; installs botocore and the aws command where that is allowed
 	@./scripts/clients install

@@ -1,7 +1,11 @@
 package drover_test
 
 import (
+	"go/parser"
+	"go/token"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -25,6 +29,37 @@ func TestDependencies(t *testing.T) {
 	for _, dep := range deps(t, "./cmd/drover") {
 		if strings.HasPrefix(dep, "k8s.io/kubernetes") || strings.HasPrefix(dep, own+"sandbox") {
 			t.Errorf("drover depends on %s", dep)
+		}
+	}
+}
+
+// The modules for other tools use the library as anybody may, and nothing of
+// theirs is in Drover's own module.
+func TestModulesForOtherTools(t *testing.T) {
+	for _, folder := range []string{"pulumi", "terraform", "pulumi/example"} {
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range f.Imports {
+				if strings.Contains(i.Path.Value, "github.com/droverhq/drover/internal") {
+					t.Errorf("%s uses %s: the public library has to be enough", name, i.Path.Value)
+				}
+			}
+		}
+	}
+	requirements, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, theirs := range []string{"github.com/pulumi/", "github.com/hashicorp/terraform"} {
+		if strings.Contains(string(requirements), theirs) {
+			t.Errorf("go.mod requires %s: that belongs in the module for it", theirs)
 		}
 	}
 }

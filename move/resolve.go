@@ -85,8 +85,11 @@ func nodesOf(ctx context.Context, v *handover.View, s Set, aws fleet, why string
 	return labelled(v, s)
 }
 
+// ErrNoNodes is what Check and Run fail with if the cluster has none of the nodes.
+var ErrNoNodes = errors.New("the cluster has no such nodes")
+
 func missing(s Set, fix string) error {
-	return &problem.Error{Kind: problem.Usage, Op: "find " + s.String(), Err: errors.New("the cluster has no such nodes"), Fix: fix}
+	return &problem.Error{Kind: problem.Usage, Op: "find " + s.String(), Err: ErrNoNodes, Fix: fix}
 }
 
 func selected(v *handover.View, s Set) ([]string, error) {

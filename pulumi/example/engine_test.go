@@ -1,0 +1,299 @@
+//go:build engine
+
+// The tests run the program in the real Pulumi engine, in the sandbox, while
+// requests are sent. DROVER_BIN is the folder of drover's binaries, and pulumi is
+// in the PATH.
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// inside marks the run within the sandbox's network, where the names of load
+// balancers resolve.
+const inside = "DROVER_ENGINE_INSIDE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(inside) != "" {
+		os.Exit(m.Run())
+	}
+	code, err := runInSandbox()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func binary(name string) string { return filepath.Join(os.Getenv("DROVER_BIN"), name) }
+
+func runInSandbox() (code int, err error) {
+	if os.Getenv("DROVER_BIN") == "" {
+		return 1, errors.New("DROVER_BIN is not set: run `make test-pulumi`")
+	}
+	dir, err := os.MkdirTemp("", "drover-engine-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	folder := filepath.Join(dir, "sandbox")
+	defer func() { err = errors.Join(err, sandbox("stop", "--purge", "--dir", folder)) }()
+	if err := sandbox("start", "--dir", folder); err != nil {
+		return 1, err
+	}
+	cmd := exec.Command(binary("drover-sandbox"), append([]string{"exec", "--dir", folder, "--", os.Args[0]}, os.Args[1:]...)...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Env = append(os.Environ(), inside+"=1")
+	var exit *exec.ExitError
+	if err := cmd.Run(); errors.As(err, &exit) {
+		return exit.ExitCode(), nil
+	} else if err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+func sandbox(args ...string) error {
+	if out, err := exec.Command(binary("drover-sandbox"), args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("drover-sandbox %v: %w\n%s", args, err, out)
+	}
+	return nil
+}
+
+// shop is the tutorial's cluster, with a node group of Pulumi's beside its own.
+type shop struct {
+	t     *testing.T
+	dir   string // of its project
+	url   string
+	stack auto.Stack
+}
+
+// drover runs a command in the project; it must succeed.
+func (s *shop) drover(args ...string) string {
+	s.t.Helper()
+	cmd := exec.Command(binary("drover"), args...)
+	cmd.Dir = s.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("drover %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// open makes the cluster, Pulumi's group in it, and moves the echoserver there.
+func open(t *testing.T) *shop {
+	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project")}
+	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s.drover("stack", "init", "dev")
+	s.drover("config", "set", "aws:region", "us-west-2")
+	s.drover("up", "--yes")
+	s.url = "http://" + strings.TrimSpace(s.drover("stack", "output", "nginxServiceUrl")) + "/echoserver"
+	s.stack = newStack(t, facts(t))
+	s.up(nodes) // as a team has it before it knows of Drover
+	s.joined()
+	s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes")
+	return s
+}
+
+// facts are what the program is told about the cluster: what the launch template of
+// the tutorial's own group says.
+func facts(t *testing.T) map[string]string {
+	c, err := config.LoadDefaultConfig(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := autoscaling.NewFromConfig(c).DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups.AutoScalingGroups {
+		if !strings.HasPrefix(*g.AutoScalingGroupName, "standard-") {
+			continue
+		}
+		v, err := ec2.NewFromConfig(c).DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{
+			LaunchTemplateId: g.LaunchTemplate.LaunchTemplateId, Versions: []string{*g.LaunchTemplate.Version},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := v.LaunchTemplateVersions[0].LaunchTemplateData
+		text, err := base64.StdEncoding.DecodeString(*data.UserData)
+		if err != nil {
+			t.Fatal(err)
+		}
+		subnets, _ := json.Marshal(strings.Split(*g.VPCZoneIdentifier, ",")) // texts
+		of := map[string]string{
+			"image": *data.ImageId, "instanceProfile": *data.IamInstanceProfile.Arn, "securityGroup": data.SecurityGroupIds[0],
+			"subnets": string(subnets), "instanceType": "t2.medium", "nodes": "3",
+		}
+		for key, line := range map[string]string{"cluster": "name", "endpoint": "apiServerEndpoint", "certificateAuthority": "certificateAuthority", "serviceCidr": "cidr"} {
+			of[key] = strings.TrimSpace(string(regexp.MustCompile(`(?m)^ *` + line + `: (.*)$`).FindSubmatch(text)[1]))
+		}
+		return of
+	}
+	t.Fatal("there is no group of the tutorial")
+	return nil
+}
+
+// newStack is a stack of the program with a state of its own in a folder.
+func newStack(t *testing.T, of map[string]string) auto.Stack {
+	env := map[string]string{
+		"PULUMI_BACKEND_URL":                       "file://" + t.TempDir(),
+		"PULUMI_HOME":                              t.TempDir(),
+		"PULUMI_CONFIG_PASSPHRASE":                 "none",
+		"PULUMI_SKIP_UPDATE_CHECK":                 "true",
+		"PULUMI_DEBUG_PROVIDERS":                   serveNative(t),
+		"PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
+	}
+	for k, v := range env {
+		t.Setenv(k, v)
+	}
+	s, err := auto.UpsertStackInlineSource(t.Context(), "dev", "eks-nodegroups", nodes, auto.EnvVars(env))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range of {
+		if err := s.SetConfig(t.Context(), k, auto.ConfigValue{Value: v}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+func (s *shop) set(key, value string) {
+	if err := s.stack.SetConfig(s.t.Context(), key, auto.ConfigValue{Value: value}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// try runs pulumi up.
+func (s *shop) try(program pulumi.RunFunc) (string, error) {
+	s.stack.Workspace().SetProgram(program)
+	var out strings.Builder
+	_, err := s.stack.Up(s.t.Context(), optup.ProgressStreams(&out), optup.ErrorProgressStreams(&out))
+	s.t.Logf("pulumi up:\n%s", out.String())
+	return out.String(), err
+}
+
+// up runs pulumi up; it must succeed.
+func (s *shop) up(program pulumi.RunFunc) string {
+	s.t.Helper()
+	out, err := s.try(program)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+func (s *shop) preview(program pulumi.RunFunc) (string, error) {
+	s.stack.Workspace().SetProgram(program)
+	var out strings.Builder
+	_, err := s.stack.Preview(s.t.Context(), optpreview.ProgressStreams(&out), optpreview.ErrorProgressStreams(&out))
+	s.t.Logf("pulumi preview:\n%s", out.String())
+	return out.String(), err
+}
+
+// joined waits for Pulumi's nodes.
+func (s *shop) joined() {
+	s.t.Helper()
+	for limit := time.Now().Add(5 * time.Minute); time.Now().Before(limit); time.Sleep(time.Second) {
+		cmd := exec.Command(binary("drover"), "check", "--from", "nodes/role=shop", "--json")
+		out, _ := cmd.Output() // it fails as long as there are none
+		var answer struct{ Moves []struct{ Nodes []string } }
+		if json.Unmarshal(out, &answer) == nil && len(answer.Moves) > 0 && len(answer.Moves[0].Nodes) == 3 {
+			return
+		}
+	}
+	s.t.Fatal("Pulumi's nodes do not join")
+}
+
+// counts are what a load came to.
+type counts struct{ Sent, OK, Failed int }
+
+// underLoad sends 200 requests a second while f runs, each on a new connection.
+func (s *shop) underLoad(f func()) counts {
+	s.t.Helper()
+	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), binary("drover"), "load", "--rate", "200/s", "-z", "1h", "--disable-keepalive", "--host", "apps.example.com",
+		"--expect-body", "Hostname: echoserver-", "--json", s.url)
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	f()
+	_ = cmd.Process.Signal(syscall.SIGINT)
+	_ = cmd.Wait() // 7 if there were failures
+	var c counts
+	if err := json.Unmarshal([]byte(out.String()), &c); err != nil {
+		s.t.Fatalf("%v\n%s", err, out.String())
+	}
+	s.t.Logf("%d requests, %d failed", c.Sent, c.Failed)
+	return c
+}
+
+// states are the hooks that the group's state carries.
+func (s *shop) states() string {
+	state, err := s.stack.Export(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(state.Deployment)
+}
+
+// A group that Pulumi replaces is handed over: in the very run that brings the
+// line, and in later ones; and no request fails. It shrinks so, too. Without the
+// line requests fail.
+func TestReplacement(t *testing.T) {
+	s := open(t)
+	s.set("instanceType", "t3.large")
+	if out, err := s.preview(protected); err != nil || !strings.Contains(out, "hand over") {
+		t.Errorf("a preview does not tell of the hand-over: %v", err)
+	}
+	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
+		t.Errorf("with Protect, in the run that brings it: %+v", c)
+	}
+	s.set("instanceType", "t2.medium")
+	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
+		t.Errorf("with Protect: %+v", c)
+	}
+	s.set("nodes", "2")
+	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
+		t.Errorf("with Protect, shrinking: %+v", c)
+	}
+	if left := s.drover("moves", "ls"); strings.Contains(left, "shop") {
+		t.Errorf("left in the cluster:\n%s", left)
+	}
+
+	s.up(nodes) // the line is taken out again, and nothing else changes
+	if strings.Contains(s.states(), "drover.dev/") {
+		t.Error("the state still carries the hooks")
+	}
+	s.set("instanceType", "t3.large")
+	c := s.underLoad(func() { s.up(nodes) })
+	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
+	if c.Failed == 0 {
+		t.Error("without Protect nothing failed: the test shows nothing")
+	}
+}
