@@ -37,7 +37,7 @@ func newRoot(env Env) *cobra.Command {
 	}
 	root.AddCommand(
 		newNew(env), newStack(env), newState(env), newConfig(env),
-		newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newCancel(env, runCancel),
+		newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newImport(env), newCancel(env, runCancel),
 		newCheck(env, runCheck), newMigrate(env, runMigrate), newDrain(env, runMigrate), newMoves(env), newRBAC(env, runRBAC),
 		newProtect(env, runProtect), newUnprotect(env, runUnprotect),
 		newRestore(env, runRestore), newLoad(env, runLoad), newToken(env, runToken),

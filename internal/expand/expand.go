@@ -122,8 +122,8 @@ func (e *expander) guards() {
 	}
 }
 
-// conn is how the provider of Kubernetes objects reaches the cluster.
-func conn() plan.Props {
+// Conn is how the provider of Kubernetes objects reaches the cluster.
+func Conn() plan.Props {
 	return plan.Props{
 		"cluster":  spec.ClusterKey.To(graph.NamePath),
 		"endpoint": spec.ClusterKey.To("Endpoint"),

@@ -63,7 +63,7 @@ func ofPart(o spec.Options, part graph.Resource) spec.Options {
 }
 
 func hosts(g spec.NodeGroup) *graph.Hosts {
-	return &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: conn(), Soak: g.Soak, Settle: g.Settle}
+	return &graph.Hosts{Nodes: g.Capacity.Desired, Type: g.InstanceType, Conn: Conn(), Soak: g.Soak, Settle: g.Settle}
 }
 
 // generation is what cannot change on nodes that run, in the user's words.

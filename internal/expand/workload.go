@@ -24,7 +24,7 @@ func (e *expander) object(o spec.Object, component, nodeGroup string, opts spec.
 		e.place(pods, nodeGroup)
 	}
 	r := graph.Resource{
-		Key: o.Key(), Component: component, Props: body, Conn: conn(), At: o.At,
+		Key: o.Key(), Component: component, Props: body, Conn: Conn(), At: o.At,
 		Protect: str(dig(body, "metadata", "annotations"), spec.ProtectAnnotation) == "true",
 	}
 	e.chosen(&r, opts)
