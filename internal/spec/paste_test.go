@@ -18,7 +18,7 @@ func TestPasteReadsBack(t *testing.T) {
 		"List": []any{"a", 1.0, map[string]any{"Key": "k", "Value": "on"}}, "Map": map[string]any{"1": "one", "a/b": map[string]any{}}, "Unicode": "é\u2028",
 	}
 	for typ, head := range map[string]plan.Props{
-		"AWS::Aa::Bb":    {},
+		"AWS::Aa::Bb":  {},
 		"v1/ConfigMap": {"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "web", "namespace": "default"}},
 	} {
 		props := plan.Props{}
