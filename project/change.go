@@ -422,6 +422,7 @@ func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Clou
 	if err := problems.Err(); err != nil {
 		return nil, at, err
 	}
+	defaultTags(want, files.Tags, cloud.Provider())
 	if p.unguarded {
 		want.Guards = nil
 	}

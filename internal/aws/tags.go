@@ -7,6 +7,7 @@ import (
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // tagged is props with the owner's tags added in the type's own style. A key
@@ -30,6 +31,18 @@ func tagged(f schema.Facts, props plan.Props, tags map[string]string) plan.Props
 		out[f.Tags] = templateTags(out[f.Tags], tags)
 	}
 	return out
+}
+
+// Tagged is props with default tags, which the file's own win over. Objects whose
+// tags can never change have none: another default would make them anew. Nor has
+// what gets its tags from a reference.
+func (p *Provider) Tagged(typ string, props plan.Props, tags map[string]string) plan.Props {
+	f, known := p.factsForPlan(typ)
+	_, expr := props[f.Tags].(*value.Expr)
+	if !known || expr || f.Immutable || slices.Contains(f.CreateOnly, f.Tags) || slices.Contains(f.Conditional, f.Tags) {
+		return props
+	}
+	return tagged(f, props, tags)
 }
 
 func mapTags(have any, tags map[string]string) any {

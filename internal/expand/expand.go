@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
@@ -129,6 +130,16 @@ func Conn() plan.Props {
 		"endpoint": spec.ClusterKey.To("Endpoint"),
 		"ca":       spec.ClusterKey.To("CertificateAuthorityData"),
 	}
+}
+
+// defaults are tags with those that everything has, of what a resource launches.
+func (e *expander) defaults(marks []any) []any {
+	for _, key := range slices.Sorted(maps.Keys(e.spec.Tags)) {
+		if key != "Name" {
+			marks = append(marks, plan.Props{"Key": key, "Value": e.spec.Tags[key]})
+		}
+	}
+	return marks
 }
 
 // tags are pairs of key and value in CloudFormation's form.

@@ -129,6 +129,9 @@ func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 		image = e.text(g.AMI, g.At, "nodeGroups."+g.Name+".ami")
 	}
 	marks := tags("Name", name, clusterTag(), "owned")
+	if !g.Managed { // another version of its template would make EKS replace the nodes of its group
+		marks = e.defaults(marks)
+	}
 	data := plan.Props{
 		"ImageId":      image,
 		"InstanceType": g.InstanceType,

@@ -126,13 +126,14 @@ func (l *loader) stackFile() (field, bool) {
 
 func (l *loader) sections(root field) {
 	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
-		"name", "state", "program", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+		"name", "state", "program", "tags", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
 	if !ok {
 		return
 	}
 	l.name(o.need("name", nameRemedy))
 	l.state(o.get("state"))
 	l.programmed(&o)
+	l.defaultTags(o.get("tags"))
 	l.cluster(o.get("cluster"))
 	l.nodeGroups(o.get("nodeGroups"))
 	l.workloads(o.get("workloads"))

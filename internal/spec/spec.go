@@ -55,7 +55,8 @@ type Spec struct {
 	State      State  // where it is kept
 	Stack      string
 	Config     Config
-	Cluster    *Cluster // nil: the stack is made of raw resources alone
+	Tags       map[string]string // of every AWS object that can have some
+	Cluster    *Cluster          // nil: the stack is made of raw resources alone
 	NodeGroups []NodeGroup
 	Workloads  []Workload
 	Guards     []graph.Guard
