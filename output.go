@@ -25,6 +25,18 @@ func (o Output[T]) String() string { return o.text }
 // MarshalText makes an Output the text of its reference wherever it is written out.
 func (o Output[T]) MarshalText() ([]byte, error) { return []byte(o.text), nil }
 
+// StackRef is another stack, by its name under stackRefs in drover.yaml.
+func (s *Stack) StackRef(name string) StackRef { return StackRef{name} }
+
+// StackRef is another stack, whose outputs this one takes.
+type StackRef struct{ name string }
+
+// Output is one of its outputs, as its last complete run stored it. What is secret
+// stays so.
+func (r StackRef) Output(name string) Output[string] {
+	return Ref[string]("stackRef." + r.name + "." + name)
+}
+
 // Sprintf is fmt.Sprintf with outputs among its arguments, as %s or %v.
 func Sprintf(format string, args ...any) Output[string] {
 	return Output[string]{fmt.Sprintf(format, args...)}

@@ -389,8 +389,11 @@ func (p *Project) declared(ctx context.Context) (*spec.Spec, *aws.Cloud, error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	s, problems := spec.LoadProgram(os.DirFS(p.dir), stack, func(folder string, q wire.Question) (wire.Answer, error) {
-		return program.Program{Project: p.dir, Folder: folder, Stderr: p.stderr}.Ask(ctx, q)
+	s, problems := spec.LoadWith(os.DirFS(p.dir), stack, spec.Outside{
+		Run: func(folder string, q wire.Question) (wire.Answer, error) {
+			return program.Program{Project: p.dir, Folder: folder, Stderr: p.stderr}.Ask(ctx, q)
+		},
+		Outputs: func(r spec.StackRef) (map[string]any, error) { return p.outputsOf(ctx, stack, r) },
 	})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err

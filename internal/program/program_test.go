@@ -26,9 +26,9 @@ func load(t *testing.T, dir string, stderr io.Writer) (*spec.Spec, problem.List)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return spec.LoadProgram(os.DirFS(dir), "dev", func(folder string, q wire.Question) (wire.Answer, error) {
+	return spec.LoadWith(os.DirFS(dir), "dev", spec.Outside{Run: func(folder string, q wire.Question) (wire.Answer, error) {
 		return program.Program{Project: dir, Folder: folder, Stderr: stderr}.Ask(t.Context(), q)
-	})
+	}})
 }
 
 // resources is the graph of a project as JSON, but for the places.

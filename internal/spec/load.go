@@ -29,13 +29,21 @@ type loader struct {
 
 // Load reads the project in fsys for one stack. The Spec may be used only if
 // there are no problems.
-func Load(fsys fs.FS, stack string) (*Spec, problem.List) { return LoadProgram(fsys, stack, nil) }
+func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
+	return LoadWith(fsys, stack, Outside{})
+}
 
-// LoadProgram is Load for a project whose file may leave it to a program to say
-// what the stack has.
-func LoadProgram(fsys fs.FS, stack string, run Runner) (*Spec, problem.List) {
+// Outside is what a stack file may need that is in no file of the project.
+type Outside struct {
+	Run     Runner
+	Outputs Outputs
+}
+
+// LoadWith is Load for a project whose file may leave it to a program to say what
+// the stack has, and may take outputs of other stacks.
+func LoadWith(fsys fs.FS, stack string, outside Outside) (*Spec, problem.List) {
 	l := newLoader(fsys, stack)
-	l.run = run
+	l.run, l.others = outside.Run, outside.Outputs
 	l.config = l.readConfig(fsys, ConfigFile(stack))
 	l.spec.Config = l.config
 	if root, ok := l.stackFile(); ok {
@@ -93,7 +101,7 @@ func (l *loader) loose() (object, bool) {
 }
 
 func newLoader(fsys fs.FS, stack string) loader {
-	return loader{reader: &reader{stack: stack, places: make(map[*yaml.Node]problem.Place)}, fsys: fsys, spec: &Spec{Stack: stack}, read: make(map[string]string)}
+	return loader{reader: &reader{stack: stack, foreign: make(map[string]*foreign), places: make(map[*yaml.Node]problem.Place)}, fsys: fsys, spec: &Spec{Stack: stack}, read: make(map[string]string)}
 }
 
 const nameRemedy = "add a line like name: my-project"
@@ -126,12 +134,13 @@ func (l *loader) stackFile() (field, bool) {
 
 func (l *loader) sections(root field) {
 	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
-		"name", "state", "program", "tags", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+		"name", "state", "program", "stackRefs", "tags", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
 	if !ok {
 		return
 	}
 	l.name(o.need("name", nameRemedy))
 	l.state(o.get("state"))
+	l.stackRefs(o.get("stackRefs"))
 	l.programmed(&o)
 	l.defaultTags(o.get("tags"))
 	l.cluster(o.get("cluster"))

@@ -25,7 +25,7 @@ func (s *Spec) Scope(region string, zones []string) Scope {
 }
 
 // roots are the words that references start with, before the first dot.
-var roots = []string{"config", "cluster", "network", "nodeGroups", "workloads", "resources"}
+var roots = []string{"config", "cluster", "network", "nodeGroups", "workloads", "resources", stackRefRoot}
 
 // isReference tells whether "${ref}" in a manifest is meant for Drover.
 func isReference(ref string) bool {
@@ -165,6 +165,8 @@ func (sc Scope) resolve(r value.Ref) (any, error) {
 	switch root {
 	case "config":
 		return nil, remedy("write ${config.KEY}", "${%s} names no value", ref)
+	case stackRefRoot:
+		return nil, remedy("write ${stackRef.NAME.OUTPUT}", "${%s} names no output", ref)
 	case "cluster":
 		return sc.cluster(ref, rest)
 	case "network":

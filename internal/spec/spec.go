@@ -12,6 +12,7 @@
 // which Scope translates into those of package graph:
 //
 //	${config.KEY}                                      a value of drover.<stack>.yaml
+//	${stackRef.network.vpc}                            an output of another stack
 //	${cluster.endpoint}                                name, endpoint, ca, version, kubeconfig, ...
 //	${network.vpc} ${network.privateSubnets}           the subnets: a list, or one by number (.0)
 //	${nodeGroups.web.name}                             name, role, roleArn, launchTemplate

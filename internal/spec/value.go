@@ -98,7 +98,7 @@ func (f field) scalar(tag, want, fix string) (any, bool) {
 		f.wrongType(want, fix)
 		return "", false
 	}
-	return v, true
+	return f.flat(v)
 }
 
 // parsed reads the references of a scalar, once and for all. Those to config
@@ -143,11 +143,19 @@ func (f field) shown(text string) string {
 	return text
 }
 
-// fillConfig replaces the references to config; the others stay.
+// fillConfig replaces the references to config and to other stacks; the others stay.
 func (f field) fillConfig(e *value.Expr) (any, bool) {
 	var pieces []any
 	ok := true
 	for _, p := range e.Parts() {
+		if rest, is := strings.CutPrefix(p.Ref.Word, stackRefRoot+"."); is {
+			v, known := f.foreignOutput(rest)
+			if ok = ok && known; known && len(e.Parts()) == 1 {
+				return v, ok
+			}
+			pieces = append(pieces, v)
+			continue
+		}
 		key, isConfig := strings.CutPrefix(p.Ref.Word, "config.")
 		if !isConfig {
 			pieces = append(pieces, p.Piece())
@@ -162,7 +170,12 @@ func (f field) fillConfig(e *value.Expr) (any, bool) {
 		}
 		pieces = append(pieces, v)
 	}
-	return value.Text(pieces...), ok
+	text, err := value.Join(pieces...)
+	if err != nil {
+		f.fail("write the reference alone, or take an output that is text", "%v", err)
+		return "", false
+	}
+	return text, ok
 }
 
 // remember keeps a value with references until it is known what they lead to.

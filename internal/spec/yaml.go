@@ -26,6 +26,9 @@ type reader struct {
 	merging  []*yaml.Node // the mappings whose "<<" is being read
 	aliased  int          // values that were read through aliases
 
+	foreign map[string]*foreign // other stacks that this one refers to
+	others  Outputs             // reads their outputs; nil: none are read
+
 	places map[*yaml.Node]problem.Place // of values that stand in another file than what they lie in
 
 	encryption Encryption // of the config
