@@ -8,18 +8,21 @@ import (
 
 	"github.com/droverhq/drover/internal/view/dot"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/project"
 )
 
 func newStackGraph(env Env) *cobra.Command {
 	var asJSON bool
+	var format string
 	cmd := &cobra.Command{
 		Use:   "graph",
-		Short: "Print what the stack has, and what needs what, for Graphviz",
-		Long: `Print what the state tells of as a graph in the DOT language. Arrows lead from
-what needs to what is needed; dotted ones only say which comes first. What is
-replaced, or not seen ready yet, has a dashed frame. Graphviz draws it.`,
-		Example: "  drover stack graph | dot -Tsvg > stack.svg",
+		Short: "Print what the stack has, and what needs what, as DOT or SVG",
+		Long: `Print what the state tells of as a graph: in the DOT language, which Graphviz
+draws, or as a picture in SVG. Arrows lead from what needs to what is needed;
+dotted ones only say which comes first. What is replaced, or not seen ready yet,
+has a dashed frame.`,
+		Example: "  drover stack graph --format svg > stack.svg\n  drover stack graph | dot -Tpng > stack.png",
 		Args:    cobra.NoArgs,
 		RunE: on(env, func(cmd *cobra.Command, p *project.Project, _ []string) error {
 			all, err := p.Graph(cmd.Context())
@@ -29,9 +32,16 @@ replaced, or not seen ready yet, has a dashed frame. Graphviz draws it.`,
 			if asJSON {
 				return writeJSON(env.Stdout, all)
 			}
-			return dot.Write(env.Stdout, "drover", nodesOf(all))
+			switch format {
+			case "dot":
+				return dot.Write(env.Stdout, "drover", nodesOf(all))
+			case "svg":
+				return dot.SVG(env.Stdout, "drover", nodesOf(all))
+			}
+			return &problem.Error{Kind: problem.Usage, Op: "stack graph", Err: fmt.Errorf("there is no format %q", format), Fix: "--format dot or --format svg"}
 		}),
 	}
+	cmd.Flags().StringVar(&format, "format", "dot", "`dot`, or svg: drawn without any other program")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

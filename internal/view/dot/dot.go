@@ -1,5 +1,5 @@
-// Package dot writes what a stack has as a graph in the DOT language, which
-// Graphviz and many others draw. It reads what the library tells of the state;
+// Package dot writes what a stack has as a graph: in the DOT language, which
+// Graphviz and many others draw, or drawn by itself as SVG. It reads what the library tells of the state;
 // the command "stack graph" prints it.
 package dot
 
