@@ -6,15 +6,30 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
 )
 
 // workloads adds the objects of all manifests.
 func (e *expander) workloads() {
 	for _, w := range e.spec.Workloads {
 		for _, o := range w.Objects {
-			e.object(o, "workload/"+w.Name, w.NodeGroup, w.Options)
+			e.object(o, "workload/"+w.Name, w.NodeGroup, having(w.Options, o.Body))
 		}
 	}
+}
+
+// having are a workload's options for one of its objects: of the paths, those that it has.
+func having(o spec.Options, body plan.Props) spec.Options {
+	with := func(paths []string) (has []string) {
+		for _, path := range paths {
+			if _, ok := value.Get(body, path); ok {
+				has = append(has, path)
+			}
+		}
+		return has
+	}
+	o.IgnoreChanges, o.ReplaceOnChanges = with(o.IgnoreChanges), with(o.ReplaceOnChanges)
+	return o
 }
 
 // object adds one Kubernetes object with what must stand before it.

@@ -29,6 +29,7 @@ type Timeouts struct{ Create, Update, Delete time.Duration }
 // is one cluster, and a Kubernetes object is called as it is in the cluster.
 var (
 	sectionOptions  = []string{"dependsOn", "protect", "timeouts"}
+	workloadOptions = slices.Concat(sectionOptions, []string{"ignoreChanges", "replaceOnChanges", "retainOnDelete"})
 	groupOptions    = slices.Concat(sectionOptions, []string{"aliases"})
 	resourceOptions = slices.Concat(groupOptions, []string{"ignoreChanges", "replaceOnChanges", "deleteBeforeReplace", "retainOnDelete"})
 )
