@@ -421,7 +421,15 @@ func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Clou
 	if err := checkAddons(ctx, cloud, files.Cluster); err != nil {
 		return nil, at, err
 	}
-	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones})
+	there, err := network(ctx, cloud, files.Cluster, events)
+	if err != nil {
+		return nil, at, err
+	}
+	images, err := newest(ctx, cloud, files)
+	if err != nil {
+		return nil, at, err
+	}
+	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones, Network: there, Newest: images})
 	if err := problems.Err(); err != nil {
 		return nil, at, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/aws"
+	"github.com/droverhq/drover/internal/expand"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/problem"
@@ -50,8 +51,14 @@ func account(ctx context.Context, cloud *aws.Cloud, s *state.Snapshot, events ev
 // zones are those of the network: pinned, or chosen at the first up by the file
 // or else from what is available today.
 func zones(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, at state.Identity) ([]string, error) {
-	if c == nil {
+	switch {
+	case c == nil:
 		return at.Zones, nil
+	case c.Existing != nil && len(at.Zones) > 0:
+		return nil, &problem.Error{Kind: problem.Refused, At: c.Existing.At, Op: "cluster.network.vpc",
+			Err: errors.New("the stack has a network of its own, and EKS moves no cluster to another VPC"), Fix: "remove vpc and subnets; another VPC needs a stack of its own"}
+	case c.Existing != nil:
+		return nil, nil
 	}
 	pinned, err := at.Span(c.Zones)
 	var refused *problem.Error
@@ -95,4 +102,38 @@ func checkAddons(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster) error {
 		}
 	}
 	return refused.Err()
+}
+
+// network looks at the network that the cluster shall be in, if somebody else has
+// made it, and tells what it lacks.
+func network(ctx context.Context, cloud *aws.Cloud, c *spec.Cluster, events event.Sink) (*spec.Network, error) {
+	if c == nil || c.Existing == nil {
+		return nil, nil
+	}
+	chosen := func(c spec.Chosen) aws.Chosen { return aws.Chosen{IDs: c.IDs, Tags: c.Tags} }
+	found, err := cloud.Network(ctx, chosen(c.Existing.VPC), chosen(c.Existing.Public), chosen(c.Existing.Private))
+	var p *problem.Error
+	if errors.As(err, &p) && p.At == (problem.Place{}) {
+		p.At = c.Existing.At
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range found.Findings {
+		events.Emit(f)
+	}
+	return &spec.Network{VPC: found.VPC, CIDR: found.CIDR, Public: found.Public, Private: found.Private}, nil
+}
+
+// newest looks up the images that are the newest today, for groups that ask for these.
+func newest(ctx context.Context, cloud *aws.Cloud, files *spec.Spec) (map[string]string, error) {
+	found := make(map[string]string)
+	for _, name := range expand.Newest(files) {
+		v, err := cloud.Lookup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		found[name], _ = v.(string)
+	}
+	return found, nil
 }

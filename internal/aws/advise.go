@@ -21,6 +21,10 @@ func (p *Provider) Advise(typ, name string, old, want plan.Props) []event.Findin
 		return []event.Finding{{Severity: event.Warning, Object: "cluster " + name,
 			Effect: "leaves the log group " + group + " with all that its control plane logged, which goes on to cost money",
 			Fix:    fmt.Sprintf("once the cluster is gone: aws logs delete-log-group --region %s --log-group-name %s", p.region, group)}}
+	case want != nil && hidden(want) && !hidden(old):
+		return []event.Finding{{Severity: event.Warning, Object: "cluster " + name,
+			Effect: "its API server is reached from within the VPC only: from elsewhere, Drover and kubectl wait in vain",
+			Fix:    "run them within the VPC (a VPN, a bastion, a build runner there), or write public: true with cidrs"}}
 	case want != nil && old["Version"] != nil && !equal(old["Version"], want["Version"]):
 		return []event.Finding{{Severity: event.Note, Object: "cluster " + name,
 			Effect: fmt.Sprintf("its control plane becomes %v; kube-proxy, CoreDNS and the VPC CNI stay as they are, but for those in the stack (AWS::EKS::Addon)", want["Version"]),
@@ -46,6 +50,11 @@ func (p *Provider) Quota(typ string, total int) []event.Finding {
 		f.Effect = fmt.Sprintf("the stack comes to %d Elastic IP addresses, and an account has %d in a region unless it asked for more: AWS refuses the others then", total, elasticIPs)
 	}
 	return []event.Finding{f}
+}
+
+// hidden reports that the internet does not reach the API server.
+func hidden(cluster plan.Props) bool {
+	return at(cluster, "ResourcesVpcConfig/EndpointPublicAccess") == false
 }
 
 // logs reports that a control plane has been told to log something.

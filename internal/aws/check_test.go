@@ -21,3 +21,21 @@ func TestVersionSkipsAndDowngradesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// The key of a cluster's Secrets is for life: any change is refused, with its reason, and not planned as a new cluster.
+func TestKeyOfSecretsStays(t *testing.T) {
+	_, cloud := newFake(t)
+	key := func(arn string) plan.Props {
+		return plan.Props{"EncryptionConfig": []any{plan.Props{"Resources": []any{"secrets"}, "Provider": plan.Props{"KeyArn": arn}}}}
+	}
+	for _, c := range []struct {
+		old, want plan.Props
+		refused   bool
+	}{{key("a"), key("a"), false}, {plan.Props{}, plan.Props{}, false}, {key("a"), key("b"), true}, {key("a"), plan.Props{}, true}, {plan.Props{}, key("a"), true}} {
+		err := cloud.Provider().Check("AWS::EKS::Cluster", "shop", c.old, c.want)
+		var p *problem.Error
+		if got := errors.As(err, &p) && p.Kind == problem.Refused && p.Fix != ""; got != c.refused {
+			t.Errorf("%v to %v: %v", c.old, c.want, err)
+		}
+	}
+}

@@ -150,15 +150,15 @@ func Learn(ctx context.Context, drifts []Drift, j interface {
 // Checker is what a Provider adds that knows changes which its service refuses,
 // so that they are told when the plan is made.
 type Checker interface {
-	// Check is asked about an update in place. Its error has a remedy.
+	// Check is asked about every change, in place or by a replacement. Its error has a remedy.
 	Check(typ, name string, old, want plan.Props) error
 }
 
-// checkUpdates asks about every update; all that is refused is told at once.
+// checkUpdates asks about every change; all that is refused is told at once.
 func (j *judgement) checkUpdates() error {
 	var refused problem.List
 	for _, it := range j.items {
-		if it.fate != update {
+		if it.fate != update && it.fate != replace {
 			continue
 		}
 		provider, err := j.engine.Providers(it.Type)

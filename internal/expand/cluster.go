@@ -1,6 +1,7 @@
 package expand
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/droverhq/drover/internal/graph"
@@ -32,6 +33,10 @@ func (e *expander) cluster() {
 	if len(c.Logs) > 0 {
 		props["Logging"] = plan.Props{"ClusterLogging": plan.Props{"EnabledTypes": logTypes(c.Logs)}}
 	}
+	if c.Key != nil {
+		props["EncryptionConfig"] = []any{plan.Props{"Resources": []any{"secrets"},
+			"Provider": plan.Props{"KeyArn": e.text(c.Key, c.At, "cluster.encryptionKey")}}}
+	}
 	cluster := graph.Resource{
 		Key: spec.ClusterKey, Component: "cluster", NameProperty: "Name", BaseName: e.spec.Name, At: c.At, Props: props,
 	}
@@ -39,16 +44,26 @@ func (e *expander) cluster() {
 	e.add(cluster)
 }
 
-// clusterNetwork names both kinds of subnets. Nodes reach the API server
-// within the VPC, people from anywhere.
+// clusterNetwork names both kinds of subnets, and who reaches the API server.
 func (e *expander) clusterNetwork() plan.Props {
-	var ids []any
-	for _, tier := range []string{public, private} {
-		for _, subnet := range e.subnets[tier] {
-			ids = append(ids, subnet.To("SubnetId"))
-		}
+	at := e.spec.Cluster.Endpoint
+	props := plan.Props{
+		"SubnetIds":            slices.Concat(e.scope.Subnets(public), e.scope.Subnets(private)),
+		"EndpointPublicAccess": at.Public, "EndpointPrivateAccess": at.Private,
 	}
-	return plan.Props{"SubnetIds": ids, "EndpointPublicAccess": true, "EndpointPrivateAccess": true}
+	if at.CIDRs != nil {
+		props["PublicAccessCidrs"] = listOf(at.CIDRs)
+	}
+	return props
+}
+
+// listOf is a list of text as JSON data has it.
+func listOf(words []string) []any {
+	list := make([]any, len(words))
+	for i, w := range words {
+		list[i] = w
+	}
+	return list
 }
 
 func logTypes(names []string) []any {
@@ -71,14 +86,18 @@ func trust(service string) plan.Props {
 	}
 }
 
-// awsPolicy is the ARN of a policy that AWS keeps, in the region's partition.
+// awsPolicy is the ARN of a policy that AWS keeps.
 func (e *expander) awsPolicy(name string) string {
-	partition := "aws"
+	return "arn:" + e.partition() + ":iam::aws:policy/" + name
+}
+
+// partition is the part of AWS that the region belongs to.
+func (e *expander) partition() string {
 	switch {
 	case strings.HasPrefix(e.env.Region, "cn-"):
-		partition = "aws-cn"
+		return "aws-cn"
 	case strings.HasPrefix(e.env.Region, "us-gov-"):
-		partition = "aws-us-gov"
+		return "aws-us-gov"
 	}
-	return "arn:" + partition + ":iam::aws:policy/" + name
+	return "aws"
 }

@@ -22,6 +22,9 @@ import (
 type Env struct {
 	Region string   // us-west-2
 	Zones  []string // the availability zones to spread over, in order: us-west-2a, ...
+
+	Network *spec.Network     // that the cluster shall be in, if it is there already
+	Newest  map[string]string // what the parameters hold today that Newest names
 }
 
 // Graph expands a Spec that Load found no problem in.
@@ -29,7 +32,7 @@ func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
 	e := expander{
 		spec:  s,
 		env:   env,
-		scope: s.Scope(env.Region, env.Zones),
+		scope: s.Scope(env.Region, env.Zones).Within(env.Network),
 		graph: &graph.Graph{Stack: s.Stack, Project: s.Name},
 	}
 	e.declared = declare(s.Objects())
@@ -39,6 +42,7 @@ func Graph(s *spec.Spec, env Env) (*graph.Graph, problem.List) {
 		}
 		e.cluster()
 		e.addons()
+		e.access()
 	}
 	for _, g := range s.NodeGroups {
 		e.nodeGroup(g)

@@ -11,7 +11,7 @@ import (
 )
 
 // managed adds the parts of a node group that EKS manages: its role, a launch
-// template where the user names an image, and the group. EKS makes the rest: the
+// template where the user asks for what EKS's own does not have, and the group. EKS makes the rest: the
 // Auto Scaling group, the instance profile and the role's access entry.
 func (e *expander) managed(g spec.NodeGroup, part func(graph.Resource)) {
 	part(graph.Resource{Key: spec.RoleKey(g.Name), NameProperty: "RoleName", Props: e.nodeRole()})
@@ -28,14 +28,10 @@ func (e *expander) managed(g spec.NodeGroup, part func(graph.Resource)) {
 }
 
 func (e *expander) managedGroup(g spec.NodeGroup) plan.Props {
-	var subnets []any
-	for _, subnet := range e.subnets[private] {
-		subnets = append(subnets, subnet.To("SubnetId"))
-	}
 	props := plan.Props{
 		"ClusterName": spec.ClusterKey.To(graph.NamePath),
 		"NodeRole":    spec.RoleKey(g.Name).To("Arn"),
-		"Subnets":     subnets,
+		"Subnets":     e.scope.Subnets(private),
 		"ScalingConfig": plan.Props{"MinSize": float64(g.Capacity.Min), "DesiredSize": float64(g.Capacity.Desired),
 			"MaxSize": float64(g.Capacity.Max)},
 		"Labels": e.managedLabels(g),
@@ -49,14 +45,16 @@ func (e *expander) managedGroup(g spec.NodeGroup) plan.Props {
 	if g.Templated() {
 		template := spec.TemplateKey(g.Name)
 		props["LaunchTemplate"] = plan.Props{"Id": template.To("LaunchTemplateId"), "Version": template.To("LatestVersionNumber")}
+	}
+	if g.Custom() {
 		return props
 	}
-	props["InstanceTypes"], props["AmiType"] = []any{g.InstanceType}, amiType(g.InstanceType)
+	props["InstanceTypes"], props["AmiType"] = listOf(g.InstanceTypes()), amiType(g)
 	if g.Version != "" {
 		props["Version"] = g.Version
 	}
-	if g.Release != "" {
-		props["ReleaseVersion"] = g.Release
+	if release := e.release(g); release != "" {
+		props["ReleaseVersion"] = release
 	}
 	return props
 }
@@ -86,11 +84,17 @@ func managedTaints(taints []spec.Taint) []any {
 	return list
 }
 
-// amiType is the kind of EKS's images of Amazon Linux 2023 that an instance type starts from.
-func amiType(instanceType string) string {
-	arch, variant := architecture(instanceType)
+// amiType is the kind of image that nodes of the group start from, in EKS's words.
+func amiType(g spec.NodeGroup) string {
+	arch, variant := architecture(g.InstanceType)
 	if arch == "arm64" {
 		arch = "ARM_64"
 	}
-	return "AL2023_" + arch + "_" + strings.ToUpper(variant)
+	if g.OS != spec.Bottlerocket {
+		return "AL2023_" + arch + "_" + strings.ToUpper(variant)
+	}
+	if variant == "standard" {
+		return "BOTTLEROCKET_" + arch
+	}
+	return "BOTTLEROCKET_" + arch + "_" + strings.ToUpper(variant)
 }

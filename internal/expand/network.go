@@ -28,9 +28,13 @@ var (
 )
 
 // network adds the VPC with a public and a private subnet in every zone. Public
-// ones reach the internet through a gateway, private ones through NAT.
+// ones reach the internet through a gateway, private ones through NAT. One that is
+// there already stays as it is, and is no part of the stack.
 func (e *expander) network() bool {
 	c := e.spec.Cluster
+	if c.Existing != nil {
+		return true
+	}
 	ranges, err := layout(c.CIDR, e.env.Zones)
 	if err != nil {
 		e.fail(c.CIDRAt, "cluster.network.cidr", err, "take a larger range, as in 172.16.0.0/16")

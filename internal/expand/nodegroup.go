@@ -11,7 +11,6 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
-	"github.com/droverhq/drover/value"
 )
 
 // hopLimit lets pods reach the instance metadata through one more hop than
@@ -22,7 +21,7 @@ const hopLimit = 2
 // changes, all of them are made anew beside the old ones.
 func (e *expander) nodeGroup(g spec.NodeGroup) {
 	part := func(r graph.Resource) {
-		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, generation(g), g.At
+		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, e.generation(g), g.At
 		e.chosen(&r, ofPart(g.Options, r))
 		e.add(r)
 	}
@@ -67,7 +66,7 @@ func hosts(g spec.NodeGroup) *graph.Hosts {
 }
 
 // generation is what cannot change on nodes that run, in the user's words.
-func generation(g spec.NodeGroup) plan.Props {
+func (e *expander) generation(g spec.NodeGroup) plan.Props {
 	p := plan.Props{"kind": "self-managed", "instanceType": g.InstanceType}
 	if g.Managed {
 		p["kind"] = "managed"
@@ -75,8 +74,8 @@ func generation(g spec.NodeGroup) plan.Props {
 	if g.Version != "" && !g.InPlace {
 		p["version"] = g.Version
 	}
-	if g.Release != "" && !g.InPlace {
-		p["release"] = g.Release
+	if release := e.release(g); release != "" && !g.InPlace {
+		p["release"] = release
 	}
 	if g.Spot {
 		p["capacityType"] = "spot"
@@ -84,6 +83,10 @@ func generation(g spec.NodeGroup) plan.Props {
 	if g.AMI != nil {
 		p["ami"] = fmt.Sprint(g.AMI)
 	}
+	if g.Newest && !g.Managed {
+		p["ami"] = e.newest(g)
+	}
+	extras(p, g)
 	var taints []any
 	for _, t := range g.Taints {
 		if lasting(g, t) {
@@ -93,7 +96,7 @@ func generation(g spec.NodeGroup) plan.Props {
 	if taints != nil {
 		p["taints"] = taints
 	}
-	if len(g.Labels) > 0 && g.Templated() {
+	if len(g.Labels) > 0 && g.Custom() {
 		labels := make(plan.Props, len(g.Labels))
 		for k, v := range g.Labels {
 			labels[k] = v
@@ -106,7 +109,7 @@ func generation(g spec.NodeGroup) plan.Props {
 // lasting tells that a taint cannot change on nodes that run. EKS changes those of
 // its managed groups in place; one with the effect NoExecute would end pods then.
 // Where user data gives nodes their taints and labels, they are as it says.
-func lasting(g spec.NodeGroup, t spec.Taint) bool { return g.Templated() || t.Effect == "NoExecute" }
+func lasting(g spec.NodeGroup, t spec.Taint) bool { return g.Custom() || t.Effect == "NoExecute" }
 
 func (e *expander) nodeRole() plan.Props {
 	return plan.Props{
@@ -124,26 +127,28 @@ func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 	if g.Managed {
 		name = spec.RoleKey(g.Name).To(graph.NamePath)
 	}
-	var image any = imageParameter(g)
-	if g.AMI != nil {
-		image = e.text(g.AMI, g.At, "nodeGroups."+g.Name+".ami")
-	}
 	marks := tags("Name", name, clusterTag(), "owned")
 	if !g.Managed { // another version of its template would make EKS replace the nodes of its group
 		marks = e.defaults(marks)
 	}
 	data := plan.Props{
-		"ImageId":      image,
-		"InstanceType": g.InstanceType,
 		// The cluster's own group, and no other: a load balancer controller
 		// refuses nodes that have two groups with the cluster's tag.
 		"SecurityGroupIds": []any{spec.ClusterKey.To("ClusterSecurityGroupId")},
 		"MetadataOptions":  plan.Props{"HttpTokens": "required", "HttpPutResponseHopLimit": float64(hopLimit)},
-		"UserData":         plan.Props{"Fn::Base64": userData(g, name)},
 		"TagSpecifications": []any{
 			plan.Props{"ResourceType": "instance", "Tags": marks},
 			plan.Props{"ResourceType": "volume", "Tags": marks},
 		},
+	}
+	if data["UserData"] = (plan.Props{"Fn::Base64": userData(g, name)}); !g.Custom() && len(g.UserData) == 0 {
+		delete(data, "UserData")
+	}
+	if g.Custom() { // else EKS knows both from the group
+		data["ImageId"], data["InstanceType"] = e.image(g), g.InstanceType
+	}
+	if g.Disk != nil {
+		data["BlockDeviceMappings"] = []any{e.blockDevice(g)}
 	}
 	if !g.Managed { // EKS makes the profile of its groups
 		data["IamInstanceProfile"] = plan.Props{"Arn": spec.ProfileKey(g.Name).To("Arn")}
@@ -154,38 +159,29 @@ func (e *expander) launchTemplate(g spec.NodeGroup) plan.Props {
 // autoScalingGroup has sizes as text: CloudFormation's schema wants them so.
 // The template's version is named, because its default never moves.
 func (e *expander) autoScalingGroup(g spec.NodeGroup) plan.Props {
-	var subnets []any
-	for _, subnet := range e.subnets[private] {
-		subnets = append(subnets, subnet.To("SubnetId"))
-	}
 	template := spec.TemplateKey(g.Name)
 	marks := tags("Name", template.To(graph.NamePath), clusterTag(), "owned")
 	for _, tag := range marks {
 		tag.(plan.Props)["PropagateAtLaunch"] = true
 	}
-	return plan.Props{
+	props := plan.Props{
 		"MinSize":           strconv.Itoa(g.Capacity.Min),
 		"MaxSize":           strconv.Itoa(g.Capacity.Max),
 		"DesiredCapacity":   strconv.Itoa(g.Capacity.Desired),
-		"VPCZoneIdentifier": subnets,
-		"LaunchTemplate": plan.Props{
-			"LaunchTemplateId": template.To("LaunchTemplateId"),
-			"Version":          template.To("LatestVersionNumber"),
-		},
-		"Tags": marks,
+		"VPCZoneIdentifier": e.scope.Subnets(private),
+		"Tags":              marks,
 	}
+	launches := plan.Props{"LaunchTemplateId": template.To("LaunchTemplateId"), "Version": template.To("LatestVersionNumber")}
+	if g.Mixed() {
+		props["MixedInstancesPolicy"] = mixed(g, launches)
+	} else {
+		props["LaunchTemplate"] = launches
+	}
+	return props
 }
 
 // family splits an instance type: letters, generation, what it adds, size.
 var family = regexp.MustCompile(`^([a-z]+)([0-9]*)([a-z0-9-]*)\.`)
-
-// imageParameter is the Systems Manager parameter that holds the newest
-// Amazon Linux 2023 image for the group's version, architecture and devices.
-func imageParameter(g spec.NodeGroup) *value.Expr {
-	arch, variant := architecture(g.InstanceType)
-	return value.Ref{Lookup: fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/%s/recommended/image_id",
-		g.Version, arch, variant)}.Expr()
-}
 
 // architecture reads an instance type's name. A "g" after the generation
 // stands for Graviton (m7g, c6gn, im4gn), as does the family a1; the families
@@ -206,41 +202,6 @@ func architecture(instanceType string) (arch, variant string) {
 		variant = "neuron"
 	}
 	return arch, variant
-}
-
-// userData tells nodeadm which cluster to join, as what.
-func userData(g spec.NodeGroup, name *value.Expr) any {
-	taints := make([]string, len(g.Taints))
-	for i, t := range g.Taints {
-		taints[i] = t.String()
-	}
-	register := ""
-	if len(taints) > 0 {
-		register = `      - "--register-with-taints=` + strings.Join(taints, ",") + "\"\n"
-	}
-	return value.Text(
-		"MIME-Version: 1.0\n",
-		"Content-Type: multipart/mixed; boundary=\"BOUNDARY\"\n",
-		"\n",
-		"--BOUNDARY\n",
-		"Content-Type: application/node.eks.aws\n",
-		"\n",
-		"---\n",
-		"apiVersion: node.eks.aws/v1alpha1\n",
-		"kind: NodeConfig\n",
-		"spec:\n",
-		"  cluster:\n",
-		"    name: ", spec.ClusterKey.To(graph.NamePath), "\n",
-		"    apiServerEndpoint: ", spec.ClusterKey.To("Endpoint"), "\n",
-		"    certificateAuthority: ", spec.ClusterKey.To("CertificateAuthorityData"), "\n",
-		"    cidr: ", spec.ClusterKey.To("KubernetesNetworkConfig.ServiceIpv4Cidr"), "\n",
-		"  kubelet:\n",
-		"    flags:\n",
-		`      - "--node-labels=`, spec.NodeGroupLabel, "=", name, moreLabels(g), "\"\n",
-		register,
-		"\n",
-		"--BOUNDARY--\n",
-	)
 }
 
 func moreLabels(g spec.NodeGroup) string {

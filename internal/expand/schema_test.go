@@ -42,7 +42,7 @@ nodeGroups:
     {kind: managed, instanceType: m7g.large, capacity: {desired: 0, max: 1}, release: 1.36.3-20261101, update: eks, capacityType: spot, labels: {team: x}, taints: ["a:NoExecute", "b=c:NoSchedule"]}
   templated: {kind: managed, instanceType: m7i.large, capacity: 2, ami: ami-0123456789abcdef0, labels: {team: x}}
 `)}}, oregon)
-	for _, r := range slices.Concat(example(t).Resources, everything.Resources) {
+	for _, r := range slices.Concat(example(t).Resources, everything.Resources, nodesGraph(t, "ami-1").Resources) {
 		if strings.Contains(r.Type, "::") {
 			t.Run(r.String(), func(t *testing.T) { checkType(t, r) })
 		}

@@ -31,7 +31,7 @@ func (l *loader) cluster(f field) {
 	if !f.given() {
 		return
 	}
-	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "addons", "logs"}, sectionOptions)...)
+	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "endpoint", "encryptionKey", "access", "podIdentities", "oidcProvider", "addons", "logs"}, sectionOptions)...)
 	if !ok {
 		return
 	}
@@ -41,10 +41,17 @@ func (l *loader) cluster(f field) {
 	c.Logs = o.get("logs").logs()
 	o.get("addons").addons(c)
 	c.Options = o.options()
-	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "cidr", "zones", "natGateways")
+	c.Endpoint = o.get("endpoint").endpoint()
+	if key := o.get("encryptionKey"); key.given() {
+		c.Key = key.arn(keyARN, "a KMS key")
+	}
+	c.Access, c.PodIdentities = o.get("access").access(), o.get("podIdentities").podIdentities()
+	c.OIDC = o.get("oidcProvider").truth()
+	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "vpc", "subnets", "cidr", "zones", "natGateways")
 	if !ok {
 		return
 	}
+	c.Existing = network.existing()
 	c.NAT = network.get("natGateways").nat()
 	c.Zones, c.ZonesAt = network.get("zones").zones(), network.get("zones").at
 	c.CIDR = netip.MustParsePrefix(defaultCIDR)

@@ -56,8 +56,11 @@ func (s *Spec) group(name string) NodeGroup {
 }
 
 // Templated tells that a group has a launch template of Drover's: a managed one
-// needs it for an image of the user's only.
-func (g NodeGroup) Templated() bool { return !g.Managed || g.AMI != nil }
+// needs it for what EKS's own does not have.
+func (g NodeGroup) Templated() bool { return g.Custom() || g.Disk != nil || len(g.UserData) > 0 }
+
+// Custom tells that the user data of the nodes says all about them: EKS adds nothing.
+func (g NodeGroup) Custom() bool { return !g.Managed || g.AMI != nil }
 
 // SubnetKey is the subnet of a zone; tier is "public" or "private".
 func SubnetKey(tier, zone, region string) graph.Key {
@@ -81,3 +84,9 @@ func objectKey(typ, namespace, name string) graph.Key {
 	}
 	return graph.Key{Type: typ, Name: name}
 }
+
+// InstanceTypes are all that the group may have.
+func (g NodeGroup) InstanceTypes() []string { return append([]string{g.InstanceType}, g.OtherTypes...) }
+
+// Mixed tells that an Auto Scaling group chooses among types, or between on-demand and Spot.
+func (g NodeGroup) Mixed() bool { return !g.Managed && (g.Spot || len(g.OtherTypes) > 0) }

@@ -27,20 +27,29 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 		e.fail("choose another name", "%q is the name of the cluster's own role", e.name)
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
-	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "version", "ami", "release", "update", "capacity", "capacityType",
-		"taints", "labels", "soak", "settle"}, groupOptions)...)
+	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "instanceTypes", "version", "os", "ami", "release", "update", "capacity",
+		"capacityType", "onDemand", "disk", "userData", "taints", "labels", "soak", "settle"}, groupOptions)...)
 	if !ok {
 		return g
 	}
 	g.Managed = o.get("kind").kind()
-	g.InstanceType = o.need("instanceType", "add instanceType: m7i.large").instanceType()
-	g.AMI = o.get("ami").ami()
+	types := o.instanceTypes()
+	g.InstanceType, g.OtherTypes = types[0], types[1:]
+	if o.get("os").choice("os", "al2023", Bottlerocket) == Bottlerocket {
+		g.OS = Bottlerocket
+	}
+	if g.AMI = o.get("ami").ami(); g.AMI == newest {
+		g.AMI, g.Newest = nil, true
+	}
 	g.Version = l.groupVersion(o)
 	g.Capacity = o.need("capacity", "add capacity: 3").capacity()
 	g.Taints = o.get("taints").taints()
 	g.Labels = o.get("labels").labels()
 	read(o.get("soak"), &g.Soak, field.soak)
 	read(o.get("settle"), &g.Settle, field.settle)
+	g.Spot = o.get("capacityType").oneOf("capacityType", "on-demand", "spot") == "spot"
+	g.OnDemand = o.get("onDemand").onDemand()
+	g.Disk, g.UserData = o.get("disk").disk(), o.get("userData").userData(g.OS)
 	g.Options = o.options()
 	l.managed(o, &g)
 	return g
@@ -48,8 +57,11 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 
 // managed reads what only managed groups have, and refuses what EKS would.
 func (l *loader) managed(o object, g *NodeGroup) {
-	own := []string{"release", "update", "capacityType"}
+	own := []string{"release", "update"}
 	if !g.Managed {
+		if f := o.get("onDemand"); f.given() && !g.Spot {
+			f.fail("write capacityType: spot, or remove it", "all of the group is on-demand")
+		}
 		for _, key := range own {
 			if f := o.get(key); f.given() {
 				f.fail("remove it, or write kind: managed", "only managed groups have it")
@@ -57,9 +69,16 @@ func (l *loader) managed(o object, g *NodeGroup) {
 		}
 		return
 	}
-	g.Release = o.get("release").release()
+	if g.Newest {
+		o.get("ami").fail("write release: latest", "an image of EKS's own is known by its release in a managed group")
+	}
+	if f := o.get("onDemand"); f.given() {
+		f.fail("remove it, or write kind: self-managed", "a managed group is on-demand or Spot as a whole")
+	}
+	if g.Release = o.get("release").release(g.OS); g.Release == newest {
+		g.Release, g.Newest = "", true
+	}
 	g.InPlace = o.get("update").oneOf("update", "drover", "eks") == "eks"
-	g.Spot = o.get("capacityType").oneOf("capacityType", "on-demand", "spot") == "spot"
 	g.Capacity.Max = max(g.Capacity.Max, 1) // EKS takes no less
 	if g.AMI != nil {
 		for _, key := range []string{"release", "update"} {
@@ -87,19 +106,29 @@ func (f field) oneOf(key, usual, other string) string {
 	return word
 }
 
-// release is the version of one of EKS's images.
-func (f field) release() string {
+// newest asks for the newest image there is, at every run.
+const newest = "latest"
+
+// release is the version of one of EKS's images, or asks for the newest.
+func (f field) release(os string) string {
 	if !f.given() {
 		return ""
 	}
-	r, ok := f.word("release: 1.36.3-20261101")
-	if ok && !releaseVersion.MatchString(r) {
-		f.fail("write it as in 1.36.3-20261101", "%q is not the release of an EKS image", r)
+	form, example := releaseVersion, "1.36.3-20261101"
+	if os == Bottlerocket {
+		form, example = bottlerocketVersion, "1.50.0-4f2a1b3c"
+	}
+	r, ok := f.word("release: " + example)
+	if ok && r != newest && !form.MatchString(r) {
+		f.fail("write it as in "+example+", or latest", "%q is not the release of an image", r)
 	}
 	return r
 }
 
-var releaseVersion = regexp.MustCompile(`^1\.[0-9]+\.[0-9]+-[0-9]{8}$`)
+var (
+	releaseVersion      = regexp.MustCompile(`^1\.[0-9]+\.[0-9]+-[0-9]{8}$`)
+	bottlerocketVersion = regexp.MustCompile(`^1\.[0-9]+\.[0-9]+-[0-9a-f]{8}$`)
+)
 
 // The longest times that a hand-over may be told to wait. Whoever wants to keep
 // an empty group for longer keeps paying for it; who still sends to a pod an
@@ -158,8 +187,8 @@ func (f field) ami() any {
 	}
 	image := f.open("ami: ami-0123456789abcdef0")
 	id, known := image.(string)
-	if known && id != "" && !imageID.MatchString(id) {
-		f.fail("write it as in ami-0123456789abcdef0, or remove it: the image is looked up for the version",
+	if known && id != "" && id != newest && !imageID.MatchString(id) {
+		f.fail("write it as in ami-0123456789abcdef0, or latest, or remove it: the image is looked up for the version",
 			"%q is not an image ID", id)
 	}
 	return image
@@ -174,7 +203,7 @@ func (l *loader) groupVersion(o object) string {
 	}
 	f := o.get("version")
 	if !f.given() {
-		if o.get("ami").given() {
+		if ami := o.get("ami"); ami.given() && ami.node.Value != newest {
 			return ""
 		}
 		return cluster

@@ -17,6 +17,19 @@ type Scope struct {
 	spec   *Spec
 	region string
 	zones  []string // nil: not known yet, any subnet is taken for granted
+	there  *Network // that somebody else has made; nil: not known yet, or there is none
+}
+
+// Network is what a network has that somebody else has made.
+type Network struct {
+	VPC, CIDR       string
+	Public, Private []string // subnets
+}
+
+// Within is the scope of a cluster in a network that is there already.
+func (sc Scope) Within(n *Network) Scope {
+	sc.there = n
+	return sc
 }
 
 // Scope needs the region and the zones that the network spans.
@@ -204,8 +217,13 @@ func (sc Scope) cluster(ref, name string) (any, error) {
 		return sc.kubeconfig(), nil
 	case "roleArn":
 		return ClusterRoleKey.To("Arn"), nil
+	case "oidcProvider":
+		if !sc.spec.Cluster.OIDC {
+			return nil, remedy("add oidcProvider: true to cluster", "${%s}: the cluster has no such provider", ref)
+		}
+		return OIDCKey.To("Arn"), nil
 	}
-	return nil, unknown(ref, "outputs of the cluster", name, append(keysOf(paths), "kubeconfig", "roleArn"))
+	return nil, unknown(ref, "outputs of the cluster", name, append(keysOf(paths), "kubeconfig", "oidcProvider", "roleArn"))
 }
 
 // kubeconfig lets kubectl in through drover token, without any other program.
@@ -243,7 +261,10 @@ func (sc Scope) network(ref, rest string) (any, error) {
 		return nil, remedy(`add cluster: {version: "1.36"}`, "${%s}: the file declares no cluster, so there is no network", ref)
 	}
 	name, index, indexed := strings.Cut(rest, ".")
+	existing := sc.spec.Cluster.Existing != nil
 	switch {
+	case existing && (rest == "vpc" || rest == "cidr"):
+		return sc.existing(rest), nil
 	case rest == "vpc":
 		return VPCKey.To("VpcId"), nil
 	case rest == "cidr":
@@ -251,10 +272,7 @@ func (sc Scope) network(ref, rest string) (any, error) {
 	case name != "publicSubnets" && name != "privateSubnets":
 		return nil, unknown(ref, "outputs of the network", rest, []string{"vpc", "cidr", "publicSubnets", "privateSubnets"})
 	}
-	subnets := make([]any, len(sc.zones))
-	for i, zone := range sc.zones {
-		subnets[i] = SubnetKey(strings.TrimSuffix(name, "Subnets"), zone, sc.region).To("SubnetId")
-	}
+	subnets := sc.Subnets(strings.TrimSuffix(name, "Subnets"))
 	if !indexed {
 		return subnets, nil
 	}
@@ -262,13 +280,47 @@ func (sc Scope) network(ref, rest string) (any, error) {
 	switch {
 	case err != nil || i < 0:
 		return nil, remedy("write ${network."+name+".0}", "${%s}: %q is not the number of a subnet", ref, index)
-	case sc.zones == nil:
+	case sc.zones == nil && sc.there == nil:
 		return "", nil
 	case i >= len(subnets):
 		return nil, remedy(fmt.Sprintf("take a number from 0 to %d", len(subnets)-1),
-			"${%s}: the region has %d zones", ref, len(subnets))
+			"${%s}: the network has %d of them", ref, len(subnets))
 	}
 	return subnets[i], nil
+}
+
+// Subnets are those of a tier, public or private, as references or identifiers.
+func (sc Scope) Subnets(tier string) []any {
+	if sc.spec.Cluster.Existing == nil {
+		list := make([]any, len(sc.zones))
+		for i, zone := range sc.zones {
+			list[i] = SubnetKey(tier, zone, sc.region).To("SubnetId")
+		}
+		return list
+	}
+	if sc.there == nil {
+		return []any{}
+	}
+	ids := sc.there.Private
+	if tier == "public" {
+		ids = sc.there.Public
+	}
+	list := make([]any, len(ids))
+	for i, id := range ids {
+		list[i] = id
+	}
+	return list
+}
+
+// existing is what a network that is there already has.
+func (sc Scope) existing(name string) string {
+	switch {
+	case sc.there == nil:
+		return ""
+	case name == "cidr":
+		return sc.there.CIDR
+	}
+	return sc.there.VPC
 }
 
 func (sc Scope) nodeGroup(ref, rest string) (any, error) {

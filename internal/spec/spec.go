@@ -73,6 +73,14 @@ type Cluster struct {
 	NAT     NAT
 	Logs    []string // control plane logs: api, audit, ...
 	Addons  []Addon
+
+	Existing      *Existing // the network, if it is there already; then CIDR, Zones and NAT say nothing
+	Endpoint      Endpoint
+	Key           any // KMS key that encrypts Secrets, references allowed; nil: none
+	Access        []Access
+	PodIdentities []PodIdentity
+	OIDC          bool // IAM knows the issuer of the cluster's tokens
+
 	At      problem.Place
 	CIDRAt  problem.Place
 	ZonesAt problem.Place
@@ -98,6 +106,13 @@ type NodeGroup struct {
 	Capacity     Capacity
 	Taints       []Taint
 	Labels       map[string]string
+	OtherTypes   []string // of instances, that it may have beside InstanceType
+	OS           string   // Bottlerocket; empty: Amazon Linux 2023
+	Newest       bool     // the newest image for its version, looked up at every run
+	Spot         bool     // capacity that AWS may take back
+	OnDemand     *OnDemand
+	Disk         *Disk         // nil: the image's own
+	UserData     []string      // beside what Drover tells the nodes
 	Soak         time.Duration // how long its emptied nodes stay before they go
 	Settle       time.Duration // how long those who sent to a pod are given at the least
 	At           problem.Place
@@ -105,7 +120,6 @@ type NodeGroup struct {
 
 	// Of a managed group.
 	Release string // of EKS's image: 1.36.3-20261101; empty: the newest when the group is made
-	Spot    bool   // capacity that AWS may take back
 	InPlace bool   // EKS replaces the nodes itself for another version or release
 }
 
