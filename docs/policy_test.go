@@ -102,6 +102,9 @@ func handled(t *testing.T) []string {
 	}
 	var actions []string
 	for _, file := range files {
+		if strings.HasSuffix(file, "aws-kms-key.json") {
+			continue // no section of the stack file makes one: under resources it needs its own
+		}
 		var schema struct {
 			Handlers map[string]struct{ Permissions []string }
 		}

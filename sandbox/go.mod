@@ -236,6 +236,8 @@ require (
 	sigs.k8s.io/yaml v1.6.0
 )
 
+require github.com/BurntSushi/toml v1.6.0 // indirect
+
 replace (
 	github.com/droverhq/drover => ../
 	k8s.io/api => k8s.io/api v0.36.3

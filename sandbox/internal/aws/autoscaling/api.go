@@ -92,7 +92,8 @@ type policyItem struct {
 type groupItem struct {
 	Name       string         `xml:"AutoScalingGroupName"`
 	ARN        string         `xml:"AutoScalingGroupARN"`
-	Template   templateItem   `xml:"LaunchTemplate"`
+	Template   *templateItem  `xml:"LaunchTemplate"`
+	Mixed      *mixedItem     `xml:"MixedInstancesPolicy"`
 	Min        int            `xml:"MinSize"`
 	Max        int            `xml:"MaxSize"`
 	Desired    int            `xml:"DesiredCapacity"`
@@ -111,6 +112,46 @@ type groupItem struct {
 	LinkedRole string         `xml:"ServiceLinkedRoleARN"`
 	Protection string         `xml:"DeletionProtection"`
 	Policy     *policyItem    `xml:"InstanceLifecyclePolicy"`
+}
+
+// mixedItem is how a group chooses what it launches.
+type mixedItem struct {
+	Template     templateItem      `xml:"LaunchTemplate>LaunchTemplateSpecification"`
+	Overrides    []overrideItem    `xml:"LaunchTemplate>Overrides>member"`
+	Distribution *distributionItem `xml:"InstancesDistribution"`
+}
+
+type overrideItem struct {
+	Type string `xml:"InstanceType"`
+}
+
+type distributionItem struct {
+	Strategy     string `xml:"OnDemandAllocationStrategy"`
+	Base         int    `xml:"OnDemandBaseCapacity"`
+	Percent      int    `xml:"OnDemandPercentageAboveBaseCapacity"`
+	SpotStrategy string `xml:"SpotAllocationStrategy"`
+}
+
+func showMixed(m *region.MixedPolicy, template templateItem) *mixedItem {
+	d := m.Distribution
+	item := &mixedItem{Template: template, Distribution: &distributionItem{Strategy: cmp.Or(d.Strategy, "prioritized"), Base: d.Base, Percent: 100,
+		SpotStrategy: cmp.Or(d.SpotStrategy, "lowest-price")}}
+	if d.Percent != nil {
+		item.Distribution.Percent = *d.Percent
+	}
+	for _, o := range m.Template.Overrides {
+		item.Overrides = append(item.Overrides, overrideItem{o.InstanceType})
+	}
+	return item
+}
+
+// showTemplate names a template by both its names.
+func showTemplate(st *region.State, ref region.LaunchTemplateRef) templateItem {
+	item := templateItem{ref.LaunchTemplateID, ref.LaunchTemplateName, ref.Version}
+	if t, _, err := st.TemplateVersion(ref); err == nil {
+		item.ID, item.Name = t.LaunchTemplateID, t.LaunchTemplateName
+	}
+	return item
 }
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
@@ -144,12 +185,12 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 		Grace:   g.HealthCheckGracePeriod,
 		Created: stamp(g.Created), Subnets: strings.Join(g.Subnets, ","), Tags: showTags(g),
 		Policies:   g.TerminationPolicies,
-		ProtectNew: g.ProtectNew, Template: templateItem{g.LaunchTemplate.LaunchTemplateID,
-			g.LaunchTemplate.LaunchTemplateName, g.LaunchTemplate.Version},
+		ProtectNew: g.ProtectNew,
 		Protection: cmp.Or(g.DeletionProtection, region.Unprotected),
 		LinkedRole: "arn:aws:iam::" + region.Account + ":role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"}
-	if t, _, err := st.TemplateVersion(g.LaunchTemplate); err == nil {
-		item.Template.ID, item.Template.Name = t.LaunchTemplateID, t.LaunchTemplateName
+	template := showTemplate(st, g.Launches())
+	if item.Template = &template; g.Mixed != nil {
+		item.Template, item.Mixed = nil, showMixed(g.Mixed, template)
 	}
 	for _, i := range st.Members(g.Name) {
 		item.Instances = append(item.Instances, showInstance(i, false))

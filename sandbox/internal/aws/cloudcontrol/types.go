@@ -119,6 +119,20 @@ func handlers(now func() time.Time) map[string]handler {
 			update: anyUpdate[region.AccessEntry],
 			remove: (*region.State).DeleteAccessEntry,
 		},
+		"AWS::KMS::Key": kind[region.Key]{
+			all:    func(s *region.State) map[string]*region.Key { return s.Keys },
+			create: (*region.State).CreateKey,
+			update: anyUpdate[region.Key],
+			remove: (*region.State).DeleteKey,
+		},
+		"AWS::IAM::OIDCProvider": kind[region.OIDCProvider]{
+			all: func(s *region.State) map[string]*region.OIDCProvider { return s.OIDCProviders },
+			create: func(s *region.State, p *region.OIDCProvider) (string, error) {
+				return s.CreateOIDCProvider(p, region.Stamp(now()))
+			},
+			update: anyUpdate[region.OIDCProvider],
+			remove: (*region.State).DeleteOIDCProvider,
+		},
 		"AWS::EKS::Addon": kind[region.Addon]{
 			all: func(s *region.State) map[string]*region.Addon { return s.Addons },
 			create: func(s *region.State, a *region.Addon) (string, error) {
@@ -191,6 +205,9 @@ func updateCluster(_ *region.State, old, c *region.Cluster) error {
 		return region.Errorf(region.Invalid, "InvalidParameterException",
 			"unsupported Kubernetes version update from %s to %s: the sandbox's control plane is %[1]s", old.Version,
 			c.Version)
+	}
+	if err := c.Network.Check(); err != nil {
+		return err
 	}
 	mode := c.Access.AuthenticationMode
 	c.Access.AuthenticationMode = old.Access.AuthenticationMode

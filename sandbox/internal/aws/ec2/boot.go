@@ -144,7 +144,12 @@ func (h *Hypervisor) describe(id string) (m machine.Machine, err error) {
 }
 
 func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
-	config, err := parseUserData(i.UserData)
+	image, _ := region.LookupImage(st.Region, i.ImageID)
+	parse := parseUserData
+	if image.OS == region.Bottlerocket {
+		parse = parseSettings
+	}
+	config, err := parse(i.UserData)
 	if err != nil {
 		return machine.Machine{}, err
 	}
@@ -156,7 +161,6 @@ func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
 		return machine.Machine{}, err
 	}
 	typ, _ := region.LookupType(i.Type)
-	image, _ := region.LookupImage(st.Region, i.ImageID)
 	if typ.Arch != image.Arch {
 		return machine.Machine{}, fmt.Errorf("the architecture of %s is %s, that of %s is %s", i.Type, typ.Arch,
 			image.Name, image.Arch)

@@ -26,6 +26,7 @@ func (s *Service) instanceActions() map[string]wire.Action {
 
 // instanceItem is an instance in EC2's XML.
 type instanceItem struct {
+	Lifecycle    string       `xml:"instanceLifecycle,omitempty"`
 	ID           string       `xml:"instanceId"`
 	Image        string       `xml:"imageId"`
 	State        stateItem    `xml:"instanceState"`
@@ -107,6 +108,9 @@ func showInstance(st *region.State, i *region.Instance) instanceItem {
 	if i.Reason != "" {
 		item.StateReason = &stateReason{"Client.UserInitiatedShutdown", "Client.UserInitiatedShutdown: User initiated shutdown"}
 	}
+	if i.Spot {
+		item.Lifecycle = "spot"
+	}
 	if i.ProfileARN != "" {
 		item.Profile = &profile{i.ProfileARN, "AIPA" + i.ID[2:]}
 	}
@@ -144,7 +148,12 @@ var instanceFilters = filters[*region.Instance]{
 	"iam-instance-profile.arn": one(func(i *region.Instance) string { return i.ProfileARN }),
 	"reservation-id":           one(func(i *region.Instance) string { return reservationOf(i) }),
 	"owner-id":                 always[*region.Instance](region.Account),
-	"instance-lifecycle":       func(*region.State, *region.Instance) []string { return nil }, // none is spot or scheduled
+	"instance-lifecycle": func(_ *region.State, i *region.Instance) []string {
+		if i.Spot {
+			return []string{"spot"}
+		}
+		return nil
+	},
 	"architecture": func(st *region.State, i *region.Instance) []string {
 		image, _ := region.LookupImage(st.Region, i.ImageID)
 		return []string{image.Arch}

@@ -85,6 +85,12 @@ func (s *Service) createCluster(c call) (any, error) {
 			Mode      string `json:"authenticationMode"`
 		} `json:"accessConfig"`
 		Protection *bool `json:"deletionProtection"`
+		Encryption []struct {
+			Resources []string `json:"resources"`
+			Provider  struct {
+				KeyArn string `json:"keyArn"`
+			} `json:"provider"`
+		} `json:"encryptionConfig"`
 		ignored
 	}
 	if err := body(c.Request, &in); err != nil {
@@ -101,6 +107,11 @@ func (s *Service) createCluster(c call) (any, error) {
 	want.Network = region.ClusterNetwork{SubnetIDs: in.Network.SubnetIDs, SecurityGroupIDs: in.Network.SecurityGroupIDs,
 		PublicAccess: in.Network.PublicAccess, PrivateAccess: in.Network.PrivateAccess, PublicCIDRs: in.Network.PublicCIDRs}
 	want.Kubernetes.IPFamily = in.Kubernetes.IPFamily
+	for _, e := range in.Encryption {
+		one := region.Encryption{Resources: e.Resources}
+		one.Provider.KeyArn = e.Provider.KeyArn
+		want.Encryption = append(want.Encryption, one)
+	}
 	want.Access.AuthenticationMode, want.Access.BootstrapAdmin = in.Access.Mode, in.Access.Bootstrap
 	if err := in.Logging.apply(want); err != nil {
 		return nil, err
@@ -183,7 +194,7 @@ func (s *Service) updateClusterConfig(c call) (any, error) {
 			return s.updated(cluster, "AccessConfigUpdate", err)
 		case in.Network != nil:
 			in.Network.apply(cluster)
-			return s.updated(cluster, "EndpointAccessUpdate", nil)
+			return s.updated(cluster, "EndpointAccessUpdate", cluster.Network.Check())
 		case in.Protection != nil:
 			cluster.DeletionProtection = *in.Protection
 			return s.updated(cluster, "DeletionProtectionUpdate", nil)
@@ -389,6 +400,13 @@ func showCluster(c *region.Cluster) object {
 			"securityGroupIds":       c.Network.SecurityGroupIDs,
 			"clusterSecurityGroupId": c.ClusterSecurityGroupID, "endpointPublicAccess": c.Network.PublicAccess,
 			"endpointPrivateAccess": c.Network.PrivateAccess, "publicAccessCidrs": c.Network.PublicCIDRs},
+	}
+	if len(c.Encryption) > 0 {
+		list := []object{}
+		for _, e := range c.Encryption {
+			list = append(list, object{"resources": e.Resources, "provider": object{"keyArn": e.Provider.KeyArn}})
+		}
+		o["encryptionConfig"] = list
 	}
 	if c.Endpoint != "" {
 		o["endpoint"] = c.Endpoint

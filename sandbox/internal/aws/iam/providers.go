@@ -2,7 +2,6 @@ package iam
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
@@ -18,19 +17,10 @@ func (s *Service) providerActions() map[string]wire.Action {
 }
 
 func (s *Service) createProvider(_ *http.Request, f wire.Form) (any, error) {
-	address, ok := strings.CutPrefix(f.Get("Url"), "https://")
-	if !ok || address == "" {
-		return nil, invalid("Invalid Open ID Connect Provider URL: it must begin with https://")
-	}
-	p := &region.OIDCProvider{ARN: "arn:aws:iam::" + region.Account + ":oidc-provider/" + strings.TrimSuffix(address, "/"),
-		URL: strings.TrimSuffix(address, "/"), Clients: f.List("ClientIDList"), Thumbprints: f.List("ThumbprintList"), Tags: tagsIn(f),
-		Created: region.Stamp(s.now())}
+	p := &region.OIDCProvider{URL: f.Get("Url"), Clients: f.List("ClientIDList"), Thumbprints: f.List("ThumbprintList"), Tags: tagsIn(f)}
 	err := s.store.Update(func(st *region.State) error {
-		if st.OIDCProviders[p.ARN] != nil {
-			return region.Errorf(region.Exists, "EntityAlreadyExists", "Provider with url %s already exists.", f.Get("Url"))
-		}
-		st.OIDCProviders[p.ARN] = p
-		return nil
+		_, err := st.CreateOIDCProvider(p, region.Stamp(s.now()))
+		return err
 	})
 	return struct {
 		ARN  string `xml:"OpenIDConnectProviderArn"`

@@ -133,7 +133,7 @@ func (f family) burstable(size string, t *InstanceType) {
 	}
 }
 
-// Image is an EKS-optimized AMI of Amazon Linux 2023.
+// Image is an AMI for nodes of EKS.
 type Image struct {
 	ID      string
 	Name    string // amazon-eks-node-al2023-x86_64-standard-1.35-v20261101
@@ -142,7 +142,11 @@ type Image struct {
 	Kubelet string // v1.35.6
 	Release string // 1.35.6-20261101
 	Newest  bool   // of its version and architecture
+	OS      string // bottlerocket; empty: Amazon Linux 2023
 }
+
+// rockets are the releases of Bottlerocket, newest first.
+var rockets = []string{"1.50.0-4f2a1b3c", "1.49.0-0d3c5e7f"}
 
 // releases are the dates of the AMIs, newest first.
 var releases = []string{"20261101", "20261001"}
@@ -163,8 +167,20 @@ func Images(region string) []Image {
 			}
 		}
 	}
+	for k, release := range rockets {
+		for _, v := range kubelets {
+			for _, arch := range []string{"x86_64", "arm64"} {
+				name := fmt.Sprintf("bottlerocket-aws-k8s-%s-%s-v%s", v.minor, arch, release)
+				list = append(list, Image{ID: fmt.Sprintf("ami-0%016x", hash(region+"/"+name)), Name: name, Arch: arch, OS: Bottlerocket,
+					Version: v.minor, Kubelet: "v" + v.minor + "." + v.patch, Release: release, Newest: k == 0})
+			}
+		}
+	}
 	return list
 }
+
+// Bottlerocket is the OS of its images.
+const Bottlerocket = "bottlerocket"
 
 // LookupImage finds an AMI by its ID.
 func LookupImage(region, id string) (Image, bool) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ type Cluster struct {
 		BootstrapAdmin     *bool `json:"BootstrapClusterCreatorAdminPermissions,omitempty"`
 	} `json:"AccessConfig"`
 	Logging            *ClusterLogging `json:",omitempty"`
+	Encryption         []Encryption    `json:"EncryptionConfig,omitempty"`
 	DeletionProtection bool
 	Tags               Tags `json:",omitempty"`
 	Rest               Rest `json:",omitempty"`
@@ -46,6 +48,12 @@ type Cluster struct {
 	Created time.Time
 	Creator string          // ARN; an administrator if BootstrapAdmin is not false
 	Updates []ClusterUpdate `json:",omitempty"` // oldest first; each was successful at once
+}
+
+// Encryption says with which key a cluster encrypts what.
+type Encryption struct {
+	Resources []string
+	Provider  struct{ KeyArn string }
 }
 
 // ClusterUpdate is a change of a cluster.
@@ -69,6 +77,25 @@ type ClusterNetwork struct {
 	PublicAccess     *bool    `json:"EndpointPublicAccess,omitempty"`
 	PrivateAccess    *bool    `json:"EndpointPrivateAccess,omitempty"`
 	PublicCIDRs      []string `json:"PublicAccessCidrs,omitempty"`
+}
+
+// Check refuses an endpoint that nobody reaches, or that only private addresses would.
+func (n ClusterNetwork) Check() error {
+	on := func(b *bool, usual bool) bool { return b == nil && usual || b != nil && *b }
+	public, private := on(n.PublicAccess, true), on(n.PrivateAccess, false)
+	switch {
+	case !public && !private:
+		return Errorf(Invalid, "InvalidParameterException", "Private and public endpoint access cannot be false")
+	case !public && len(n.PublicCIDRs) > 0 && !slices.Equal(n.PublicCIDRs, []string{"0.0.0.0/0"}):
+		return Errorf(Invalid, "InvalidParameterException", "Public access CIDRs cannot be given if the public endpoint is off")
+	}
+	for _, text := range n.PublicCIDRs {
+		p, err := netip.ParsePrefix(text)
+		if err != nil || p.Addr().IsPrivate() {
+			return Errorf(Invalid, "InvalidParameterException", "The following CIDRs are not allowed in publicAccessCidrs: [%s]", text)
+		}
+	}
+	return nil
 }
 
 // CreateCluster makes a cluster and its security group. It is CREATING until
@@ -132,6 +159,17 @@ func (s *State) checkCluster(c *Cluster) error {
 	}
 	if len(zones) < 2 {
 		return Errorf(Invalid, "InvalidParameterException", "Subnets specified must be in at least two different AZs")
+	}
+	for _, e := range c.Encryption {
+		if !slices.Equal(e.Resources, []string{"secrets"}) {
+			return Errorf(Invalid, "InvalidParameterException", "Unsupported resource in encryptionConfig: the only one is secrets")
+		}
+		if err := s.encrypts(e.Provider.KeyArn); err != nil {
+			return err
+		}
+	}
+	if err := c.Network.Check(); err != nil {
+		return err
 	}
 	for _, id := range c.Network.SecurityGroupIDs {
 		if _, err := s.SecurityGroup(id); err != nil {

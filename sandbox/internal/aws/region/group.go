@@ -22,9 +22,10 @@ type Group struct {
 	MaxSize                Num
 	DesiredCapacity        *Num `json:",omitempty"` // never nil once created
 	LaunchTemplate         LaunchTemplateRef
-	Subnets                []string `json:"VPCZoneIdentifier"`
-	AvailabilityZones      []string `json:",omitempty"`
-	Cooldown               Num      // seconds
+	Mixed                  *MixedPolicy `json:"MixedInstancesPolicy,omitempty"` // in place of LaunchTemplate
+	Subnets                []string     `json:"VPCZoneIdentifier"`
+	AvailabilityZones      []string     `json:",omitempty"`
+	Cooldown               Num          // seconds
 	HealthCheckType        string
 	HealthCheckGracePeriod int
 	TerminationPolicies    []string
@@ -37,10 +38,92 @@ type Group struct {
 	Created    time.Time
 	Deleting   bool       // it goes once it is empty
 	Forced     bool       `json:",omitempty"`                               // … and no hook is asked
+	Spot       bool       `json:",omitempty"`                               // of a managed node group
 	Hooks      []Hook     `json:"LifecycleHookSpecificationList,omitempty"` // at most one for each transition counts
 	Suspended  []string   `json:",omitempty"`                               // processes: Launch, Terminate, …
 	Activities []Activity `json:",omitempty"`                               // newest first
 	RetryAt    time.Time  `json:",omitzero"`                                // no launch before: the last one failed
+}
+
+// MixedPolicy is how a group chooses what it launches.
+type MixedPolicy struct {
+	Template struct {
+		Specification LaunchTemplateRef `json:"LaunchTemplateSpecification"`
+		Overrides     []MixedOverride   `json:",omitempty"`
+	} `json:"LaunchTemplate"`
+	Distribution MixedDistribution `json:"InstancesDistribution"`
+}
+
+// MixedOverride is an instance type that the group may launch.
+type MixedOverride struct {
+	InstanceType string
+}
+
+// MixedDistribution is how much of a group is on-demand. Strategies have no effect:
+// instance types are launched in turn.
+type MixedDistribution struct {
+	Base         int    `json:"OnDemandBaseCapacity"`
+	Percent      *int   `json:"OnDemandPercentageAboveBaseCapacity,omitempty"` // nil: 100
+	Strategy     string `json:"OnDemandAllocationStrategy,omitempty"`
+	SpotStrategy string `json:"SpotAllocationStrategy,omitempty"`
+	SpotPools    int    `json:"SpotInstancePools,omitempty"`
+	MaxPrice     string `json:"SpotMaxPrice,omitempty"`
+}
+
+// Launches is the template that the group launches from.
+func (g *Group) Launches() LaunchTemplateRef {
+	if g.Mixed != nil {
+		return g.Mixed.Template.Specification
+	}
+	return g.LaunchTemplate
+}
+
+// next is the type, and the market, of the group's next instance beside those that
+// it has; an empty type is the template's.
+func (m *MixedPolicy) next(members []*Instance) (typ string, spot bool) {
+	if m == nil {
+		return "", false
+	}
+	demanded := 0
+	for _, i := range members {
+		if i.Counts() && !i.Spot {
+			demanded++
+		}
+	}
+	if list := m.Template.Overrides; len(list) > 0 {
+		typ = list[len(members)%len(list)].InstanceType
+	}
+	percent := 100
+	if m.Distribution.Percent != nil {
+		percent = *m.Distribution.Percent
+	}
+	above := len(members) + 1 - m.Distribution.Base
+	want := m.Distribution.Base + (max(above, 0)*percent+99)/100
+	return typ, demanded >= want
+}
+
+// check refuses a policy that makes no sense.
+func (m *MixedPolicy) check() error {
+	invalid := func(format string, args ...any) error { return Errorf(Invalid, "ValidationError", format, args...) }
+	d := m.Distribution
+	switch {
+	case d.Percent != nil && (*d.Percent < 0 || *d.Percent > 100):
+		return invalid("OnDemandPercentageAboveBaseCapacity must be between 0 and 100")
+	case d.Base < 0:
+		return invalid("OnDemandBaseCapacity must not be negative")
+	}
+	arch := ""
+	for _, o := range m.Template.Overrides {
+		t, ok := LookupType(o.InstanceType)
+		if !ok {
+			return invalid("You must use a valid fully-formed launch template. The instance type %s does not exist", o.InstanceType)
+		}
+		if arch != "" && t.Arch != arch {
+			return invalid("Incompatible architectures: %s is %s", o.InstanceType, t.Arch)
+		}
+		arch = t.Arch
+	}
+	return nil
 }
 
 // Activity is one scaling activity.
@@ -106,11 +189,18 @@ func (s *State) CheckGroup(g *Group) error {
 		return invalid("Invalid deletion protection: %s", g.DeletionProtection)
 	case g.LifecyclePolicy != nil && !slices.Contains([]string{"", "retain", "terminate"}, g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon):
 		return invalid("Invalid retention action: %s", g.LifecyclePolicy.RetentionTriggers.TerminateHookAbandon)
+	case g.Mixed != nil && g.LaunchTemplate != (LaunchTemplateRef{}):
+		return invalid("Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.")
 	case len(g.Subnets) == 0:
 		return invalid("At least one Availability Zone or VPC Subnet is required.")
 	}
-	if _, _, err := s.TemplateVersion(g.LaunchTemplate); err != nil {
+	if _, _, err := s.TemplateVersion(g.Launches()); err != nil {
 		return err
+	}
+	if g.Mixed != nil {
+		if err := g.Mixed.check(); err != nil {
+			return err
+		}
 	}
 	hooks := g.Hooks
 	g.Hooks = nil

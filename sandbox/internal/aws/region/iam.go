@@ -164,12 +164,35 @@ type ManagedPolicy struct {
 	Tags        Tags `json:",omitempty"`
 }
 
-// OIDCProvider lets the tokens of an issuer assume roles.
+// OIDCProvider is AWS::IAM::OIDCProvider: it lets the tokens of an issuer assume roles.
 type OIDCProvider struct {
-	ARN         string
-	URL         string // without https://
-	Clients     []string
-	Thumbprints []string
-	Created     time.Time
-	Tags        Tags `json:",omitempty"`
+	ARN         string   `json:"Arn"`
+	URL         string   `json:"Url"` // without https://
+	Clients     []string `json:"ClientIdList,omitempty"`
+	Thumbprints []string `json:"ThumbprintList,omitempty"`
+	Tags        Tags     `json:",omitempty"`
+
+	Created time.Time
+}
+
+// CreateOIDCProvider makes a provider of the issuer at a URL.
+func (s *State) CreateOIDCProvider(p *OIDCProvider, now time.Time) (string, error) {
+	address, ok := strings.CutPrefix(p.URL, "https://")
+	if !ok || address == "" {
+		return "", Errorf(Invalid, "ValidationError", "Invalid Open ID Connect Provider URL: it must begin with https://")
+	}
+	given := p.URL
+	p.URL, p.Created = strings.TrimSuffix(address, "/"), now
+	p.ARN = "arn:aws:iam::" + Account + ":oidc-provider/" + p.URL
+	if s.OIDCProviders[p.ARN] != nil {
+		return "", Errorf(Exists, "EntityAlreadyExists", "Provider with url %s already exists.", given)
+	}
+	s.OIDCProviders[p.ARN] = p
+	return p.ARN, nil
+}
+
+// DeleteOIDCProvider ends a provider.
+func (s *State) DeleteOIDCProvider(p *OIDCProvider) error {
+	delete(s.OIDCProviders, p.ARN)
+	return nil
 }

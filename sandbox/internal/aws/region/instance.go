@@ -1,6 +1,7 @@
 package region
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -53,6 +54,7 @@ type Instance struct {
 	Launched       time.Time
 	Ended          time.Time `json:",omitzero"` // when it became terminated
 
+	Spot            bool `json:",omitempty"` // capacity that AWS may take back
 	TemplateID      string
 	TemplateName    string
 	TemplateVersion int
@@ -130,16 +132,19 @@ func (s *State) Run(l Launch, now time.Time) (*Instance, error) {
 
 // Launch makes an instance of a group in one of its subnets.
 func (s *State) Launch(g *Group, sub *Subnet, now time.Time) (*Instance, error) {
-	template, version, err := s.TemplateVersion(g.LaunchTemplate)
+	template, version, err := s.TemplateVersion(g.Launches())
 	if err != nil {
 		return nil, err
 	}
-	i, err := s.Run(Launch{Data: version.Data, Subnet: sub, TemplateID: template.LaunchTemplateID,
+	data := version.Data
+	typ, spot := g.Mixed.next(s.Members(g.Name))
+	data.InstanceType = cmp.Or(typ, data.InstanceType)
+	i, err := s.Run(Launch{Data: data, Subnet: sub, TemplateID: template.LaunchTemplateID,
 		TemplateName: template.LaunchTemplateName, TemplateVersion: version.Number}, now)
 	if err != nil {
 		return nil, err
 	}
-	i.Group, i.Lifecycle, i.Protected = g.Name, "Pending", g.ProtectNew
+	i.Group, i.Lifecycle, i.Protected, i.Spot = g.Name, "Pending", g.ProtectNew, spot || g.Spot
 	for _, t := range g.Tags {
 		if t.Propagate != nil && *t.Propagate {
 			i.Tags.Set(Tag{Key: t.Key, Value: t.Value})

@@ -23,6 +23,7 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::EKS::AccessEntry", s.AccessEntries)
 	collect(found, "AWS::EKS::Addon", s.Addons)
 	collect(found, "AWS::EKS::PodIdentityAssociation", s.PodIdentities)
+	collect(found, "AWS::KMS::Key", s.Keys)
 	collect(found, "AWS::EKS::Nodegroup", s.Nodegroups)
 	collect(found, "AWS::AutoScaling::AutoScalingGroup", s.Groups)
 	collect(found, "AWS::ElasticLoadBalancing::LoadBalancer", s.LoadBalancers)

@@ -63,6 +63,7 @@ type BlockDevice struct {
 		Iops                int    `json:",omitempty"`
 		Throughput          int    `json:",omitempty"` // MiB/s
 		Encrypted           *bool  `json:",omitempty"`
+		KmsKeyID            string `json:"KmsKeyId,omitempty"`
 		DeleteOnTermination *bool  `json:",omitempty"`
 	} `json:",omitzero"`
 }

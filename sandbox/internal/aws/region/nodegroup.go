@@ -344,7 +344,7 @@ func (s *State) checkTypes(n *Nodegroup) error {
 		return invalidParameter("IAM instance profile cannot be specified in the launch template")
 	}
 	arch := "x86_64"
-	if strings.Contains(n.AmiType, "_ARM_64_") {
+	if strings.Contains(n.AmiType, "_ARM_64") {
 		arch = "arm64"
 	}
 	for _, name := range types {
@@ -377,15 +377,22 @@ func (s *State) templateOf(n *Nodegroup) (LaunchTemplateData, error) {
 	return version.Data, nil
 }
 
+// amiTypes are the kinds of images that managed groups start from.
+var amiTypes = map[string]Image{
+	"AL2023_x86_64_STANDARD": {Arch: "x86_64"}, "AL2023_ARM_64_STANDARD": {Arch: "arm64"},
+	"BOTTLEROCKET_x86_64": {Arch: "x86_64", OS: Bottlerocket}, "BOTTLEROCKET_ARM_64": {Arch: "arm64", OS: Bottlerocket},
+}
+
 // nodegroupImage is the EKS image that the group's nodes start from. A group that
 // names no release gets the newest one, and keeps it.
 func (s *State) nodegroupImage(n *Nodegroup) (Image, error) {
-	arch := map[string]string{"AL2023_x86_64_STANDARD": "x86_64", "AL2023_ARM_64_STANDARD": "arm64"}[n.AmiType]
-	if arch == "" {
-		return Image{}, invalidParameter("The sandbox has images of the AMI types AL2023_x86_64_STANDARD and AL2023_ARM_64_STANDARD, not %s", n.AmiType)
+	kind, known := amiTypes[n.AmiType]
+	if !known {
+		return Image{}, invalidParameter("The sandbox has images of the AMI types %s, not %s",
+			strings.Join(slices.Sorted(maps.Keys(amiTypes)), ", "), n.AmiType)
 	}
 	for _, i := range Images(s.Region) {
-		if i.Version == n.Version && i.Arch == arch && (n.ReleaseVersion == "" && i.Newest || i.Release == n.ReleaseVersion) {
+		if i.Version == n.Version && i.Arch == kind.Arch && i.OS == kind.OS && (n.ReleaseVersion == "" && i.Newest || i.Release == n.ReleaseVersion) {
 			n.ReleaseVersion = i.Release
 			return i, nil
 		}
@@ -432,6 +439,7 @@ func (s *State) nodegroupGroup(n *Nodegroup, c *Cluster) *Group {
 	yes := true
 	desired := Num(n.Scaling.DesiredSize)
 	g := &Group{Name: n.Group, MinSize: Num(n.Scaling.MinSize), MaxSize: Num(n.Scaling.MaxSize), DesiredCapacity: &desired,
+		Spot:    n.CapacityType == "SPOT",
 		Subnets: n.Subnets, LaunchTemplate: LaunchTemplateRef{LaunchTemplateID: n.Template, Version: "1"},
 		TerminationPolicies: []string{"AllocationStrategy", "OldestLaunchTemplate", "OldestInstance"},
 		HealthCheckType:     "EC2", HealthCheckGracePeriod: 15,

@@ -26,7 +26,12 @@ func (s *State) nodegroupData(n *Nodegroup, c *Cluster) (json.RawMessage, error)
 			return nil, err
 		}
 		data.ImageID = image.ID
-		if data.UserData, err = mergedUserData(data.UserData, nodeConfig(n, c, image.ID)); err != nil {
+		if image.OS == Bottlerocket {
+			data.UserData, err = mergedSettings(data.UserData, settings(n, c, image.ID))
+		} else {
+			data.UserData, err = mergedUserData(data.UserData, nodeConfig(n, c, image.ID))
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -76,6 +81,36 @@ func nodeConfig(n *Nodegroup, c *Cluster, image string) string {
 	return fmt.Sprintf("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: %s\n"+
 		"    apiServerEndpoint: %s\n    certificateAuthority: %s\n    cidr: %s\n  kubelet:\n    flags:\n%s", c.Name,
 		c.Endpoint, c.CertificateAuthorityData, c.Kubernetes.ServiceIPv4Cidr, flags)
+}
+
+// settings is what EKS tells nodes of Bottlerocket, in TOML.
+func settings(n *Nodegroup, c *Cluster, image string) string {
+	text := fmt.Sprintf("[settings.kubernetes]\ncluster-name = %q\napi-server = %q\ncluster-certificate = %q\n[settings.kubernetes.node-labels]\n",
+		c.Name, c.Endpoint, c.CertificateAuthorityData)
+	labels := NodegroupLabels(n, image)
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		text += fmt.Sprintf("%q = %q\n", key, labels[key])
+	}
+	byKey := map[string][]string{}
+	for _, t := range n.Taints {
+		byKey[t.Key] = append(byKey[t.Key], fmt.Sprintf("%q", t.Value+":"+t.KubernetesEffect()))
+	}
+	if len(byKey) > 0 {
+		text += "[settings.kubernetes.node-taints]\n"
+	}
+	for _, key := range slices.Sorted(maps.Keys(byKey)) {
+		text += fmt.Sprintf("%q = [%s]\n", key, strings.Join(byKey[key], ", "))
+	}
+	return text
+}
+
+// mergedSettings puts EKS's settings before those of the user's launch template.
+func mergedSettings(own, settings string) (string, error) {
+	raw, err := base64.StdEncoding.DecodeString(own)
+	if err != nil || strings.HasPrefix(string(raw), "MIME-Version") || strings.HasPrefix(string(raw), "#!") {
+		return "", invalidParameter("Ec2LaunchTemplateInvalidConfiguration: User data was not in the TOML format.")
+	}
+	return base64.StdEncoding.EncodeToString([]byte(settings + string(raw))), nil
 }
 
 const configHead = "Content-Type: application/node.eks.aws\n\n"

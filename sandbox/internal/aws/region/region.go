@@ -56,6 +56,7 @@ type State struct {
 	AccessEntries   map[string]*AccessEntry
 	Addons          map[string]*Addon
 	PodIdentities   map[string]*PodIdentity // by ARN
+	Keys            map[string]*Key         // by ID
 	Nodegroups      map[string]*Nodegroup
 	Groups          map[string]*Group
 	LoadBalancers   map[string]*LoadBalancer
@@ -99,6 +100,7 @@ func (s *State) fill() {
 	fill(&s.AccessEntries)
 	fill(&s.Addons)
 	fill(&s.PodIdentities)
+	fill(&s.Keys)
 	fill(&s.Nodegroups)
 	fill(&s.Groups)
 	fill(&s.LoadBalancers)

@@ -117,14 +117,12 @@ func (s *Service) parameters() map[string]Parameter {
 		if !i.Newest {
 			continue
 		}
-		folder := fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/standard/recommended", i.Version, i.Arch)
-		add := func(name, value, dataType string) {
-			all[name] = Parameter{
-				Name: name, Type: "String", Value: value, Version: 1,
-				LastModifiedDate: 1793491200, // 2026-11-01
-				ARN:              "arn:aws:ssm:" + s.region + "::parameter" + name, DataType: dataType,
-			}
+		if i.OS == region.Bottlerocket {
+			s.addBottlerocket(all, i)
+			continue
 		}
+		folder := fmt.Sprintf("/aws/service/eks/optimized-ami/%s/amazon-linux-2023/%s/standard/recommended", i.Version, i.Arch)
+		add := func(name, value, dataType string) { all[name] = s.parameter(name, value, dataType) }
 		add(folder+"/image_id", i.ID, "aws:ec2:image")
 		add(folder+"/release_version", i.Release, "text")
 		add(folder+"/image_name", i.Name, "text")
@@ -133,4 +131,21 @@ func (s *Service) parameters() map[string]Parameter {
 		add(folder, string(whole), "text")
 	}
 	return all
+}
+
+func (s *Service) parameter(name, value, dataType string) Parameter {
+	return Parameter{
+		Name: name, Type: "String", Value: value, Version: 1,
+		LastModifiedDate: 1793491200, // 2026-11-01
+		ARN:              "arn:aws:ssm:" + s.region + "::parameter" + name, DataType: dataType,
+	}
+}
+
+// addBottlerocket adds what its makers publish of an image.
+func (s *Service) addBottlerocket(all map[string]Parameter, i region.Image) {
+	for _, release := range []string{"latest", i.Release} {
+		folder := fmt.Sprintf("/aws/service/bottlerocket/aws-k8s-%s/%s/%s", i.Version, i.Arch, release)
+		all[folder+"/image_id"] = s.parameter(folder+"/image_id", i.ID, "text")
+		all[folder+"/image_version"] = s.parameter(folder+"/image_version", i.Release, "text")
+	}
 }
