@@ -16,6 +16,7 @@ import (
 	"github.com/droverhq/drover/internal/kube"
 	"github.com/droverhq/drover/internal/kube/cluster"
 	"github.com/droverhq/drover/internal/program"
+	"github.com/droverhq/drover/internal/render"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/internal/wire"
@@ -394,6 +395,7 @@ func (p *Project) declared(ctx context.Context) (*spec.Spec, *aws.Cloud, error) 
 			return program.Program{Project: p.dir, Folder: folder, Stderr: p.stderr}.Ask(ctx, q)
 		},
 		Outputs: func(r spec.StackRef) (map[string]any, error) { return p.outputsOf(ctx, stack, r) },
+		Charts:  func(c render.Chart) ([]byte, error) { return render.NewHelm(p.dir).Render(ctx, c) },
 	})
 	if err := problems.Err(); err != nil {
 		return nil, nil, err

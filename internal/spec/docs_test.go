@@ -45,7 +45,7 @@ func TestKeysAreDocumented(t *testing.T) {
 			t.Errorf("docs/stack-file.md, All keys, lacks %s", key)
 		}
 	}
-	for reader, section := range map[string]string{"capacity": "nodeGroups", "query": "guard", "maxErrors": "guard"} {
+	for reader, section := range map[string]string{"capacity": "nodeGroups", "query": "guard", "maxErrors": "guard", "chartKeys": "workloads"} {
 		for _, key := range read[reader][0] {
 			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(sectionOf(string(page), section)) {
 				t.Errorf("docs/stack-file.md, %s, lacks %s of %s", section, key, reader)

@@ -24,7 +24,8 @@ type loader struct {
 
 	custom map[string]string // group/Kind -> the scope that its definition says
 
-	run Runner // of the program that says what the stack has; nil: none is run
+	run    Runner  // of the program that says what the stack has; nil: none is run
+	charts Charter // nil: charts are refused
 }
 
 // Load reads the project in fsys for one stack. The Spec may be used only if
@@ -37,13 +38,14 @@ func Load(fsys fs.FS, stack string) (*Spec, problem.List) {
 type Outside struct {
 	Run     Runner
 	Outputs Outputs
+	Charts  Charter // Helm; nil: charts are refused
 }
 
 // LoadWith is Load for a project whose file may leave it to a program to say what
 // the stack has, and may take outputs of other stacks.
 func LoadWith(fsys fs.FS, stack string, outside Outside) (*Spec, problem.List) {
 	l := newLoader(fsys, stack)
-	l.run, l.others = outside.Run, outside.Outputs
+	l.run, l.others, l.charts = outside.Run, outside.Outputs, outside.Charts
 	l.config = l.readConfig(fsys, ConfigFile(stack))
 	l.spec.Config = l.config
 	if root, ok := l.stackFile(); ok {

@@ -150,6 +150,8 @@ type Object struct {
 	Name      string     // metadata.name
 	Body      plan.Props // the whole object
 	At        problem.Place
+
+	home string // the namespace that it has if it names none; empty: default
 }
 
 // Key names the object within a graph.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,7 +24,7 @@ func (l *loader) workloads(f field) {
 	for _, e := range f.entries(workloadExample) {
 		w := Workload{Name: e.name, At: e.at}
 		e.checkLabel(e.name, maxLabel, "a workload")
-		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "objects", "nodeGroup"}, workloadOptions)...); ok {
+		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "kustomize", "chart", "objects", "nodeGroup"}, workloadOptions)...); ok {
 			w.Options = o.options()
 			w.NodeGroup = l.workloadGroup(o.get("nodeGroup"))
 			before := len(l.problems)
@@ -50,13 +51,15 @@ func (l *loader) workloadGroup(f field) string {
 	return name
 }
 
-// objectsOf reads what a workload has: manifests, objects in the file itself, or both.
+// objectsOf reads what a workload has: manifests, what Kustomize and Helm make,
+// objects in the file itself, or several of these.
 func (l *loader) objectsOf(o object, name string) []Object {
-	inline := o.get("objects")
-	if !inline.given() {
-		return l.manifests(o.need("manifests", "add manifests: ./"+name+", or objects"))
+	inline, folders, chart := o.get("objects"), o.get("kustomize"), o.get("chart")
+	manifests := o.get("manifests")
+	if !inline.given() && !folders.given() && !chart.given() {
+		manifests = o.need("manifests", "add manifests: ./"+name+", kustomize, chart, or objects")
 	}
-	objects := l.manifests(o.get("manifests"))
+	objects := slices.Concat(l.manifests(manifests), l.kustomize(folders), l.chart(chart, name))
 	for _, item := range inline.items("objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}}]") {
 		objects = append(objects, item.objects()...)
 	}
@@ -206,7 +209,7 @@ func (f field) readObject() (Object, bool) {
 		f.notAnObject("kind is missing")
 		return o, false
 	case strings.HasPrefix(apiVersion, "kustomize.config.k8s.io/"):
-		f.fail("render it first: kubectl kustomize FOLDER > FILE", "a kustomization is not sent to Kubernetes as it is")
+		f.fail("write kustomize: FOLDER in place of manifests", "a kustomization is not sent to Kubernetes as it is")
 		return o, false
 	case !kubeType.MatchString(apiVersion + "/" + kind):
 		f.fail("write them as in apiVersion: apps/v1, kind: Deployment",
@@ -334,7 +337,7 @@ func (l *loader) settleScope(o *Object, custom map[string]string) {
 			l.fail(o.At, kindOf(o.Type)+" "+o.Name, "remove metadata.namespace", "a %s belongs to no namespace", kindOf(o.Type))
 		}
 	case o.Namespace == "" && (scope == "Namespaced" || builtIn(o.Type)):
-		o.Namespace = "default"
+		o.Namespace = cmp.Or(o.home, "default")
 		if metadata, ok := o.Body["metadata"].(map[string]any); ok {
 			metadata["namespace"] = o.Namespace
 		}
