@@ -3,6 +3,7 @@ module github.com/droverhq/drover/sandbox
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/miekg/dns v1.1.73
 	github.com/spf13/cobra v1.10.2
 	github.com/vishvananda/netlink v1.3.1
@@ -235,8 +236,6 @@ require (
 	pgregory.net/rapid v1.3.0
 	sigs.k8s.io/yaml v1.6.0
 )
-
-require github.com/BurntSushi/toml v1.6.0 // indirect
 
 replace (
 	github.com/droverhq/drover => ../
