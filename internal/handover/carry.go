@@ -90,7 +90,7 @@ func (r *run) do(ctx context.Context, a Action) error {
 		return r.cluster.Guard(ctx, a.Node, a.Repels)
 	case Unguard:
 		return r.cluster.Unguard(ctx, a.Node)
-	case Wait: // said by tell, once a turn
+	case Wait: // kept by the move, and told once a turn
 	}
 	return nil
 }

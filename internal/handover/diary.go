@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"sync"
@@ -83,6 +84,28 @@ func (r *run) keepTold() bool {
 
 // clock is a duration or a count in a text: a wait that only counts on is the same.
 var clock = regexp.MustCompile(`\b\d[\d.:hms]*\b`)
+
+// awaited is all that the move, its workloads and its nodes wait for.
+func (m *Move) awaited() []string {
+	all := slices.Clone(m.waits[""])
+	for _, key := range slices.Sorted(maps.Keys(m.waits)) {
+		if key != "" {
+			all = append(all, m.waits[key]...)
+		}
+	}
+	return all
+}
+
+// foremost puts in front what has been waited for the longest, unless the move
+// itself waits.
+func (m *Move) foremost(waits []string) []string {
+	if len(m.waits[""]) > 0 || len(m.Record.Waits) == 0 {
+		return waits
+	}
+	i := slices.Index(waits, m.Record.Waits[0].For)
+	waits[0], waits[i] = waits[i], waits[0]
+	return waits
+}
 
 // waitFor keeps what the move waits for, and since when.
 func (m *Move) waitFor(waits []string) {

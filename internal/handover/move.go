@@ -108,11 +108,12 @@ type Move struct {
 
 	dueWorkloads map[string]time.Time
 	dueNodes     map[string]time.Time
-	unsettled    map[string]bool // workloads that are not moved or parked
-	crowded      map[string]bool // workloads of which a replacement finds no room
-	stay         map[string]bool // nodes of the group that were looked at, and are not among those that leave
-	tempted      map[string]bool // workloads whose pods may start on nodes that leave
-	under        map[string]int  // workload -> pods beside and out
+	waits        map[string][]string // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
+	unsettled    map[string]bool     // workloads that are not moved or parked
+	crowded      map[string]bool     // workloads of which a replacement finds no room
+	stay         map[string]bool     // nodes of the group that were looked at, and are not among those that leave
+	tempted      map[string]bool     // workloads whose pods may start on nodes that leave
+	under        map[string]int      // workload -> pods beside and out
 	clean        mark
 	gone         mark      // the groups that were to take the pods
 	heard        time.Time // when AWS answered last
@@ -133,7 +134,7 @@ type Move struct {
 // NewMove goes on with a record.
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
-		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{},
+		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
 		met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
 	}
 }
@@ -142,6 +143,7 @@ func NewMove(r *Record, o Options) *Move {
 // has become due. Its actions may be lost, repeated, or carried out twice.
 func (m *Move) Turn(o Observed) []Action {
 	m.o, m.view, m.actions = o, o.View, nil
+	delete(m.waits, "")
 	if o.Stale == "" {
 		m.heard = o.Asked
 	}
@@ -203,7 +205,23 @@ func (m *Move) rejoin(workloads, nodes map[string]bool) {
 
 func (m *Move) act(a Action) { m.actions = append(m.actions, a) }
 
-func (m *Move) wait(format string, args ...any) { m.act(Wait{For: fmt.Sprintf(format, args...)}) }
+// wait says what the move itself waits for.
+func (m *Move) wait(format string, args ...any) {
+	m.waits[""] = append(m.waits[""], fmt.Sprintf(format, args...))
+}
+
+// waiting keeps what a workload or a node waits for until it is decided about
+// anew, and returns the other actions.
+func (m *Move) waiting(key string, actions []Action) []Action {
+	delete(m.waits, key)
+	return slices.DeleteFunc(slices.Clone(actions), func(a Action) bool {
+		w, is := a.(Wait)
+		if is {
+			m.waits[key] = append(m.waits[key], w.For)
+		}
+		return is
+	})
+}
 
 // to enters a phase.
 func (m *Move) to(p Phase) {
@@ -215,6 +233,7 @@ func (m *Move) to(p Phase) {
 // stop turns back; the first reason counts.
 func (m *Move) stop(r Reason) {
 	m.Record.Reason, m.Record.Paused, m.actions, m.unclean = &r, false, nil, m.heard
+	clear(m.waits)
 	m.to(Stop)
 	for key := range m.Record.Workloads {
 		m.dueWorkloads[key] = time.Time{}
@@ -381,7 +400,7 @@ func (m *Move) node(name string) bool {
 		m.wakePods(name) // nothing was begun on it while it was open
 	}
 	*m.Record.Nodes[name] = d.Record
-	m.actions = append(m.actions, d.Actions...)
+	m.actions = append(m.actions, m.waiting("node/"+name, d.Actions)...)
 	delete(m.dueNodes, name)
 	if at := m.againBy(d.Actions, d.Again); !at.IsZero() {
 		m.dueNodes[name] = at
@@ -509,7 +528,7 @@ func (m *Move) workload(key string) {
 
 // note keeps what follows from a decision.
 func (m *Move) note(key string, d Decision) {
-	m.actions = append(m.actions, d.Actions...)
+	m.actions = append(m.actions, m.waiting(key, d.Actions)...)
 	set(m.unsettled, key, !settled(d.Record.State) || len(d.Record.Released) > 0)
 	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
 	set(m.tempted, key, d.Tempted)

@@ -388,7 +388,7 @@ func (r *run) turns(ctx context.Context) error {
 		if err := r.save(context.WithoutCancel(ctx), phase); err != nil {
 			return err
 		}
-		r.tell(actions)
+		r.tell()
 		if r.core.Record.Paused {
 			return r.paused(ctx)
 		}
@@ -649,7 +649,7 @@ func (r *run) copy(ctx context.Context) error {
 }
 
 // tell reports what was seen, and what the turn waits for, if that is news.
-func (r *run) tell(actions []Action) {
+func (r *run) tell() {
 	for _, f := range r.core.Facts() {
 		if p, is := f.(event.PhaseChanged); is {
 			p.Step = r.move.Step
@@ -657,14 +657,9 @@ func (r *run) tell(actions []Action) {
 		}
 		r.move.Events.Emit(f)
 	}
-	var waits []string
-	for _, a := range actions {
-		if w, is := a.(Wait); is {
-			waits = append(waits, w.For)
-		}
-	}
+	waits := r.core.awaited()
 	r.core.waitFor(waits)
-	r.say(list(waits))
+	r.say(list(r.core.foremost(waits)))
 }
 
 func (r *run) say(waiting string) {
