@@ -137,6 +137,11 @@ func (r *run) serves(ctx context.Context) error {
 func (m *Move) lacking(o Observed) []string {
 	m.o, m.view = o, o.View
 	m.sortTargets()
+	owners, idle := map[string]*Service{}, map[string]bool{}
+	for _, b := range o.Balancers {
+		owners[b.Name] = m.owns(b)
+		idle[b.Name] = m.idle(b, owners[b.Name])
+	}
 	var lacks, broken []string
 	whole := 0
 	for _, n := range o.View.Nodes {
@@ -148,7 +153,7 @@ func (m *Move) lacking(o Observed) []string {
 			lacks = append(lacks, "node "+n.Name+" takes no pods yet")
 		default:
 			whole++
-			lacks = append(lacks, m.outOfService(n)...)
+			lacks = append(lacks, m.outOfService(n, owners, idle)...)
 		}
 	}
 	if whole == 0 {
@@ -160,19 +165,20 @@ func (m *Move) lacking(o Observed) []string {
 
 // outOfService are the load balancers that do not send through a node yet, and
 // shall: those of Services, and those that sent through it before. For local
-// traffic it is enough that they know it; it is healthy once a pod is there.
-func (m *Move) outOfService(n *Node) []string {
+// traffic it is enough that they know it; it is healthy once a pod is there. So it
+// is for those that have nothing to send to.
+func (m *Move) outOfService(n *Node, owners map[string]*Service, idle map[string]bool) []string {
 	var lacks []string
 	if n.excluded() {
 		return nil
 	}
 	for _, b := range m.o.Balancers {
-		s := m.owns(b)
+		s := owners[b.Name]
 		if b.ByAddress || s == nil && !slices.Contains(m.Record.Balancers, b.Name) || s != nil && !s.admits(n) {
 			continue
 		}
 		t, registered := m.targets[n.Instance][b.Name]
-		if !registered || t.State != InService && t.State != Unused && (s == nil || !s.Local) {
+		if !registered || t.State != InService && t.State != Unused && (s == nil || !s.Local && !idle[b.Name]) {
 			lacks = append(lacks, fmt.Sprintf("load balancer %s: node %s is not InService yet", b.Name, n.Name))
 		}
 	}

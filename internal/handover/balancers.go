@@ -411,10 +411,13 @@ func (m *Move) lacks(b Balancer) string {
 			unused[t.Instance] = t.State == Unused
 		}
 	}
+	s := m.owns(b)
+	if m.idle(b, s) {
+		return ""
+	}
 	if !slices.Contains(slices.Collect(maps.Values(in)), true) {
 		return fmt.Sprintf("load balancer %s: no node outside %s is InService", b.Name, m.Record.Group)
 	}
-	s := m.owns(b)
 	if s == nil || s.Local {
 		return "" // one healthy node outside, and for local traffic enough pods: see localShort
 	}
@@ -435,6 +438,12 @@ func (m *Move) lacks(b Balancer) string {
 		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService", b.Name, have, want)
 	}
 	return ""
+}
+
+// idle: the load balancer sends nothing through any node, and cannot, since no pod
+// serves its Service. No node is healthy to it whatever one waits for.
+func (m *Move) idle(b Balancer, s *Service) bool {
+	return s != nil && !slices.ContainsFunc(b.Targets, func(t Target) bool { return t.State == InService }) && !m.view.served(s)
 }
 
 // emptied says that the load balancer would have no target in service in the

@@ -114,6 +114,25 @@ func TestNodeLocalServersLeaveAfterTheirClients(t *testing.T) {
 
 // An NLB drops the address of a zone without targets from its DNS name, and
 // clients keep it: new nodes in every zone first.
+// A load balancer whose Service has nothing to send to, because somebody made it
+// select others or scaled its pods away, has no node in service: that keeps
+// neither a move waiting nor its way back.
+func TestLoadBalancerWithNothingToSendToKeepsNobodyWaiting(t *testing.T) {
+	for _, kind := range []string{world.ALB, world.NLB} {
+		all := apps(&world.App{Name: "idle", Replicas: 2, Surge: 1, Balancer: kind}, web(4))
+		in(t, 2, all, func(p *play) {
+			p.With(func(h *world.Hand) { h.Deselect("idle") })
+			time.Sleep(30 * time.Second)
+			began := time.Now()
+			y := p.breachedIn(event.PhaseSoak, 0)
+			y.asBefore(y.walk(), all...)
+			if took := time.Since(began); took > 8*time.Minute {
+				p.t.Errorf("%s: there and back took %s", kind, took)
+			}
+		})
+	}
+}
+
 func TestNoZoneOfANetworkLoadBalancerGoesEmpty(t *testing.T) {
 	for _, local := range []bool{false, true} {
 		in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB, Local: local}), func(p *play) {

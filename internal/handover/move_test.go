@@ -416,6 +416,48 @@ func TestAutoscalerChangesReplicasUnderWay(t *testing.T) {
 	})
 }
 
+// Where nothing of a workload serves a Service any more because somebody made it
+// select other pods, nothing is owed by that path, and the workload moves on.
+func TestServiceThatSelectsOthersMeanwhileIsOwedNothing(t *testing.T) {
+	for _, after := range []time.Duration{4 * time.Second, 15 * time.Second} {
+		in(t, 2, apps(web(4), other()), func(p *play) {
+			go func() { time.Sleep(after); p.With(func(h *world.Hand) { h.Deselect("web") }) }()
+			p.done(p.move(), "web", other().Name)
+			if p.took > 5*time.Minute {
+				p.t.Errorf("it took %s", p.took)
+			}
+		})
+	}
+}
+
+// What is told is what is waited for: not what a node waited for that is long through.
+func TestWaitsAreToldAsLongAsTheyLast(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, NewNeverReady: true}, other()), func(p *play) {
+		told := make(chan string, 1)
+		go func() {
+			time.Sleep(4 * time.Minute)
+			told <- p.waits()
+		}()
+		p.parked(p.move(), "deployment/apps/web", "does not serve")
+		if last := <-told; !contains(last, "deployment/apps/web: ") {
+			p.t.Errorf("after 4 min: %q", last)
+		}
+	})
+}
+
+// waits is what the move said last that it waits for.
+func (p *play) waits() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := ""
+	for _, f := range p.facts {
+		if w, is := f.(event.Progress); is {
+			last = w.Waiting
+		}
+	}
+	return last
+}
+
 func TestClockOfTheClusterDecides(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, 61 * time.Second} {
 		inSkewed(t, skew, 2, apps(web(4)), func(p *play) { p.done(p.move(), "web") })

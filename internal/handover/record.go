@@ -117,7 +117,9 @@ type WorkloadRecord struct {
 	Why    string            `json:"why,omitempty"`    // why it is parked
 	Fix    string            `json:"fix,omitempty"`
 	mark   mark
-	asked  map[string]time.Time // to leave their Services, or to end, by UID, and when: whatever an old view shows, they count as gone
+	// nowhere are paths that lead to none of its pods, and since when; not kept, as a mark is not.
+	nowhere map[string]time.Time
+	asked   map[string]time.Time // to leave their Services, or to end, by UID, and when: whatever an old view shows, they count as gone
 
 	// Released are the pods under way, by UID: a copy of what lies on them.
 	Released map[string]PodRecord `json:"released,omitempty"`

@@ -407,6 +407,16 @@ func (v *View) servicesOf(p *Pod) []*Service {
 	return all
 }
 
+// served: an EndpointSlice lists a pod of the Service as one that serves.
+func (v *View) served(s *Service) bool {
+	for _, p := range v.behind[s.Key()] {
+		if slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && x.Ready }) {
+			return true
+		}
+	}
+	return false
+}
+
 // serviceOf is the first Service on the pod's paths that is so; nil: none is.
 func (v *View) serviceOf(p *Pod, is func(*Service) bool) *Service {
 	for _, x := range p.Paths {

@@ -183,6 +183,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	})
 	h.raiseFloors()
 	h.follow()
+	h.lead()
 	return h
 }
 
@@ -283,8 +284,42 @@ func (h *herd) raiseFloor(path string, n int) {
 	h.r.Floors[path] = n
 }
 
-// floor is how many pods must serve by a path at all times.
-func (h *herd) floor(path string) int { return min(h.w.Wants, h.r.Floors[path]) }
+// lead notes which paths lead to none of the pods any more: their Service is gone,
+// or selects others. Whoever labels pods (a leader election) may take its time.
+func (h *herd) lead() {
+	before := h.r.nowhere
+	h.r.nowhere = nil
+	for path := range h.r.Floors {
+		if h.serving[path] > 0 || slices.ContainsFunc(h.Pods, func(p *Pod) bool { return slices.Contains(h.ways(p), path) }) {
+			continue
+		}
+		if h.r.nowhere == nil {
+			h.r.nowhere = map[string]time.Time{}
+		}
+		since := cmp.Or(before[path], h.now)
+		h.r.nowhere[path] = since
+		if rest := brokenAfter - h.now.Sub(since); rest > 0 {
+			h.again(rest)
+		}
+	}
+}
+
+// ways are the paths of a pod, or those that it was taken out of.
+func (h *herd) ways(p *Pod) []string {
+	if r, released := p.release(); released && r.Out && !r.Back {
+		return r.Services
+	}
+	return h.paths(p)
+}
+
+// floor is how many pods must serve by a path at all times; none by one that has
+// led to none for a while.
+func (h *herd) floor(path string) int {
+	if since, is := h.r.nowhere[path]; is && h.now.Sub(since) >= brokenAfter {
+		return 0
+	}
+	return min(h.w.Wants, h.r.Floors[path])
+}
 
 // short is a path by which fewer pods serve than must; "", false: none.
 func (h *herd) short() (string, bool) {

@@ -54,6 +54,15 @@ func (h *Hand) Scale(app string, n int) {
 	}
 }
 
+// Deselect changes an app's Service so that it selects none of its pods.
+func (h *Hand) Deselect(app string) {
+	for _, a := range h.w.apps {
+		if a.Name == app {
+			a.apart = true
+		}
+	}
+}
+
 // Down makes AWS or the API server answer nothing.
 func (h *Hand) Down(aws, api bool) { h.w.awsDown, h.w.apiDown = aws, api }
 

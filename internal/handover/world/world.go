@@ -77,6 +77,7 @@ type App struct {
 	DeniesLate    []string      // the same, and no dry run shows it
 	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
 
+	apart     bool           // its Service selects none of its pods any more
 	start     map[string]int // serving pods by path when the world was set up
 	ready     int            // pods that were Ready then
 	returned  bool           // pods of it were given back to its ReplicaSet
@@ -741,7 +742,7 @@ func (w *World) repelled(_ *pod, name string) bool {
 // selects: the app's Service selects the pod.
 func (p *pod) selects() bool {
 	a := p.app
-	return !a.NoService && !p.Sentinel && p.Labels["app"] == a.Name && (!a.SelectsHash || p.Labels["pod-template-hash"] == "abc")
+	return !a.NoService && !a.apart && !p.Sentinel && p.Labels["app"] == a.Name && (!a.SelectsHash || p.Labels["pod-template-hash"] == "abc")
 }
 
 // endpoints is the endpoint controller; the proxies come later.
@@ -794,7 +795,7 @@ func (w *World) balance() {
 				continue
 			}
 			w.register(a, targets, n.Instance, n.Exclude == nil)
-			if t := targets[n.Instance]; a.Local && t != nil && t.until.IsZero() && !w.hasLocal(lb, n.Name) {
+			if t := targets[n.Instance]; t != nil && t.until.IsZero() && (a.Local && !w.hasLocal(lb, n.Name) || a.apart) {
 				t.since = w.now().Add(3 * time.Second) // its health check fails
 			}
 		}
@@ -921,7 +922,7 @@ func (w *World) check() {
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
 		}
-		if n := w.serving(a)[a.Name]; !a.NoService && n < floor && !a.AcceptGap && !a.scaled && (!a.Local || !a.returned) {
+		if n := w.serving(a)[a.Name]; !a.NoService && !a.apart && n < floor && !a.AcceptGap && !a.scaled && (!a.Local || !a.returned) {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
 		if a.nature() == handover.Ordered || a.nature() == handover.Operated {
