@@ -42,6 +42,7 @@ type scenario struct {
 
 	Ends    []int  // exit codes that are right for Drover; 0 unless given
 	MayFail int    // requests that may fail, where nobody could help it
+	Why     string // … why they do
 	Says    string // the reason that Drover gives if it does not end with 0
 	Broken  string // why pods may be left not Ready; empty: none may
 }
@@ -88,13 +89,16 @@ var scenarios = complete([]scenario{
 	{Name: "application-balancer", About: "an Application Load Balancer that sends to pods, with readiness gates", Like: "network-balancer", Controller: true, KeepAlive: true,
 		Start: behindALB("ip", "30")},
 	{Name: "application-balancer-nodes", About: "an Application Load Balancer that sends to nodes", Like: "network-balancer", Controller: true, KeepAlive: true,
-		Start: behindALB("instance", "30")},
+		Start: behindALB("instance", "30"), MayFail: 20,
+		Why: "the balancer keeps connections to a pod through nodes that stay, and a request that it sends on one while the pod closes it gets a 502"},
 	{Name: "application-balancer-streams", About: "answers that take 30 s, behind an Application Load Balancer that sends to pods", Like: "streaming", Controller: true,
 		Streams: "/stream", Start: behindALB("ip", "60")},
 	{Name: "application-balancer-sockets", About: "connections that clients keep, behind an Application Load Balancer that sends to pods", Like: "websockets", Controller: true,
-		Sockets: true, Start: behindALB("ip", "60")},
+		Sockets: true, Start: behindALB("ip", "60"), MayFail: 60,
+		Why: "the balancer cuts connections that outlive its draining time, of 60 s here, and no pod has said goodbye by then"},
 	{Name: "stateful-set", About: "a StatefulSet of three"},
-	{Name: "stateful-set-without-hook", About: "the same without a preStop hook: told beforehand that requests will fail", MayFail: 200, Says: "without a preStop hook"},
+	{Name: "stateful-set-without-hook", About: "the same without a preStop hook: told beforehand that requests will fail", MayFail: 200, Says: "without a preStop hook",
+		Why: "each pod has a name of its own, so it ends before its successor starts, and without a preStop hook while proxies send to it yet; told beforehand"},
 	{Name: "scaled-in-the-middle", About: "scaled from 2 to 5, as an autoscaler does, in the middle", Disturb: disturbance{moving, does(scaleUp)}},
 	{Name: "two-budgets", About: "two budgets on one pod"},
 	{Name: "crash-loop-elsewhere", About: "a replica of another workload that crashes again and again", Broken: "it crashed before", Ends: []int{0, 8}},
@@ -105,7 +109,8 @@ var scenarios = complete([]scenario{
 	{Name: "policy-on-labels", About: "a policy that forbids to change labels of pods", Ends: []int{0, 3, 8}, Says: "frozen"},
 	{Name: "evictions-denied", About: "a policy that refuses evictions", Ends: []int{3, 8}, Says: "ask the owner"},
 	{Name: "recreate", About: "a Deployment of one with strategy Recreate", Ends: []int{3, 8}, Says: "Recreate"},
-	{Name: "no-probe", About: "no readiness probe, and 5 s until it listens: told beforehand that requests will fail", MayFail: 3000, Ends: []int{0, 3, 8}, Says: "probe"},
+	{Name: "no-probe", About: "no readiness probe, and 5 s until it listens: told beforehand that requests will fail", MayFail: 3000, Ends: []int{0, 3, 8}, Says: "probe",
+		Why: "without a probe a pod counts as Ready before it listens; told beforehand"},
 	{Name: "daemon-set", About: "a Service of a DaemonSet"},
 	{Name: "bare-replica-set", About: "a ReplicaSet without a Deployment, and a budget in percent", Ends: []int{0, 3, 8}},
 	{Name: "quota-full", About: "a quota that has no room for one pod more", Ends: []int{3, 8}, Says: "quota"},
@@ -114,13 +119,15 @@ var scenarios = complete([]scenario{
 	{Name: "dns", About: "CoreDNS moves, and is asked 200 times a second", Path: "/resolve/app.apps.svc.cluster.local"},
 	{Name: "job", About: "a Job that may not be interrupted"},
 	{Name: "new-group-deleted", About: "somebody deletes the new group in the middle", Disturb: disturbance{moving, does(deleteNewGroup)}, Ends: []int{5, 6, 8}, MayFail: 200, Broken: "its node was deleted"},
-	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 6000},
+	{Name: "old-node-dies", About: "an old node dies in the middle", Disturb: disturbance{closed, does(loseOldNode)}, MayFail: 6000,
+		Why: "for about 45 s nobody in the cluster knows that the node is dead, and after that [lone connections](hand-over.md#lone-timeouts-after-a-node-has-died) time out"},
 	{Name: "stuck-terminating", About: "a pod keeps a finalizer for a minute after its end", Disturb: disturbance{begun, does(addFinalizer)}, Ends: []int{0, 8}},
 	{Name: "api-server-away", About: "the API server is away for a minute", Disturb: disturbance{closed, does(away("controlplane"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "aws-away", About: "AWS is away for a minute", NodePort: true, Disturb: disturbance{closed, does(away("aws"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "aws-throttles", About: "AWS refuses every call as too many, for a minute", Disturb: disturbance{closed, does(fault("aws", "throttle", "--for", "1m"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "answers-lost", About: "AWS carries out its next 5 orders and loses the answers", Disturb: disturbance{begun, does(fault("aws", "lose", "--service", "cloudcontrolapi", "--operation", "*Resource", "--count", "5"))}},
-	{Name: "old-node-cut", About: "an old node loses its network for 90 s in the middle", Disturb: disturbance{closed, does(faultOfOldNode("cut", "90s"))}, MayFail: 4000},
+	{Name: "old-node-cut", About: "an old node loses its network for 90 s in the middle", Disturb: disturbance{closed, does(faultOfOldNode("cut", "90s"))}, MayFail: 4000,
+		Why: "the same, of a node that comes back"},
 	{Name: "killed-when-closed", About: "Drover is killed when a node has been closed, and started again", Disturb: disturbance{closed, kill9}, Again: 1},
 	{Name: "killed-while-moving", About: "killed when the first new pod stands, and started again", Disturb: disturbance{moving, kill9}, Again: 1},
 	{Name: "killed-while-leaving", About: "killed when the first old pod ends, and started again", Disturb: disturbance{leaving, kill9}, Again: 1},
