@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 )
 
 var errKilled = errors.New("killed")
@@ -159,4 +161,25 @@ func (w watched) View() (*handover.View, error) {
 		return nil, err
 	}
 	return w.Cluster.View()
+}
+
+// A run that is killed right when it takes a pod out of its Services, and one that
+// stops at once by a view that does not show that yet: the pod gets back what it lost.
+func TestPodThatWasJustTakenOutIsGivenBackWhole(t *testing.T) {
+	for calls := 2; calls < 40; calls++ {
+		in(t, 1, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Local: true}), func(p *play) {
+			p.With(func(h *world.Hand) { p.Stale = 4; h.Forgive() })
+			if _, through := p.killedAfter(calls); through {
+				return
+			}
+			p.suffer("GET /: 502")
+			p.ended(p.move(), problem.Guarded, "502")
+			time.Sleep(2 * time.Minute)
+			p.With(func(h *world.Hand) {
+				if n := h.Taken("web"); n > 0 {
+					p.t.Errorf("after %d calls: no Service selects %d pods that are Ready", calls, n)
+				}
+			})
+		})
+	}
 }

@@ -458,8 +458,16 @@ func (h *herd) toItsSet(p *Pod) ChangePod {
 	return giveBack(p, r, h.now)
 }
 
+// giveBack returns a pod to its ReplicaSet, with all its labels. What takes some of
+// them away may have been asked for a moment ago, by a run that is gone or with an
+// answer that was lost: so those that could be taken are given again.
 func giveBack(p *Pod, r Release, now time.Time) ChangePod {
 	labels := map[string]*string{}
+	for _, key := range slices.Concat(p.Doors, p.Veils) {
+		if value, is := p.Labels[key]; is {
+			labels[key] = ptr(value)
+		}
+	}
 	for key, value := range r.Labels {
 		labels[key] = ptr(value)
 	}

@@ -293,7 +293,7 @@ func (w *World) Rehearse(_ context.Context, r handover.Rehearsal) error {
 	case r.Evict:
 		return denied(p.app, "evict")
 	}
-	return patchDenied(p.app, *r.Patch)
+	return patchDenied(p.app, p, *r.Patch)
 }
 
 func denied(a *App, what string) error {
@@ -311,25 +311,35 @@ func refused(a *App, what string) error {
 	return nil
 }
 
-func patchDenied(a *App, p handover.Patch) error {
-	if len(p.Labels) > 0 {
+// relabels: the patch changes labels; giving one the value that it has is no change.
+func (p *pod) relabels(patch handover.Patch) bool {
+	for key, value := range patch.Labels {
+		if was, is := p.Labels[key]; is != (value != nil) || is && was != *value {
+			return true
+		}
+	}
+	return false
+}
+
+func patchDenied(a *App, p *pod, patch handover.Patch) error {
+	if p.relabels(patch) {
 		if err := denied(a, "labels"); err != nil {
 			return err
 		}
 	}
-	if p.Owner != nil {
+	if patch.Owner != nil {
 		return denied(a, "owner")
 	}
 	return nil
 }
 
-func patchRefused(a *App, p handover.Patch) error {
-	if len(p.Labels) > 0 {
+func patchRefused(a *App, p *pod, patch handover.Patch) error {
+	if p.relabels(patch) {
 		if err := refused(a, "labels"); err != nil {
 			return err
 		}
 	}
-	if p.Owner != nil {
+	if patch.Owner != nil {
 		return refused(a, "owner")
 	}
 	return nil
@@ -391,7 +401,7 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		if p == nil {
 			return nil
 		}
-		if err := errors.Join(patchDenied(p.app, patch), patchRefused(p.app, patch)); err != nil {
+		if err := errors.Join(patchDenied(p.app, p, patch), patchRefused(p.app, p, patch)); err != nil {
 			return err
 		}
 		p.Labels = maps.Clone(p.Labels)
