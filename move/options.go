@@ -30,6 +30,8 @@ type Options struct {
 	Leave int     // so many nodes of the one group stay, which are not chosen: it shrinks; needs Then: Empty
 	Fresh []Fresh // nodes that are there before Run is called, and not yet when Check is
 
+	CreateLike *Like // make the group first where the pods go, as a copy of the one group of From; To is left out
+
 	Guards         []Guard        // watch the traffic
 	Soak           time.Duration  // how long the emptied nodes are watched before the end, or before they go; 5 s at the least
 	Settle         time.Duration  // how long those who send to a pod are given at the least

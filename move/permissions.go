@@ -29,6 +29,7 @@ const (
 	looks  = "check migrate drain recover" // watch the whole cluster
 	tries  = "check migrate drain"         // look beforehand, and try calls as dry runs
 	moves  = "migrate drain recover"       // change what runs
+	makes  = "migrate create-like"         // make a group; not narrowed to groups that stand
 	fence  = "protect"                     // change a group, and nothing of a cluster
 	steers = "moves"                       // only read and write what moves keep
 )
@@ -101,6 +102,16 @@ var calls = []Call{
 	{"autoscaling:CompleteLifecycleAction", "let an instance through the fence of its group (--then empty or delete)", "migrate"},
 	{"autoscaling:TerminateInstanceInAutoScalingGroup", "end the instances (--then empty or delete)", "migrate"},
 	{"autoscaling:DeleteAutoScalingGroup", "delete the group (--then delete)", "migrate"},
+	{"autoscaling:DescribeLifecycleHooks", "what a group is like that is copied (--create-like)", "migrate"},
+	{"ec2:DescribeLaunchTemplateVersions", "the same", "migrate"},
+	{"ec2:DescribeLaunchTemplates", "whether an earlier run has made the copy's template", "migrate"},
+	{"autoscaling:CreateAutoScalingGroup", "make the copy", makes},
+	{"ec2:CreateLaunchTemplate", "make its launch template", makes},
+	{"ec2:CreateTags", "mark that as a copy", makes},
+	{"ec2:RunInstances", "Auto Scaling asks whether the caller might launch from it", makes},
+	{"eks:CreateNodegroup", "make the copy of a managed group", makes},
+	{"eks:TagResource", "mark it as a copy", makes},
+	{"iam:PassRole", "its nodes have the role of the old ones", makes},
 	{"eks:DeleteNodegroup", "delete a managed group (--then delete)", "migrate"},
 	{"eks:DescribeNodegroup", "whether it is gone", "migrate"},
 }
@@ -198,11 +209,13 @@ func quoted(texts []string) string {
 // Policy writes the IAM policy. What changes groups may be narrowed to yours by
 // their tags.
 func (p Permissions) Policy(w io.Writer) error {
-	var reads, writes, managed []string
+	var reads, writes, managed, made []string
 	for _, c := range p.Calls {
 		switch {
 		case strings.Contains(c.Action, ":Describe"):
 			reads = append(reads, c.Action)
+		case c.commands == makes:
+			made = append(made, c.Action)
 		case strings.HasPrefix(c.Action, "eks:"):
 			managed = append(managed, c.Action)
 		default:
@@ -223,6 +236,9 @@ func (p Permissions) Policy(w io.Writer) error {
 	}
 	if len(managed) > 0 {
 		statements = append(statements, statement{"DroverMovesManaged", "Allow", managed, "arn:aws:eks:*:*:nodegroup/*"})
+	}
+	if len(made) > 0 {
+		statements = append(statements, statement{"DroverMakes", "Allow", made, "*"})
 	}
 	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": statements}, "", "  ")
 	if err != nil {

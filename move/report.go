@@ -22,7 +22,8 @@ type Report struct {
 	Balancers int             `json:"balancers"` // that send through the nodes
 	Takes     time.Duration   `json:"takes"`     // about so long, in nanoseconds
 	Findings  []event.Finding `json:"findings"`
-	Back      bool            `json:"back,omitempty"` // it takes a move back; where each pod goes is not known yet
+	Makes     []string        `json:"makes,omitempty"` // what is made first
+	Back      bool            `json:"back,omitempty"`  // it takes a move back; where each pod goes is not known yet
 }
 
 // Pod is what would become of one pod.
@@ -75,6 +76,11 @@ func (r Report) Print(w io.Writer) error {
 	}
 	if _, err := fmt.Fprintf(w, "%s\n\n", line); err != nil {
 		return err
+	}
+	for _, line := range r.Makes {
+		if _, err := fmt.Fprintf(w, "  makes %s\n", line); err != nil {
+			return err
+		}
 	}
 	if err := r.table(w); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/aws"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/guard"
@@ -165,6 +166,9 @@ func (o Options) verify() error {
 	default:
 		add("--then", fmt.Errorf("%q is not a choice", o.Then), "take keep, empty or delete")
 	}
+	if why, fix := o.unlikely(); why != "" {
+		add("--create-like", errors.New(why), fix)
+	}
 	if why := o.unshrinkable(); why != "" {
 		add("leave some nodes", errors.New(why), "name one group, asg/NAME or nodegroup/NAME, how many of its nodes stay, and Then: Empty")
 	}
@@ -187,6 +191,7 @@ type job struct {
 	to   found
 
 	ending *handover.Ending // what ends once the nodes are empty; nil: nothing
+	copy   *aws.Copy        // the group that is made first; nil: none
 	ends   bool             // an earlier run has emptied them, and they have ended: only that end is left
 }
 
@@ -216,6 +221,9 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 		if j.ending, err = j.doomed(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := j.like(ctx); err != nil {
+		return nil, err
 	}
 	j.name = names(o.From)
 	switch {
@@ -271,7 +279,7 @@ func (j *job) errand() handover.Errand {
 		scope.Beside = j.from.groupNames()
 	}
 	e := handover.Errand{
-		Move:    engine.Move{Step: 1, From: engine.Host{Name: j.name, Fresh: j.fresh()}, Keep: j.Leave, Events: j.Events},
+		Move:    engine.Move{Step: j.id(1), From: engine.Host{Name: j.name, Fresh: j.fresh()}, Keep: j.Leave, Events: j.Events},
 		Options: handover.Options{Soak: j.Soak, Settle: j.Settle, Unasked: j.BalancerSettle, Scope: scope},
 		Ending:  ending,
 	}
@@ -298,6 +306,9 @@ func (j *job) look(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	r := Report{From: names(j.From), To: names(j.To), Then: j.Then, Nodes: f.Nodes, Balancers: f.Balancers, Takes: f.Takes, Findings: f.Findings, Pods: []Pod{}}
+	if j.copy != nil {
+		r.To, r.Makes = j.set().String(), j.copy.Lines
+	}
 	for _, fate := range f.Pods {
 		r.Pods = append(r.Pods, podOf(fate))
 	}
@@ -399,8 +410,12 @@ func (j *job) plan(r Report) plan.Plan {
 	why := fmt.Sprintf("%s, %s, %s", count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"))
 	p := plan.Plan{Stack: j.name, Steps: []plan.Step{{ID: 1, Op: plan.HandOver, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Hosts: true}}}
 	needs := []int{1}
-	if j.ends {
+	switch made := j.making(); {
+	case j.ends:
 		p.Steps, needs = nil, nil
+	case made != nil:
+		p.Steps[0].ID, p.Steps[0].Needs, needs = 2, []int{1}, []int{2}
+		p.Steps = append(made, p.Steps...)
 	}
 	if j.Then != Keep {
 		op, why := plan.Update, "scaled to none, instance by instance"
@@ -410,7 +425,7 @@ func (j *job) plan(r Report) plan.Plan {
 		case j.Then == Delete:
 			op, why = plan.Delete, "only when empty"
 		}
-		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: needs, WhenEmpty: j.Then == Delete})
+		p.Steps = append(p.Steps, plan.Step{ID: j.id(2), Op: op, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Needs: needs, WhenEmpty: j.Then == Delete})
 	}
 	return p
 }
@@ -432,10 +447,16 @@ func (j *job) carryOut(ctx context.Context) error {
 		return err
 	}
 	defer watch.Stop()
+	if j.copy != nil {
+		made := j.making()[0]
+		if err := j.stepOf(ctx, made.ID, made.Op, made.URN, func() error { return j.makeIt(ctx) }); err != nil {
+			return err
+		}
+	}
 	e := j.errand()
 	e.Breach = watch.Breach
 	if !j.ends {
-		if err := j.step(ctx, 1, plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
+		if err := j.step(ctx, j.id(1), plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
 			return err
 		}
 	}
@@ -447,15 +468,19 @@ func (j *job) carryOut(ctx context.Context) error {
 		op, end = plan.Update, j.empty
 	case Delete:
 	}
-	return j.step(ctx, 2, op, func() error {
+	return j.step(ctx, j.id(2), op, func() error {
 		return j.mover(j.Events).End(ctx, e.Move, func(ctx context.Context) error { return end(ctx, watch) })
 	})
 }
 
 // step tells of one step's beginning and end.
 func (j *job) step(ctx context.Context, id int, op plan.Op, do func() error) error {
+	return j.stepOf(ctx, id, op, j.urn(), do)
+}
+
+func (j *job) stepOf(ctx context.Context, id int, op plan.Op, urn plan.URN, do func() error) error {
 	began := time.Now()
-	j.Events.Emit(event.StepStarted{Step: id, Op: op, URN: j.urn(), Name: j.urn().Name()})
+	j.Events.Emit(event.StepStarted{Step: id, Op: op, URN: urn, Name: urn.Name()})
 	err := do()
 	finished := event.StepFinished{Step: id, Took: time.Since(began)}
 	if err != nil {

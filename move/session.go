@@ -20,9 +20,10 @@ type session struct {
 	cluster   handover.Cluster
 	scaling   handover.Scaling
 	balancers handover.Balancers
-	fleet     fleet  // nil: AWS cannot be asked, and why says why
-	why       string // empty: there is nothing to ask it about, or it is asked
-	undo      undoer // deletes Auto Scaling groups; nil: as fleet
+	fleet     fleet   // nil: AWS cannot be asked, and why says why
+	why       string  // empty: there is nothing to ask it about, or it is asked
+	undo      undoer  // deletes Auto Scaling groups; nil: as fleet
+	copies    copyist // makes groups like others; nil: as fleet
 }
 
 // undoer takes Auto Scaling groups away.
@@ -81,7 +82,8 @@ func (s *session) askAWS(ctx context.Context, v *handover.View) {
 	case known[instance] == "":
 		s.why = fmt.Sprintf("the account of these credentials knows no instance %s in %s", instance, cloud.Region())
 	default:
-		s.scaling, s.balancers, s.fleet, s.undo = cloud.Scaling(), cloud.Balancers(), cloud.Scaling(), cloud.Scaling()
+		scaling := cloud.Scaling()
+		s.scaling, s.balancers, s.fleet, s.undo, s.copies = scaling, cloud.Balancers(), scaling, scaling, scaling
 	}
 }
 

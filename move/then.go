@@ -134,7 +134,7 @@ func (j *job) doomed(ctx context.Context) (*handover.Ending, error) {
 func (j *job) retire(ctx context.Context, watch engine.Watch) error {
 	return j.mover(j.Events).Retire(ctx, engine.Retirement{
 		Host: engine.Host{Name: j.ending.Group}, Keep: j.Leave, Breach: watch.Breach,
-		Wait: func(what string) { j.Events.Emit(event.Progress{Step: 2, Waiting: what}) },
+		Wait: func(what string) { j.Events.Emit(event.Progress{Step: j.id(2), Waiting: what}) },
 	})
 }
 

@@ -17,6 +17,8 @@ type migrateOptions struct {
 	Sets     setFlags
 	Guards   guardFlags
 	Then     string
+	Like     bool // make a new group first, as Made says
+	Made     move.Like
 	PlanOnly bool
 	Yes      bool
 	JSON     bool
@@ -44,6 +46,7 @@ where nodes are its instances and credentials are there.
 ` + setHelp,
 		Example: `  drover migrate --from nodegroup/web --to nodegroup/web-arm --guard https://shop.example.com/
   drover migrate --from asg/old --then delete --yes
+  drover migrate --from nodegroup/web --create-like --instance-type m7g.large --ami AL2023_ARM_64_STANDARD --then delete
   drover migrate --from nodes/role=web --workload nginx --plan-only`,
 		Args:        cobra.NoArgs,
 		Annotations: exits(movesExits...),
@@ -61,6 +64,12 @@ where nodes are its instances and credentials are there.
 	access(f, &o.Move.Access)
 	o.Sets.flags(f)
 	f.StringVar(&o.Then, "then", string(move.Keep), "what becomes of the nodes: keep (closed and empty), empty (the group is scaled to none) or delete (the group, too)")
+	f.BoolVar(&o.Like, "create-like", false, "first make a new group for the pods, as a copy of the one in --from, with these changes:")
+	f.StringVar(&o.Made.InstanceType, "instance-type", "", "of --create-like: another instance `type`")
+	f.StringVar(&o.Made.Version, "version", "", "of --create-like: another Kubernetes `version`, of a managed group")
+	f.StringVar(&o.Made.AMI, "ami", "", "of --create-like: another `image` (ami-…), or type of images of EKS (AL2023_ARM_64_STANDARD)")
+	f.StringVar(&o.Made.Capacity, "capacity", "", "of --create-like: how many `nodes`: 4, or MIN:DESIRED:MAX")
+	f.StringVar(&o.Made.Name, "name", "", "of --create-like: the new group's `name` (default: the old one's with a suffix)")
 	only(f, &o.Move.Only)
 	o.Guards.flags(f)
 	times(f, &o.Move)
@@ -73,12 +82,21 @@ where nodes are its instances and credentials are there.
 	return cmd
 }
 
+var errNoCopy = errors.New("they are of the group that --create-like makes")
+
 // complete turns the texts of the flags into options.
 func (o *migrateOptions) complete() error {
 	if o.JSON && !o.Yes && !o.PlanOnly {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errNobody, Fix: "give --yes too; --plan-only --json shows what would be done"}
 	}
 	o.Move.Then = move.Then(o.Then)
+	o.Move.CreateLike = nil
+	switch {
+	case o.Like:
+		o.Move.CreateLike = &o.Made
+	case o.Made != (move.Like{}):
+		return &problem.Error{Kind: problem.Usage, Op: "--instance-type, --version, --ami, --capacity, --name", Err: errNoCopy, Fix: "give --create-like too, or leave them out"}
+	}
 	guards, err := o.Guards.guards()
 	o.Move.Guards = guards
 	return errors.Join(o.Sets.parse(&o.Move), err)

@@ -38,6 +38,12 @@ func (g Group) hold() (h hold, ok bool) {
 	return hold{Processes: strings.Fields(text), Min: n}, true
 }
 
+// Held is the least size that a group had before a move began to hold it still.
+func (g Group) Held() (least int, held bool) {
+	h, held := g.hold()
+	return h.Min, held
+}
+
 // still: the group carries its record, runs none of the processes, and may
 // shrink to keep.
 func (g Group) still(processes []string, keep int) bool {
