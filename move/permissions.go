@@ -83,6 +83,10 @@ type Call struct {
 var calls = []Call{
 	{"autoscaling:DescribeAutoScalingGroups", "which instances a group has, and what it does on its own", looks + " " + fence},
 	{"autoscaling:DescribeAutoScalingInstances", "which group an instance is in", looks},
+	{"autoscaling:DescribePolicies", "what makes a group larger or smaller by itself", looks},
+	{"autoscaling:DescribeScheduledActions", "the same", looks},
+	{"autoscaling:DescribeWarmPool", "the same", looks},
+	{"autoscaling:DescribeInstanceRefreshes", "what replaces its instances by itself", looks},
 	{"ec2:DescribeInstances", "whether an instance is there", looks},
 	{"elasticloadbalancing:DescribeLoadBalancers", "who sends through a node", looks},
 	{"elasticloadbalancing:DescribeLoadBalancerAttributes", "how long connections are drained", looks},

@@ -31,6 +31,8 @@ type fleet interface {
 	// GroupsOf tells of each instance which group it is in; one that is in none
 	// is left out.
 	GroupsOf(ctx context.Context, instances []string) (map[string]string, error)
+	// Habits tells what a group does on its own.
+	Habits(ctx context.Context, group string) (handover.Habits, error)
 }
 
 // found is what sets came to.

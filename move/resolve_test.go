@@ -142,3 +142,7 @@ func encode(v any) []byte {
 	}
 	return data
 }
+
+func (account) Habits(context.Context, string) (handover.Habits, error) {
+	return handover.Habits{}, nil
+}

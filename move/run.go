@@ -312,7 +312,7 @@ func (j *job) look(ctx context.Context) (Report, error) {
 	for _, fate := range f.Pods {
 		r.Pods = append(r.Pods, podOf(fate))
 	}
-	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.unknown(), j.hurried(), j.begun())
+	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.habits(ctx), j.unknown(), j.hurried(), j.begun())
 	slices.SortStableFunc(r.Findings, func(a, b event.Finding) int {
 		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
@@ -346,6 +346,27 @@ func (j *job) elsewhere(f handover.Foresight) []event.Finding {
 			Fix: "give it a nodeSelector, or cordon the other nodes while it moves",
 		})
 	}
+	return found
+}
+
+// habits tells what the groups concerned do on their own. That it may not be read is
+// no more than a note: nothing of it is needed for the move.
+func (j *job) habits(ctx context.Context) []event.Finding {
+	if j.fleet == nil {
+		return nil
+	}
+	var found []event.Finding
+	look := func(groups []string, takes bool) {
+		for _, g := range groups {
+			h, err := j.fleet.Habits(ctx, g)
+			found = append(found, h.Findings(g, takes)...)
+			if err != nil {
+				found = append(found, event.Finding{Severity: event.Note, Object: "asg/" + g, Effect: "not all that it does on its own could be read: " + err.Error(), Fix: "see what drover rbac check --iam lists"})
+			}
+		}
+	}
+	look(j.from.groupNames(), false)
+	look(j.hosts(j.to, j.from.groupNames()), true)
 	return found
 }
 

@@ -48,6 +48,34 @@ func (r region) DeleteGroup(ctx context.Context, e handover.Ending) error {
 	return nil
 }
 
+// Habits are those that the test gives the old group.
+func (r region) Habits(_ context.Context, group string) (handover.Habits, error) {
+	if group == world.Old {
+		return handover.Habits{Policies: []string{"cpu"}, WarmPool: true}, nil
+	}
+	return handover.Habits{Schedules: []string{"night"}}, errors.New("denied")
+}
+
+// What the groups do on their own is told, of each by what it means there.
+func TestHabitsAreTold(t *testing.T) {
+	in(t, 2, web(), func(r region) {
+		j, err := newJob(context.Background(), r.session(), Options{From: []Set{{ASG, world.Old}}, To: []Set{{ASG, world.New}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var told []string
+		for _, f := range j.habits(context.Background()) {
+			told = append(told, string(f.Severity)+" "+f.Effect)
+		}
+		text := strings.Join(told, "\n")
+		for _, want := range []string{"note its scaling policies (cpu)", "note it has a warm pool", "warning its scheduled actions (night) may make it smaller", "note not all that it does"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: want %q", text, want)
+			}
+		}
+	})
+}
+
 func (r region) session() *session {
 	return &session{cluster: r.Another(), scaling: r, balancers: r, fleet: r, undo: r}
 }

@@ -47,6 +47,10 @@ func (s *Service) Actions() map[string]wire.Action {
 		"SetInstanceHealth":                   s.setHealth,
 		"SuspendProcesses":                    s.suspend,
 		"ResumeProcesses":                     s.resume,
+		"DescribePolicies":                    s.none,
+		"DescribeScheduledActions":            s.none,
+		"DescribeWarmPool":                    s.none,
+		"DescribeInstanceRefreshes":           s.none,
 		"DescribeLifecycleHooks":              s.describeHooks,
 		"PutLifecycleHook":                    s.putHook,
 		"DeleteLifecycleHook":                 s.deleteHook,
@@ -269,6 +273,16 @@ func checkFilters(f wire.Form, known ...string) error {
 
 func invalid(format string, args ...any) error {
 	return region.Errorf(region.Invalid, "ValidationError", format, args...)
+}
+
+// none answers for what the sandbox cannot make: policies, schedules, warm pools and
+// refreshes of a group that stands.
+func (s *Service) none(_ *http.Request, f wire.Form) (any, error) {
+	var err error
+	if name := f.Get("AutoScalingGroupName"); name != "" {
+		s.store.View(func(st *region.State) { _, err = st.Group(name) })
+	}
+	return struct{}{}, err
 }
 
 func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {
