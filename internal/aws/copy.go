@@ -119,7 +119,7 @@ func (s *Scaling) planManaged(ctx context.Context, c *Copy) error {
 	in := &eks.CreateNodegroupInput{ClusterName: &c.original.Cluster, NodegroupName: &c.Name, NodeRole: n.NodeRole, Subnets: n.Subnets, AmiType: n.AmiType,
 		CapacityType: n.CapacityType, DiskSize: n.DiskSize, InstanceTypes: n.InstanceTypes, Labels: n.Labels, Taints: n.Taints, RemoteAccess: n.RemoteAccess,
 		NodeRepairConfig: n.NodeRepairConfig, UpdateConfig: n.UpdateConfig, ScalingConfig: n.ScalingConfig, Version: n.Version, ReleaseVersion: n.ReleaseVersion,
-		ClientRequestToken: aws.String(c.Name), Tags: ownTags(n.Tags, c.original.Nodegroup)}
+		ClientRequestToken: aws.String(c.Name), Tags: copiedTags(n.Tags, c.original.Nodegroup)}
 	c.managed = in
 	if err := s.planTemplate(ctx, c, n); err != nil {
 		return err
@@ -274,7 +274,7 @@ func foreign(key string) bool {
 	return strings.HasPrefix(key, "aws:") || strings.HasPrefix(key, "drover.dev/") || strings.HasPrefix(key, "eks:")
 }
 
-func ownTags(tags map[string]string, of string) map[string]string {
+func copiedTags(tags map[string]string, of string) map[string]string {
 	out := maps.Clone(tags)
 	if out == nil {
 		out = map[string]string{}
