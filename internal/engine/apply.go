@@ -71,7 +71,9 @@ func (a *apply) carryOut(ctx context.Context) error {
 	if err := a.setOut(ctx); err != nil {
 		return &journalError{err}
 	}
-	if err := a.run(ctx); err != nil {
+	err := a.run(ctx)
+	a.unshelter(context.WithoutCancel(ctx))
+	if err != nil {
 		return err
 	}
 	return a.settle(ctx)
@@ -91,6 +93,7 @@ type apply struct {
 	unmet     map[int]int   // by step ID: needs that have not succeeded yet
 	ready     []int         // step IDs, lowest first
 	guard     guard
+	shelters  shelters
 	changed   bool // a step has succeeded
 	fresh     bool // a step has failed because of a new host
 	began     time.Time

@@ -206,6 +206,9 @@ func (a *apply) update(ctx context.Context, s plan.Step) error {
 	if why := anew(provider, want.Type, a.wanted[s.URN].Options, have.Inputs, want.Inputs); why != "" {
 		return &problem.Error{Kind: problem.Outside, Err: fmt.Errorf("it turned out to change in a way that takes a new object: %s", why), Fix: "run the same command again: the next plan replaces it"}
 	}
+	if err := a.shelter(ctx, s, have, want); err != nil {
+		return err
+	}
 	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Update, URN: s.URN, Gen: s.Gen, Resource: &want})
 	if err != nil {
 		return &journalError{err}
@@ -362,14 +365,28 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 	if err != nil || !ok {
 		return err
 	}
+	a.shelters.goesOn(s)
+	in, err := a.handing(ctx, s, r, func(m Move) error { return a.Mover.HandOver(ctx, m) })
+	if err != nil {
+		return err
+	}
+	if err := a.journal.Done(ctx, in, nil); err != nil {
+		return &journalError{err}
+	}
+	return nil
+}
+
+// handing begins the hand-over of a host, or goes on with it, by one call of the
+// Mover, and keeps that it has begun.
+func (a *apply) handing(ctx context.Context, s plan.Step, r state.Resource, call func(Move) error) (state.Intent, error) {
 	goes := a.goes()
 	all := goes[state.Need{URN: s.URN, Gen: s.Gen}]
 	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.HandOver, URN: s.URN, Gen: s.Gen, All: all})
 	if err != nil {
-		return &journalError{err}
+		return in, &journalError{err}
 	}
 	to := a.others(r, goes)
-	err = a.Mover.HandOver(ctx, Move{
+	err = call(Move{
 		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
 		Back: a.plan.Returns, Owed: a.owed(to),
 		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
@@ -377,14 +394,10 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 	})
 	if err != nil {
 		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
-			return errors.Join(err, &journalError{writeErr})
+			return in, errors.Join(err, &journalError{writeErr})
 		}
-		return err
 	}
-	if err := a.journal.Done(ctx, in, nil); err != nil {
-		return &journalError{err}
-	}
-	return nil
+	return in, err
 }
 
 // patient is a host with the times that the stack file names now; those of a

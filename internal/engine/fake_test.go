@@ -36,25 +36,26 @@ const (
 // refuses names that are taken and deletes of what is referred to, and notes
 // every breach of what the engine promises.
 type cloud struct {
-	mu       sync.Mutex
-	objects  map[string]*object // where calls go now, by ID
-	sites    map[site]map[string]*object
-	zones    []string                    // that are available today
-	acting   string                      // the ID of the stack that the current run is of
-	gaps     map[string]bool             // URNs of what the plan deletes first, in the open
-	lost     map[string]bool             // URNs of what somebody deleted, or what could not be read, during the current run
-	tokens   map[string]*object          // also of deleted objects
-	made     int                         // objects so far, for IDs
-	desired  map[plan.URN]graph.Resource // what the graph of the current run wants
-	destroy  bool
-	faults   *faults
-	breaches []string
-	inspect  func(engine.Host, int) engine.Inspection
-	ready    int // calls of Ready
-	parallel int
-	refuse   func(engine.Request) error // of every call; nil: none
-	strays   []engine.Stray
-	known    []string // what Strays was told of
+	mu        sync.Mutex
+	objects   map[string]*object // where calls go now, by ID
+	sites     map[site]map[string]*object
+	zones     []string                    // that are available today
+	acting    string                      // the ID of the stack that the current run is of
+	gaps      map[string]bool             // URNs of what the plan deletes first, in the open
+	lost      map[string]bool             // URNs of what somebody deleted, or what could not be read, during the current run
+	tokens    map[string]*object          // also of deleted objects
+	made      int                         // objects so far, for IDs
+	desired   map[plan.URN]graph.Resource // what the graph of the current run wants
+	destroy   bool
+	faults    *faults
+	breaches  []string
+	inspect   func(engine.Host, int) engine.Inspection
+	sheltered func(engine.Move, engine.Sheltering)
+	ready     int // calls of Ready
+	parallel  int
+	refuse    func(engine.Request) error // of every call; nil: none
+	strays    []engine.Stray
+	known     []string // what Strays was told of
 }
 
 func (c *cloud) Strays(_ context.Context, _ plan.Props, known []string) ([]engine.Stray, error) {
@@ -602,6 +603,18 @@ func (m mover) Ready(_ context.Context, h engine.Host, wait func(string)) error 
 			return fmt.Errorf("group %s is not there to become ready", h.Name)
 		}
 		return nil
+	})
+}
+
+// Shelter closes a group that is to be emptied.
+func (m mover) Shelter(_ context.Context, move engine.Move, s engine.Sheltering) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.faults.around(func() error {
+		if m.sheltered != nil {
+			m.sheltered(move, s)
+		}
+		return move.Save([]byte(`{"phase":"ready"}`))
 	})
 }
 

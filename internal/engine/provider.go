@@ -189,6 +189,12 @@ type Move struct {
 	Events event.Sink
 }
 
+// Sheltering says what a plan does to the pods of a host before it is handed over.
+type Sheltering struct {
+	Rollouts []graph.Key // Kubernetes objects that are about to get another pod template
+	Replaced []graph.Key // all whose pods are placed anew, or gone, before the hand-over; see Mover.Inspect
+}
+
 // Reopening asks for a host to be taken back that a hand-over has closed, or may have.
 type Reopening struct {
 	Step   int
@@ -222,6 +228,10 @@ type Mover interface {
 	Inspect(ctx context.Context, from Host, keep int, replaced []graph.Key) (Inspection, error)
 	// Ready returns when the host's nodes (as many as its group wants) are Ready.
 	Ready(ctx context.Context, h Host, wait func(string)) error
+	// Shelter does the first part of a hand-over before Kubernetes objects are
+	// updated whose pods run on From: from then on no rollout ends a pod there that
+	// load balancers send to. HandOver goes on from there, or Reopen takes it back.
+	Shelter(ctx context.Context, m Move, s Sheltering) error
 	// HandOver returns when nothing of any workload is left on From, and
 	// nothing sends traffic through its nodes. Interrupted during the soak it
 	// leaves From empty and closed, and the next call goes on with the soak.

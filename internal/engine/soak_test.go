@@ -54,7 +54,7 @@ func TestSoakIsAsTheStackFileSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range []engine.Move{
-		{From: engine.Host{Soak: 4 * time.Hour, Settle: time.Minute}},
+		{From: engine.Host{Soak: 4 * time.Hour, Settle: time.Minute}, Memo: []byte(`{"phase":"ready"}`)}, // begun for a rollout
 		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}, Hasten: true, Memo: []byte(`{"phase":"soak"}`)},
 		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}}, // standard, which is not in the file any more
 	} {

@@ -191,7 +191,7 @@ func pinned(i *inspection) []event.Finding {
 	}
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete
+			return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete && !p.beside()
 		},
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{

@@ -58,6 +58,10 @@ type Options struct {
 	Unasked time.Duration // how long a load balancer that nobody can ask is given to let go of a node; 0: unaskedDrain
 	Scope   Scope
 
+	// Shelter are workloads that are about to be rolled out: their pods are let go
+	// once the nodes are closed, and then the move rests. None: it goes on.
+	Shelter []string
+
 	// Awaited are the groups that take this one's place: nothing is closed before
 	// they are whole. Other groups may lack what they like, it is none of a move's
 	// business; but some node outside must be ready.
@@ -125,6 +129,7 @@ type Move struct {
 	longest      time.Duration // that those who send to pods under way take to let go
 	pausing      bool
 	closed       bool            // all is ready for the first pod to move
+	rests        bool            // nothing is left to do before the rollouts that it waits for
 	others       map[string]bool // of Observed, as it was
 	met          map[string]bool // moves whose pods were met
 	waited       bool            // what it waits for is news
@@ -273,6 +278,10 @@ func (m *Move) ready() {
 	}
 	if m.closed = m.holdGroups() && m.closeNodes(); m.closed && m.o.First != "" {
 		m.wait("%s", m.o.First)
+		return
+	}
+	if m.closed && m.Options.Shelter != nil {
+		m.rests = m.shelter()
 		return
 	}
 	if m.closed {

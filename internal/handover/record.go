@@ -160,6 +160,7 @@ type Release struct {
 	Workload string            `json:"workload"`           // deployment/apps/nginx
 	At       time.Time         `json:"at"`                 //
 	Until    time.Time         `json:"until"`              // after that any run gives it back
+	Rollout  bool              `json:"rollout,omitempty"`  // it was released for one that the plan begins
 	Owner    *Owner            `json:"owner,omitempty"`    // its former controller, if that was changed
 	Labels   map[string]string `json:"labels,omitempty"`   // taken away
 	Cost     *string           `json:"cost,omitempty"`     // former deletion cost

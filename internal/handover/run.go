@@ -293,6 +293,8 @@ type run struct {
 	order   json.RawMessage // see Errand.Order
 	ending  *Ending         // see Errand.Ending
 
+	rollouts  []graph.Key     // objects that are about to be rolled out: it goes no further than that takes; nil: all the way
+	replaced  []graph.Key     // … and all others whose pods the plan places anew meanwhile
 	takenBack bool            // its record outlives that it stops: what it moved goes back
 	lock      *keeper         // nil: the move is another's to lock
 	first     string          // the move that comes first
@@ -328,6 +330,9 @@ func (r *run) options() Options {
 		if h.URN == r.move.From.URN && h.Name != r.move.From.Name {
 			o.Awaited = append(o.Awaited, h.Name)
 		}
+	}
+	if r.rollouts != nil {
+		o.Shelter = r.sheltered()
 	}
 	return o
 }
@@ -396,6 +401,10 @@ func (r *run) turns(ctx context.Context) error {
 			r.carryOut(context.WithoutCancel(ctx), actions)
 		}
 		switch r.core.Record.Phase {
+		case Ready:
+			if r.core.rests {
+				return r.copy(context.WithoutCancel(ctx))
+			}
 		case Done:
 			return r.leave(ctx)
 		case Stopped:
@@ -427,6 +436,9 @@ func (r *run) begin(ctx context.Context) error {
 		if rec.Phase == Done {
 			rec.Phase = Soak
 		}
+		if rec.Phase == Ready && r.rollouts == nil {
+			return r.inspect(ctx) // it rested while others changed what it moves
+		}
 		return nil
 	}
 	if rec != nil {
@@ -450,16 +462,30 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.core.Begin(o)
 	r.assume()
-	q := r.question(ctx, o, nil, nil)
-	found := Findings(q)
-	for _, f := range found {
-		r.move.Events.Emit(f)
-	}
-	if err := r.judge(q, found); err != nil {
+	if err := r.consider(ctx, o); err != nil {
 		return err
 	}
 	r.core.to(Ready)
 	return nil
+}
+
+// inspect looks once more at what a move meets that is about to go on.
+func (r *run) inspect(ctx context.Context) error {
+	o, err := r.firstLook(ctx)
+	if err != nil {
+		return err
+	}
+	return r.consider(ctx, o)
+}
+
+// consider tells what the move meets, and parks what cannot be moved.
+func (r *run) consider(ctx context.Context, o Observed) error {
+	q := r.question(ctx, o, keys(o.View, r.replaced), nil)
+	found := Findings(q)
+	for _, f := range found {
+		r.move.Events.Emit(f)
+	}
+	return r.judge(q, found)
 }
 
 // firstLook asks again until AWS answers, as long as an outage may last.

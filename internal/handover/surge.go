@@ -37,15 +37,16 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 	case under >= h.w.Surge || h.d.Surged >= h.Room:
 		return false
 	}
-	h.letGo(p, pr)
+	h.letGo(p, pr, Release{Until: h.now.Add(expiry)})
 	h.beside = append(h.beside, p) // so that it counts
 	h.d.Surged++
 	return true
 }
 
-// letGo releases a pod from its ReplicaSet. The record and the change are one write.
-func (h *herd) letGo(p *Pod, pr promise) {
-	r := Release{Group: h.Move, Workload: h.Key, At: h.now, Until: h.now.Add(expiry), Cost: p.Cost, Floors: maps.Clone(h.r.Floors)}
+// letGo releases a pod from its ReplicaSet. The record, of which r is the
+// beginning, and the change are one write.
+func (h *herd) letGo(p *Pod, pr promise, r Release) {
+	r.Group, r.Workload, r.At, r.Cost, r.Floors = h.Move, h.Key, h.now, p.Cost, maps.Clone(h.r.Floors)
 	a := ChangePod{Pod: p.Ref, Workload: h.Key, What: verbHold}
 	if pr.byOwner {
 		r.Owner, a.Patch.Owner = p.Owner, h.w.Holder
@@ -69,7 +70,11 @@ func (h *herd) replace(p *Pod) {
 		return
 	}
 	why := h.trouble()
-	waited, limit := h.now.Sub(r.At), cmp.Or(h.w.Deadline, patience)
+	began := r.At
+	if r.Rollout && h.Closed.After(began) {
+		began = h.Closed // the rollout's own time does not count
+	}
+	waited, limit := h.now.Sub(began), cmp.Or(h.w.Deadline, patience)
 	h.d.Crowded = h.d.Crowded || h.crowded()
 	if waited < limit {
 		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(why))

@@ -84,6 +84,8 @@ var scenarios = complete([]scenario{
 		Beside: append(append([]edit{}, besideWork...), edit{"drover.yaml", "nodeGroup: work", "nodeGroup: next"})},
 	{Name: "network-balancer", About: "a Network Load Balancer, with its 300 s of deregistration delay", Zonal: true},
 	{Name: "network-balancer-local", About: "the same with `externalTrafficPolicy: Local`, its zones sharing their targets", Zonal: true},
+	{Name: "network-balancer-local-placed", About: "the same, re-placed by the plan because it names its group", Zonal: true, Like: "network-balancer-local", Start: placedOnWork,
+		Beside: append(append([]edit{}, besideWork...), edit{"drover.yaml", "nodeGroup: work", "nodeGroup: next"})},
 	{Name: "network-balancer-pods", About: "a Network Load Balancer that sends to pods, with readiness gates", Zonal: true, Like: "network-balancer",
 		Controller: true, Start: behindNLB("60")},
 	{Name: "application-balancer", About: "an Application Load Balancer that sends to pods, with readiness gates", Like: "network-balancer", Controller: true, KeepAlive: true,

@@ -203,7 +203,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 			}
 		}
 	}
-	if a.Rolling || a.Paused {
+	if a.Rolling || a.Paused || a.rollout != nil && a.rollout.old > 0 {
 		load.Rolling = "1 of 3 pods are new"
 	}
 	if a.kind() == "Deployment" || a.kind() == "Rollout" {

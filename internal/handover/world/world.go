@@ -70,6 +70,7 @@ type App struct {
 	Work          time.Duration // a Job's: how long its pods run
 	Expendable    bool          // annotated drover.dev/expendable
 	OnDelete      bool          // its update strategy is OnDelete
+	Placed        bool          // its template names the old group, and after RollOut the new one
 	BrokenBudget  bool          // its budget cannot be computed
 	Host          string        // a load balancer that nobody can ask sends to its Service
 	Late          time.Duration // its controller makes the next pod of that name only so long after the last one is gone
@@ -78,6 +79,7 @@ type App struct {
 	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
 
 	apart     bool           // its Service selects none of its pods any more
+	rollout   *rollout       // under way, or over; nil: its template was never changed
 	start     map[string]int // serving pods by path when the world was set up
 	ready     int            // pods that were Ready then
 	returned  bool           // pods of it were given back to its ReplicaSet
@@ -462,14 +464,23 @@ func (w *World) replicate(a *App) {
 	if a.bare() {
 		mine = names
 	}
-	for range a.Replicas - len(mine) {
+	if a.rollout != nil {
+		w.roll(a, mine)
+		return
+	}
+	w.scale(a, hashes[0], mine, a.Replicas)
+}
+
+// scale is a ReplicaSet: it makes pods that are missing and ends those that are too many.
+func (w *World) scale(a *App, hash string, mine []*pod, replicas int) {
+	for range replicas - len(mine) {
 		w.serial++
-		w.spawn(a, fmt.Sprintf("%s-%d", a.Name, w.serial))
+		w.spawn(a, fmt.Sprintf("%s-%d", a.Name, w.serial)).of(hash)
 	}
 	slices.SortStableFunc(mine, func(p, q *pod) int {
 		return cmp.Or(rank(p)-rank(q), q.ReadySince.Compare(p.ReadySince))
 	})
-	for _, p := range mine[:max(0, len(mine)-a.Replicas)] {
+	for _, p := range mine[:max(0, len(mine)-replicas)] {
 		w.tell(p)
 	}
 }
@@ -555,12 +566,12 @@ func (w *World) claim(p *pod) {
 		p.Workload = a.key()
 		return
 	}
-	fits := p.Labels["app"] == a.Name && (!a.hashed() || p.Labels["pod-template-hash"] == "abc")
+	fits := p.Labels["app"] == a.Name && (!a.hashed() || slices.Contains(hashes, p.Labels["pod-template-hash"]))
 	switch {
 	case w.elsewhere(p):
 		p.Workload = a.key()
 	case fits:
-		p.Workload, p.Owner = a.key(), w.set(a)
+		p.Workload, p.Owner = a.key(), set(a, p.Labels["pod-template-hash"])
 	default:
 		p.Workload, p.Owner = "", nil
 	}
@@ -571,14 +582,15 @@ func (a *App) hashed() bool {
 	return a.nature() == handover.Replicated && a.kind() != "ReplicationController"
 }
 
-func (w *World) set(a *App) *handover.Owner {
+// set is the controller of an app's pods of a template.
+func set(a *App, hash string) *handover.Owner {
 	switch a.kind() {
 	case "ReplicationController":
 		return &handover.Owner{API: "v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
 	case "ReplicaSet":
 		return &handover.Owner{API: "apps/v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
 	}
-	return &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: a.Name + "-abc", UID: a.Name + "-abc"}
+	return &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: a.Name + "-" + hash, UID: a.Name + "-" + hash}
 }
 
 func (w *World) spawn(a *App, name string) *pod {
@@ -599,10 +611,10 @@ func (w *World) spawn(a *App, name string) *pod {
 		p.Workload = ""
 	}
 	if a.nature() == handover.Replicated {
-		p.Owner = w.set(a)
+		p.Owner = set(a, hashes[0])
 	}
 	if a.hashed() {
-		p.Labels["pod-template-hash"] = "abc"
+		p.of(hashes[0])
 		if !a.SelectsHash {
 			p.Handle = "pod-template-hash"
 		}
@@ -665,6 +677,7 @@ func (w *World) schedule(p *pod) bool {
 	full := 0
 	for _, n := range w.nodes {
 		switch {
+		case p.Group != "" && p.Group != n.Group:
 		case !n.Ready || !n.deadSince.IsZero() || n.Cordoned && !p.Tolerates || w.repelled(p, n.Name):
 		case w.Room > 0 && w.holds(n.Name) >= w.Room:
 			full++
@@ -742,7 +755,7 @@ func (w *World) repelled(_ *pod, name string) bool {
 // selects: the app's Service selects the pod.
 func (p *pod) selects() bool {
 	a := p.app
-	return !a.NoService && !a.apart && !p.Sentinel && p.Labels["app"] == a.Name && (!a.SelectsHash || p.Labels["pod-template-hash"] == "abc")
+	return !a.NoService && !a.apart && !p.Sentinel && p.Labels["app"] == a.Name && (!a.SelectsHash || slices.Contains(hashes, p.Labels["pod-template-hash"]))
 }
 
 // endpoints is the endpoint controller; the proxies come later.
@@ -930,8 +943,8 @@ func (w *World) check() {
 				w.fail("%s: %d pods are Ready, and %d were: it may lose one at a time", a.Name, n, most)
 			}
 		}
-		if total := w.running(a); a.nature() == handover.Replicated && !a.scaled && total > a.Replicas+a.Surge {
-			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.Surge)
+		if total := w.running(a); a.nature() == handover.Replicated && !a.scaled && total > a.most() {
+			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.most()-a.Replicas)
 		}
 	}
 }
