@@ -38,7 +38,7 @@ type endpoint struct {
 
 	query map[string]queryService
 	json  map[string]jsonService
-	rest  map[string]func(*http.Request) (any, error)
+	rest  map[string]restService
 }
 
 // queryService speaks the query protocol or EC2's dialect of it.
@@ -54,6 +54,12 @@ type jsonService struct {
 	protocol wire.Protocol
 	prefix   string
 	serve    func(op string, body []byte) (any, error)
+}
+
+// restService speaks REST; the operation stands in method and path.
+type restService interface {
+	Operation(r *http.Request) string
+	Serve(r *http.Request) (any, error)
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -158,9 +164,9 @@ func (e *endpoint) dispatch(w http.ResponseWriter, r *http.Request, id, service 
 	if j, ok := e.json[service]; ok {
 		op = strings.TrimPrefix(r.Header.Get("X-Amz-Target"), j.prefix)
 		result, err = j.serve(op, body)
-	} else if serve, ok := e.rest[service]; ok {
+	} else if rest, ok := e.rest[service]; ok {
 		r.Body = io.NopCloser(bytes.NewReader(body)) // it was read for its signature
-		result, err = serve(r)
+		result, err = rest.Serve(r)
 	} else {
 		err = wire.UnknownAction(p, service+" "+op)
 	}
@@ -241,7 +247,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 			"cloudcontrolapi": {wire.JSON10, "CloudApiService.", s.cloudControl.Serve},
 			"ssm":             {wire.JSON11, "AmazonSSM.", s.ssm.Serve},
 		},
-		rest: map[string]func(*http.Request) (any, error){"eks": s.eks.Serve},
+		rest: map[string]restService{"eks": s.eks},
 	}
 }
 

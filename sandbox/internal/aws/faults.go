@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/droverhq/drover/sandbox/internal/aws/eks"
 	"github.com/droverhq/drover/sandbox/internal/aws/fault"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
@@ -25,8 +24,8 @@ func (e *endpoint) callOf(service string, r *http.Request, body []byte) fault.Ca
 		call.Text, _ = url.QueryUnescape(values.Encode())
 	case e.json[service].serve != nil:
 		call.Operation = strings.TrimPrefix(r.Header.Get("X-Amz-Target"), e.json[service].prefix)
-	default:
-		call.Operation = eks.Operation(r.Method, r.URL.EscapedPath())
+	case e.rest[service] != nil:
+		call.Operation = e.rest[service].Operation(r)
 	}
 	return call
 }

@@ -79,22 +79,40 @@ func (s *Service) Operations() []string {
 	return names
 }
 
+// Operation names the operation that a request asks for; of one that is not
+// implemented, method and path.
+func (s *Service) Operation(r *http.Request) string {
+	if one, _, err := s.find(r); err == nil {
+		return one.operation
+	}
+	return r.Method + " " + r.URL.EscapedPath()
+}
+
 // Serve answers one REST request.
 func (s *Service) Serve(r *http.Request) (any, error) {
+	one, vars, err := s.find(r)
+	if err != nil {
+		return nil, err
+	}
+	return one.serve(call{r, vars})
+}
+
+// find is the route that a request takes, and what the stars in its path stand for.
+func (s *Service) find(r *http.Request) (route, []string, error) {
 	var path []string
 	for part := range strings.SplitSeq(strings.Trim(r.URL.EscapedPath(), "/"), "/") {
 		text, err := url.PathUnescape(part)
 		if err != nil {
-			return nil, region.Errorf(region.Invalid, "BadRequestException", "%s", err)
+			return route{}, nil, region.Errorf(region.Invalid, "BadRequestException", "%s", err)
 		}
 		path = append(path, text)
 	}
 	for _, one := range s.routes() {
 		if vars, ok := match(one.path, path); ok && r.Method == one.method {
-			return one.serve(call{r, vars})
+			return one, vars, nil
 		}
 	}
-	return nil, wire.UnknownAction(wire.REST, r.Method+" /"+strings.Join(path, "/"))
+	return route{}, nil, wire.UnknownAction(wire.REST, r.Method+" /"+strings.Join(path, "/"))
 }
 
 // match compares a path with that of a route, and finds what its stars stand for.
