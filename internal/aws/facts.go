@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/problem"
@@ -29,8 +30,10 @@ var embedded []byte
 // table, any other from the registry, asked once.
 type catalog struct {
 	registry *cloudformation.Client
-	mu       sync.Mutex
-	known    map[string]schema.Facts
+	asking   singleflight.Group // by type: one that is slow to answer holds up no other
+
+	mu    sync.Mutex
+	known map[string]schema.Facts
 }
 
 func newCatalog(registry *cloudformation.Client) *catalog {
@@ -42,17 +45,25 @@ func newCatalog(registry *cloudformation.Client) *catalog {
 }
 
 func (c *catalog) facts(ctx context.Context, typ string) (schema.Facts, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f, ok := c.known[typ]; ok {
+	if f, ok := c.have(typ); ok {
 		return f, nil
 	}
-	f, err := c.describe(ctx, typ)
+	told, err, _ := c.asking.Do(typ, func() (any, error) { return c.describe(ctx, typ) })
 	if err != nil {
 		return schema.Facts{}, err
 	}
+	f := told.(schema.Facts)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.known[typ] = f
 	return f, nil
+}
+
+func (c *catalog) have(typ string) (schema.Facts, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, ok := c.known[typ]
+	return f, ok
 }
 
 func (c *catalog) describe(ctx context.Context, typ string) (schema.Facts, error) {

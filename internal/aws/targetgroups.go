@@ -24,7 +24,8 @@ const (
 	// target after it was deregistered, whatever its state and its deregistration
 	// delay: two minutes, time and again (aws/containers-roadmap#470,
 	// kubernetes-sigs/aws-load-balancer-controller#2366), and one for what nobody
-	// has measured.
+	// has measured. Nobody has measured a Gateway Load Balancer, which shifts flows
+	// in the same way: it is given the same time.
 	networkLag = 3 * time.Minute
 
 	// applicationLag is for how long an Application Load Balancer sends requests to a
@@ -248,7 +249,7 @@ func (g *grouped) settings(ctx context.Context) error {
 		if time.Since(tg.read) >= settingsEvery {
 			groups = append(groups, tg)
 		}
-		if lb := g.owner(tg); lb != nil && lb.Type == types.LoadBalancerTypeEnumNetwork && time.Since(lb.read) >= settingsEvery {
+		if lb := g.owner(tg); lb != nil && lb.Type != types.LoadBalancerTypeEnumApplication && time.Since(lb.read) >= settingsEvery {
 			lbs[aws.ToString(lb.LoadBalancerArn)] = lb
 		}
 	}
@@ -336,13 +337,12 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	}
 	b.Name, b.Host = aws.ToString(lb.LoadBalancerName)+"/"+b.Name, aws.ToString(lb.DNSName)
 	switch lb.Type {
-	case types.LoadBalancerTypeEnumNetwork:
+	case types.LoadBalancerTypeEnumNetwork, types.LoadBalancerTypeEnumGateway:
 		b.Lag = networkLag
 		b.Zonal = tg.crossZone == "false" || tg.crossZone != "true" && !lb.crossZone
 	case types.LoadBalancerTypeEnumApplication:
 		b.Lag = applicationLag
 		b.Zonal = tg.crossZone == "false" // the load balancer itself always shares zones
-	case types.LoadBalancerTypeEnumGateway:
 	}
 	return b
 }

@@ -194,7 +194,7 @@ func look(t *testing.T, b Balancers, q handover.Inquiry) map[string]handover.Bal
 // What each kind of load balancer says is put into one set of words, with what a
 // move has to know of its kind.
 func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
-	lbs := []fakeLB{{"net", "network", "false"}, {"wide", "network", "true"}, {"app", "application", ""}, {"else", "application", ""}}
+	lbs := []fakeLB{{"net", "network", "false"}, {"wide", "network", "true"}, {"app", "application", ""}, {"else", "application", ""}, {"gate", "gateway", "false"}}
 	groups := []fakeTG{
 		{name: "web", lb: "net", kind: "instance", targets: []string{
 			"i-1:30080 healthy", "i-2:30080 initial Elb.RegistrationInProgress", "i-3:30080 unhealthy Target.Timeout", "i-4:30080 draining Target.DeregistrationInProgress",
@@ -205,6 +205,7 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		{name: "green", kind: "instance", targets: []string{"i-1:30090 unused Target.NotInUse"}},
 		{name: "fn", lb: "app", kind: "lambda"},
 		{name: "others", lb: "else", kind: "instance", targets: []string{"i-99:1 healthy"}},
+		{name: "geneve", lb: "gate", kind: "instance", targets: []string{"i-1:6081 healthy"}},
 		{name: "red", lb: "app", kind: "ip", delay: "0", crossZone: "false", targets: []string{"10.0.0.9:8082 healthy"}},
 	}
 	elb(t, lbs, groups, func(t *testing.T, f *fakeELB, b Balancers) {
@@ -223,7 +224,8 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 			"wide/pods":   {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[1].arn(), ByAddress: true, Draining: time.Minute, Lag: networkLag},
 			"wide/strict": {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[2].arn(), ByAddress: true, Zonal: true, Lag: networkLag},
 			"app/blue":    {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[3].arn(), Draining: 5 * time.Minute, Lag: applicationLag},
-			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[7].arn(), ByAddress: true, Zonal: true, Lag: applicationLag},
+			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[8].arn(), ByAddress: true, Zonal: true, Lag: applicationLag},
+			"gate/geneve": {Host: "gate.elb.us-west-2.amazonaws.com", Group: groups[7].arn(), Zonal: true, Draining: 5 * time.Minute, Lag: networkLag},
 			"green":       {Group: groups[4].arn(), Draining: 5 * time.Minute},
 			"else":        {Host: "else.elb.us-west-2.amazonaws.com"},
 		} {
@@ -297,8 +299,11 @@ func TestThrottlingMakesItWait(t *testing.T) {
 		for _, calls := range []int{10, 11, 12, 15, 20} { // in the list, and in what follows
 			f.throttle = calls
 			time.Sleep(listEvery)
-			if all, err := b.Balancers(t.Context(), q); err != nil && all != nil {
+			switch all, err := b.Balancers(t.Context(), q); {
+			case err != nil && all != nil:
 				t.Errorf("%d refusals: %v beside %v", calls, all, err)
+			case err == nil && (len(all) != 2 || len(all[0].Targets) != 1 || len(all[1].Targets) != 1):
+				t.Errorf("%d refusals, and an answer that is not whole: %v", calls, all)
 			}
 			f.throttle = 0
 			if got := look(t, b, q); len(got) != 2 || len(got["net/a"].Targets) != 1 || len(got["net/b"].Targets) != 1 {

@@ -455,7 +455,7 @@ func (m *Move) emptied(b Balancer, n *Node) string {
 	}
 	going := false
 	for _, t := range b.Targets {
-		on := m.nodeOf(t)
+		on := m.view.nodeOf(t)
 		switch {
 		case on == nil || t.State != InService || on.zone() != n.zone():
 		case !m.leaves(on.Name):
@@ -468,17 +468,6 @@ func (m *Move) emptied(b Balancer, n *Node) string {
 		return ""
 	}
 	return fmt.Sprintf("load balancer %s: no target outside %s is InService in zone %s", b.Name, m.Record.Group, n.zone())
-}
-
-// nodeOf is the node that a target is, or runs on; nil: nobody knows.
-func (m *Move) nodeOf(t Target) *Node {
-	if t.Instance != "" {
-		return m.view.byInstance[t.Instance]
-	}
-	if p := m.view.byAddress[t.Address]; p != nil {
-		return m.view.Nodes[p.Node]
-	}
-	return nil
 }
 
 // Left is since when each load balancer has let go of a target, by name: since

@@ -382,11 +382,7 @@ func emptyZone(i *inspection) []event.Finding {
 	for _, b := range i.Balancers {
 		zones := map[string]bool{}
 		for _, t := range b.Targets {
-			n := i.v.byInstance[t.Instance]
-			if p := i.v.byAddress[t.Address]; p != nil {
-				n = i.v.Nodes[p.Node]
-			}
-			if b.Zonal && n != nil && i.leaving[n.Name] && t.State == InService && n.zone() != "" && !to[n.zone()] {
+			if n := i.v.nodeOf(t); b.Zonal && n != nil && i.leaving[n.Name] && t.State == InService && n.zone() != "" && !to[n.zone()] {
 				zones[n.zone()] = true
 			}
 		}
@@ -537,10 +533,7 @@ func noPreStop(i *inspection) []event.Finding {
 func noDraining(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
-		uses := slices.ContainsFunc(b.Targets, func(t Target) bool {
-			return t.State != Unused && slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.Instance == t.Instance })
-		})
-		if b.Draining > 0 || !uses {
+		if b.Draining > 0 || !i.sends(b) {
 			continue
 		}
 		f := event.Finding{
@@ -548,11 +541,23 @@ func noDraining(i *inspection) []event.Finding {
 			Fix: "annotate its Service: service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled=true, …-timeout=60",
 		}
 		if b.Group != "" {
-			f.Effect, f.Fix = "its deregistration delay is 0: open connections through old nodes are cut", "set the target group's attribute deregistration_delay.timeout_seconds to 60 or so"
+			to := "through old nodes"
+			if b.ByAddress {
+				to = "to old pods"
+			}
+			f.Effect, f.Fix = "its deregistration delay is 0: open connections "+to+" are cut", "set the target group's attribute deregistration_delay.timeout_seconds to 60 or so"
 		}
 		found = append(found, f)
 	}
 	return found
+}
+
+// sends: the load balancer sends to nodes that leave, or to pods on them.
+func (i *inspection) sends(b Balancer) bool {
+	return slices.ContainsFunc(b.Targets, func(t Target) bool {
+		n := i.v.nodeOf(t)
+		return t.State != Unused && n != nil && i.leaving[n.Name]
+	})
 }
 
 func waitsForJob(i *inspection) []event.Finding {

@@ -208,7 +208,12 @@ type Placement struct {
 	Why      string // nowhere: by which rule, in the scheduler's words, with how many nodes each
 	Fix      string // what would help: nodeTaintsPolicy: Honor
 	Preempts string // it goes there only by ending this pod, which has a lower priority
+	Lasting  bool   // nowhere, and other selectors, taints or volumes of new nodes would not change that
 }
+
+// holds: it is true of the nodes that are there, and of those that are yet to come
+// if there are such.
+func (p Placement) holds(fresh bool) bool { return !fresh || p.Node != "" || p.Lasting }
 
 // Rehearsal is one call to try. Exactly one of the fields after Pod is set.
 type Rehearsal struct {

@@ -134,18 +134,9 @@ func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replace
 	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
 }
 
-// balancers counts those that send through nodes that leave.
+// balancers counts those that send to nodes that leave, or to pods on them.
 func (i *inspection) balancers() int {
-	n := 0
-	for _, b := range i.Balancers {
-		if slices.ContainsFunc(b.Targets, func(t Target) bool {
-			node := i.v.byInstance[t.Instance]
-			return node != nil && i.leaving[node.Name]
-		}) {
-			n++
-		}
-	}
-	return n
+	return len(slices.DeleteFunc(slices.Clone(i.Balancers), func(b Balancer) bool { return !i.sends(b) }))
 }
 
 // keys are the workloads of the view that the plan replaces, and the Services
@@ -183,7 +174,8 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 	return q
 }
 
-// place asks where the pods would go. Without an answer nothing is said about it.
+// place asks where the pods would go. Without an answer nothing is said about it,
+// nor if nodes that are yet to be made may have what those that are there lack.
 func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
 	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
 	var refs, anew []Ref
@@ -202,7 +194,7 @@ func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) ma
 	}
 	found := map[string]Placement{}
 	for _, w := range where {
-		if len(fresh) == 0 || certain(w) {
+		if w.holds(len(fresh) > 0) {
 			found[w.Pod.UID] = w
 		}
 	}
@@ -234,16 +226,6 @@ func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int)
 		nodes = append(nodes, slices.Repeat([]Size{sizes[f.Type]}, n)...)
 	}
 	return nodes
-}
-
-// certain: the answer holds for any new nodes. What selectors, taints and volumes
-// say of nodes that are yet to be made is not known.
-func certain(w Placement) bool {
-	if w.Node != "" {
-		return true
-	}
-	full := strings.Contains(w.Why, "Insufficient") && !strings.Contains(w.Why, "volume")
-	return full || strings.Contains(w.Why, "spread constraints") || strings.Contains(w.Why, "anti-affinity")
 }
 
 // rehearse tries calls as dry runs, several at once. Only a refusal counts.

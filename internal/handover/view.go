@@ -163,6 +163,17 @@ func (v *View) DropNode(name string) {
 	}
 }
 
+// nodeOf is the node that a load balancer's target is, or runs on; nil: nobody knows.
+func (v *View) nodeOf(t Target) *Node {
+	if t.Instance != "" {
+		return v.byInstance[t.Instance]
+	}
+	if p := v.byAddress[t.Address]; p != nil {
+		return v.Nodes[p.Node]
+	}
+	return nil
+}
+
 func (v *View) logNode(before, now *Node) {
 	v.changes.NodeLog = append(v.changes.NodeLog, Change[Node]{before, now})
 	for _, n := range []*Node{before, now} {

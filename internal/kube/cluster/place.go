@@ -114,7 +114,7 @@ func onFresh(p *corev1.Pod) *corev1.Pod {
 func answered(a placement.Answer) handover.Placement {
 	p := handover.Placement{
 		Pod:  handover.Ref{Namespace: a.Pod.Namespace, Name: a.Pod.Name, UID: string(a.Pod.UID)},
-		Node: a.Node, Why: a.Why, Fix: a.Fix, Preempts: a.Preempts,
+		Node: a.Node, Why: a.Why, Fix: a.Fix, Preempts: a.Preempts, Lasting: a.Lasting,
 	}
 	if a.Alone {
 		p.Why += "; it would have a place if nothing else moved"

@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	reasonRoom     = "Insufficient" // … cpu
+	reasonTooMany  = "Too many pods"
 	reasonPorts    = "node(s) didn't have free ports for the requested pod ports"
 	reasonSpread   = "node(s) didn't match pod topology spread constraints"
 	reasonNoLabel  = reasonSpread + " (missing required label)"
@@ -85,11 +87,11 @@ func (n *node) free(resource int) int64 {
 func (w *world) lacks(t *tenant, n *node) []string {
 	var all []string
 	if len(n.pods)+1 > n.maxPods {
-		all = append(all, "Too many pods")
+		all = append(all, reasonTooMany)
 	}
 	for _, q := range t.needs {
 		if q.amount > n.free(q.resource) {
-			all = append(all, "Insufficient "+string(w.name(q.resource)))
+			all = append(all, reasonRoom+" "+string(w.name(q.resource)))
 		}
 	}
 	slices.Sort(all)

@@ -66,6 +66,7 @@ type Answer struct {
 	Fix      string // what would help
 	Preempts string // namespace/name: it goes to Node only by ending this pod
 	Alone    bool   // it is nowhere, but would have a place if nothing else moved
+	Lasting  bool   // it is nowhere for want of room, or to be apart from others: nodes with other labels or taints would not help
 }
 
 // Place moves the pods from the nodes that are leaving, node by node in their
@@ -220,7 +221,8 @@ func (w *world) try(j *job, s strategy, tell bool) Answer {
 		return a
 	}
 	if f := j.need.failed; f.holds(w, j) && (!tell || f.answer.Why != "") {
-		a.Node, a.Why, a.Fix, a.Preempts = f.answer.Node, f.answer.Why, f.answer.Fix, f.answer.Preempts
+		a = f.answer
+		a.Pod = j.move.Pod
 		return a
 	}
 	gone := j.move.Gap && j.from != nil
@@ -236,7 +238,7 @@ func (w *world) try(j *job, s strategy, tell bool) Answer {
 		return a
 	}
 	if tell {
-		a.Why, a.Fix = w.explain(j)
+		w.explain(j, &a)
 		if victim, n := w.preempt(j); n != nil {
 			a.Node, a.Preempts = n.object.Name, victim
 		}

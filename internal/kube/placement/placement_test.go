@@ -472,6 +472,29 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// Want of room and other pods turn a copy away from more nodes of the same size as
+// well; a taint, a label or a volume's zone may not be theirs.
+func TestWhatLastsOnMoreNodes(t *testing.T) {
+	gpu := corev1.Taint{Key: "gpu", Value: "yes", Effect: corev1.TaintEffectNoSchedule}
+	tainted := func(n *corev1.Node) { n.Spec.Taints = append(n.Spec.Taints, gpu) }
+	for name, c := range map[string]struct {
+		node *corev1.Node
+		pods pods
+		want bool
+	}{
+		"room":          {node("n1", "a"), pods{pod("web-1", "old", asks("cpu", "5"))}, true},
+		"anti-affinity": {node("n1", "a"), pods{pod("web-1", "old", apartBy(corev1.LabelTopologyZone, "db")), pod("db-1", "n1")}, true},
+		"a taint":       {node("n1", "a", tainted), pods{pod("web-1", "old")}, false},
+		"affinity":      {node("n1", "a"), pods{pod("web-1", "old", nearBy(corev1.LabelTopologyZone, "nobody"))}, false},
+		"a place":       {node("n1", "a"), pods{pod("web-1", "old")}, false},
+	} {
+		o := placement.Objects{Nodes: nodes{node("old", "a"), c.node}, Pods: c.pods}
+		if a := place(o, "old")[0]; a.Lasting != c.want {
+			t.Errorf("%s: %+v", name, a)
+		}
+	}
+}
+
 func TestFixedNodeIsTheOnlyOne(t *testing.T) {
 	o := placement.Objects{Nodes: nodes{node("old", "a"), node("n1", "a")}, Pods: pods{pod("web-1", "old")}}
 	a := placement.Place(o, []string{"old"}, []placement.Move{{Pod: o.Pods[0], Fixed: "old"}})[0]

@@ -12,25 +12,36 @@ import (
 )
 
 // explain says why a copy has no place, and what would give it one.
-func (w *world) explain(j *job) (why, fix string) {
+func (w *world) explain(j *job, a *Answer) {
 	if j.disk.never != "" {
-		return fmt.Sprintf("0/%d nodes are available: %s", len(w.nodes), j.disk.never), "see what the claim waits for: kubectl -n " + j.move.Pod.Namespace + " describe pvc"
+		a.Why, a.Fix = fmt.Sprintf("0/%d nodes are available: %s", len(w.nodes), j.disk.never), "see what the claim waits for: kubectl -n "+j.move.Pod.Namespace+" describe pvc"
+		return
 	}
 	all := w.histogram(j)
-	return sentence(len(w.nodes), all), w.remedy(j, all)
+	a.Why, a.Fix, a.Lasting = sentence(len(w.nodes), all), w.remedy(j, all), lasting(all)
+}
+
+// lasting: what turns the copy away on some node is want of room, or other pods,
+// and no rule about the node itself: more nodes of the same size would not help.
+func lasting(all map[string]int) bool {
+	volumes := turned(all, reasonVolumeNode, reasonVolumeZone, reasonVolumeBind, reasonVolumeGone, reasonVolumeUsed, reasonVolumeLimit)
+	return turned(all, reasonSpread, reasonApart, reasonRepelled) || turned(all, reasonRoom) && !volumes
+}
+
+// turned: one of the reasons turned a node away. Some go on with a name.
+func turned(all map[string]int, reasons ...string) bool {
+	for why := range all {
+		if slices.ContainsFunc(reasons, func(reason string) bool { return strings.HasPrefix(why, reason) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // remedy is for the last rule that turns nodes away: the nodes that it turned away
 // fit by every rule before it.
 func (w *world) remedy(j *job, all map[string]int) string {
-	has := func(part string) bool {
-		for why := range all {
-			if strings.HasPrefix(why, part) {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(reason string) bool { return turned(all, reason) }
 	switch {
 	case has(reasonTogether):
 		return "the pods that it must run near are elsewhere: make a node that stays join their " + topologies(j.need.gather.topologies) + ", or prefer that affinity instead of requiring it"
@@ -50,7 +61,7 @@ func (w *world) remedy(j *job, all map[string]int) string {
 		return "restore the PersistentVolume that the claim is bound to"
 	case has(reasonVolumeLimit):
 		return "one node more, or larger ones: each attaches only so many volumes"
-	case has("Insufficient"), has("Too many"):
+	case has(reasonRoom), has(reasonTooMany):
 		return w.roomFix(j)
 	case has(reasonPorts):
 		return "one node more: " + portList(j.copy.ports) + " is taken on every node that it may use"
