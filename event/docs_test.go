@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/droverhq/drover/plan"
 )
 
 // docs/events.md lists every kind with every field, and no other.
@@ -39,6 +41,42 @@ func TestDocsListKinds(t *testing.T) {
 	for first := range rows {
 		if strings.Contains(first, "-") && strings.HasPrefix(first, "`") && !slices.Contains(listed, first) {
 			t.Errorf("docs/events.md lists %s, which is no kind", first)
+		}
+	}
+}
+
+// docs/events.md has a row for each field of a plan, its steps and what is in them,
+// and for no other.
+func TestDocsListThePlan(t *testing.T) {
+	page, err := os.ReadFile("../docs/events.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "### A plan\n")
+	section, _, ended := strings.Cut(section, "\n## ")
+	if !found || !ended {
+		t.Fatal("docs/events.md has no section about a plan")
+	}
+	ofPlan, ofStep, _ := strings.Cut(section, "\nA step has:\n")
+	for _, c := range []struct {
+		text string
+		typ  reflect.Type
+		deep reflect.Type // of what its rows explain in their text
+	}{
+		{ofPlan, reflect.TypeFor[plan.Plan](), reflect.TypeFor[plan.Rename]()},
+		{ofStep, reflect.TypeFor[plan.Step](), reflect.TypeFor[plan.Change]()},
+	} {
+		for _, field := range slices.Concat(jsonFields(c.typ), jsonFields(c.deep)) {
+			if !slices.Contains(quoted(c.text), field) {
+				t.Errorf("docs/events.md does not list the field %q of a %s", field, c.typ.Name())
+			}
+		}
+		for _, row := range regexp.MustCompile("(?m)^\\| (`.*?) \\|").FindAllStringSubmatch(c.text, -1) {
+			for _, field := range quoted(row[1]) {
+				if !slices.Contains(jsonFields(c.typ), field) {
+					t.Errorf("docs/events.md lists %q, which a %s does not have", field, c.typ.Name())
+				}
+			}
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/droverhq/drover/problem"
 )
 
 func newDestroy(env Env, run func(context.Context, changeOptions) error) *cobra.Command {
@@ -15,7 +17,7 @@ func newDestroy(env Env, run func(context.Context, changeOptions) error) *cobra.
 and network. There is no hand-over: what runs there ends. The stack itself stays,
 empty, until "drover stack rm".`,
 		Args:        cobra.NoArgs,
-		Annotations: exits(changes...),
+		Annotations: exits(problem.Refused, problem.Locked, problem.Outside),
 	}
 	o.serve(cmd, run)
 	narrow(cmd, &o.Choices)

@@ -40,22 +40,22 @@ named by its set (nodegroup/web), a stack's by its group; the name may be left o
 if there is only one.`,
 	}
 	cmd.AddCommand(
-		movesCommand(env, "ls", "List the moves of the cluster", nil, listMoves),
-		movesCommand(env, "status", "Say how far a move is, what it waits for and since when", nil, tellMove),
-		movesCommand(env, "log", "Print the last events of a move", nil, logMove),
-		movesCommand(env, "pause", "Let a move begin nothing new; what is under way comes to its end", nil, ask(move.PauseIt, "asked to pause")),
-		movesCommand(env, "resume", "End a pause, or go on with a move whose run is gone", yesFlags, resumeMove),
-		movesCommand(env, "abort", "Let a move put back what it has closed, and end; what has moved stays moved", nil, abortMove),
-		movesCommand(env, "return", "Move back what a move has moved, once its nodes serve again", returnFlags, returnMove),
-		movesCommand(env, "recover", "Give back what runs left that are gone (of all moves, or of one)", recoverFlags, recoverMoves),
+		movesCommand(env, "ls", "List the moves of the cluster", exits(problem.Outside), nil, listMoves),
+		movesCommand(env, "status", "Say how far a move is, what it waits for and since when", exits(problem.Outside), nil, tellMove),
+		movesCommand(env, "log", "Print the last events of a move", exits(problem.Outside), nil, logMove),
+		movesCommand(env, "pause", "Let a move begin nothing new; what is under way comes to its end", exits(problem.Refused, problem.Outside), nil, ask(move.PauseIt, "asked to pause")),
+		movesCommand(env, "resume", "End a pause, or go on with a move whose run is gone", exits(movesExits...), yesFlags, resumeMove),
+		movesCommand(env, "abort", "Let a move put back what it has closed, and end; what has moved stays moved", exits(problem.Refused, problem.Locked, problem.Outside), nil, abortMove),
+		movesCommand(env, "return", "Move back what a move has moved, once its nodes serve again", exits(movesExits...), returnFlags, returnMove),
+		movesCommand(env, "recover", "Give back what runs left that are gone (of all moves, or of one)", exits(problem.Refused, problem.Locked, problem.Outside), recoverFlags, recoverMoves),
 	)
 	return cmd
 }
 
-func movesCommand(env Env, verb, short string, flags func(*cobra.Command, *movesOptions), run func(context.Context, movesOptions) error) *cobra.Command {
+func movesCommand(env Env, verb, short string, ends map[string]string, flags func(*cobra.Command, *movesOptions), run func(context.Context, movesOptions) error) *cobra.Command {
 	o := movesOptions{Env: env}
 	cmd := &cobra.Command{
-		Use: verb + " [NAME]", Short: short, Args: cobra.MaximumNArgs(1), Annotations: exits(movesExits...),
+		Use: verb + " [NAME]", Short: short, Args: cobra.MaximumNArgs(1), Annotations: ends,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.Name = args[0]

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,7 @@ deleted. If a guard in drover.yaml sees traffic suffer, the move stops and
 everything keeps serving. Interrupted or failed, the same command goes on where
 it was.`,
 		Args:        cobra.NoArgs,
-		Annotations: exits(append(changes, problem.Returned, problem.Changes)...),
+		Annotations: exits(slices.Concat(changes, []problem.Kind{problem.Returned, problem.Changes})...),
 	}
 	o.serve(cmd, run)
 	narrow(cmd, &o.Choices)

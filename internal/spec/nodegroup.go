@@ -81,9 +81,12 @@ func (l *loader) managed(o object, g *NodeGroup) {
 	g.InPlace = o.get("update").oneOf("update", "drover", "eks") == "eks"
 	g.Capacity.Max = max(g.Capacity.Max, 1) // EKS takes no less
 	if g.AMI != nil {
-		for _, key := range []string{"release", "update"} {
+		for key, why := range map[string]string{
+			"release": "a group with an ami has the release of that image",
+			"update":  "a group with an ami is always replaced: EKS updates only groups that run its own images",
+		} {
 			if f := o.get(key); f.given() {
-				f.fail("remove one of the two", "a group with an ami has the release of that image")
+				f.fail("remove one of the two", "%s", why)
 			}
 		}
 		return
