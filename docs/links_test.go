@@ -1,5 +1,5 @@
-// Package docs holds the pages that are read beside the code. Its one test
-// follows their links.
+// Package docs holds the pages that are read beside the code. Its tests hold them
+// to it: links lead somewhere, places are in the code, quotes are what it says.
 package docs
 
 import (
@@ -13,8 +13,7 @@ import (
 	"unicode"
 )
 
-// TestLinksLead follows every relative link, picture and anchor of the pages,
-// and every page that the text names.
+// TestLinksLead follows every relative link, picture and anchor of the pages.
 func TestLinksLead(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, link := range links(read(t, page)) {
