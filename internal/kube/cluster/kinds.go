@@ -41,7 +41,8 @@ const (
 
 var kinds []kind
 
-// init breaks the circle of kinds, which name functions that look up kinds.
+// init breaks the circle of kinds, which name functions that look up kinds. What
+// stands above pods is in ownerKinds.
 func init() {
 	kinds = []kind{
 		kindNode:    {name: "Node", watch: nodes, see: typed(seeNode)},
@@ -53,13 +54,6 @@ func init() {
 		kindAnswer:  {name: "answer", see: typed(seeAnswer)}, // not watched: see asker
 
 		{name: "Pod", watch: podsOf, see: typed(seePod)},
-		{name: "ReplicaSet", watch: replicaSets, see: typed(seeReplicaSet)},
-		{name: "ReplicationController", watch: replicationControllers, see: typed(seeReplicationController)},
-		{name: "Deployment", watch: deployments, see: typed(seeDeployment)},
-		{name: "StatefulSet", watch: statefulSets, see: typed(seeStatefulSet)},
-		{name: "DaemonSet", watch: daemonSets, see: typed(seeDaemonSet)},
-		{name: "Job", watch: jobs, see: typed(seeJob)},
-		{name: "CronJob", watch: cronJobs, see: typed(seeCronJob)},
 		{name: "NetworkPolicy", watch: networkPolicies, see: typed(seeNetworkPolicy)},
 		{name: "Ingress", watch: ingresses, see: typed(seeIngress)},
 		{name: "VolumeAttachment", watch: attachments, see: typed(seeAttachment)},
@@ -73,6 +67,11 @@ func init() {
 		{name: "CiliumClusterwideNetworkPolicy", optional: crd("cilium.io", "v2", "ciliumclusterwidenetworkpolicies"), see: policy(ciliumSelectors)},
 		{name: "PodMonitor", optional: crd("monitoring.coreos.com", "v1", "podmonitors"), see: watcher(monitorSelectors)},
 	}
+	ownerKinds = newOwnerKinds()
+	for _, k := range ownerKinds {
+		k.place = len(kinds)
+		kinds = append(kinds, k.watched())
+	}
 }
 
 func crd(group, version, plural string) schema.GroupVersionResource {
@@ -82,7 +81,7 @@ func crd(group, version, plural string) schema.GroupVersionResource {
 type (
 	factory  = informers.SharedInformerFactory
 	informer = cache.SharedIndexInformer
-	foreign  = unstructured.Unstructured
+	custom   = unstructured.Unstructured // an object of a kind that a CRD defines
 )
 
 func nodes(f factory) informer           { return f.Core().V1().Nodes().Informer() }

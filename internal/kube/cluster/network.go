@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -207,7 +207,7 @@ func (a around) doors() (chosen []string, why string) {
 	if chosen != nil {
 		return chosen, ""
 	}
-	return nil, or(why, "no label takes it out of "+names(open))
+	return nil, cmp.Or(why, "no label takes it out of "+names(open))
 }
 
 func standing(lost []*selector, keys []string) string {
@@ -282,15 +282,14 @@ func first(key string) string {
 	return "1"
 }
 
-// controller is the selector of the ReplicaSet or ReplicationController that
-// controls the pod.
+// controller is the selector of what controls the pod, if that takes pods by their
+// labels and makes another one for each that it loses.
 func (w *world) controller(p *corev1.Pod) *selector {
-	owner := metav1.GetControllerOf(p)
-	if owner == nil || !stands(ownerOf(owner)) || w.owners[owner.UID] == nil {
+	above, known := w.owner(p)
+	if !known || !above.stands {
 		return nil
 	}
-	above := w.owners[owner.UID]
-	own := w.adopters.of[owner.Kind+" "+above.GetNamespace()+"/"+above.GetName()]
+	own := w.adopters.of[above.kind+" "+above.GetNamespace()+"/"+above.GetName()]
 	if len(own) == 0 {
 		return nil
 	}

@@ -97,14 +97,10 @@ type daemon struct {
 // seeDaemonSet concerns all nodes, but only when the template changes: its
 // status follows its pods, which come by themselves.
 func seeDaemonSet(w *world, key string, before, now *appsv1.DaemonSet) {
-	w.own(daemonSetKind, object(before), object(now))
 	delete(w.daemons, key)
-	var selectors []*selector
 	if now != nil {
 		w.daemons[key] = &daemon{now, nodeaffinity.GetRequiredNodeAffinity(&corev1.Pod{Spec: now.Spec.Template.Spec})}
-		selectors = byLabels("DaemonSet "+key, now.Name, now.Namespace, now.Spec.Selector)
 	}
-	w.selects(w.adopters, "DaemonSet "+key, selectors)
 	if before != nil && now != nil && before.UID == now.UID && apiequality.Semantic.DeepEqual(before.Spec.Template.Spec, now.Spec.Template.Spec) {
 		return
 	}

@@ -11,7 +11,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/cache"
 
@@ -35,17 +34,13 @@ func (c *Cluster) Place(ctx context.Context, leaving []string, pods, anew []hand
 	for _, r := range anew {
 		placed[r.UID] = true
 	}
-	claims := map[string]*corev1.PersistentVolumeClaim{}
-	for _, held := range o.Claims {
-		claims[held.Namespace+"/"+held.Name] = held
-	}
 	var moves []placement.Move
 	for _, p := range o.Pods {
 		switch uid := string(p.UID); {
 		case wanted[uid]:
-			moves = append(moves, placement.Move{Pod: p, As: c.successor(p), Fixed: c.fixed(p), Gap: c.gap(p, claims)})
+			moves = append(moves, placement.Move{Pod: p, As: c.successor(p), Fixed: c.fixed(p), Gap: c.gap(p)})
 		case placed[uid]:
-			moves = append(moves, placement.Move{Pod: p, As: onFresh(p), Gap: c.gap(p, claims)})
+			moves = append(moves, placement.Move{Pod: p, As: onFresh(p), Gap: c.gap(p)})
 		}
 	}
 	var found []handover.Placement
@@ -155,18 +150,15 @@ func (c *Cluster) watchAlso(ctx context.Context, also ...cache.SharedIndexInform
 // another template: it was changed since, and p waits to be ended (OnDelete), or
 // for its turn. Nil: one like p.
 func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
-	owner := metav1.GetControllerOf(p)
-	if owner == nil || owner.Kind != "StatefulSet" {
-		return nil
-	}
-	s, err := c.factory.Apps().V1().StatefulSets().Lister().StatefulSets(p.Namespace).Get(owner.Name)
-	if err != nil || s.UID != owner.UID || s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
+	owner, _ := c.owner(p)
+	s, is := owner.Object.(*appsv1.StatefulSet)
+	if !is || s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
 		return nil
 	}
 	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil && ordinal(p) < int(*rolling.Partition) {
 		return nil
 	}
-	t := c.mounted(&s.Spec.Template, p)
+	t := mounted(&s.Spec.Template, p)
 	next := p.DeepCopy()
 	next.Labels, next.Spec = t.Labels, t.Spec
 	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
@@ -191,36 +183,19 @@ func (c *Cluster) fixed(p *corev1.Pod) string {
 }
 
 // gap: the pod goes before its copy comes.
-func (c *Cluster) gap(p *corev1.Pod, claims map[string]*corev1.PersistentVolumeClaim) bool {
-	owner := metav1.GetControllerOf(p)
-	switch {
-	case owner != nil && owner.Kind == "StatefulSet":
-		return true
-	case owner != nil && owner.Kind == "ReplicaSet" && c.recreates(p.Namespace, owner.Name):
-		return true
-	}
-	for _, v := range p.Spec.Volumes {
-		if v.PersistentVolumeClaim == nil {
-			continue
-		}
-		held := claims[p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName]
-		if held != nil && !slices.Contains(held.Spec.AccessModes, corev1.ReadWriteMany) && !slices.Contains(held.Spec.AccessModes, corev1.ReadOnlyMany) {
-			return true
-		}
-	}
-	return false
+func (c *Cluster) gap(p *corev1.Pod) bool {
+	owner, known := c.owner(p)
+	return known && owner.named || alone(p, c) != ""
 }
 
-// recreates: the Deployment above a ReplicaSet never runs two revisions beside each other.
-func (c *Cluster) recreates(namespace, name string) bool {
-	r, err := c.factory.Apps().V1().ReplicaSets().Lister().ReplicaSets(namespace).Get(name)
-	if err != nil {
-		return false
-	}
-	owner := metav1.GetControllerOf(r)
-	if owner == nil || owner.Kind != "Deployment" {
-		return false
-	}
-	d, err := c.factory.Apps().V1().Deployments().Lister().Deployments(namespace).Get(owner.Name)
-	return err == nil && d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
+func (c *Cluster) volumeClaim(key string) *corev1.PersistentVolumeClaim {
+	claim, _, _ := c.stores[kindClaim].GetByKey(key)
+	found, _ := claim.(*corev1.PersistentVolumeClaim)
+	return found
+}
+
+func (c *Cluster) volume(name string) *corev1.PersistentVolume {
+	volume, _, _ := c.stores[kindVolume].GetByKey(name)
+	found, _ := volume.(*corev1.PersistentVolume)
+	return found
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -127,14 +128,63 @@ func TestPodsThatThePlanPlacesFindRoomOnNewNodesAlone(t *testing.T) {
 // placer is a Cluster that knows what Place asks for.
 func placer(t *testing.T, client kubernetes.Interface) *Cluster {
 	t.Helper()
-	c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0)}
-	c.factory.Core().V1().Nodes().Informer()
-	c.factory.Core().V1().Pods().Informer()
-	c.factory.Core().V1().PersistentVolumeClaims().Informer()
-	c.factory.Core().V1().PersistentVolumes().Informer()
-	c.factory.Storage().V1().VolumeAttachments().Informer()
-	c.factory.Apps().V1().StatefulSets().Informer()
+	c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0), stores: map[int]cache.Store{}}
+	for i, k := range kinds {
+		if k.watch != nil {
+			c.stores[i] = k.watch(c.factory).GetStore()
+		}
+	}
 	c.factory.Start(t.Context().Done())
 	c.factory.WaitForCacheSync(t.Context().Done())
 	return c
+}
+
+// A pod goes before its copy comes by the same rule that tells a move not to run two
+// of it beside each other: of one kind of StatefulSet, whatever else is called so.
+func TestGapIsWhatNoSecondPodMayStandBeside(t *testing.T) {
+	yes := true
+	pod := func(name, api, kind, owner string, claims ...string) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)}}
+		if owner != "" {
+			p.OwnerReferences = []metav1.OwnerReference{{APIVersion: api, Kind: kind, Name: owner, UID: types.UID(owner), Controller: &yes}}
+		}
+		for _, c := range claims {
+			p.Spec.Volumes = append(p.Spec.Volumes, corev1.Volume{Name: c, VolumeSource: corev1.VolumeSource{
+				PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: c}}})
+		}
+		return p
+	}
+	meta := func(name string, owner string) metav1.ObjectMeta {
+		m := metav1.ObjectMeta{Namespace: "shop", Name: name, UID: types.UID(name)}
+		if owner != "" {
+			m.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: owner, UID: types.UID(owner), Controller: &yes}}
+		}
+		return m
+	}
+	recreate := &appsv1.Deployment{ObjectMeta: meta("recreate", "")}
+	recreate.Spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
+	claim := func(name, volume string, mode corev1.PersistentVolumeAccessMode) *corev1.PersistentVolumeClaim {
+		return &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name},
+			Spec: corev1.PersistentVolumeClaimSpec{VolumeName: volume, AccessModes: []corev1.PersistentVolumeAccessMode{mode}}}
+	}
+	c := placer(t, fake.NewClientset(recreate, &appsv1.ReplicaSet{ObjectMeta: meta("recreate-1", "recreate")}, &appsv1.ReplicaSet{ObjectMeta: meta("rolling-1", "rolling")},
+		&appsv1.Deployment{ObjectMeta: meta("rolling", "")}, &appsv1.StatefulSet{ObjectMeta: meta("db", "")},
+		claim("once", "", corev1.ReadWriteOnce), claim("many", "", corev1.ReadWriteMany), claim("bound", "wide", corev1.ReadWriteOnce),
+		&corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "wide"}, Spec: corev1.PersistentVolumeSpec{AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}}}))
+	for name, tt := range map[string]struct {
+		pod *corev1.Pod
+		gap bool
+	}{
+		"of a StatefulSet":                {pod("a", "apps/v1", "StatefulSet", "db"), true},
+		"of another kind of that name":    {pod("b", "apps.kruise.io/v1beta1", "StatefulSet", "db"), false},
+		"of a Deployment that recreates":  {pod("c", "apps/v1", "ReplicaSet", "recreate-1"), true},
+		"of another Deployment":           {pod("d", "apps/v1", "ReplicaSet", "rolling-1"), false},
+		"with a volume of one node":       {pod("e", "apps/v1", "ReplicaSet", "rolling-1", "once"), true},
+		"with a volume of many":           {pod("f", "apps/v1", "ReplicaSet", "rolling-1", "many"), false},
+		"with a volume that is more open": {pod("g", "apps/v1", "ReplicaSet", "rolling-1", "bound"), false},
+	} {
+		if got := c.gap(tt.pod); got != tt.gap {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"cmp"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +65,7 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 	state(p, out)
 	lifecycle(p, out)
 	w.inherit(p, out)
-	out.Alone = w.alone(p)
+	out.Alone = alone(p, w)
 	w.network(p, out)
 	return out
 }
@@ -176,25 +178,17 @@ func sleeps(h *corev1.LifecycleHandler) time.Duration {
 func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 	annotated := []map[string]string{p.Annotations}
 	var fixed string
-	note := func(t traits) {
-		annotated = append(annotated, t.annotations)
-		if t.template != nil {
-			annotated = append(annotated, t.template.Annotations)
+	for above := range chain(p, w.owner) {
+		annotated = append(annotated, above.GetAnnotations())
+		if t := above.pods(); t != nil {
+			annotated = append(annotated, t.Annotations)
 		}
-		fixed = or(fixed, t.fixed())
-	}
-	for owner := metav1.GetControllerOf(p); owner != nil && len(annotated) < 2*chainDepth; {
-		above := w.owners[owner.UID]
-		if above == nil {
-			break
-		}
-		note(traitsOf(above))
-		owner = metav1.GetControllerOf(above)
+		fixed = cmp.Or(fixed, above.fixed())
 	}
 	if top := w.top(p); top.key != "" {
 		if a := w.answers[top.key]; a != nil && a.uid == top.owner.UID {
 			annotated = append(annotated, a.annotations)
-			fixed = or(fixed, a.fixed)
+			fixed = cmp.Or(fixed, a.fixed)
 		}
 	}
 	if p.Spec.NodeName != "" {
@@ -212,39 +206,56 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 	}
 }
 
-func or(a, b string) string {
-	if a != "" {
-		return a
+// chain is what stands above a pod, the nearest first, as far as it is known.
+func chain(p *corev1.Pod, owner func(metav1.Object) (above, bool)) iter.Seq[above] {
+	return func(yield func(above) bool) {
+		var o metav1.Object = p
+		for range chainDepth {
+			next, known := owner(o)
+			if !known || !yield(next) {
+				return
+			}
+			o = next
+		}
 	}
-	return b
 }
 
-// alone is why no second pod may run beside this one, empty if it may. A
-// generic ephemeral volume belongs to one pod alone, and the second has its own.
-func (w *world) alone(p *corev1.Pod) string {
-	if owner := metav1.GetControllerOf(p); owner != nil && owner.Kind == statefulSetKind.kind {
-		return "" // each has volumes of its own, and a name that only one can have
+// held is where a pod's owners and volumes are looked for.
+type held interface {
+	owner(o metav1.Object) (above, bool)
+	volumeClaim(key string) *corev1.PersistentVolumeClaim // nil: there is none
+	volume(name string) *corev1.PersistentVolume          // nil: there is none
+}
+
+func (w *world) volumeClaim(key string) *corev1.PersistentVolumeClaim {
+	c, _ := w.seen[kindClaim][key].(*corev1.PersistentVolumeClaim)
+	return c
+}
+
+func (w *world) volume(name string) *corev1.PersistentVolume {
+	v, _ := w.seen[kindVolume][name].(*corev1.PersistentVolume)
+	return v
+}
+
+// alone is why no second pod may run beside this one, empty if it may. A generic
+// ephemeral volume belongs to one pod alone, and the second has its own; so it is
+// with all of a pod that has a name of its own.
+func alone(p *corev1.Pod, in held) string {
+	if owner, known := in.owner(p); known && owner.named {
+		return ""
 	}
-	for owner, depth := metav1.GetControllerOf(p), 0; owner != nil && depth < chainDepth; depth++ {
-		above := w.owners[owner.UID]
-		if above == nil {
-			break
+	for above := range chain(p, in.owner) {
+		if why := above.keepsAlone(); why != "" {
+			return why
 		}
-		if traitsOf(above).recreate {
-			return "its Deployment's strategy is Recreate"
-		}
-		owner = metav1.GetControllerOf(above)
 	}
-	for _, v := range p.Spec.Volumes {
-		if v.PersistentVolumeClaim == nil {
-			continue
-		}
-		claim, ok := w.seen[kindClaim][p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName].(*corev1.PersistentVolumeClaim)
-		if !ok {
+	for _, key := range claimsOf(p) {
+		claim := in.volumeClaim(key)
+		if claim == nil {
 			continue
 		}
 		modes, name := claim.Spec.AccessModes, claim.Name
-		if volume, ok := w.seen[kindVolume][claim.Spec.VolumeName].(*corev1.PersistentVolume); ok {
+		if volume := in.volume(claim.Spec.VolumeName); volume != nil {
 			modes, name = volume.Spec.AccessModes, volume.Name
 		}
 		if !slices.Contains(modes, corev1.ReadWriteMany) && !slices.Contains(modes, corev1.ReadOnlyMany) {

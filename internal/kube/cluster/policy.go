@@ -48,19 +48,19 @@ func picky(all []*selector) []*selector {
 
 // policy notes whom an object of a mesh or network selects; watcher does so for
 // one that only measures.
-func policy(selectors func(object string, u *foreign) []*selector) func(*world, string, any, any) {
+func policy(selectors func(object string, u *custom) []*selector) func(*world, string, any, any) {
 	return selecting1(func(w *world) *finder { return w.policies }, selectors)
 }
 
-func watcher(selectors func(object string, u *foreign) []*selector) func(*world, string, any, any) {
+func watcher(selectors func(object string, u *custom) []*selector) func(*world, string, any, any) {
 	return selecting1(func(w *world) *finder { return w.watchers }, selectors)
 }
 
-func selecting1(in func(*world) *finder, selectors func(string, *foreign) []*selector) func(*world, string, any, any) {
-	return typed(func(w *world, key string, before, now *foreign) {
+func selecting1(in func(*world) *finder, selectors func(string, *custom) []*selector) func(*world, string, any, any) {
+	return typed(func(w *world, key string, before, now *custom) {
 		var all []*selector
 		object := ""
-		for _, u := range []*foreign{before, now} {
+		for _, u := range []*custom{before, now} {
 			if u != nil {
 				object = u.GetKind() + " " + key
 			}
@@ -75,7 +75,7 @@ func selecting1(in func(*world) *finder, selectors func(string, *foreign) []*sel
 // rootNamespace is Istio's own: what lies there is for every namespace.
 const rootNamespace = "istio-system"
 
-func istioSelector(object string, u *foreign) []*selector {
+func istioSelector(object string, u *custom) []*selector {
 	namespace := u.GetNamespace()
 	if namespace == rootNamespace {
 		namespace = ""
@@ -84,7 +84,7 @@ func istioSelector(object string, u *foreign) []*selector {
 }
 
 // istioSubsets are parts of a Service's pods that get traffic of their own.
-func istioSubsets(object string, u *foreign) []*selector {
+func istioSubsets(object string, u *custom) []*selector {
 	var all []*selector
 	for _, subset := range list(u, "spec", "subsets") {
 		all = append(all, byMap(object, u.GetName(), hostNamespace(text(u, "spec", "host"), u.GetNamespace()), stringMap(subset, "labels"))...)
@@ -104,11 +104,11 @@ func hostNamespace(host, own string) string {
 
 // ciliumSelectors are the endpoints that a policy, or one of its specs, is for,
 // and those that it names as peers.
-func ciliumSelectors(object string, u *foreign) []*selector {
+func ciliumSelectors(object string, u *custom) []*selector {
 	var all []*selector
 	specs := list(u, "specs")
 	if spec, ok, _ := unstructured.NestedMap(u.Object, "spec"); ok {
-		specs = append(specs, &foreign{Object: spec})
+		specs = append(specs, &custom{Object: spec})
 	}
 	for _, spec := range specs {
 		all = append(all, ciliumSelector(object, u, spec.Object["endpointSelector"], u.GetNamespace())...)
@@ -130,7 +130,7 @@ const ciliumNamespace = "io.kubernetes.pod.namespace"
 
 // ciliumSelector reads a selector whose labels say where they come from
 // (k8s:app). Namespaces are among its labels, and such a selector is for any.
-func ciliumSelector(object string, u *foreign, raw any, namespace string) []*selector {
+func ciliumSelector(object string, u *custom, raw any, namespace string) []*selector {
 	data, err := json.Marshal(raw)
 	if err != nil || raw == nil {
 		return nil
@@ -163,7 +163,7 @@ func ciliumSelector(object string, u *foreign, raw any, namespace string) []*sel
 }
 
 // monitorSelectors are the pods that Prometheus scrapes by themselves.
-func monitorSelectors(object string, u *foreign) []*selector {
+func monitorSelectors(object string, u *custom) []*selector {
 	raw, ok, _ := unstructured.NestedMap(u.Object, "spec", "selector")
 	if !ok {
 		return nil
@@ -175,7 +175,7 @@ func monitorSelectors(object string, u *foreign) []*selector {
 	return ciliumSelector(object, u, raw, namespace)
 }
 
-func stringMap(u *foreign, path ...string) map[string]string {
+func stringMap(u *custom, path ...string) map[string]string {
 	m, _, _ := unstructured.NestedStringMap(u.Object, path...)
 	return m
 }

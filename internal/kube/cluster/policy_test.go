@@ -10,9 +10,9 @@ import (
 )
 
 // foreignObject is one of a custom kind, of its JSON.
-func foreignObject(t *testing.T, text string) *foreign {
+func foreignObject(t *testing.T, text string) *custom {
 	t.Helper()
-	u := &foreign{}
+	u := &custom{}
 	if err := json.Unmarshal([]byte(text), &u.Object); err != nil {
 		t.Fatal(err)
 	}

@@ -78,34 +78,18 @@ func (c *Cluster) sibling(live *corev1.Pod) *corev1.Pod {
 
 // template is that of a pod's controller; nil if it is of a kind that is not watched.
 func (c *Cluster) template(p *corev1.Pod) *corev1.PodTemplateSpec {
-	owner := metav1.GetControllerOf(p)
-	if owner == nil {
+	owner, known := c.owner(p)
+	switch {
+	case !known:
 		return nil
+	case owner.named:
+		return mounted(owner.pods(), p)
 	}
-	apps := c.factory.Apps().V1()
-	switch owner.Kind {
-	case "ReplicaSet":
-		if r, err := apps.ReplicaSets().Lister().ReplicaSets(p.Namespace).Get(owner.Name); err == nil && r.UID == owner.UID {
-			return &r.Spec.Template
-		}
-	case "StatefulSet":
-		if s, err := apps.StatefulSets().Lister().StatefulSets(p.Namespace).Get(owner.Name); err == nil && s.UID == owner.UID {
-			return c.mounted(&s.Spec.Template, p)
-		}
-	case "ReplicationController":
-		if r, err := c.factory.Core().V1().ReplicationControllers().Lister().ReplicationControllers(p.Namespace).Get(owner.Name); err == nil && r.UID == owner.UID {
-			return r.Spec.Template
-		}
-	case "Job":
-		if j, err := c.factory.Batch().V1().Jobs().Lister().Jobs(p.Namespace).Get(owner.Name); err == nil && j.UID == owner.UID {
-			return &j.Spec.Template
-		}
-	}
-	return nil
+	return owner.pods()
 }
 
 // mounted adds to a StatefulSet's template the claims of its own that the pod has.
-func (c *Cluster) mounted(t *corev1.PodTemplateSpec, p *corev1.Pod) *corev1.PodTemplateSpec {
+func mounted(t *corev1.PodTemplateSpec, p *corev1.Pod) *corev1.PodTemplateSpec {
 	t = t.DeepCopy()
 	for _, v := range p.Spec.Volumes {
 		if v.PersistentVolumeClaim != nil && !slices.ContainsFunc(t.Spec.Volumes, func(o corev1.Volume) bool { return o.Name == v.Name }) {

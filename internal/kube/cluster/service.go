@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -109,24 +110,24 @@ func ingressBackends(in *networkingv1.Ingress) []string {
 	return found
 }
 
-func seeRoute(w *world, key string, before, now *foreign) {
+func seeRoute(w *world, key string, before, now *custom) {
 	w.route("httproute/"+key, routeBackends(before), routeBackends(now))
 }
 
-func routeBackends(u *foreign) []string {
+func routeBackends(u *custom) []string {
 	var found []string
 	for _, rule := range list(u, "spec", "rules") {
 		for _, ref := range list(rule, "backendRefs") {
 			if kind := text(ref, "kind"); kind == "" || kind == "Service" {
-				found = append(found, or(text(ref, "namespace"), u.GetNamespace())+"/"+text(ref, "name"))
+				found = append(found, cmp.Or(text(ref, "namespace"), u.GetNamespace())+"/"+text(ref, "name"))
 			}
 		}
 	}
 	return found
 }
 
-func seeBinding(w *world, key string, before, now *foreign) {
-	for _, b := range []*foreign{before, now} {
+func seeBinding(w *world, key string, before, now *custom) {
+	for _, b := range []*custom{before, now} {
 		if b == nil {
 			continue
 		}
@@ -175,22 +176,22 @@ func (w *world) budget(key string) (*handover.Budget, bool) {
 
 // list and text read a field of an object of a kind that only its CRD knows; one
 // that is not there, or is something else, is empty.
-func list(u *foreign, path ...string) []*foreign {
+func list(u *custom, path ...string) []*custom {
 	if u == nil {
 		return nil
 	}
 	items, _, _ := unstructured.NestedFieldNoCopy(u.Object, path...)
 	raw, _ := items.([]any)
-	var found []*foreign
+	var found []*custom
 	for _, item := range raw {
 		if fields, is := item.(map[string]any); is {
-			found = append(found, &foreign{Object: fields})
+			found = append(found, &custom{Object: fields})
 		}
 	}
 	return found
 }
 
-func text(u *foreign, path ...string) string {
+func text(u *custom, path ...string) string {
 	if u == nil {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -338,7 +339,7 @@ func (s *surroundings) unpulled() map[string]string {
 	found := map[string]string{}
 	for _, p := range s.pods {
 		for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
-			if why := or(here[[2]string{p.Namespace, c.Image}], everywhere[c.Image]); why != "" {
+			if why := cmp.Or(here[[2]string{p.Namespace, c.Image}], everywhere[c.Image]); why != "" {
 				found[string(p.UID)] = why
 			}
 		}

@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -23,81 +21,28 @@ import (
 // that of anything else.
 const defaultDeadline = 600 * time.Second
 
-// ownerKind is a kind of controller that is watched. What is not in ownerKinds is
-// a foreign one, that is asked.
-type ownerKind struct{ api, kind string }
-
-var (
-	replicaSetKind  = ownerKind{"apps/v1", "ReplicaSet"}
-	replicationKind = ownerKind{"v1", "ReplicationController"}
-	deploymentKind  = ownerKind{"apps/v1", "Deployment"}
-	statefulSetKind = ownerKind{"apps/v1", "StatefulSet"}
-	daemonSetKind   = ownerKind{"apps/v1", "DaemonSet"}
-	jobKind         = ownerKind{"batch/v1", "Job"}
-	cronJobKind     = ownerKind{"batch/v1", "CronJob"}
-
-	watched = []ownerKind{replicaSetKind, replicationKind, deploymentKind, statefulSetKind, daemonSetKind, jobKind, cronJobKind}
-)
-
-func kindOf(o handover.Owner) ownerKind { return ownerKind{o.API, o.Kind} }
-
-// traits are what pods take from an object above them.
-type traits struct {
-	annotations map[string]string
-	owners      []metav1.OwnerReference
-	template    *corev1.PodTemplateSpec
-	recreate    bool
-}
-
-// fixed is the node that the template names.
-func (t traits) fixed() string {
-	if t.template == nil {
-		return ""
-	}
-	return t.template.Spec.NodeName
-}
-
-func (t traits) same(other traits) bool {
-	return t.recreate == other.recreate && t.fixed() == other.fixed() &&
-		maps.Equal(t.annotations, other.annotations) && apiequality.Semantic.DeepEqual(t.owners, other.owners)
-}
-
-func traitsOf(o metav1.Object) traits {
-	t := traits{annotations: o.GetAnnotations(), owners: o.GetOwnerReferences()}
-	switch o := o.(type) {
-	case *appsv1.Deployment:
-		t.template, t.recreate = &o.Spec.Template, o.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType
-	case *appsv1.ReplicaSet:
-		t.template = &o.Spec.Template
-	case *appsv1.StatefulSet:
-		t.template = &o.Spec.Template
-	case *appsv1.DaemonSet:
-		t.template = &o.Spec.Template
-	case *batchv1.Job:
-		t.template = &o.Spec.Template
-	case *corev1.ReplicationController:
-		t.template = o.Spec.Template
-	}
-	return t
-}
-
-// own notes a change of an object that may stand above pods.
-func (w *world) own(k ownerKind, before, now metav1.Object) {
+// own notes a change of an object that may stand above pods, with the pods that it
+// would take for its own.
+func (w *world) own(k *ownerKind, key string, before, now metav1.Object) {
 	if before != nil {
 		delete(w.owners, before.GetUID())
 		if owner := metav1.GetControllerOf(before); owner != nil {
 			w.owned.drop(string(owner.UID), "owner/"+string(before.GetUID()))
 		}
-		w.top1(k, before, nil)
+		w.asWorkload(k, before, nil)
 	}
 	if now != nil {
-		w.owners[now.GetUID()] = now
+		w.owners[now.GetUID()] = above{k, now}
 		if owner := metav1.GetControllerOf(now); owner != nil {
 			w.owned.put(string(owner.UID), "owner/"+string(now.GetUID()))
 		}
-		w.top1(k, now, now)
+		w.asWorkload(k, now, now)
 	}
-	if before != nil && now != nil && before.GetUID() == now.GetUID() && traitsOf(before).same(traitsOf(now)) {
+	w.adopt(k, key, now)
+	if k.see != nil {
+		k.see(w, key, before, now)
+	}
+	if before != nil && now != nil && before.GetUID() == now.GetUID() && (above{k, before}).same(above{k, now}) {
 		return
 	}
 	for _, o := range []metav1.Object{before, now} {
@@ -107,14 +52,27 @@ func (w *world) own(k ownerKind, before, now metav1.Object) {
 	}
 }
 
-// top1 keeps an object among the workloads, if it is one.
-func (w *world) top1(k ownerKind, o, now metav1.Object) {
+// asWorkload keeps an object among the workloads, by its own key: whether it is one
+// is known once somebody asks.
+func (w *world) asWorkload(k *ownerKind, o, now metav1.Object) {
 	key := workloadKey(k.kind, o.GetNamespace(), o.GetName())
 	w.marks.workload(key)
 	delete(w.tops, key)
 	if now != nil {
-		w.tops[key] = now
+		w.tops[key] = above{k, now}
 	}
+}
+
+// adopt notes which pods a controller would take for its own; nil: it is gone.
+func (w *world) adopt(k *ownerKind, key string, now metav1.Object) {
+	if k.selects == nil {
+		return
+	}
+	var chosen []*selector
+	if now != nil {
+		chosen = k.selects(now, k.kind+" "+key)
+	}
+	w.selects(w.adopters, k.kind+" "+key, chosen)
 }
 
 func workloadKey(kind, namespace, name string) string {
@@ -128,17 +86,12 @@ func (w *world) top(p *corev1.Pod) claimed {
 	if owner == nil || owner.Kind == "Node" {
 		return claimed{}
 	}
-	if above := w.owners[owner.UID]; above != nil && stands(ownerOf(owner)) {
+	if above, known := w.owners[owner.UID]; known && above.stands {
 		if next := metav1.GetControllerOf(above); next != nil {
 			return newClaimed(p.Namespace, ownerOf(next), true)
 		}
 	}
 	return newClaimed(p.Namespace, ownerOf(owner), false)
-}
-
-// stands: it makes pods for whatever owns it.
-func stands(o handover.Owner) bool {
-	return kindOf(o) == replicaSetKind || kindOf(o) == replicationKind
 }
 
 func ownerOf(r *metav1.OwnerReference) handover.Owner {
@@ -149,10 +102,8 @@ func newClaimed(namespace string, o handover.Owner, sets bool) claimed {
 	return claimed{key: workloadKey(o.Kind, namespace, o.Name), namespace: namespace, owner: o, sets: sets}
 }
 
-func seeReplicaSet(w *world, key string, before, now *appsv1.ReplicaSet) {
-	adopts(w, replicaSetKind, key, before, now, func() []*selector {
-		return byLabels("ReplicaSet "+key, now.Name, now.Namespace, now.Spec.Selector)
-	})
+// seeReplicaSet follows for whom it makes pods.
+func seeReplicaSet(w *world, _ string, before, now *appsv1.ReplicaSet) {
 	var above claimed
 	if now != nil {
 		if owner := metav1.GetControllerOf(now); owner != nil {
@@ -175,54 +126,6 @@ func (w *world) stand(before, now *appsv1.ReplicaSet, above claimed) {
 	}
 }
 
-func seeReplicationController(w *world, key string, before, now *corev1.ReplicationController) {
-	adopts(w, replicationKind, key, before, now, func() []*selector {
-		return byMap("ReplicationController "+key, now.Name, now.Namespace, now.Spec.Selector)
-	})
-}
-
-// adopts notes a controller, and the pods that it would take for its own.
-func adopts[T any, P interface {
-	*T
-	metav1.Object
-}](w *world, k ownerKind, key string, before, now P, selectors func() []*selector) {
-	w.own(k, object[T](before), object[T](now))
-	var chosen []*selector
-	if now != nil {
-		chosen = selectors()
-	}
-	w.selects(w.adopters, k.kind+" "+key, chosen)
-}
-
-func seeDeployment(w *world, _ string, before, now *appsv1.Deployment) {
-	w.own(deploymentKind, object(before), object(now))
-}
-
-func seeStatefulSet(w *world, key string, before, now *appsv1.StatefulSet) {
-	adopts(w, statefulSetKind, key, before, now, func() []*selector {
-		return byLabels("StatefulSet "+key, now.Name, now.Namespace, now.Spec.Selector)
-	})
-}
-
-func seeJob(w *world, _ string, before, now *batchv1.Job) {
-	w.own(jobKind, object(before), object(now))
-}
-
-func seeCronJob(w *world, _ string, before, now *batchv1.CronJob) {
-	w.own(cronJobKind, object(before), object(now))
-}
-
-// object turns a nil pointer into a nil interface.
-func object[T any, P interface {
-	*T
-	metav1.Object
-}](o P) metav1.Object {
-	if o == nil {
-		return nil
-	}
-	return o
-}
-
 // workload translates one workload, if it is there: it is watched, or something
 // counts to it.
 func (w *world) workload(key string) (*handover.Workload, bool) {
@@ -237,22 +140,15 @@ func (w *world) workload(key string) (*handover.Workload, bool) {
 	return out, true
 }
 
-// known translates a workload that is watched. Jobs, which end, and DaemonSets,
-// whose pods belong to their nodes, are no matter of a CronJob's or a move's.
+// known translates a workload that is watched. What makes pods for its owner is
+// none; Jobs, which end, and DaemonSets, whose pods belong to their nodes, are no
+// matter of a CronJob's or a move's.
 func (w *world) known(key string) (*handover.Workload, bool) {
-	switch o := w.tops[key].(type) {
-	case *appsv1.Deployment:
-		return deployment(o), true
-	case *appsv1.ReplicaSet:
-		return replicaSet(o), metav1.GetControllerOf(o) == nil
-	case *corev1.ReplicationController:
-		return replicationController(o), metav1.GetControllerOf(o) == nil
-	case *appsv1.StatefulSet:
-		return statefulSet(o), true
-	case *batchv1.Job:
-		return job(o), true
+	o, is := w.tops[key]
+	if !is || o.workload == nil {
+		return nil, false
 	}
-	return nil, false
+	return o.translated(), !o.stands || metav1.GetControllerOf(o) == nil
 }
 
 // claim is what the first that counts to a workload says of it.
@@ -282,13 +178,13 @@ func compareClaims(a, b claimed) int {
 	return cmp.Or(strings.Compare(a.owner.API, b.owner.API), strings.Compare(a.owner.UID, b.owner.UID))
 }
 
-// foreign is a workload that must be asked about.
-func (w *world) foreign(key string) (claimed, bool) {
+// stranger is a workload that must be asked about: its kind is not watched.
+func (w *world) stranger(key string) (claimed, bool) {
 	if _, known := w.known(key); known {
 		return claimed{}, false
 	}
 	c, ok := w.claim(key)
-	return c, ok && !slices.Contains(watched, kindOf(c.owner))
+	return c, ok && kindOf(c.owner) == nil
 }
 
 // unknown translates a workload by what its pods and ReplicaSets say, and by
@@ -298,7 +194,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 		Kind: c.owner.Kind, API: c.owner.API, Namespace: c.namespace, Name: c.owner.Name, UID: c.owner.UID,
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
 	}
-	if c.sets || stands(c.owner) {
+	if k := kindOf(c.owner); c.sets || k != nil && k.stands {
 		out.Nature, out.Surge = handover.Replicated, 1
 		out.Rolling = w.rolling(key)
 	}
@@ -337,7 +233,7 @@ func (w *world) rolling(key string) string {
 	n := 0
 	for who := range w.claims[key] {
 		if uid, is := strings.CutPrefix(who, "owner/"); is {
-			if r, is := w.owners[types.UID(uid)].(*appsv1.ReplicaSet); is && replicas(r.Spec.Replicas) > 0 {
+			if r, is := w.owners[types.UID(uid)].Object.(*appsv1.ReplicaSet); is && replicas(r.Spec.Replicas) > 0 {
 				n++
 			}
 		}
@@ -349,8 +245,8 @@ func (w *world) rolling(key string) string {
 }
 
 func deployment(d *appsv1.Deployment) *handover.Workload {
-	w := newWorkload(deploymentKind, d, handover.Replicated, d.Spec.Replicas, d.Spec.MinReadySeconds)
-	w.Holder = &handover.Owner{API: w.API, Kind: w.Kind, Name: w.Name, UID: w.UID}
+	w := newWorkload(d, handover.Replicated, d.Spec.Replicas, d.Spec.MinReadySeconds)
+	w.Holder = &handover.Owner{Name: w.Name, UID: w.UID}
 	w.Paused = d.Spec.Paused
 	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
 		w.Deadline = time.Duration(*s) * time.Second
@@ -397,7 +293,7 @@ func scaled(n *intstr.IntOrString, all int) int {
 }
 
 func replicaSet(r *appsv1.ReplicaSet) *handover.Workload {
-	w := newWorkload(replicaSetKind, r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
+	w := newWorkload(r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
 	w.Surge = 1
 	for _, c := range r.Status.Conditions {
 		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {
@@ -408,7 +304,7 @@ func replicaSet(r *appsv1.ReplicaSet) *handover.Workload {
 }
 
 func replicationController(r *corev1.ReplicationController) *handover.Workload {
-	w := newWorkload(replicationKind, r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
+	w := newWorkload(r, handover.Replicated, r.Spec.Replicas, r.Spec.MinReadySeconds)
 	w.Surge = 1
 	for _, c := range r.Status.Conditions {
 		if c.Type == corev1.ReplicationControllerReplicaFailure && c.Status == corev1.ConditionTrue {
@@ -419,7 +315,7 @@ func replicationController(r *corev1.ReplicationController) *handover.Workload {
 }
 
 func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
-	w := newWorkload(statefulSetKind, s, handover.Ordered, s.Spec.Replicas, s.Spec.MinReadySeconds)
+	w := newWorkload(s, handover.Ordered, s.Spec.Replicas, s.Spec.MinReadySeconds)
 	w.OnDelete = s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.Partition = int(value(r.Partition))
@@ -444,7 +340,7 @@ func updates(w *handover.Workload, pods int) int {
 }
 
 func job(j *batchv1.Job) *handover.Workload {
-	w := newWorkload(jobKind, j, handover.Runs, j.Spec.Parallelism, 0)
+	w := newWorkload(j, handover.Runs, j.Spec.Parallelism, 0)
 	w.Once = once(j)
 	return w
 }
@@ -475,9 +371,9 @@ func once(j *batchv1.Job) bool {
 	return limit == 0 || j.Spec.Template.Spec.RestartPolicy == corev1.RestartPolicyNever && j.Status.Failed >= limit
 }
 
-func newWorkload(k ownerKind, o metav1.Object, nature handover.Nature, wants *int32, minReady int32) *handover.Workload {
+func newWorkload(o metav1.Object, nature handover.Nature, wants *int32, minReady int32) *handover.Workload {
 	return &handover.Workload{
-		Kind: k.kind, API: k.api, Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()), Nature: nature,
+		Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()), Nature: nature,
 		Wants: replicas(wants), Counted: true, MinReady: time.Duration(minReady) * time.Second, Deadline: defaultDeadline,
 	}
 }

@@ -35,9 +35,9 @@ type world struct {
 	using    links // claim -> UIDs of pods
 	holding  links // volume -> claims
 
-	owners   map[types.UID]metav1.Object // what may stand in a pod's chain of owners
+	owners   map[types.UID]above         // what may stand in a pod's chain of owners
 	owned    links                       // UID of an owner -> what it controls: "pod/UID" and "owner/UID"
-	tops     map[string]metav1.Object    // workloads that are watched, by key
+	tops     map[string]above            // workloads that are watched, by key
 	claimed  map[string]claimed          // which workload something counts to, by "pod/UID" and "owner/UID"
 	claims   links                       // workload -> the same
 	answers  map[string]*answer          // about workloads that are not watched, by key
@@ -80,7 +80,7 @@ func newWorld(ask func(key string, w claimed)) *world {
 	w := &world{
 		view: handover.NewView(), marks: newMarks(), ask: ask, inquired: set{},
 		pods: map[types.UID]*corev1.Pod{}, labelled: newPods(), on: links{}, at: links{}, using: links{}, holding: links{},
-		owners: map[types.UID]metav1.Object{}, owned: links{}, tops: map[string]metav1.Object{},
+		owners: map[types.UID]above{}, owned: links{}, tops: map[string]above{},
 		claimed: map[string]claimed{}, claims: links{}, answers: map[string]*answer{},
 		services: newFinder(), budgets: newFinder(), policies: newFinder(), watchers: newFinder(), adopters: newFinder(),
 		listing: links{}, endpoints: map[string]map[string]endpoint{}, routes: links{}, bindings: links{}, daemons: map[string]*daemon{}, attached: links{},
@@ -133,7 +133,7 @@ func (w *world) bring() {
 		bring(key, b, ok, w.view.Budgets, w.view.PutBudget, w.view.DropBudget)
 	}
 	for key := range w.inquired {
-		if c, ok := w.foreign(key); ok {
+		if c, ok := w.stranger(key); ok {
 			w.ask(key, c)
 		}
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,7 +27,7 @@ import (
 // kindAt is the place in kinds of an object's kind.
 func kindAt(o any) int {
 	name := reflect.TypeOf(o).Elem().Name()
-	if u, is := o.(*foreign); is {
+	if u, is := o.(*custom); is {
 		name = u.GetKind()
 	}
 	return slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
@@ -84,8 +85,8 @@ func TestIncrementalEqualsScratch(t *testing.T) {
 
 // differs tells the first difference between two views.
 func differs(a, b *handover.View) string {
-	return or(differ("pod", a.Pods, b.Pods), or(differ("workload", a.Workloads, b.Workloads),
-		or(differ("node", a.Nodes, b.Nodes), or(differ("service", a.Services, b.Services), differ("budget", a.Budgets, b.Budgets)))))
+	return cmp.Or(differ("pod", a.Pods, b.Pods), differ("workload", a.Workloads, b.Workloads), differ("node", a.Nodes, b.Nodes),
+		differ("service", a.Services, b.Services), differ("budget", a.Budgets, b.Budgets))
 }
 
 func differ[T any](what string, a, b map[string]*T) string {
@@ -141,7 +142,7 @@ func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
 	name := pick(t, "0", "1")
 	api := map[string]string{"Job": "batch/v1", "CronJob": "batch/v1", "ReplicationController": "v1", "Rollout": "argoproj.io/v1alpha1", "Node": "v1"}[kind]
 	return []metav1.OwnerReference{{
-		APIVersion: or(api, "apps/v1"), Kind: kind, Name: name,
+		APIVersion: cmp.Or(api, "apps/v1"), Kind: kind, Name: name,
 		UID: types.UID(kind + "-" + pick(t, "a", "b") + "-" + name + "-" + pick(t, "1", "1", "2")), Controller: &yes,
 	}}
 }
@@ -268,7 +269,7 @@ func drawSlice(t *rapid.T, m metav1.ObjectMeta) any {
 	return s
 }
 
-func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *foreign {
+func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *custom {
 	l := map[string]any{}
 	for k, v := range drawLabels(t) {
 		l[k] = v
@@ -278,7 +279,7 @@ func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *foreign {
 		"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": pick(t, "0", "1")}}}},
 		"serviceRef": map[string]any{"name": pick(t, "0", "1")}, "targetGroupARN": "arn:" + pick(t, "0", "1"),
 	}
-	u := &foreign{Object: map[string]any{"kind": kind, "spec": spec}}
+	u := &custom{Object: map[string]any{"kind": kind, "spec": spec}}
 	u.SetNamespace(m.Namespace)
 	u.SetName(m.Name)
 	u.SetUID(m.UID)

@@ -1,0 +1,202 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// ownerKind is a kind of object that makes pods, or stands above one that does. Its
+// row in ownerKinds is all that this package knows of the kind; what has no row is
+// asked about instead (asker).
+type ownerKind struct {
+	api, kind string
+	watch     func(factory) informer
+	optional  schema.GroupVersionResource // in place of watch, if a CRD defines it: see kind
+	place     int                         // in kinds
+
+	// stands: it makes pods for whatever owns it, as a ReplicaSet does for a
+	// Deployment. It is a workload itself only if nothing does.
+	stands bool
+	// named: each pod has a name, and volumes, that no second one can have. So one
+	// goes before the next comes.
+	named bool
+
+	selects  func(o metav1.Object, owner string) []*selector // which pods it would take for its own; nil: none
+	template func(o metav1.Object) *corev1.PodTemplateSpec   // what it makes pods of; nil: it makes none
+	alone    func(o metav1.Object) string                    // why no two of its pods may run beside each other; nil: they may
+	workload func(o metav1.Object) *handover.Workload        // as a move sees it, without its kind; nil: no matter of a move
+
+	// see does what else a change of one takes; nil: nothing.
+	see func(w *world, key string, before, now metav1.Object)
+}
+
+// ownerKinds are the rows; kinds fills it.
+var ownerKinds []*ownerKind
+
+// newOwnerKinds has a row for each kind. To teach Drover another one, add a row.
+func newOwnerKinds() []*ownerKind {
+	return []*ownerKind{
+		{
+			api: "apps/v1", kind: "Deployment", watch: deployments,
+			template: of(func(d *appsv1.Deployment) *corev1.PodTemplateSpec { return &d.Spec.Template }),
+			alone:    of(recreates), workload: of(deployment),
+		}, {
+			api: "apps/v1", kind: "ReplicaSet", watch: replicaSets, stands: true,
+			selects:  labelled(func(r *appsv1.ReplicaSet) *metav1.LabelSelector { return r.Spec.Selector }),
+			template: of(func(r *appsv1.ReplicaSet) *corev1.PodTemplateSpec { return &r.Spec.Template }),
+			workload: of(replicaSet), see: seen(seeReplicaSet),
+		}, {
+			api: "v1", kind: "ReplicationController", watch: replicationControllers, stands: true,
+			selects: func(o metav1.Object, owner string) []*selector {
+				return byMap(owner, o.GetName(), o.GetNamespace(), o.(*corev1.ReplicationController).Spec.Selector)
+			},
+			template: of(func(r *corev1.ReplicationController) *corev1.PodTemplateSpec { return r.Spec.Template }),
+			workload: of(replicationController),
+		}, {
+			api: "apps/v1", kind: "StatefulSet", watch: statefulSets, named: true,
+			selects:  labelled(func(s *appsv1.StatefulSet) *metav1.LabelSelector { return s.Spec.Selector }),
+			template: of(func(s *appsv1.StatefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
+			workload: of(statefulSet),
+		}, {
+			api: "apps/v1", kind: "DaemonSet", watch: daemonSets,
+			selects:  labelled(func(d *appsv1.DaemonSet) *metav1.LabelSelector { return d.Spec.Selector }),
+			template: of(func(d *appsv1.DaemonSet) *corev1.PodTemplateSpec { return &d.Spec.Template }),
+			see:      seen(seeDaemonSet),
+		}, {
+			api: "batch/v1", kind: "Job", watch: jobs,
+			template: of(func(j *batchv1.Job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
+			workload: of(job),
+		}, {
+			api: "batch/v1", kind: "CronJob", watch: cronJobs,
+		},
+	}
+}
+
+// watched is the row among kinds.
+func (k *ownerKind) watched() kind {
+	return kind{name: k.kind, watch: k.watch, optional: k.optional, see: func(w *world, key string, before, now any) {
+		b, _ := before.(metav1.Object)
+		n, _ := now.(metav1.Object)
+		w.own(k, key, b, n)
+	}}
+}
+
+// of lets a row's function have objects of its own type.
+func of[T metav1.Object, R any](ask func(T) R) func(metav1.Object) R {
+	return func(o metav1.Object) R { return ask(o.(T)) }
+}
+
+// seen does so for what a change takes: before or now may be nil.
+func seen[T metav1.Object](see func(w *world, key string, before, now T)) func(*world, string, metav1.Object, metav1.Object) {
+	return func(w *world, key string, before, now metav1.Object) {
+		b, _ := before.(T)
+		n, _ := now.(T)
+		see(w, key, b, n)
+	}
+}
+
+// labelled: it takes pods by a label selector.
+func labelled[T metav1.Object](by func(T) *metav1.LabelSelector) func(metav1.Object, string) []*selector {
+	return func(o metav1.Object, owner string) []*selector {
+		return byLabels(owner, o.GetName(), o.GetNamespace(), by(o.(T)))
+	}
+}
+
+// kindOf is the row of an owner's kind; nil: there is none, and it is asked.
+func kindOf(o handover.Owner) *ownerKind {
+	at := slices.IndexFunc(ownerKinds, func(k *ownerKind) bool { return k.api == o.API && k.kind == o.Kind })
+	if at < 0 {
+		return nil
+	}
+	return ownerKinds[at]
+}
+
+func recreates(d *appsv1.Deployment) string {
+	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
+		return "its Deployment's strategy is Recreate"
+	}
+	return ""
+}
+
+// above is an object that stands above pods, with what is known of its kind.
+type above struct {
+	*ownerKind
+	metav1.Object
+}
+
+// translated is it as a move sees it.
+func (a above) translated() *handover.Workload {
+	w := a.workload(a.Object)
+	w.API, w.Kind = a.api, a.kind
+	if w.Holder != nil {
+		w.Holder.API, w.Holder.Kind = a.api, a.kind
+	}
+	return w
+}
+
+// pods is the template that it makes pods of; nil: it makes none.
+func (a above) pods() *corev1.PodTemplateSpec {
+	if a.template == nil {
+		return nil
+	}
+	return a.template(a.Object)
+}
+
+// fixed is the node that the template names.
+func (a above) fixed() string {
+	if t := a.pods(); t != nil {
+		return t.Spec.NodeName
+	}
+	return ""
+}
+
+// keepsAlone is why no two pods below it may run beside each other.
+func (a above) keepsAlone() string {
+	if a.alone == nil {
+		return ""
+	}
+	return a.alone(a.Object)
+}
+
+// same: pods take the same from both.
+func (a above) same(b above) bool {
+	return a.keepsAlone() == b.keepsAlone() && a.fixed() == b.fixed() && maps.Equal(a.GetAnnotations(), b.GetAnnotations()) &&
+		apiequality.Semantic.DeepEqual(a.GetOwnerReferences(), b.GetOwnerReferences())
+}
+
+// owner is what controls an object, as the watches have it.
+func (w *world) owner(o metav1.Object) (above, bool) {
+	ref := metav1.GetControllerOf(o)
+	if ref == nil {
+		return above{}, false
+	}
+	found, known := w.owners[ref.UID]
+	return found, known
+}
+
+// owner is the same for those who do not hold the world.
+func (c *Cluster) owner(o metav1.Object) (above, bool) {
+	ref := metav1.GetControllerOf(o)
+	if ref == nil {
+		return above{}, false
+	}
+	k := kindOf(ownerOf(ref))
+	if k == nil || c.stores[k.place] == nil {
+		return above{}, false
+	}
+	held, there, err := c.stores[k.place].GetByKey(o.GetNamespace() + "/" + ref.Name)
+	if err != nil || !there {
+		return above{}, false
+	}
+	found := above{k, held.(metav1.Object)}
+	return found, found.GetUID() == ref.UID
+}
