@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
@@ -347,29 +346,4 @@ func (j *judgement) checkReplaced() error {
 		}
 	}
 	return nil
-}
-
-// Drifted is the state as it would be with what others have changed taken over.
-func Drifted(s *state.Snapshot, drifts []Drift) *state.Snapshot {
-	live := make(map[state.Need]state.Resource, len(drifts))
-	for _, d := range drifts {
-		if !d.Gone {
-			live[state.Need{URN: d.live.URN, Gen: d.live.Gen}] = d.live
-		}
-	}
-	return s.With(live)
-}
-
-// Tell emits what others have changed, a note for each object.
-func Tell(events event.Sink, drifts []Drift) {
-	for _, d := range drifts {
-		var changes []string
-		for _, c := range d.Changes {
-			changes = append(changes, change{c.Path, c.State, c.Live}.String())
-		}
-		if len(changes) > 0 {
-			events.Emit(event.Finding{Severity: event.Note, Object: what(plan.Step{URN: d.URN, Name: d.Name}),
-				Effect: "others have changed it: " + strings.Join(changes, ", ")})
-		}
-	}
 }

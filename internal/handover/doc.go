@@ -19,7 +19,7 @@
 // is asked for again. What was done is told when it is seen (facts.go), whoever
 // did it. A turn decides only about what changed and what has become due.
 //
-// Inspect (check.go) says beforehand what a move would meet; promise.go says how
+// Inspect (inspect.go, check.go) says beforehand what a move would meet; promise.go says how
 // each pod may move, for the inspection and for the move alike. Retire takes the
 // emptied nodes away, Ready waits for new ones, and Rescue (restore.go) gives
 // back by hand what dead runs left, from the cluster alone.

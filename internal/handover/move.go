@@ -618,3 +618,47 @@ func (m *Move) wakePods(node string) {
 		}
 	}
 }
+
+// deny keeps what dry runs said, so that another way is taken from the start.
+func (m *Move) deny(denied map[string]map[string]string) {
+	for key, verbs := range denied {
+		w := m.Record.Workloads[key]
+		if w == nil {
+			w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
+			m.Record.Workloads[key] = w
+		}
+		w.Denied = maps.Clone(verbs)
+	}
+}
+
+// inherit takes over from an earlier move what objects were like before it, and
+// what it owed to the workloads that it parked.
+func (m *Move) inherit(earlier *Record) {
+	for name, n := range earlier.Nodes {
+		if have := m.Record.Nodes[name]; have != nil && m.view.Nodes[name] != nil && m.view.Nodes[name].Cordoned {
+			have.Before = n.Before
+		}
+	}
+	for key, w := range earlier.Workloads {
+		if w.State == WorkloadParked && len(w.Floors) > 0 {
+			m.owe(key, w.Floors)
+		}
+	}
+	for group, h := range earlier.Holds {
+		if _, known := m.Record.Holds[group]; !known {
+			m.Record.Holds[group] = h
+		}
+	}
+}
+
+// owe keeps what was promised to a workload that an earlier move parked: if a
+// pod of it could not be replaced, another must not go in each new move.
+func (m *Move) owe(key string, floors map[string]int) {
+	w := m.Record.Workloads[key]
+	if w == nil {
+		w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
+		m.Record.Workloads[key] = w
+	}
+	w.Floors = maps.Clone(floors)
+	m.version++
+}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
-	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -115,136 +114,6 @@ func (m *Mover) relieve(ctx context.Context, cluster Cluster) error {
 			return nil
 		}
 	}
-}
-
-// Inspect says what a hand-over of the host would meet.
-func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replaced []graph.Key) (engine.Inspection, error) {
-	cluster, err := m.open(ctx, from)
-	if err != nil {
-		return engine.Inspection{}, err
-	}
-	defer cluster.Close()
-	r := &run{Mover: m, cluster: cluster, move: engine.Move{From: from, Keep: keep, Events: event.Discard}}
-	o, err := r.observe(ctx, nil)
-	if err != nil {
-		return engine.Inspection{}, fmt.Errorf("inspect %s: %w", from.Name, err)
-	}
-	q := r.question(ctx, o, keys(o.View, replaced), from.Fresh)
-	i := inspect(q)
-	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
-}
-
-// balancers counts those that send to nodes that leave, or to pods on them.
-func (i *inspection) balancers() int {
-	return len(slices.DeleteFunc(slices.Clone(i.Balancers), func(b Balancer) bool { return !i.sends(b) }))
-}
-
-// keys are the workloads of the view that the plan replaces, and the Services
-// that it changes.
-func keys(v *View, replaced []graph.Key) map[string]bool {
-	found := map[string]bool{}
-	for key, w := range v.Workloads {
-		if slices.Contains(replaced, graph.Key{Type: w.API + "/" + w.Kind, Name: w.Namespace + "/" + w.Name}) {
-			found[key] = true
-		}
-	}
-	for key := range v.Services {
-		if slices.Contains(replaced, graph.Key{Type: "v1/Service", Name: key}) {
-			found["service/"+key] = true
-		}
-	}
-	return found
-}
-
-// question gathers what an inspection rests on: where pods would go, and what
-// the API server says to each call when it is only tried.
-func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh []engine.Fresh) Question {
-	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
-	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
-		q.Leaving = append(q.Leaving, n.Name)
-	}
-	i := inspect(q)
-	q.Denied = r.rehearse(ctx, rehearsals(i))
-	i.Denied = q.Denied
-	q.Placements = r.place(ctx, i, fresh)
-	around, err := r.cluster.Surroundings(ctx)
-	if q.Around = around; err != nil {
-		q.Unseen = err.Error()
-	}
-	return q
-}
-
-// place asks where the pods would go. Without an answer nothing is said about it,
-// nor if nodes that are yet to be made may have what those that are there lack.
-func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
-	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
-	var refs, anew []Ref
-	for _, p := range i.pods {
-		switch {
-		case p.Workload == "" || p.Deleting || p.beside() || i.promised(p).how == AfterJob:
-		case i.moves(p):
-			refs = append(refs, p.Ref)
-		case heir && p.Group == i.Group:
-			anew = append(anew, p.Ref)
-		}
-	}
-	where, err := r.cluster.Place(ctx, i.Leaving, refs, anew, r.freshNodes(ctx, fresh, len(i.Leaving)))
-	if err != nil {
-		return nil
-	}
-	found := map[string]Placement{}
-	for _, w := range where {
-		if w.holds(len(fresh) > 0) {
-			found[w.Pod.UID] = w
-		}
-	}
-	return found
-}
-
-// freshNodes are the nodes that a plan makes, with the room of their types. Those
-// that take the place of nodes that leave are no fewer. What a type has is not
-// worth an error: without an answer its nodes have ample room.
-func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int) []Size {
-	var types []string
-	for _, f := range fresh {
-		if f.Type != "" {
-			types = append(types, f.Type)
-		}
-	}
-	sizes := map[string]Size{}
-	if len(types) > 0 {
-		if known, err := r.scaling.Sizes(ctx, types); err == nil {
-			sizes = known
-		}
-	}
-	var nodes []Size
-	for _, f := range fresh {
-		n := f.Nodes
-		if f.Heirs {
-			n = max(n, leaving)
-		}
-		nodes = append(nodes, slices.Repeat([]Size{sizes[f.Type]}, n)...)
-	}
-	return nodes
-}
-
-// rehearse tries calls as dry runs, several at once. Only a refusal counts.
-func (r *run) rehearse(ctx context.Context, tries []rehearsal) map[string]map[string]string {
-	denied := map[string]map[string]string{}
-	var mu sync.Mutex
-	each(tries, func(t rehearsal) {
-		var refusal *Refusal
-		if err := r.cluster.Rehearse(ctx, t.Rehearsal); !errors.As(err, &refusal) || refusal.Passing {
-			return
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if denied[t.workload] == nil {
-			denied[t.workload] = map[string]string{}
-		}
-		denied[t.workload][t.verb] = refusal.Why
-	})
-	return denied
 }
 
 // HandOver empties the host.
@@ -522,50 +391,6 @@ func (r *run) judge(q Question, found []event.Finding) error {
 	return nil
 }
 
-// deny keeps what dry runs said, so that another way is taken from the start.
-func (m *Move) deny(denied map[string]map[string]string) {
-	for key, verbs := range denied {
-		w := m.Record.Workloads[key]
-		if w == nil {
-			w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-			m.Record.Workloads[key] = w
-		}
-		w.Denied = maps.Clone(verbs)
-	}
-}
-
-// inherit takes over from an earlier move what objects were like before it, and
-// what it owed to the workloads that it parked.
-func (m *Move) inherit(earlier *Record) {
-	for name, n := range earlier.Nodes {
-		if have := m.Record.Nodes[name]; have != nil && m.view.Nodes[name] != nil && m.view.Nodes[name].Cordoned {
-			have.Before = n.Before
-		}
-	}
-	for key, w := range earlier.Workloads {
-		if w.State == WorkloadParked && len(w.Floors) > 0 {
-			m.owe(key, w.Floors)
-		}
-	}
-	for group, h := range earlier.Holds {
-		if _, known := m.Record.Holds[group]; !known {
-			m.Record.Holds[group] = h
-		}
-	}
-}
-
-// owe keeps what was promised to a workload that an earlier move parked: if a
-// pod of it could not be replaced, another must not go in each new move.
-func (m *Move) owe(key string, floors map[string]int) {
-	w := m.Record.Workloads[key]
-	if w == nil {
-		w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-		m.Record.Workloads[key] = w
-	}
-	w.Floors = maps.Clone(floors)
-	m.version++
-}
-
 // reopenSpared opens the nodes that an earlier move of the group closed and this
 // one, which keeps more, does not choose. True: there were some.
 func (r *run) reopenSpared(ctx context.Context, o Observed) bool {
@@ -744,28 +569,6 @@ func (r *run) leftFor(ctx context.Context) bool {
 	limit := backLimit + farewell + r.core.lettingGo()
 	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
 	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= limit
-}
-
-// lettingGo is the longest that those who send to pods under way take, or have
-// taken, to let go.
-func (m *Move) lettingGo() time.Duration {
-	for _, w := range m.Record.Workloads {
-		for _, p := range w.Released {
-			m.longest = max(m.longest, p.Release.Settle)
-			for name := range p.Left {
-				m.longest = max(m.longest, m.lbs[name].Draining+m.lbs[name].Lag)
-			}
-		}
-	}
-	return m.longest
-}
-
-// hasten shortens the time that pods under way get to come to their end.
-func (m *Move) hasten(limit time.Duration) {
-	if !m.hastened {
-		m.hastened = true
-		m.Record.Since = m.Record.Since.Add(limit - backLimit)
-	}
 }
 
 // paused is what a move returns that was interrupted while its nodes soaked.

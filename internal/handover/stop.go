@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // putBack undoes what the move changed: the nodes take pods and traffic again,
@@ -173,4 +174,26 @@ func (v *View) groupOf(node string) string {
 		return n.Group
 	}
 	return ""
+}
+
+// lettingGo is the longest that those who send to pods under way take, or have
+// taken, to let go.
+func (m *Move) lettingGo() time.Duration {
+	for _, w := range m.Record.Workloads {
+		for _, p := range w.Released {
+			m.longest = max(m.longest, p.Release.Settle)
+			for name := range p.Left {
+				m.longest = max(m.longest, m.lbs[name].Draining+m.lbs[name].Lag)
+			}
+		}
+	}
+	return m.longest
+}
+
+// hasten shortens the time that pods under way get to come to their end.
+func (m *Move) hasten(limit time.Duration) {
+	if !m.hastened {
+		m.hastened = true
+		m.Record.Since = m.Record.Since.Add(limit - backLimit)
+	}
 }

@@ -1,0 +1,146 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
+)
+
+// Looking at what a move would meet: what it rests on is gathered here, and asked
+// by the checks (check.go). Nothing is changed.
+
+// Inspect says what a hand-over of the host would meet.
+func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replaced []graph.Key) (engine.Inspection, error) {
+	cluster, err := m.open(ctx, from)
+	if err != nil {
+		return engine.Inspection{}, err
+	}
+	defer cluster.Close()
+	r := &run{Mover: m, cluster: cluster, move: engine.Move{From: from, Keep: keep, Events: event.Discard}}
+	o, err := r.observe(ctx, nil)
+	if err != nil {
+		return engine.Inspection{}, fmt.Errorf("inspect %s: %w", from.Name, err)
+	}
+	q := r.question(ctx, o, keys(o.View, replaced), from.Fresh)
+	i := inspect(q)
+	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
+}
+
+// balancers counts those that send to nodes that leave, or to pods on them.
+func (i *inspection) balancers() int {
+	return len(slices.DeleteFunc(slices.Clone(i.Balancers), func(b Balancer) bool { return !i.sends(b) }))
+}
+
+// keys are the workloads of the view that the plan replaces, and the Services
+// that it changes.
+func keys(v *View, replaced []graph.Key) map[string]bool {
+	found := map[string]bool{}
+	for key, w := range v.Workloads {
+		if slices.Contains(replaced, graph.Key{Type: w.API + "/" + w.Kind, Name: w.Namespace + "/" + w.Name}) {
+			found[key] = true
+		}
+	}
+	for key := range v.Services {
+		if slices.Contains(replaced, graph.Key{Type: "v1/Service", Name: key}) {
+			found["service/"+key] = true
+		}
+	}
+	return found
+}
+
+// question gathers what an inspection rests on: where pods would go, and what
+// the API server says to each call when it is only tried.
+func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh []engine.Fresh) Question {
+	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced}
+	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
+		q.Leaving = append(q.Leaving, n.Name)
+	}
+	i := inspect(q)
+	q.Denied = r.rehearse(ctx, rehearsals(i))
+	i.Denied = q.Denied
+	q.Placements = r.place(ctx, i, fresh)
+	around, err := r.cluster.Surroundings(ctx)
+	if q.Around = around; err != nil {
+		q.Unseen = err.Error()
+	}
+	return q
+}
+
+// place asks where the pods would go. Without an answer nothing is said about it,
+// nor if nodes that are yet to be made may have what those that are there lack.
+func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
+	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
+	var refs, anew []Ref
+	for _, p := range i.pods {
+		switch {
+		case p.Workload == "" || p.Deleting || p.beside() || i.promised(p).how == AfterJob:
+		case i.moves(p):
+			refs = append(refs, p.Ref)
+		case heir && p.Group == i.Group:
+			anew = append(anew, p.Ref)
+		}
+	}
+	where, err := r.cluster.Place(ctx, i.Leaving, refs, anew, r.freshNodes(ctx, fresh, len(i.Leaving)))
+	if err != nil {
+		return nil
+	}
+	found := map[string]Placement{}
+	for _, w := range where {
+		if w.holds(len(fresh) > 0) {
+			found[w.Pod.UID] = w
+		}
+	}
+	return found
+}
+
+// freshNodes are the nodes that a plan makes, with the room of their types. Those
+// that take the place of nodes that leave are no fewer. What a type has is not
+// worth an error: without an answer its nodes have ample room.
+func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int) []Size {
+	var types []string
+	for _, f := range fresh {
+		if f.Type != "" {
+			types = append(types, f.Type)
+		}
+	}
+	sizes := map[string]Size{}
+	if len(types) > 0 {
+		if known, err := r.scaling.Sizes(ctx, types); err == nil {
+			sizes = known
+		}
+	}
+	var nodes []Size
+	for _, f := range fresh {
+		n := f.Nodes
+		if f.Heirs {
+			n = max(n, leaving)
+		}
+		nodes = append(nodes, slices.Repeat([]Size{sizes[f.Type]}, n)...)
+	}
+	return nodes
+}
+
+// rehearse tries calls as dry runs, several at once. Only a refusal counts.
+func (r *run) rehearse(ctx context.Context, tries []rehearsal) map[string]map[string]string {
+	denied := map[string]map[string]string{}
+	var mu sync.Mutex
+	each(tries, func(t rehearsal) {
+		var refusal *Refusal
+		if err := r.cluster.Rehearse(ctx, t.Rehearsal); !errors.As(err, &refusal) || refusal.Passing {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if denied[t.workload] == nil {
+			denied[t.workload] = map[string]string{}
+		}
+		denied[t.workload][t.verb] = refusal.Why
+	})
+	return denied
+}
