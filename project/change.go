@@ -77,22 +77,23 @@ func unable(p *problem.Error) event.Finding {
 	return event.Finding{Severity: severity, Object: p.Op, Effect: "up, run from here, would refuse to move anything: " + p.Err.Error(), Fix: p.Fix}
 }
 
-// Choices are what a person may decide about a plan beforehand.
+// Choices are what a person may decide about a plan beforehand. Those with a name in
+// JSON decide what the plan is: a saved plan has them, so that name is a format.
 type Choices struct {
-	NoRead            bool     // plan by the state alone, without a look at what exists
-	AllowDelete       []string // resources that may be deleted although they are protected or hold data: Type/Name
-	ForgetUnreachable bool     // Destroy: what is in a cluster that does not answer counts as gone
-	Park              bool     // Up: what cannot be moved off a node group is left there, and everything else moves
-	Forward           bool     // Up: a change that is being taken back is made after all
-	Continue          bool     // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
+	NoRead      bool     `json:"noRead,omitempty"`      // plan by the state alone, without a look at what exists
+	AllowDelete []string `json:"allowDelete,omitempty"` // resources that may be deleted although they are protected or hold data: Type/Name
+	Target      []string `json:"target,omitempty"`      // nothing but these, and what they need; empty: everything
+	Exclude     []string `json:"exclude,omitempty"`     // everything but these
+	Replace     []string `json:"replace,omitempty"`     // what is made anew though nothing has changed
+	Refresh     bool     `json:"refresh,omitempty"`     // what others have changed is taken over first, so that the plan sets it back
+	Diff        bool     `json:"diff,omitempty"`        // the plan tells every property that changes
 
-	Target   []string // nothing but these, and what they need; empty: everything
-	Exclude  []string // everything but these
-	Replace  []string // what is made anew though nothing has changed
-	Refresh  bool     // what others have changed is taken over first, so that the plan sets it back
-	Diff     bool     // the plan tells every property that changes
-	Parallel int      // steps at once; 0: 10
-	Message  string   // why, for the history
+	ForgetUnreachable bool   `json:"-"` // Destroy: what is in a cluster that does not answer counts as gone
+	Park              bool   `json:"-"` // Up: what cannot be moved off a node group is left there, and everything else moves
+	Forward           bool   `json:"-"` // Up: a change that is being taken back is made after all
+	Continue          bool   `json:"-"` // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
+	Parallel          int    `json:"-"` // steps at once; 0: 10
+	Message           string `json:"-"` // why, for the history
 }
 
 // scope is what the change is about.

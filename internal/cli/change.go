@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/plan"
@@ -22,7 +23,7 @@ type changeOptions struct {
 	JSON    bool   // events as JSON lines on stdout
 	Log     string // file that also gets the JSON lines
 	Choices project.Choices
-	Guard   string // of up: "off" watches nothing; empty: as the stack file says
+	Guard   string // of up and return: "off" watches nothing; empty: as the stack file says
 	Plan    string // of up: file with the plan to carry out, and no other
 	Still   bool   // of up: the plan must change nothing
 
@@ -66,48 +67,65 @@ func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
 }
 
+// ofPlan marks a flag that a plan is made by: beside --plan it would be ignored.
+const ofPlan = "of the plan"
+
 // choose adds the flags that say what a plan may do.
 func choose(cmd *cobra.Command, c *project.Choices) {
-	cmd.Flags().BoolVar(&c.NoRead, "no-read", false, "plan by the state alone, without a look at what exists")
-	cmd.Flags().StringArrayVar(&c.AllowDelete, "allow-delete", nil,
-		"let this protected `resource` be deleted or replaced (AWS::S3::Bucket/assets); may be repeated")
+	planned(cmd, func(flags *pflag.FlagSet) {
+		flags.BoolVar(&c.NoRead, "no-read", false, "plan by the state alone, without a look at what exists")
+		flags.StringArrayVar(&c.AllowDelete, "allow-delete", nil,
+			"let this protected `resource` be deleted or replaced (AWS::S3::Bucket/assets); may be repeated")
+	})
 }
 
 // narrow adds the flags that say what a plan is about.
 func narrow(cmd *cobra.Command, c *project.Choices) {
-	cmd.Flags().StringArrayVar(&c.Target, "target", nil, "change nothing but this `resource` and what it needs (nodeGroups.web, AWS::SQS::Queue/jobs); may be repeated")
-	cmd.Flags().StringArrayVar(&c.Exclude, "exclude", nil, "leave this `resource` as it is, and what cannot be without it; may be repeated")
+	planned(cmd, func(flags *pflag.FlagSet) {
+		flags.StringArrayVar(&c.Target, "target", nil, "change nothing but this `resource` and what it needs (nodeGroups.web, AWS::SQS::Queue/jobs); may be repeated")
+		flags.StringArrayVar(&c.Exclude, "exclude", nil, "leave this `resource` as it is, and what cannot be without it; may be repeated")
+	})
 }
 
 // renew adds the flags that make a plan do more than the files ask for, or tell more.
-func renew(cmd *cobra.Command, c *project.Choices) {
-	cmd.Flags().StringArrayVar(&c.Replace, "replace", nil, "make this `resource` anew though nothing has changed; may be repeated")
-	cmd.Flags().BoolVar(&c.Refresh, "refresh", false, "take over first what others have changed, so that the plan sets it back")
-	cmd.Flags().BoolVar(&c.Diff, "diff", false, "show every property that changes, old and new")
+func renew(cmd *cobra.Command, c *project.Choices, still *bool) {
+	planned(cmd, func(flags *pflag.FlagSet) {
+		flags.StringArrayVar(&c.Replace, "replace", nil, "make this `resource` anew though nothing has changed; may be repeated")
+		flags.BoolVar(&c.Refresh, "refresh", false, "take over first what others have changed, so that the plan sets it back")
+		flags.BoolVar(&c.Diff, "diff", false, "show every property that changes, old and new")
+		flags.BoolVar(still, "expect-no-changes", false, "end with 11, and change nothing, if the plan changes anything")
+	})
 }
 
-// planFlags are those that a saved plan was made with.
-var planFlags = []string{"target", "exclude", "replace", "refresh", "diff", "no-read", "allow-delete", "expect-no-changes"}
+// planned adds flags that a plan is made by.
+func planned(cmd *cobra.Command, add func(*pflag.FlagSet)) {
+	set := pflag.NewFlagSet(ofPlan, pflag.ContinueOnError)
+	add(set)
+	set.VisitAll(func(f *pflag.Flag) { f.Annotations = map[string][]string{ofPlan: nil} })
+	cmd.Flags().AddFlagSet(set)
+}
 
-// open reads the plan that is to be carried out; it brings the choices that it was made by.
+// open reads the plan that is to be carried out; it brings the choices that it was
+// made by. How it is carried out is this command's to say.
 func (o *changeOptions) open(cmd *cobra.Command) error {
 	if o.Plan == "" {
 		return nil
 	}
-	for _, name := range planFlags {
-		if cmd.Flags().Changed(name) {
-			return &problem.Error{Kind: problem.Usage, Op: "--plan", Err: fmt.Errorf("--%s is part of what the plan was made by", name),
+	var twice error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if _, is := f.Annotations[ofPlan]; is && twice == nil {
+			twice = &problem.Error{Kind: problem.Usage, Op: "--plan", Err: fmt.Errorf("--%s is part of what the plan was made by", f.Name),
 				Fix: "give it to drover preview --out, or leave --plan out"}
 		}
+	})
+	if twice != nil {
+		return twice
 	}
-	saved, err := openPlan(o.Plan)
+	saved, err := openPlan(o.Plan, o.Choices)
 	if err != nil {
 		return err
 	}
-	given := o.Choices
 	o.saved, o.Choices = &saved, saved.Choices
-	o.Choices.Message, o.Choices.Parallel, o.Choices.Park = given.Message, given.Parallel, given.Park
-	o.Choices.Forward, o.Choices.Continue = given.Forward, given.Continue
 	return nil
 }
 
@@ -133,8 +151,8 @@ var changes = []problem.Kind{problem.Refused, problem.Locked, problem.Outside, p
 // change is Up or Destroy of an open project.
 type change func(context.Context, event.Sink, project.Approve) error
 
-// carryOut shows the plan, asks, and lets the views follow the run.
-func carryOut(ctx context.Context, o changeOptions, do change, question string) (err error) {
+// follow shows the plan, asks, and lets the views follow the run.
+func follow(ctx context.Context, o changeOptions, do change, question string) (err error) {
 	show, err := newScreen(o.Env, o.JSON, o.Log)
 	if err != nil {
 		return err

@@ -31,5 +31,5 @@ func runDestroy(ctx context.Context, o changeOptions) error {
 	if err != nil {
 		return err
 	}
-	return carryOut(ctx, o, p.Destroy, "Delete all of this?")
+	return follow(ctx, o, p.Destroy, "Delete all of this?")
 }

@@ -7,14 +7,18 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/droverhq/drover/internal/demo"
+	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
+	"github.com/droverhq/drover/project"
 )
 
 // screenOf is an environment that keeps what is printed.
@@ -49,6 +53,56 @@ func TestUpFlags(t *testing.T) {
 		if err := parse(verb(env, run), "now"); err == nil || got != nil {
 			t.Errorf("an argument was taken: %v", err)
 		}
+	}
+}
+
+// Beside a saved plan no flag is taken that a plan is made by: it would be ignored.
+// Each choice that the file keeps has such a flag, and so has --expect-no-changes.
+func TestFlagsOfASavedPlan(t *testing.T) {
+	env, _, _ := screenOf()
+	ran := false
+	run := func(context.Context, changeOptions) error { ran = true; return nil }
+	kept := 1
+	for f := range reflect.TypeFor[project.Choices]().Fields() {
+		if f.Tag.Get("json") != "-" {
+			kept++
+		}
+	}
+	marked := 0
+	newUp(env, run).Flags().VisitAll(func(f *pflag.Flag) {
+		if _, is := f.Annotations[ofPlan]; !is {
+			return
+		}
+		marked++
+		arg := "--" + f.Name
+		if f.Value.Type() != "bool" {
+			arg += "=x"
+		}
+		if err := parse(newUp(env, run), "--plan", "plan.json", arg); kind(err) != problem.Usage || !strings.Contains(err.Error(), "--"+f.Name+" is part of") || ran {
+			t.Errorf("%s: %v", arg, err)
+		}
+	})
+	if marked != kept {
+		t.Errorf("%d flags belong to a plan, whose file has %d choices", marked, kept)
+	}
+}
+
+// A saved plan brings what it was made by; how it is carried out is up's to say.
+func TestSavedPlanKeepsWhatItWasMadeBy(t *testing.T) {
+	env, _, _ := screenOf()
+	name := filepath.Join(t.TempDir(), "plan.json")
+	made := project.Choices{Target: []string{"nodeGroups.web"}, Diff: true, Message: "of the preview", Parallel: 3}
+	if err := savePlan(name, made, plan.Plan{}); err != nil {
+		t.Fatal(err)
+	}
+	var got changeOptions
+	run := func(_ context.Context, o changeOptions) error { got = o; return nil }
+	if err := parse(newUp(env, run), "--plan", name, "--park", "--continue", "-m", "of up"); err != nil {
+		t.Fatal(err)
+	}
+	want := project.Choices{Target: []string{"nodeGroups.web"}, Diff: true, Message: "of up", Park: true, Continue: true}
+	if !reflect.DeepEqual(got.Choices, want) {
+		t.Errorf("got  %+v\nwant %+v", got.Choices, want)
 	}
 }
 

@@ -26,7 +26,7 @@ type migrateOptions struct {
 	Verify   func(move.Report) error // of drain: what kubectl drain refuses; nil: nothing
 }
 
-// moves are the exit codes of the commands that move.
+// movesExits are the exit codes of the commands that move.
 var movesExits = []problem.Kind{problem.Refused, problem.Locked, problem.Outside, problem.Guarded, problem.Parked}
 
 func newMigrate(env Env, run func(context.Context, migrateOptions) error) *cobra.Command {

@@ -46,9 +46,10 @@ func savePlan(name string, c project.Choices, p plan.Plan) error {
 	return nil
 }
 
-// openPlan reads one.
-func openPlan(name string) (planFile, error) {
-	var saved planFile
+// openPlan reads one. Of the choices it has those that a plan is made by; how it is
+// carried out stays as given.
+func openPlan(name string, given project.Choices) (planFile, error) {
+	saved := planFile{Choices: given}
 	text, err := os.ReadFile(name)
 	if err == nil {
 		err = json.Unmarshal(text, &saved)

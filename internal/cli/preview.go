@@ -47,8 +47,7 @@ can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 	cmd.Flags().BoolVar(&o.Detail, "detail", false, "one line a resource instead of one a component")
 	choose(cmd, &o.Choices)
 	narrow(cmd, &o.Choices)
-	renew(cmd, &o.Choices)
-	cmd.Flags().BoolVar(&o.Still, "expect-no-changes", false, "end with 11 if the plan changes anything")
+	renew(cmd, &o.Choices, &o.Still)
 	cmd.Flags().StringVar(&o.Out, "out", "", "also write the plan to a new `file`, which drover up --plan carries out")
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the findings and the plan as JSON lines to `file`")
 	return cmd
@@ -60,7 +59,7 @@ func runPreview(ctx context.Context, o previewOptions) error {
 		return err
 	}
 	p.Choose(o.Choices)
-	return foresee(ctx, o, p.Preview)
+	return printPreview(ctx, o, p.Preview)
 }
 
 // foresight is the answer to --json.
@@ -72,8 +71,8 @@ type foresight struct {
 // look is Preview of an open project.
 type look func(context.Context, event.Sink) (plan.Plan, error)
 
-// foresee prints what a look finds; a blocker is an error.
-func foresee(ctx context.Context, o previewOptions, at look) (err error) {
+// printPreview prints what a look finds; a blocker is an error.
+func printPreview(ctx context.Context, o previewOptions, at look) (err error) {
 	show, err := newScreen(o.Env, false, o.Log)
 	if err != nil {
 		return err

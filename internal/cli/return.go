@@ -33,5 +33,5 @@ func runReturn(ctx context.Context, o changeOptions) error {
 	if err != nil {
 		return err
 	}
-	return carryOut(ctx, o, p.Return, "Take the change back?")
+	return follow(ctx, o, p.Return, "Take the change back?")
 }

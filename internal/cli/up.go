@@ -26,8 +26,7 @@ it was.`,
 	}
 	o.serve(cmd, run)
 	narrow(cmd, &o.Choices)
-	renew(cmd, &o.Choices)
-	cmd.Flags().BoolVar(&o.Still, "expect-no-changes", false, "end with 11, and change nothing, if the plan changes anything")
+	renew(cmd, &o.Choices, &o.Still)
 	cmd.Flags().StringVar(&o.Plan, "plan", "", "carry out the plan in this `file` of drover preview --out without asking, and no other")
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")
@@ -41,5 +40,5 @@ func runUp(ctx context.Context, o changeOptions) error {
 	if err != nil {
 		return err
 	}
-	return carryOut(ctx, o, p.Up, "Carry this plan out?")
+	return follow(ctx, o, p.Up, "Carry this plan out?")
 }
