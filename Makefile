@@ -108,6 +108,14 @@ lint: bin/golangci-lint ## lint the root module
 lint-sandbox: bin/golangci-lint
 	cd sandbox && CGO_ENABLED=0 ../bin/golangci-lint run ./...
 
+.PHONY: mutate
+mutate: bin/mutate ## change the code a little, again and again, and tell what no test notices: make mutate PKG=./internal/verdict
+	bin/mutate $(if $(FILES),-files $(FILES)) $(if $(RUN),-run '$(RUN)') $(or $(PKG),./internal/verdict ./plan)
+
+bin/mutate: $(wildcard tools/mutate/*.go)
+	@mkdir -p bin
+	cd tools/mutate && GOWORK=off go build -o ../../bin/mutate .
+
 bin/golangci-lint: tools/go.mod
 	@mkdir -p bin
 	cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,0 +1,71 @@
+// Command mutate asks whether tests notice that code has changed. It makes small
+// changes (mutants) of a package, one at a time: a condition turned round, a
+// boundary moved by one, "and" for "or", a statement left out, a zero returned.
+// A mutant that no test fails for is a survivor: either nothing promises what it
+// changed, or a test is missing.
+//
+//	mutate [-files run.go,stop.go] [-run TestX] [-jobs N] ./internal/verdict
+//
+// All mutants of a package are compiled into one test binary (go test -overlay), in
+// which an environment variable chooses one. So a mutant costs a run of the tests,
+// and no build; one that no test reaches is not run at all.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+func main() {
+	files := flag.String("files", "", "only these `files` of the package, separated by commas")
+	run := flag.String("run", "", "only the tests that match this `regexp`")
+	jobs := flag.Int("jobs", max(1, runtime.NumCPU()/2), "run `N` mutants at once")
+	flag.Parse()
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: mutate [flags] PACKAGE...")
+		os.Exit(2)
+	}
+	failed := false
+	for _, pkg := range flag.Args() {
+		if err := report(pkg, split(*files), *run, *jobs); err != nil {
+			fmt.Fprintf(os.Stderr, "%s: %v\n", pkg, err)
+			failed = true
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+func split(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" })
+}
+
+// report mutates one package and prints what became of its mutants.
+func report(pkg string, files []string, run string, jobs int) error {
+	p, err := load(pkg, files)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(p.scratch) }()
+	if err := p.build(); err != nil {
+		return err
+	}
+	if err := p.try(run, jobs); err != nil {
+		return err
+	}
+	count := map[fate]int{}
+	for _, m := range p.mutants {
+		count[m.fate]++
+		if m.fate == survived || m.fate == unreached {
+			fmt.Printf("%-9s  %s:%d:%d  %s\n", m.fate, m.file, m.line, m.column, m.what)
+		}
+	}
+	fmt.Printf("%s: %d mutants, %d killed, %d timed out, %d survived, %d not reached by a test\n",
+		pkg, len(p.mutants), count[killed], count[endless], count[survived], count[unreached])
+	return nil
+}
