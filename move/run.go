@@ -1,6 +1,7 @@
 package move
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -197,7 +198,7 @@ type job struct {
 
 func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 	j := &job{session: s, Options: o}
-	j.Then = orKeep(o.Then)
+	j.Then = cmp.Or(o.Then, Keep)
 	if o.Events == nil {
 		j.Events = event.Discard
 	}
@@ -233,13 +234,6 @@ func newJob(ctx context.Context, s *session, o Options) (*job, error) {
 		j.name = j.groupName()
 	}
 	return j, nil
-}
-
-func orKeep(t Then) Then {
-	if t == "" {
-		return Keep
-	}
-	return t
 }
 
 // groupName is what a stack's move of the same group is called.

@@ -75,7 +75,8 @@ func (s *session) askAWS(ctx context.Context, v *handover.View) {
 		s.why = err.Error()
 		return
 	}
-	known, err := cloud.Scaling().States(limited, []string{instance})
+	scaling := cloud.Scaling() // it remembers what it was asked: one for all
+	known, err := scaling.States(limited, []string{instance})
 	switch {
 	case err != nil:
 		s.why = err.Error()

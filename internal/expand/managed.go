@@ -1,7 +1,6 @@
 package expand
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -63,7 +62,7 @@ func (e *expander) managedGroup(g spec.NodeGroup) plan.Props {
 // nodes: its name, which its role has as well.
 func (e *expander) managedLabels(g spec.NodeGroup) plan.Props {
 	labels := plan.Props{spec.NodeGroupLabel: spec.RoleKey(g.Name).To(graph.NamePath)}
-	for key, label := range maps.All(g.Labels) {
+	for key, label := range g.Labels {
 		labels[key] = label
 	}
 	return labels
