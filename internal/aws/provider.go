@@ -485,15 +485,6 @@ func (p *Provider) change(ctx context.Context, r engine.Request, f schema.Facts,
 	}
 }
 
-// resends are properties that the read handler returns in a form that the
-// update handler refuses (a launch template by ID and by name), so that each
-// patch must set them as wanted: terraform-provider-awscc #2980,
-// pulumi-aws-native #2260.
-var resends = map[string][]string{
-	"AWS::AutoScaling::AutoScalingGroup": {"LaunchTemplate", "MixedInstancesPolicy"},
-	"AWS::EKS::Nodegroup":                {"LaunchTemplate"},
-}
-
 // stages splits a change that a service takes only alone: EKS moves the
 // version in an update of its own (aws/containers-roadmap #1258). It comes last,
 // since everything else also works on the old version.
@@ -579,9 +570,6 @@ func sameIdentity(f schema.Facts, old, want plan.Props) bool {
 	return ok && okToo && before == after
 }
 
-// scopes are properties within whose value a name is unique; other names are in account and region.
-var scopes = map[string]string{"AWS::EC2::SecurityGroup": "VpcId"}
-
 // sameName reports that both objects would have one name, of a type whose identifier AWS assigns.
 func sameName(typ string, old, want plan.Props) bool {
 	if scope := scopes[typ]; scope != "" && !equal(old[scope], want[scope]) {
@@ -632,32 +620,6 @@ func parentsBut(name string, f schema.Facts, props plan.Props) []any {
 
 var parentKey = regexp.MustCompile(`^[A-Za-z]*(Name|Id|Arn)$`)
 
-// open are properties that are never read back and yet hold no secret, of types
-// in which they are common. A password never stands there, or is marked by who
-// writes it (in user data).
-var open = map[string][]string{
-	"AWS::EC2::VPC":                      {"Ipv4IpamPoolId", "VpcEncryptionControl"},
-	"AWS::EC2::LaunchTemplate":           {"LaunchTemplateData", "TagSpecifications", "VersionDescription"},
-	"AWS::AutoScaling::AutoScalingGroup": {"InstanceId"},
-	"AWS::EC2::EIP":                      {"Address", "IpamPoolId", "TransferAddress"},
-	"AWS::EC2::SecurityGroup":            {"SecurityGroupIngress/*/SourceSecurityGroupName"},
-	"AWS::EC2::Subnet":                   {"Ipv4IpamPoolId", "Ipv6IpamPoolId"},
-	"AWS::EC2::SubnetCidrBlock":          {"Ipv6IpamPoolId"},
-	"AWS::EC2::VPCCidrBlock":             {"Ipv4IpamPoolId", "Ipv6IpamPoolId"},
-	"AWS::EKS::Addon":                    {"PodIdentityAssociations", "ResolveConflicts"},
-	"AWS::EKS::Cluster":                  {"RollbackConfig"},
-	"AWS::IAM::ServiceLinkedRole":        {"AWSServiceName", "CustomSuffix"},
-	"AWS::Lambda::Function":              {"Code", "SnapStart"},
-	"AWS::RDS::DBInstance":               {"DBSnapshotIdentifier", "RestoreTime", "SourceDBInstanceIdentifier", "SourceRegion"},
-	"AWS::S3::Bucket":                    {"AccessControl", "LifecycleConfiguration", "ReplicationConfiguration"},
-}
-
-// invented are outputs in which AWS tells a secret once it made one up.
-var invented = map[string][]string{
-	"AWS::Cognito::UserPoolClient": {"ClientSecret"},
-	"AWS::IAM::AccessKey":          {"SecretAccessKey"},
-}
-
 // Secrets are the properties of a type that are secret: what AWS itself never
 // reads back to anybody.
 func (p *Provider) Secrets(typ string) []string {
@@ -670,19 +632,6 @@ func (p *Provider) Secrets(typ string) []string {
 		}
 	}
 	return paths
-}
-
-// steady are outputs that the service sets once and for all; the schemas do
-// not tell them from those that move with each update (LatestVersionNumber).
-var steady = map[string][]string{
-	"AWS::EC2::NatGateway":                     {"EniId"},
-	"AWS::EC2::SecurityGroup":                  {"GroupId"},
-	"AWS::EC2::VPC":                            {"DefaultSecurityGroup", "DefaultNetworkAcl"},
-	"AWS::ElasticLoadBalancingV2::TargetGroup": {"TargetGroupFullName", "TargetGroupName"},
-	"AWS::EKS::Cluster": {"Arn", "CertificateAuthorityData", "ClusterSecurityGroupId", "Endpoint", "Id",
-		"OpenIdConnectIssuerUrl"},
-	"AWS::ElasticLoadBalancing::LoadBalancer":   {"CanonicalHostedZoneName", "CanonicalHostedZoneNameID", "DNSName"},
-	"AWS::ElasticLoadBalancingV2::LoadBalancer": {"CanonicalHostedZoneID", "DNSName", "LoadBalancerFullName", "LoadBalancerName"},
 }
 
 // Steady says whether no update in place changes an output.

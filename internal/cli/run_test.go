@@ -39,7 +39,7 @@ func TestPreviewEndsWith3OnABlocker(t *testing.T) {
 	for _, o := range []previewOptions{{}, {JSON: true}, {Detail: true}} {
 		env, out, _ := screenOf()
 		o.Env = env
-		if err := foresee(context.Background(), o, seeing(onePlan, note, blocker)); kind(err) != problem.Refused {
+		if err := printPreview(context.Background(), o, seeing(onePlan, note, blocker)); kind(err) != problem.Refused {
 			t.Errorf("%+v: %v", o, err)
 		}
 		for _, word := range []string{"pod/apps/bare", "it is gone for good", "give it a controller", "one replica", "net"} {
@@ -47,7 +47,7 @@ func TestPreviewEndsWith3OnABlocker(t *testing.T) {
 				t.Errorf("%+v does not print %q:\n%s", o, word, out)
 			}
 		}
-		if err := foresee(context.Background(), o, seeing(onePlan, note)); err != nil {
+		if err := printPreview(context.Background(), o, seeing(onePlan, note)); err != nil {
 			t.Errorf("without a blocker: %v", err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestPreviewEndsWith3OnABlocker(t *testing.T) {
 
 func TestPreviewJSON(t *testing.T) {
 	env, out, _ := screenOf()
-	if err := foresee(context.Background(), previewOptions{Env: env, JSON: true}, seeing(plan.Plan{Stack: "dev"})); err != nil {
+	if err := printPreview(context.Background(), previewOptions{Env: env, JSON: true}, seeing(plan.Plan{Stack: "dev"})); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {
@@ -71,7 +71,7 @@ func TestPreviewJSON(t *testing.T) {
 func TestPreviewLog(t *testing.T) {
 	env, _, _ := screenOf()
 	name := filepath.Join(t.TempDir(), "log")
-	if err := foresee(context.Background(), previewOptions{Env: env, Log: name}, seeing(onePlan, event.Finding{Severity: event.Note})); err != nil {
+	if err := printPreview(context.Background(), previewOptions{Env: env, Log: name}, seeing(onePlan, event.Finding{Severity: event.Note})); err != nil {
 		t.Fatal(err)
 	}
 	file, err := os.Open(name)
@@ -94,11 +94,11 @@ func TestLogOnAFullDisk(t *testing.T) {
 	env, _, _ := screenOf()
 	o := changeOptions{Env: env, Yes: true, Log: "/dev/full"}
 	var p *problem.Error
-	err := carryOut(context.Background(), o, changing(nil), "?")
+	err := follow(context.Background(), o, changing(nil), "?")
 	if !errors.As(err, &p) || p.Kind != problem.Outside || p.Fix == "" {
 		t.Errorf("%v", err)
 	}
-	err = carryOut(context.Background(), o, changing(&problem.Error{Kind: problem.Guarded, Err: errors.New("suffers")}), "?")
+	err = follow(context.Background(), o, changing(&problem.Error{Kind: problem.Guarded, Err: errors.New("suffers")}), "?")
 	if kind(err) != problem.Guarded || !strings.Contains(err.Error(), "no space left") {
 		t.Errorf("%v", err)
 	}
@@ -121,7 +121,7 @@ func TestUpAsks(t *testing.T) {
 		env, out, _ := screenOf()
 		env.Stdin, env.TTY = strings.NewReader(answer), true
 		env.Getenv = func(name string) string { return map[string]string{"TERM": "dumb"}[name] }
-		if err := carryOut(context.Background(), changeOptions{Env: env}, changing(nil), "Really?"); kind(err) != want {
+		if err := follow(context.Background(), changeOptions{Env: env}, changing(nil), "Really?"); kind(err) != want {
 			t.Errorf("%q: %v", answer, err)
 		}
 		if plan, question := strings.Index(out.String(), "vpc/net-1"), strings.Index(out.String(), "Really? [y/N]"); plan < 0 || question < plan {
@@ -129,7 +129,7 @@ func TestUpAsks(t *testing.T) {
 		}
 	}
 	env, _, _ := screenOf()
-	if err := carryOut(context.Background(), changeOptions{Env: env}, changing(nil), "Really?"); kind(err) != problem.Refused {
+	if err := follow(context.Background(), changeOptions{Env: env}, changing(nil), "Really?"); kind(err) != problem.Refused {
 		t.Errorf("without a terminal: %v", err)
 	}
 }
@@ -142,7 +142,7 @@ func TestSlowLookIsTold(t *testing.T) {
 			time.Sleep(100 * time.Second)
 			return plan.Plan{}, nil
 		}
-		if err := foresee(t.Context(), previewOptions{Env: env, JSON: true}, slow); err != nil {
+		if err := printPreview(t.Context(), previewOptions{Env: env, JSON: true}, slow); err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(errs.String(), "still reading what exists"); n != 3 || strings.Contains(out.String(), "still") {
@@ -154,7 +154,7 @@ func TestSlowLookIsTold(t *testing.T) {
 // With --json stdout has events and nothing else.
 func TestUpJSON(t *testing.T) {
 	env, out, _ := screenOf()
-	if err := carryOut(context.Background(), changeOptions{Env: env, Yes: true, JSON: true}, changing(nil), "?"); err != nil {
+	if err := follow(context.Background(), changeOptions{Env: env, Yes: true, JSON: true}, changing(nil), "?"); err != nil {
 		t.Fatal(err)
 	}
 	if events, err := jsonl.ReadAll(out); err != nil || len(events) != 1 {

@@ -114,7 +114,7 @@ func (s *Store) rename(ctx context.Context, session *Session, stack, name string
 	if err := s.copyHistory(ctx, stack, name); err != nil {
 		return err
 	}
-	return s.found(ctx, session.Snapshot())
+	return s.lay(ctx, session.Snapshot())
 }
 
 // arrived refuses a name that is taken, unless what stands there is the very

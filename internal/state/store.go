@@ -7,16 +7,21 @@
 // It stands below the engine and knows nothing of providers. State lives in a
 // folder of this machine or in any gocloud.dev/blob bucket:
 //
-//	stacks/<stack>/state/     checkpoints and logs (journal.go)
-//	stacks/<stack>/history/   one file a run
+//	stacks/<stack>/state/     checkpoints and journals (journal.go)
+//	stacks/<stack>/history/   one file a run (history.go)
 //	stacks/<stack>/lock/      who works on it (lock.go)
+//	stacks/<stack>/backup/    the state before somebody rewrote it by hand (rewrite.go)
 //
-// Checkpoints and logs carry checksums. Secrets are stored sealed, with a key
+// Checkpoints and journals carry checksums. Secrets are stored sealed, with a key
 // that stands in the checkpoint and is itself encrypted.
 //
-// The chapters: store.go (stacks), lock.go (who may write), session.go (what a
-// run writes), ledger.go (what an entry does), journal.go (which files count),
-// record.go (bytes), place.go and bucket.go (files).
+// The chapters: store.go (stacks), lock.go (who may write), session.go (what a run
+// writes), entry.go and ledger.go (what an entry is, and does), snapshot.go (all that
+// is known), lifecycle.go (where a resource is in its life), order.go, values.go
+// (secrets and what is not known yet), identity.go (where a stack lives), way.go (what a
+// change may go back to), rewrite.go (repairs by hand), journal.go (which files
+// count), record.go (bytes), place.go and bucket.go (files), boot_*.go and process_*.go
+// (whether the holder of a lock still lives).
 package state
 
 import (
@@ -122,11 +127,11 @@ func CheckName(stack string) error {
 
 // Init makes an empty stack with a random ID.
 func (s *Store) Init(ctx context.Context, stack, project string) error {
-	return s.found(ctx, &Snapshot{Stack: stack, Project: project, ID: randomID()})
+	return s.lay(ctx, &Snapshot{Stack: stack, Project: project, ID: randomID()})
 }
 
-// found writes the first checkpoint of a stack.
-func (s *Store) found(ctx context.Context, snap *Snapshot) error {
+// lay writes the first checkpoint of a stack.
+func (s *Store) lay(ctx context.Context, snap *Snapshot) error {
 	if err := CheckName(snap.Stack); err != nil {
 		return err
 	}
