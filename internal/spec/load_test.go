@@ -129,30 +129,6 @@ func TestReadState(t *testing.T) {
 	}
 }
 
-// The stack file that shows all keys is one that Drover takes.
-func TestTheStackFileOfAllKeys(t *testing.T) {
-	page, err := os.ReadFile("../../docs/stack-file.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, text, _ := strings.Cut(string(page), "\n## All keys\n")
-	text, _, found := strings.Cut(text, "\n###")
-	if !found {
-		t.Fatal("docs/stack-file.md has no section of all keys")
-	}
-	var file strings.Builder
-	for line := range strings.Lines(text) {
-		if code, is := strings.CutPrefix(line, "    "); is && !strings.HasPrefix(code, "program:") { // it stands in place of the rest
-			file.WriteString(code)
-		}
-	}
-	service := "apiVersion: v1\nkind: Service\nmetadata: {name: nginx}\n"
-	_, problems := spec.Load(fstest.MapFS{spec.File: {Data: []byte(file.String())}, "nginx/service.yaml": {Data: []byte(service)}}, "dev")
-	if len(problems) > 0 || file.Len() < 1000 {
-		t.Errorf("%v in\n%s", problems, file.String())
-	}
-}
-
 // No bytes in a file make Load panic or hang, and what is refused is refused
 // with a remedy.
 func TestAnyFile(t *testing.T) {
