@@ -13,6 +13,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
