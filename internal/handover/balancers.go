@@ -257,15 +257,15 @@ func (m *Move) clients(p *Pod) string {
 	return ""
 }
 
-// notYetOut is a node that is being emptied, has just begun, and is about to
-// leave the load balancer.
+// notYetOut is a node that is being emptied, has just begun, and that the load
+// balancer was not seen to let go of.
 func (m *Move) notYetOut(lb string) string {
 	if m.lbs[lb].ByAddress {
 		return ""
 	}
 	for _, name := range m.Record.leaving() {
 		n, r := m.view.Nodes[name], m.Record.Nodes[name]
-		if n == nil || n.excluded() || r.asked || !m.open(name) || r.State != NodeEmptying || m.view.Now.Sub(r.Since) >= comeBack {
+		if n == nil || !m.open(name) || r.State != NodeEmptying || m.view.Now.Sub(r.Since) >= comeBack {
 			continue
 		}
 		if m.targets[n.Instance][lb].State == InService {

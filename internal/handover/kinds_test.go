@@ -262,10 +262,10 @@ func TestEvictionThatIsDeniedParksItsWorkload(t *testing.T) {
 		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 2, Surge: 1, Denies: []string{"evict"}}, web(2)), func(p *play) {
 			p.parked(p.move(), "db", "no-evict")
 		})
-		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 2, Surge: 1, DeniesLate: []string{"evict"}}, web(2)), func(p *play) {
+		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 4, Surge: 1, DeniesLate: []string{"evict"}}, web(2)), func(p *play) {
 			p.parked(p.move(), "db", "no-evict")
 			p.With(func(h *world.Hand) {
-				if n := h.Ready("db"); n != 2 {
+				if n := h.Ready("db"); n != 4 {
 					p.t.Errorf("%d Ready", n)
 				}
 			})

@@ -127,6 +127,8 @@ type Move struct {
 	begun        bool
 	hastened     bool
 	longest      time.Duration // that those who send to pods under way take to let go
+	handed       time.Time     // since when nothing of the canary serves any more
+	alone        bool          // … for long enough
 	pausing      bool
 	closed       bool            // all is ready for the first pod to move
 	rests        bool            // nothing is left to do before the rollouts that it waits for
@@ -577,7 +579,7 @@ func set(of map[string]bool, key string, is bool) {
 func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
-		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
+		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
 		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}

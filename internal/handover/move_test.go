@@ -28,6 +28,7 @@ type play struct {
 	memo     []byte
 	breach   string
 	facts    []event.Fact
+	at       []time.Time // when each came
 	mu       sync.Mutex
 	took     time.Duration
 	story    []string // for a golden trace
@@ -40,7 +41,7 @@ type play struct {
 func (p *play) Emit(f event.Fact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.facts = append(p.facts, f)
+	p.facts, p.at = append(p.facts, f), append(p.at, time.Now())
 	p.tellStory(f)
 }
 

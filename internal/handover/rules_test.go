@@ -34,6 +34,7 @@ func newScene() *scene {
 	s.c = Case{
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
+		Ahead: func(string) bool { return false }, Next: func(string) bool { return false },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
 		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" }, Clients: func(*Pod) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,

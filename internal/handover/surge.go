@@ -34,13 +34,38 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
-	case under >= h.w.Surge || h.d.Surged >= h.Room:
+	case h.extra() >= h.w.Surge || h.d.Surged >= h.Room:
 		return false
 	}
 	h.letGo(p, pr, Release{Until: h.now.Add(expiry)})
 	h.beside = append(h.beside, p) // so that it counts
 	h.d.Surged++
 	return true
+}
+
+// briefly is the longest settle time for which a pod that has left its Services
+// counts as one that ends: what waits for minutes needs its share of quotas meanwhile.
+const briefly = time.Minute
+
+// extra counts the pods under way as maxSurge does. The Deployment controller
+// leaves out what ends, whatever its preStop hook waits for; a pod that has left
+// its Services and waits for its senders is no different. As many as maxSurge may
+// be in that state beside as many that serve, so that a move that stops has no
+// more than that to bring to an end.
+func (h *herd) extra() int {
+	leaving := 0
+	for _, p := range h.out {
+		if h.soonGone(p) {
+			leaving++
+		}
+	}
+	return len(h.beside) + len(h.out) - min(leaving, h.w.Surge)
+}
+
+// soonGone: nothing but its settle time keeps a pod that has left its Services.
+func (h *herd) soonGone(p *Pod) bool {
+	rec, settle := h.r.Released[p.UID], h.settleOf(p)
+	return len(p.listed()) == 0 && len(h.Targets(p)) == 0 && len(rec.Left) == 0 && settle <= briefly && h.now.Sub(rec.Gone) < settle
 }
 
 // letGo releases a pod from its ReplicaSet. The record, of which r is the
@@ -64,6 +89,10 @@ func (h *herd) replace(p *Pod) {
 	r, released := p.release()
 	if !released {
 		return // released in this very turn
+	}
+	if h.Next(p.Node) && !h.asked(p) && !h.broken(p) {
+		h.wait("%s: %s serves on until the first node is through", h.Key, p.Name)
+		return
 	}
 	if h.asked(p) || !h.missed(p) || p.AcceptGap && h.standsBy() {
 		h.takeOut(p)
@@ -301,7 +330,7 @@ func (h *herd) comingBack(p *Pod) bool {
 // quiet: nobody who sent to a pod that was taken out does so any more.
 func (h *herd) quiet(p *Pod) bool {
 	rec := h.r.Released[p.UID]
-	settle, quiet := max(rec.Release.Settle, h.View.settleMute(p)), h.now.Sub(rec.Gone)
+	settle, quiet := h.settleOf(p), h.now.Sub(rec.Gone)
 	switch {
 	case len(p.listed()) > 0:
 		h.wait("pod %s: EndpointSlices of %s still list it", p.Ref, list(p.listed()))
@@ -312,6 +341,11 @@ func (h *herd) quiet(p *Pod) bool {
 		return false
 	}
 	return !h.deregistering(p)
+}
+
+// settleOf is how long those who sent to a pod that was taken out are given.
+func (h *herd) settleOf(p *Pod) time.Duration {
+	return max(h.r.Released[p.UID].Release.Settle, h.View.settleMute(p))
 }
 
 // deregistering: a target group still sends to the pod's address, drains it, or

@@ -12,7 +12,8 @@ import (
 
 const (
 	// canarySoak is how long the first wave must have been through before the
-	// others begin; waveTime is between those.
+	// others begin, and how long its replacements must have served alone before
+	// those of the second wave are made; waveTime is between the others.
 	canarySoak = 5 * time.Second
 	waveTime   = 3 * time.Second
 
@@ -165,6 +166,16 @@ func (m *Move) open(node string) bool {
 	return r != nil && r.Wave <= m.Record.Wave && r.State != NodeOpen && !m.pausing
 }
 
+// next: the node is in the second wave, and the canary is not through. Nothing of
+// it is taken away before that.
+func (m *Move) next(node string) bool {
+	r := m.Record.Nodes[node]
+	return r != nil && r.Wave == 1 && m.Record.Wave == 0
+}
+
+// ahead: pods of such a node may get their replacements beside the canary's end.
+func (m *Move) ahead(node string) bool { return m.next(node) && m.alone && !m.pausing }
+
 func (m *Move) dead(node string) bool {
 	n := m.view.Nodes[node]
 	return n == nil || !n.Ready && m.view.Now.Sub(n.ReadySince) >= deadAfter
@@ -181,6 +192,7 @@ func (m *Move) advance() {
 	}
 	wait := waveTime
 	if m.Record.Wave == 0 {
+		m.prepare()
 		if m.busy() {
 			m.Record.WaveAt = m.view.Now
 			return
@@ -198,6 +210,48 @@ func (m *Move) advance() {
 	m.wake(m.Record.Wave)
 }
 
+// prepare has replacements made for the second wave once those of the canary
+// have served alone for a while: what is wrong with them has shown by then.
+func (m *Move) prepare() {
+	if m.canaryServes() {
+		m.alone, m.handed = false, time.Time{}
+		return
+	}
+	if m.handed.IsZero() {
+		m.handed = m.view.Now
+	}
+	at := m.handed.Add(canarySoak)
+	switch {
+	case m.view.Now.Before(at):
+		m.dueNodes[m.Record.leaving()[0]] = at
+	case !m.alone:
+		m.alone = true
+		m.wake(1)
+	}
+}
+
+// canaryServes: some pod of the canary has yet to leave its Services.
+func (m *Move) canaryServes() bool {
+	for name, r := range m.Record.Nodes {
+		if r.Wave > 0 {
+			continue
+		}
+		if r.State == NodeOpen || r.State == NodeClosed {
+			return true
+		}
+		for _, p := range m.view.on[name] {
+			w := m.Record.Workloads[p.owner()]
+			if p.stays() || p.Deleting || !m.concerns(p) || w != nil && w.State == WorkloadParked {
+				continue
+			}
+			if release, _ := p.release(); !release.Out || release.Back {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // busy: something of the open nodes is under way.
 func (m *Move) busy() bool {
 	for name, r := range m.Record.Nodes {
@@ -213,10 +267,24 @@ func (m *Move) busy() bool {
 			}
 			w := m.Record.Workloads[p.owner()]
 			toldAt := p.GoneBy.Add(-p.Grace)
-			if w == nil || w.State == WorkloadSurging || p.Deleting && m.view.Now.Before(toldAt.Add(canaryPatience)) {
+			if w == nil || m.underWay(w) || p.Deleting && m.view.Now.Before(toldAt.Add(canaryPatience)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// underWay: pods of the workload on open nodes are released. Those of the wave
+// that comes next do not count: they wait for this one.
+func (m *Move) underWay(w *WorkloadRecord) bool {
+	if w.State != WorkloadSurging {
+		return false
+	}
+	for uid := range w.Released {
+		if p := m.view.Pods[uid]; p == nil || !m.next(p.Node) {
+			return true
+		}
+	}
+	return len(w.Released) == 0 // released in this very turn
 }

@@ -90,6 +90,8 @@ type Case struct {
 	In       func(*Pod) bool                           // … if they are among those that the move concerns; nil: all are
 	Anothers func(*Pod) bool                           // released by another move that is under way; nil: none is
 	Open     func(node string) bool                    // … and may do so now: its wave has come
+	Ahead    func(node string) bool                    // … or may get its replacement, as its wave comes next
+	Next     func(node string) bool                    // its wave comes next: until then nothing is taken away there
 	Before   func(a, b string) int                     // the order in which nodes are emptied
 	Dead     func(node string) bool                    // its kubelet is silent for good: what ends there is gone
 	Through  func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
@@ -447,10 +449,14 @@ func (h *herd) begin() {
 		}
 	}
 	for _, p := range h.fresh {
-		if !h.Open(p.Node) && !h.broken(p) {
+		open := h.Open(p.Node) || h.broken(p)
+		if !open && !h.Ahead(p.Node) {
 			continue
 		}
 		pr := h.promised(p)
+		if !open && pr.how != SurgeFirst {
+			continue
+		}
 		if pr.how == Never {
 			never = pr
 			continue
@@ -594,7 +600,8 @@ func (h *herd) tellEnd(p *Pod) {
 
 // watch parks the workload when nothing of it has moved for too long.
 func (h *herd) watch() {
-	if settled(h.r.State) || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 {
+	if settled(h.r.State) || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 ||
+		slices.ContainsFunc(h.beside, func(p *Pod) bool { return h.Next(p.Node) }) {
 		h.r.mark = mark{}
 		return
 	}

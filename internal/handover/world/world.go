@@ -10,6 +10,7 @@
 package world
 
 import (
+	"encoding/json"
 	"cmp"
 	"context"
 	"fmt"
@@ -943,9 +944,19 @@ func (w *World) check() {
 				w.fail("%s: %d pods are Ready, and %d were: it may lose one at a time", a.Name, n, most)
 			}
 		}
-		if total := w.running(a); a.nature() == handover.Replicated && !a.scaled && total > a.most() {
-			w.fail("%s: %d pods run, and it wants %d and %d more at the most", a.Name, total, a.Replicas, a.most()-a.Replicas)
-		}
+		w.checkSurge(a)
+	}
+}
+
+// checkSurge says what a workload's strategy allows: no more than maxSurge beyond
+// what it wants, and as many again that have left its Service and wait for their end.
+func (w *World) checkSurge(a *App) {
+	if a.nature() != handover.Replicated || a.scaled {
+		return
+	}
+	inside, left := w.running(a)
+	if most := a.most(); inside > most || inside+left > most+a.Surge {
+		w.fail("%s: %d pods run and %d more have left its Service; it wants %d, and %d more at the most", a.Name, inside, left, a.Replicas, most-a.Replicas)
 	}
 }
 
@@ -984,14 +995,26 @@ func (w *World) lost(a *App) int {
 	return n
 }
 
-func (w *World) running(a *App) int {
-	n := 0
+// running counts the pods that are not told to end: those that have always been in
+// its Service, and those that have left it, though they may be back there: their
+// ReplicaSet has yet to end as many.
+func (w *World) running(a *App) (inside, left int) {
 	for _, p := range w.pods {
-		if p.app == a && !p.Deleting && !p.Finished {
-			n++
+		switch {
+		case p.app != a || p.Deleting || p.Finished:
+		case (a.NoService || p.selects()) && !p.hasLeft():
+			inside++
+		default:
+			left++
 		}
 	}
-	return n
+	return inside, left
+}
+
+// hasLeft: a move took the pod out of its Services, or has given it back.
+func (p *pod) hasLeft() bool {
+	var r handover.Release
+	return json.Unmarshal([]byte(p.Released), &r) == nil && (r.Back || len(r.Services) > 0)
 }
 
 func (w *World) fail(format string, args ...any) {
