@@ -33,10 +33,12 @@ const (
 	replace = settle + grace   // what each pod takes beside its replacement's start
 )
 
-// surged: the canary's pods are replaced, then all others in as many rounds as
-// surge of them leaves, and beside that the load balancer lets go of the nodes.
+// surged: the canary's pods are replaced, and when its replacements have served for
+// a while, all others in as many rounds as surge of them leaves: the next one begins
+// when the pods of the one before have left their Services. Beside that the load
+// balancer lets go of the nodes.
 func surged(ready time.Duration, rounds int) time.Duration {
-	pods := ready + replace + canary + time.Duration(rounds)*(ready+replace)
+	pods := ready + canary + max(ready, replace) + time.Duration(rounds-1)*ready + replace
 	return max(pods, ready+replace+canary+drain) + soak
 }
 
