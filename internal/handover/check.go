@@ -54,6 +54,7 @@ var checks = []check{
 	webhookMoves,
 	imageGone,
 	autoscaled,
+	descheduled,
 	gated,
 	oneAtATime,
 	onDelete,

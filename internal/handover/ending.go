@@ -33,7 +33,9 @@ func (m *Move) end() {
 		if m.Options.Scope.Keep {
 			groups = append(groups, m.o.From)
 		}
-		if m.letGo(groups) {
+		free := m.letGo(groups)
+		stay := func(name string) bool { return m.Options.Scope.Keep || !m.leaves(name) }
+		if m.stirNodes(stay) && free {
 			m.to(Done)
 		}
 		return

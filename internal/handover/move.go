@@ -200,6 +200,9 @@ func (m *Move) rejoin(workloads, nodes map[string]bool) {
 			delete(m.unsettled, key)
 		}
 	}
+	for name := range m.view.Nodes {
+		nodes[name] = true
+	}
 	for name := range m.Record.Nodes {
 		nodes[name] = true
 		for _, p := range m.view.On(name) {
@@ -290,6 +293,9 @@ func (m *Move) ready() {
 		m.to(Shift)
 		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
 		m.wake(0)
+		for name := range m.view.Nodes { // autoscalers are to be kept off
+			m.dueNodes[name] = time.Time{}
+		}
 		for key := range m.Record.Workloads { // some may have nothing on these nodes
 			m.dueWorkloads[key] = time.Time{}
 		}
@@ -460,6 +466,9 @@ func (m *Move) shift(workloads, nodes map[string]bool) {
 	}
 	m.follow(nodes, workloads)
 	m.due(workloads, nodes)
+	if m.Record.Phase != Soak || !m.through() {
+		m.calmNodes(nodes)
+	}
 	m.decideWorkloads(workloads)
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {
 		if m.leaves(name) {

@@ -234,6 +234,11 @@ func (d drawn) judge(p *play, err error, group string) (wrong []string) {
 					wrong = append(wrong, fmt.Sprintf("done, and %v are on nodes of %s", left, group))
 				}
 			}
+			for _, node := range h.Calmed() {
+				if !slices.Contains(h.Nodes(group), node) {
+					wrong = append(wrong, "done, and autoscalers are kept off node "+node)
+				}
+			}
 		})
 		return wrong
 	case errors.Is(err, context.Canceled):

@@ -46,22 +46,23 @@ const (
 // Record is all that a move must remember because it cannot be observed. It is
 // kept twice: where the caller saves it (the engine's journal) and in the cluster.
 type Record struct {
-	Group     string                     `json:"group"` // that is handed over
-	Keep      int                        `json:"keep,omitempty"`
-	Back      bool                       `json:"back,omitempty"` // it takes an earlier move back
-	Phase     Phase                      `json:"phase"`
-	Since     time.Time                  `json:"since"`           // when the phase began
-	Beat      time.Time                  `json:"beat,omitzero"`   // when the copy in the cluster was last renewed
-	Wave      int                        `json:"wave,omitempty"`  // nodes of this wave and of earlier ones may move
-	WaveAt    time.Time                  `json:"waveAt,omitzero"` // when it began
-	Nodes     map[string]*NodeRecord     `json:"nodes,omitempty"` // that leave
-	Holds     map[string]hold            `json:"holds,omitempty"` // groups held still, and what they were like before
-	Workloads map[string]*WorkloadRecord `json:"workloads,omitempty"`
-	Balancers []string                   `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
-	Guarded   bool                       `json:"guarded,omitempty"`   // sentinels may stand on the nodes
-	Closed    time.Time                  `json:"closed,omitzero"`     // since when all nodes are closed
-	Reason    *Reason                    `json:"reason,omitempty"`    // why it stops
-	Paused    bool                       `json:"paused,omitempty"`    // interrupted while its empty nodes soaked: no run is at work on it
+	Group     string                       `json:"group"` // that is handed over
+	Keep      int                          `json:"keep,omitempty"`
+	Back      bool                         `json:"back,omitempty"` // it takes an earlier move back
+	Phase     Phase                        `json:"phase"`
+	Since     time.Time                    `json:"since"`            // when the phase began
+	Beat      time.Time                    `json:"beat,omitzero"`    // when the copy in the cluster was last renewed
+	Wave      int                          `json:"wave,omitempty"`   // nodes of this wave and of earlier ones may move
+	WaveAt    time.Time                    `json:"waveAt,omitzero"`  // when it began
+	Nodes     map[string]*NodeRecord       `json:"nodes,omitempty"`  // that leave
+	Holds     map[string]hold              `json:"holds,omitempty"`  // groups held still, and what they were like before
+	Calmed    map[string]map[string]string `json:"calmed,omitempty"` // nodes that autoscalers are kept off, and which of Calming they had before
+	Workloads map[string]*WorkloadRecord   `json:"workloads,omitempty"`
+	Balancers []string                     `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
+	Guarded   bool                         `json:"guarded,omitempty"`   // sentinels may stand on the nodes
+	Closed    time.Time                    `json:"closed,omitzero"`     // since when all nodes are closed
+	Reason    *Reason                      `json:"reason,omitempty"`    // why it stops
+	Paused    bool                         `json:"paused,omitempty"`    // interrupted while its empty nodes soaked: no run is at work on it
 
 	Entered string `json:"entered,omitempty"` // the holder of the lock under which it moves pods
 
@@ -198,7 +199,7 @@ func encode(v any) string {
 // newRecord begins a move.
 func newRecord(group string, keep int, now time.Time) *Record {
 	return &Record{
-		Group: group, Keep: keep, Phase: Inspect, Since: now, Nodes: map[string]*NodeRecord{}, Holds: map[string]hold{}, Workloads: map[string]*WorkloadRecord{},
+		Group: group, Keep: keep, Phase: Inspect, Since: now, Nodes: map[string]*NodeRecord{}, Holds: map[string]hold{}, Calmed: map[string]map[string]string{}, Workloads: map[string]*WorkloadRecord{},
 	}
 }
 

@@ -16,6 +16,7 @@ func (m *Move) putBack(workloads map[string]bool) {
 	nodes := map[string]bool{}
 	m.due(workloads, nodes)
 	clean := m.reopen()
+	clean = m.stirNodes(func(string) bool { return true }) && clean
 	m.decideWorkloads(workloads)
 	for _, r := range m.Record.Workloads {
 		clean = clean && len(r.Released) == 0
@@ -122,6 +123,9 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 		}
 		if marked && !busy {
 			actions = append(actions, ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
+		}
+		if a, dead := n.stirred(records, alive); dead {
+			actions = append(actions, a)
 		}
 	}
 	for _, p := range v.releasedPods() {

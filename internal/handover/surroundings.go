@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/droverhq/drover/event"
 )
@@ -15,6 +14,7 @@ import (
 type Surroundings struct {
 	Webhooks    []Webhook
 	Autoscalers []Autoscaler
+	Descheduler string               // a pod that evicts pods by rules of its own; empty: none was seen
 	Schedulers  map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled    map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
 	ExecProbes  map[string]bool      // by pod UID: its readiness probe is a command
@@ -36,7 +36,6 @@ type Autoscaler struct {
 	Name  string          // Cluster Autoscaler
 	Where string          // pod kube-system/cluster-autoscaler-7d9f…
 	Nodes map[string]bool // nodes that it may end
-	Pause string          // the command that keeps it from that, with NODES for their names
 }
 
 // Scheduler is what is seen of a scheduler that is not the default one.
@@ -119,7 +118,7 @@ func imageGone(i *inspection) []event.Finding {
 		})
 }
 
-// autoscaled: somebody else may end nodes that leave, and pods on them.
+// autoscaled: somebody else could end nodes that leave, and is kept from that.
 func autoscaled(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, a := range i.Around.Autoscalers {
@@ -128,12 +127,23 @@ func autoscaled(i *inspection) []event.Finding {
 			continue
 		}
 		found = append(found, event.Finding{
-			Severity: warning, Object: named(i.Group),
-			Effect: fmt.Sprintf("%s (%s) may end its nodes by itself while pods move: %s", a.Name, a.Where, list(nodes)),
-			Fix:    "pause it: " + strings.ReplaceAll(a.Pause, "NODES", strings.Join(nodes, " ")),
+			Severity: note, Object: named(i.Group),
+			Effect: fmt.Sprintf("%s (%s) could end nodes by itself: until the move is over it is kept off %s, and off those that take its pods, by an annotation", a.Name, a.Where, list(nodes)),
 		})
 	}
 	return found
+}
+
+// descheduled: somebody else may evict pods before anything takes their place.
+func descheduled(i *inspection) []event.Finding {
+	if i.Around.Descheduler == "" || len(i.pods) == 0 {
+		return nil
+	}
+	return []event.Finding{{
+		Severity: warning, Object: named(i.Group),
+		Effect: fmt.Sprintf("a descheduler (%s) may evict pods while they move, before others serve in their place: no annotation of a node keeps it from that", i.Around.Descheduler),
+		Fix:    "scale its Deployment to 0, or suspend its CronJob, until the move is over",
+	}}
 }
 
 // gated: a replacement serves only when somebody else has said so.

@@ -75,9 +75,13 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 		},
 		"an autoscaler": {
 			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
-				s.Autoscalers = []Autoscaler{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}, Pause: "kubectl annotate node NODES x=true"}}
+				s.Autoscalers = []Autoscaler{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}}}
 			},
-			warning, "nodegroup/web", "Cluster Autoscaler (pod a/b) may end its nodes by itself while pods move: old", "kubectl annotate node old x=true",
+			note, "nodegroup/web", "Cluster Autoscaler (pod a/b) could end nodes by itself: until the move is over it is kept off old,", "",
+		},
+		"a descheduler": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Descheduler = "pod a/d" },
+			warning, "nodegroup/web", "a descheduler (pod a/d) may evict pods while they move", "suspend its CronJob",
 		},
 		"a gate that is not met": {
 			func(_ *View, p *Pod, _ *Workload, _ *Surroundings) {

@@ -249,11 +249,13 @@ type Node struct {
 	ReadySince  time.Time // since when it is, or is not, Ready
 	Initialized bool      // no taint left that says a controller has yet to set it up
 	Cordoned    bool
-	Leaving     bool     // carries the taint drover.dev/leaving
-	Exclude     *string  // value of the label that keeps it out of load balancers; nil: no such label
-	Before      string   // annotation drover.dev/before: what a move must put back
-	Daemons     []string // DaemonSets whose pod belongs there and is not Ready
-	Volumes     []string // volumes attached to it
+	Leaving     bool              // carries the taint drover.dev/leaving
+	Exclude     *string           // value of the label that keeps it out of load balancers; nil: no such label
+	Before      string            // annotation drover.dev/before: what a move must put back
+	Calmed      string            // annotation drover.dev/calmed: a Calmed
+	Calm        map[string]string // those of Calming that it carries
+	Daemons     []string          // DaemonSets whose pod belongs there and is not Ready
+	Volumes     []string          // volumes attached to it
 }
 
 // excluded follows the service controller: any value but one that reads as false.

@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,6 +83,7 @@ func (h *Hand) Uncordon() {
 func (h *Hand) Unmark() {
 	for _, n := range h.w.nodes {
 		n.Before = ""
+		n.Calmed = ""
 	}
 	for _, g := range h.w.groups {
 		g.Tags = map[string]string{}
@@ -174,6 +176,7 @@ func (h *Hand) Left() []string {
 		add(n.Exclude != nil, "node %s is excluded", name)
 		add(n.Leaving, "node %s is tainted", name)
 		add(n.Before != "", "node %s carries a record", name)
+		add(n.Calmed != "" || len(n.Calm) > 0 && !n.tended, "autoscalers are kept off node %s", name)
 	}
 	for name, g := range h.w.groups {
 		add(len(g.Suspended) > 0, "group %s: %v suspended", name, g.Suspended)
@@ -192,6 +195,23 @@ func (h *Hand) Left() []string {
 	}
 	slices.SortFunc(left, strings.Compare)
 	return left
+}
+
+// Tend has a person keep one kind of autoscaler off a node.
+func (h *Hand) Tend(name string) {
+	n := h.w.nodes[name]
+	n.tended, n.Calm = true, map[string]string{handover.Calming[0]: "true"}
+}
+
+// Calmed are the nodes that a move keeps autoscalers off.
+func (h *Hand) Calmed() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(h.w.nodes)), func(name string) bool { return h.w.nodes[name].Calmed == "" })
+}
+
+// Tended: that is so, and nothing else keeps autoscalers off.
+func (h *Hand) Tended(name string) bool {
+	n := h.w.nodes[name]
+	return n.Calmed == "" && len(n.Calm) == 1 && n.Calm[handover.Calming[0]] == "true"
 }
 
 // Exclude keeps a node out of load balancers, or lets it in again.

@@ -377,6 +377,7 @@ func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) erro
 		if value, ok := p.Annotations[handover.BeforeAnnotation]; ok {
 			n.Before = text(value)
 		}
+		n.annotate(p.Annotations)
 		if p.Unschedulable != nil {
 			n.Cordoned = *p.Unschedulable
 		}
@@ -385,6 +386,25 @@ func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) erro
 		}
 		return nil
 	})
+}
+
+// annotate changes what autoscalers are told.
+func (n *node) annotate(annotations map[string]*string) {
+	if value, ok := annotations[handover.CalmAnnotation]; ok {
+		n.Calmed = text(value)
+	}
+	n.Calm = maps.Clone(n.Calm) // views hold the former one
+	for _, key := range handover.Calming {
+		switch value, ok := annotations[key]; {
+		case !ok:
+		case value == nil:
+			delete(n.Calm, key)
+		case n.Calm == nil:
+			n.Calm = map[string]string{key: *value}
+		default:
+			n.Calm[key] = *value
+		}
+	}
 }
 
 func text(s *string) string {

@@ -127,6 +127,10 @@ type World struct {
 	Room int
 	Grow time.Duration
 
+	// Idle is after how long an autoscaler ends a node without pods, whatever group
+	// it is of, unless it is told to let it be; 0: never.
+	Idle time.Duration
+
 	// Lag is how far proxies are behind EndpointSlices.
 	Lag time.Duration
 
@@ -172,6 +176,8 @@ type World struct {
 type node struct {
 	handover.Node
 	deadSince  time.Time
+	idleSince  time.Time
+	tended     bool // somebody keeps autoscalers off it
 	excludedAt time.Time
 }
 
@@ -389,6 +395,7 @@ func (w *World) step() {
 		w.live(p)
 	}
 	w.grow()
+	w.shrink()
 	w.endpoints()
 	w.balance()
 	w.snap()
@@ -732,6 +739,23 @@ func (w *World) holds(name string) int {
 		}
 	}
 	return n
+}
+
+// shrink is the autoscaler, too: it ends nodes on which nothing runs.
+func (w *World) shrink() {
+	for _, name := range slices.Sorted(maps.Keys(w.nodes)) {
+		n := w.nodes[name]
+		letBe := slices.ContainsFunc(handover.Calming, func(key string) bool { return n.Calm[key] == "true" })
+		switch {
+		case w.Idle == 0 || letBe || w.holds(name) > 0:
+			n.idleSince = time.Time{}
+		case n.idleSince.IsZero():
+			n.idleSince = w.now()
+		case w.now().Sub(n.idleSince) >= w.Idle:
+			w.fail("the autoscaler ended node %s, which a move rests on", name)
+			delete(w.nodes, name)
+		}
+	}
 }
 
 // grow is the autoscaler: it adds a node when a pod has found no room for a while.

@@ -36,7 +36,16 @@ func (w *world) node(name string) (*handover.Node, bool) {
 		Cordoned:    n.Spec.Unschedulable,
 		Leaving:     slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == handover.LeavingTaint }),
 		Before:      n.Annotations[handover.BeforeAnnotation],
+		Calmed:      n.Annotations[handover.CalmAnnotation],
 		Daemons:     w.daemonsMissing(n),
+	}
+	for _, key := range handover.Calming {
+		if value, has := n.Annotations[key]; has {
+			if out.Calm == nil {
+				out.Calm = map[string]string{}
+			}
+			out.Calm[key] = value
+		}
 	}
 	if id := n.Spec.ProviderID[strings.LastIndexByte(n.Spec.ProviderID, '/')+1:]; strings.HasPrefix(id, "i-") {
 		out.Instance = id

@@ -38,7 +38,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
 	err = s.list(ctx, c)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(),
+		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(),
 	}, err
 }
 
@@ -229,28 +229,33 @@ func (s *surroundings) behind(service *admissionv1.ServiceReference) []string {
 	return slices.Compact(ready) // a Service of two IP families has two slices
 }
 
-// Who ends nodes, by what shows that it is there, and what keeps it from a node.
+// Who ends nodes or evicts pods, by what shows that it is there.
 const (
 	autoscalerImage  = "cluster-autoscaler"
-	autoscalerStays  = "cluster-autoscaler.kubernetes.io/scale-down-disabled"
 	karpenterLabel   = "karpenter.sh/nodepool"
-	karpenterStays   = "karpenter.sh/do-not-disrupt"
-	autoscalerPaused = "kubectl annotate node NODES " + autoscalerStays + "=true"
-	karpenterPaused  = "kubectl annotate node NODES " + karpenterStays + "=true"
+	deschedulerImage = "descheduler"
 )
+
+// descheduler is a pod that evicts pods by rules of its own.
+func (s *surroundings) descheduler() string {
+	if at := slices.IndexFunc(s.pods, runs(deschedulerImage)); at >= 0 {
+		return "pod " + podName(s.pods[at])
+	}
+	return ""
+}
 
 func (s *surroundings) autoscalers() []handover.Autoscaler {
 	var all []handover.Autoscaler
-	scaler := handover.Autoscaler{Name: "Cluster Autoscaler", Nodes: map[string]bool{}, Pause: autoscalerPaused}
+	scaler := handover.Autoscaler{Name: "Cluster Autoscaler", Nodes: map[string]bool{}}
 	if at := slices.IndexFunc(s.pods, runs(autoscalerImage)); at >= 0 {
 		scaler.Where = "pod " + podName(s.pods[at])
 	}
-	karpenter := handover.Autoscaler{Name: "Karpenter", Nodes: map[string]bool{}, Pause: karpenterPaused}
+	karpenter := handover.Autoscaler{Name: "Karpenter", Nodes: map[string]bool{}}
 	for _, n := range s.nodes {
 		switch pool := n.Labels[karpenterLabel]; {
-		case pool != "" && n.Annotations[karpenterStays] != "true":
+		case pool != "":
 			karpenter.Nodes[n.Name], karpenter.Where = true, "NodePool "+pool
-		case pool == "" && scaler.Where != "" && n.Annotations[autoscalerStays] != "true":
+		case scaler.Where != "":
 			scaler.Nodes[n.Name] = true
 		}
 	}

@@ -123,12 +123,11 @@ func TestWebhookAnswers(t *testing.T) {
 }
 
 func TestAutoscalersAround(t *testing.T) {
-	node := func(name string, labels, annotations map[string]string) *corev1.Node {
-		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: labels, Annotations: annotations}}
+	node := func(name string, labels map[string]string) *corev1.Node {
+		return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: labels}}
 	}
 	nodes := []runtime.Object{
-		node("plain", nil, nil), node("paused", nil, map[string]string{autoscalerStays: "true"}),
-		node("pool", map[string]string{karpenterLabel: "default"}, nil), node("kept", map[string]string{karpenterLabel: "default"}, map[string]string{karpenterStays: "true"}),
+		node("plain", nil), node("pool", map[string]string{karpenterLabel: "default"}),
 	}
 	s := aroundOf(t, append(nodes, running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"))...)
 	if len(s.Autoscalers) != 2 {
@@ -138,8 +137,11 @@ func TestAutoscalersAround(t *testing.T) {
 	if len(ca.Nodes) != 1 || !ca.Nodes["plain"] || ca.Where != "pod kube-system/ca" || len(karpenter.Nodes) != 1 || !karpenter.Nodes["pool"] {
 		t.Errorf("%+v", s.Autoscalers)
 	}
-	if s := aroundOf(t, node("plain", nil, nil)); len(s.Autoscalers) > 0 {
-		t.Errorf("out of nothing: %+v", s.Autoscalers)
+	if s := aroundOf(t, node("plain", nil)); len(s.Autoscalers) > 0 || s.Descheduler != "" {
+		t.Errorf("out of nothing: %+v %q", s.Autoscalers, s.Descheduler)
+	}
+	if s := aroundOf(t, running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0")); s.Descheduler != "pod kube-system/d" {
+		t.Errorf("%q", s.Descheduler)
 	}
 }
 
