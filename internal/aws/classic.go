@@ -59,6 +59,9 @@ func (c classic) read(ctx context.Context, lb elbtypes.LoadBalancerDescription, 
 		return b, err
 	}
 	b.Draining = draining(attributes.LoadBalancerAttributes)
+	if h := lb.HealthCheck; h != nil {
+		b.Health = healthTime(h.Interval, h.HealthyThreshold)
+	}
 	states, err := c.health(ctx, lb.LoadBalancerName, nil)
 	if err != nil {
 		return b, err

@@ -75,6 +75,7 @@ type targetGroup struct {
 
 	read      time.Time // its attributes; zero: never
 	draining  time.Duration
+	slowStart time.Duration
 	crossZone string // true, false or use_load_balancer_configuration
 }
 
@@ -267,7 +268,7 @@ func (g *grouped) readGroup(ctx context.Context, tg *targetGroup) error {
 	if err != nil {
 		return fmt.Errorf("read the attributes of %s: %w", aws.ToString(tg.TargetGroupName), err)
 	}
-	tg.draining = 300 * time.Second // AWS's default
+	tg.draining, tg.slowStart = 300*time.Second, 0 // AWS's defaults
 	for _, a := range out.Attributes {
 		switch aws.ToString(a.Key) {
 		case "deregistration_delay.timeout_seconds":
@@ -276,6 +277,12 @@ func (g *grouped) readGroup(ctx context.Context, tg *targetGroup) error {
 				return fmt.Errorf("read the deregistration delay of %s: %w", aws.ToString(tg.TargetGroupName), err)
 			}
 			tg.draining = time.Duration(seconds) * time.Second
+		case "slow_start.duration_seconds": // of Application Load Balancers' groups only
+			seconds, err := strconv.Atoi(aws.ToString(a.Value))
+			if err != nil {
+				return fmt.Errorf("read the slow start of %s: %w", aws.ToString(tg.TargetGroupName), err)
+			}
+			tg.slowStart = time.Duration(seconds) * time.Second
 		case "load_balancing.cross_zone.enabled":
 			tg.crossZone = aws.ToString(a.Value)
 		}
@@ -328,7 +335,7 @@ func (g *grouped) answer() []handover.Balancer {
 func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	b := handover.Balancer{
 		Name: aws.ToString(tg.TargetGroupName), Group: aws.ToString(tg.TargetGroupArn), ByAddress: tg.TargetType == types.TargetTypeEnumIp,
-		Draining: tg.draining, Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
+		Draining: tg.draining, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
 			return cmp.Or(strings.Compare(a.Instance, b.Instance), strings.Compare(a.Address, b.Address))
 		}),
 	}
@@ -345,6 +352,11 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 		b.Zonal = tg.crossZone == "false" // the load balancer itself always shares zones
 	}
 	return b
+}
+
+// healthTime is how long so many checks in a row take.
+func healthTime(interval, threshold *int32) time.Duration {
+	return time.Duration(aws.ToInt32(interval)*aws.ToInt32(threshold)) * time.Second
 }
 
 // each does the same for all, some at once, and returns the first error.

@@ -39,6 +39,7 @@ type fakeLB struct{ name, kind, crossZone string }
 type fakeTG struct {
 	name, lb, kind string // instance, ip, lambda
 	delay          string // empty: AWS's default
+	slowStart      string
 	crossZone      string
 	targets        []string // "i-1:30080 healthy Reason"
 	gone           bool
@@ -108,7 +109,7 @@ func (f *fakeELB) one(action string, form url.Values) (code, result string) {
 		return "TargetGroupNotFound", ""
 	}
 	if action == "DescribeTargetGroupAttributes" {
-		return "", attributes("deregistration_delay.timeout_seconds", f.groups[i].delay, "load_balancing.cross_zone.enabled", f.groups[i].crossZone)
+		return "", attributes("deregistration_delay.timeout_seconds", f.groups[i].delay, "slow_start.duration_seconds", f.groups[i].slowStart, "load_balancing.cross_zone.enabled", f.groups[i].crossZone)
 	}
 	f.health[f.groups[i].name]++
 	return "", f.groups[i].xmlHealth()
@@ -153,7 +154,7 @@ func (g fakeTG) xml() string {
 	if g.lb != "" {
 		of = "<member>" + fakeLB{name: g.lb}.arn() + "</member>"
 	}
-	return fmt.Sprintf("<TargetGroupArn>%s</TargetGroupArn><TargetGroupName>%s</TargetGroupName><TargetType>%s</TargetType><LoadBalancerArns>%s</LoadBalancerArns>", g.arn(), g.name, g.kind, of)
+	return fmt.Sprintf("<TargetGroupArn>%s</TargetGroupArn><TargetGroupName>%s</TargetGroupName><TargetType>%s</TargetType><HealthCheckIntervalSeconds>10</HealthCheckIntervalSeconds><HealthyThresholdCount>3</HealthyThresholdCount><LoadBalancerArns>%s</LoadBalancerArns>", g.arn(), g.name, g.kind, of)
 }
 
 func (g fakeTG) xmlHealth() string {
@@ -206,7 +207,7 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		{name: "fn", lb: "app", kind: "lambda"},
 		{name: "others", lb: "else", kind: "instance", targets: []string{"i-99:1 healthy"}},
 		{name: "geneve", lb: "gate", kind: "instance", targets: []string{"i-1:6081 healthy"}},
-		{name: "red", lb: "app", kind: "ip", delay: "0", crossZone: "false", targets: []string{"10.0.0.9:8082 healthy"}},
+		{name: "red", lb: "app", kind: "ip", delay: "0", slowStart: "45", crossZone: "false", targets: []string{"10.0.0.9:8082 healthy"}},
 	}
 	elb(t, lbs, groups, func(t *testing.T, f *fakeELB, b Balancers) {
 		got := look(t, b, handover.Inquiry{Instances: []string{"i-1"}, Addresses: []string{"10.0.0.9"}})
@@ -224,13 +225,16 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 			"wide/pods":   {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[1].arn(), ByAddress: true, Draining: time.Minute, Lag: networkLag},
 			"wide/strict": {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[2].arn(), ByAddress: true, Zonal: true, Lag: networkLag},
 			"app/blue":    {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[3].arn(), Draining: 5 * time.Minute, Lag: applicationLag},
-			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[8].arn(), ByAddress: true, Zonal: true, Lag: applicationLag},
+			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[8].arn(), ByAddress: true, Zonal: true, Lag: applicationLag, SlowStart: 45 * time.Second},
 			"gate/geneve": {Host: "gate.elb.us-west-2.amazonaws.com", Group: groups[7].arn(), Zonal: true, Draining: 5 * time.Minute, Lag: networkLag},
 			"green":       {Group: groups[4].arn(), Draining: 5 * time.Minute},
 			"else":        {Host: "else.elb.us-west-2.amazonaws.com"},
 		} {
 			have := got[name]
 			c.Name, have.Targets = name, nil
+			if c.Group != "" {
+				c.Health = 30 * time.Second
+			}
 			if fmt.Sprint(have) != fmt.Sprint(c) {
 				t.Errorf("got  %+v\nwant %+v", have, c)
 			}

@@ -50,6 +50,7 @@ var checks = []check{
 	noScheduler,
 	unmetBudget,
 	unaskedBalancers,
+	fewForZones,
 	daemonServices,
 	webhookMoves,
 	imageGone,
@@ -353,45 +354,6 @@ func unaskedBalancers(i *inspection) []event.Finding {
 				Severity: warning, Object: "service/" + key,
 				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(mute), settleTargets),
 				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
-			})
-		}
-	}
-	return found
-}
-
-// emptyZone: a load balancer has an address in each zone, and in some zone no node
-// stays that could be its target. Groups whose nodes are yet to come are not
-// judged: it is asked again when they are there.
-func emptyZone(i *inspection) []event.Finding {
-	to := map[string]bool{}
-	for _, g := range i.To {
-		for _, in := range g.Instances {
-			if n := i.v.byInstance[in.ID]; n != nil {
-				to[n.zone()] = true
-			}
-		}
-	}
-	if len(to) == 0 {
-		return nil
-	}
-	for _, n := range i.v.Nodes {
-		if !i.leaving[n.Name] && n.usable() {
-			to[n.zone()] = true
-		}
-	}
-	var found []event.Finding
-	for _, b := range i.Balancers {
-		zones := map[string]bool{}
-		for _, t := range b.Targets {
-			if n := i.v.nodeOf(t); b.Zonal && n != nil && i.leaving[n.Name] && t.State == InService && n.zone() != "" && !to[n.zone()] {
-				zones[n.zone()] = true
-			}
-		}
-		if len(zones) > 0 {
-			found = append(found, event.Finding{
-				Severity: blocker, Object: "load balancer " + b.Name,
-				Effect: fmt.Sprintf("no node stays in zone %s, where it has an address of its own that clients keep", list(slices.Sorted(maps.Keys(zones)))),
-				Fix:    "give the new group a node in that zone, or let its zones share targets (cross-zone load balancing)",
 			})
 		}
 	}

@@ -3,6 +3,7 @@ package handover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -122,17 +123,30 @@ func (i *inspection) way(p *Pod, pods int) time.Duration {
 	if took := p.ReadySince.Sub(p.Created); p.Ready && took > 0 && took < patience {
 		start = took
 	}
+	start += i.takesOver(p)
 	ends := max(p.PreStopTime, endGuess)
 	settle := i.v.settle(p, i.Settle)
 	switch w := i.v.Workloads[p.owner()]; i.promised(p).how {
 	case SurgeFirst:
 		at := max(1, w.Surge)
-		return time.Duration((pods+at-1)/at) * (start + settle + ends)
+		return time.Duration((pods+at-1)/at)*start + settle + ends // the next ones start while senders let go
 	case InOrder, ByOperator:
 		return time.Duration(pods) * (ends + start + settle)
 	case AfterJob, Gap, Never:
 	}
 	return ends
+}
+
+// takesOver is what target groups that hold the pod's address take to give a new
+// one its whole share: health checks in a row, and their slow start.
+func (i *inspection) takesOver(p *Pod) time.Duration {
+	longest := time.Duration(0)
+	for _, b := range i.Balancers {
+		if b.ByAddress && slices.ContainsFunc(b.Targets, func(t Target) bool { return t.Address == p.Address }) {
+			longest = max(longest, b.Health+b.SlowStart)
+		}
+	}
+	return longest
 }
 
 // letsGo is how long load balancers take to let go of the last nodes.
@@ -141,7 +155,7 @@ func (i *inspection) letsGo() time.Duration {
 	for _, b := range i.Balancers {
 		for _, t := range b.Targets {
 			if n := i.v.byInstance[t.Instance]; n != nil && i.leaving[n.Name] {
-				longest = max(longest, leaveGuess+b.Draining)
+				longest = max(longest, b.Health+b.SlowStart+leaveGuess+b.Draining)
 			}
 		}
 	}

@@ -103,12 +103,13 @@ type Move struct {
 	lbs     map[string]Balancer
 	hosts   map[string][]string // DNS name in lower case, or ARN of a target group -> load balancers
 	asked   time.Time
-	said    []Balancer        // what load balancers said then
-	stale   string            // why AWS did not answer, when it was last asked
-	lack    map[string]string // by load balancer: what it lacks of the nodes that stay; of this turn
-	yet     map[string]string // … which node that is being emptied it has yet to let go of; of this turn
-	foreign []foreign         // load balancers that nobody can ask; of this turn
-	off     *bool             // sentinels stand where they should; of this turn
+	said    []Balancer                      // what load balancers said then
+	served  map[string]map[string]time.Time // since when targets are in service, by load balancers with slow start; zero: from the first look on
+	stale   string                          // why AWS did not answer, when it was last asked
+	lack    map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
+	yet     map[string]string               // … which node that is being emptied it has yet to let go of; of this turn
+	foreign []foreign                       // load balancers that nobody can ask; of this turn
+	off     *bool                           // sentinels stand where they should; of this turn
 
 	dueWorkloads map[string]time.Time
 	dueNodes     map[string]time.Time
@@ -160,8 +161,10 @@ func (m *Move) Turn(o Observed) []Action {
 	workloads, nodes := changes.Workloads, changes.Nodes
 	heard := !m.begun || o.Asked != m.asked
 	if heard {
-		m.hear(o)
+		m.o.Balancers = m.warm(o.Balancers)
+		m.hear(m.o)
 	}
+	m.o.Balancers = m.said
 	m.foreign = m.strangers()
 	if !m.begun {
 		m.rejoin(workloads, nodes)

@@ -117,6 +117,8 @@ type Balancer struct {
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
 	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
 	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
+	SlowStart time.Duration // how long a target that has become healthy gets less than its share; 0: it gets that at once
+	Health    time.Duration // what its health checks take, at the least, to find a new target healthy; 0: not known
 	Targets   []Target      // all that it sends traffic to, or drains
 }
 

@@ -1,0 +1,50 @@
+package handover
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+)
+
+// zoned is what is said of a Deployment of so many pods behind a load balancer
+// with a node of its targets in each of three zones.
+func zoned(pods int, change func(*Balancer, *Service)) []event.Finding {
+	v := NewView()
+	b := Balancer{Name: "net/web", Host: "net.example.com", Zonal: true}
+	for _, zone := range []string{"a", "b", "c"} {
+		v.PutNode(&Node{Name: zone, Group: "web", Instance: "i-" + zone, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}})
+		b.Targets = append(b.Targets, Target{Instance: "i-" + zone, State: OutOfService})
+	}
+	w := &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: "web", Nature: Replicated, Wants: pods, Surge: 1, Holder: &Owner{}}
+	s := &Service{Namespace: "apps", Name: "web", Local: true, Balanced: true, Hosts: []string{b.Host}}
+	change(&b, s)
+	v.PutWorkload(w)
+	v.PutService(s)
+	for n := range pods {
+		id := fmt.Sprint(n)
+		v.PutPod(&Pod{Ref: Ref{"apps", "web-" + id, id}, Node: "a", Workload: w.Key(), Ready: true, Probe: true, Doors: []string{"app"},
+			Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}})
+	}
+	return fewForZones(inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{b}}, Group: "web", Leaving: []string{"a"}}))
+}
+
+func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
+	as := func(*Balancer, *Service) {}
+	found := zoned(2, as)
+	if len(found) != 1 || found[0].Object != "deployment/apps/web" || !strings.Contains(found[0].Effect, "in 3 zones (a (and 2 more)), and it wants 2") ||
+		!strings.Contains(found[0].Fix, "cross-zone") {
+		t.Errorf("%+v", found)
+	}
+	for name, nothing := range map[string][]event.Finding{
+		"as many pods as zones": zoned(3, as),
+		"zones share targets":   zoned(2, func(b *Balancer, _ *Service) { b.Zonal = false }),
+		"no local traffic":      zoned(2, func(_ *Balancer, s *Service) { s.Local = false }),
+		"another's":             zoned(2, func(_ *Balancer, s *Service) { s.Hosts = nil }),
+	} {
+		if len(nothing) > 0 {
+			t.Errorf("%s: %+v", name, nothing)
+		}
+	}
+}
