@@ -102,19 +102,26 @@ func (m *Mover) relieve(ctx context.Context, cluster Cluster) error {
 		}
 		actions := slices.DeleteFunc(Expired(v), func(a Action) bool { return failed[object(a)] })
 		for _, a := range actions {
-			change, is := a.(ChangePod)
-			if !is {
-				continue
-			}
-			if err := cluster.PatchPod(ctx, change.Pod, change.Patch); err != nil {
+			if err := carryOutExpired(ctx, cluster, a); err != nil {
 				failed[object(a)] = true
-				m.events.Emit(event.Finding{Severity: warning, Object: "pod/" + change.Pod.String(), Effect: "it was released by a run that ended, and could not be given back: " + err.Error(), Fix: "drover restore"})
+				m.events.Emit(event.Finding{Severity: warning, Object: thing(a), Effect: "it was released by a run that ended, and could not be given back or brought to its end: " + err.Error(), Fix: "drover restore"})
 			}
 		}
 		if len(actions) == 0 || time.Since(began) >= relief || !pause(ctx, reread) {
 			return nil
 		}
 	}
+}
+
+// carryOutExpired does one thing of what Expired asks for.
+func carryOutExpired(ctx context.Context, cluster Cluster, a Action) error {
+	switch a := a.(type) {
+	case ChangePod:
+		return cluster.PatchPod(ctx, a.Pod, a.Patch)
+	case Evict:
+		return cluster.Evict(ctx, a.Pod)
+	}
+	return nil
 }
 
 // HandOver empties the host.

@@ -2,6 +2,7 @@ package handover
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -141,16 +142,66 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 	return actions
 }
 
-// Expired gives back released pods whose move has not been heard of for too
-// long, as Restore does: whatever run of Drover looks at the cluster does so.
+// Expired sees to released pods whose move has not been heard of for too long:
+// whatever run of Drover looks at the cluster does so. One whose replacement serves
+// goes the rest of its way, as its move would have had it: given back, its
+// ReplicaSet would have one pod too many that serve, and end one at once. Any other
+// is given back, as Restore does.
 func Expired(v *View) []Action {
 	var actions []Action
 	for _, p := range v.releasedPods() {
-		if r, ok := p.release(); ok && !p.Deleting && !v.Now.Before(r.Until) {
-			actions = append(actions, v.homeward(p, r))
+		r, ok := p.release()
+		if !ok || p.Deleting || v.Now.Before(r.Until) {
+			continue
 		}
+		if a, is := v.onward(p, r); is {
+			actions = append(actions, a)
+			continue
+		}
+		actions = append(actions, v.homeward(p, r))
 	}
 	return actions
+}
+
+// onward is the next step of a released pod on the rest of its way. It is false
+// where that is not known to lose nothing.
+func (v *View) onward(p *Pod, r Release) (Action, bool) {
+	if r.Back || p.daemon() || r.Owner == nil || !v.replaced(r) || v.serviceOf(p, func(s *Service) bool { return s.Local }) != nil {
+		return nil, false
+	}
+	settle := max(r.Settle, v.settleMute(p))
+	switch {
+	case r.Out && p.selected():
+		return nil, false
+	case r.Out && (len(p.listed()) > 0 || v.Now.Sub(r.OutAt) < settle):
+		return Wait{For: fmt.Sprintf("pod %s: out of its Services, its last requests end", p.Ref)}, true
+	case r.Out:
+		return Evict{Pod: p.Ref, Workload: r.Workload}, true
+	case len(p.Doors) == 0:
+		return nil, false
+	}
+	r.Settle = v.settle(p, 0)
+	return takeOut(p, r, p.Doors, v.Now), true
+}
+
+// replaced: as many pods as the workload wants are its own and serve.
+func (v *View) replaced(r Release) bool {
+	w := v.Workloads[r.Workload]
+	if w == nil {
+		return false
+	}
+	serve := 0
+	for _, p := range v.Of(r.Workload) {
+		if _, released := p.release(); !released && !p.Deleting && p.Ready && v.Now.Sub(p.ReadySince) >= w.MinReady && !p.unlisted() {
+			serve++
+		}
+	}
+	return serve >= w.Wants
+}
+
+// unlisted: some Service selects the pod and does not list it as one that serves.
+func (p *Pod) unlisted() bool {
+	return slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Selected && !x.Ready })
 }
 
 // homeward is the next step of a released pod on its way back.

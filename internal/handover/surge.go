@@ -210,13 +210,20 @@ func (h *herd) takeOut(p *Pod) {
 		return
 	}
 	r, _ := p.release()
-	r.Labels, r.Out, r.OutAt, r.Until = maps.Clone(r.Labels), true, h.now, h.now.Add(expiry)
-	r.Settle = h.View.settleUnasked(p, h.Settle)
+	r.Until, r.Settle = h.now.Add(expiry), h.View.settleUnasked(p, h.Settle)
+	a := takeOut(p, r, slices.Concat(p.Doors, h.veils(p)), h.now)
+	h.act(a)
+	h.recount(p, a.Patch.Labels)
+}
+
+// takeOut takes labels away from a released pod by which its Services select it.
+func takeOut(p *Pod, r Release, keys []string, now time.Time) ChangePod {
+	r.Labels, r.Services, r.Out, r.OutAt = maps.Clone(r.Labels), slices.Clone(r.Services), true, now
 	if r.Labels == nil {
 		r.Labels = map[string]string{}
 	}
 	gone := map[string]*string{}
-	for _, key := range slices.Concat(p.Doors, h.veils(p)) {
+	for _, key := range keys {
 		r.Labels[key], gone[key] = p.Labels[key], nil
 	}
 	for _, x := range p.Paths {
@@ -224,10 +231,9 @@ func (h *herd) takeOut(p *Pod) {
 			r.Services = append(r.Services, x.Service)
 		}
 	}
-	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: verbTakeOut, Patch: Patch{
+	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: verbTakeOut, Patch: Patch{
 		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
-	}})
-	h.recount(p, gone)
+	}}
 }
 
 // veils are labels that a pod under several budgets loses, because the Eviction
