@@ -197,6 +197,9 @@ func (h *herd) takeOut(p *Pod) {
 	}
 	h.spend(p)
 	if !p.selected() && len(p.listed()) == 0 {
+		if h.leftLately(p) {
+			return
+		}
 		h.evict(p)
 		return
 	}
@@ -214,6 +217,20 @@ func (h *herd) takeOut(p *Pod) {
 	a := takeOut(p, r, slices.Concat(p.Doors, h.veils(p)), h.now)
 	h.act(a)
 	h.recount(p, a.Patch.Labels)
+}
+
+// leftLately: the pod had a Service when it was released, which let go of it for
+// another's sake a moment ago: proxies may send to it yet.
+func (h *herd) leftLately(p *Pod) bool {
+	rec := h.r.Released[p.UID]
+	served := slices.ContainsFunc(slices.Collect(maps.Keys(rec.Release.Floors)), func(path string) bool { return path != "" })
+	rest := settleProxies - h.now.Sub(rec.Gone)
+	if !served || rest <= 0 {
+		return false
+	}
+	h.wait("pod %s: its Services have let go of it, its last requests end", p.Ref)
+	h.again(rest)
+	return true
 }
 
 // takeOut takes labels away from a released pod by which its Services select it.

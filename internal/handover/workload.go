@@ -367,7 +367,7 @@ func (h *herd) follow() {
 		rec := h.r.Released[p.UID]
 		rec.Ref = p.Ref
 		rec.Release, _ = p.release()
-		if len(p.listed()) > 0 || !rec.Release.Out {
+		if len(p.listed()) > 0 {
 			rec.Gone = time.Time{}
 		} else if rec.Gone.IsZero() {
 			rec.Gone = h.now
