@@ -58,3 +58,10 @@ func TestNextReplacementStartsWhileSendersLetGo(t *testing.T) {
 		}
 	})
 }
+
+// A pod of the canary that may not be evicted parks its workload in its time,
+// though others of it wait for the canary beside their replacements.
+func TestCanaryThatCannotEndDoesNotHoldItsWorkloadForEver(t *testing.T) {
+	app := &world.App{Name: "web", Replicas: 9, Surge: 2, DeniesLate: []string{"evict"}}
+	in(t, 3, apps(app, other()), func(p *play) { p.parked(p.move(), "web", "no-evict") })
+}

@@ -600,8 +600,7 @@ func (h *herd) tellEnd(p *Pod) {
 
 // watch parks the workload when nothing of it has moved for too long.
 func (h *herd) watch() {
-	if settled(h.r.State) || !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) && len(h.beside)+len(h.out)+len(h.ending) == 0 ||
-		slices.ContainsFunc(h.beside, func(p *Pod) bool { return h.Next(p.Node) }) {
+	if settled(h.r.State) || h.resting() {
 		h.r.mark = mark{}
 		return
 	}
@@ -620,6 +619,14 @@ func (h *herd) watch() {
 	}
 	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, list(h.waits))
 	h.park(why, h.remedy())
+}
+
+// resting: nothing of it is to move now: no pod's wave has come, nothing is on its
+// way out, and what is beside its replacement waits for the canary.
+func (h *herd) resting() bool {
+	return len(h.out)+len(h.ending) == 0 &&
+		!slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) &&
+		!slices.ContainsFunc(h.beside, func(p *Pod) bool { return !h.Next(p.Node) })
 }
 
 // draining is the longest that target groups take to drain a pod that was taken out.
