@@ -107,7 +107,7 @@ func line(r result) string {
 
 // ending says in a word how a run ended.
 func (r result) ending() string {
-	words := map[int]string{0: "done", 3: "refused", 5: "stopped", 6: "breached", 8: "parked", 130: "interrupted", -1: "killed"}
+	words := map[int]string{0: "done", 3: "refused", 5: "stopped", 6: "breached", 8: "parked", 10: "taken back", 130: "interrupted", -1: "killed"}
 	if r.Stuck {
 		return "**stuck**"
 	}
