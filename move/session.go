@@ -83,7 +83,6 @@ func (s *session) askAWS(ctx context.Context, v *handover.View) {
 	case known[instance] == "":
 		s.why = fmt.Sprintf("the account of these credentials knows no instance %s in %s", instance, cloud.Region())
 	default:
-		scaling := cloud.Scaling()
 		s.scaling, s.balancers, s.fleet, s.undo, s.copies = scaling, cloud.Balancers(), scaling, scaling, scaling
 	}
 }

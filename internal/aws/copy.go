@@ -41,6 +41,9 @@ type Changes struct {
 	Size         *Bounds
 }
 
+// image: another image is asked for itself, not a type of images.
+func (c Changes) image() bool { return strings.HasPrefix(c.AMI, "ami-") }
+
 // Bounds are how many nodes a group has.
 type Bounds struct{ Min, Desired, Max int }
 
@@ -124,14 +127,13 @@ func (s *Scaling) planManaged(ctx context.Context, c *Copy) error {
 	if err := s.planTemplate(ctx, c, n); err != nil {
 		return err
 	}
-	image := strings.HasPrefix(with.AMI, "ami-")
-	if with.AMI != "" && !image {
+	if with.AMI != "" && !with.image() {
 		in.AmiType, in.ReleaseVersion = ekstypes.AMITypes(with.AMI), nil
 	}
 	if with.Version != "" {
 		in.Version, in.ReleaseVersion = &with.Version, nil
 	}
-	if in.AmiType == ekstypes.AMITypesCustom || image {
+	if in.AmiType == ekstypes.AMITypesCustom || with.image() {
 		if with.Version != "" {
 			return c.refuse("its image is its owner's, and decides on the version", "give the image of that version: --ami ami-…, without --version")
 		}
@@ -164,9 +166,8 @@ func (c *Copy) sized(types []string, nodes int) {
 
 // planTemplate reads the launch template that the user gave the managed group.
 func (s *Scaling) planTemplate(ctx context.Context, c *Copy, n *ekstypes.Nodegroup) error {
-	image := strings.HasPrefix(c.changes.AMI, "ami-")
 	if n.LaunchTemplate == nil {
-		if image {
+		if c.changes.image() {
 			return c.refuse("it has no launch template that could name an image", "give a type of images: --ami AL2023_x86_64_STANDARD")
 		}
 		return nil
@@ -183,7 +184,7 @@ func (s *Scaling) readTemplate(ctx context.Context, c *Copy, id *string, version
 	if c.template, err = asRequest(out.LaunchTemplateVersions[0].LaunchTemplateData); err != nil {
 		return err
 	}
-	if strings.HasPrefix(c.changes.AMI, "ami-") {
+	if c.changes.image() {
 		c.template.ImageId = &c.changes.AMI
 	}
 	if c.changes.InstanceType != "" && (c.template.InstanceType != "" || !c.Managed) {
@@ -219,7 +220,7 @@ func (s *Scaling) planGroup(ctx context.Context, c *Copy, g astypes.AutoScalingG
 		return c.refuse("it has a launch configuration or a mixed instances policy, which is not copied", "make the new group where the old one was made, and move with --to asg/NAME")
 	case with.Version != "":
 		return c.refuse("its image decides on the version", "give the image: --ami $(aws ssm get-parameter --name /aws/service/eks/optimized-ami/"+with.Version+"/amazon-linux-2023/x86_64/standard/recommended/image_id --query Parameter.Value --output text)")
-	case with.AMI != "" && !strings.HasPrefix(with.AMI, "ami-"):
+	case with.AMI != "" && !with.image():
 		return c.refuse(fmt.Sprintf("%q is no image", with.AMI), "give the image itself: --ami ami-…")
 	}
 	if err := s.readTemplate(ctx, c, g.LaunchTemplate.LaunchTemplateId, aws.ToString(g.LaunchTemplate.Version)); err != nil {

@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
-	"github.com/aws/smithy-go"
 
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
@@ -111,8 +109,7 @@ func (s *Scaling) Unprotect(ctx context.Context, group string) (retained []strin
 		return nil, err
 	}
 	_, err = s.groups.DeleteLifecycleHook(ctx, &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook)})
-	var api smithy.APIError
-	if err != nil && (!errors.As(err, &api) || !strings.Contains(api.ErrorMessage(), "No Lifecycle Hook found")) {
+	if err != nil && !says(err, "No Lifecycle Hook found") {
 		return nil, about(err, "delete the termination hook of Auto Scaling group %s", group)
 	}
 	return retained, s.Untag(ctx, group, []string{handover.FenceTag})
@@ -130,8 +127,7 @@ func (s *Scaling) Release(ctx context.Context, group string, instances []string)
 	for _, id := range instances {
 		_, err := s.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook),
 			InstanceId: &id, LifecycleActionResult: aws.String("CONTINUE")})
-		var api smithy.APIError
-		if err != nil && (!errors.As(err, &api) || !strings.Contains(api.ErrorMessage(), "No active Lifecycle Action")) {
+		if err != nil && !says(err, "No active Lifecycle Action") {
 			return about(err, "let instance %s of Auto Scaling group %s end", id, group)
 		}
 	}

@@ -220,8 +220,7 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 		}
 		_, err = s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
 			AutoScalingGroupName: &group, InstanceIds: there, ShouldDecrementDesiredCapacity: aws.Bool(true)})
-		var api smithy.APIError
-		if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") && n < looks {
+		if says(err, "not found") && n < looks {
 			continue
 		}
 		return about(err, "terminate instances %s of Auto Scaling group %s", strings.Join(there, ", "), group)
@@ -253,8 +252,7 @@ func (s *Scaling) DeleteGroup(ctx context.Context, e handover.Ending) error {
 		return nil
 	}
 	_, err = s.groups.DeleteAutoScalingGroup(ctx, &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: &name})
-	var api smithy.APIError
-	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "not found") {
+	if says(err, "not found") {
 		return nil
 	}
 	return about(err, "delete Auto Scaling group %s", name)
@@ -303,4 +301,11 @@ func about(err error, format string, args ...any) error {
 		return nil
 	}
 	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
+// says: an API answered with an error whose message holds the text. Auto Scaling
+// has one code for many errors.
+func says(err error, text string) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && strings.Contains(api.ErrorMessage(), text)
 }

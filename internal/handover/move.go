@@ -528,16 +528,12 @@ func (m *Move) decideWorkloads(workloads map[string]bool) {
 // workload decides about one workload, if the move concerns it.
 func (m *Move) workload(key string) {
 	pods := m.view.Of(key)
-	r := m.Record.Workloads[key]
-	if r == nil {
-		if !slices.ContainsFunc(pods, func(p *Pod) bool {
-			return m.leaves(p.Node) && !p.stays() && m.concerns(p) || p.Released != "" && !m.anothers(p)
-		}) {
-			return
-		}
-		r = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-		m.Record.Workloads[key] = r
+	if m.Record.Workloads[key] == nil && !slices.ContainsFunc(pods, func(p *Pod) bool {
+		return m.leaves(p.Node) && !p.stays() && m.concerns(p) || p.Released != "" && !m.anothers(p)
+	}) {
+		return
 	}
+	r := m.recordOf(key)
 	d := NextWorkload(m.workloadCase(key, pods), *r)
 	m.tellWorkload(key, *r, d.Record)
 	*r = d.Record
@@ -547,6 +543,16 @@ func (m *Move) workload(key string) {
 			m.dueNodes[p.Node] = time.Time{}
 		}
 	}
+}
+
+// recordOf is a workload's record; one that had none waits for its turn.
+func (m *Move) recordOf(key string) *WorkloadRecord {
+	r := m.Record.Workloads[key]
+	if r == nil {
+		r = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
+		m.Record.Workloads[key] = r
+	}
+	return r
 }
 
 // note keeps what follows from a decision.
@@ -636,12 +642,7 @@ func (m *Move) wakePods(node string) {
 // deny keeps what dry runs said, so that another way is taken from the start.
 func (m *Move) deny(denied map[string]map[string]string) {
 	for key, verbs := range denied {
-		w := m.Record.Workloads[key]
-		if w == nil {
-			w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-			m.Record.Workloads[key] = w
-		}
-		w.Denied = maps.Clone(verbs)
+		m.recordOf(key).Denied = maps.Clone(verbs)
 	}
 }
 
@@ -668,11 +669,6 @@ func (m *Move) inherit(earlier *Record) {
 // owe keeps what was promised to a workload that an earlier move parked: if a
 // pod of it could not be replaced, another must not go in each new move.
 func (m *Move) owe(key string, floors map[string]int) {
-	w := m.Record.Workloads[key]
-	if w == nil {
-		w = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-		m.Record.Workloads[key] = w
-	}
-	w.Floors = maps.Clone(floors)
+	m.recordOf(key).Floors = maps.Clone(floors)
 	m.version++
 }

@@ -49,11 +49,7 @@ func (s silent) Emit(f event.Fact) {
 func (m *Move) shelter() bool {
 	through := true
 	for _, key := range m.Options.Shelter {
-		r := m.Record.Workloads[key]
-		if r == nil {
-			r = &WorkloadRecord{State: WorkloadWaiting, Since: m.view.Now}
-			m.Record.Workloads[key] = r
-		}
+		r := m.recordOf(key)
 		d := ShelterWorkload(m.workloadCase(key, m.view.Of(key)), *r)
 		m.tellWorkload(key, *r, d.Record)
 		*r = d.Record

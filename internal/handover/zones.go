@@ -56,10 +56,10 @@ func emptyZone(i *inspection) []event.Finding {
 func fewForZones(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
-		zones := i.zonesOf(b)
 		if !b.Zonal {
 			continue
 		}
+		zones := i.zonesOf(b)
 		found = append(found, i.each(
 			func(p *Pod, w *Workload) bool {
 				return w.Wants > 0 && w.Wants < len(zones) && i.v.serviceOf(p, b.sendsLocally) != nil
@@ -86,11 +86,7 @@ func (b Balancer) sendsLocally(s *Service) bool {
 func (i *inspection) zonesOf(b Balancer) map[string]bool {
 	zones := map[string]bool{}
 	for _, t := range b.Targets {
-		n := i.v.byInstance[t.Instance]
-		if p := i.v.byAddress[t.Address]; p != nil {
-			n = i.v.Nodes[p.Node]
-		}
-		if n != nil && n.zone() != "" {
+		if n := i.v.nodeOf(t); n != nil && n.zone() != "" {
 			zones[n.zone()] = true
 		}
 	}

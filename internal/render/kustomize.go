@@ -117,7 +117,7 @@ func (c *copier) files(folder string) error {
 		case !e.Type().IsRegular():
 			return nil
 		}
-		data, err := readFile(c.from, name)
+		data, err := ReadFile(c.from, name)
 		if err != nil {
 			return err
 		}

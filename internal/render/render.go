@@ -1,6 +1,6 @@
-// Package render turns what is not yet a manifest into one: folders for Kustomize
-// and charts of Helm. It stands beside package spec, which reads what comes of it as
-// it reads manifests, and uses the libraries of these two programs. It reads the
+// Package render turns what is not yet a manifest into one: folders for Kustomize,
+// by its library, and charts of Helm, by its program. It stands beside package spec,
+// which reads what comes of it as it reads manifests. It reads the
 // project folder, and nothing else but charts in a registry; it asks no cluster.
 package render
 
@@ -10,18 +10,20 @@ import (
 	"io/fs"
 )
 
-// maxFile is how much of a file is read, as of manifests.
-const maxFile = 8 << 20
+// MaxFile bounds a file that is read, manifests too: the largest bundles of
+// definitions in use have 5 MB.
+const MaxFile = 8 << 20
 
-func readFile(fsys fs.FS, name string) ([]byte, error) {
+// ReadFile reads a file of at most that size.
+func ReadFile(fsys fs.FS, name string) ([]byte, error) {
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than 8 MB", name)
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(data) > MaxFile {
+		err = fmt.Errorf("%s has more than %d MB", name, MaxFile>>20)
 	}
 	return data, err
 }

@@ -31,9 +31,12 @@ func (l *loader) kustomize(f field) []Object {
 	var objects []Object
 	for _, p := range paths {
 		name, ok := p.word(kustomizeExample)
-		folder, found := l.within(p, name)
+		if !ok || name == "" {
+			continue
+		}
+		folder, _, found := l.within(p, "it", name)
 		switch {
-		case !ok || !found:
+		case !found:
 			continue
 		case !render.IsKustomization(l.fsys, folder):
 			p.fail("put a kustomization.yaml there, or write manifests in place of kustomize", "the folder %q has no kustomization.yaml", name)
@@ -49,21 +52,23 @@ func (l *loader) kustomize(f field) []Object {
 	return objects
 }
 
-// within is a path in the project folder that is there.
-func (l *loader) within(f field, name string) (string, bool) {
+// within is a path in the project folder that is there, and what is there.
+func (l *loader) within(f field, what, name string) (string, fs.FileInfo, bool) {
 	clean := path.Clean(name)
-	if name == "" {
-		return "", false
-	}
 	if !fs.ValidPath(clean) {
-		f.fail("move it into the project folder and write a relative path", "%q leads out of the project folder", name)
-		return "", false
+		f.fail("move "+what+" into the project folder and write a relative path", "%q leads out of the project folder", name)
+		return "", nil, false
 	}
-	if _, err := fs.Stat(l.fsys, clean); err != nil {
+	info, err := fs.Stat(l.fsys, clean)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		f.fail("make it, or correct the path; it is relative to drover.yaml", "%q does not exist%s", name, didYouMean(clean, l.siblings(clean)))
-		return "", false
+		return "", nil, false
+	case err != nil:
+		f.fail("make it readable", "%v", err)
+		return "", nil, false
 	}
-	return clean, true
+	return clean, info, true
 }
 
 // rendered reads objects of text that no file holds.
@@ -139,7 +144,7 @@ func (l *loader) chartKeys(f field, c *render.Chart) (hooks string, ok bool) {
 			source.fail("add version: 1.2.3", "a chart of a registry without its version would change by itself")
 		}
 	default:
-		c.Source, _ = l.within(source, c.Source)
+		c.Source, _, _ = l.within(source, "it", c.Source)
 	}
 	return hooks, len(l.problems) == before && c.Source != ""
 }
@@ -152,8 +157,8 @@ func (l *loader) chartObject(o object, c *render.Chart) (hooks string) {
 		}
 	}
 	for _, item := range o.get("valueFiles").items("valueFiles: [./values.yaml]") {
-		if name, ok := item.word("./values.yaml"); ok {
-			if file, there := l.within(item, name); there {
+		if name, ok := item.word("./values.yaml"); ok && name != "" {
+			if file, _, there := l.within(item, "it", name); there {
 				c.ValueFiles = append(c.ValueFiles, file)
 			}
 		}

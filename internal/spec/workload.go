@@ -2,7 +2,6 @@ package spec
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -91,19 +90,9 @@ func (l *loader) manifests(f field) []Object {
 // manifestFiles lists the files that a path means: itself, or what a folder
 // holds. Folders within it are not looked into, as with kubectl apply -f.
 func (l *loader) manifestFiles(f field, name string) []string {
-	clean := path.Clean(name)
-	if !fs.ValidPath(clean) {
-		f.fail("move the manifests into the project folder and write a relative path", "%q leads out of the project folder", name)
-		return nil
-	}
-	info, err := fs.Stat(l.fsys, clean)
+	clean, info, ok := l.within(f, "the manifests", name)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		f.fail("make it, or correct the path; it is relative to drover.yaml",
-			"%q does not exist%s", name, didYouMean(clean, l.siblings(clean)))
-		return nil
-	case err != nil:
-		f.fail("make it readable", "%v", err)
+	case !ok:
 		return nil
 	case !info.IsDir():
 		return []string{clean}

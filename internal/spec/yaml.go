@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/droverhq/drover/internal/render"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -64,10 +65,6 @@ func short(text string) string {
 	return strings.ToValidUTF8(text[:maxQuote], "") + fmt.Sprintf("… (%d characters)", utf8.RuneCountInString(text))
 }
 
-// maxFile bounds a file that is read: the largest bundles of definitions in use
-// have 5 MB.
-const maxFile = 8 << 20
-
 // file reads a regular file of bounded size. A pipe or a device is not opened,
 // as reading it may never end.
 func (r *reader) file(fsys fs.FS, name string) ([]byte, error) {
@@ -77,19 +74,10 @@ func (r *reader) file(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is %s, not a file", name, kindOfFile(info.Mode()))
-	case info.Size() > maxFile:
-		return nil, fmt.Errorf("%s has %d MB; %d are read at most", name, info.Size()>>20, maxFile>>20)
+	case info.Size() > render.MaxFile:
+		return nil, fmt.Errorf("%s has %d MB; %d are read at most", name, info.Size()>>20, render.MaxFile>>20)
 	}
-	f, err := fsys.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s has more than %d MB", name, maxFile>>20)
-	}
-	return data, err
+	return render.ReadFile(fsys, name)
 }
 
 func kindOfFile(m fs.FileMode) string {

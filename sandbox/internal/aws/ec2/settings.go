@@ -1,8 +1,6 @@
 package ec2
 
 import (
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,12 +29,9 @@ type settings struct {
 // asks EKS by itself for the range of the Services.
 func parseSettings(text string) (nodeConfig, error) {
 	var config nodeConfig
-	if text == "" {
-		return config, errors.New("there is no user data")
-	}
-	raw, err := base64.StdEncoding.DecodeString(text)
+	raw, err := decoded(text)
 	if err != nil {
-		return config, fmt.Errorf("user data is not base64: %w", err)
+		return config, err
 	}
 	var s settings
 	if err := toml.Unmarshal(raw, &s); err != nil {

@@ -44,12 +44,9 @@ type nodeConfig struct {
 // a part of type application/node.eks.aws, or that document alone.
 func parseUserData(text string) (nodeConfig, error) {
 	var config nodeConfig
-	if text == "" {
-		return config, errors.New("there is no user data")
-	}
-	raw, err := base64.StdEncoding.DecodeString(text)
+	raw, err := decoded(text)
 	if err != nil {
-		return config, fmt.Errorf("user data is not base64: %w", err)
+		return config, err
 	}
 	parts, err := configParts(raw)
 	if err != nil {
@@ -71,6 +68,18 @@ func parseUserData(text string) (nodeConfig, error) {
 		}
 	}
 	return config, nil
+}
+
+// decoded is user data as a node reads it.
+func decoded(text string) ([]byte, error) {
+	if text == "" {
+		return nil, errors.New("there is no user data")
+	}
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("user data is not base64: %w", err)
+	}
+	return raw, nil
 }
 
 func configParts(raw []byte) ([][]byte, error) {
