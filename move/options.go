@@ -99,12 +99,14 @@ func (o Only) in(now func() time.Time) func(*handover.Pod) bool {
 }
 
 // isWorkload: the pod belongs to what the text names.
+// isWorkload: the text names the pod's workload, of any namespace or kind if it names none.
 func isWorkload(text string, p *handover.Pod) bool {
-	key := p.Subject() // deployment/apps/nginx
+	key := p.Subject() // deployment/apps/nginx, or rollout.argoproj.io/apps/nginx
 	kind, rest, _ := strings.Cut(key, "/")
+	short, _, _ := strings.Cut(kind, ".")
 	_, name, _ := strings.Cut(rest, "/")
 	text = strings.ToLower(text)
-	return text == key || text == name || text == kind+"/"+name
+	return slices.Contains([]string{key, name, kind + "/" + name, short + "/" + name, short + "/" + rest}, text)
 }
 
 // Guard watches traffic by steady probes, and stops the move when it suffers. Its

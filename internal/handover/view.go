@@ -478,9 +478,18 @@ type Workload struct {
 	Once      bool          // a Job that fails for good when a pod of it is ended
 }
 
-// Key is how a workload is named everywhere: "deployment/apps/nginx".
-func (w *Workload) Key() string {
-	return strings.ToLower(w.Kind) + "/" + w.Namespace + "/" + w.Name
+// Key is how a workload is named everywhere: see WorkloadKey.
+func (w *Workload) Key() string { return WorkloadKey(w.API, w.Kind, w.Namespace, w.Name) }
+
+// WorkloadKey is "deployment/apps/nginx". A kind that is not Kubernetes' own has its
+// group, too, as kubectl writes it: "statefulset.apps.kruise.io/apps/db" is not the
+// StatefulSet of that name.
+func WorkloadKey(api, kind, namespace, name string) string {
+	kind = strings.ToLower(kind)
+	if group, _, _ := strings.Cut(api, "/"); strings.Contains(group, ".") {
+		kind += "." + group
+	}
+	return kind + "/" + namespace + "/" + name
 }
 
 // Service is a Service with a selector.

@@ -289,7 +289,7 @@ func (w *world) controller(p *corev1.Pod) *selector {
 	if !known || !above.stands {
 		return nil
 	}
-	own := w.adopters.of[above.kind+" "+above.GetNamespace()+"/"+above.GetName()]
+	own := w.adopters.of[above.adopter(above.GetNamespace()+"/"+above.GetName())]
 	if len(own) == 0 {
 		return nil
 	}

@@ -90,6 +90,9 @@ func (k *ownerKind) watched() kind {
 	}}
 }
 
+// adopter is how one of the kind, kept under key, stands among those that take pods.
+func (k *ownerKind) adopter(key string) string { return k.api + " " + k.kind + " " + key }
+
 // of lets a row's function have objects of its own type.
 func of[T metav1.Object, R any](ask func(T) R) func(metav1.Object) R {
 	return func(o metav1.Object) R { return ask(o.(T)) }

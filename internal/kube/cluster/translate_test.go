@@ -135,19 +135,19 @@ func TestOwners(t *testing.T) {
 		t.Errorf("maxSurge 0 became %d", w.Surge)
 	}
 	f.set.OwnerReferences = []metav1.OwnerReference{ownedBy("argoproj.io/v1alpha1", "Rollout", "web")}
-	if w = f.view().Workloads["rollout/apps/web"]; w.Nature != handover.Replicated || w.Holder != nil || w.Counted || w.Wants != 1 {
+	if w = f.view().Workloads["rollout.argoproj.io/apps/web"]; w.Nature != handover.Replicated || w.Holder != nil || w.Counted || w.Wants != 1 {
 		t.Errorf("rollout, not asked yet: %+v", w)
 	}
 	f.more = nil
-	objects := map[at]any{{kindAnswer, "rollout/apps/web"}: &answer{uid: "web", wants: 3, counted: true, scalable: true}}
+	objects := map[at]any{{kindAnswer, "rollout.argoproj.io/apps/web"}: &answer{uid: "web", wants: 3, counted: true, scalable: true}}
 	for _, o := range []any{f.pod, f.set} {
 		objects[at{kindAt(o), keyOf(o)}] = o
 	}
-	if w = scratch(objects).view.Workloads["rollout/apps/web"]; w.Holder == nil || !w.Counted || w.Wants != 3 {
+	if w = scratch(objects).view.Workloads["rollout.argoproj.io/apps/web"]; w.Holder == nil || !w.Counted || w.Wants != 3 {
 		t.Errorf("rollout, asked: %+v", w)
 	}
 	f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("postgresql.cnpg.io/v1", "Cluster", "db")}
-	if w = f.view().Workloads["cluster/apps/db"]; w.Nature != handover.Operated || w.Counted || w.Wants != 1 {
+	if w = f.view().Workloads["cluster.postgresql.cnpg.io/apps/db"]; w.Nature != handover.Operated || w.Counted || w.Wants != 1 {
 		t.Errorf("operated: %+v", w)
 	}
 	f.set.OwnerReferences, f.pod.OwnerReferences = nil, []metav1.OwnerReference{ownedBy("apps/v1", "ReplicaSet", "set")}

@@ -55,7 +55,7 @@ func (w *world) own(k *ownerKind, key string, before, now metav1.Object) {
 // asWorkload keeps an object among the workloads, by its own key: whether it is one
 // is known once somebody asks.
 func (w *world) asWorkload(k *ownerKind, o, now metav1.Object) {
-	key := workloadKey(k.kind, o.GetNamespace(), o.GetName())
+	key := handover.WorkloadKey(k.api, k.kind, o.GetNamespace(), o.GetName())
 	w.marks.workload(key)
 	delete(w.tops, key)
 	if now != nil {
@@ -70,13 +70,9 @@ func (w *world) adopt(k *ownerKind, key string, now metav1.Object) {
 	}
 	var chosen []*selector
 	if now != nil {
-		chosen = k.selects(now, k.kind+" "+key)
+		chosen = k.selects(now, k.adopter(key))
 	}
-	w.selects(w.adopters, k.kind+" "+key, chosen)
-}
-
-func workloadKey(kind, namespace, name string) string {
-	return strings.ToLower(kind) + "/" + namespace + "/" + name
+	w.selects(w.adopters, k.adopter(key), chosen)
 }
 
 // top is the workload that a pod counts to: its controller, or what that stands
@@ -99,7 +95,7 @@ func ownerOf(r *metav1.OwnerReference) handover.Owner {
 }
 
 func newClaimed(namespace string, o handover.Owner, sets bool) claimed {
-	return claimed{key: workloadKey(o.Kind, namespace, o.Name), namespace: namespace, owner: o, sets: sets}
+	return claimed{key: handover.WorkloadKey(o.API, o.Kind, namespace, o.Name), namespace: namespace, owner: o, sets: sets}
 }
 
 // seeReplicaSet follows for whom it makes pods.

@@ -158,7 +158,7 @@ func draw(t *rapid.T, _ int) (at, any) {
 		Labels: drawLabels(t), Annotations: drawAnnotations(t),
 	}
 	if kind == "answer" {
-		key := "rollout/" + ns + "/" + name
+		key := "rollout.argoproj.io/" + ns + "/" + name
 		a := &answer{uid: "Rollout-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: pick(t, true, false), annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
 		return at{kindAnswer, key}, a
 	}
