@@ -4,20 +4,25 @@ import "time"
 
 // NodeGroupArgs say what a node group is.
 type NodeGroupArgs struct {
-	Kind         Kind
-	InstanceType string // m7i.large
-	Version      string // of its nodes; empty: the cluster's
-	AMI          string // an image's ID, or the text of an Output; empty: looked up for the version
-	Capacity     *Capacity
-	Taints       []Taint
-	Labels       map[string]string // of its nodes
-	Soak         time.Duration     // how long its emptied nodes are kept once it is replaced
-	Settle       time.Duration     // how long those who sent to a pod are given at the least before it ends
+	Kind          Kind
+	InstanceType  string   // m7i.large
+	InstanceTypes []string // in its place: any of these, of which the first is what Drover counts with
+	Version       string   // of its nodes; empty: the cluster's
+	OS            OS       // empty: AmazonLinux
+	AMI           string   // an image's ID, latest, or the text of an Output; empty: looked up for the version
+	Capacity      *Capacity
+	CapacityType  string    // on-demand or spot; empty: on-demand
+	OnDemand      *OnDemand // of a self-managed Spot group; nil: all of it is Spot
+	Disk          *Disk     // nil: the image's own
+	UserData      []string  // scripts and NodeConfigs, or settings of Bottlerocket, beside what Drover tells the nodes
+	Taints        []Taint
+	Labels        map[string]string // of its nodes
+	Soak          time.Duration     // how long its emptied nodes are kept once it is replaced
+	Settle        time.Duration     // how long those who sent to a pod are given at the least before it ends
 
 	// Of a managed group alone.
-	Release      string // of EKS's image: 1.36.3-20261101
-	Update       string // drover or eks: who replaces its nodes for another release; empty: drover
-	CapacityType string // on-demand or spot; empty: on-demand
+	Release string // of EKS's image: 1.36.3-20261101, or latest
+	Update  string // drover or eks: who replaces its nodes for another release; empty: drover
 
 	More    Properties // further keys, as docs/stack-file.md has them
 	Options Options
@@ -31,6 +36,32 @@ const (
 	SelfManaged Kind = "self-managed"
 	Managed     Kind = "managed" // by EKS
 )
+
+// OS is what nodes run.
+type OS string
+
+// The systems that nodes can have.
+const (
+	AmazonLinux  OS = "al2023"
+	Bottlerocket OS = "bottlerocket"
+)
+
+// OnDemand is how much of a Spot group is on-demand: so many nodes first, and so
+// many in a hundred of the others.
+type OnDemand struct {
+	Base    int `json:"base"`
+	Percent int `json:"percent"`
+}
+
+// Disk is that of a node; of Bottlerocket the one for images, containers and logs.
+type Disk struct {
+	Size       int    `json:"size"`                 // GiB
+	Type       string `json:"type,omitempty"`       // empty: gp3
+	IOPS       int    `json:"iops,omitempty"`       // 0: the type's own
+	Throughput int    `json:"throughput,omitempty"` // MiB/s; 0: the type's own
+	Encrypted  bool   `json:"encrypted,omitempty"`  // with the account's key, if Key names none
+	Key        string `json:"key,omitempty"`        // ARN of a KMS key, or the text of an Output
+}
 
 // Capacity is a number of nodes: Min <= Desired <= Max, each as it is given.
 type Capacity struct {
@@ -65,9 +96,9 @@ func (t Taint) MarshalText() ([]byte, error) {
 
 func (a NodeGroupArgs) keys() Properties {
 	return given(Properties{
-		"kind": a.Kind, "instanceType": a.InstanceType, "version": a.Version, "ami": a.AMI, "capacity": a.Capacity,
-		"taints": a.Taints, "labels": a.Labels, "soak": a.Soak, "settle": a.Settle,
-		"release": a.Release, "update": a.Update, "capacityType": a.CapacityType,
+		"kind": a.Kind, "instanceType": a.InstanceType, "instanceTypes": a.InstanceTypes, "version": a.Version, "os": a.OS, "ami": a.AMI,
+		"capacity": a.Capacity, "capacityType": a.CapacityType, "onDemand": a.OnDemand, "disk": a.Disk, "userData": a.UserData,
+		"taints": a.Taints, "labels": a.Labels, "soak": a.Soak, "settle": a.Settle, "release": a.Release, "update": a.Update,
 	}, a.Options.keys(), a.More)
 }
 

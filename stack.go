@@ -173,6 +173,15 @@ func given(keys Properties, more ...Properties) Properties {
 	return keys
 }
 
+// each are the keys of all entries of a section.
+func each[T any](entries map[string]T, keys func(T) Properties) map[string]Properties {
+	all := make(map[string]Properties, len(entries))
+	for name, e := range entries {
+		all[name] = keys(e)
+	}
+	return all
+}
+
 // called are names of things.
 func called[T interface{ word() string }](things []T) []string {
 	var words []string

@@ -9,14 +9,39 @@ import (
 // WorkloadArgs say which Kubernetes objects a workload has.
 type WorkloadArgs struct {
 	Manifests []string   // files and folders, relative to the folder of drover.yaml
+	Kustomize []string   // folders for Kustomize, relative to it, too
+	Chart     *ChartArgs // a chart of Helm; nil: none
 	Objects   []any      // whole objects: of k8s.io/api, or anything that JSON writes as one
 	NodeGroup *NodeGroup // where its pods go; nil: where the scheduler puts them
 	More      Properties // further keys, as docs/stack-file.md has them
 	Options   Options
 }
 
+// ChartArgs say which chart of Helm, and what it is rendered with.
+type ChartArgs struct {
+	Source     string     // a folder, a .tgz, or oci://…
+	Version    string     // of a chart in a registry
+	Release    string     // by which it calls its objects; empty: the workload's name
+	Namespace  string     // empty: default
+	ValueFiles []string   // relative to the folder of drover.yaml
+	Values     Properties // over these
+	Hooks      string     // make or leave; needed if the chart has hooks that Helm would run
+}
+
 func (a WorkloadArgs) keys() Properties {
-	return given(Properties{"manifests": a.Manifests, "objects": objects(a.Objects), "nodeGroup": a.NodeGroup}, a.Options.keys(), a.More)
+	return given(Properties{
+		"manifests": a.Manifests, "kustomize": a.Kustomize, "chart": a.Chart.keys(), "objects": objects(a.Objects), "nodeGroup": a.NodeGroup,
+	}, a.Options.keys(), a.More)
+}
+
+func (a *ChartArgs) keys() Properties {
+	if a == nil {
+		return nil
+	}
+	return given(Properties{
+		"source": a.Source, "version": a.Version, "release": a.Release, "namespace": a.Namespace,
+		"valueFiles": a.ValueFiles, "values": a.Values, "hooks": a.Hooks,
+	})
 }
 
 // Workload is a set of Kubernetes objects.

@@ -46,6 +46,7 @@ func Diff(w io.Writer, p Plan) error {
 	return err
 }
 
+// String is the change as plans show it: path old -> new.
 func (c Change) String() string {
 	before, after := literal(c.Before), literal(c.After)
 	switch {

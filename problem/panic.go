@@ -14,6 +14,7 @@ type Panic struct {
 	Stack []byte
 }
 
+// Error is what was panicked with.
 func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
 
 // Recover turns a panic into an error, so that the rest of the program ends in

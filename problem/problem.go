@@ -20,6 +20,7 @@ type Place struct {
 	Line int // 1, 2, …; 0 if unknown
 }
 
+// String is file:line, as editors take it.
 func (p Place) String() string {
 	if p.Line == 0 {
 		return p.File
@@ -37,6 +38,7 @@ type Error struct {
 	Notes []string
 }
 
+// Error is what went wrong and where, without the remedy.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.At.File != "" {
@@ -54,11 +56,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unwrap is the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // List is several mistakes found at once, in the order of the file.
 type List []*Error
 
+// Error is all of them, a line each.
 func (l List) Error() string {
 	lines := make([]string, len(l))
 	for i, e := range l {

@@ -60,13 +60,26 @@ func (s Secret) Reveal() (any, error) {
 	return b.plain, nil
 }
 
-func (s Secret) String() string               { return Hidden }
-func (s Secret) GoString() string             { return Hidden }
-func (s Secret) Format(f fmt.State, _ rune)   { _, _ = io.WriteString(f, Hidden) }
+// String hides the value from whoever prints it.
+func (s Secret) String() string { return Hidden }
+
+// GoString hides it from %#v.
+func (s Secret) GoString() string { return Hidden }
+
+// Format hides it from every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Hidden) }
+
+// MarshalText hides it from encoders of text.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
+
+// MarshalJSON hides it from encoders of JSON.
 func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(Hidden) }
-func (s Secret) MarshalYAML() (any, error)    { return Hidden, nil }
-func (s Secret) LogValue() slog.Value         { return slog.StringValue(Hidden) }
+
+// MarshalYAML hides it from encoders of YAML.
+func (s Secret) MarshalYAML() (any, error) { return Hidden, nil }
+
+// LogValue hides it from logs.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(Hidden) }
 
 // Sealer encrypts and decrypts with the key of a stack.
 type Sealer interface {

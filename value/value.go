@@ -26,6 +26,7 @@ type Key struct {
 	Name string // logical name; for Kubernetes objects namespace/name, or name if cluster-scoped
 }
 
+// String is type/name.
 func (k Key) String() string { return k.Type + "/" + k.Name }
 
 // To is a reference to an output of the resource.
@@ -47,6 +48,7 @@ type Ref struct {
 // for a version of Kubernetes, eks-addon:coredns/1.36.
 const AddonPrefix = "eks-addon:"
 
+// String is the reference as its file has it.
 func (r Ref) String() string {
 	switch {
 	case strings.HasPrefix(r.Lookup, AddonPrefix):

@@ -63,7 +63,9 @@ func (e *expander) network() bool {
 
 // part adds one resource of the network. It has no name of its own choosing.
 func (e *expander) part(key graph.Key, props plan.Props, after ...graph.Key) {
-	e.add(graph.Resource{Key: key, Component: "network", Props: props, After: after, At: e.spec.Cluster.At})
+	r := graph.Resource{Key: key, Component: "network", Props: props, After: after, At: e.spec.Cluster.At}
+	e.chosen(&r, e.spec.Cluster.Network)
+	e.add(r)
 }
 
 // nameTag is what AWS's console shows.

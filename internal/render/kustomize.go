@@ -69,7 +69,7 @@ func (c *copier) tree(folder string) error {
 	if err := c.files(folder); err != nil {
 		return err
 	}
-	data, err := fs.ReadFile(c.from, file)
+	data, err := c.to.ReadFile("/" + file)
 	if err != nil {
 		return err
 	}

@@ -31,10 +31,11 @@ func (l *loader) cluster(f field) {
 	if !f.given() {
 		return
 	}
-	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "endpoint", "encryptionKey", "access", "podIdentities", "oidcProvider", "addons", "logs"}, sectionOptions)...)
+	o, ok := f.object(`cluster: {version: "1.36", network: {cidr: 172.16.0.0/16}}`, slices.Concat([]string{"version", "network", "endpoint", "encryptionKey", "access", "podIdentities", "oidcProvider", "addons", "logs"}, allOptions)...)
 	if !ok {
 		return
 	}
+	o.refuse(refusedOfCluster)
 	c := &Cluster{At: f.at, CIDRAt: f.at}
 	l.spec.Cluster = c
 	c.Version, _ = o.need("version", `add version: "1.36"`).version()
@@ -47,11 +48,12 @@ func (l *loader) cluster(f field) {
 	}
 	c.Access, c.PodIdentities = o.get("access").access(), o.get("podIdentities").podIdentities()
 	c.OIDC = o.get("oidcProvider").truth()
-	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", "vpc", "subnets", "cidr", "zones", "natGateways")
+	network, ok := o.get("network").object("network: {cidr: 172.16.0.0/16}", slices.Concat([]string{"vpc", "subnets", "cidr", "zones", "natGateways"}, allOptions)...)
 	if !ok {
 		return
 	}
-	c.Existing = network.existing()
+	network.refuse(refusedOfNetwork)
+	c.Existing, c.Network = network.existing(), network.options()
 	c.NAT = network.get("natGateways").nat()
 	c.Zones, c.ZonesAt = network.get("zones").zones(), network.get("zones").at
 	c.CIDR = netip.MustParsePrefix(defaultCIDR)

@@ -33,7 +33,7 @@ func TestKeysAreDocumented(t *testing.T) {
 		"workloads":  read["workloads"][0],
 		"guard":      slices.Concat(probeKeys, read["guards"][0]),
 		"resources":  read["resource"][0],
-		"options":    resourceOptions,
+		"options":    allOptions,
 	} {
 		text := sectionOf(string(page), section)
 		if got := firstCells(text); !slices.Equal(got, slices.Sorted(slices.Values(want))) {

@@ -45,7 +45,7 @@ func (o object) existing() *Existing {
 	if len(e.VPC.IDs) > 1 {
 		vpc.fail("name one", "a cluster is in one VPC")
 	}
-	for _, key := range []string{"cidr", "zones", "natGateways"} {
+	for _, key := range slices.Concat([]string{"cidr", "zones", "natGateways"}, allOptions) {
 		if f := o.get(key); f.given() {
 			f.fail("remove it", "the network is there already, and stays as it is")
 		}

@@ -28,10 +28,11 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
 	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "instanceTypes", "version", "os", "ami", "release", "update", "capacity",
-		"capacityType", "onDemand", "disk", "userData", "taints", "labels", "soak", "settle"}, groupOptions)...)
+		"capacityType", "onDemand", "disk", "userData", "taints", "labels", "soak", "settle"}, allOptions)...)
 	if !ok {
 		return g
 	}
+	o.refuse(refusedOfGroup)
 	g.Managed = o.get("kind").kind()
 	types := o.instanceTypes()
 	g.InstanceType, g.OtherTypes = types[0], types[1:]

@@ -25,14 +25,45 @@ type Options struct {
 // Timeouts are how long one step may take; 0: as long as it goes on.
 type Timeouts struct{ Create, Update, Delete time.Duration }
 
-// The options that sections take. Not every one makes sense everywhere: there
-// is one cluster, and a Kubernetes object is called as it is in the cluster.
+// allOptions are those that a resource takes. A section takes them, too, but for
+// those that it refuses: a reason is better than an unknown key.
+var allOptions = []string{"dependsOn", "protect", "timeouts", "aliases", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace", "retainOnDelete"}
+
+// refusal is why a section does not take an option, and what there is instead.
+type refusal struct{ why, fix string }
+
 var (
-	sectionOptions  = []string{"dependsOn", "protect", "timeouts"}
-	workloadOptions = slices.Concat(sectionOptions, []string{"ignoreChanges", "replaceOnChanges", "retainOnDelete"})
-	groupOptions    = slices.Concat(sectionOptions, []string{"aliases"})
-	resourceOptions = slices.Concat(groupOptions, []string{"ignoreChanges", "replaceOnChanges", "deleteBeforeReplace", "retainOnDelete"})
+	oneCluster = refusal{"a stack has one cluster with one network, which have no names in the file", "remove it"}
+	neverAnew  = refusal{"a cluster, with its network, is never made anew: all that runs there would go", "make another stack, and move the workloads there"}
+	wholeStack = refusal{"roles, networks and nodes of the stack would go, and it cannot run without", "protect: true keeps it; drover stack rm --force forgets a whole stack"}
+
+	refusedOfCluster = map[string]refusal{
+		"aliases": oneCluster, "replaceOnChanges": neverAnew, "deleteBeforeReplace": neverAnew, "retainOnDelete": wholeStack,
+	}
+	refusedOfNetwork = map[string]refusal{
+		"aliases": oneCluster, "replaceOnChanges": neverAnew, "deleteBeforeReplace": neverAnew, "retainOnDelete": wholeStack,
+		"ignoreChanges": {"a network is objects of many types, which share no property", "remove it"},
+	}
+	refusedOfGroup = map[string]refusal{
+		"ignoreChanges":       {"a group has as many nodes as run, whatever the file says, so that an autoscaler's number stays; all else of a node makes the group anew", "remove it"},
+		"replaceOnChanges":    {"what nodes cannot have while they run makes the group anew in any case", "drover up --replace makes it anew without a change"},
+		"deleteBeforeReplace": {"its pods would have nowhere to go: nodes are handed over to their replacement before they go", "remove it"},
+		"retainOnDelete":      {"its nodes would go on in a cluster that knows nothing of them", "protect: true keeps it; drover state rm forgets it"},
+	}
+	refusedOfWorkload = map[string]refusal{
+		"aliases":             {"its name is no part of its objects", "give it the new name: nothing else changes"},
+		"deleteBeforeReplace": {"two objects of Kubernetes never have one name: what cannot change in place goes first in any case", "remove it"},
+	}
 )
+
+// refuse tells of the options that a section does not take.
+func (o object) refuse(refused map[string]refusal) {
+	for _, key := range allOptions {
+		if f, r := o.get(key), refused[key]; f.given() && r.why != "" {
+			f.fail(r.fix, "%s", r.why)
+		}
+	}
+}
 
 // options reads those that are given; which may be, the caller has seen to.
 func (o object) options() Options {
@@ -123,7 +154,7 @@ type named struct {
 func (s *Spec) optioned() []named {
 	var all []named
 	if s.Cluster != nil {
-		all = append(all, named{"cluster", "", s.Cluster.At, &s.Cluster.Options})
+		all = append(all, named{"cluster", "", s.Cluster.At, &s.Cluster.Options}, named{"cluster.network", "", s.Cluster.At, &s.Cluster.Network})
 	}
 	for i := range s.NodeGroups {
 		g := &s.NodeGroups[i]

@@ -25,7 +25,7 @@ func (l *loader) resources(f field) {
 
 func (l *loader) resource(e entry) (Raw, bool) {
 	r := Raw{Name: e.name, At: e.at}
-	o, ok := e.object(rawExample, slices.Concat([]string{"type", "name", "properties"}, resourceOptions)...)
+	o, ok := e.object(rawExample, slices.Concat([]string{"type", "name", "properties"}, allOptions)...)
 	if !ok {
 		return r, false
 	}

@@ -85,6 +85,7 @@ type Cluster struct {
 	CIDRAt  problem.Place
 	ZonesAt problem.Place
 	Options Options
+	Network Options // of each part of the network
 }
 
 // NAT says how many NAT gateways carry the traffic of the private subnets.

@@ -23,7 +23,8 @@ func (l *loader) workloads(f field) {
 	for _, e := range f.entries(workloadExample) {
 		w := Workload{Name: e.name, At: e.at}
 		e.checkLabel(e.name, maxLabel, "a workload")
-		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "kustomize", "chart", "objects", "nodeGroup"}, workloadOptions)...); ok {
+		if o, ok := e.object(workloadExample, slices.Concat([]string{"manifests", "kustomize", "chart", "objects", "nodeGroup"}, allOptions)...); ok {
+			o.refuse(refusedOfWorkload)
 			w.Options = o.options()
 			w.NodeGroup = l.workloadGroup(o.get("nodeGroup"))
 			before := len(l.problems)
