@@ -469,7 +469,7 @@ func (j *job) carryOut(ctx context.Context) error {
 		}
 	}
 	e := j.errand()
-	e.Breach = watch.Breach
+	e.Breach, e.Baseline = watch.Breach, watch.Baseline()
 	if !j.ends {
 		if err := j.step(ctx, j.id(1), plan.HandOver, func() error { return j.mover(j.Events).Run(ctx, e) }); err != nil {
 			return err
@@ -514,7 +514,21 @@ func (j *job) watch(ctx context.Context) (engine.Watch, error) {
 	for i, g := range j.Guards {
 		guards[i] = g.graph()
 	}
-	return guard.Guard{}.Start(context.WithoutCancel(ctx), guards, j.Events)
+	return guard.Guard{}.Start(context.WithoutCancel(ctx), guards, j.before(ctx), j.Events)
+}
+
+// before is what traffic was like before the move, if an earlier run of it has
+// seen it.
+func (j *job) before(ctx context.Context) engine.Baseline {
+	records, err := j.cluster.Records(ctx)
+	if err != nil {
+		return nil // its own look is as good as it gets
+	}
+	rec, err := handover.ReadRecord(records[j.name])
+	if err != nil || rec.Kept {
+		return nil // none is under way
+	}
+	return rec.Baseline
 }
 
 // blind is a watch that sees nothing.
@@ -525,6 +539,9 @@ func (blind) Breach() (string, bool) { return "", false }
 
 // OnBreach is of no matter.
 func (blind) OnBreach() graph.OnBreach { return graph.Stop }
+
+// Baseline is of no traffic.
+func (blind) Baseline() engine.Baseline { return nil }
 
 // Stop ends nothing.
 func (blind) Stop() {}

@@ -366,6 +366,7 @@ type watcher struct {
 	stops    int
 	answer   graph.OnBreach // to a breach
 	once     bool           // it cannot be started again
+	befores  []string       // baselines that it was started with
 }
 
 func (w *watcher) suffer() {
@@ -380,9 +381,10 @@ func (w *watcher) starts() int {
 	return len(w.urls)
 }
 
-func (w *watcher) Start(_ context.Context, guards []graph.Guard, _ event.Sink) (engine.Watch, error) {
+func (w *watcher) Start(_ context.Context, guards []graph.Guard, before engine.Baseline, _ event.Sink) (engine.Watch, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.befores = append(w.befores, string(before))
 	if w.once && w.urls != nil {
 		return nil, errors.New("no answer")
 	}
@@ -400,6 +402,9 @@ func (w *watcher) Breach() (string, bool) {
 }
 
 func (w *watcher) OnBreach() graph.OnBreach { return w.answer }
+
+// Baseline tells which start it is of.
+func (w *watcher) Baseline() engine.Baseline { return fmt.Appendf(nil, `"look %d"`, len(w.befores)) }
 
 func (w *watcher) Stop() { w.stops++ }
 
@@ -453,6 +458,43 @@ func TestGuard(t *testing.T) {
 		if want := map[plan.Op]int{plan.HandOver: 3, plan.Delete: 2}[ends]; groups != want {
 			t.Errorf("breach at %s: %d groups serve, want %d", breachAt, groups, want)
 		}
+	}
+}
+
+// A run that goes on with a change judges traffic by what it was like before the
+// change; one that begins another looks anew.
+func TestGuardGoesOnByTheBaselineOfItsChange(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	guarded := func(n nodes) *graph.Graph {
+		g := tutorial("web", standard, n)
+		g.Guards = []graph.Guard{{Target: graph.Target{URL: "http://shop"}}}
+		return g
+	}
+	w.mustRun(guarded(before))
+	fails := w.intercept(func(op plan.Op, r engine.Request) error {
+		if op == plan.Update && r.Type == workload {
+			return errors.New("no")
+		}
+		return nil
+	})
+	watched := func(n nodes, fit func(*engine.Engine)) error {
+		_, err := w.up(context.Background(), guarded(n), func(e *engine.Engine) {
+			fit(e)
+			e.Guard = guard
+		})
+		return err
+	}
+	whole := func(*engine.Engine) {}
+	if watched(after, fails) == nil {
+		t.Fatal("the workload's update was refused, and all is well")
+	}
+	for _, n := range []nodes{after, before} {
+		if err := watched(n, whole); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"", `"look 1"`, ""}; !slices.Equal(guard.befores, want) {
+		t.Errorf("baselines %q, want %q", guard.befores, want)
 	}
 }
 

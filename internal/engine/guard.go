@@ -114,11 +114,24 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 // startGuard lets the guard watch; one that is breached at once has nothing to
 // judge a move by.
 func (a *apply) startGuard(ctx context.Context, guards []graph.Guard) (err error) {
-	if a.guard.watch, err = a.Guard.Start(ctx, guards, a.Events); err != nil {
+	way := a.journal.Way()
+	var before Baseline
+	if way != nil {
+		before = way.Baseline
+	}
+	if a.guard.watch, err = a.Guard.Start(ctx, guards, before, a.Events); err != nil {
 		a.guard.watch = nil
 		return err
 	}
-	return a.guard.verdict()
+	if err := a.guard.verdict(); err != nil || way == nil {
+		return err
+	}
+	known := *way
+	known.Baseline = a.guard.watch.Baseline()
+	if err := a.journal.SetWay(ctx, &known); err != nil {
+		return &journalError{err}
+	}
+	return nil
 }
 
 func (a *apply) guards(lookUp func(value.Ref) (any, error)) ([]graph.Guard, error) {

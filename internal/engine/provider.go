@@ -247,8 +247,13 @@ type Mover interface {
 
 // Guard watches traffic while a plan that moves workloads is carried out.
 type Guard interface {
-	Start(ctx context.Context, guards []graph.Guard, events event.Sink) (Watch, error)
+	// Start watches once it knows what traffic was like before the move: by what
+	// an earlier run of the same move has kept (nil: none has), or by its own look.
+	Start(ctx context.Context, guards []graph.Guard, before Baseline, events event.Sink) (Watch, error)
 }
+
+// Baseline is what traffic was like before a move, in the guard's own form (JSON).
+type Baseline = json.RawMessage
 
 // Watch is a guard that runs.
 type Watch interface {
@@ -256,5 +261,6 @@ type Watch interface {
 	Breach() (reason string, yes bool)
 	// OnBreach is what the breached guard asks for: graph.Stop or graph.Return.
 	OnBreach() graph.OnBreach
+	Baseline() Baseline
 	Stop()
 }

@@ -19,6 +19,9 @@ type alarm struct {
 	reason string // empty: not breached
 }
 
+// identity tells the guard from others.
+func (a *alarm) identity() string { return identity(a.guard) }
+
 func (a *alarm) breach(reason string) {
 	a.mu.Lock()
 	first := a.reason == ""

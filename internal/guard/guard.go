@@ -4,7 +4,8 @@
 // The story of a guard. Before anything is moved it is tried: one that cannot
 // reach its target, or gets no expected answer while nothing is being moved,
 // has nothing to judge a move by (Check, Start). Then it watches for a while:
-// that is its baseline, what traffic was like before. From then on every answer
+// that is its baseline, what traffic was like before; a run that goes on with a
+// move has it from the one before (baseline.go). From then on every answer
 // is judged at once, by the failures and the latency of a window and of the
 // whole move, against the limits of the stack file and against the baseline
 // (judge.go). Probes go out at a steady rate and their latency counts from when
@@ -57,13 +58,18 @@ type watcher interface {
 	known() bool
 	// settle ends the baseline: from now on answers are judged.
 	settle(took time.Duration)
+	// resume has a baseline already: from now on answers are judged by it.
+	resume(before kept)
+	// kept is the baseline, to be kept; identity is whose it is.
+	keep() kept
+	identity() string
 	alarmed() (reason string, answer graph.OnBreach)
 	tell(severity event.Severity, effect string)
 }
 
-// Start tries each guard, takes its baseline and then lets it watch until the
-// Watch is stopped or ctx ends.
-func (g Guard) Start(ctx context.Context, guards []graph.Guard, events event.Sink) (engine.Watch, error) {
+// Start tries each guard, takes its baseline, unless an earlier run of the same
+// move has one, and then lets it watch until the Watch is stopped or ctx ends.
+func (g Guard) Start(ctx context.Context, guards []graph.Guard, before engine.Baseline, events event.Sink) (engine.Watch, error) {
 	clock := newClock(events)
 	watchers, err := g.watchers(guards, clock, events)
 	if err != nil {
@@ -78,7 +84,7 @@ func (g Guard) Start(ctx context.Context, guards []graph.Guard, events event.Sin
 	for _, w := range watchers {
 		s.running.Go(func() { w.run(running) })
 	}
-	if err := s.baseline(ctx); err != nil {
+	if err := s.baseline(ctx, before); err != nil {
 		s.Stop()
 		return nil, err
 	}
@@ -153,7 +159,13 @@ type shift struct {
 var _ engine.Watch = (*shift)(nil)
 
 // baseline waits until every watcher knows what traffic is like.
-func (s *shift) baseline(ctx context.Context) error {
+func (s *shift) baseline(ctx context.Context, before engine.Baseline) error {
+	if all, fresh := keptBy(s.watchers, before, time.Now()); fresh {
+		for i, w := range s.watchers {
+			w.resume(all[i])
+		}
+		return nil
+	}
 	began := time.Now()
 	for pause(ctx, baselineLook) {
 		took := time.Since(began)

@@ -101,7 +101,7 @@ const address = "http://shop.example.com/"
 // start begins a watch in the test's bubble.
 func (s *site) start(t *testing.T, f *facts, guards ...graph.Guard) engine.Watch {
 	t.Helper()
-	w, err := Guard{dial: s.dial}.Start(t.Context(), guards, f)
+	w, err := Guard{dial: s.dial}.Start(t.Context(), guards, nil, f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestStandstillIsNoFailedTraffic(t *testing.T) {
 		w := &shift{watchers: []watcher{p}, end: cancel}
 		w.running.Go(func() { clock.run(ctx) })
 		w.running.Go(func() { p.run(ctx) })
-		if err := w.baseline(ctx); err != nil {
+		if err := w.baseline(ctx, nil); err != nil {
 			t.Fatal(err)
 		}
 
@@ -312,7 +312,7 @@ func TestOnBreach(t *testing.T) {
 			if got := w.OnBreach(); breached && got != answer {
 				t.Errorf("%q: %q", answer, got)
 			}
-			if _, err := (Guard{dial: s.dial}).Start(t.Context(), []graph.Guard{{URL: address, OnBreach: answer}}, f); (err != nil) != breached {
+			if _, err := (Guard{dial: s.dial}).Start(t.Context(), []graph.Guard{{URL: address, OnBreach: answer}}, nil, f); (err != nil) != breached {
 				t.Errorf("%q: start while traffic is down: %v", answer, err)
 			}
 			if told := f.told(); !breached && strings.Count(told, "warning: ") < 2 {
@@ -378,7 +378,7 @@ func TestUnable(t *testing.T) {
 		}
 	}
 	for _, g := range []graph.Guard{{URL: refused, P99: "soon"}, {URL: refused, Expect: "("}, {URL: refused, Query: "up"}} {
-		_, err := Guard{}.Start(t.Context(), []graph.Guard{g}, event.Discard)
+		_, err := Guard{}.Start(t.Context(), []graph.Guard{g}, nil, event.Discard)
 		var p *problem.Error
 		if !errors.As(err, &p) || p.Kind != problem.Usage {
 			t.Errorf("%+v: %v", g, err)

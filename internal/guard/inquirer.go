@@ -131,6 +131,15 @@ func (q *inquirer) known() bool { return true }
 
 func (q *inquirer) settle(time.Duration) { q.tell(event.Note, "before the move: "+q.before) }
 
+func (q *inquirer) resume(before kept) {
+	q.before = before.Value
+	q.tell(event.Note, "before the move, as an earlier run saw it: "+q.before)
+}
+
+func (q *inquirer) keep() kept {
+	return kept{Of: q.identity(), At: time.Now(), Value: q.before}
+}
+
 // ask sends the query: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries.
 func (q *inquirer) ask(ctx context.Context) ([]float64, error) {
 	form := url.Values{"query": {q.guard.Query}}.Encode()

@@ -73,17 +73,24 @@ func newJudge(l limits) *judge {
 // settle ends the baseline. What is returned is a breach: traffic so bad that
 // no move can be judged by it.
 func (j *judge) settle(at time.Time) (breach string) {
-	j.settled, j.begin = true, at
-	j.recent, j.cuts = newRing(int(j.window/time.Second)), newRing(int(j.window/time.Second))
-	j.slow = j.p99
-	if j.times > 0 {
-		j.slow = max(unnoticed, time.Duration(j.times*float64(j.before.latency.Percentile(99))))
-	}
+	b := j.before
+	b.p50, b.p99, b.at = b.latency.Percentile(50), b.latency.Percentile(99), at
+	j.resume(at, b)
 	if j.before.ratio() > unjudgeable {
 		return fmt.Sprintf("%d of %s failed before anything was moved, the last with: %s",
 			j.before.failed, count(j.before.requests, "request"), j.before.cause)
 	}
 	return ""
+}
+
+// resume judges from now on, by that baseline.
+func (j *judge) resume(at time.Time, before baseline) {
+	j.before, j.settled, j.begin = before, true, at
+	j.recent, j.cuts = newRing(int(j.window/time.Second)), newRing(int(j.window/time.Second))
+	j.slow = j.p99
+	if j.times > 0 {
+		j.slow = max(unnoticed, time.Duration(j.times*float64(before.p99)))
+	}
 }
 
 // add takes one answer, which ended at that time.
@@ -149,7 +156,7 @@ func (j *judge) slowBreach() string {
 		return ""
 	}
 	return fmt.Sprintf("p99 of the last %s is %s, over %s (before the move: %s)", seconds(j.window),
-		round(r.p99()), round(j.slow), round(j.before.latency.Percentile(99)))
+		round(r.p99()), round(j.slow), round(j.before.p99))
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%d s", int(d.Seconds())) }
@@ -170,6 +177,9 @@ type baseline struct {
 	requests, failed int
 	latency          *load.Latencies
 	cause            load.Cause // of the last failure
+
+	p50, p99 time.Duration // once it is settled
+	at       time.Time     // when it was
 }
 
 func (b *baseline) add(r load.Record) {

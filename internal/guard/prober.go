@@ -166,8 +166,23 @@ func (p *prober) settle(took time.Duration) {
 	before := p.judge.before
 	p.mu.Unlock()
 	p.tell(event.Note, fmt.Sprintf("before the move: %d of %s in %s failed, p50 %s, p99 %s", before.failed, count(before.requests, "probe"),
-		seconds(took), round(before.latency.Percentile(50)), round(before.latency.Percentile(99))))
+		seconds(took), round(before.p50), round(before.p99)))
 	if reason != "" {
 		p.breach(reason)
 	}
+}
+
+func (p *prober) resume(b kept) {
+	p.mu.Lock()
+	p.judge.resume(time.Now(), baseline{requests: b.Requests, failed: b.Failed, p50: b.P50, p99: b.P99, at: b.At})
+	p.mu.Unlock()
+	p.tell(event.Note, fmt.Sprintf("before the move, as an earlier run saw it at %s: %d of %s failed, p50 %s, p99 %s", b.At.UTC().Format("15:04:05Z"),
+		b.Failed, count(b.Requests, "probe"), round(b.P50), round(b.P99)))
+}
+
+func (p *prober) keep() kept {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.judge.before
+	return kept{Of: p.identity(), At: b.at, Requests: b.requests, Failed: b.failed, P50: b.p50, P99: b.p99}
 }

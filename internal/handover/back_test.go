@@ -148,13 +148,14 @@ func kinds() []*world.App {
 // In whatever phase the guard is breached: on the way back nothing is lost, and
 // in the end all is where it was, and the new nodes are gone.
 func TestMoveReturnsFromEveryPhase(t *testing.T) {
+	t.Parallel()
 	for _, at := range []struct {
 		phase event.Phase
 		after []time.Duration
 	}{
 		{event.PhaseReady, []time.Duration{0}},
 		{event.PhaseShift, []time.Duration{0, 2 * time.Second, 10 * time.Second, 25 * time.Second, time.Minute}},
-		{event.PhaseSoak, []time.Duration{0, time.Hour}},
+		{event.PhaseSoak, []time.Duration{0, 10 * time.Minute}},
 	} {
 		for _, after := range at.after {
 			t.Run(fmt.Sprintf("%s %s", at.phase, after), func(t *testing.T) {
@@ -171,6 +172,7 @@ func TestMoveReturnsFromEveryPhase(t *testing.T) {
 
 // Killed at any call of the way back, it goes on and comes to the same end.
 func TestReturnSurvivesAKillAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for calls, through := 0, false; !through; calls++ {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
 			all := apps(web(2), &world.App{Name: "set", Kind: "StatefulSet", Replicas: 1, PreStop: 10 * time.Second, AcceptGap: true})
@@ -188,7 +190,7 @@ func TestSoakIsTakenBack(t *testing.T) {
 	all := apps(web(4))
 	in(t, 2, all, func(p *play) {
 		p.soak = 4 * time.Hour
-		p.pausedInSoak(time.Hour)
+		p.pausedInSoak(10 * time.Minute)
 		y := &way{play: p}
 		y.asBefore(y.walk(), all...)
 	})

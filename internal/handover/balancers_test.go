@@ -20,6 +20,7 @@ const nlbLag = 3 * time.Minute
 // Every kind of load balancer, with nodes and with pods as targets, and nodes that
 // serve through pods of their own only: the world says who was sent to an end.
 func TestEveryKindOfLoadBalancerLetsGoBeforeAnythingEnds(t *testing.T) {
+	t.Parallel()
 	for name, app := range map[string]world.App{
 		"nlb instance cluster": {Balancer: world.NLB},
 		"nlb instance local":   {Balancer: world.NLB, Local: true},
@@ -184,6 +185,7 @@ func TestLagOfALoadBalancerOutlivesACrash(t *testing.T) {
 // the pods that the way back has under way: whenever it is killed, no pod ends
 // while its target group may send to it.
 func TestTargetGroupsOfPodsOutliveAKillOnTheWayBack(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{world.NLB, world.ALB} {
 		for after := 30 * time.Second; after < 5*time.Minute; after += 40 * time.Second {
 			t.Run(kind+" "+after.String(), func(t *testing.T) {

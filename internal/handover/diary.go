@@ -76,7 +76,7 @@ func (d *diary) resume(earlier []event.Event) {
 // keepTold puts what was told into the record; true: it is news.
 func (r *run) keepTold() bool {
 	last, news := r.log.take()
-	r.core.Record.Log, r.core.Record.Order = last, r.order
+	r.core.Record.Log, r.core.Record.Order, r.core.Record.Baseline = last, r.order, r.baseline
 	waits := r.core.waited
 	r.core.waited = false
 	return news || waits

@@ -342,6 +342,7 @@ func (p *play) restored() {
 
 // A move that is killed at any call goes on where it was.
 func TestKilledAtAnyCallItGoesOn(t *testing.T) {
+	t.Parallel()
 	for calls := 0; ; calls++ {
 		through := false
 		in(t, 2, apps(web(3), &world.App{Name: "db", Kind: "StatefulSet", Replicas: 2}, &world.App{Name: "n", Replicas: 2, Surge: 1, Local: true}), func(p *play) {
@@ -361,13 +362,14 @@ func TestKilledAtAnyCallItGoesOn(t *testing.T) {
 // given back beside its replacement makes its ReplicaSet end one of them: here
 // preStop hooks cover that.
 func TestKilledForGoodAndRestored(t *testing.T) {
+	t.Parallel()
 	for calls := 0; ; calls += 3 {
 		through := false
 		in(t, 2, apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Budget: 1, PreStop: 10 * time.Second}, &world.App{Name: "db", Kind: "StatefulSet", Replicas: 2},
 			&world.App{Name: "edge", Kind: "DaemonSet"}, &world.App{Name: "a", Replicas: 2, Surge: 1, Tolerates: true, PreStop: 10 * time.Second}), func(p *play) {
 			p.With((*world.Hand).Forgive)
 			_, through = p.killedAfter(calls)
-			time.Sleep(time.Hour)
+			time.Sleep(10 * time.Minute)
 			p.rescued()
 			p.restored()
 		})

@@ -228,6 +228,7 @@ func TestPolicyIsNoObstacleWherePreStopCoversTheEnd(t *testing.T) {
 }
 
 func TestImageThatIsGoneParksOneWorkloadAmongMany(t *testing.T) {
+	t.Parallel()
 	var all []*world.App
 	for i := range 20 {
 		all = append(all, &world.App{Name: fmt.Sprintf("app%02d", i), Replicas: 2, Surge: 1})
@@ -579,6 +580,7 @@ func TestUncordonedNodesAreClosedAgain(t *testing.T) {
 }
 
 func TestGraceOfAnHourHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
 	in(t, 2, apps(&world.App{Name: "slow", Kind: "StatefulSet", Replicas: 2, Grace: time.Hour, NoService: true}, web(4)), func(p *play) {
 		moved := make(chan time.Duration, 1)
 		began := time.Now()

@@ -289,6 +289,7 @@ func few(t *testing.T, checks int) (restore func()) {
 // A drawn world goes the same way whenever it is played, so that one which shows
 // a fault can be looked at again.
 func TestDrawnWorldGoesTheSameWayTwice(t *testing.T) {
+	t.Parallel()
 	defer few(t, worlds/5)()
 	rapid.Check(t, func(r *rapid.T) {
 		d := draw(r)

@@ -67,12 +67,13 @@ type Record struct {
 	Entered string `json:"entered,omitempty"` // the holder of the lock under which it moves pods
 
 	// For those who look at it from elsewhere.
-	Kept   bool            `json:"kept,omitempty"`   // it is done, and its nodes stay: empty and closed, until somebody takes them back
-	Opened bool            `json:"opened,omitempty"` // … which they are: its nodes are open again, and what it moved goes back
-	Ending *Ending         `json:"ending,omitempty"` // what ends once its nodes are empty: then the record stays until it has
-	Order  json.RawMessage `json:"order,omitempty"`  // see Errand.Order
-	Waits  []Waiting       `json:"waits,omitempty"`  // what it waits for, the longest first
-	Log    []event.Event   `json:"log,omitempty"`    // its last events
+	Kept     bool            `json:"kept,omitempty"`     // it is done, and its nodes stay: empty and closed, until somebody takes them back
+	Opened   bool            `json:"opened,omitempty"`   // … which they are: its nodes are open again, and what it moved goes back
+	Ending   *Ending         `json:"ending,omitempty"`   // what ends once its nodes are empty: then the record stays until it has
+	Order    json.RawMessage `json:"order,omitempty"`    // see Errand.Order
+	Baseline json.RawMessage `json:"baseline,omitempty"` // see Errand.Baseline
+	Waits    []Waiting       `json:"waits,omitempty"`    // what it waits for, the longest first
+	Log      []event.Event   `json:"log,omitempty"`      // its last events
 }
 
 // Waiting is one thing that a move waits for, and since when.

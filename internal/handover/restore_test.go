@@ -49,6 +49,7 @@ func (p *play) restore(change func(*handover.Rescue)) (lines []string, err error
 // Wherever a run dies, restore leaves nothing closed, held or marked, and no
 // request is lost by it.
 func TestRestoreAfterDeathAnywhere(t *testing.T) {
+	t.Parallel()
 	for n := 1; n < 60; n += 3 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			in(t, 3, []*world.App{

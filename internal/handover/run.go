@@ -145,12 +145,13 @@ func newRun(m *Mover, cluster Cluster, mv engine.Move) *run {
 // run is one hand-over under way.
 type run struct {
 	*Mover
-	cluster Cluster
-	move    engine.Move
-	core    *Move
-	set     Options         // what the user set of this move
-	order   json.RawMessage // see Errand.Order
-	ending  *Ending         // see Errand.Ending
+	cluster  Cluster
+	move     engine.Move
+	core     *Move
+	set      Options         // what the user set of this move
+	order    json.RawMessage // see Errand.Order
+	baseline engine.Baseline // see Errand.Baseline
+	ending   *Ending         // see Errand.Ending
 
 	rollouts  []graph.Key     // objects that are about to be rolled out: it goes no further than that takes; nil: all the way
 	replaced  []graph.Key     // … and all others whose pods the plan places anew meanwhile

@@ -73,8 +73,9 @@ func (m *Move) pause() {
 type Errand struct {
 	engine.Move
 	Options
-	Order  json.RawMessage // how to go on with it, for whoever finds its record
-	Ending *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
+	Order    json.RawMessage // how to go on with it, for whoever finds its record
+	Baseline engine.Baseline // what traffic was like before it, for a run that goes on with it; nil: nobody looked
+	Ending   *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
 }
 
 // Run empties the nodes of an errand's scope. Interrupted, the same errand goes
@@ -86,7 +87,7 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 	}
 	defer cluster.Close()
 	r := newRun(m, cluster, e.Move)
-	r.set, r.order, r.ending = e.Options, e.Order, e.Ending
+	r.set, r.order, r.baseline, r.ending = e.Options, e.Order, e.Baseline, e.Ending
 	return r.loop(ctx)
 }
 

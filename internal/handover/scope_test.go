@@ -160,6 +160,7 @@ func (p *play) ask(move string, what handover.Verb) {
 
 // In a pause nothing new begins, and what is under way ends; afterwards it goes on.
 func TestPause(t *testing.T) {
+	t.Parallel()
 	in(t, 3, apps(web(9), other()), func(p *play) {
 		end := make(chan error, 1)
 		go func() { end <- p.send(context.Background(), p.errand("nodes/old", p.old()...)) }()
@@ -168,10 +169,10 @@ func TestPause(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		var before, after int
 		p.With(func(h *world.Hand) { before = h.Evictions() })
-		time.Sleep(time.Hour)
+		time.Sleep(15 * time.Minute)
 		p.With(func(h *world.Hand) { after = h.Evictions() })
 		if before != after || before == 0 {
-			t.Errorf("%d evictions before, %d after an hour of pause", before, after)
+			t.Errorf("%d evictions before, %d after a quarter of an hour of pause", before, after)
 		}
 		p.waited("paused by bob@desk")
 		p.ask("nodes/old", "")
@@ -224,6 +225,24 @@ func TestErrandGoesOnFromTheClusterAlone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What traffic was like before a move stays known while it lasts.
+func TestRecordKeepsTheBaseline(t *testing.T) {
+	in(t, 3, apps(web(9)), func(p *play) {
+		e := p.errand("nodes/old", p.old()...)
+		e.Baseline = []byte(`{"p99":7}`)
+		end := make(chan error, 1)
+		go func() { end <- p.send(context.Background(), e) }()
+		time.Sleep(20 * time.Second)
+		records, _ := p.Records(context.Background())
+		if rec, err := handover.ReadRecord(records["nodes/old"]); err != nil || string(rec.Baseline) != string(e.Baseline) {
+			t.Errorf("%v: %s", err, records["nodes/old"])
+		}
+		if err := <-end; err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // Who finds that another has taken the lock touches nothing any more.

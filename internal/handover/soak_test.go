@@ -57,6 +57,7 @@ func (p *play) pausedInSoak(after time.Duration) {
 }
 
 func TestSoakKeepsTheEmptyNodesForAsLongAsWasAsked(t *testing.T) {
+	t.Parallel()
 	in(t, 2, apps(web(4)), func(p *play) {
 		p.soak = 4 * time.Hour
 		go func() {
@@ -79,13 +80,13 @@ func TestSoakKeepsTheEmptyNodesForAsLongAsWasAsked(t *testing.T) {
 
 func TestInterruptInASoakLeavesTheNodesClosedAndTheClockGoesOn(t *testing.T) {
 	in(t, 2, apps(web(4)), func(p *play) {
-		p.soak = 2 * time.Hour
-		p.pausedInSoak(30 * time.Minute)
-		time.Sleep(time.Hour)
+		p.soak = 40 * time.Minute
+		p.pausedInSoak(10 * time.Minute)
+		time.Sleep(20 * time.Minute)
 		evicted := p.changes("web", event.PodEvicted)
 		p.done(p.move(), "web")
-		if p.took < 29*time.Minute || p.took > 31*time.Minute {
-			p.t.Errorf("the rest of the soak took %s, not 30 min", p.took)
+		if p.took < 9*time.Minute || p.took > 11*time.Minute {
+			p.t.Errorf("the rest of the soak took %s, not 10 min", p.took)
 		}
 		if now := p.changes("web", event.PodEvicted); now != evicted {
 			p.t.Errorf("%d pods moved again", now-evicted)
@@ -168,9 +169,10 @@ func TestOutageInASoakLeavesTheNodesClosed(t *testing.T) {
 }
 
 func TestBreachInASoakOpensTheNodes(t *testing.T) {
+	t.Parallel()
 	in(t, 2, apps(web(4)), func(p *play) {
 		p.soak = 4 * time.Hour
-		go func() { p.soaking(); time.Sleep(3 * time.Hour); p.suffer("GET /: 502") }()
+		go func() { p.soaking(); time.Sleep(40 * time.Minute); p.suffer("GET /: 502") }()
 		p.ended(p.move(), problem.Guarded, "502")
 	})
 }
@@ -187,15 +189,16 @@ func TestRestoreOpensNodesThatSoakAfterAnInterrupt(t *testing.T) {
 }
 
 func TestPodThatComesBackInASoakMovesAgain(t *testing.T) {
+	t.Parallel()
 	in(t, 2, apps(web(4)), func(p *play) {
-		p.soak = time.Hour
+		p.soak = 20 * time.Minute
 		go func() {
 			p.soaking()
 			time.Sleep(10 * time.Minute)
 			p.With(func(h *world.Hand) { h.Uncordon(); h.Scale("web", 9) })
 		}()
 		p.done(p.move(), "web")
-		if p.took < time.Hour {
+		if p.took < 20*time.Minute {
 			p.t.Errorf("over after %s", p.took)
 		}
 	})

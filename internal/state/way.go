@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/droverhq/drover/plan"
@@ -13,6 +14,9 @@ type Way struct {
 	Former  []Resource `json:"former"`            // each after those it needs; without outputs, and what its connection came to
 	Outputs plan.Props `json:"outputs,omitempty"` // of the stack
 	Returns bool       `json:"returns,omitempty"` // the change is being taken back
+
+	// Baseline is what traffic was like before the change, as its guard keeps it.
+	Baseline json.RawMessage `json:"baseline,omitempty"`
 }
 
 // Before is the way back to this very snapshot.

@@ -37,7 +37,7 @@ func (h *Hand) Free() {
 func (h *Hand) End(app string, i int) { h.w.tell(h.pods(app)[i]) }
 
 func (h *Hand) pods(app string) []*pod {
-	return slices.DeleteFunc(h.w.sorted(), func(p *pod) bool { return p.app.Name != app })
+	return slices.DeleteFunc(slices.Clone(h.w.sorted()), func(p *pod) bool { return p.app.Name != app })
 }
 
 // Forgive takes the world as it is now for the one that must not get worse.

@@ -493,15 +493,15 @@ func (w *World) TouchBudget(context.Context, string, string) error { return nil 
 func (w *World) Guard(_ context.Context, name string, _ []handover.Repelled) error {
 	return w.call("guard node "+name, &w.apiDown, func() error {
 		uid := "sentinel-" + name
-		w.pods[uid] = &pod{app: &App{NoService: true}, Pod: handover.Pod{
-			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Created: w.now()}}
+		w.put(&pod{app: &App{NoService: true}, Pod: handover.Pod{
+			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Created: w.now()}})
 		return nil
 	})
 }
 
 // Unguard takes it away.
 func (w *World) Unguard(_ context.Context, name string) error {
-	return w.call("unguard node "+name, &w.apiDown, func() error { delete(w.pods, "sentinel-"+name); return nil })
+	return w.call("unguard node "+name, &w.apiDown, func() error { w.remove("sentinel-" + name); return nil })
 }
 
 // DeleteNode removes a node.

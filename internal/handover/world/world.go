@@ -164,6 +164,7 @@ type World struct {
 	seen     int                        // which of them the last view showed
 	mins     map[string]int             // MinSize by group, at first
 	launched map[string]int             // instances that a group ever launched
+	inOrder  []*pod                     // the pods, sorted; nil: they are others by now
 	serial   int
 	given    int // addresses
 	checking bool
@@ -406,8 +407,19 @@ func (w *World) step() {
 	}
 }
 
+// sorted is all pods in one order, for a world that goes the same way twice.
 func (w *World) sorted() []*pod {
-	return slices.SortedFunc(maps.Values(w.pods), func(a, b *pod) int { return strings.Compare(a.UID, b.UID) })
+	if w.inOrder == nil {
+		w.inOrder = slices.SortedFunc(maps.Values(w.pods), func(a, b *pod) int { return strings.Compare(a.UID, b.UID) })
+	}
+	return w.inOrder
+}
+
+func (w *World) put(p *pod) { w.pods[p.UID], w.inOrder = p, nil }
+
+func (w *World) remove(uid string) {
+	delete(w.pods, uid)
+	w.inOrder = nil
 }
 
 // bury removes pods whose time is over, unless their kubelet is silent.
@@ -416,10 +428,10 @@ func (w *World) bury() {
 		n := w.nodes[p.Node]
 		switch {
 		case p.Node != "" && n == nil:
-			delete(w.pods, uid) // the pod garbage collector
+			w.remove(uid) // the pod garbage collector
 		case p.stuck || n != nil && !n.deadSince.IsZero():
 		case p.Deleting && !w.now().Before(p.told.Add(w.takes(p))):
-			delete(w.pods, uid)
+			w.remove(uid)
 		}
 	}
 }
@@ -627,7 +639,7 @@ func (w *World) spawn(a *App, name string) *pod {
 			p.Handle = "pod-template-hash"
 		}
 	}
-	w.pods[p.UID] = p
+	w.put(p)
 	return p
 }
 
