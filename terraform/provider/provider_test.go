@@ -1,0 +1,235 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/move"
+	"github.com/droverhq/drover/problem"
+)
+
+// cluster is package move as the action sees it, and what it was asked.
+type cluster struct {
+	report  move.Report
+	fails   error
+	checked move.Options
+	ran     move.Options
+	readied []move.Set
+}
+
+// Check looks.
+func (c *cluster) Check(_ context.Context, o move.Options) (move.Report, error) {
+	c.checked = o
+	return c.report, c.fails
+}
+
+// Run moves.
+func (c *cluster) Run(_ context.Context, o move.Options) error {
+	c.ran = o
+	o.Events.Emit(event.PhaseChanged{Group: "web", To: event.Shift})
+	return c.fails
+}
+
+// Ready waits.
+func (c *cluster) Ready(_ context.Context, _ move.Access, groups []move.Set, _ func(string)) error {
+	c.readied = groups
+	return nil
+}
+
+// terraform speaks with the provider as Terraform does, by its protocol.
+type terraform struct {
+	t      *testing.T
+	server tfprotov6.ProviderServer
+	config tftypes.Object // type of the action's configuration
+}
+
+func speak(t *testing.T, c *cluster) terraform {
+	t.Helper()
+	server, err := providerserver.NewProtocol6WithError(New("test", c))()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none(t, schemas.Diagnostics)
+	configuration(t, server, schemas.Provider)
+	typ, ok := schemas.ActionSchemas["drover_hand_over"].Schema.ValueType().(tftypes.Object)
+	if !ok {
+		t.Fatal("the configuration of the action is no object")
+	}
+	return terraform{t, server, typ}
+}
+
+// configuration configures the provider with a context.
+func configuration(t *testing.T, server tfprotov6.ProviderServer, schema *tfprotov6.Schema) {
+	t.Helper()
+	value := tftypes.NewValue(schema.ValueType(), map[string]tftypes.Value{"kubeconfig": tftypes.NewValue(tftypes.String, nil), "context": tftypes.NewValue(tftypes.String, "shop")})
+	dynamic, err := tfprotov6.NewDynamicValue(schema.ValueType(), value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := server.ConfigureProvider(t.Context(), &tfprotov6.ConfigureProviderRequest{Config: &dynamic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none(t, r.Diagnostics)
+}
+
+// values are an action's configuration; what is left out is null.
+func (f terraform) values(given map[string]tftypes.Value) *tfprotov6.DynamicValue {
+	f.t.Helper()
+	all := map[string]tftypes.Value{}
+	for name, typ := range f.config.AttributeTypes {
+		all[name] = tftypes.NewValue(typ, nil)
+		if typ.Is(tftypes.List{}) && name == "guard" {
+			all[name] = tftypes.NewValue(typ, []tftypes.Value{})
+		}
+		if v, ok := given[name]; ok {
+			all[name] = v
+		}
+	}
+	d, err := tfprotov6.NewDynamicValue(f.config, tftypes.NewValue(f.config, all))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return &d
+}
+
+func text(s string) tftypes.Value { return tftypes.NewValue(tftypes.String, s) }
+
+func texts(all ...string) tftypes.Value {
+	var values []tftypes.Value
+	for _, s := range all {
+		values = append(values, text(s))
+	}
+	return tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, values)
+}
+
+func (f terraform) plan(given map[string]tftypes.Value) []*tfprotov6.Diagnostic {
+	f.t.Helper()
+	r, err := f.server.(tfprotov6.ActionServer).PlanAction(f.t.Context(), &tfprotov6.PlanActionRequest{ActionType: "drover_hand_over", Config: f.values(given)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return r.Diagnostics
+}
+
+func (f terraform) invoke(given map[string]tftypes.Value) (progress []string, diags []*tfprotov6.Diagnostic) {
+	f.t.Helper()
+	r, err := f.server.(tfprotov6.ActionServer).InvokeAction(f.t.Context(), &tfprotov6.InvokeActionRequest{ActionType: "drover_hand_over", Config: f.values(given)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for e := range r.Events {
+		switch e := e.Type.(type) {
+		case tfprotov6.ProgressInvokeActionEventType:
+			progress = append(progress, e.Message)
+		case tfprotov6.CompletedInvokeActionEventType:
+			diags = e.Diagnostics
+		}
+	}
+	return progress, diags
+}
+
+func none(t *testing.T, diags []*tfprotov6.Diagnostic) {
+	t.Helper()
+	for _, d := range diags {
+		t.Errorf("%s: %s\n%s", d.Severity, d.Summary, d.Detail)
+	}
+}
+
+// found: one of the diagnostics is of the severity and has the words.
+func found(diags []*tfprotov6.Diagnostic, severity tfprotov6.DiagnosticSeverity, words string) bool {
+	for _, d := range diags {
+		if d.Severity == severity && strings.Contains(d.Summary+"\n"+d.Detail, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// What a configuration says is what package move is asked for.
+func TestInvoke(t *testing.T) {
+	c := &cluster{}
+	f := speak(t, c)
+	guards := f.config.AttributeTypes["guard"].(tftypes.List)
+	progress, diags := f.invoke(map[string]tftypes.Value{
+		"from": texts("nodegroup/web"), "to": texts("nodegroup/web-2"), "then": text("empty"), "soak": text("2m"),
+		"guard": tftypes.NewValue(guards, []tftypes.Value{tftypes.NewValue(guards.ElementType, map[string]tftypes.Value{
+			"url": text("http://shop"), "host": text("apps.example.com"), "expect": tftypes.NewValue(tftypes.String, nil), "max_errors": tftypes.NewValue(tftypes.Number, 0),
+		})}),
+	})
+	none(t, diags)
+	web := move.Set{Kind: move.NodeGroup, Name: "web"}
+	if c.ran.From[0] != web || c.ran.Then != move.Empty || c.ran.Soak != 2*time.Minute || c.ran.Context != "shop" || len(c.readied) != 1 {
+		t.Errorf("%+v, waited for %v", c.ran, c.readied)
+	}
+	if len(c.ran.Guards) != 1 || c.ran.Guards[0].Host != "apps.example.com" || *c.ran.Guards[0].MaxErrors != 0 {
+		t.Errorf("%+v", c.ran.Guards)
+	}
+	if len(progress) != 1 || !strings.Contains(progress[0], "shift") {
+		t.Errorf("told: %q", progress)
+	}
+}
+
+// A hand-over that stops is an error, on which Terraform destroys nothing.
+func TestFailure(t *testing.T) {
+	f := speak(t, &cluster{fails: &problem.Error{Kind: problem.Parked, Op: "hand over web", Err: errors.New("it is parked"), Fix: "look at it"}})
+	if _, diags := f.invoke(map[string]tftypes.Value{"from": texts("asg/web")}); !found(diags, tfprotov6.DiagnosticSeverityError, "it is parked") || !found(diags, tfprotov6.DiagnosticSeverityError, "look at it") {
+		t.Errorf("%+v", diags)
+	}
+}
+
+// A plan tells what would be met, counts on nodes that the apply makes, and fails
+// where the apply would.
+func TestPlan(t *testing.T) {
+	c := &cluster{report: move.Report{Findings: []event.Finding{{Severity: event.Warning, Object: "deployment/apps/web", Effect: "it is alone", Fix: "give it a second pod"}}}}
+	f := speak(t, c)
+	config := map[string]tftypes.Value{"from": texts("asg/web"), "to": texts("asg/web-2"), "new_nodes": tftypes.NewValue(tftypes.Number, 3)}
+	diags := f.plan(config)
+	if len(diags) != 1 || !found(diags, tfprotov6.DiagnosticSeverityWarning, "give it a second pod") {
+		t.Errorf("%+v", diags)
+	}
+	if len(c.checked.Fresh) != 1 || c.checked.Fresh[0].Nodes != 3 || c.checked.To != nil || c.ran.From != nil {
+		t.Errorf("%+v", c.checked)
+	}
+	c.report.Findings[0].Severity = event.Blocker
+	if diags := f.plan(config); !found(diags, tfprotov6.DiagnosticSeverityError, "it is alone") {
+		t.Errorf("%+v", diags)
+	}
+}
+
+// What Terraform does not know yet is not looked at.
+func TestUnknown(t *testing.T) {
+	c := &cluster{}
+	none(t, speak(t, c).plan(map[string]tftypes.Value{"from": tftypes.NewValue(tftypes.List{ElementType: tftypes.String}, tftypes.UnknownValue)}))
+	if c.checked.From != nil {
+		t.Errorf("%+v", c.checked)
+	}
+}
+
+// All that is wrong with a configuration is told at once.
+func TestValidate(t *testing.T) {
+	f := speak(t, &cluster{})
+	r, err := f.server.(tfprotov6.ActionServer).ValidateActionConfig(t.Context(), &tfprotov6.ValidateActionConfigRequest{
+		ActionType: "drover_hand_over", Config: f.values(map[string]tftypes.Value{"from": texts("web"), "then": text("delete"), "soak": text("soon")}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"nodegroup/web", "keep or empty", "90s"} {
+		if !found(r.Diagnostics, tfprotov6.DiagnosticSeverityError, words) {
+			t.Errorf("nothing is said of %q: %+v", words, r.Diagnostics)
+		}
+	}
+}
