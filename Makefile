@@ -58,10 +58,11 @@ test-unit: ## the tests of both modules that need no sandbox, with the race dete
 	cd sandbox && CGO_ENABLED=0 go test ./...
 
 # Modules of their own, outside of the workspace: it would raise what the product
-# itself is built with to what Pulumi requires.
-test-owners: ## the tests of the module for Pulumi programs, which need no pulumi
+# itself is built with to what Pulumi and Terraform require.
+test-owners: ## the tests of the modules for Pulumi and Terraform, which need neither
 	cd pulumi && GOWORK=off go test ./...
 	cd pulumi/example && GOWORK=off go vet ./...
+	cd terraform && GOWORK=off go test ./...
 
 PULUMI := v3.274.1
 bin/pulumi: tools/pulumi/go.mod

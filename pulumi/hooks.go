@@ -51,7 +51,7 @@ func (library) Recover(ctx context.Context, r move.Recovery) error { return move
 // protector is what the hooks of one Protect share.
 type protector struct {
 	Options
-	ctx    context.Context // of the program; hooks are given none
+	ctx    context.Context // hooks are given none
 	dryRun bool
 	off    bool // this run goes without hand-overs
 	move   mover
@@ -59,8 +59,10 @@ type protector struct {
 	seen   seen
 }
 
+// newProtector is for one run. The context of an inline program of the Automation
+// API ends with the program, and hooks before a delete run after that.
 func newProtector(ctx *pulumi.Context, o Options, m mover) *protector {
-	return &protector{Options: o, ctx: ctx.Context(), dryRun: ctx.DryRun(), move: m, tell: teller{ctx.Log}}
+	return &protector{Options: o, ctx: context.WithoutCancel(ctx.Context()), dryRun: ctx.DryRun(), move: m, tell: teller{ctx.Log, os.Stderr}}
 }
 
 // beforeCreate takes note of nodes that will come, and tells of a group whose old

@@ -48,10 +48,10 @@ func (c *cluster) Check(_ context.Context, o move.Options) (move.Report, error) 
 }
 
 // Run moves.
-func (c *cluster) Run(_ context.Context, o move.Options) error {
+func (c *cluster) Run(ctx context.Context, o move.Options) error {
 	c.note("run", o)
 	c.ran = o
-	return c.fails
+	return errors.Join(ctx.Err(), c.fails)
 }
 
 // Ready waits.
@@ -108,6 +108,38 @@ func wants(t *testing.T, c *cluster, asked ...string) {
 		t.Errorf("asked: %s\nwant:  %s", got, want)
 	}
 }
+
+// An inline program of the Automation API has ended when Pulumi deletes: its context
+// is no more, and its log is closed. The hand-over runs all the same, and is heard of.
+func TestProgramHasEnded(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	of, err := pulumi.NewContext(ctx, pulumi.RunInfo{Project: "shop", Stack: "dev", Mocks: &mocks{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cluster{}
+	p := newProtector(of, Options{}, c)
+	var aside strings.Builder
+	p.tell = teller{closed{}, &aside}
+	end()
+	if err := p.beforeDelete(args(native, "web-1")); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(aside.String(), "hand over web") {
+		t.Errorf("told: %q", aside.String())
+	}
+}
+
+// closed is the log of a program that has ended.
+type closed struct{ pulumi.Log }
+
+var errClosed = errors.New("the connection is closing")
+
+// Info cannot.
+func (closed) Info(string, *pulumi.LogArgs) error { return errClosed }
+
+// Warn cannot.
+func (closed) Warn(string, *pulumi.LogArgs) error { return errClosed }
 
 // A replaced group is handed over to the one that was made in its place, once the
 // nodes of that are there.

@@ -3,6 +3,7 @@ package drover
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -13,17 +14,26 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// teller writes to Pulumi's log.
-type teller struct{ log pulumi.Log }
+// teller writes to Pulumi's log. The log of an inline program of the Automation
+// API is closed when hooks before a delete run: then to aside.
+type teller struct {
+	log   pulumi.Log
+	aside io.Writer
+}
 
-// What cannot be logged is lost with the engine that it was for: the errors of
-// the log are of no use.
+func (t teller) info(format string, args ...any) { t.say(t.log.Info, format, args...) }
 
-func (t teller) info(format string, args ...any) { _ = t.log.Info(fmt.Sprintf(format, args...), nil) }
+func (t teller) warn(format string, args ...any) { t.say(t.log.Warn, format, args...) }
 
-func (t teller) warn(format string, args ...any) { _ = t.log.Warn(fmt.Sprintf(format, args...), nil) }
+func (t teller) say(log func(string, *pulumi.LogArgs) error, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if log(text, nil) != nil {
+		_, _ = fmt.Fprintln(t.aside, text)
+	}
+}
 
-// passing is a line that the next one takes the place of.
+// passing is a line that the next one takes the place of. One that cannot be
+// logged is not missed.
 func (t teller) passing(format string, args ...any) {
 	_ = t.log.Info(fmt.Sprintf(format, args...), &pulumi.LogArgs{Ephemeral: true})
 }

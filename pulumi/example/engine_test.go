@@ -27,6 +27,12 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"google.golang.org/grpc"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // inside marks the run within the sandbox's network, where the names of load
@@ -34,6 +40,10 @@ import (
 const inside = "DROVER_ENGINE_INSIDE"
 
 func TestMain(m *testing.M) {
+	if name := os.Getenv(programName); name != "" {
+		pulumi.Run(programs[name])
+		return
+	}
 	if os.Getenv(inside) != "" {
 		os.Exit(m.Run())
 	}
@@ -82,10 +92,11 @@ func sandbox(args ...string) error {
 
 // shop is the tutorial's cluster, with a node group of Pulumi's beside its own.
 type shop struct {
-	t     *testing.T
-	dir   string // of its project
-	url   string
-	stack auto.Stack
+	t        *testing.T
+	dir      string // of its project
+	url      string
+	language *language
+	stack    auto.Stack
 }
 
 // drover runs a command in the project; it must succeed.
@@ -102,7 +113,7 @@ func (s *shop) drover(args ...string) string {
 
 // open makes the cluster, Pulumi's group in it, and moves the echoserver there.
 func open(t *testing.T) *shop {
-	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project")}
+	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), language: &language{}}
 	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -110,8 +121,8 @@ func open(t *testing.T) *shop {
 	s.drover("config", "set", "aws:region", "us-west-2")
 	s.drover("up", "--yes")
 	s.url = "http://" + strings.TrimSpace(s.drover("stack", "output", "nginxServiceUrl")) + "/echoserver"
-	s.stack = newStack(t, facts(t))
-	s.up(nodes) // as a team has it before it knows of Drover
+	s.stack = s.newStack(facts(t))
+	s.up("nodes") // as a team has it before it knows of Drover
 	s.joined()
 	s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes")
 	return s
@@ -158,28 +169,39 @@ func facts(t *testing.T) map[string]string {
 }
 
 // newStack is a stack of the program with a state of its own in a folder.
-func newStack(t *testing.T, of map[string]string) auto.Stack {
+func (s *shop) newStack(of map[string]string) auto.Stack {
+	t := s.t
+	port := serve(t, func(g *grpc.Server) { pulumirpc.RegisterLanguageRuntimeServer(g, s.language) })
 	env := map[string]string{
 		"PULUMI_BACKEND_URL":                       "file://" + t.TempDir(),
 		"PULUMI_HOME":                              t.TempDir(),
 		"PULUMI_CONFIG_PASSPHRASE":                 "none",
 		"PULUMI_SKIP_UPDATE_CHECK":                 "true",
 		"PULUMI_DEBUG_PROVIDERS":                   serveNative(t),
+		"PULUMI_DEBUG_LANGUAGES":                   fmt.Sprintf("go:%d", port),
 		"PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
 	}
 	for k, v := range env {
 		t.Setenv(k, v)
 	}
-	s, err := auto.UpsertStackInlineSource(t.Context(), "dev", "eks-nodegroups", nodes, auto.EnvVars(env))
+	dir := t.TempDir()
+	project, err := os.ReadFile("Pulumi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), project, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stack, err := auto.UpsertStackLocalSource(t.Context(), "dev", dir, auto.EnvVars(env))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for k, v := range of {
-		if err := s.SetConfig(t.Context(), k, auto.ConfigValue{Value: v}); err != nil {
+		if err := stack.SetConfig(t.Context(), k, auto.ConfigValue{Value: v}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return s
+	return stack
 }
 
 func (s *shop) set(key, value string) {
@@ -188,31 +210,102 @@ func (s *shop) set(key, value string) {
 	}
 }
 
+// output is what pulumi says; do is called once when it says a word.
+type output struct {
+	strings.Builder
+	word string
+	do   func()
+}
+
+// Write takes a part of it.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Builder.Write(p)
+	if o.do != nil && strings.Contains(o.String(), o.word) {
+		o.do()
+		o.do = nil
+	}
+	return n, err
+}
+
 // try runs pulumi up.
-func (s *shop) try(program pulumi.RunFunc) (string, error) {
-	s.stack.Workspace().SetProgram(program)
-	var out strings.Builder
-	_, err := s.stack.Up(s.t.Context(), optup.ProgressStreams(&out), optup.ErrorProgressStreams(&out))
-	s.t.Logf("pulumi up:\n%s", out.String())
-	return out.String(), err
+func (s *shop) try(program string, out *output) error {
+	s.language.program = program
+	_, err := s.stack.Up(s.t.Context(), optup.ProgressStreams(out), optup.ErrorProgressStreams(out))
+	s.t.Logf("pulumi up:\n%s", out)
+	return err
 }
 
 // up runs pulumi up; it must succeed.
-func (s *shop) up(program pulumi.RunFunc) string {
+func (s *shop) up(program string) {
 	s.t.Helper()
-	out, err := s.try(program)
+	if err := s.try(program, &output{}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// upInterrupted runs pulumi up, and presses Ctrl-C when it says a word.
+func (s *shop) upInterrupted(program, word string) {
+	s.t.Helper()
+	if err := s.try(program, &output{word: word, do: s.language.interrupt}); err == nil {
+		s.t.Error("an interrupted hand-over does not stop pulumi up")
+	}
+}
+
+// preview must tell of something, and fail if it is to.
+func (s *shop) preview(program string, fails bool, tells ...string) {
+	s.t.Helper()
+	s.language.program = program
+	out := &output{}
+	_, err := s.stack.Preview(s.t.Context(), optpreview.ProgressStreams(out), optpreview.ErrorProgressStreams(out))
+	s.t.Logf("pulumi preview:\n%s", out)
+	if (err != nil) != fails {
+		s.t.Errorf("a preview ends with %v", err)
+	}
+	for _, words := range tells {
+		if !strings.Contains(out.String(), words) {
+			s.t.Errorf("a preview does not tell: %s", words)
+		}
+	}
+}
+
+// mark has the echoserver's pods say that nobody may move them, or takes that
+// back.
+func (s *shop) mark(keep string) {
+	s.t.Helper()
+	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return out
+	pods := kubernetes.NewForConfigOrDie(c).CoreV1().Pods("apps")
+	all, err := pods.List(s.t.Context(), metav1.ListOptions{LabelSelector: "app=echoserver"})
+	if err != nil || len(all.Items) == 0 {
+		s.t.Fatal(all, err)
+	}
+	patch := []byte(`{"metadata":{"annotations":{"drover.dev/keep":` + keep + `}}}`)
+	for _, p := range all.Items {
+		if _, err := pods.Patch(s.t.Context(), p.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
 
-func (s *shop) preview(program pulumi.RunFunc) (string, error) {
-	s.stack.Workspace().SetProgram(program)
-	var out strings.Builder
-	_, err := s.stack.Preview(s.t.Context(), optpreview.ProgressStreams(&out), optpreview.ErrorProgressStreams(&out))
-	s.t.Logf("pulumi preview:\n%s", out.String())
-	return out.String(), err
+// groups are how many Auto Scaling groups Pulumi has.
+func (s *shop) groups() (n int) {
+	s.t.Helper()
+	c, err := config.LoadDefaultConfig(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out, err := autoscaling.NewFromConfig(c).DescribeAutoScalingGroups(s.t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, g := range out.AutoScalingGroups {
+		if strings.HasPrefix(*g.AutoScalingGroupName, "asg-") {
+			n++
+		}
+	}
+	return n
 }
 
 // joined waits for Pulumi's nodes.
@@ -253,45 +346,59 @@ func (s *shop) underLoad(f func()) counts {
 	return c
 }
 
-// states are the hooks that the group's state carries.
-func (s *shop) states() string {
+// none sends requests while f runs; none of them may fail.
+func (s *shop) none(when string, f func()) {
+	s.t.Helper()
+	if c := s.underLoad(f); c.Failed > 0 || c.Sent == 0 {
+		s.t.Errorf("%s: %+v", when, c)
+	}
+}
+
+// carries: the state of the stack names hooks of Drover's.
+func (s *shop) carries() bool {
 	state, err := s.stack.Export(s.t.Context())
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return string(state.Deployment)
+	return strings.Contains(string(state.Deployment), "drover.dev/")
 }
 
 // A group that Pulumi replaces is handed over: in the very run that brings the
-// line, and in later ones; and no request fails. It shrinks so, too. Without the
-// line requests fail.
+// line, and in later ones, also by two runs if the first is stopped; and no request
+// fails. It shrinks so, too. Without the line requests fail.
 func TestReplacement(t *testing.T) {
 	s := open(t)
 	s.set("instanceType", "t3.large")
-	if out, err := s.preview(protected); err != nil || !strings.Contains(out, "hand over") {
-		t.Errorf("a preview does not tell of the hand-over: %v", err)
-	}
-	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
-		t.Errorf("with Protect, in the run that brings it: %+v", c)
-	}
+	s.preview("protected", false, "hand over shop", "does not carry the hand-over yet")
+	s.preview("delete first", true, "would be deleted before its replacement is made")
+	s.mark(`"true"`)
+	s.preview("protected", true, "drover.dev/keep")
+	s.mark("null")
+	s.none("in the run that brings Protect", func() { s.up("protected") })
+
 	s.set("instanceType", "t2.medium")
-	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
-		t.Errorf("with Protect: %+v", c)
+	s.none("stopped, and continued", func() {
+		s.upInterrupted("protected", ": shift")
+		if n := s.groups(); n != 2 {
+			t.Errorf("%d groups after a hand-over that was stopped, want the old one and the new", n)
+		}
+		s.up("protected")
+	})
+	if n := s.groups(); n != 1 {
+		t.Errorf("%d groups in the end", n)
 	}
 	s.set("nodes", "2")
-	if c := s.underLoad(func() { s.up(protected) }); c.Failed > 0 || c.Sent == 0 {
-		t.Errorf("with Protect, shrinking: %+v", c)
-	}
+	s.none("shrinking", func() { s.up("protected") })
 	if left := s.drover("moves", "ls"); strings.Contains(left, "shop") {
 		t.Errorf("left in the cluster:\n%s", left)
 	}
 
-	s.up(nodes) // the line is taken out again, and nothing else changes
-	if strings.Contains(s.states(), "drover.dev/") {
+	s.up("nodes") // the line is taken out again, and nothing else changes
+	if s.carries() {
 		t.Error("the state still carries the hooks")
 	}
 	s.set("instanceType", "t3.large")
-	c := s.underLoad(func() { s.up(nodes) })
+	c := s.underLoad(func() { s.up("nodes") })
 	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
 	if c.Failed == 0 {
 		t.Error("without Protect nothing failed: the test shows nothing")

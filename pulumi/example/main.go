@@ -32,7 +32,7 @@ func guards(ctx *pulumi.Context) []move.Guard {
 }
 
 // nodes are a launch template and the group that it is for.
-func nodes(ctx *pulumi.Context) error {
+func nodes(ctx *pulumi.Context, opts ...pulumi.ResourceOption) error {
 	template, err := newLaunchTemplate(ctx, "shop")
 	if err != nil {
 		return err
@@ -52,5 +52,5 @@ func nodes(ctx *pulumi.Context) error {
 		"tags": pulumi.Array{pulumi.Map{
 			"key": pulumi.String("kubernetes.io/cluster/" + config.Require(ctx, "cluster")), "value": pulumi.String("owned"), "propagateAtLaunch": pulumi.Bool(true),
 		}},
-	}, &autoScalingGroup{}, pulumi.ReplaceOnChanges([]string{"launchTemplate"}))
+	}, &autoScalingGroup{}, append(opts, pulumi.ReplaceOnChanges([]string{"launchTemplate"}))...)
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -38,16 +37,9 @@ func serveNative(t *testing.T) (variable string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := grpc.NewServer()
-	pulumirpc.RegisterResourceProviderServer(server, &native{api: cloudcontrol.NewFromConfig(c)})
-	done := make(chan struct{})
-	go func() { defer close(done); _ = server.Serve(listener) }()
-	t.Cleanup(func() { server.Stop(); <-done })
-	return fmt.Sprintf("aws-native:%d", listener.Addr().(*net.TCPAddr).Port)
+	api := cloudcontrol.NewFromConfig(c)
+	port := serve(t, func(s *grpc.Server) { pulumirpc.RegisterResourceProviderServer(s, &native{api: api}) })
+	return fmt.Sprintf("aws-native:%d", port)
 }
 
 // GetPluginInfo says which version it is.

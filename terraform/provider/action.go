@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type order struct {
 	From           types.List   `tfsdk:"from"`
 	To             types.List   `tfsdk:"to"`
 	Then           types.String `tfsdk:"then"`
+	MayBeEmpty     types.Bool   `tfsdk:"may_be_empty"`
 	NewNodes       types.Int64  `tfsdk:"new_nodes"`
 	Soak           types.String `tfsdk:"soak"`
 	Settle         types.String `tfsdk:"settle"`
@@ -62,7 +64,8 @@ func (a *handOver) Schema(_ context.Context, _ action.SchemaRequest, r *action.S
 		Attributes: map[string]schema.Attribute{
 			"from":            schema.ListAttribute{Required: true, ElementType: types.StringType, MarkdownDescription: "Which nodes: `nodegroup/NAME`, `asg/NAME`, `nodepool/NAME`, `nodes/LABEL-SELECTOR`, `node/NAME`."},
 			"to":              schema.ListAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Groups (`nodegroup/NAME`, `asg/NAME`) that take the pods: their nodes are waited for. Without any, wherever else the scheduler puts them."},
-			"then":            text("What becomes of the nodes: `keep` (the default) leaves them closed and empty, `empty` ends the instances of one group by name."),
+			"then":            text("What becomes of the nodes: `keep` leaves them closed and empty, `empty` ends the instances of one group by name. Without it `empty` for one Auto Scaling group, `keep` for all else."),
+			"may_be_empty":    schema.BoolAttribute{Optional: true, MarkdownDescription: "The group may have no nodes, as one of size 0. Without it that is taken for the wrong cluster, unless an earlier hand-over emptied it."},
 			"new_nodes":       schema.Int64Attribute{Optional: true, MarkdownDescription: "How many nodes the same apply makes: the plan counts them as there."},
 			"soak":            text("How long the emptied nodes are watched, as in `2m`."),
 			"settle":          text("How long those who send to a pod are given at the least."),
@@ -100,18 +103,19 @@ func (a *handOver) ValidateConfig(ctx context.Context, q action.ValidateConfigRe
 	r.Diagnostics.Append(diags...)
 }
 
-// ModifyPlan looks what would be met: Terraform refuses the plan of what would be
-// refused later.
+// ModifyPlan tells what would be met. It never fails: of an instance that the
+// configuration has no more, Terraform takes an action that fails here out of the
+// plan, warns, and destroys without it. What blocks stops the action itself.
 func (a *handOver) ModifyPlan(ctx context.Context, q action.ModifyPlanRequest, r *action.ModifyPlanResponse) {
 	o, known, diags := a.options(ctx, q.Config)
-	r.Diagnostics.Append(diags...)
+	r.Diagnostics.Append(warnings(diags)...)
 	if diags.HasError() || !known {
 		return
 	}
 	o.To = nil // it may not be there yet
-	report, err := a.move.Check(ctx, o)
+	report, err := a.move.Check(ctx, o.Options)
 	if err != nil {
-		r.Diagnostics.Append(told(err))
+		r.Diagnostics.Append(warnings(diag.Diagnostics{told(err)})...)
 		return
 	}
 	for _, f := range report.Findings {
@@ -121,25 +125,56 @@ func (a *handOver) ModifyPlan(ctx context.Context, q action.ModifyPlanRequest, r
 
 // Invoke hands over.
 func (a *handOver) Invoke(ctx context.Context, q action.InvokeRequest, r *action.InvokeResponse) {
-	o, _, diags := a.options(ctx, q.Config)
+	o, known, diags := a.options(ctx, q.Config)
 	r.Diagnostics.Append(diags...)
-	if diags.HasError() {
+	if diags.HasError() || !known {
 		return
 	}
 	p := progress{func(text string) { r.SendProgress(action.InvokeProgressEvent{Message: text}) }}
+	if err := a.run(ctx, o, p); err != nil {
+		r.Diagnostics.Append(stopped(err, o.From))
+	}
+}
+
+func (a *handOver) run(ctx context.Context, o options, p progress) error {
+	if done, err := a.done(ctx, o); done || err != nil {
+		return err
+	}
 	o.Events = p.events()
-	err := a.move.Ready(ctx, o.Access, o.To, p.waiting())
-	if err == nil {
-		err = a.move.Run(ctx, o)
+	if err := a.move.Ready(ctx, o.Access, o.To, p.waiting()); err != nil {
+		return err
 	}
-	if err != nil {
-		r.Diagnostics.Append(told(err))
+	return a.move.Run(ctx, o.Options)
+}
+
+// done: there are no nodes to hand over, and that is no mistake about which
+// cluster it is.
+func (a *handOver) done(ctx context.Context, o options) (bool, error) {
+	_, err := a.move.Check(ctx, o.Options)
+	if !errors.Is(err, move.ErrNoNodes) {
+		return false, nil //nolint:nilerr // the hand-over says it better
 	}
+	if o.mayBeEmpty {
+		return true, nil
+	}
+	if len(o.From) == 1 {
+		if m, found := a.move.Find(ctx, o.Access, o.From[0].String()); found == nil && m.State == move.Kept {
+			return true, nil
+		}
+	}
+	return false, &problem.Error{Kind: problem.Refused, Op: "hand over " + o.From[0].String(), Err: err,
+		Fix: "see that the provider's kubeconfig and context are of the group's cluster; if it has no nodes on purpose, set may_be_empty"}
+}
+
+// options are what package move takes, and what it does not.
+type options struct {
+	move.Options
+	mayBeEmpty bool
 }
 
 // options are the configuration as package move takes it; known is false as long
 // as Terraform does not know all of it.
-func (a *handOver) options(ctx context.Context, config tfsdk.Config) (o move.Options, known bool, diags diag.Diagnostics) {
+func (a *handOver) options(ctx context.Context, config tfsdk.Config) (o options, known bool, diags diag.Diagnostics) {
 	if !config.Raw.IsFullyKnown() {
 		return o, false, nil
 	}
@@ -147,7 +182,7 @@ func (a *handOver) options(ctx context.Context, config tfsdk.Config) (o move.Opt
 	if diags = config.Get(ctx, &held); diags.HasError() {
 		return o, false, diags
 	}
-	o = move.Options{Access: a.access, Then: move.Then(held.Then.ValueString()), EndBare: held.EndBare.ValueBool()}
+	o = options{move.Options{Access: a.access, Then: move.Then(held.Then.ValueString()), EndBare: held.EndBare.ValueBool()}, held.MayBeEmpty.ValueBool()}
 	o.From = sets(ctx, "from", held.From, &diags)
 	o.To = sets(ctx, "to", held.To, &diags)
 	o.Soak = duration("soak", held.Soak, &diags)
@@ -159,14 +194,21 @@ func (a *handOver) options(ctx context.Context, config tfsdk.Config) (o move.Opt
 	for _, g := range held.Guards {
 		o.Guards = append(o.Guards, g.move())
 	}
-	switch o.Then {
-	case "", move.Keep, move.Empty:
-	case move.Delete:
+	o.Then = then(o.Options, &diags)
+	return o, true, diags
+}
+
+// then is what becomes of the nodes.
+func then(o move.Options, diags *diag.Diagnostics) move.Then {
+	switch {
+	case o.Then == "" && len(o.From) == 1 && o.From[0].Kind == move.ASG:
+		return move.Empty
+	case o.Then == move.Delete:
 		diags.AddAttributeError(path.Root("then"), "Terraform deletes the group itself", "take keep or empty")
-	default:
+	case o.Then != "" && o.Then != move.Keep && o.Then != move.Empty:
 		diags.AddAttributeError(path.Root("then"), "That is not a choice", "take keep or empty")
 	}
-	return o, true, diags
+	return o.Then
 }
 
 func (g guard) move() move.Guard {
@@ -225,15 +267,34 @@ func words(err error) (summary, detail string) {
 	return strings.TrimPrefix(summary, "error: "), strings.TrimSpace(detail)
 }
 
-// finding is a finding as Terraform shows it: what blocks is an error, all else a
-// warning, since it knows no notes.
+// stopped is a hand-over that did not come to its end. A group that Terraform was
+// replacing is deposed by now, and no action is invoked for it any more.
+func stopped(err error, from []move.Set) diag.Diagnostic {
+	summary, detail := words(err)
+	command := "drover migrate"
+	for _, s := range from {
+		command += " --from " + s.String()
+	}
+	return diag.NewErrorDiagnostic(summary, strings.TrimSpace(detail+"\n\nIf this apply was replacing the group (create_before_destroy), the next apply destroys the old one without a hand-over. "+
+		"Before it run: "+command))
+}
+
+// warnings are diagnostics of which none fails.
+func warnings(all diag.Diagnostics) (out diag.Diagnostics) {
+	for _, d := range all {
+		out.Append(diag.NewWarningDiagnostic(d.Summary(), d.Detail()))
+	}
+	return out
+}
+
+// finding is a finding as Terraform shows it in a plan.
 func finding(f event.Finding) diag.Diagnostic {
-	if f.Severity == event.Blocker {
-		return told(&problem.Error{Kind: problem.Refused, Op: f.Object, Err: errors.New(f.Effect), Fix: f.Fix})
-	}
 	detail := ""
-	if f.Fix != "" {
-		detail = "fix: " + f.Fix
+	if f.Severity == event.Blocker {
+		detail = "This apply will stop before it destroys. "
 	}
-	return diag.NewWarningDiagnostic(f.Object+": "+f.Effect, detail)
+	if f.Fix != "" {
+		detail += "fix: " + f.Fix
+	}
+	return diag.NewWarningDiagnostic(fmt.Sprintf("%s: %s: %s", f.Severity, f.Object, f.Effect), detail)
 }

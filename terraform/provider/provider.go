@@ -21,6 +21,7 @@ type Mover interface {
 	Check(context.Context, move.Options) (move.Report, error)
 	Run(context.Context, move.Options) error
 	Ready(context.Context, move.Access, []move.Set, func(string)) error
+	Find(context.Context, move.Access, string) (move.Move, error)
 }
 
 // Library is package move itself.
@@ -37,6 +38,11 @@ func (Library) Run(ctx context.Context, o move.Options) error { return move.Run(
 // Ready waits for groups.
 func (Library) Ready(ctx context.Context, a move.Access, groups []move.Set, tell func(string)) error {
 	return move.Ready(ctx, a, groups, tell)
+}
+
+// Find finds a move by its name.
+func (Library) Find(ctx context.Context, a move.Access, name string) (move.Move, error) {
+	return move.Find(ctx, a, name)
 }
 
 // New makes the provider.

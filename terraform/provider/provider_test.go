@@ -19,6 +19,8 @@ import (
 // cluster is package move as the action sees it, and what it was asked.
 type cluster struct {
 	report  move.Report
+	absent  bool // it has no nodes of the group
+	kept    bool // it keeps a record of the group
 	fails   error
 	checked move.Options
 	ran     move.Options
@@ -28,13 +30,16 @@ type cluster struct {
 // Check looks.
 func (c *cluster) Check(_ context.Context, o move.Options) (move.Report, error) {
 	c.checked = o
+	if c.absent {
+		return move.Report{}, &problem.Error{Kind: problem.Usage, Err: move.ErrNoNodes}
+	}
 	return c.report, c.fails
 }
 
 // Run moves.
 func (c *cluster) Run(_ context.Context, o move.Options) error {
 	c.ran = o
-	o.Events.Emit(event.PhaseChanged{Group: "web", To: event.Shift})
+	o.Events.Emit(event.PhaseChanged{Group: "web", To: event.PhaseShift})
 	return c.fails
 }
 
@@ -42,6 +47,14 @@ func (c *cluster) Run(_ context.Context, o move.Options) error {
 func (c *cluster) Ready(_ context.Context, _ move.Access, groups []move.Set, _ func(string)) error {
 	c.readied = groups
 	return nil
+}
+
+// Find finds a move.
+func (c *cluster) Find(_ context.Context, _ move.Access, name string) (move.Move, error) {
+	if !c.kept {
+		return move.Move{}, errors.New("there is none")
+	}
+	return move.Move{Name: name, State: move.Kept}, nil
 }
 
 // terraform speaks with the provider as Terraform does, by its protocol.
@@ -182,30 +195,78 @@ func TestInvoke(t *testing.T) {
 	}
 }
 
-// A hand-over that stops is an error, on which Terraform destroys nothing.
+// A hand-over that stops is an error, on which Terraform destroys nothing. It says
+// what the next apply would do to a group that is being replaced.
 func TestFailure(t *testing.T) {
 	f := speak(t, &cluster{fails: &problem.Error{Kind: problem.Parked, Op: "hand over web", Err: errors.New("it is parked"), Fix: "look at it"}})
-	if _, diags := f.invoke(map[string]tftypes.Value{"from": texts("asg/web")}); !found(diags, tfprotov6.DiagnosticSeverityError, "it is parked") || !found(diags, tfprotov6.DiagnosticSeverityError, "look at it") {
-		t.Errorf("%+v", diags)
+	_, diags := f.invoke(map[string]tftypes.Value{"from": texts("asg/web")})
+	for _, words := range []string{"it is parked", "look at it", "drover migrate --from asg/web"} {
+		if !found(diags, tfprotov6.DiagnosticSeverityError, words) {
+			t.Errorf("nothing is said of %q: %+v", words, diags)
+		}
 	}
 }
 
-// A plan tells what would be met, counts on nodes that the apply makes, and fails
-// where the apply would.
+// The instances of an Auto Scaling group end by name; a managed group keeps its
+// empty nodes until EKS ends them.
+func TestThen(t *testing.T) {
+	for from, want := range map[string]move.Then{"asg/web": move.Empty, "nodegroup/web": "", "nodes/role=web": ""} {
+		c := &cluster{}
+		_, diags := speak(t, c).invoke(map[string]tftypes.Value{"from": texts(from)})
+		none(t, diags)
+		if c.ran.Then != want {
+			t.Errorf("%s: then %q, want %q", from, c.ran.Then, want)
+		}
+	}
+}
+
+// A group without nodes was handed over before, or may have none; else it is the
+// wrong cluster.
+func TestNoNodes(t *testing.T) {
+	for _, c := range []struct {
+		cluster cluster
+		mayBe   bool
+		fails   bool
+	}{
+		{cluster{absent: true, kept: true}, false, false},
+		{cluster{absent: true}, true, false},
+		{cluster{absent: true}, false, true},
+	} {
+		_, diags := speak(t, &c.cluster).invoke(map[string]tftypes.Value{"from": texts("nodegroup/web"), "may_be_empty": tftypes.NewValue(tftypes.Bool, c.mayBe)})
+		if got := found(diags, tfprotov6.DiagnosticSeverityError, "may_be_empty"); got != c.fails || c.cluster.ran.From != nil {
+			t.Errorf("%+v: %+v", c, diags)
+		}
+	}
+}
+
+// A plan tells what would be met, and counts on nodes that the apply makes.
 func TestPlan(t *testing.T) {
 	c := &cluster{report: move.Report{Findings: []event.Finding{{Severity: event.Warning, Object: "deployment/apps/web", Effect: "it is alone", Fix: "give it a second pod"}}}}
-	f := speak(t, c)
-	config := map[string]tftypes.Value{"from": texts("asg/web"), "to": texts("asg/web-2"), "new_nodes": tftypes.NewValue(tftypes.Number, 3)}
-	diags := f.plan(config)
+	diags := speak(t, c).plan(map[string]tftypes.Value{"from": texts("asg/web"), "to": texts("asg/web-2"), "new_nodes": tftypes.NewValue(tftypes.Number, 3)})
 	if len(diags) != 1 || !found(diags, tfprotov6.DiagnosticSeverityWarning, "give it a second pod") {
 		t.Errorf("%+v", diags)
 	}
 	if len(c.checked.Fresh) != 1 || c.checked.Fresh[0].Nodes != 3 || c.checked.To != nil || c.ran.From != nil {
 		t.Errorf("%+v", c.checked)
 	}
-	c.report.Findings[0].Severity = event.Blocker
-	if diags := f.plan(config); !found(diags, tfprotov6.DiagnosticSeverityError, "it is alone") {
-		t.Errorf("%+v", diags)
+}
+
+// No plan fails: Terraform would destroy an instance that its configuration has no
+// more without the action.
+func TestPlanNeverFails(t *testing.T) {
+	blocked := move.Report{Findings: []event.Finding{{Severity: event.Blocker, Object: "pod/apps/web", Effect: "nothing controls it"}}}
+	for words, c := range map[string]struct {
+		cluster cluster
+		from    string
+	}{
+		"This apply will stop": {cluster{report: blocked}, "asg/web"},
+		"no route":             {cluster{fails: errors.New("no route to host")}, "asg/web"},
+		"nodegroup/web":        {cluster{}, "web"},
+	} {
+		diags := speak(t, &c.cluster).plan(map[string]tftypes.Value{"from": texts(c.from)})
+		if !found(diags, tfprotov6.DiagnosticSeverityWarning, words) || found(diags, tfprotov6.DiagnosticSeverityError, "") {
+			t.Errorf("%s: %+v", words, diags)
+		}
 	}
 }
 
