@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -234,10 +235,26 @@ type Repelled struct {
 // Patch changes an object in one atomic write: a nil value removes a key.
 type Patch struct {
 	Labels        map[string]*string
+	Was           map[string]string // pods only: labels that it removes, and their values when that was decided
 	Annotations   map[string]*string
 	Unschedulable *bool  // nodes only; nil leaves it as it is
 	Leaving       *bool  // nodes only: the taint drover.dev/leaving:NoSchedule
 	Owner         *Owner // pods only: becomes its controller; nil leaves it as it is
+}
+
+// Outrun names a label of a pod that others have changed since the patch was
+// decided, as operators do that say by a label which pod is active: one that it
+// removes is another by now, or one that it gives back is there with another value.
+func (p Patch) Outrun(live map[string]string) (key string, yes bool) {
+	for _, key := range slices.Sorted(maps.Keys(p.Labels)) {
+		value, was, given := p.Labels[key], p.Was[key], p.Labels[key] != nil
+		have, there := live[key]
+		_, asked := p.Was[key]
+		if given && there && have != *value || !given && asked && (!there || have != was) {
+			return key, true
+		}
+	}
+	return "", false
 }
 
 // Ref names one pod for its life.

@@ -509,7 +509,9 @@ func letIn(p *Pod, r Release, now time.Time) ChangePod {
 			left[key] = value
 			continue
 		}
-		labels[key] = ptr(value)
+		if _, set := p.Labels[key]; !set { // else by others, since
+			labels[key] = ptr(value)
+		}
 	}
 	r.Labels, r.Out, r.OutAt = left, false, now
 	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "let in", Patch: Patch{

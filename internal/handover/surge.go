@@ -77,7 +77,7 @@ func (h *herd) letGo(p *Pod, pr promise, r Release) {
 		r.Owner, a.Patch.Owner = p.Owner, h.w.Holder
 	} else {
 		r.Labels = map[string]string{p.Handle: p.Labels[p.Handle]}
-		a.What, a.Patch.Labels = verbRelease, map[string]*string{p.Handle: nil}
+		a.What, a.Patch.Labels, a.Patch.Was = verbRelease, map[string]*string{p.Handle: nil}, r.Labels
 	}
 	a.Patch.Annotations = map[string]*string{ReleasedAnnotation: ptr(encode(r))}
 	h.act(a)
@@ -239,9 +239,12 @@ func takeOut(p *Pod, r Release, keys []string, now time.Time) ChangePod {
 	if r.Labels == nil {
 		r.Labels = map[string]string{}
 	}
-	gone := map[string]*string{}
+	gone, was := map[string]*string{}, map[string]string{}
 	for _, key := range keys {
 		r.Labels[key], gone[key] = p.Labels[key], nil
+		if value, is := p.Labels[key]; is {
+			was[key] = value
+		}
 	}
 	for _, x := range p.Paths {
 		if !slices.Contains(r.Services, x.Service) {
@@ -249,7 +252,7 @@ func takeOut(p *Pod, r Release, keys []string, now time.Time) ChangePod {
 		}
 	}
 	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: verbTakeOut, Patch: Patch{
-		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+		Labels: gone, Was: was, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
 	}}
 }
 
@@ -522,7 +525,8 @@ func (h *herd) toItsSet(p *Pod) ChangePod {
 
 // giveBack returns a pod to its ReplicaSet, with all its labels. What takes some of
 // them away may have been asked for a moment ago, by a run that is gone or with an
-// answer that was lost: so those that could be taken are given again.
+// answer that was lost: so those that could be taken are given again. A label that
+// others have set meanwhile stays as they set it.
 func giveBack(p *Pod, r Release, now time.Time) ChangePod {
 	labels := map[string]*string{}
 	for _, key := range slices.Concat(p.Doors, p.Veils) {
@@ -531,7 +535,9 @@ func giveBack(p *Pod, r Release, now time.Time) ChangePod {
 		}
 	}
 	for key, value := range r.Labels {
-		labels[key] = ptr(value)
+		if labels[key] == nil { // else others have set it since
+			labels[key] = ptr(value)
+		}
 	}
 	owner := r.Owner
 	r.Back, r.Out, r.OutAt = true, false, now

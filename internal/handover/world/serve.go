@@ -424,6 +424,9 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		if err := errors.Join(patchDenied(p.app, p, patch), patchRefused(p.app, p, patch)); err != nil {
 			return err
 		}
+		if key, yes := patch.Outrun(p.Labels); yes {
+			return &handover.Refusal{Why: key + " has changed", Passing: true}
+		}
 		p.Labels = maps.Clone(p.Labels)
 		for key, value := range patch.Labels {
 			if value == nil {

@@ -134,7 +134,7 @@ func (c *Cluster) rehearseEvict(ctx context.Context, live *corev1.Pod) error {
 
 // rehearsePatch sends what PatchPod would.
 func (c *Cluster) rehearsePatch(ctx context.Context, live *corev1.Pod, p handover.Patch) error {
-	data, err := podPatch(string(live.UID), live.OwnerReferences, p)
+	data, err := podPatch(string(live.UID), "", live.OwnerReferences, p)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -68,14 +69,11 @@ func taint(taints []corev1.Taint, leaving bool, now time.Time) (changed []corev1
 }
 
 // PatchPod changes that very pod in one write; the UID in the patch is the
-// precondition, as ReplicaSets use it to release a pod.
+// precondition, as ReplicaSets use it to release a pod. A patch that changes its
+// controller or labels holds only for the pod as it was read, and is made anew
+// when that has changed.
 func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
-	var err error
-	for range 3 { // its controller may change between the look and the patch
-		if err = c.patchPod(ctx, pod, p); p.Owner == nil || !apierrors.IsInvalid(err) {
-			break
-		}
-	}
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return c.patchPod(ctx, pod, p) })
 	if err != nil && c.another(ctx, pod) {
 		return nil
 	}
@@ -84,7 +82,8 @@ func (c *Cluster) PatchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 
 func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	var owners []metav1.OwnerReference
-	if p.Owner != nil {
+	version := ""
+	if p.Owner != nil || len(p.Labels) > 0 {
 		live, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return ignoreNotFound(err)
@@ -92,9 +91,12 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 		if string(live.UID) != pod.UID {
 			return nil
 		}
-		owners = live.OwnerReferences
+		if key, yes := p.Outrun(live.Labels); yes {
+			return &handover.Refusal{Why: fmt.Sprintf("its label %s has changed", key), Passing: true}
+		}
+		owners, version = live.OwnerReferences, live.ResourceVersion
 	}
-	data, err := podPatch(pod.UID, owners, p)
+	data, err := podPatch(pod.UID, version, owners, p)
 	if err != nil {
 		return err
 	}
@@ -103,9 +105,12 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 }
 
 // podPatch is the strategic merge patch of a pod that has these owners.
-func podPatch(uid string, owners []metav1.OwnerReference, p handover.Patch) ([]byte, error) {
+func podPatch(uid, version string, owners []metav1.OwnerReference, p handover.Patch) ([]byte, error) {
 	body := metadata(p)
 	body["uid"] = uid
+	if version != "" {
+		body["resourceVersion"] = version
+	}
 	if p.Owner != nil {
 		body["ownerReferences"] = reown(owners, *p.Owner)
 	}

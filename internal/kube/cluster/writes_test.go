@@ -263,11 +263,11 @@ func TestPatchPodChangesItsOwner(t *testing.T) {
 	}
 }
 
-// Between the look and the patch a pod may get another controller (the API server
-// then sees two), or give its name to another pod.
+// Between the look and the patch a pod may change, also its controller, or give its
+// name to another pod.
 func TestPatchPodInARace(t *testing.T) {
 	owner := handover.Patch{Owner: &handover.Owner{API: "apps/v1", Kind: "Deployment", Name: "web", UID: "d"}}
-	two := said(422, metav1.StatusReasonInvalid, "Only one reference can have Controller set to true", nil)
+	changed := said(409, metav1.StatusReasonConflict, "the object has been modified", nil)
 	conflict := said(409, metav1.StatusReasonConflict, "Precondition failed: UID in precondition: 1, UID in object meta: 2", nil)
 	denied := said(403, metav1.StatusReasonForbidden, "policy", nil)
 	first, second := webPod("1", ownedBy("apps/v1", "ReplicaSet", "a")), webPod("1", ownedBy("apps/v1", "ReplicaSet", "b"))
@@ -277,8 +277,8 @@ func TestPatchPodInARace(t *testing.T) {
 		refused      bool
 		last         string // in the last patch
 	}{
-		"another controller":  {patch: owner, looks: []any{first, second}, sends: []any{two, second}, last: `"uid":"b"`},
-		"always another":      {patch: owner, looks: []any{first}, sends: []any{two}, refused: true},
+		"another controller":  {patch: owner, looks: []any{first, second}, sends: []any{changed, second}, last: `"uid":"b"`},
+		"always another":      {patch: owner, looks: []any{first}, sends: []any{changed}, refused: true},
 		"gone at the look":    {patch: owner, looks: []any{apierrors.NewNotFound(corev1.Resource("pods"), "web")}},
 		"another at the look": {patch: owner, looks: []any{webPod("2")}},
 		"gone at the patch":   {sends: []any{apierrors.NewNotFound(corev1.Resource("pods"), "web")}},
@@ -295,6 +295,40 @@ func TestPatchPodInARace(t *testing.T) {
 			sent := s.bodies("PATCH " + podPath)
 			if tt.last != "" && (len(sent) == 0 || !strings.Contains(sent[len(sent)-1], tt.last)) {
 				t.Errorf("%q", sent)
+			}
+		})
+	}
+}
+
+// A label that others have changed is theirs: it is not taken away as what it was,
+// to be given back as that, and none is given back over theirs.
+func TestPatchPodLeavesALabelThatOthersChanged(t *testing.T) {
+	active := "active"
+	for name, tt := range map[string]struct {
+		labels map[string]string // by now
+		patch  handover.Patch
+		left   string
+		outrun bool
+	}{
+		"taken away":           {map[string]string{"role": "active"}, handover.Patch{Labels: map[string]*string{"role": nil}, Was: map[string]string{"role": "active"}}, "", false},
+		"another by now":       {map[string]string{"role": "standby"}, handover.Patch{Labels: map[string]*string{"role": nil}, Was: map[string]string{"role": "active"}}, "standby", true},
+		"gone by now":          {nil, handover.Patch{Labels: map[string]*string{"role": nil}, Was: map[string]string{"role": "active"}}, "", true},
+		"given back":           {nil, handover.Patch{Labels: map[string]*string{"role": &active}}, "active", false},
+		"given back once more": {map[string]string{"role": "active"}, handover.Patch{Labels: map[string]*string{"role": &active}}, "active", false},
+		"set by others":        {map[string]string{"role": "standby"}, handover.Patch{Labels: map[string]*string{"role": &active}}, "standby", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := webPod("1")
+			p.Labels = tt.labels
+			c, client := opened(t, p)
+			err := c.PatchPod(t.Context(), ref, tt.patch)
+			var r *handover.Refusal
+			if errors.As(err, &r) != tt.outrun || (err != nil) != tt.outrun || tt.outrun && !r.Passing {
+				t.Error(err)
+			}
+			now, err := client.CoreV1().Pods("apps").Get(t.Context(), "web", metav1.GetOptions{})
+			if err != nil || now.Labels["role"] != tt.left {
+				t.Errorf("%v, %v", now.Labels, err)
 			}
 		})
 	}
