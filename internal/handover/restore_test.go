@@ -164,3 +164,23 @@ func TestMoveRenewsItsRecord(t *testing.T) {
 		<-ended
 	})
 }
+
+// A label that others set while a pod was out of its Services, as an operator does
+// that made another pod the active one, stays as they set it.
+func TestNoLabelIsGivenBackOverOneThatOthersSet(t *testing.T) {
+	for _, ready := range []bool{true, false} { // let in first, or given back at once
+		v := handover.NewView()
+		v.PutPod(&handover.Pod{
+			Ref: handover.Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Ready: ready, Doors: []string{"app", "role"}, Labels: map[string]string{"role": "standby"},
+			Released: `{"group":"web","workload":"deployment/apps/web","owner":{"Kind":"ReplicaSet","Name":"web","UID":"2"},"labels":{"app":"web","role":"active"},"out":true}`,
+		})
+		actions := handover.Restore(v, nil, func(string) bool { return false })
+		if len(actions) != 1 {
+			t.Fatal(actions)
+		}
+		labels := actions[0].(handover.ChangePod).Patch.Labels
+		if role := labels["role"]; role != nil && *role != "standby" || labels["app"] == nil || *labels["app"] != "web" {
+			t.Errorf("ready %t: %s", ready, actions[0])
+		}
+	}
+}
