@@ -19,7 +19,7 @@ func TestKeysAreThoseOfTheFile(t *testing.T) {
 	}
 	one, yes := 1.0, []string{"x"}
 	probe := Probe{URL: "x", Host: "x", Method: "x", Headers: map[string]string{"x": "x"}, Body: "x", Status: []int{1}, Expect: "x", Rate: 1, Timeout: 1, MaxErrors: Errors(1), P99: "x", OnBreach: Stop}
-	options := Options{DependsOn: []Dependency{&Cluster{}}, Protect: true, Aliases: yes, IgnoreChanges: yes, ReplaceOnChanges: yes, DeleteBeforeReplace: true, RetainOnDelete: true, Timeouts: Timeouts{Create: 1, Update: 1, Delete: 1}}
+	options := Options{DependsOn: []Dependency{&Cluster{}}, Protect: true, Aliases: yes, IgnoreChanges: yes, ReplaceOnChanges: yes, DeleteBeforeReplace: true, RetainOnDelete: true, Timeouts: Timeouts{Create: 1, Update: 1, Delete: 1}, Provider: &Provider{}}
 	network := NetworkArgs{CIDR: "x", Zones: yes, NATGateways: "x", VPC: ByID("x"), Private: ByTag("x", "x")}
 	for section, keys := range map[string]Properties{
 		"cluster": ClusterArgs{Version: "x", Network: network, Endpoint: EndpointArgs{CIDRs: yes}, EncryptionKey: "x", Access: map[string]AccessArgs{"x": {}},
@@ -31,6 +31,7 @@ func TestKeysAreThoseOfTheFile(t *testing.T) {
 		"guard":     GuardArgs{Probe: probe, Probes: []Probe{probe}, Prometheus: &Prometheus{URL: "x", Query: "x", Max: &one, Min: &one}}.keys(),
 		"resources": ResourceArgs{Type: "x", Name: "x", Properties: yes}.keys(),
 		"options":   options.keys(),
+		"providers": ProviderArgs{Region: "x", Profile: "x", Role: "x", ExternalID: "x"}.keys(),
 	} {
 		if section == "cluster" {
 			delete(keys, "network")

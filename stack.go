@@ -202,7 +202,33 @@ type Options struct {
 	DeleteBeforeReplace bool         // the old one goes before the new one comes
 	RetainOnDelete      bool         // it is left where it is once it goes from the program
 	Timeouts            Timeouts
+	Provider            *Provider // where it is, of a resource; nil: where the stack is
 }
+
+// ProviderArgs say which region and account, and by whom it is reached.
+type ProviderArgs struct {
+	Region     string // empty: the profile's, or the stack's
+	Profile    string // of the AWS configuration; empty: whoever runs Drover
+	Role       string // ARN of one that is assumed; empty: none
+	ExternalID string // that the role asks for
+}
+
+func (a ProviderArgs) keys() Properties {
+	return given(Properties{"region": a.Region, "profile": a.Profile, "role": a.Role, "externalId": a.ExternalID})
+}
+
+// Provider is another region or account than the stack's, in which resources can
+// be: see [Options].
+type Provider struct{ name string }
+
+// Provider registers one.
+func (s *Stack) Provider(name string, args ProviderArgs) *Provider {
+	s.register("providers", s.prefix+name, args.keys())
+	return &Provider{s.prefix + name}
+}
+
+// MarshalText writes the provider's name in the program.
+func (p *Provider) MarshalText() ([]byte, error) { return []byte(p.name), nil }
 
 // Timeouts are how long one step may take; 0: as long as it goes on.
 type Timeouts struct{ Create, Update, Delete time.Duration }
@@ -214,7 +240,7 @@ type Dependency interface{ word() string }
 func (o Options) keys() Properties {
 	return Properties{
 		"dependsOn": called(o.DependsOn), "protect": o.Protect, "aliases": o.Aliases, "ignoreChanges": o.IgnoreChanges,
-		"replaceOnChanges": o.ReplaceOnChanges, "deleteBeforeReplace": o.DeleteBeforeReplace, "retainOnDelete": o.RetainOnDelete,
+		"replaceOnChanges": o.ReplaceOnChanges, "deleteBeforeReplace": o.DeleteBeforeReplace, "retainOnDelete": o.RetainOnDelete, "provider": o.Provider,
 		"timeouts": given(Properties{"create": o.Timeouts.Create, "update": o.Timeouts.Update, "delete": o.Timeouts.Delete}),
 	}
 }

@@ -432,7 +432,11 @@ func (p *Project) desired(ctx context.Context, files *spec.Spec, cloud *aws.Clou
 	if err != nil {
 		return nil, at, err
 	}
-	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones, Network: there, Newest: images})
+	places, err := places(ctx, cloud, files.Providers)
+	if err != nil {
+		return nil, at, err
+	}
+	want, problems := expand.Graph(files, expand.Env{Region: at.Region, Zones: at.Zones, Network: there, Newest: images, Where: places})
 	if err := problems.Err(); err != nil {
 		return nil, at, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/aws"
 	"github.com/droverhq/drover/internal/expand"
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/problem"
@@ -134,6 +135,26 @@ func newest(ctx context.Context, cloud *aws.Cloud, files *spec.Spec) (map[string
 			return nil, err
 		}
 		found[name], _ = v.(string)
+	}
+	return found, nil
+}
+
+// places are where the providers of the file lead: what is made there is looked
+// for there for as long as it stands, whatever the file says later.
+func places(ctx context.Context, cloud *aws.Cloud, providers []spec.Provider) (map[string]graph.Where, error) {
+	found := make(map[string]graph.Where)
+	for _, p := range providers {
+		w := graph.Where{Region: p.Region, Profile: p.Profile, Role: p.Role, ExternalID: p.ExternalID}
+		there, account, err := cloud.Reach(ctx, w)
+		var known *problem.Error
+		if errors.As(err, &known) {
+			known.At = p.At
+		}
+		if err != nil {
+			return nil, err
+		}
+		w.Region, w.Account = there.Region(), account
+		found[p.Name] = w
 	}
 	return found, nil
 }

@@ -13,12 +13,16 @@ import (
 )
 
 // account is the least of AWS that a stack of raw resources needs: who calls,
-// and Cloud Control, which carries everything out at once.
+// and Cloud Control, which carries everything out at once. It has a second
+// account, for whoever assumes a role.
 type account struct {
 	mu      sync.Mutex
-	objects map[string]map[string]any // by type: one of each
+	objects map[string]map[string]any // by type, and place if that is not the first account in us-west-2: one of each
 	made    int                       // in all; identifiers are numbers
 }
+
+// assumed is the access key of whoever has assumed a role.
+const assumed = "assumed"
 
 // cloud serves an account, which the programs of the script find.
 func cloud(ts *testscript.TestScript, neg bool, args []string) {
@@ -66,12 +70,26 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if strings.Contains(string(body), "Action=GetCallerIdentity") {
-		_, _ = fmt.Fprint(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`)
+	credential := strings.Split(r.Header.Get("Authorization"), "/") // …Credential=KEY/DATE/REGION/…
+	region, number := credential[min(2, len(credential)-1)], "111122223333"
+	if strings.HasSuffix(credential[0], "="+assumed) {
+		number = "222233334444"
+	}
+	switch {
+	case strings.Contains(string(body), "Action=GetCallerIdentity"):
+		_, _ = fmt.Fprintf(w, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, number)
+		return
+	case strings.Contains(string(body), "Action=AssumeRole"):
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>%s</AccessKeyId><SecretAccessKey>b</SecretAccessKey>`+
+			`<SessionToken>c</SessionToken><Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, assumed)
 		return
 	}
+	place := ""
+	if region != "us-west-2" || number != "111122223333" {
+		place = "@" + region + "/" + number
+	}
 	operation, is := strings.CutPrefix(r.Header.Get("X-Amz-Target"), "CloudApiService.")
-	answer := a.carryOut(operation, body)
+	answer := a.carryOut(operation, place, body)
 	if !is || answer == nil {
 		w.WriteHeader(http.StatusBadRequest)
 		answer = map[string]any{"__type": "ResourceNotFoundException", "message": "no"}
@@ -79,12 +97,13 @@ func (a *account) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (a *account) carryOut(operation string, body []byte) any {
+func (a *account) carryOut(operation, place string, body []byte) any {
 	var in struct{ TypeName, Identifier, DesiredState, PatchDocument string }
 	if err := json.Unmarshal(body, &in); err != nil {
 		return nil
 	}
-	object, exists := a.objects[in.TypeName]
+	key := in.TypeName + place
+	object, exists := a.objects[key]
 	done := func(id string) any {
 		return map[string]any{"ProgressEvent": map[string]any{"OperationStatus": "SUCCESS", "Identifier": id, "RequestToken": "1"}}
 	}
@@ -93,7 +112,7 @@ func (a *account) carryOut(operation string, body []byte) any {
 		return map[string]any{"ResourceDescriptions": []any{}}
 	case operation == "CreateResource":
 		object = make(map[string]any)
-		a.objects[in.TypeName] = object
+		a.objects[key] = object
 		a.made++
 		_ = json.Unmarshal([]byte(in.DesiredState), &object)
 		return done(fmt.Sprint(a.made))
@@ -113,7 +132,7 @@ func (a *account) carryOut(operation string, body []byte) any {
 		}
 		return done(in.Identifier)
 	case operation == "DeleteResource":
-		delete(a.objects, in.TypeName)
+		delete(a.objects, key)
 		return done(in.Identifier)
 	}
 	return nil

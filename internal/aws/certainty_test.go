@@ -237,28 +237,3 @@ func TestClaimsAreNames(t *testing.T) {
 		}
 	}
 }
-
-// What AWS says of a role, profile or parent that is only seconds old is met with patience.
-func TestNewRolesAreMetWithPatience(t *testing.T) {
-	for _, m := range []string{
-		"Role with arn: arn:aws:iam::1:role/x, could not be assumed because it does not exist or the trusted entity is not correct",
-		"Role could not be assumed because the trusted entity is not correct",
-		"The provided role doesn't have the Amazon EKS Managed Policies associated with it. Please ensure the following policy is attached: arn:aws:iam::aws:policy/AmazonEKSClusterPolicy",
-		"roleArn, arn:aws:iam::123456789012:role/x, does not exist",
-		"Error in role params",
-		"IAM role's policy must include the `ec2:DescribeSubnets` action",
-		"The specified principalArn is invalid: invalid principal.",
-		"Invalid IAM Instance Profile ARN",
-		"The subnet ID 'subnet-1' does not exist (Service: Ec2, Status Code: 400, Error Code: InvalidSubnetID.NotFound)",
-	} {
-		if f := (&failure{code: "InvalidRequest", message: m, handler: true}); f.patience() == 0 {
-			t.Errorf("not repeated: %s", m)
-		}
-	}
-	for _, m := range []string{"Rate exceeded (Service: AmazonEC2; Status Code: 400; Error Code: Throttling)",
-		"Request limit exceeded. (Service: Ec2, Status Code: 503)"} {
-		if f := (&failure{code: "GeneralServiceException", message: m, handler: true}); f.patience() == 0 {
-			t.Errorf("not repeated: %s", m)
-		}
-	}
-}

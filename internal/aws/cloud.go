@@ -42,6 +42,7 @@ import (
 
 // Cloud is one AWS account in one region.
 type Cloud struct {
+	base      aws.Config // before anything of Drover was added
 	cfg       aws.Config
 	control   *cloudcontrol.Client
 	registry  *cloudformation.Client
@@ -92,9 +93,11 @@ func load(ctx context.Context, options []func(*config.LoadOptions) error) (cfg a
 
 // New makes a Cloud from a configuration that is complete.
 func New(cfg aws.Config) *Cloud {
+	base := cfg
 	cfg.APIOptions = append(slices.Clone(cfg.APIOptions), clarify)
 	tokens := sts.NewFromConfig(cfg)
 	return &Cloud{
+		base:      base,
 		cfg:       cfg,
 		control:   cloudcontrol.NewFromConfig(cfg),
 		registry:  cloudformation.NewFromConfig(cfg),

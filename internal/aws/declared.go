@@ -19,6 +19,10 @@ var _ engine.Declarer = (*Provider)(nil)
 // Drover. Defaults that the service filled in are there, too: a schema does not
 // tell them from what somebody set.
 func (p *Provider) Declared(ctx context.Context, r engine.Request) (engine.Declaration, error) {
+	p, err := p.at(ctx, r.Where)
+	if err != nil {
+		return engine.Declaration{}, err
+	}
 	f, err := p.catalog.facts(ctx, r.Type)
 	if err != nil {
 		return engine.Declaration{}, err

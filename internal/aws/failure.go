@@ -116,7 +116,7 @@ func failureOf(err error) *failure {
 
 func isNotFound(err error) bool {
 	f := failureOf(err)
-	return f != nil && f.code == string(types.HandlerErrorCodeNotFound)
+	return f != nil && (f.code == string(types.HandlerErrorCodeNotFound) || f.says("No cluster found for name"))
 }
 
 // The classes of the handler contract (CloudFormation CLI guide, "Handler
@@ -130,16 +130,22 @@ const (
 	// dependentsFor bounds the wait for what still uses an object that shall go. The engine deletes users first,
 	// so this is what AWS needs to let go, such as network interfaces of a deleted load balancer.
 	dependentsFor = 10 * time.Minute
+	// updatesFor bounds the wait for what a service itself does to an object, and lets nobody else do anything
+	// meanwhile: EKS scales a control plane up, or updates it, for up to 40 minutes.
+	updatesFor = time.Hour
 )
 
 // patience is how long the request that failed so may be repeated; 0: not at all.
 func (f *failure) patience() time.Duration {
+	if underWay.MatchString(f.message) {
+		return updatesFor
+	}
 	switch f.code {
 	case "Throttling", "ResourceConflict", "ServiceInternalError", "NetworkFailure", "ServiceTimeout",
 		"ConcurrentOperation", "ConcurrentModification", "HandlerInternalFailure":
 		return transientFor
 	}
-	if f.throttled() {
+	if f.throttled() || f.says(passingWords...) {
 		return transientFor
 	}
 	if f.says(propagating...) || f.code != "NotFound" && notYetKnown.MatchString(f.message) {
@@ -158,6 +164,32 @@ func (f *failure) patienceToMake() time.Duration {
 	return f.patience()
 }
 
+// patienceToChange is the patience with a failed update. One whose effect nobody
+// tells is sent again: it has none if it had it before.
+func (f *failure) patienceToChange() time.Duration {
+	if f.unclear() {
+		return settlingFor
+	}
+	return f.patience()
+}
+
+// patienceToRemove is the patience with a failed delete: what still uses the
+// object may be about to go.
+func (f *failure) patienceToRemove() time.Duration {
+	patience := f.patience()
+	if f.blocked() || f.unclear() {
+		patience = max(patience, dependentsFor)
+	}
+	return patience
+}
+
+// passingWords are those of services that are not well for a moment, or have
+// not finished another request. S3 says the second of them.
+var passingWords = []string{"service unavailable", "temporarily unavailable", "conflicting conditional operation", "PriorRequestNotComplete"}
+
+// underWay is what EKS says while it works on an object itself.
+var underWay = regexp.MustCompile(`(?i)(has (an )?update|has update \S+) in progress|currently being updated`)
+
 // propagating is what services say of an IAM role, profile or policy that is
 // new: they have not heard of it yet. EKS, EC2 and Auto Scaling each have
 // words of their own.
@@ -167,6 +199,8 @@ var propagating = []string{
 	"Invalid IAM Instance Profile", "Invalid iamInstanceProfile", "IAM instance profile",
 	"Invalid principal", "principal is invalid", "principalArn is invalid",
 	"doesn't have the Amazon EKS Managed Policies", "IAM role's policy must include",
+	"after deleting a queue before", // SQS gives a name back after a minute
+	"is not attached to any internet gateway",
 }
 
 // notYetKnown is said of a parent that was just made: by its ARN, or in EC2's
@@ -198,7 +232,8 @@ func (f *failure) busy() bool {
 
 // throttled reports a handler's or a service's word for "too many requests".
 func (f *failure) throttled() bool {
-	return f.code == "Throttling" || f.says("rate exceeded", "request limit exceeded", "throttl", "too many requests", "RequestLimitExceeded")
+	codes := []string{"Throttling", "Throttled", "RequestThrottled", "TooManyRequests", "RequestLimitExceeded", "SlowDown"}
+	return slices.Contains(codes, f.code) || f.says("rate exceeded", "request limit exceeded", "throttl", "too many requests", "RequestLimitExceeded")
 }
 
 // unclear tells a request whose effect AWS does not tell: an update or a
@@ -210,7 +245,7 @@ func (f *failure) unclear() bool {
 // blocked tells a delete that is refused because something still uses the object.
 func (f *failure) blocked() bool {
 	return f.says("DependencyViolation", "has dependencies", "dependent object", "DeleteConflict", "ResourceInUse",
-		"in use", "ScalingActivityInProgress", "mapped public address", "must detach", "Exceeded attempts to wait")
+		"in use", "ScalingActivityInProgress", "mapped public address", "must detach", "must remove", "has nodegroups attached", "Exceeded attempts to wait")
 }
 
 func (f *failure) says(parts ...string) bool {
@@ -233,7 +268,37 @@ func explain(op string, err error) error {
 	return &problem.Error{Kind: problem.Outside, Op: op, Err: err, Fix: f.fix()}
 }
 
+const (
+	unused   = "remove what still uses the object (it may be something this stack did not make), then run the command again"
+	onceMore = "run the command again: what was done is saved, and the rest is taken up where it stopped"
+)
+
+// remedies are for what AWS tells in words alone, whatever its code.
+var remedies = []struct {
+	words []string
+	fix   string
+}{
+	{[]string{"service control policy", "resource control policy"}, "ask who administers the organization: a policy of it forbids this, whatever the account allows"},
+	{[]string{"permissions boundary"}, "ask who administers the account: the caller's permissions boundary forbids this"},
+	{[]string{"VcpuLimitExceeded", "vCPU capacity", "AddressLimitExceeded", "maximum number of addresses", "VpcLimitExceeded", "maximum number of VPCs",
+		"NatGatewayLimitExceeded", "maximum number of internet gateways", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded", "LimitExceeded"},
+		"ask for a higher quota (AWS console, Service Quotas) or remove what is not needed, then run the command again"},
+	{[]string{"InsufficientInstanceCapacity", "do not have sufficient", "sufficient capacity"},
+		"AWS has no room for it there: name other instance types (instanceTypes takes several) or other zones (network.zones), or run the command again later"},
+	{[]string{"failed to join the kubernetes cluster"},
+		"see that the subnets lead to the API server and the registries (a NAT gateway, or VPC endpoints), and that userData is right; a node's console log tells more (aws ec2 get-console-output)"},
+	{[]string{"InvalidKMSKey", "KMS key is disabled", "KMS key provided is in an incorrect state", "AccessDeniedException: The ciphertext"},
+		"enable the key, and let its policy allow the service-linked role of Auto Scaling to use it (kms:CreateGrant, kms:Decrypt, kms:GenerateDataKey…)"},
+	{[]string{"PendingVerification", "being validated"}, "AWS checks accounts that are new to a region: run the command again in a few hours"},
+	{[]string{"scheduled for deletion"}, "give it another name, or restore what is scheduled to be deleted"},
+}
+
 func (f *failure) fix() string {
+	for _, known := range remedies {
+		if f.says(known.words...) {
+			return known.fix
+		}
+	}
 	switch f.code {
 	case "AccessDenied", "UnauthorizedTaggingOperation":
 		return "allow the action that is named above to the caller's IAM identity " +
@@ -248,14 +313,20 @@ func (f *failure) fix() string {
 	case "NotUpdatable":
 		return "this change needs a new object: rename the resource in the file, so that a new one is made and the old one deleted"
 	case "InvalidRequest", "GeneralServiceException", "Validation":
+		switch {
+		case f.blocked():
+			return unused
+		case f.throttled(), f.says(passingWords...), underWay.MatchString(f.message):
+			return onceMore
+		}
 		return "correct what is named above, then run the command again"
 	case "UnsupportedAction", "TypeNotFound":
 		return "Cloud Control does not manage this type in this region: take it out of the stack"
 	}
 	if f.blocked() {
-		return "remove what still uses the object (it may be something this stack did not make), then run the command again"
+		return unused
 	}
-	return "run the command again: what was done is saved, and the rest is taken up where it stopped"
+	return onceMore
 }
 
 // backoff is a pause that grows by half each time: the first is 200 ms, so that

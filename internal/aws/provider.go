@@ -15,6 +15,7 @@ import (
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -30,6 +31,8 @@ type Provider struct {
 	catalog *catalog
 	region  string
 
+	where        graph.Where // of its objects
+	elsewhere    *elsewhere
 	associations associations
 	eks          *eks.Client
 	stable       func(ctx context.Context, typ, id string, wait func(string)) error
@@ -46,7 +49,7 @@ var (
 
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
-	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
+	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, elsewhere: &elsewhere{home: c}, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the
@@ -72,6 +75,10 @@ type creation struct {
 // No new token is taken while an attempt's end is open: first it is looked for
 // what that may have made, by identifier, or by the owner's tags.
 func (p *Provider) Create(ctx context.Context, r engine.Request) (engine.Created, error) {
+	p, err := p.at(ctx, r.Where)
+	if err != nil {
+		return engine.Created{Call: engine.Prepare}, err
+	}
 	c, err := p.creation(ctx, r)
 	if err != nil {
 		return c.nothing(engine.Prepare), err
@@ -377,6 +384,10 @@ func assigned(f schema.Facts) bool {
 
 // Read returns engine.ErrNotFound once the object is gone.
 func (p *Provider) Read(ctx context.Context, r engine.Request) (engine.Object, error) {
+	p, err := p.at(ctx, r.Where)
+	if err != nil {
+		return engine.Object{}, err
+	}
 	f, err := p.catalog.facts(ctx, r.Type)
 	if err != nil {
 		return engine.Object{}, err
@@ -415,6 +426,10 @@ func (p *Provider) readNew(ctx context.Context, r engine.Request) (engine.Object
 
 // Update changes what differs between r.Old and r.Want, and nothing else.
 func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object, error) {
+	p, err := p.at(ctx, r.Where)
+	if err != nil {
+		return engine.Object{}, err
+	}
 	if p.Switches(r.Type) {
 		return p.switchTable(ctx, r)
 	}
@@ -475,11 +490,7 @@ func (p *Provider) change(ctx context.Context, r engine.Request, f schema.Facts,
 		if fail == nil {
 			return before, err
 		}
-		patience := fail.patience()
-		if fail.unclear() {
-			patience = settlingFor
-		}
-		if err := t.again(ctx, fail, patience); err != nil {
+		if err := t.again(ctx, fail, fail.patienceToChange()); err != nil {
 			return before, err
 		}
 	}
@@ -512,6 +523,10 @@ func (p *Provider) Delete(ctx context.Context, r engine.Request) error {
 	if r.ID == "" {
 		return fmt.Errorf("delete %s: %w", subject(r), errors.New("it has no identifier"))
 	}
+	p, err := p.at(ctx, r.Where)
+	if err != nil {
+		return err
+	}
 	t := newTries(r.Wait)
 	for {
 		err := p.control.remove(ctx, r.Type, r.ID, r.Wait)
@@ -529,11 +544,7 @@ func (p *Provider) Delete(ctx context.Context, r engine.Request) error {
 		if fail == nil {
 			return explain("delete "+subject(r), err)
 		}
-		patience := fail.patience()
-		if fail.blocked() || fail.unclear() {
-			patience = dependentsFor
-		}
-		if err := t.again(ctx, fail, patience); err != nil {
+		if err := t.again(ctx, fail, fail.patienceToRemove()); err != nil {
 			return explain("delete "+subject(r), err)
 		}
 	}

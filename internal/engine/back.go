@@ -55,7 +55,7 @@ func (e *Engine) Former(s *state.Snapshot, guards []graph.Guard) (*graph.Graph, 
 // former is one resource as it stood; those before it are in the graph.
 func (e *Engine) former(g *graph.Graph, s *state.Snapshot, r state.Resource) graph.Resource {
 	f := graph.Resource{Key: graph.Key{Type: r.Type, Name: r.URN.Name()}, Component: r.Component, Props: e.unsteady(s, r),
-		Generation: r.Generation, Gen: r.Gen, Conn: r.Conn.Declared, Protect: r.Protected,
+		Generation: r.Generation, Gen: r.Gen, Conn: r.Conn.Declared, Where: r.Where, Protect: r.Protected,
 		Options: graph.Options{Retain: r.Retained, Delete: r.DeleteWithin}}
 	if r.Hosts != nil {
 		f.Hosts = &graph.Hosts{Nodes: r.Hosts.Nodes, Conn: r.Hosts.Conn.Declared, Soak: r.Hosts.Soak, Settle: r.Hosts.Settle}

@@ -138,7 +138,7 @@ func unsure(s plan.Step, err error) error {
 // another resource's: objects are those that the state has under an identifier.
 func known(r state.Resource, objects func(id string) []state.Resource) func(id string) bool {
 	other := func(o state.Resource) bool {
-		return !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved)
+		return !o.Gone && (o.URN != r.URN || o.Gen != r.Gen) && state.Equal(o.Conn.Resolved, r.Conn.Resolved) && o.Where.Place() == r.Where.Place()
 	}
 	return func(id string) bool { return id != "" && slices.ContainsFunc(objects(id), other) }
 }
@@ -504,7 +504,7 @@ func (a *apply) want(ctx context.Context, s plan.Step, have state.Resource) (sta
 func (a *apply) described(ctx context.Context, r graph.Resource, have state.Resource) (state.Resource, error) {
 	want := have
 	want.Type, want.Component, want.Generation, want.Protected = r.Type, r.Component, r.Generation, r.Protect
-	want.Retained, want.DeleteWithin = r.Options.Retain, r.Options.Delete
+	want.Where, want.Retained, want.DeleteWithin = r.Where, r.Options.Retain, r.Options.Delete
 	want.Lookups = maps.Clone(have.Lookups)
 	get := a.lookUp(ctx, &want)
 	inputs, err := value.Resolve(declared(r, want.Name), get)
@@ -593,7 +593,7 @@ func (a *apply) parameter(ctx context.Context, r *state.Resource, path string) (
 
 // request is what every call about a resource has.
 func (a *apply) request(s plan.Step, r state.Resource) Request {
-	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Wait: a.wait(s),
+	return Request{Type: r.Type, Name: r.Name, ID: r.ID, Conn: r.Conn.Resolved, Where: r.Where, Wait: a.wait(s),
 		Ignore: a.wanted[s.URN].Options.IgnoreChanges, Patience: a.limit(s),
 		Tags: ownerTags(a.stack, r), Sole: func() bool { return sole(r, a.journal.Snapshot()) }}
 }

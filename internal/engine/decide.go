@@ -382,12 +382,15 @@ func (j *judgement) decideOne(it *item) error {
 	if in, cut := j.old.Intent(plan.Create, it.urn, it.gen); cut {
 		it.why = anew(provider, it.Type, it.Options, in.Resource.Inputs, it.known)
 		it.stale = it.why != ""
-		if j.elsewhere(it, *in.Resource) {
-			it.stale, it.why = true, movesWhy
+		if why := j.moves(it, *in.Resource); why != "" {
+			it.stale, it.why = true, why
 		}
 	}
-	if it.fate == replace && !it.stale {
+	switch {
+	case it.fate == replace && !it.stale:
 		it.why = it.unit.reason(j.seen)
+	case it.fate == create && it.why == "" && !it.Where.IsZero():
+		it.why = "in " + it.Where.Place().String()
 	}
 	return nil
 }
@@ -397,8 +400,8 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	_, cut := j.old.Intent(plan.Update, it.urn, it.gen)
 	switch {
 	case j.frozen[it.Key]:
-	case j.elsewhere(it, *it.have):
-		it.fate, it.why = replace, movesWhy
+	case j.moves(it, *it.have) != "":
+		it.fate, it.why = replace, j.moves(it, *it.have)
 	case it.Hosts != nil && closed(*it.have, j.old) && state.Equal(it.have.Inputs, it.known):
 		it.fate, it.why = update, "its nodes take pods and traffic again"
 	case !state.Equal(it.have.Inputs, it.known):
@@ -414,6 +417,8 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 		it.fate, it.why = update, "finish what was cut off"
 	case !slices.Equal(strict(it.have.Needs), strict(j.needs(it))):
 		it.fate, it.why = update, "refers to another resource"
+	case it.have.Where != it.Where:
+		it.fate, it.why = update, "is reached otherwise"
 	}
 	if it.was != "" && it.fate != replace {
 		it.same = it.fate == keep
@@ -427,6 +432,26 @@ func formerName(it *item) string {
 		return it.was.Type()
 	}
 	return it.was.Name()
+}
+
+// moves tells why r cannot become what is wanted where that is wanted; empty: it can.
+func (j *judgement) moves(it *item, r state.Resource) string {
+	from, to := j.place(r.Where), j.place(it.Where)
+	switch {
+	case r.Where != it.Where && from != to:
+		return from.String() + " -> " + to.String()
+	case j.elsewhere(it, r):
+		return movesWhy
+	}
+	return ""
+}
+
+// place is where an object of AWS is.
+func (j *judgement) place(w graph.Where) graph.Place {
+	if w.IsZero() {
+		return graph.Place{Region: j.old.Identity.Region, Account: j.old.Identity.Account}
+	}
+	return w.Place()
 }
 
 // elsewhere reports that r is, or was to be made, in another place than is

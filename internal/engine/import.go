@@ -35,12 +35,12 @@ func (e *Engine) Find(ctx context.Context, r graph.Resource, id string, s *state
 	if _, known := s.Live(urn); known {
 		return Declaration{}, state.Resource{}, &problem.Error{Kind: problem.Usage, Op: op, Err: fmt.Errorf("the stack has %s already", urn), Fix: "give another name"}
 	}
-	found := state.Resource{URN: urn, Gen: 1, Type: r.Type, Name: r.Name, Protected: true, Created: time.Now().UTC()}
+	found := state.Resource{URN: urn, Gen: 1, Type: r.Type, Name: r.Name, Where: r.Where, Protected: true, Created: time.Now().UTC()}
 	var err error
 	if found.Conn, found.Needs, err = reachedBy(r, s); err != nil {
 		return Declaration{}, found, &problem.Error{Kind: problem.Usage, Op: op, Err: err, Fix: "run drover up first: the stack has no cluster yet"}
 	}
-	d, err := e.declared(ctx, Request{Type: r.Type, ID: id, Conn: found.Conn.Resolved})
+	d, err := e.declared(ctx, Request{Type: r.Type, ID: id, Conn: found.Conn.Resolved, Where: r.Where})
 	if errors.Is(err, ErrNotFound) {
 		return d, found, &problem.Error{Kind: problem.Usage, Op: op, Err: errors.New("there is no such object"),
 			Fix: "give the identifier as Cloud Control has it (aws cloudcontrol list-resources), or namespace/name of a Kubernetes object"}
@@ -55,7 +55,7 @@ func (e *Engine) Find(ctx context.Context, r graph.Resource, id string, s *state
 // owned refuses what somebody has already.
 func owned(op string, d Declaration, found state.Resource, s *state.Snapshot) error {
 	for _, r := range s.Resources {
-		if r.Type == found.Type && r.ID == found.ID && !r.Gone {
+		if r.Type == found.Type && r.ID == found.ID && r.Where.Place() == found.Where.Place() && !r.Gone {
 			return &problem.Error{Kind: problem.Refused, Op: op, Err: fmt.Errorf("it is %s", r.URN), Fix: "nothing needs to be done"}
 		}
 	}

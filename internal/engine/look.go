@@ -155,7 +155,7 @@ func (l *looker) one(ctx context.Context, r state.Resource) error {
 	}
 	call, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
-	obj, err := provider.Read(call, Request{Type: r.Type, Name: r.Name, ID: r.ID, Old: r.Inputs, Conn: r.Conn.Resolved,
+	obj, err := provider.Read(call, Request{Type: r.Type, Name: r.Name, ID: r.ID, Old: r.Inputs, Conn: r.Conn.Resolved, Where: r.Where,
 		Tags: ownerTags(l.snap, r), Sole: func() bool { return sole(r, l.snap) }})
 	switch {
 	case err == nil:

@@ -61,6 +61,7 @@ type Request struct {
 	Old   plan.Props        // inputs as last applied; of Update without those that a cut-off one left open; nil for Create
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
+	Where graph.Where       // the object's place
 	Tags  map[string]string // owner tags, see ownerTags: an object is this request's only if it has all of them
 	Size  int               // Create and Update: as many nodes at least, though Want says less: those that it has, or its predecessor
 	Begun time.Time         // Create: when an earlier run began it, whose end is unknown; zero: this is the first attempt

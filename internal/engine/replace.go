@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
@@ -108,17 +109,21 @@ func (j *judgement) deleteFirst(r state.Resource, comes *item) (bool, error) {
 		return false, err
 	}
 	knows, ok := provider.(DeleteFirster)
-	return comes.Options.DeleteFirst || ok && knows.DeleteFirst(r.Type, r.Inputs, comes.known) && state.Equal(r.Conn.Resolved, comes.conn), nil
+	return comes.Options.DeleteFirst || ok && knows.DeleteFirst(r.Type, r.Inputs, comes.known) && state.Equal(r.Conn.Resolved, comes.conn) &&
+		j.place(r.Where) == j.place(comes.Where), nil
 }
 
-// claim is what only one object of a type can have.
-type claim struct{ typ, what string }
+// claim is what only one object of a type can have at one place.
+type claim struct {
+	typ, what string
+	at        graph.Place
+}
 
 // findRoom finds what has a name that another resource takes.
 func (b *builder) findRoom() error {
 	taken := make(map[claim]*node)
 	for _, d := range b.deletes {
-		claims, err := b.claims(d.goes.Type, d.goes.Inputs)
+		claims, err := b.claims(d.goes.Type, d.goes.Inputs, d.goes.Where)
 		if err != nil {
 			return err
 		}
@@ -136,7 +141,7 @@ func (b *builder) findRoom() error {
 		if n.Op != plan.Create {
 			continue
 		}
-		claims, err := b.claims(it.Type, it.known)
+		claims, err := b.claims(it.Type, it.known, it.Where)
 		if err != nil {
 			return err
 		}
@@ -154,7 +159,7 @@ func (b *builder) findRoom() error {
 	return nil
 }
 
-func (j *judgement) claims(typ string, props plan.Props) ([]claim, error) {
+func (j *judgement) claims(typ string, props plan.Props, where graph.Where) ([]claim, error) {
 	provider, err := j.engine.Providers(typ)
 	if err != nil {
 		return nil, err
@@ -165,7 +170,7 @@ func (j *judgement) claims(typ string, props plan.Props) ([]claim, error) {
 	}
 	var claims []claim
 	for _, what := range knows.Claims(typ, props) {
-		claims = append(claims, claim{typ, what})
+		claims = append(claims, claim{typ, what, j.place(where)})
 	}
 	return claims, nil
 }

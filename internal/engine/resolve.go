@@ -80,7 +80,7 @@ func (e *Engine) exists(ctx context.Context, open []state.Intent, id string, j J
 	if err != nil {
 		return err
 	}
-	obj, err := provider.Read(ctx, Request{Type: made.Type, Name: made.Name, ID: id, Conn: made.Conn.Resolved,
+	obj, err := provider.Read(ctx, Request{Type: made.Type, Name: made.Name, ID: id, Conn: made.Conn.Resolved, Where: made.Where,
 		Tags: ownerTags(j.Snapshot(), made)})
 	if errors.Is(err, ErrNotFound) {
 		return &problem.Error{Kind: problem.Usage, Op: "resolve " + string(in.URN), Err: fmt.Errorf("there is no %s %s", made.Type, id),
@@ -90,7 +90,7 @@ func (e *Engine) exists(ctx context.Context, open []state.Intent, id string, j J
 		return err
 	}
 	for _, r := range j.Snapshot().Resources {
-		if r.ID == obj.ID && r.Type == made.Type && !r.Gone {
+		if r.ID == obj.ID && r.Type == made.Type && r.Where.Place() == made.Where.Place() && !r.Gone {
 			return &problem.Error{Kind: problem.Usage, Op: "resolve " + string(in.URN),
 				Err: fmt.Errorf("%s is %s, generation %d, already", obj.ID, r.URN, r.Gen), Fix: "give --absent if no other object exists"}
 		}

@@ -23,8 +23,9 @@ type Env struct {
 	Region string   // us-west-2
 	Zones  []string // the availability zones to spread over, in order: us-west-2a, ...
 
-	Network *spec.Network     // that the cluster shall be in, if it is there already
-	Newest  map[string]string // what the parameters hold today that Newest names
+	Network *spec.Network          // that the cluster shall be in, if it is there already
+	Where   map[string]graph.Where // by provider
+	Newest  map[string]string      // what the parameters hold today that Newest names
 }
 
 // Graph expands a Spec that Load found no problem in.

@@ -25,7 +25,7 @@ func (e *expander) resources() {
 
 // chosen adds to a resource what the file asks for beside its properties.
 func (e *expander) chosen(r *graph.Resource, o spec.Options) {
-	r.Protect = r.Protect || o.Protect
+	r.Protect, r.Where = r.Protect || o.Protect, e.env.Where[o.Provider]
 	for _, name := range o.DependsOn {
 		r.After = append(r.After, e.named(name)...)
 	}

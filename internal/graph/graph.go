@@ -12,6 +12,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/plan"
@@ -47,6 +48,9 @@ type Resource struct {
 	// Kubernetes objects {"cluster", "endpoint", "ca"}.
 	Conn plan.Props
 
+	// Where is an AWS object's place, if that is not the stack's own.
+	Where Where
+
 	After []Key // dependencies that no reference expresses
 
 	// Of a resource as it stood before a change: what its values come from, which
@@ -63,6 +67,43 @@ type Resource struct {
 	Hosts *Hosts
 
 	At problem.Place // where the user wrote it
+}
+
+// Where is a region of an account, and how it is reached. The zero value is where
+// the stack is.
+type Where struct {
+	Region  string `json:"region"`
+	Account string `json:"account,omitempty"` // its number
+
+	// By whom; empty: by whoever runs Drover.
+	Profile    string `json:"profile,omitempty"` // of the AWS configuration
+	Role       string `json:"role,omitempty"`    // ARN of one that is assumed
+	ExternalID string `json:"externalID,omitempty"`
+}
+
+// IsZero reports the stack's own place.
+func (w Where) IsZero() bool { return w == Where{} }
+
+// Place is a region of an account.
+type Place struct{ Region, Account string }
+
+// Place is the same however it is reached.
+func (w Where) Place() Place { return Place{w.Region, w.Account} }
+
+// String tells how it is reached.
+func (w Where) String() string {
+	switch {
+	case w.Role != "":
+		return "role " + w.Role
+	case w.Profile != "":
+		return "profile " + w.Profile
+	}
+	return w.Place().String()
+}
+
+// String names the place.
+func (p Place) String() string {
+	return strings.TrimSuffix(p.Region+" of account "+p.Account, " of account ")
 }
 
 // Options are what a person asks of a resource beside its properties.

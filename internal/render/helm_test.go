@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -52,6 +54,48 @@ func TestHelm(t *testing.T) {
 		var p *problem.Error
 		if !errors.As(err, &p) || p.Fix == "" || !strings.Contains(p.Err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// The program itself, where there is one, takes what it is called with: a chart in a
+// folder and one in a .tgz come to the same.
+func TestRealHelm(t *testing.T) {
+	program, err := exec.LookPath("helm")
+	if err != nil {
+		t.Skip("there is no program helm in the PATH")
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"web/Chart.yaml":           "apiVersion: v2\nname: web\nversion: 0.1.0\n",
+		"web/values.yaml":          "replicas: 1\ncolor: red\n",
+		"web/templates/map.yaml":   "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}, namespace: {{ .Release.Namespace }}}\ndata: {replicas: {{ .Values.replicas | quote }}, color: {{ .Values.color }}, kube: {{ .Capabilities.KubeVersion.Minor | quote }}}\n",
+		"web/templates/random.tpl": "{{ define \"unused\" }}{{ randAlpha 5 }}{{ end }}",
+		"web/crds/thing.yaml":      "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: things.example.com}\n",
+		"blue.yaml":                "color: blue\nreplicas: 2\n",
+	} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pack := exec.Command(program, "package", "web")
+	pack.Dir = dir
+	if out, err := pack.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, source := range []string{"web", "web-0.1.0.tgz"} {
+		chart := render.Chart{Source: source, Release: "shop", Namespace: "apps", Kubernetes: "1.36", ValueFiles: []string{"blue.yaml"}, Values: map[string]any{"replicas": 3}}
+		out, err := render.NewHelm(dir).Render(t.Context(), chart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"name: things.example.com", `{name: shop, namespace: apps}`, `data: {replicas: "3", color: blue, kube: "36"}`} {
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s: lacks %s\n%s", source, want, out)
+			}
 		}
 	}
 }

@@ -34,6 +34,7 @@ func TestKeysAreDocumented(t *testing.T) {
 		"guard":      slices.Concat(probeKeys, read["guards"][0]),
 		"resources":  read["resource"][0],
 		"options":    allOptions,
+		"providers":  read["provider"][0],
 	} {
 		text := sectionOf(string(page), section)
 		if got := firstCells(text); !slices.Equal(got, slices.Sorted(slices.Values(want))) {

@@ -136,7 +136,7 @@ func (l *loader) stackFile() (field, bool) {
 
 func (l *loader) sections(root field) {
 	o, ok := root.object("name: ..., cluster: {...}, nodeGroups: {...}",
-		"name", "state", "program", "stackRefs", "tags", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
+		"name", "state", "program", "stackRefs", "tags", "providers", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources")
 	if !ok {
 		return
 	}
@@ -145,6 +145,7 @@ func (l *loader) sections(root field) {
 	l.stackRefs(o.get("stackRefs"))
 	l.programmed(&o)
 	l.defaultTags(o.get("tags"))
+	l.providers(o.get("providers"))
 	l.cluster(o.get("cluster"))
 	l.nodeGroups(o.get("nodeGroups"))
 	l.workloads(o.get("workloads"))

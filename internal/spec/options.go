@@ -19,6 +19,7 @@ type Options struct {
 	DeleteBeforeReplace bool     // it goes before its replacement comes
 	RetainOnDelete      bool     // it is left where it is when it goes from the file
 	Timeouts            Timeouts
+	Provider            string        // the name of one; empty: where the stack is
 	At                  problem.Place // of dependsOn
 }
 
@@ -27,7 +28,7 @@ type Timeouts struct{ Create, Update, Delete time.Duration }
 
 // allOptions are those that a resource takes. A section takes them, too, but for
 // those that it refuses: a reason is better than an unknown key.
-var allOptions = []string{"dependsOn", "protect", "timeouts", "aliases", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace", "retainOnDelete"}
+var allOptions = []string{"dependsOn", "protect", "timeouts", "aliases", "ignoreChanges", "replaceOnChanges", "deleteBeforeReplace", "retainOnDelete", "provider"}
 
 // refusal is why a section does not take an option, and what there is instead.
 type refusal struct{ why, fix string }
@@ -36,21 +37,26 @@ var (
 	oneCluster = refusal{"a stack has one cluster with one network, which have no names in the file", "remove it"}
 	neverAnew  = refusal{"a cluster, with its network, is never made anew: all that runs there would go", "make another stack, and move the workloads there"}
 	wholeStack = refusal{"roles, networks and nodes of the stack would go, and it cannot run without", "protect: true keeps it; drover stack rm --force forgets a whole stack"}
+	whereStack = refusal{"it is where the stack is", "remove it; in another region or account it is a stack of its own, whose outputs stackRefs take"}
 
 	refusedOfCluster = map[string]refusal{
 		"aliases": oneCluster, "replaceOnChanges": neverAnew, "deleteBeforeReplace": neverAnew, "retainOnDelete": wholeStack,
+		"provider": whereStack,
 	}
 	refusedOfNetwork = map[string]refusal{
 		"aliases": oneCluster, "replaceOnChanges": neverAnew, "deleteBeforeReplace": neverAnew, "retainOnDelete": wholeStack,
+		"provider":      whereStack,
 		"ignoreChanges": {"a network is objects of many types, which share no property", "remove it"},
 	}
 	refusedOfGroup = map[string]refusal{
+		"provider":            {"its nodes are in the cluster's network, which is where the stack is", "remove it"},
 		"ignoreChanges":       {"a group has as many nodes as run, whatever the file says, so that an autoscaler's number stays; all else of a node makes the group anew", "remove it"},
 		"replaceOnChanges":    {"what nodes cannot have while they run makes the group anew in any case", "drover up --replace makes it anew without a change"},
 		"deleteBeforeReplace": {"its pods would have nowhere to go: nodes are handed over to their replacement before they go", "remove it"},
 		"retainOnDelete":      {"its nodes would go on in a cluster that knows nothing of them", "protect: true keeps it; drover state rm forgets it"},
 	}
 	refusedOfWorkload = map[string]refusal{
+		"provider":            {"it is in the cluster", "remove it"},
 		"aliases":             {"its name is no part of its objects", "give it the new name: nothing else changes"},
 		"deleteBeforeReplace": {"two objects of Kubernetes never have one name: what cannot change in place goes first in any case", "remove it"},
 	}
@@ -81,6 +87,9 @@ func (o object) options() Options {
 	opts.ReplaceOnChanges = o.get("replaceOnChanges").paths()
 	opts.Aliases = o.get("aliases").aliases()
 	opts.Timeouts = o.get("timeouts").timeouts()
+	if provider := o.get("provider"); provider.given() {
+		opts.Provider, _ = provider.word("provider: dns")
+	}
 	return opts
 }
 
@@ -183,6 +192,9 @@ func (l *loader) checkOptions() {
 				l.fail(n.at, n.path()+".dependsOn", "name one of "+choices(keysOf(known)),
 					"there is no %q%s", name, didYouMean(name, keysOf(known)))
 			}
+		}
+		if have := l.spec.providerNames(); n.Provider != "" && !slices.Contains(have, n.Provider) {
+			l.fail(n.at, n.path()+".provider", "declare it: providers: {"+short(n.Provider)+": {region: us-east-1}}", "there is no provider %q%s", n.Provider, didYouMean(n.Provider, have))
 		}
 		for _, alias := range n.Aliases {
 			l.checkAlias(n, alias, taken)

@@ -23,7 +23,7 @@ import (
 type Runner func(folder string, q wire.Question) (wire.Answer, error)
 
 // programSections are what a program says in place of the file.
-var programSections = []string{"cluster", "nodeGroups", "workloads", "guard", "outputs", "resources"}
+var programSections = []string{"providers", "cluster", "nodeGroups", "workloads", "guard", "outputs", "resources"}
 
 // programmed puts what the program says where the file would have said it: from
 // there on nobody tells them apart, but for the places.

@@ -105,6 +105,9 @@ func (l *loader) kubeResource(r *Raw, o object) bool {
 		metadata["name"] = r.Name
 	}
 	r.Object = &Object{Type: r.Type, Body: body, At: r.At}
+	if provider := o.get("provider"); provider.given() {
+		provider.fail("remove it", "a Kubernetes object is in the cluster")
+	}
 	if aliases := o.get("aliases"); aliases.given() {
 		aliases.fail("remove it", "a Kubernetes object is called as it is in the cluster, whatever the file calls it")
 	}

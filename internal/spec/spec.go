@@ -57,7 +57,8 @@ type Spec struct {
 	Stack      string
 	Config     Config
 	Tags       map[string]string // of every AWS object that can have some
-	Cluster    *Cluster          // nil: the stack is made of raw resources alone
+	Providers  []Provider
+	Cluster    *Cluster // nil: the stack is made of raw resources alone
 	NodeGroups []NodeGroup
 	Workloads  []Workload
 	Guards     []graph.Guard

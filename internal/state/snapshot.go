@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/seal"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/value"
@@ -45,13 +46,14 @@ type Resource struct {
 	Name      string   `json:"name"` // physical
 	Component string   `json:"component,omitempty"`
 
-	Generation plan.Props `json:"generation,omitempty"` // what forces a replacement of the whole component
-	ID         string     `json:"objectID,omitempty"`   // what the provider calls it
-	Inputs     plan.Props `json:"inputs,omitempty"`     // as last applied
-	Outputs    plan.Props `json:"outputs,omitempty"`
-	Conn       Conn       `json:"conn,omitzero"`
-	Hosts      *Hosts     `json:"hosts,omitempty"`
-	Needs      []Need     `json:"needs,omitempty"`
+	Generation plan.Props  `json:"generation,omitempty"` // what forces a replacement of the whole component
+	ID         string      `json:"objectID,omitempty"`   // what the provider calls it
+	Inputs     plan.Props  `json:"inputs,omitempty"`     // as last applied
+	Outputs    plan.Props  `json:"outputs,omitempty"`
+	Conn       Conn        `json:"conn,omitzero"`
+	Hosts      *Hosts      `json:"hosts,omitempty"`
+	Where      graph.Where `json:"where,omitzero"` // an AWS object's place, if that is not the stack's
+	Needs      []Need      `json:"needs,omitempty"`
 
 	// Lookups keeps what ${ssm:...} gave, so that an update does not silently take a newer value.
 	Lookups plan.Props `json:"lookups,omitempty"`
@@ -228,7 +230,7 @@ func doubt(applied, begun plan.Props, before []string) []string {
 
 // same reports that nothing new is known in o. When it was stored does not count.
 func (r Resource) same(o Resource) bool {
-	return r.URN == o.URN && r.Gen == o.Gen && r.Type == o.Type && r.Name == o.Name && r.Component == o.Component && r.ID == o.ID &&
+	return r.URN == o.URN && r.Gen == o.Gen && r.Type == o.Type && r.Name == o.Name && r.Component == o.Component && r.ID == o.ID && r.Where == o.Where &&
 		r.Protected == o.Protected && r.Condemned == o.Condemned && r.Settling == o.Settling && r.Leaving == o.Leaving && r.Gone == o.Gone &&
 		r.Retained == o.Retained && r.DeleteWithin == o.DeleteWithin &&
 		slices.Equal(r.Needs, o.Needs) && Equal(r.Lookups, o.Lookups) && r.Conn.same(o.Conn) && r.Hosts.same(o.Hosts) &&
