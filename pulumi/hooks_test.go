@@ -130,6 +130,16 @@ func TestProgramHasEnded(t *testing.T) {
 	}
 }
 
+// Whoever presses Ctrl-C is not asked to report it.
+func TestInterrupted(t *testing.T) {
+	c := &cluster{fails: fmt.Errorf("hand over web: interrupted: %w", context.Canceled)}
+	program(t, Options{}, c, func(p *protector) {
+		if err := p.beforeDelete(args(native, "web-1")); err == nil || !strings.Contains(err.Error(), "run the same command again") {
+			t.Error(err)
+		}
+	})
+}
+
 // closed is the log of a program that has ended.
 type closed struct{ pulumi.Log }
 

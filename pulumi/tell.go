@@ -1,6 +1,7 @@
 package drover
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -108,8 +109,11 @@ func (t teller) fact(f event.Fact, waiting func(string)) {
 
 // told is an error as Pulumi can show it: as one text, with what can be done.
 func told(err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled):
+		err = &problem.Error{Kind: problem.Interrupted, Err: err}
 	}
 	var b strings.Builder
 	problem.Print(&b, err)

@@ -261,6 +261,9 @@ func at(p path.Path, err error) diag.Diagnostic {
 
 // words are an error's first line, and what stands below it.
 func words(err error) (summary, detail string) {
+	if errors.Is(err, context.Canceled) {
+		err = &problem.Error{Kind: problem.Interrupted, Err: err}
+	}
 	var b strings.Builder
 	problem.Print(&b, err)
 	summary, detail, _ = strings.Cut(strings.TrimSpace(b.String()), "\n")

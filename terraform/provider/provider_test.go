@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,14 @@ func TestFailure(t *testing.T) {
 		if !found(diags, tfprotov6.DiagnosticSeverityError, words) {
 			t.Errorf("nothing is said of %q: %+v", words, diags)
 		}
+	}
+}
+
+// Whoever presses Ctrl-C is not asked to report it.
+func TestInterrupted(t *testing.T) {
+	_, diags := speak(t, &cluster{fails: fmt.Errorf("hand over web: interrupted: %w", context.Canceled)}).invoke(map[string]tftypes.Value{"from": texts("asg/web")})
+	if !found(diags, tfprotov6.DiagnosticSeverityError, "run the same command again") {
+		t.Errorf("%+v", diags)
 	}
 }
 
