@@ -21,7 +21,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules,kustomize_disable_go_plugin_support -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-clients test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-terraform test-clients test-e2e torture torture-crash fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,10 +59,10 @@ test-unit: ## the tests of both modules that need no sandbox, with the race dete
 
 # Modules of their own, outside of the workspace: it would raise what the product
 # itself is built with to what Pulumi and Terraform require.
-test-owners: ## the tests of the modules for Pulumi and Terraform, which need neither
+test-owners: ## the tests of the modules for Pulumi and Terraform, which need neither; a terraform of 1.16 or newer is used if there is one
 	cd pulumi && GOWORK=off go test ./...
 	cd pulumi/example && GOWORK=off go vet ./...
-	cd terraform && GOWORK=off go test ./...
+	cd terraform && GOWORK=off PATH=$(CURDIR)/bin:$$PATH go test ./...
 
 PULUMI := v3.274.1
 bin/pulumi: tools/pulumi/go.mod
@@ -72,6 +72,15 @@ bin/pulumi: tools/pulumi/go.mod
 
 test-pulumi: build bin/pulumi ## pulumi/example in the real Pulumi engine, in the sandbox, with and without Drover
 	cd pulumi/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -v .
+
+# Terraform has its license (BUSL): it is built for the test alone.
+bin/terraform: tools/terraform/go.mod
+	@mkdir -p bin
+	@echo "building terraform: about 10 minutes the first time"
+	cd tools/terraform && GOWORK=off go build -ldflags '-s -w -X github.com/hashicorp/terraform/version.dev=no' -o ../../bin/terraform github.com/hashicorp/terraform
+
+test-terraform: build bin/terraform ## terraform/example in the real Terraform, in the sandbox, with and without Drover
+	cd terraform/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin go test -tags engine -count=1 -timeout 60m -v .
 
 test-clients: ## AWS's own clients judge the sandbox's endpoint; installs botocore and the aws command where that is allowed
 	@./scripts/clients install

@@ -20,9 +20,10 @@ import (
 // cluster is package move as the action sees it, and what it was asked.
 type cluster struct {
 	report  move.Report
-	absent  bool // it has no nodes of the group
-	kept    bool // it keeps a record of the group
-	fails   error
+	absent  bool  // it has no nodes of the group
+	kept    bool  // it keeps a record of the group
+	fails   error // whatever is asked
+	stops   error // how a move ends
 	checked move.Options
 	ran     move.Options
 	readied []move.Set
@@ -41,7 +42,7 @@ func (c *cluster) Check(_ context.Context, o move.Options) (move.Report, error) 
 func (c *cluster) Run(_ context.Context, o move.Options) error {
 	c.ran = o
 	o.Events.Emit(event.PhaseChanged{Group: "web", To: event.PhaseShift})
-	return c.fails
+	return errors.Join(c.fails, c.stops)
 }
 
 // Ready waits.

@@ -1,0 +1,2 @@
+// Package terraform stands in for what tests of Terraform itself need.
+package terraform
