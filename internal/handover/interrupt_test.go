@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/internal/handover/world"
+	"github.com/droverhq/drover/problem"
 )
 
 // Interrupted while a replacement that cannot start is waited for: its pod goes
@@ -23,6 +24,41 @@ func TestInterruptWhileAReplacementCannotStart(t *testing.T) {
 				t.Errorf("it ended after %s", p.took)
 			}
 			p.open()
+		})
+	}
+}
+
+// A move that was killed, and is interrupted before it has looked whether it can go
+// on: what it had closed and held by then is put back.
+func TestInterruptBeforeAKilledMoveGoesOn(t *testing.T) {
+	for calls := range 12 {
+		in(t, 2, apps(web(2)), func(p *play) {
+			if _, through := p.killedAfter(calls); through {
+				t.Fatal("it was not killed")
+			}
+			p.With(func(h *world.Hand) { h.Down(true, false) })
+			ctx, cancel := context.WithCancel(context.Background())
+			time.AfterFunc(20*time.Second, cancel)
+			time.AfterFunc(40*time.Second, func() { p.With(func(h *world.Hand) { h.Down(false, false) }) })
+			if err := p.moveIn(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("killed after %d calls: got %v", calls, err)
+			}
+			p.open()
+		})
+	}
+}
+
+// The same if by now it meets what it refuses.
+func TestRefusalOfAKilledMoveThatWasToGoOn(t *testing.T) {
+	for calls := range 8 {
+		alone := &world.App{Name: "alone", Kind: "Pod", Replicas: 1, Expendable: true, NoService: true}
+		in(t, 2, apps(alone), func(p *play) {
+			if _, through := p.killedAfter(calls); through {
+				t.Fatal("it was not killed")
+			}
+			p.With(func(h *world.Hand) { h.Cherish("alone") })
+			time.Sleep(time.Minute) // until it is seen
+			p.ended(p.move(), problem.Refused, "nothing controls it")
 		})
 	}
 }

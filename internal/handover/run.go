@@ -160,6 +160,7 @@ type run struct {
 	first     string          // the move that comes first
 	looked    time.Time       // when it was looked for
 	resumed   bool            // a run before it left a record
+	earlier   *Record         // … as that run left it, or one that left nodes closed for another end
 	known     map[string]bool // other moves, see Observed.Others
 	asked     time.Time       // when they were asked for
 	log       diary
@@ -210,7 +211,11 @@ func (r *run) resume(ctx context.Context) (*Record, bool) {
 		return nil, false
 	}
 	rec, err := ReadRecord(data)
-	if err != nil || rec.Group != r.move.From.Name || rec.Keep != r.move.Keep || rec.Phase == Inspect {
+	if err != nil || rec.Group != r.move.From.Name {
+		return nil, false
+	}
+	r.earlier = rec
+	if rec.Keep != r.move.Keep || rec.Phase == Inspect {
 		return nil, false
 	}
 	return rec, rec.Phase != Stopped && !rec.Kept && r.set.Scope.within(rec)
@@ -225,13 +230,32 @@ func (r *run) loop(ctx context.Context) error {
 	defer r.lock.release(ctx)
 	r.move.Events.Emit(event.PhaseChanged{Step: r.move.Step, Group: r.move.From.Name, To: Inspect})
 	if err := r.begin(ctx); err != nil {
-		return err
+		return r.turnBack(ctx, err)
 	}
 	r.core.Record.Ending = r.ending
 	if err := r.register(ctx); err != nil {
 		return err
 	}
 	return r.turns(ctx)
+}
+
+// turnBack ends a run that cannot begin, for the reason of err. What an earlier
+// one had closed by the time that it was killed, nobody else puts back.
+func (r *run) turnBack(ctx context.Context, err error) error {
+	if r.earlier == nil || !reversible(r.earlier.Phase) && r.earlier.Phase != Stop {
+		return err
+	}
+	v, away := r.cluster.View()
+	if away != nil {
+		return err
+	}
+	r.core = NewMove(r.earlier, r.options())
+	r.core.view = v
+	r.core.stop(Reason{Kind: problem.Outside, Op: "hand over " + r.earlier.Group, Why: err.Error(), Fix: "cure that, then run the same command again"})
+	if back := r.turns(ctx); r.earlier.Phase != Stopped {
+		return errors.Join(err, back)
+	}
+	return err
 }
 
 func (r *run) turns(ctx context.Context) error {

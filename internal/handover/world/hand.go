@@ -64,6 +64,13 @@ func (h *Hand) Deselect(app string) {
 	}
 }
 
+// Cherish takes an app's consent to the end of its pods back.
+func (h *Hand) Cherish(app string) {
+	for _, p := range h.pods(app) {
+		p.app.Expendable, p.Expendable = false, false
+	}
+}
+
 // Down makes AWS or the API server answer nothing.
 func (h *Hand) Down(aws, api bool) { h.w.awsDown, h.w.apiDown = aws, api }
 
