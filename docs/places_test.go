@@ -4,34 +4,102 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
 var (
 	place = regexp.MustCompile("`([\\w./-]+\\.go)(?::([\\w.]+))?`")
-	dir   = regexp.MustCompile("`((?:internal|sandbox|cmd|event|plan)/[\\w./-]+)`")
+	dir   = regexp.MustCompile("`((?:internal|sandbox|cmd|event|plan|project|move|test|pulumi|examples|release|scripts|tools)/[\\w./-]*)`")
+	// folder is one in backquotes, or several of one.
+	folder = regexp.MustCompile("`([\\w./-]+/)?\\{?([\\w,-]+/?)\\}?`")
+	// part is a name of a package, as `handover.Mover.HandOver`, or of any, as `Project.Up`.
+	part = regexp.MustCompile("`([A-Za-z]+(?:\\.[A-Za-z]+)+)`")
 )
 
-// Every place that extending.md names is in the code.
+// Every place that extending.md and ARCHITECTURE.md name is in the code.
 func TestPlacesAreInTheCode(t *testing.T) {
-	text := read(t, "extending.md")
-	if n := len(place.FindAllString(text, -1)); n < 50 {
-		t.Errorf("extending.md names %d places: this test no longer finds them", n)
-	}
-	for _, m := range place.FindAllStringSubmatch(text, -1) {
-		if name := m[2]; name != "" && !slices.Contains(declared(t, "../"+m[1]), name) {
-			t.Errorf("%s declares no %s", m[1], name)
+	for page, least := range map[string]int{"extending.md": 50, "../ARCHITECTURE.md": 6} {
+		text := read(t, page)
+		if n := len(place.FindAllString(text, -1)); n < least {
+			t.Errorf("%s names %d places: this test no longer finds them", page, n)
+		}
+		for _, m := range place.FindAllStringSubmatch(text, -1) {
+			if name := m[2]; name != "" && !slices.Contains(declared(t, "../"+m[1]), name) {
+				t.Errorf("%s: %s declares no %s", page, m[1], name)
+			}
+		}
+		for _, m := range append(place.FindAllStringSubmatch(text, -1), dir.FindAllStringSubmatch(text, -1)...) {
+			if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
+				t.Errorf("%s: %v", page, err)
+			}
 		}
 	}
-	for _, m := range append(place.FindAllStringSubmatch(text, -1), dir.FindAllStringSubmatch(text, -1)...) {
-		if _, err := os.Stat(filepath.Join("..", m[1])); err != nil {
-			t.Error(err)
+}
+
+// ARCHITECTURE.md follows a command from call to call, and names every folder that
+// holds Go code.
+func TestArchitectureIsThatOfTheCode(t *testing.T) {
+	text := read(t, "../ARCHITECTURE.md")
+	names, folders := ours(t)
+	found := part.FindAllStringSubmatch(text, -1)
+	if len(found) < 25 {
+		t.Errorf("it names %d parts: this test no longer finds them", len(found))
+	}
+	for _, m := range found {
+		if !names[m[1]] && !outside[m[1]] {
+			t.Errorf("nothing is called %s", m[1])
 		}
 	}
+	var told []string // `internal/view/{text,tui}` are two
+	for _, m := range folder.FindAllStringSubmatch(text, -1) {
+		for last := range strings.SplitSeq(m[2], ",") {
+			told = append(told, strings.TrimSuffix(m[1]+last, "/"))
+		}
+	}
+	for _, folder := range folders {
+		if !slices.ContainsFunc(told, func(t string) bool { return t == folder || t == "examples" && strings.HasPrefix(folder, t) }) {
+			t.Errorf("it does not tell of %s", folder)
+		}
+	}
+}
+
+// outside are names that are not of this module.
+var outside = map[string]bool{"os.Args": true, "drover.yaml": true, "drover.Protect": true}
+
+// ours are the names that the root module declares, as pkg.Name, pkg.Type.Method and
+// Type.Method, and its folders with code that is no test's, nor internal to one package.
+func ours(t *testing.T) (names map[string]bool, folders []string) {
+	names = map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		if name := d.Name(); path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "sandbox" || name == "pulumi" || name == "tools" || name == "bin" || name == "dist") {
+			return filepath.SkipDir
+		}
+		files, err := filepath.Glob(filepath.Join(path, "*.go"))
+		files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })
+		for _, file := range files {
+			for _, name := range declared(t, file) {
+				names[filepath.Base(path)+"."+name] = true
+				names[name] = true
+			}
+		}
+		if len(files) > 0 && path != ".." {
+			folders = append(folders, strings.TrimPrefix(filepath.ToSlash(path), "../"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names, folders
 }
 
 // declared are the names of a file's functions, methods (Type.method), types,

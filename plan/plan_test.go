@@ -146,6 +146,16 @@ func TestURN(t *testing.T) {
 		if u := urn(typ, name); u.Type() != typ || u.Name() != name {
 			t.Errorf("%s: type %q, name %q", u, u.Type(), u.Name())
 		}
+		if u := urn(typ, name).In("prod", "store"); u != plan.NewURN("prod", "store", typ, name) {
+			t.Errorf("in another stack: %s", u)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	n := move().Counts()
+	if n[plan.Create] != 2 || n[plan.Update] != 1 || n[plan.HandOver] != 1 || n[plan.Delete] != 2 {
+		t.Errorf("%v", n)
 	}
 }
 
