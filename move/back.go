@@ -239,7 +239,7 @@ func giveBack(ctx context.Context, s *session, m Move, o Options) error {
 func (y *way) plan(r Report) plan.Plan {
 	p := plan.Plan{Stack: y.move, Steps: []plan.Step{{ID: 1, Op: plan.Update, URN: y.urn(), Gen: 1, Name: y.urn().Name(), Why: "its nodes take pods and traffic again"}}}
 	if len(y.nodes.nodes) > 0 {
-		why := fmt.Sprintf("%s, %s", count(len(r.Nodes), "node"), count(len(r.Pods), "pod"))
+		why := fmt.Sprintf("%s, %s", problem.Count(len(r.Nodes), "node"), problem.Count(len(r.Pods), "pod"))
 		p.Steps = append(p.Steps, plan.Step{ID: 2, Op: plan.HandOver, URN: y.urn(), Gen: 1, Name: y.backName(), Why: why, Hosts: true, Needs: []int{1}})
 	}
 	return p

@@ -145,7 +145,7 @@ func (j *job) making() []plan.Step {
 	if j.copy == nil {
 		return nil
 	}
-	why := fmt.Sprintf("like %s, %s", names(j.From), count(j.copy.Nodes, "node"))
+	why := fmt.Sprintf("like %s, %s", names(j.From), problem.Count(j.copy.Nodes, "node"))
 	if j.copy.Made {
 		why = "made by an earlier run: wait for its nodes"
 	}

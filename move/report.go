@@ -10,6 +10,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/problem"
 )
 
 // Report is what a move would do, and meet.
@@ -70,9 +71,9 @@ func (r Report) Print(w io.Writer) error {
 		to = " to " + r.To
 	}
 	line := fmt.Sprintf("move %s%s, then %s: %s, %s, %s, about %s", r.From, to, r.Then,
-		count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"), r.Takes)
+		problem.Count(len(r.Nodes), "node"), problem.Count(len(r.moving()), "pod"), problem.Count(r.Balancers, "load balancer"), r.Takes)
 	if r.Back {
-		line = fmt.Sprintf("move back what moved%s: %s, %s", to, count(len(r.Nodes), "node"), count(len(r.moving()), "pod"))
+		line = fmt.Sprintf("move back what moved%s: %s, %s", to, problem.Count(len(r.Nodes), "node"), problem.Count(len(r.moving()), "pod"))
 	}
 	if _, err := fmt.Fprintf(w, "%s\n\n", line); err != nil {
 		return err
@@ -121,21 +122,9 @@ func (r Report) table(w io.Writer) error {
 	}
 	var reasons []string
 	for why, n := range staying {
-		reasons = append(reasons, fmt.Sprintf("  %s: %s\n", count(n, "pod stays", "pods stay"), why))
+		reasons = append(reasons, fmt.Sprintf("  %s: %s\n", problem.Count(n, "pod stays", "pods stay"), why))
 	}
 	slices.Sort(reasons)
 	_, err := io.WriteString(w, strings.Join(reasons, "")+"\n")
 	return err
-}
-
-// count is a number with its word; the plural is the word with an s, if it is
-// not given.
-func count(n int, one string, many ...string) string {
-	switch {
-	case n == 1:
-		return "1 " + one
-	case len(many) > 0:
-		return fmt.Sprintf("%d %s", n, many[0])
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

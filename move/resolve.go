@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
 )
@@ -18,7 +19,7 @@ import (
 const (
 	managedLabel = "eks.amazonaws.com/nodegroup"
 	poolLabel    = "karpenter.sh/nodepool"
-	stackLabel   = "drover.dev/nodegroup"
+	stackLabel   = graph.GroupLabel
 	eksctlLabel  = "alpha.eksctl.io/nodegroup-name"
 )
 

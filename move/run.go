@@ -422,7 +422,7 @@ func (j *job) refuse(r Report) error {
 
 // plan is the move as views show it.
 func (j *job) plan(r Report) plan.Plan {
-	why := fmt.Sprintf("%s, %s, %s", count(len(r.Nodes), "node"), count(len(r.moving()), "pod"), count(r.Balancers, "load balancer"))
+	why := fmt.Sprintf("%s, %s, %s", problem.Count(len(r.Nodes), "node"), problem.Count(len(r.moving()), "pod"), problem.Count(r.Balancers, "load balancer"))
 	p := plan.Plan{Stack: j.name, Steps: []plan.Step{{ID: 1, Op: plan.HandOver, URN: j.urn(), Gen: 1, Name: j.urn().Name(), Why: why, Hosts: true}}}
 	needs := []int{1}
 	switch made := j.making(); {

@@ -120,7 +120,7 @@ func TestThen(t *testing.T) {
 				}
 				got := "gone"
 				if g, err := r.Group(context.Background(), world.Old); err == nil {
-					got = count(len(g.Instances), "instance")
+					got = problem.Count(len(g.Instances), "instance")
 					if len(g.Instances) == 0 {
 						got = "none"
 					}

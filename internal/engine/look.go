@@ -232,14 +232,14 @@ func (l *looker) miss(conn string, r state.Resource, err error) {
 func (l *looker) tell() {
 	for conn, n := range l.unread {
 		f := event.Finding{Severity: event.Warning, Object: "aws",
-			Effect: fmt.Sprintf("%s could not be read and count as the state has them: %v", count(n, "resource"), l.silent[conn]),
+			Effect: fmt.Sprintf("%s could not be read and count as the state has them: %v", problem.Count(n, "resource"), l.silent[conn]),
 			Fix:    fixOf(l.silent[conn], "allow the caller's IAM identity to read them")}
 		if conn != "" {
 			f.Object = "cluster"
 			f.Fix = fixOf(l.silent[conn], "see that the cluster's API server can be reached")
 		}
 		if conn != "" && l.forget {
-			f.Effect = fmt.Sprintf("%s in a cluster that does not answer are forgotten: %v", count(n, "resource"), l.silent[conn])
+			f.Effect = fmt.Sprintf("%s in a cluster that does not answer are forgotten: %v", problem.Count(n, "resource"), l.silent[conn])
 		}
 		l.Events.Emit(f)
 	}

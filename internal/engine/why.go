@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
 )
 
@@ -24,7 +26,7 @@ const (
 const movesWhy = "moves with what it belongs to"
 
 // placement is the label by which workloads are placed on a node group.
-const placement = "nodeSelector.drover.dev/nodegroup"
+const placement = "nodeSelector." + graph.GroupLabel
 
 // reason tells why the parts of a unit are replaced.
 func (u *unit) reason(seen sightings) string {
@@ -231,16 +233,9 @@ func inspectionWhy(in Inspection) string {
 	if in.Nodes == 0 && in.Pods == 0 && in.Balancers == 0 {
 		return "nothing runs there"
 	}
-	parts := []string{count(in.Nodes, "node"), count(in.Pods, "pod")}
+	parts := []string{problem.Count(in.Nodes, "node"), problem.Count(in.Pods, "pod")}
 	if in.Balancers > 0 {
-		parts = append(parts, count(in.Balancers, "load balancer"))
+		parts = append(parts, problem.Count(in.Balancers, "load balancer"))
 	}
 	return strings.Join(parts, ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

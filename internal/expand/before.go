@@ -1,8 +1,6 @@
 package expand
 
 import (
-	"strings"
-
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
@@ -18,7 +16,7 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 		b.binding(body)
 	case "Ingress":
 		b.add("networking.k8s.io/v1/IngressClass", "", str(dig(body, "spec"), "ingressClassName"))
-		if balanced(o) { // as a Service of type LoadBalancer
+		if graph.ALBIngress(dig(o.Body, "metadata", "annotations")) { // as a Service of type LoadBalancer
 			b.keys = append(b.keys, e.routed...)
 			b.keys = append(b.keys, e.groups()...)
 		}
@@ -104,16 +102,6 @@ func (b *needs) add(typ, namespace, name string) {
 		b.has[key] = true
 		b.keys = append(b.keys, key)
 	}
-}
-
-// balanced: the AWS Load Balancer Controller makes a load balancer for the Ingress.
-func balanced(o spec.Object) bool {
-	for key := range dig(o.Body, "metadata", "annotations") {
-		if strings.HasPrefix(key, "alb.ingress.kubernetes.io/") {
-			return true
-		}
-	}
-	return false
 }
 
 // binding needs its role and its service accounts.

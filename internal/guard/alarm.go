@@ -2,7 +2,6 @@ package guard
 
 import (
 	"errors"
-	"fmt"
 	"sync"
 
 	"github.com/droverhq/drover/event"
@@ -67,10 +66,3 @@ const ignored = "; the move goes on, as its guard says onBreach: ignore"
 // wayOn ends the remedy of a guard that fails before anything is moved: a move
 // that stopped while traffic was down must not be a dead end.
 const wayOn = "to go on all the same, and without a guard: drover up --guard off"
-
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}

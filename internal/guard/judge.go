@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/internal/load"
+	"github.com/droverhq/drover/problem"
 )
 
 const (
@@ -78,7 +79,7 @@ func (j *judge) settle(at time.Time) (breach string) {
 	j.resume(at, b)
 	if j.before.ratio() > unjudgeable {
 		return fmt.Sprintf("%d of %s failed before anything was moved, the last with: %s",
-			j.before.failed, count(j.before.requests, "request"), j.before.cause)
+			j.before.failed, problem.Count(j.before.requests, "request"), j.before.cause)
 	}
 	return ""
 }
@@ -119,12 +120,12 @@ func (j *judge) failureBreach(last load.Record) string {
 	as := fmt.Sprintf("the last at %s: %s", last.Start.UTC().Format("15:04:05.000Z"), last.Cause)
 	usual := j.before.usual(j.requests)
 	if j.failed > j.total+usual {
-		return fmt.Sprintf("%s (%s), %s", count(j.failed, "failed request"), allowed(j.total, usual), as)
+		return fmt.Sprintf("%s (%s), %s", problem.Count(j.failed, "failed request"), allowed(j.total, usual), as)
 	}
 	usual = j.before.usual(j.recent.requests)
 	if j.recent.failed > j.inWindow+usual {
 		return fmt.Sprintf("%s in the last %s (%s), %s",
-			count(j.recent.failed, "failed request"), seconds(j.window), allowed(j.inWindow, usual), as)
+			problem.Count(j.recent.failed, "failed request"), seconds(j.window), allowed(j.inWindow, usual), as)
 	}
 	return ""
 }
@@ -137,7 +138,7 @@ func (j *judge) failureBreach(last load.Record) string {
 func (j *judge) cutBreach() string {
 	j.cuts.turn(j.recent.newest)
 	if limit := max(cutsEach*held, int(cutShare*float64(j.recent.requests))); j.cuts.failed > limit {
-		return fmt.Sprintf("%s cut on kept connections in the last %s (%d allowed)", count(j.cuts.failed, "request"), seconds(j.window), limit)
+		return fmt.Sprintf("%s cut on kept connections in the last %s (%d allowed)", problem.Count(j.cuts.failed, "request"), seconds(j.window), limit)
 	}
 	return ""
 }

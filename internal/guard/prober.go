@@ -165,7 +165,7 @@ func (p *prober) settle(took time.Duration) {
 	reason := p.judge.settle(time.Now())
 	before := p.judge.before
 	p.mu.Unlock()
-	p.tell(event.Note, fmt.Sprintf("before the move: %d of %s in %s failed, p50 %s, p99 %s", before.failed, count(before.requests, "probe"),
+	p.tell(event.Note, fmt.Sprintf("before the move: %d of %s in %s failed, p50 %s, p99 %s", before.failed, problem.Count(before.requests, "probe"),
 		seconds(took), round(before.p50), round(before.p99)))
 	if reason != "" {
 		p.breach(reason)

@@ -681,7 +681,12 @@ func ordinal(p *Pod) int {
 	if !strings.HasPrefix(p.Workload, "statefulset/") {
 		return 0
 	}
-	n, err := strconv.Atoi(p.Name[strings.LastIndexByte(p.Name, '-')+1:])
+	return Ordinal(p.Name)
+}
+
+// Ordinal is the number at the end of the name of a StatefulSet's pod; 0 if there is none.
+func Ordinal(pod string) int {
+	n, err := strconv.Atoi(pod[strings.LastIndexByte(pod, '-')+1:])
 	if err != nil {
 		return 0
 	}

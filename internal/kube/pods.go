@@ -83,7 +83,7 @@ func (c *client) lastWarning(ctx context.Context, t target, u *unstructured.Unst
 }
 
 func eventTime(e *unstructured.Unstructured) string {
-	return or(field(e, "lastTimestamp"), or(field(e, "eventTime"), field(e, "metadata", "creationTimestamp")))
+	return cmp.Or(field(e, "lastTimestamp"), field(e, "eventTime"), field(e, "metadata", "creationTimestamp"))
 }
 
 // troubles names the pods that are not ready and why, the worst first.
@@ -133,10 +133,10 @@ func trouble(pod *corev1.Pod) (rank int, why string) {
 		}
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		return 1, strings.TrimSuffix("Failed: "+or(pod.Status.Reason, oneLine(pod.Status.Message)), ": ")
+		return 1, strings.TrimSuffix("Failed: "+cmp.Or(pod.Status.Reason, oneLine(pod.Status.Message)), ": ")
 	}
 	if pod.Status.Phase == corev1.PodRunning {
-		return 5, "runs, and is not ready yet: " + or(oneLine(condition(pod, corev1.PodReady).Message), "its readiness probe has not passed")
+		return 5, "runs, and is not ready yet: " + cmp.Or(oneLine(condition(pod, corev1.PodReady).Message), "its readiness probe has not passed")
 	}
 	return 6, "is starting"
 }

@@ -252,7 +252,7 @@ func (c *client) place(ctx context.Context, r engine.Request) (target, error) {
 	t.name, _ = dig(r.Want, "metadata.name").(string)
 	if resource.Namespaced {
 		t.namespace, _ = dig(r.Want, "metadata.namespace").(string)
-		t.namespace = or(t.namespace, metav1.NamespaceDefault)
+		t.namespace = cmp.Or(t.namespace, metav1.NamespaceDefault)
 	}
 	return t, nil
 }

@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/droverhq/drover/internal/graph"
 )
 
 // verdict is what an object's own status says of it.
@@ -32,7 +34,7 @@ func assess(u *unstructured.Unstructured) verdict {
 		}
 	case "Namespace":
 		if phase := field(u, "status", "phase"); phase != "Active" {
-			return verdict{waiting, "the namespace is " + or(phase, "new")}
+			return verdict{waiting, "the namespace is " + cmp.Or(phase, "new")}
 		}
 		return verdict{state: ready}
 	case "PersistentVolumeClaim":
@@ -66,18 +68,13 @@ func assessByStatus(u *unstructured.Unstructured) verdict {
 }
 
 // isBalancer: the object is a load balancer's, whose address is to be waited for. Of
-// Ingresses those are known by their annotations that the AWS Load Balancer
-// Controller makes one for; other controllers often write no address at all.
+// Ingresses those count that the AWS Load Balancer Controller makes one for.
 func isBalancer(u *unstructured.Unstructured) bool {
 	switch u.GetKind() {
 	case "Service":
 		return field(u, "spec", "type") == "LoadBalancer"
 	case "Ingress":
-		for key := range u.GetAnnotations() {
-			if strings.HasPrefix(key, "alb.ingress.kubernetes.io/") {
-				return true
-			}
-		}
+		return graph.ALBIngress(u.GetAnnotations())
 	}
 	return false
 }
@@ -146,11 +143,4 @@ func number(u *unstructured.Unstructured, missing int64, path ...string) int64 {
 		return missing
 	}
 	return n
-}
-
-func or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }

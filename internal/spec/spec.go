@@ -47,7 +47,7 @@ const File = "drover.yaml"
 const SuffixLength = 8
 
 // NodeGroupLabel is the label that holds a node's group, by physical name.
-const NodeGroupLabel = "drover.dev/nodegroup"
+const NodeGroupLabel = graph.GroupLabel
 
 // Spec is what the files of a project ask for. References in it (*value.Expr)
 // are parsed, and are words as the user wrote them; see Scope.

@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -87,7 +88,7 @@ func losses() string {
 		if err != nil || json.Unmarshal(text, &r) != nil || r.failed() == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "- **%s**, %d: %s\n", s.Name, r.failed(), or(s.Why, "not known yet"))
+		fmt.Fprintf(&b, "- **%s**, %d: %s\n", s.Name, r.failed(), cmp.Or(s.Why, "not known yet"))
 	}
 	return b.String()
 }

@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"time"
@@ -150,8 +151,8 @@ func tenOf(instanceType string) string {
 func complete(all []scenario) []scenario {
 	for i := range all {
 		s := &all[i]
-		s.Group, s.Output, s.Expect = or(s.Group, "work"), or(s.Output, "url"), or(s.Expect, "answered by app-")
-		s.Path = or(s.Path, "/")
+		s.Group, s.Output, s.Expect = cmp.Or(s.Group, "work"), cmp.Or(s.Output, "url"), cmp.Or(s.Expect, "answered by app-")
+		s.Path = cmp.Or(s.Path, "/")
 		if s.Change == nil {
 			s.Change = newMachines
 		}
@@ -163,13 +164,6 @@ func complete(all []scenario) []scenario {
 		}
 	}
 	return all
-}
-
-func or(given, usual string) string {
-	if given == "" {
-		return usual
-	}
-	return given
 }
 
 // late applies what comes into the cluster after the launch.

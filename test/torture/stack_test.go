@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,7 +58,7 @@ func newStack(t *testing.T, s scenario, way string) *stack {
 	} else {
 		k.copy("base")
 	}
-	k.copy(filepath.Join("scenarios", or(s.Like, s.Name)))
+	k.copy(filepath.Join("scenarios", cmp.Or(s.Like, s.Name)))
 	if s.Controller {
 		k.copy(controllerFiles)
 	}

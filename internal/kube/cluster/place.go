@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -155,7 +153,7 @@ func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
 	if !is || s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
 		return nil
 	}
-	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil && ordinal(p) < int(*rolling.Partition) {
+	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil && handover.Ordinal(p.Name) < int(*rolling.Partition) {
 		return nil
 	}
 	t := mounted(&s.Spec.Template, p)
@@ -163,15 +161,6 @@ func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
 	next.Labels, next.Spec = t.Labels, t.Spec
 	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
 	return next
-}
-
-// ordinal is a StatefulSet pod's number.
-func ordinal(p *corev1.Pod) int {
-	n, err := strconv.Atoi(p.Name[strings.LastIndexByte(p.Name, '-')+1:])
-	if err != nil {
-		return 0
-	}
-	return n
 }
 
 // fixed is the node that the template of a pod's controller names.

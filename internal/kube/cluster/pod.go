@@ -14,11 +14,12 @@ import (
 	schedule "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/handover"
 )
 
 // groupLabel tells which node group a node belongs to.
-const groupLabel = "drover.dev/nodegroup"
+const groupLabel = graph.GroupLabel
 
 // keeps are the annotations by which somebody forbids to disrupt a pod, and the
 // value with which they do.
