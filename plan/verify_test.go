@@ -58,7 +58,7 @@ func TestWhatMayComeEarly(t *testing.T) {
 			first(step(plan.Delete, "a", 1)), step(plan.Update, "b", 1, 1)}, "nothing comes in its place"},
 
 		"a delete that a hand-over waits for, for what is made after that": {[]plan.Step{
-			step(plan.Delete, "a", 1), step(plan.HandOver, "web", 1, 1), step(plan.Create, "b", 1, 2)}, ""},
+			step(plan.Delete, "a", 1), step(plan.HandOver, "web", 1, 1), step(plan.Create, "b", 2, 2)}, ""},
 		"what is made after it waits for no hand-over": {[]plan.Step{
 			step(plan.Delete, "a", 1), step(plan.Create, "b", 1, 1)}, "deletes before step 2"},
 		"the hand-over does not wait for the delete": {[]plan.Step{
