@@ -17,6 +17,7 @@ import (
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // control sends single requests to the Cloud Control API and follows each to
@@ -79,7 +80,7 @@ func (c control) follow(ctx context.Context, ev *types.ProgressEvent, wait func(
 		default: // under way
 		}
 		tell(wait, ev)
-		if err := pause(ctx, untilNext(ev, &b)); err != nil {
+		if err := sleep.For(ctx, untilNext(ev, &b)); err != nil {
 			return "", err
 		}
 		out, err := c.status(ctx, ev.RequestToken, wait)
@@ -158,7 +159,7 @@ func (c control) getNew(ctx context.Context, typ, id string) (map[string]any, er
 		if !isNotFound(err) || time.Since(start) > 20*time.Second {
 			return props, err
 		}
-		if err := pause(ctx, b.next()); err != nil {
+		if err := sleep.For(ctx, b.next()); err != nil {
 			return nil, err
 		}
 	}

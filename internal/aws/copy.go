@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -396,7 +397,7 @@ func (s *Scaling) makeManaged(ctx context.Context, c *Copy, template *string, wa
 				return aws.ToString(n.Resources.AutoScalingGroups[0].Name), nil
 			}
 		}
-		if err := pause(ctx, managedLook); err != nil {
+		if err := sleep.For(ctx, managedLook); err != nil {
 			return "", err
 		}
 	}

@@ -1,7 +1,6 @@
 package aws
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -341,16 +340,4 @@ const (
 func (b *backoff) next() time.Duration {
 	b.last = min(max(b.last*3/2, firstPause), longestPause)
 	return b.last
-}
-
-// pause sleeps, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -125,7 +126,7 @@ func (s *Scaling) whenFree(ctx context.Context, call func() error) error {
 		if !errors.As(err, &busy) || time.Now().After(until) {
 			return err
 		}
-		if err := pause(ctx, managedLook); err != nil {
+		if err := sleep.For(ctx, managedLook); err != nil {
 			return err
 		}
 	}
@@ -144,7 +145,7 @@ func updated(ctx context.Context, client *eks.Client, m managed, u *ekstypes.Upd
 		if wait != nil {
 			wait("EKS replaces the nodes of " + m.name)
 		}
-		if err := pause(ctx, managedLook); err != nil {
+		if err := sleep.For(ctx, managedLook); err != nil {
 			return err
 		}
 		out, err := client.DescribeUpdate(ctx, &eks.DescribeUpdateInput{Name: &m.cluster, NodegroupName: &m.name, UpdateId: u.Id})
@@ -201,7 +202,7 @@ func (s *Scaling) deleteManaged(ctx context.Context, m managed, group string) er
 				return fmt.Errorf("delete %s: %w", m, err)
 			}
 		}
-		if err := pause(ctx, managedLook); err != nil {
+		if err := sleep.For(ctx, managedLook); err != nil {
 			return fmt.Errorf("delete %s: %w", m, err)
 		}
 	}
@@ -266,7 +267,7 @@ func (p *Provider) upgrade(ctx context.Context, r engine.Request, old, want map[
 			if r.Wait != nil {
 				r.Wait("EKS is updating " + name)
 			}
-			if err := pause(ctx, managedLook); err != nil {
+			if err := sleep.For(ctx, managedLook); err != nil {
 				return true, err
 			}
 			continue

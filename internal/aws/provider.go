@@ -16,6 +16,7 @@ import (
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -707,5 +708,5 @@ func (t *tries) again(ctx context.Context, fail *failure, patience time.Duration
 	if t.wait != nil {
 		t.wait("trying again: " + fail.Error())
 	}
-	return pause(ctx, t.pause.next())
+	return sleep.For(ctx, t.pause.next())
 }

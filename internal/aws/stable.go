@@ -7,6 +7,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // stable settles what Cloud Control left open with NotStabilized: whether the
@@ -38,7 +40,7 @@ func (c *Cloud) stable(ctx context.Context, typ, id string, wait func(string)) e
 		if wait != nil {
 			wait("AWS: it is " + status)
 		}
-		if err := pause(ctx, b.next()); err != nil {
+		if err := sleep.For(ctx, b.next()); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // staleFor bounds how long an update is looked for in what AWS reads back. EC2
@@ -35,7 +36,7 @@ func (p *Provider) readUpdated(ctx context.Context, r engine.Request, made chang
 		if err != nil || made.shows(obj.Outputs) || time.Since(start) > staleFor {
 			return obj, err
 		}
-		if err := pause(ctx, b.next()); err != nil {
+		if err := sleep.For(ctx, b.next()); err != nil {
 			return engine.Object{}, err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/load"
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // The tutorial's load, and a steady one beside it: the closed loop slows down
@@ -72,12 +73,7 @@ func (t *traffic) sent() int { return int(t.closed.Load()) }
 
 // until lets the load run for a while.
 func (t *traffic) until(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+	return sleep.For(ctx, d)
 }
 
 // untilSent lets the load run until the closed loop has finished n requests.

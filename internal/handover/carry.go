@@ -7,6 +7,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // How a turn's actions are carried out, and what becomes of those that fail.
@@ -261,13 +263,4 @@ func (m *Move) nodeRefused(node, verb, why string) {
 }
 
 // pause waits, and is false if the context ended before that.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
+func pause(ctx context.Context, d time.Duration) bool { return sleep.For(ctx, d) == nil }

@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
+
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // client is one connection to one cluster.
@@ -167,7 +169,7 @@ func (c *client) watch(ctx context.Context, t target, obj *unstructured.Unstruct
 	}
 	w, err := c.at(t).Watch(ctx, options)
 	if err != nil {
-		return false, pause(ctx, glance)
+		return false, sleep.For(ctx, glance)
 	}
 	defer w.Stop()
 	ticker := time.NewTicker(glance)
@@ -180,7 +182,7 @@ func (c *client) watch(ctx context.Context, t target, obj *unstructured.Unstruct
 		case e, open := <-w.ResultChan():
 			switch live, is := e.Object.(*unstructured.Unstructured); {
 			case !open || e.Type == watch.Error || !is:
-				return false, pause(ctx, firstPause)
+				return false, sleep.For(ctx, firstPause)
 			case e.Type == watch.Deleted:
 				obj = nil
 			default:
@@ -216,7 +218,7 @@ func patiently(ctx context.Context, wait func(string), call func() error) error 
 		if wait != nil {
 			wait("trying again: " + err.Error())
 		}
-		if ended := pause(ctx, d); ended != nil {
+		if ended := sleep.For(ctx, d); ended != nil {
 			return fmt.Errorf("%w: %w", ended, err)
 		}
 	}
@@ -249,16 +251,4 @@ func patience(err error) time.Duration {
 // them an internal error of its own.
 func badManifest(err error) bool {
 	return apierrors.IsInternalError(err) && strings.Contains(err.Error(), "failed to create typed patch object")
-}
-
-// pause sleeps, or returns the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
@@ -225,7 +226,7 @@ func (p *Provider) locate(ctx context.Context, r engine.Request) (*client, targe
 			return nil, target{}, notMade(&problem.Error{Kind: problem.Outside, Op: "apply " + r.Type, Err: err,
 				Fix: "correct apiVersion and kind, or install the CustomResourceDefinition and let the object depend on it"})
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := sleep.For(ctx, time.Second); err != nil {
 			return nil, target{}, err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 // worker sends requests one after the other: most on one connection that it
@@ -163,17 +165,4 @@ func dueBy(d time.Duration, o Options) int {
 func isFresh(n, every int) bool { return every > 0 && n%every == 0 }
 
 // sleepUntil is false if ctx ended first.
-func sleepUntil(ctx context.Context, t time.Time) bool {
-	wait := time.Until(t)
-	if wait <= 0 {
-		return ctx.Err() == nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func sleepUntil(ctx context.Context, t time.Time) bool { return sleep.For(ctx, time.Until(t)) == nil }

@@ -20,6 +20,7 @@ import (
 	"gocloud.dev/gcerrors"
 	"gocloud.dev/gcp"
 
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -135,10 +136,8 @@ func (b bucket) makeNew(ctx context.Context, key string, data []byte) (err error
 		if !errors.As(err, &coded) || coded.ErrorCode() != "ConditionalRequestConflict" {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(contestPause):
+		if err := sleep.For(ctx, contestPause); err != nil {
+			return err
 		}
 	}
 	return err

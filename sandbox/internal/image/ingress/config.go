@@ -112,7 +112,7 @@ func isTime(v string) bool {
 		return true
 	}
 	d, err := time.ParseDuration(v)
-	return err == nil && d >= 0 && !strings.Contains(v, ".")
+	return err == nil && d >= 0 && !strings.ContainsAny(v, ".unµμ") // it knows no fractions, and nothing below a millisecond
 }
 
 func isSize(v string) bool { return isNumber(strings.TrimRight(strings.ToLower(v), "kmg")) }

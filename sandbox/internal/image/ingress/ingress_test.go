@@ -135,6 +135,9 @@ func TestSettings(t *testing.T) {
 		valid      bool
 	}{
 		{"keepalive-timeout", "30s", true},
+		{"keepalive-timeout", "500ms", true},
+		{"keepalive-timeout", "5us", false},
+		{"keepalive-timeout", "5ns", false},
 		{"keepalive-timeout", "30", true},
 		{"keepalive-timeout", "30s; daemon on", false},
 		{"keepalive-timeout", "1.5s", false},
