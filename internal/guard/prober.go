@@ -177,7 +177,7 @@ func (p *prober) resume(b kept) {
 	p.judge.resume(time.Now(), baseline{requests: b.Requests, failed: b.Failed, p50: b.P50, p99: b.P99, at: b.At})
 	p.mu.Unlock()
 	p.tell(event.Note, fmt.Sprintf("before the move, as an earlier run saw it at %s: %d of %s failed, p50 %s, p99 %s", b.At.UTC().Format("15:04:05Z"),
-		b.Failed, count(b.Requests, "probe"), round(b.P50), round(b.P99)))
+		b.Failed, problem.Count(b.Requests, "probe"), round(b.P50), round(b.P99)))
 }
 
 func (p *prober) keep() kept {
