@@ -28,3 +28,24 @@ func TestPercentile(t *testing.T) {
 		}
 	})
 }
+
+// What several sets have, one that they are put into has; an emptied one has nothing.
+func TestMergeAndReset(t *testing.T) {
+	one, other := NewLatencies(), NewLatencies()
+	one.Add(time.Millisecond)
+	other.Add(9 * time.Millisecond)
+	other.Add(9 * time.Millisecond)
+	one.Merge(other)
+	if p, m := one.Percentile(50), one.Max(); p.Round(time.Millisecond) != 9*time.Millisecond || m != 9*time.Millisecond {
+		t.Errorf("together: p50 %s, max %s", p, m)
+	}
+	other.Add(2 * longest)
+	other.Merge(one)
+	if m := other.Max(); m != 2*longest {
+		t.Errorf("the longest of both is %s", m)
+	}
+	one.Reset()
+	if p, m := one.Percentile(50), one.Max(); p != 0 || m != 0 {
+		t.Errorf("emptied: p50 %s, max %s", p, m)
+	}
+}
