@@ -5,11 +5,13 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/load"
+	"github.com/droverhq/drover/plan"
 )
 
 // hundred are requests of 1 to 100 ms, the slowest first, a few milliseconds after
@@ -144,5 +146,40 @@ func TestLanes(t *testing.T) {
 	}
 	if got := names(v.Story.Parked()); !slices.Equal(got, []string{"first", "last"}) {
 		t.Errorf("parked: %q", got)
+	}
+}
+
+// A phase that lasted no time is none; one that goes on through it is one. A way back
+// names its phases so. Bands end where the requests end.
+func TestPhasesThatAreNone(t *testing.T) {
+	step := func(id int, op plan.Op, name string) plan.Step {
+		return plan.Step{ID: id, Op: op, URN: plan.NewURN("dev", "p", "v1/Thing", name), Name: name, Component: "nodegroup/" + name}
+	}
+	pl := plan.Plan{Returns: true, Steps: []plan.Step{step(1, plan.Create, "a"), step(2, plan.Update, "b"), step(3, plan.HandOver, "c")}}
+	read := readTale(log(
+		1.0, event.RunStarted{Command: "return"},
+		1.0, event.Planned{Plan: pl},
+		2.0, event.StepStarted{Step: 1},
+		3.0, event.StepStarted{Step: 2},
+		3.0, event.StepFinished{Step: 2}, // it took no time: step 1 goes on
+		5.0, event.StepFinished{Step: 1},
+		5.0, event.StepStarted{Step: 3},
+		5.0, event.PhaseChanged{Step: 3, Group: "c", To: "shift"},
+		8.0, event.StepFinished{Step: 3},
+	))
+	var got []string
+	for _, c := range read.changes {
+		got = append(got, c.at.Format("05")+" "+c.name)
+	}
+	want := []string{"00 before", "02 create thing/a", "05 hand over c, back: shift"}
+	if got, want := strings.Join(got[1:], "\n"), strings.Join(want[1:], "\n"); got != want {
+		t.Errorf("phases:\n%s\nwant:\n%s", got, want)
+	}
+	bands := read.bands(second(1), second(7))
+	if last := bands[len(bands)-1]; last.To != second(7) || last.From != second(5) || bands[0].From != second(1) {
+		t.Errorf("bands: %+v", bands)
+	}
+	if whole := read.bands(second(1), second(5)); len(whole) != 2 || whole[1].To != second(5) {
+		t.Errorf("up to where a phase ends: %+v", whole)
 	}
 }
