@@ -72,6 +72,12 @@ func TestArchitectureIsThatOfTheCode(t *testing.T) {
 // outside are names that are not of this module.
 var outside = map[string]bool{"os.Args": true, "drover.yaml": true, "drover.Protect": true}
 
+// isModule: the folder is a module of its own.
+func isModule(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, "go.mod"))
+	return err == nil
+}
+
 // ours are the names that the root module declares, as pkg.Name, pkg.Type.Method and
 // Type.Method, and its folders with code that is no test's, nor internal to one package.
 func ours(t *testing.T) (names map[string]bool, folders []string) {
@@ -80,7 +86,7 @@ func ours(t *testing.T) (names map[string]bool, folders []string) {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		if name := d.Name(); path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "sandbox" || name == "pulumi" || name == "tools" || name == "bin" || name == "dist") {
+		if name := d.Name(); path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin" || name == "dist" || isModule(path)) {
 			return filepath.SkipDir
 		}
 		files, err := filepath.Glob(filepath.Join(path, "*.go"))
