@@ -34,7 +34,7 @@ func clusterOf(t *testing.T, objects ...string) (*Provider, *fake.FakeDynamicCli
 		}
 		all = append(all, u)
 	}
-	kinds := map[schema.GroupVersionResource]string{volumes: "PersistentVolumeList", {Version: "v1", Resource: "events"}: "EventList"}
+	kinds := map[schema.GroupVersionResource]string{volumes: "PersistentVolumeList", {Version: "v1", Resource: "events"}: "EventList", {Version: "v1", Resource: "pods"}: "PodList"}
 	for _, k := range strayKinds {
 		kinds[k.resource] = k.typ[strings.LastIndexByte(k.typ, '/')+1:] + "List"
 	}

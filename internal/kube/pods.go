@@ -28,9 +28,31 @@ func (c *client) reasons(ctx context.Context, t target, u *unstructured.Unstruct
 		if err != nil {
 			return nil
 		}
-		return troubles(pods)
+		return append(c.unmade(ctx, t, u, len(pods)), troubles(pods, func(pod *corev1.Pod) string {
+			return c.warnings(ctx, pod.Namespace, string(pod.UID))
+		})...)
 	}
 	if warning := c.lastWarning(ctx, t, u); warning != "" {
+		return []string{warning}
+	}
+	return nil
+}
+
+// unmade tells why a workload has fewer pods than it wants: the API server takes
+// none from its controller, because of a quota, an admission webhook or a policy.
+// A Deployment says so itself, for its ReplicaSet; the others' events do.
+func (c *client) unmade(ctx context.Context, t target, u *unstructured.Unstructured, pods int) []string {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, item := range conditions {
+		if is, _ := item.(map[string]any); is["type"] == "ReplicaFailure" && is["status"] == "True" {
+			return []string{fmt.Sprintf("%v: %s", is["reason"], oneLine(fmt.Sprint(is["message"])))}
+		}
+	}
+	want := max(number(u, 1, "spec", "replicas"), number(u, 0, "status", "desiredNumberScheduled"))
+	if int64(pods) >= want {
+		return nil
+	}
+	if warning := c.lastWarning(ctx, t, u); strings.HasPrefix(warning, "Failed") {
 		return []string{warning}
 	}
 	return nil
@@ -71,8 +93,13 @@ func (c *client) pods(ctx context.Context, namespace string, u *unstructured.Uns
 
 // lastWarning is the newest warning event about an object.
 func (c *client) lastWarning(ctx context.Context, t target, u *unstructured.Unstructured) string {
-	list, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("events")).Namespace(t.namespace).
-		List(ctx, metav1.ListOptions{FieldSelector: "type=Warning,involvedObject.uid=" + string(u.GetUID())})
+	return c.warnings(ctx, t.namespace, string(u.GetUID()))
+}
+
+// warnings are about the object with this UID; the newest is told.
+func (c *client) warnings(ctx context.Context, namespace, uid string) string {
+	list, err := c.dynamic.Resource(corev1.SchemeGroupVersion.WithResource("events")).Namespace(namespace).
+		List(ctx, metav1.ListOptions{FieldSelector: "type=Warning,involvedObject.uid=" + uid})
 	if err != nil || len(list.Items) == 0 {
 		return ""
 	}
@@ -86,15 +113,26 @@ func eventTime(e *unstructured.Unstructured) string {
 	return cmp.Or(field(e, "lastTimestamp"), field(e, "eventTime"), field(e, "metadata", "creationTimestamp"))
 }
 
-// troubles names the pods that are not ready and why, the worst first.
-func troubles(pods []corev1.Pod) []string {
+// mute are the ranks of pods whose own status tells too little: their events tell
+// of a probe that fails, or of a volume that cannot be mounted.
+const mute = 5
+
+// troubles names the pods that are not ready and why, the worst first. Warned is
+// asked for the newest warning about one.
+func troubles(pods []corev1.Pod, warned func(*corev1.Pod) string) []string {
 	type found struct {
 		rank int
 		text string
 	}
 	var all []found
 	for _, pod := range pods {
-		if rank, why := trouble(&pod); why != "" {
+		rank, why := trouble(&pod)
+		if rank >= mute && pod.DeletionTimestamp == nil {
+			if warning := warned(&pod); warning != "" {
+				why += ": " + warning
+			}
+		}
+		if why != "" {
 			all = append(all, found{rank, fmt.Sprintf("pod %s %s", pod.Name, why)})
 		}
 	}

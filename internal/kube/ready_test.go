@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -93,11 +94,56 @@ func TestTroubles(t *testing.T) {
 		`pod unpulled ImagePullBackOff: Back-off pulling image "ngnix"`,
 		"pod unplaced Pending: 0/6 nodes are available: 3 Insufficient cpu",
 		"pod unready runs, and is not ready yet: containers with unready status: [nginx]",
-		"pod starting is starting",
+		`pod starting is starting: FailedMount: configmap "web" not found`,
 	}
-	got := troubles(pods)
+	got := troubles(pods, func(pod *corev1.Pod) string {
+		return map[string]string{"starting": `FailedMount: configmap "web" not found`}[pod.Name]
+	})
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What a workload cannot become ready for is told, wherever Kubernetes says it: an
+// image, the scheduler, a probe, a volume, a quota, a webhook.
+func TestReasons(t *testing.T) {
+	const labels = `"labels":{"app":"web"}`
+	deployment := func(status string) string {
+		return `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":"shop","name":"web","uid":"web"},"spec":{"replicas":1,"selector":{"matchLabels":{"app":"web"}}},"status":` + status + `}`
+	}
+	set := `{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"namespace":"shop","name":"web","uid":"web"},"spec":{"replicas":2,"selector":{"matchLabels":{"app":"web"}}}}`
+	pod := func(status string) string {
+		return `{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"shop","name":"web-1","uid":"web-1",` + labels + `},"status":` + status + `}`
+	}
+	warning := func(uid, reason, message string) string {
+		return fmt.Sprintf(`{"apiVersion":"v1","kind":"Event","metadata":{"namespace":"shop","name":%q},"type":"Warning","involvedObject":{"uid":%q},"reason":%q,"message":%q,"lastTimestamp":"2026-11-26T12:00:00Z"}`, uid, uid, reason, message)
+	}
+	running := `{"phase":"Running","conditions":[{"type":"Ready","status":"False","message":"containers with unready status: [web]"}]}`
+	for _, c := range []struct {
+		why, of string
+		around  []string
+		want    string
+	}{
+		{"image", deployment(`{}`), []string{pod(`{"phase":"Pending","containerStatuses":[{"state":{"waiting":{"reason":"ErrImagePull","message":"ngnix: not found"}}}]}`)}, "pod web-1 ErrImagePull: ngnix: not found"},
+		{"scheduling", deployment(`{}`), []string{pod(`{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","message":"0/3 nodes are available: 3 Insufficient cpu."}]}`)}, "pod web-1 Pending: 0/3 nodes are available: 3 Insufficient cpu."},
+		{"probe", deployment(`{}`), []string{pod(running), warning("web-1", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")}, "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503"},
+		{"volume", deployment(`{}`), []string{pod(`{"phase":"Pending"}`), warning("web-1", "FailedMount", `secret "web" not found`)}, `pod web-1 is starting: FailedMount: secret "web" not found`},
+		{"crash", deployment(`{}`), []string{pod(`{"phase":"Running","containerStatuses":[{"name":"web","restartCount":3,"state":{"waiting":{"reason":"CrashLoopBackOff","message":"back-off"}}}]}`)}, "pod web-1 CrashLoopBackOff: back-off"},
+		{"quota", deployment(`{"conditions":[{"type":"ReplicaFailure","status":"True","reason":"FailedCreate","message":"pods \"web-1\" is forbidden: exceeded quota: small, requested: cpu=1, used: cpu=2, limited: cpu=2"}]}`), nil, "FailedCreate: pods \"web-1\" is forbidden: exceeded quota: small"},
+		{"webhook", deployment(`{"conditions":[{"type":"ReplicaFailure","status":"True","reason":"FailedCreate","message":"admission webhook \"policy.example.com\" denied the request: no limits"}]}`), nil, `FailedCreate: admission webhook "policy.example.com" denied the request: no limits`},
+		{"quota of a set", set, []string{pod(`{"phase":"Running","conditions":[{"type":"Ready","status":"True"}]}`), warning("web", "FailedCreate", "create Pod web-1 in StatefulSet web failed: exceeded quota: small")}, "FailedCreate: create Pod web-1 in StatefulSet web failed: exceeded quota: small"},
+		{"load balancer", `{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"shop","name":"web","uid":"web"}}`, []string{warning("web", "SyncLoadBalancerFailed", "could not find any suitable subnets")}, "SyncLoadBalancerFailed: could not find any suitable subnets"},
+		{"foreign kind", `{"apiVersion":"cert-manager.io/v1","kind":"Certificate","metadata":{"namespace":"shop","name":"web","uid":"web"}}`, []string{warning("web", "Failed", "the issuer is not ready")}, "Failed: the issuer is not ready"},
+	} {
+		_, dyn, _ := clusterOf(t, c.around...)
+		var u unstructured.Unstructured
+		if err := u.UnmarshalJSON([]byte(c.of)); err != nil {
+			t.Fatal(err)
+		}
+		where := target{gvk: u.GroupVersionKind(), namespace: "shop", name: "web"}
+		if got := (&client{dynamic: dyn}).reasons(t.Context(), where, &u); !strings.Contains(strings.Join(got, "\n"), c.want) {
+			t.Errorf("%s: told %q, want %q", c.why, got, c.want)
+		}
 	}
 }
 
