@@ -45,7 +45,7 @@ func policyOf(statements ...statement) string {
 	var parts []string
 	seen := map[string]bool{}
 	for _, s := range statements {
-		fresh := slices.DeleteFunc(s.actions, func(a string) bool { return seen[a] })
+		fresh := slices.DeleteFunc(slices.Clone(s.actions), func(a string) bool { return seen[a] || covered(a, s.actions) })
 		for _, a := range fresh {
 			seen[a] = true
 		}
@@ -53,6 +53,14 @@ func policyOf(statements ...statement) string {
 			s.name, quotedLines(fresh)))
 	}
 	return "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [\n" + strings.Join(parts, ",\n") + "\n  ]\n}\n"
+}
+
+// covered reports that another action, with a wildcard, allows this one as well.
+func covered(action string, by []string) bool {
+	return slices.ContainsFunc(by, func(w string) bool {
+		begin, wild := strings.CutSuffix(w, "*")
+		return wild && w != action && strings.HasPrefix(action, begin)
+	})
 }
 
 // quotedLines writes actions in lines, those of one service together.

@@ -34,6 +34,7 @@ type Provider struct {
 
 	where        graph.Where // of its objects
 	elsewhere    *elsewhere
+	controllers  controllers
 	associations associations
 	eks          *eks.Client
 	stable       func(ctx context.Context, typ, id string, wait func(string)) error
@@ -50,7 +51,8 @@ var (
 
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
-	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, elsewhere: &elsewhere{home: c}, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
+	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, elsewhere: &elsewhere{home: c},
+		controllers: controllers{c.cfg.Region, c.ec2, c.balancing, c.targets}, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the

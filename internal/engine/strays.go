@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,8 +15,10 @@ import (
 
 // Stray is an object in a cluster that no stack file made and that has
 // something outside of the cluster: once the cluster is gone, nobody removes it.
+// Or it is that something, whose object is not there any more.
 type Stray struct {
 	Object string // "service default/legacy"
+	Owner  string // the Kubernetes object that it is, or was made for: v1/Service/default/legacy; empty: nobody can tell
 	Leaves string // "a load balancer, which stays, costs money and blocks the subnets"
 	Blocks bool   // the network cannot be deleted before it is gone
 	Fix    string // the command that removes it
@@ -57,14 +60,6 @@ func (e *Engine) strays(ctx context.Context, s *state.Snapshot, seen sightings) 
 }
 
 func (e *Engine) straysIn(ctx context.Context, conn plan.Props, s *state.Snapshot) ([]Stray, error) {
-	provider, err := e.Providers("v1/Service")
-	if err != nil {
-		return nil, err
-	}
-	strayer, ok := provider.(Strayer)
-	if !ok {
-		return nil, nil
-	}
 	var known []string
 	for _, r := range s.Resources {
 		if inCluster(&r) && !r.Gone {
@@ -73,6 +68,25 @@ func (e *Engine) straysIn(ctx context.Context, conn plan.Props, s *state.Snapsho
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookFor)
 	defer cancel()
+	found, err := e.straysOf(ctx, "v1/Service", conn, known)
+	for _, f := range found {
+		known = append(known, f.Owner) // what AWS has for it is told with it
+	}
+	made, errMade := e.straysOf(ctx, "AWS::EKS::Cluster", conn, known)
+	return append(found, made...), errors.Join(err, errMade)
+}
+
+// straysOf asks the provider of a type: Kubernetes what is in the cluster, AWS what
+// the cluster's controllers made there.
+func (e *Engine) straysOf(ctx context.Context, typ string, conn plan.Props, known []string) ([]Stray, error) {
+	provider, err := e.Providers(typ)
+	if err != nil {
+		return nil, err
+	}
+	strayer, ok := provider.(Strayer)
+	if !ok {
+		return nil, nil
+	}
 	return strayer.Strays(ctx, conn, known)
 }
 

@@ -32,7 +32,7 @@ func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) 
 		for _, u := range list.Items {
 			t := target{gvk: u.GroupVersionKind(), resource: k.resource.Resource, namespace: u.GetNamespace(), name: u.GetName()}
 			if leaves := k.leaves(&u); leaves != "" && !slices.Contains(known, k.typ+"/"+t.namespace+"/"+t.name) {
-				strays = append(strays, engine.Stray{Object: t.String(), Leaves: leaves, Blocks: k.blocks, Fix: "kubectl delete " + t.kubectl()})
+				strays = append(strays, engine.Stray{Object: t.String(), Owner: k.typ + "/" + t.namespace + "/" + t.name, Leaves: leaves, Blocks: k.blocks, Fix: "kubectl delete " + t.kubectl()})
 			}
 		}
 	}

@@ -1,0 +1,229 @@
+package aws
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+
+	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/plan"
+)
+
+var _ engine.Strayer = (*Provider)(nil)
+
+// controllers are where a cluster's controllers make things: what they made is
+// known by its tags.
+type controllers struct {
+	region  string
+	ec2     *ec2.Client
+	classic *elasticloadbalancing.Client
+	targets *elasticloadbalancingv2.Client
+}
+
+// Strays are what controllers of a cluster made in AWS for objects that the stack
+// does not know, or that are not there any more: a controller that ended before
+// it could clean up leaves it for good. The cluster need not answer.
+func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) ([]engine.Stray, error) {
+	name, _ := conn["cluster"].(string)
+	if name == "" {
+		return nil, nil
+	}
+	var strays []engine.Stray
+	for _, look := range []func(context.Context, string) ([]engine.Stray, error){
+		p.controllers.classicBalancers, p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces,
+	} {
+		found, err := look(ctx, name)
+		if err != nil {
+			return strays, fmt.Errorf("look for what cluster %s made in AWS: %w", name, err)
+		}
+		strays = append(strays, found...)
+	}
+	return slices.DeleteFunc(strays, func(s engine.Stray) bool { return slices.Contains(known, s.Owner) }), nil
+}
+
+// clusterTagOf is the key of the tag of all that belongs to a cluster; lbcTag is
+// that of the AWS Load Balancer Controller, whose value is the cluster's name.
+func clusterTagOf(cluster string) string { return "kubernetes.io/cluster/" + cluster }
+
+const lbcTag = "elbv2.k8s.aws/cluster"
+
+// madeFor is the object that a controller made something for, by the tags that
+// it left; empty: they do not tell.
+func madeFor(tags map[string]string) string {
+	claim := tags["kubernetes.io/created-for/pvc/namespace"] + "/" + tags["kubernetes.io/created-for/pvc/name"]
+	for _, o := range []struct{ typ, name string }{
+		{"v1/Service", cmp.Or(tags["kubernetes.io/service-name"], tags["service.k8s.aws/stack"])},
+		{"networking.k8s.io/v1/Ingress", tags["ingress.k8s.aws/stack"]},
+		{"v1/PersistentVolumeClaim", strings.TrimPrefix(claim, "/")},
+	} {
+		if o.name != "" {
+			return o.typ + "/" + o.name
+		}
+	}
+	return ""
+}
+
+func belongs(tags map[string]string, cluster string) bool {
+	_, tagged := tags[clusterTagOf(cluster)]
+	return tagged || tags[lbcTag] == cluster
+}
+
+const blocking = "a load balancer in AWS, which blocks the network's subnets and goes on to cost money"
+
+// atOnce is how many load balancers may be asked for their tags at once.
+const atOnce = 20
+
+func (c controllers) classicBalancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := elasticloadbalancing.NewDescribeLoadBalancersPaginator(c.classic, &elasticloadbalancing.DescribeLoadBalancersInput{})
+	var names []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range page.LoadBalancerDescriptions {
+			names = append(names, aws.ToString(b.LoadBalancerName))
+		}
+	}
+	for some := range slices.Chunk(names, atOnce) {
+		out, err := c.classic.DescribeTags(ctx, &elasticloadbalancing.DescribeTagsInput{LoadBalancerNames: some})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range out.TagDescriptions {
+			tags := make(map[string]string)
+			for _, t := range d.Tags {
+				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			if name := aws.ToString(d.LoadBalancerName); belongs(tags, cluster) {
+				strays = append(strays, engine.Stray{Object: "load balancer " + name, Owner: madeFor(tags), Leaves: blocking, Blocks: true,
+					Fix: fmt.Sprintf("aws elb delete-load-balancer --region %s --load-balancer-name %s", c.region, name)})
+			}
+		}
+	}
+	return strays, nil
+}
+
+func (c controllers) balancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := elasticloadbalancingv2.NewDescribeLoadBalancersPaginator(c.targets, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
+	var arns []string
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range page.LoadBalancers {
+			arns = append(arns, aws.ToString(b.LoadBalancerArn))
+		}
+	}
+	for some := range slices.Chunk(arns, atOnce) {
+		out, err := c.targets.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: some})
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range out.TagDescriptions {
+			tags := make(map[string]string)
+			for _, t := range d.Tags {
+				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+			}
+			if arn := aws.ToString(d.ResourceArn); belongs(tags, cluster) {
+				strays = append(strays, engine.Stray{Object: "load balancer " + arn, Owner: madeFor(tags), Leaves: blocking, Blocks: true,
+					Fix: fmt.Sprintf("aws elbv2 delete-load-balancer --region %s --load-balancer-arn %s", c.region, arn)})
+			}
+		}
+	}
+	return strays, nil
+}
+
+// volumes are those of claims: the disks of nodes have the cluster's tag, too.
+func (c controllers) volumes(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := ec2.NewDescribeVolumesPaginator(c.ec2, &ec2.DescribeVolumesInput{Filters: filters(
+		"tag-key", clusterTagOf(cluster), "tag-key", "kubernetes.io/created-for/pvc/name")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range page.Volumes {
+			id := aws.ToString(v.VolumeId)
+			strays = append(strays, engine.Stray{Object: "volume " + id, Owner: madeFor(ec2Tags(v.Tags)), Leaves: "its data in AWS, which goes on to cost money",
+				Fix: fmt.Sprintf("aws ec2 delete-volume --region %s --volume-id %s", c.region, id)})
+		}
+	}
+	return strays, nil
+}
+
+// forService is how the controller of Kubernetes describes a group of a load balancer's.
+var forService = regexp.MustCompile(`^Security group for Kubernetes ELB .* \(([^)]+)\)$`)
+
+// groups are those of load balancers. The cluster's own goes with it, and those of
+// the stack are its own business.
+func (c controllers) groups(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	for _, filter := range [][]ec2types.Filter{filters("tag-key", clusterTagOf(cluster)), filters("tag:"+lbcTag, cluster)} {
+		pages := ec2.NewDescribeSecurityGroupsPaginator(c.ec2, &ec2.DescribeSecurityGroupsInput{Filters: filter})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, g := range page.SecurityGroups {
+				tags, id := ec2Tags(g.Tags), aws.ToString(g.GroupId)
+				if tags["aws:eks:cluster-name"] != "" || tags["drover:urn"] != "" {
+					continue
+				}
+				owner := madeFor(tags)
+				if m := forService.FindStringSubmatch(aws.ToString(g.Description)); m != nil {
+					owner = "v1/Service/" + m[1]
+				}
+				strays = append(strays, engine.Stray{Object: "security group " + id, Owner: owner, Leaves: "the network that it is in, which cannot go before it",
+					Fix: fmt.Sprintf("aws ec2 delete-security-group --region %s --group-id %s", c.region, id)})
+			}
+		}
+	}
+	return strays, nil
+}
+
+// interfaces are those that the VPC CNI of a node made, whose instance ended before
+// it took them away.
+func (c controllers) interfaces(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := ec2.NewDescribeNetworkInterfacesPaginator(c.ec2, &ec2.DescribeNetworkInterfacesInput{Filters: filters(
+		"tag:cluster.k8s.amazonaws.com/name", cluster, "status", "available")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, i := range page.NetworkInterfaces {
+			id := aws.ToString(i.NetworkInterfaceId)
+			strays = append(strays, engine.Stray{Object: "network interface " + id, Leaves: "its subnet, which cannot go before it",
+				Fix: fmt.Sprintf("aws ec2 delete-network-interface --region %s --network-interface-id %s", c.region, id)})
+		}
+	}
+	return strays, nil
+}
+
+// filters are pairs of name and value.
+func filters(pairs ...string) []ec2types.Filter {
+	var all []ec2types.Filter
+	for pair := range slices.Chunk(pairs, 2) {
+		all = append(all, ec2types.Filter{Name: &pair[0], Values: []string{pair[1]}})
+	}
+	return all
+}
+
+func ec2Tags(list []ec2types.Tag) map[string]string {
+	tags := make(map[string]string, len(list))
+	for _, t := range list {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags
+}
