@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/droverhq/drover/examples"
 	"github.com/droverhq/drover/internal/expand"
@@ -47,9 +48,22 @@ func load(t *testing.T, project fs.FS, env expand.Env) *graph.Graph {
 
 // The golden file is the whole graph of the example, as a reader would check
 // it: every property, every dependency that no reference expresses.
-func TestExample(t *testing.T) {
-	const golden = "testdata/migrate-nodegroups.txt"
-	got := describe(example(t))
+func TestExample(t *testing.T) { golden(t, "testdata/migrate-nodegroups.txt", describe(example(t))) }
+
+// So is that of a cluster which has whatever the stack file can say of one.
+func TestEveryKey(t *testing.T) {
+	text, err := os.ReadFile("testdata/every-key.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := oregon
+	env.Network = &spec.Network{VPC: "vpc-0123456789abcdef0", CIDR: "10.42.0.0/16", Public: []string{"subnet-0a", "subnet-0b"}, Private: []string{"subnet-1a", "subnet-1b"}}
+	env.Where = map[string]graph.Where{"edge": {Region: "us-east-1", Account: "111122223333"}}
+	golden(t, "testdata/every-key.txt", describe(load(t, fstest.MapFS{spec.File: {Data: text}}, env)))
+}
+
+func golden(t *testing.T, golden, got string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -70,6 +84,9 @@ func describe(g *graph.Graph) string {
 	for _, r := range g.Resources {
 		fmt.Fprintf(&b, "%s\n", r.Key)
 		fmt.Fprintf(&b, "  component: %s   at: %s\n", r.Component, r.At)
+		if !r.Where.IsZero() {
+			fmt.Fprintf(&b, "  in: %s\n", r.Where.Place())
+		}
 		if r.NameProperty != "" {
 			fmt.Fprintf(&b, "  named by: %s   base: %s\n", r.NameProperty, r.BaseName)
 		}

@@ -95,8 +95,11 @@ func extras(p plan.Props, g spec.NodeGroup) {
 		p["onDemand"] = plan.Props{"base": float64(g.OnDemand.Base), "percent": float64(g.OnDemand.Percent)}
 	}
 	if d := g.Disk; d != nil {
-		p["disk"] = plan.Props{"size": float64(d.Size), "type": d.Type, "iops": float64(d.IOPS), "throughput": float64(d.Throughput),
-			"encrypted": d.Encrypted, "key": fmt.Sprint(d.Key)}
+		disk := plan.Props{"size": float64(d.Size), "type": d.Type, "iops": float64(d.IOPS), "throughput": float64(d.Throughput), "encrypted": d.Encrypted}
+		if d.Key != nil {
+			disk["key"] = fmt.Sprint(d.Key)
+		}
+		p["disk"] = disk
 	}
 	if len(g.UserData) > 0 { // it is long, and any change of it counts
 		p["userData"] = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(g.UserData, "\x00"))))[:19]
