@@ -35,7 +35,7 @@ func TestUpgradeOfAClusterAsPeopleHaveIt(t *testing.T) {
 	}
 	shop.awaitAnswer()
 	shop.edit(`version: "1.35"`, `version: "1.36"`)
-	inOrder(t, shop.run("preview"), "update    cluster/", "addon/kube-proxy", "create    autoscalinggroup/web", "addon/coredns", "hand over", "delete    autoscalinggroup/web")
+	inOrder(t, shop.run("preview"), "update    cluster ", "create    nodegroup/standard", "create    nodegroup/web", "update    cluster ", "hand over nodegroup/", "delete    nodegroup/")
 	shop.underLoad(func() { t.Log(shop.run("up", "--yes")) })
 	if got := kubelets(t); !slices.Equal(got, []string{"v1.36"}) {
 		t.Errorf("after the upgrade nodes are of %v", got)
