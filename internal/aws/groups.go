@@ -218,8 +218,12 @@ func (s *Scaling) Terminate(ctx context.Context, group string, instances []strin
 		if len(there) == 0 {
 			return nil
 		}
+		name, err := s.called(ctx, group)
+		if err != nil {
+			return err
+		}
 		_, err = s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
-			AutoScalingGroupName: &group, InstanceIds: there, ShouldDecrementDesiredCapacity: aws.Bool(true)})
+			AutoScalingGroupName: &name, InstanceIds: there, ShouldDecrementDesiredCapacity: aws.Bool(true)})
 		if says(err, "not found") && n < looks {
 			continue
 		}

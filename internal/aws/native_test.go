@@ -158,6 +158,27 @@ func TestTerminateCountsAnInstanceOnce(t *testing.T) {
 	}
 }
 
+// The instances of a managed node group are ended by the name of the Auto Scaling
+// group behind it: AWS knows no other.
+func TestTerminateNamesTheGroupBehind(t *testing.T) {
+	var named string
+	api := &queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeAutoScalingGroups": func(form url.Values) string {
+			if form.Get("AutoScalingGroupNames.member.1") == "web" {
+				return "<AutoScalingGroups/>"
+			}
+			return strings.Replace(groupOf("i-1 InService"), ">web<", ">eks-web-1<", 1)
+		},
+		"TerminateInstanceInAutoScalingGroup": func(form url.Values) string {
+			named = form.Get("AutoScalingGroupName")
+			return ""
+		},
+	}}
+	if err := api.cloud().Scaling().Terminate(t.Context(), "web", []string{"i-1"}); err != nil || named != "eks-web-1" {
+		t.Errorf("ended instances of %q: %v", named, err)
+	}
+}
+
 // groupOf is an answer about a group of these instances: "ID STATE, …".
 func groupOf(members string) string {
 	var b strings.Builder
