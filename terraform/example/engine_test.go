@@ -6,6 +6,7 @@
 package example
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -90,7 +91,6 @@ type shop struct {
 	terraform string            // folder of the configuration
 	env       []string          // that Terraform runs with
 	groups    map[string]string // instance types, by name
-	handOver  bool
 }
 
 // drover runs a command in the project; it must succeed.
@@ -108,7 +108,7 @@ func (s *shop) drover(args ...string) string {
 // open makes the cluster, Terraform's first group in it, and moves the echoserver
 // there.
 func open(t *testing.T) *shop {
-	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), groups: map[string]string{"blue": "t2.medium"}, handOver: true}
+	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), groups: map[string]string{"blue": "t2.medium"}}
 	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -143,6 +143,21 @@ func (s *shop) configure() {
 	}
 }
 
+// withoutTrigger takes the trigger out of the configuration, and the action, which
+// may not name its caller then.
+func (s *shop) withoutTrigger() {
+	s.t.Helper()
+	text, err := os.ReadFile("main.tf")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	without := regexp.MustCompile(`(?s)\n  lifecycle \{.*?\n  \}\n|action "drover_hand_over" .*?\n\}\n`).ReplaceAll(text, nil)
+	if bytes.Equal(without, text) {
+		s.t.Fatal("main.tf has no trigger")
+	}
+	s.write("main.tf", without)
+}
+
 func (s *shop) write(name string, text []byte) {
 	s.t.Helper()
 	if err := os.WriteFile(filepath.Join(s.terraform, name), text, 0o600); err != nil {
@@ -162,7 +177,7 @@ func (s *shop) run(args ...string) (string, error) {
 // try runs terraform apply with the groups as they are to be.
 func (s *shop) try() (string, error) {
 	s.t.Helper()
-	text, err := json.Marshal(map[string]any{"groups": s.groups, "hand_over": s.handOver})
+	text, err := json.Marshal(map[string]any{"groups": s.groups})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -329,7 +344,7 @@ func TestReplacement(t *testing.T) {
 	}
 
 	s.beside("green", "red", "t2.medium")
-	s.handOver = false
+	s.withoutTrigger()
 	c := s.underLoad(s.apply)
 	t.Logf("without the action %d of %d requests failed", c.Failed, c.Sent)
 	if c.Failed == 0 {

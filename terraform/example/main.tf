@@ -32,12 +32,6 @@ variable "cluster" {
   })
 }
 
-variable "hand_over" {
-  description = "false: destroy as Terraform does it by itself"
-  type        = bool
-  default     = true
-}
-
 action "drover_hand_over" "nodes" {
   config {
     from = ["asg/${caller.id}"]
@@ -62,7 +56,6 @@ resource "aws_cloudcontrolapi_resource" "group" {
   lifecycle {
     action_trigger {
       events     = [before_destroy]
-      condition  = var.hand_over
       actions    = [action.drover_hand_over.nodes]
       on_failure = halt
     }
