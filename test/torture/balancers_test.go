@@ -46,6 +46,15 @@ spec:
   defaultBackend: {service: {name: app, port: {name: http}}}`})
 }
 
+// behindNodesNLB gives the app's Service a Network Load Balancer of the cloud
+// provider's controller, which sends to nodes and leaves the deregistration delay
+// at 300 s.
+var behindNodesNLB = []edit{{"app/app.yaml", `    service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled: "true"
+    service.beta.kubernetes.io/aws-load-balancer-connection-draining-timeout: "60"
+`, `    service.beta.kubernetes.io/aws-load-balancer-type: nlb
+    service.beta.kubernetes.io/aws-load-balancer-cross-zone-load-balancing-enabled: "true"
+`}}
+
 // behindNLB gives the app's Service a Network Load Balancer of the controller's,
 // that sends to pods.
 func behindNLB(draining string) []edit {

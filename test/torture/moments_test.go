@@ -51,6 +51,18 @@ func leaving(k *stack) bool {
 	return false
 }
 
+// letGo: an old node left its load balancers a minute ago, and they drain it.
+func letGo(k *stack) bool {
+	out := slices.ContainsFunc(k.listed("nodes"), func(o object) bool {
+		_, excluded := o.Metadata.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]
+		return excluded
+	})
+	if out {
+		time.Sleep(time.Minute)
+	}
+	return out
+}
+
 // retiring: the group that moves has fewer instances than at the start.
 func retiring(k *stack) bool {
 	g := k.asGroup()
