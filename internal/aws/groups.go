@@ -65,6 +65,7 @@ func asGroup(g astypes.AutoScalingGroup) handover.Group {
 	for _, p := range g.SuspendedProcesses {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
 	}
+	out.Attached = slices.Concat(g.TargetGroupARNs, g.LoadBalancerNames)
 	for _, t := range g.Tags {
 		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
 	}

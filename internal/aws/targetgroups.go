@@ -348,7 +348,7 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 		b.Lag = networkLag
 		b.Zonal = tg.crossZone == "false" || tg.crossZone != "true" && !lb.crossZone
 	case types.LoadBalancerTypeEnumApplication:
-		b.Lag = applicationLag
+		b.Lag, b.Reuses = applicationLag, true
 		b.Zonal = tg.crossZone == "false" // the load balancer itself always shares zones
 	}
 	return b

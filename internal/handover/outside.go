@@ -59,6 +59,7 @@ type Group struct {
 	Instances    []Instance
 	Suspended    []string // names of suspended processes
 	Tags         map[string]string
+	Attached     []string // what it registers its instances with itself: ARNs of target groups, names of Classic load balancers
 }
 
 // Instance is one machine of an Auto Scaling group.
@@ -120,6 +121,7 @@ type Balancer struct {
 	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
 	SlowStart time.Duration // how long a target that has become healthy gets less than its share; 0: it gets that at once
 	Health    time.Duration // what its health checks take, at the least, to find a new target healthy; 0: not known
+	Reuses    bool          // it sends requests of many clients on connections that it keeps to its targets
 	Targets   []Target      // all that it sends traffic to, or drains
 }
 

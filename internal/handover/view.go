@@ -312,6 +312,7 @@ type Pod struct {
 	Fixed       string        // spec.nodeName of its template, if that names a node
 	Scheduler   string        // schedulerName, if it is not the default one
 	Gates       []string      // readiness gates that are not met
+	Zoned       bool          // a rule of its own keeps those like it from sharing a zone while another has none
 
 	// Handle is a label that its ReplicaSet selects by and nothing else that Drover
 	// sees does (Service, budget, policy): without it the pod leaves the ReplicaSet

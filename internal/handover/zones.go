@@ -51,8 +51,9 @@ func emptyZone(i *inspection) []event.Finding {
 }
 
 // fewForZones: such a load balancer sends to a zone's own pods, and fewer pods are
-// wanted than its targets have zones. Where a replacement comes up is the
-// scheduler's choice, and a zone that had a pod may be left without.
+// wanted than its targets have zones, or no rule spreads them over zones. Where a
+// replacement comes up is the scheduler's choice then, and a zone that had a pod may
+// be left without.
 func fewForZones(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
@@ -62,14 +63,18 @@ func fewForZones(i *inspection) []event.Finding {
 		zones := i.zonesOf(b)
 		found = append(found, i.each(
 			func(p *Pod, w *Workload) bool {
-				return w.Wants > 0 && w.Wants < len(zones) && i.v.serviceOf(p, b.sendsLocally) != nil
+				return w.Wants > 0 && len(zones) > 1 && (w.Wants < len(zones) || !p.Zoned) && i.v.serviceOf(p, b.sendsLocally) != nil
 			},
-			func(_ *Pod, w *Workload) event.Finding {
+			func(p *Pod, w *Workload) event.Finding {
+				wants := fmt.Sprintf("it wants %d", w.Wants)
+				if w.Wants >= len(zones) {
+					wants = "no rule of it spreads them over zones"
+				}
 				return event.Finding{
 					Severity: warning,
-					Effect: fmt.Sprintf("load balancer %s sends to pods of a zone's own nodes only, in %d zones (%s), and it wants %d: a node is kept (exit code 8) if its zone gets no other pod",
-						b.Name, len(zones), list(slices.Sorted(maps.Keys(zones))), w.Wants),
-					Fix: "let zones share targets (cross-zone load balancing), or want as many pods as there are zones, spread over them",
+					Effect: fmt.Sprintf("load balancer %s sends to pods of a zone's own nodes only, in %d zones (%s), and %s: a node is kept (exit code 8) if its zone gets no other pod",
+						b.Name, len(zones), list(slices.Sorted(maps.Keys(zones))), wants),
+					Fix: "let zones share targets (cross-zone load balancing), or want as many pods as there are zones, spread over them (topologySpreadConstraints: topology.kubernetes.io/zone, maxSkew 1, DoNotSchedule)",
 				}
 			})...)
 	}
@@ -79,7 +84,12 @@ func fewForZones(i *inspection) []event.Finding {
 // sendsLocally: it is the Service's, and sends to a node for the sake of the
 // Service's pods there.
 func (b Balancer) sendsLocally(s *Service) bool {
-	return s.Local && (slices.Contains(s.Hosts, b.Host) && len(s.TargetGroups) == 0 || slices.Contains(s.TargetGroups, b.Group))
+	return s.Local && b.sendsFor(s)
+}
+
+// sendsFor: it is the Service's.
+func (b Balancer) sendsFor(s *Service) bool {
+	return slices.Contains(s.Hosts, b.Host) && len(s.TargetGroups) == 0 || slices.Contains(s.TargetGroups, b.Group)
 }
 
 // zonesOf are the zones of all targets of a load balancer.

@@ -9,8 +9,8 @@ import (
 )
 
 // zoned is what is said of a Deployment of so many pods behind a load balancer
-// with a node of its targets in each of three zones.
-func zoned(pods int, change func(*Balancer, *Service)) []event.Finding {
+// with a node of its targets in each of three zones; spread: by a rule of its own.
+func zoned(pods int, spread bool, change func(*Balancer, *Service)) []event.Finding {
 	v := NewView()
 	b := Balancer{Name: "net/web", Host: "net.example.com", Zonal: true}
 	for _, zone := range []string{"a", "b", "c"} {
@@ -24,7 +24,7 @@ func zoned(pods int, change func(*Balancer, *Service)) []event.Finding {
 	v.PutService(s)
 	for n := range pods {
 		id := fmt.Sprint(n)
-		v.PutPod(&Pod{Ref: Ref{"apps", "web-" + id, id}, Node: "a", Workload: w.Key(), Ready: true, Probe: true, Doors: []string{"app"},
+		v.PutPod(&Pod{Ref: Ref{"apps", "web-" + id, id}, Node: "a", Workload: w.Key(), Ready: true, Probe: true, Zoned: spread, Doors: []string{"app"},
 			Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}})
 	}
 	return fewForZones(inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{b}}, Group: "web", Leaving: []string{"a"}}))
@@ -32,16 +32,20 @@ func zoned(pods int, change func(*Balancer, *Service)) []event.Finding {
 
 func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
 	as := func(*Balancer, *Service) {}
-	found := zoned(2, as)
+	found := zoned(2, true, as)
 	if len(found) != 1 || found[0].Object != "deployment/apps/web" || !strings.Contains(found[0].Effect, "in 3 zones (a (and 2 more)), and it wants 2") ||
 		!strings.Contains(found[0].Fix, "cross-zone") {
 		t.Errorf("%+v", found)
 	}
+	loose := zoned(3, false, as)
+	if len(loose) != 1 || !strings.Contains(loose[0].Effect, "no rule of it spreads them over zones") {
+		t.Errorf("%+v", loose)
+	}
 	for name, nothing := range map[string][]event.Finding{
-		"as many pods as zones": zoned(3, as),
-		"zones share targets":   zoned(2, func(b *Balancer, _ *Service) { b.Zonal = false }),
-		"no local traffic":      zoned(2, func(_ *Balancer, s *Service) { s.Local = false }),
-		"another's":             zoned(2, func(_ *Balancer, s *Service) { s.Hosts = nil }),
+		"as many pods as zones": zoned(3, true, as),
+		"zones share targets":   zoned(2, true, func(b *Balancer, _ *Service) { b.Zonal = false }),
+		"no local traffic":      zoned(2, true, func(_ *Balancer, s *Service) { s.Local = false }),
+		"another's":             zoned(2, true, func(_ *Balancer, s *Service) { s.Hosts = nil }),
 	} {
 		if len(nothing) > 0 {
 			t.Errorf("%s: %+v", name, nothing)

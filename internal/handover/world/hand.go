@@ -265,3 +265,14 @@ func (h *Hand) PodsOn(app, node string) int {
 	}
 	return n
 }
+
+// Retarget changes what an app's load balancer sends to, from nodes to its pods or
+// back: its controller makes another target group, whose targets begin anew.
+func (h *Hand) Retarget(app string) {
+	for _, a := range h.w.apps {
+		if a.Name == app {
+			a.ByAddress = !a.ByAddress
+			h.w.targets[app] = map[string]*target{}
+		}
+	}
+}

@@ -63,12 +63,26 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 	if out.Deleting {
 		out.GoneBy, out.Evicted = p.DeletionTimestamp.Time, evicted(p)
 	}
+	out.Zoned = zoned(p)
 	state(p, out)
 	lifecycle(p, out)
 	w.inherit(p, out)
 	out.Alone = alone(p, w)
 	w.network(p, out)
 	return out
+}
+
+// zoned: the scheduler must not put the pod beside others like it while a zone has
+// none. What it only prefers may turn out otherwise.
+func zoned(p *corev1.Pod) bool {
+	spread := slices.ContainsFunc(p.Spec.TopologySpreadConstraints, func(c corev1.TopologySpreadConstraint) bool {
+		return c.TopologyKey == corev1.LabelTopologyZone && c.WhenUnsatisfiable == corev1.DoNotSchedule && c.MaxSkew == 1
+	})
+	a := p.Spec.Affinity
+	return spread || a != nil && a.PodAntiAffinity != nil &&
+		slices.ContainsFunc(a.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution, func(t corev1.PodAffinityTerm) bool {
+			return t.TopologyKey == corev1.LabelTopologyZone
+		})
 }
 
 func finished(p *corev1.Pod) bool {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -77,6 +79,11 @@ func controlplaneCommand(locate locator) *cobra.Command {
 			if c.Dir, err = locate(); err != nil {
 				return err
 			}
+			var cluster machine.Cluster
+			if err := folder.ReadJSON(c.Dir.Cluster(), &cluster); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			c.Emulates = cluster.Emulates
 			return controlplane.Run(cmd.Context(), c)
 		},
 	}

@@ -36,7 +36,7 @@ const (
 func runAPIServer(ctx context.Context, c Config) error {
 	pki := c.Dir.PKI()
 	opts := apiserveroptions.NewServerRunOptions()
-	if err := parse("kube-apiserver", opts.Flags(), []string{
+	if err := parse("kube-apiserver", opts.Flags(), append(c.emulation(), []string{
 		"--etcd-servers=unix://" + c.Dir.EtcdSocket(),
 		"--bind-address=0.0.0.0",
 		fmt.Sprintf("--secure-port=%d", c.APIPort),
@@ -62,7 +62,7 @@ func runAPIServer(ctx context.Context, c Config) error {
 		// Webhooks are called at their pods: the control plane is not on a node, where Services have addresses.
 		"--enable-aggregator-routing=true",
 		"--profiling=false",
-	}); err != nil {
+	}...)); err != nil {
 		return err
 	}
 	if err := opts.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
@@ -75,7 +75,32 @@ func runAPIServer(ctx context.Context, c Config) error {
 	if errs := completed.Validate(); len(errs) != 0 {
 		return utilerrors.NewAggregate(errs)
 	}
-	return apiserver.Run(ctx, completed)
+	return serve(ctx, completed, c.Emulates)
+}
+
+// serve is kube-apiserver's own way from options to a server, which answers as the
+// version that it emulates.
+func serve(ctx context.Context, opts apiserveroptions.CompletedOptions, version string) error {
+	config, err := apiserver.NewConfig(opts)
+	if err != nil {
+		return err
+	}
+	if version != "" {
+		config.Aggregator.GenericConfig.EffectiveVersion = emulated{config.Aggregator.GenericConfig.EffectiveVersion, version}
+	}
+	whole, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	chain, err := apiserver.CreateServerChain(whole)
+	if err != nil {
+		return err
+	}
+	server, err := chain.PrepareRun()
+	if err != nil {
+		return err
+	}
+	return server.Run(ctx)
 }
 
 func runControllers(ctx context.Context, c Config) error {
@@ -85,7 +110,7 @@ func runControllers(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := parse("kube-controller-manager", opts.Flags(known, disabled, aliases), []string{
+	if err := parse("kube-controller-manager", opts.Flags(known, disabled, aliases), append(c.emulation(), []string{
 		"--kubeconfig=" + filepath.Join(pki, "controller-manager.kubeconfig"),
 		"--leader-elect=false",
 		"--secure-port=0",
@@ -101,7 +126,7 @@ func runControllers(ctx context.Context, c Config) error {
 		// The delay before each controller starts; together they would take half the time to ready.
 		"--controller-start-interval=0s",
 		"--profiling=false",
-	}); err != nil {
+	}...)); err != nil {
 		return err
 	}
 	if err := opts.ComponentGlobalsRegistry.Set(); err != nil {
@@ -116,14 +141,14 @@ func runControllers(ctx context.Context, c Config) error {
 
 func runScheduler(ctx context.Context, c Config) error {
 	opts := scheduleroptions.NewOptions()
-	if err := parse("kube-scheduler", *opts.Flags, []string{
+	if err := parse("kube-scheduler", *opts.Flags, append(c.emulation(), []string{
 		"--kubeconfig=" + filepath.Join(c.Dir.PKI(), "scheduler.kubeconfig"),
 		"--leader-elect=false",
 		"--secure-port=0",
 		"--kube-api-qps=" + clientQPS,
 		"--kube-api-burst=" + clientBurst,
 		"--profiling=false",
-	}); err != nil {
+	}...)); err != nil {
 		return err
 	}
 	if err := opts.ComponentGlobalsRegistry.Set(); err != nil {

@@ -26,6 +26,7 @@ type Config struct {
 	APIPort   int    // of the API server, on every address of the network namespace
 	AWSPort   int    // of the AWS endpoint, which reviews EKS tokens
 	Advertise string // the API server's address for nodes
+	Emulates  string // 1.35.6: the version whose APIs and features it has; empty: its own
 }
 
 // Run serves until ctx is done, or until one of the four ends.

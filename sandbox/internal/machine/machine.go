@@ -28,15 +28,16 @@ type Machine struct {
 	MaxPods        int               `json:"maxPods"`
 }
 
-// Cluster is what the supervisor needs to run the cloud-controller-manager
-// for an EKS cluster that now exists.
+// Cluster is what the supervisor needs to run the control plane and the
+// cloud-controller-manager for an EKS cluster that now exists.
 type Cluster struct {
 	Name     string `json:"name"`
 	Region   string `json:"region"`
 	VPCID    string `json:"vpcId"`
 	SubnetID string `json:"subnetId"` // any subnet of the cluster
 	RoleARN  string `json:"roleArn"`
-	Bare     bool   `json:"bare,omitempty"` // without the add-ons that EKS makes by itself
+	Bare     bool   `json:"bare,omitempty"`     // without the add-ons that EKS makes by itself
+	Emulates string `json:"emulates,omitempty"` // 1.35.6: the version that the control plane answers as; empty: its program's own
 }
 
 // Client talks to the supervisor.
@@ -62,7 +63,8 @@ func (c *Client) Terminate(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/machines/"+id, nil)
 }
 
-// CreateCluster starts the cloud-controller-manager for the cluster.
+// CreateCluster starts the cloud-controller-manager for the cluster. A cluster
+// that is there gets the version it emulates, by a control plane that is started anew.
 func (c *Client) CreateCluster(ctx context.Context, cl Cluster) error {
 	return c.call(ctx, http.MethodPut, "/cluster", cl)
 }

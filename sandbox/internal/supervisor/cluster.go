@@ -57,7 +57,8 @@ func (s *supervisor) installAddons(ctx context.Context, c machine.Cluster) error
 }
 
 // createCluster records the cluster and starts its cloud-controller-manager.
-// A sandbox has one cluster at a time: its control plane runs already.
+// A sandbox has one cluster at a time: its control plane runs already, and is
+// started anew if it is to emulate another version.
 func (s *supervisor) createCluster(c machine.Cluster) error {
 	if c.Name == "" || strings.ContainsAny(c.Name+c.Region+c.VPCID+c.SubnetID+c.RoleARN, "\n\r") {
 		return fmt.Errorf("%q is no name of a cluster", c.Name)
@@ -67,10 +68,7 @@ func (s *supervisor) createCluster(c machine.Cluster) error {
 	if s.closed() {
 		return errClosing
 	}
-	if s.ccm != nil {
-		return s.sameCluster(c)
-	}
-	if err := folder.WriteJSON(s.Dir.Cluster(), c); err != nil {
+	if err := s.record(c); err != nil || s.ccm != nil {
 		return err
 	}
 	ccm := s.component("ccm", []string{
@@ -90,16 +88,36 @@ func (s *supervisor) createCluster(c machine.Cluster) error {
 	return nil
 }
 
-// sameCluster refuses a second cluster beside the first.
-func (s *supervisor) sameCluster(c machine.Cluster) error {
+// record writes the cluster down. A second cluster beside the first is refused;
+// the first in another version is an upgrade.
+func (s *supervisor) record(c machine.Cluster) error {
 	var old machine.Cluster
-	if err := folder.ReadJSON(s.Dir.Cluster(), &old); err != nil {
+	if err := folder.ReadJSON(s.Dir.Cluster(), &old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if old != c {
+	was := old.Emulates
+	old.Emulates = c.Emulates
+	if s.ccm != nil && old != c {
 		return fmt.Errorf("a sandbox has one cluster at a time, and this one has %s", old.Name)
 	}
-	return nil
+	write := func() error { return folder.WriteJSON(s.Dir.Cluster(), c) }
+	if was == c.Emulates {
+		return write()
+	}
+	return s.withoutControlPlane(write)
+}
+
+// withoutControlPlane does something while the control plane is held. It reads
+// anew what it emulates when it starts again.
+func (s *supervisor) withoutControlPlane(do func() error) error {
+	s.disorders.Lock()
+	defer s.disorders.Unlock()
+	if f, ok := s.faults[s.controlplane.name]; ok {
+		return fmt.Errorf("the control plane has a fault: %s", f.Kind)
+	}
+	s.controlplane.hold()
+	defer s.controlplane.release()
+	return do()
 }
 
 // deleteCluster stops the cloud-controller-manager and gives the control plane

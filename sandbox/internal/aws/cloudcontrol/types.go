@@ -107,7 +107,7 @@ func handlers(now func() time.Time) map[string]handler {
 			create: func(s *region.State, c *region.Cluster) (string, error) {
 				return s.CreateCluster(c, region.Stamp(now()))
 			},
-			update: updateCluster,
+			update: func(_ *region.State, old, c *region.Cluster) error { return updateCluster(old, c, region.Stamp(now())) },
 			remove: (*region.State).DeleteCluster,
 			wait:   waitCluster,
 		},
@@ -200,11 +200,12 @@ func showSecurityGroup(s *region.State, g *region.SecurityGroup) *region.Securit
 	return &shown
 }
 
-func updateCluster(_ *region.State, old, c *region.Cluster) error {
-	if c.Version != old.Version {
-		return region.Errorf(region.Invalid, "InvalidParameterException",
-			"unsupported Kubernetes version update from %s to %s: the sandbox's control plane is %[1]s", old.Version,
-			c.Version)
+func updateCluster(old, c *region.Cluster, now time.Time) error {
+	if wanted := c.Version; wanted != old.Version {
+		c.Version = old.Version // until the upgrade is over
+		if _, err := c.Upgrade(wanted, now); err != nil {
+			return err
+		}
 	}
 	if err := c.Network.Check(); err != nil {
 		return err

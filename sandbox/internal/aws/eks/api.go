@@ -55,7 +55,7 @@ var supported = []struct{ version, standard, extended, status string }{
 	{"1.33", "2026-07-29", "2027-07-29", "EXTENDED_SUPPORT"},
 }
 
-// versions lists what nodes may run; the control plane is always the default.
+// versions lists what clusters and nodes may run.
 func (s *Service) versions(r *http.Request) (any, error) {
 	list := []object{}
 	for _, v := range supported {

@@ -12,7 +12,8 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/machine"
 )
 
-// ControlPlane is run by the supervisor.
+// ControlPlane is run by the supervisor. A cluster that is created again with
+// another version is brought to it.
 type ControlPlane interface {
 	CreateCluster(ctx context.Context, c machine.Cluster) error
 	DeleteCluster(ctx context.Context) error
@@ -57,6 +58,9 @@ func (o *Operator) Run(ctx context.Context) {
 		case c.Status == "DELETING":
 			o.insist(ctx, "delete", func() error { return o.delete(ctx, c.Name) })
 			announced = ""
+		case c.Status == "UPDATING":
+			o.insist(ctx, "upgrade", func() error { return o.upgrade(ctx, c) })
+			announced = c.Name
 		case announced != c.Name:
 			o.insist(ctx, "create", func() error { return o.create(ctx, c) })
 			announced = c.Name
@@ -69,16 +73,37 @@ func (o *Operator) create(ctx context.Context, c region.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("read the cluster's certificate authority: %w", err)
 	}
-	cluster := machine.Cluster{Name: c.Name, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn,
-		Bare: c.Rest["BootstrapSelfManagedAddons"] == false}
-	o.store.View(func(st *region.State) { cluster.Region = st.Region })
-	if err := o.plane.CreateCluster(ctx, cluster); err != nil {
+	if err := o.plane.CreateCluster(ctx, o.ordered(c, c.Version)); err != nil {
 		return err
 	}
 	return o.store.Update(func(st *region.State) error {
 		if c, ok := st.Clusters[c.Name]; ok && c.Status == "CREATING" {
 			c.Status, c.Endpoint = "ACTIVE", o.endpoint
 			c.CertificateAuthorityData = base64.StdEncoding.EncodeToString(ca)
+		}
+		return nil
+	})
+}
+
+// ordered is what the supervisor hears of a cluster.
+func (o *Operator) ordered(c region.Cluster, version string) machine.Cluster {
+	cluster := machine.Cluster{Name: c.Name, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn,
+		Bare: c.Rest["BootstrapSelfManagedAddons"] == false}
+	if version != region.KubernetesVersion {
+		cluster.Emulates = region.Patched(version)
+	}
+	o.store.View(func(st *region.State) { cluster.Region = st.Region })
+	return cluster
+}
+
+// upgrade brings the control plane to the cluster's next version.
+func (o *Operator) upgrade(ctx context.Context, c region.Cluster) error {
+	if err := o.plane.CreateCluster(ctx, o.ordered(c, c.Next)); err != nil {
+		return err
+	}
+	return o.store.Update(func(st *region.State) error {
+		if c, ok := st.Clusters[c.Name]; ok && c.Status == "UPDATING" {
+			c.Upgraded()
 		}
 		return nil
 	})

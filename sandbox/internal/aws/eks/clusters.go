@@ -215,7 +215,7 @@ func (n networkConfig) apply(to *region.Cluster) {
 	}
 }
 
-// updateClusterVersion has nowhere to go: there is one version.
+// updateClusterVersion begins an upgrade, which the Operator carries out.
 func (s *Service) updateClusterVersion(c call) (any, error) {
 	var in struct {
 		Version string `json:"version"`
@@ -225,11 +225,20 @@ func (s *Service) updateClusterVersion(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.read(func(st *region.State) (any, error) {
-		if _, err := active(st, c.vars[0]); err != nil {
+	return s.update(func(st *region.State) (any, error) {
+		claim := region.Claim{Operation: "eks UpdateClusterVersion", Token: in.Token, Fingerprint: c.vars[0] + " " + in.Version}
+		id, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
+			cluster, err := active(st, c.vars[0])
+			if err != nil {
+				return "", err
+			}
+			u, err := cluster.Upgrade(in.Version, region.Stamp(s.now()))
+			return u.ID, err
+		})
+		if err != nil {
 			return nil, err
 		}
-		return nil, invalid("Unsupported Kubernetes minor version update from %s to %s: the sandbox's control plane is %[1]s", region.KubernetesVersion, in.Version)
+		return showUpdateOf(st, c.vars[0], id)
 	})
 }
 
@@ -256,7 +265,29 @@ func (s *Service) updated(c *region.Cluster, kind string, err error) (any, error
 }
 
 func showClusterUpdate(u region.ClusterUpdate, status string) object {
-	return object{"id": u.ID, "status": status, "type": u.Type, "params": []any{}, "createdAt": u.Created.Unix(), "errors": []any{}}
+	params := []any{}
+	if u.Version != "" {
+		params = append(params, object{"type": "Version", "value": u.Version}, object{"type": "PlatformVersion", "value": "eks.1"})
+	}
+	return object{"id": u.ID, "status": status, "type": u.Type, "params": params, "createdAt": u.Created.Unix(), "errors": []any{}}
+}
+
+// showUpdateOf shows an update of a cluster. That of its version goes on until the
+// cluster has it, all others were over at once.
+func showUpdateOf(st *region.State, name, id string) (any, error) {
+	cluster, err := st.Cluster(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range cluster.Updates {
+		switch {
+		case u.ID == id && u.Version != "" && u.Version == cluster.Next:
+			return object{"update": showClusterUpdate(u, "InProgress")}, nil
+		case u.ID == id:
+			return object{"update": showClusterUpdate(u, "Successful")}, nil
+		}
+	}
+	return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", id)
 }
 
 func (s *Service) listUpdates(c call) (any, error) {
@@ -287,18 +318,7 @@ func (s *Service) describeUpdate(c call) (any, error) {
 	if name := c.URL.Query().Get("addonName"); name != "" {
 		return s.addonUpdates(c, name)
 	}
-	return s.read(func(st *region.State) (any, error) {
-		cluster, err := st.Cluster(c.vars[0])
-		if err != nil {
-			return nil, err
-		}
-		for _, u := range cluster.Updates {
-			if u.ID == c.vars[1] {
-				return object{"update": showClusterUpdate(u, "Successful")}, nil
-			}
-		}
-		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.vars[1])
-	})
+	return s.read(func(st *region.State) (any, error) { return showUpdateOf(st, c.vars[0], c.vars[1]) })
 }
 
 // empty answers lists of what cannot exist here.

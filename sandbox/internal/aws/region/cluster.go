@@ -10,8 +10,28 @@ import (
 	"time"
 )
 
-// KubernetesVersion is the only control plane the sandbox runs.
+// KubernetesVersion is the control plane's own, and the newest. Of the older ones it
+// emulates the APIs and features.
 const KubernetesVersion = "1.36"
+
+// ControlPlanes are the versions that a cluster may have, oldest first.
+func ControlPlanes() []string {
+	var list []string
+	for _, k := range kubelets {
+		list = append(list, k.minor)
+	}
+	return list
+}
+
+// Patched is the version with the patch that EKS runs: 1.35.6 of 1.35.
+func Patched(version string) string {
+	for _, k := range kubelets {
+		if k.minor == version {
+			return k.minor + "." + k.patch
+		}
+	}
+	return version
+}
 
 // ServiceCIDR is where Services of a cluster have their addresses, as EKS
 // chooses it for VPCs outside of 10.0.0.0/8.
@@ -44,10 +64,11 @@ type Cluster struct {
 	Rest               Rest `json:",omitempty"`
 
 	VpcID   string
-	Status  string // CREATING, ACTIVE, DELETING
+	Status  string // CREATING, ACTIVE, UPDATING, DELETING
+	Next    string `json:",omitempty"` // the version that it is brought to while UPDATING
 	Created time.Time
 	Creator string          // ARN; an administrator if BootstrapAdmin is not false
-	Updates []ClusterUpdate `json:",omitempty"` // oldest first; each was successful at once
+	Updates []ClusterUpdate `json:",omitempty"` // oldest first; each but that of the version was successful at once
 }
 
 // Encryption says with which key a cluster encrypts what.
@@ -59,8 +80,9 @@ type Encryption struct {
 // ClusterUpdate is a change of a cluster.
 type ClusterUpdate struct {
 	ID      string
-	Type    string // LoggingUpdate, AccessConfigUpdate, EndpointAccessUpdate, …
+	Type    string // LoggingUpdate, AccessConfigUpdate, EndpointAccessUpdate, VersionUpdate, …
 	Created time.Time
+	Version string `json:",omitempty"` // of a VersionUpdate: where it goes
 }
 
 // ClusterLogging says which control plane logs are kept.
@@ -179,10 +201,9 @@ func (s *State) checkCluster(c *Cluster) error {
 	if v := s.VPCs[c.VpcID]; !v.EnableDNSHostnames || !v.EnableDNSSupport {
 		return Errorf(Invalid, "InvalidParameterException", "The VPC %s must have DNS hostname and DNS resolution support", c.VpcID)
 	}
-	if c.Version != "" && c.Version != KubernetesVersion {
-		return Errorf(Invalid, "InvalidParameterException",
-			"unsupported Kubernetes version %s: the sandbox's control plane is %s (nodes may be 1.33 to %[2]s)",
-			c.Version, KubernetesVersion)
+	if c.Version != "" && !slices.Contains(ControlPlanes(), c.Version) {
+		return Errorf(Invalid, "InvalidParameterException", "unsupported Kubernetes version %s: the sandbox has %s", c.Version,
+			strings.Join(ControlPlanes(), ", "))
 	}
 	return nil
 }
@@ -191,7 +212,7 @@ func (s *State) clusterDefaults(c *Cluster, now time.Time) {
 	c.Status, c.Created, c.Creator = "CREATING", now, cmp.Or(c.Creator, UserARN)
 	c.ID = c.Name
 	c.Arn = s.ARN("eks", "cluster/"+c.Name)
-	c.Version = KubernetesVersion
+	c.Version = cmp.Or(c.Version, KubernetesVersion)
 	if c.Kubernetes.IPFamily == "" {
 		c.Kubernetes.IPFamily = "ipv4"
 	}
@@ -211,6 +232,25 @@ func (s *State) clusterDefaults(c *Cluster, now time.Time) {
 	}
 	c.OpenIDConnectIssuerURL = fmt.Sprintf("https://oidc.eks.%s.amazonaws.com/id/%016X%016X", s.Region, hash(c.Name),
 		hash(c.Arn))
+}
+
+// Upgrade begins to bring the control plane to the next minor version; package eks
+// ends it. EKS leaves none out and never goes back.
+func (c *Cluster) Upgrade(to string, now time.Time) (ClusterUpdate, error) {
+	all := ControlPlanes()
+	if k := slices.Index(all, to); k < 1 || all[k-1] != c.Version {
+		return ClusterUpdate{}, Errorf(Invalid, "InvalidParameterException",
+			"Unsupported Kubernetes minor version update from %s to %s", c.Version, to)
+	}
+	c.Status, c.Next = "UPDATING", to
+	u := ClusterUpdate{ID: UUID(), Type: "VersionUpdate", Created: now, Version: to}
+	c.Updates = append(c.Updates, u)
+	return u, nil
+}
+
+// Upgraded is the end of an upgrade.
+func (c *Cluster) Upgraded() {
+	c.Status, c.Version, c.Next = "ACTIVE", c.Next, ""
 }
 
 // modes are the ways in which a cluster knows who may come in. It goes from one to a later one only.

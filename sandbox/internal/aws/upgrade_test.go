@@ -1,0 +1,94 @@
+package aws
+
+import (
+	"slices"
+	"testing"
+
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudcontrol/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+)
+
+// olderStack has a cluster of an older version.
+func olderStack(t *testing.T, version string) *stack {
+	s := newStack(t)
+	s.mustRemove("AWS::EKS::Cluster", s.cluster)
+	role := s.make("AWS::IAM::Role", props{"RoleName": "older", "AssumeRolePolicyDocument": props{"Version": "2012-10-17"}})
+	s.make("AWS::EKS::Cluster", props{"Name": s.cluster, "Version": version, "RoleArn": role["Arn"],
+		"ResourcesVpcConfig": props{"SubnetIds": s.public}, "AccessConfig": props{"AuthenticationMode": "API"}})
+	return s
+}
+
+// emulated are the versions that the supervisor was asked for, without those that repeat the one before.
+func (s *stack) emulated() []string {
+	s.fake.mu.Lock()
+	defer s.fake.mu.Unlock()
+	var list []string
+	for _, c := range s.fake.clusters {
+		list = append(list, c.Emulates)
+	}
+	return slices.Compact(list)
+}
+
+func (s *stack) clusterNow() *ekstypes.Cluster {
+	s.t.Helper()
+	out, err := s.eks.DescribeCluster(s.t.Context(), &eks.DescribeClusterInput{Name: &s.cluster})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out.Cluster
+}
+
+func (s *stack) upgradeTo(version string) (*eks.UpdateClusterVersionOutput, error) {
+	return s.eks.UpdateClusterVersion(s.t.Context(), &eks.UpdateClusterVersionInput{Name: &s.cluster, Version: &version})
+}
+
+func TestControlPlaneGoesToTheNextMinorVersion(t *testing.T) {
+	s := olderStack(t, "1.34")
+	out, err := s.upgradeTo("1.35")
+	if err != nil || out.Update.Type != ekstypes.UpdateTypeVersionUpdate || out.Update.Status != ekstypes.UpdateStatusInProgress {
+		t.Fatalf("%+v %v", out, err)
+	}
+	s.until("the cluster has the next version", func() bool {
+		c := s.clusterNow()
+		return c.Status == ekstypes.ClusterStatusActive && *c.Version == "1.35"
+	})
+	told, err := s.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: &s.cluster, UpdateId: out.Update.Id})
+	if err != nil || told.Update.Status != ekstypes.UpdateStatusSuccessful || awssdk.ToString(told.Update.Params[0].Value) != "1.35" {
+		t.Errorf("the update ends as %+v, %v", told, err)
+	}
+	if got := s.emulated(); !slices.Equal(got[1:], []string{"1.34.9", "1.35.6"}) {
+		t.Errorf("the control plane was %q", got)
+	}
+}
+
+func TestControlPlaneIsUpgradedThroughCloudControl(t *testing.T) {
+	s := olderStack(t, "1.35")
+	event, err := s.update("AWS::EKS::Cluster", s.cluster, props{"op": "replace", "path": "/Version", "value": "1.36"})
+	if err != nil || event.OperationStatus != types.OperationStatusSuccess {
+		t.Fatalf("%+v %v", event, err)
+	}
+	if got := s.get("AWS::EKS::Cluster", s.cluster)["Version"]; got != "1.36" {
+		t.Errorf("its version is %v", got)
+	}
+	if got := s.emulated(); got[len(got)-1] != "" {
+		t.Errorf("the control plane was %q", got)
+	}
+}
+
+func TestControlPlaneLeavesNoVersionOutAndNeverGoesBack(t *testing.T) {
+	s := olderStack(t, "1.34")
+	for _, to := range []string{"1.36", "1.34", "1.33", "1.37", "1"} {
+		if _, err := s.upgradeTo(to); err == nil {
+			t.Errorf("it went from 1.34 to %s", to)
+		}
+	}
+	event, err := s.update("AWS::EKS::Cluster", s.cluster, props{"op": "replace", "path": "/Version", "value": "1.36"})
+	if err == nil && event.OperationStatus == types.OperationStatusSuccess {
+		t.Error("Cloud Control left a version out")
+	}
+	if c := s.clusterNow(); *c.Version != "1.34" || c.Status != ekstypes.ClusterStatusActive {
+		t.Errorf("%s %s", *c.Version, c.Status)
+	}
+}
