@@ -26,7 +26,7 @@ func faultCommand(locate locator) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(faultAWSCommand(locate), disturbCommand(locate, "node", "NODE", nodeFaults),
+	cmd.AddCommand(faultAWSCommand(locate), disturbCommand(locate, "node", "NODE", nodeFaults), disturbCommand(locate, "zone", "ZONE", zoneFaults),
 		disturbCommand(locate, "part", "NAME", partFaults), faultListCommand(locate), faultRemoveCommand(locate))
 	return cmd
 }
@@ -90,6 +90,10 @@ var (
 		{supervisor.Hang, "it stands still: kubelet, kube-proxy and pods, with their connections open"},
 		{supervisor.Cut, "it has lost its network; what runs on it goes on"},
 	}
+	zoneFaults = []faultWord{
+		{supervisor.Down, "its nodes have died, and none comes up there. EC2 does not notice"},
+		{supervisor.Cut, "its nodes have lost their network, and none comes up there"},
+	}
 	partFaults = []faultWord{
 		{supervisor.Down, "it has ended, and does not start again: its port refuses connections"},
 		{supervisor.Hang, "it stands still: its port takes connections, and nothing is answered"},
@@ -99,8 +103,12 @@ var (
 func disturbCommand(locate locator, what, arg string, words []faultWord) *cobra.Command {
 	var lasts time.Duration
 	var kinds []string
-	about := map[string]string{"node": "Let a node die, hang or lose its network", "part": "Let a part of the sandbox be down, or hang"}[what]
+	about := map[string]string{"node": "Let a node die, hang or lose its network", "part": "Let a part of the sandbox be down, or hang",
+		"zone": "Let an availability zone go away"}[what]
 	long := about + ". It is one of \"drover sandbox status\"; a node may be named by its\ninstance. \"fault rm\" repairs it.\n"
+	if what == "zone" {
+		long = about + ", as in us-west-2a. \"fault rm\" brings it back.\n"
+	}
 	for _, w := range words {
 		kinds = append(kinds, w.kind)
 		long += fmt.Sprintf("\n  %-5s %s", w.kind, w.about)

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // Machine is one EC2 instance that runs as a node process.
@@ -26,6 +27,12 @@ type Machine struct {
 	CPU            int               `json:"cpu"`            // vCPUs of the instance type
 	MemoryMiB      int               `json:"memoryMiB"`
 	MaxPods        int               `json:"maxPods"`
+}
+
+// Zone is the availability zone that the machine is in.
+func (m Machine) Zone() string {
+	parts := strings.Split(m.ProviderID, "/")
+	return parts[max(0, len(parts)-2)]
 }
 
 // Cluster is what the supervisor needs to run the control plane and the

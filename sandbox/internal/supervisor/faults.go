@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,7 +23,7 @@ const (
 
 // Fault is an order that something be wrong.
 type Fault struct {
-	Target string    `json:"target"` // a part's name, a machine's ID
+	Target string    `json:"target"` // a part's name, a machine's ID, a zone
 	Node   string    `json:"node,omitempty"`
 	Kind   string    `json:"kind"`
 	Until  time.Time `json:"until,omitzero"` // zero: until it is taken away
@@ -32,6 +33,7 @@ type Fault struct {
 type disorder struct {
 	Fault
 	undo  func() error
+	there func() bool // what it befell is there yet
 	timer *time.Timer // nil: it has no end of its own
 }
 
@@ -50,14 +52,17 @@ func (s *supervisor) handleFaults(mux *http.ServeMux) {
 func (s *supervisor) disturb(target string, f Fault) error {
 	s.disorders.Lock()
 	defer s.disorders.Unlock()
+	if zoneName.MatchString(target) {
+		return s.disturbZone(target, f)
+	}
 	c, n, err := s.find(target)
 	if err != nil {
 		return err
 	}
-	if old, ok := s.faults[c.name]; ok {
-		return fmt.Errorf("%s has a fault already: %s", target, old.Kind)
+	if err := s.undisturbed(c.name, target); err != nil {
+		return err
 	}
-	d := &disorder{Fault: f}
+	d := &disorder{Fault: f, there: func() bool { _, _, err := s.find(c.name); return err == nil }}
 	d.Target = c.name
 	if n != nil {
 		d.Target, d.Node = n.machine.ID, n.machine.NodeName
@@ -65,16 +70,82 @@ func (s *supervisor) disturb(target string, f Fault) error {
 	if d.undo, err = spoil(c, n, f.Kind); err != nil {
 		return err
 	}
-	if !f.Until.IsZero() {
-		d.timer = time.AfterFunc(time.Until(f.Until), func() {
-			if err := s.repair(c.name, d); err != nil {
-				slog.Error("end a fault", "target", c.name, "error", err)
+	s.keep(c.name, d)
+	return nil
+}
+
+func (s *supervisor) undisturbed(name, target string) error {
+	if old, ok := s.faults[name]; ok {
+		return fmt.Errorf("%s has a fault already: %s", target, old.Kind)
+	}
+	return nil
+}
+
+// keep remembers a fault until it is taken away, or its time is over.
+func (s *supervisor) keep(name string, d *disorder) {
+	if !d.Until.IsZero() {
+		d.timer = time.AfterFunc(time.Until(d.Until), func() {
+			if err := s.repair(name, d); err != nil {
+				slog.Error("end a fault", "target", name, "error", err)
 			}
 		})
 	}
-	s.faults[c.name] = d
-	slog.Info("fault", "target", target, "kind", f.Kind, "until", f.Until)
+	s.faults[name] = d
+	slog.Info("fault", "target", d.Target, "kind", d.Kind, "until", d.Until)
+}
+
+// zoneName is how AWS calls availability zones: us-west-2a.
+var zoneName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+[a-z]$`)
+
+// disturbZone lets a zone go away: its machines go wrong, but for those that have a
+// fault of their own, and no other comes up there until it is over.
+func (s *supervisor) disturbZone(zone string, f Fault) error {
+	if err := s.undisturbed(zone, zone); err != nil {
+		return err
+	}
+	d := &disorder{Fault: f, there: func() bool { return true }}
+	d.Target = zone
+	var undo []func() error
+	d.undo = func() error {
+		s.mu.Lock()
+		delete(s.away, zone)
+		s.mu.Unlock()
+		var errs []error
+		for _, u := range undo {
+			errs = append(errs, u())
+		}
+		return errors.Join(errs...)
+	}
+	for _, n := range s.shut(zone, f.Kind) {
+		if s.undisturbed(n.name, zone) != nil {
+			continue
+		}
+		back, err := spoil(n.component, n, f.Kind)
+		if err != nil {
+			return errors.Join(err, d.undo())
+		}
+		undo = append(undo, func() error {
+			if _, _, err := s.find(n.name); err != nil {
+				return nil // the machine is gone
+			}
+			return back()
+		})
+	}
+	s.keep(zone, d)
 	return nil
+}
+
+// shut keeps machines from coming up in a zone, and tells of those that are there.
+func (s *supervisor) shut(zone, kind string) (there []*node) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away[zone] = kind
+	for _, n := range s.machines {
+		if n.machine.Zone() == zone && n.terminating == nil {
+			there = append(there, n)
+		}
+	}
+	return there
 }
 
 // find is a part by its name, or a machine by its ID or its node's name.
@@ -161,7 +232,7 @@ func (s *supervisor) repair(target string, only *disorder) error {
 			d.timer.Stop()
 		}
 		slog.Info("fault is over", "target", target, "kind", d.Kind)
-		if _, _, err := s.find(name); err != nil {
+		if !d.there() {
 			return nil // the machine is gone, and its fault with it
 		}
 		return d.undo()
@@ -177,8 +248,8 @@ func (s *supervisor) listFaults() []Fault {
 	s.disorders.Lock()
 	defer s.disorders.Unlock()
 	list := []Fault{}
-	for name, d := range s.faults {
-		if _, _, err := s.find(name); err == nil {
+	for _, d := range s.faults {
+		if d.there() {
 			list = append(list, d.Fault)
 		}
 	}

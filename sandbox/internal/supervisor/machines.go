@@ -70,6 +70,9 @@ func (s *supervisor) runMachine(m machine.Machine) error {
 		}
 		return nil
 	}
+	if kind, away := s.away[m.Zone()]; away {
+		return fmt.Errorf("zone %s has a fault: %s", m.Zone(), kind)
+	}
 	if err := s.prepare(m); err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type supervisor struct {
 	closing  bool // nothing is started any more
 	ccm      *component
 	machines map[string]*node
+	away     map[string]string // zones that went away, and how; no machine comes up there
 
 	disorders sync.Mutex           // held while faults begin and end
 	faults    map[string]*disorder // by name of component
@@ -69,7 +70,7 @@ func Run(ctx context.Context, c Config, ready func()) error {
 	if err := setupRouter(c.AWSPort, c.APIPort); err != nil {
 		return fmt.Errorf("set up the router's network: %w", err)
 	}
-	s := &supervisor{Config: c, reaper: newReaper(), ca: ca, machines: map[string]*node{},
+	s := &supervisor{Config: c, reaper: newReaper(), ca: ca, machines: map[string]*node{}, away: map[string]string{},
 		faults: map[string]*disorder{}}
 	background, end := context.WithCancel(context.Background())
 	var group sync.WaitGroup
