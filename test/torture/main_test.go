@@ -7,7 +7,8 @@
 //
 //	scenarios_test.go  what is tried: data, with a folder of manifests each
 //	run_test.go        one run: sandbox, stack, traffic, move, disturbance, account
-//	ways_test.go       the two ways to move
+//	ways_test.go       the ways to move
+//	kinds_test.go      every kind of load balancer beside each other
 //	moments_test.go    when a disturbance comes, and what it does
 //	stack_test.go      a sandbox with a stack in it
 //	traffic_test.go    the load and its account
@@ -41,7 +42,7 @@ func TestTorture(t *testing.T) {
 	}
 	for _, s := range scenarios {
 		t.Run(s.Name, func(t *testing.T) {
-			for _, way := range []way{byDrover, byTutorial} {
+			for _, way := range s.ways() {
 				t.Run(way.name, func(t *testing.T) {
 					r := torture(t, s, way)
 					save(t, r)

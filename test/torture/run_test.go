@@ -17,11 +17,12 @@ type result struct {
 	Scenario, Way string
 	Took          time.Duration
 	Traffic       account
-	Streams       *account `json:",omitempty"` // long answers, if the scenario has them
-	Stuck         bool     // it did not end within its limit
-	Codes         []int    // exit code of each command
-	Left          []string // what it left behind
-	said          string   // what Drover wrote
+	Streams       *account                      `json:",omitempty"` // long answers, if the scenario has them
+	Kinds         map[string]map[string]account `json:",omitempty"` // by kind of load balancer and load; Traffic is their sum
+	Stuck         bool                          // it did not end within its limit
+	Codes         []int                         // exit code of each command
+	Left          []string                      // what it left behind
+	said          string                        // what Drover wrote
 }
 
 // failed counts every request that got no answer as expected.
@@ -37,37 +38,88 @@ func (r result) last() int { return r.Codes[len(r.Codes)-1] }
 
 // torture does one run: launch, traffic, move with the disturbance, account.
 func torture(t *testing.T, s scenario, w way) result {
-	k := newStack(t, s, w.name)
+	k := newStack(t, s, w)
 	defer k.work(s)()
-	k.settled(s)
+	if s.Launched != nil {
+		s.Launched(k)
+	}
+	for _, one := range s.seen() {
+		k.settled(one)
+	}
 	k.remember(s.Group)
 	w.prepare(k, s)
 	s.late(k)
-	steady := k.send(s, "steady", "200/s", "10s")
-	var streams *traffic
-	if s.Streams != "" {
-		long := s
-		long.Path = s.Streams
-		streams = k.send(long, "streams", "1/s", "90s")
-	}
-	if s.Sockets {
-		streams = k.sockets(s)
-	}
+	account := k.load(s)
 	time.Sleep(3 * time.Second) // the time before belongs to the account
 	r := result{Scenario: s.Name, Way: w.name}
 	began := time.Now()
 	r.Codes, r.Stuck = k.moves(s, w)
 	r.Took = time.Since(began)
 	time.Sleep(10 * time.Second) // and the time after, in which a late loss would show
-	r.Traffic = steady.stop(k)
-	if streams != nil {
-		a := streams.stop(k)
-		r.Streams = &a
-	}
+	account(&r)
 	r.Left = k.leftovers(s)
 	said, _ := os.ReadFile(filepath.Join(k.dir, "up.log"))
 	r.said = string(said)
 	return r
+}
+
+// seen is the scenario as each of its loads sees it.
+func (s scenario) seen() []scenario {
+	if s.Kinds == nil {
+		return []scenario{s}
+	}
+	var all []scenario
+	for _, n := range s.Kinds {
+		all = append(all, s.of(n))
+	}
+	return all
+}
+
+// load starts what the scenario is loaded with; account ends it, and tells what became of it.
+func (k *stack) load(s scenario) (account func(*result)) {
+	if s.Kinds != nil {
+		return k.loadKinds(s)
+	}
+	steady := k.send(s, "steady", "--rate", "200/s", "-t", "10s")
+	var streams *traffic
+	if s.Streams != "" {
+		long := s
+		long.Path = s.Streams
+		streams = k.send(long, "streams", "--rate", "1/s", "-t", "90s")
+	}
+	if s.Sockets {
+		streams = k.sockets(s, "sockets", 20)
+	}
+	return func(r *result) {
+		r.Traffic = steady.stop(k)
+		if streams != nil {
+			a := streams.stop(k)
+			r.Streams = &a
+		}
+	}
+}
+
+// loadKinds loads every kind of load balancer by every load.
+func (k *stack) loadKinds(s scenario) func(*result) {
+	flows := map[string]map[string]*traffic{}
+	for _, one := range s.seen() {
+		flows[one.Output] = k.flows(one)
+	}
+	return func(r *result) {
+		for _, all := range flows {
+			for _, f := range all {
+				f.end()
+			}
+		}
+		r.Kinds = map[string]map[string]account{}
+		for kind, all := range flows {
+			r.Kinds[kind] = map[string]account{}
+			for name, f := range all {
+				r.Kinds[kind][name] = f.stop(k)
+			}
+		}
+		r.Traffic = total(r.Kinds)
+	}
 }
 
 // moves runs the way, disturbed, and once more if the scenario has it so.

@@ -26,6 +26,9 @@ type scenario struct {
 	Zonal     bool   // its load balancer has an address in each zone, and answers before it is ready
 	Sockets   bool   // connections that are upgraded and kept
 
+	Kinds    []kind       // of load balancers, each with a workload of its own
+	Launched func(*stack) // done once it is launched
+
 	Like       string // scenario whose project it starts from, instead of one of its own
 	Controller bool   // the AWS Load Balancer Controller is part of the project
 
@@ -105,6 +108,9 @@ var scenarios = complete([]scenario{
 	{Name: "network-balancer-sockets", About: "connections that clients keep, behind a Network Load Balancer", Like: "websockets", Zonal: true, Sockets: true, Start: behindNodesNLB},
 	{Name: "network-balancer-killed", About: "killed a minute into the wait for a Network Load Balancer's 300 s, and started again", Like: "network-balancer", Zonal: true,
 		Disturb: disturbance{letGo, kill9}, Again: 1},
+	{Name: "kinds", About: "every kind of load balancer beside each other, 60 s of deregistration delay each: [below](#kinds-of-load-balancers)",
+		Controller: true, Kinds: kinds, Start: allKinds(), Launched: drainForAMinute, MayFail: 200,
+		Why: "connections that outlive the draining time are cut by the load balancers themselves"},
 	{Name: "stateful-set", About: "a StatefulSet of three"},
 	{Name: "stateful-set-without-hook", About: "the same without a preStop hook: told beforehand that requests will fail", MayFail: 200, Says: "without a preStop hook",
 		Why: "each pod has a name of its own, so it ends before its successor starts, and without a preStop hook while proxies send to it yet; told beforehand"},

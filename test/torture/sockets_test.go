@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,13 +24,14 @@ import (
 const (
 	socketsTarget = "TORTURE_SOCKETS_TARGET" // URL; set: this process is the client
 	socketsRecord = "TORTURE_SOCKETS_RECORD"
+	socketsNumber = "TORTURE_SOCKETS_NUMBER"
 )
 
 // sockets starts clients that keep upgraded connections, within the sandbox's network.
-func (k *stack) sockets(s scenario) *traffic {
-	f := &traffic{record: filepath.Join(k.dir, "sockets.csv")}
+func (k *stack) sockets(s scenario, name string, number int) *traffic {
+	f := &traffic{record: filepath.Join(k.dir, name+".csv")}
 	f.cmd = k.command(background(k.t), "drover", "sandbox", "exec", "--", os.Args[0], "-test.run", "^TestSocketClients$", "-test.timeout", "30m")
-	f.cmd.Env = append(f.cmd.Env, socketsTarget+"="+strings.TrimPrefix(k.url(s), "http://"), socketsRecord+"="+f.record)
+	f.cmd.Env = append(f.cmd.Env, socketsTarget+"="+strings.TrimPrefix(k.url(s), "http://"), socketsRecord+"="+f.record, socketsNumber+"="+strconv.Itoa(number))
 	if err := f.cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
@@ -51,7 +53,11 @@ func TestSocketClients(t *testing.T) {
 	defer stop()
 	c := clients{target: target, record: file}
 	var all sync.WaitGroup
-	for range 20 {
+	number, err := strconv.Atoi(os.Getenv(socketsNumber))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range number {
 		all.Go(func() { c.keep(ctx) })
 	}
 	all.Wait()

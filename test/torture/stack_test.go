@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/droverhq/drover/project"
 )
@@ -32,6 +36,8 @@ type stack struct {
 	dir   string // of everything this run wrote
 	env   []string
 	asg   *autoscaling.Client
+	eks   *eks.Client
+	elb   *elasticloadbalancingv2.Client
 	group string          // physical name of the group that moves
 	nodes []string        // its nodes at the start
 	pods  map[string]bool // pod/NAME of the namespace "apps" at the start
@@ -45,8 +51,8 @@ func logs() string {
 	return filepath.Join(os.TempDir(), "drover-torture")
 }
 
-func newStack(t *testing.T, s scenario, way string) *stack {
-	dir := filepath.Join(logs(), s.Name, way)
+func newStack(t *testing.T, s scenario, w way) *stack {
+	dir := filepath.Join(logs(), s.Name, w.name)
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +68,9 @@ func newStack(t *testing.T, s scenario, way string) *stack {
 	if s.Controller {
 		k.copy(controllerFiles)
 	}
+	k.write(s.Kinds)
 	k.start()
-	k.edit(s.Start)
+	k.edit(append(slices.Clone(s.Start), w.start...))
 	k.must("stack", "init", "dev")
 	k.must("config", "set", "aws:region", "us-west-2")
 	k.must("up", "--yes")
@@ -111,10 +118,11 @@ func (k *stack) start() {
 	for name, value := range vars {
 		k.env = append(k.env, name+"="+value)
 	}
-	k.asg = autoscaling.New(autoscaling.Options{
+	cfg := aws.Config{
 		Region: vars["AWS_DEFAULT_REGION"], BaseEndpoint: aws.String(vars["AWS_ENDPOINT_URL"]),
 		Credentials: credentials.NewStaticCredentialsProvider(vars["AWS_ACCESS_KEY_ID"], "drover-sandbox", ""),
-	})
+	}
+	k.asg, k.eks, k.elb = autoscaling.NewFromConfig(cfg), eks.NewFromConfig(cfg), elasticloadbalancingv2.NewFromConfig(cfg)
 }
 
 func (k *stack) keepLogs(folder string) {
@@ -209,16 +217,34 @@ func (k *stack) asGroup() *types.AutoScalingGroup {
 	return &out.AutoScalingGroups[0]
 }
 
+// inService: every target group with targets has one that is healthy. Before that a
+// Network Load Balancer sends to all, and to nodes that join it at once.
+func (k *stack) inService() bool {
+	groups, err := k.elb.DescribeTargetGroups(background(k.t), &elasticloadbalancingv2.DescribeTargetGroupsInput{})
+	if err != nil {
+		return false
+	}
+	for _, g := range groups.TargetGroups {
+		out, err := k.elb.DescribeTargetHealth(background(k.t), &elasticloadbalancingv2.DescribeTargetHealthInput{TargetGroupArn: g.TargetGroupArn})
+		if err != nil || len(out.TargetHealthDescriptions) > 0 && !slices.ContainsFunc(out.TargetHealthDescriptions, func(d elbtypes.TargetHealthDescription) bool {
+			return d.TargetHealth.State == elbtypes.TargetHealthStateEnumHealthy
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
 // settled waits until all that the scenario needs answers.
 func (k *stack) settled(s scenario) {
 	k.t.Helper()
 	want, answers, patience := 1, 0, 2*time.Minute
 	if s.Zonal {
-		want, patience = 30, 5*time.Minute // before its first target is healthy, its name holds zones that have none
+		want, patience = 5, 5*time.Minute // a name may be answered from before its zones had targets
 	}
 	for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(time.Second) {
 		out, err := k.try(k.t.Context(), "drover", k.loadArgs(s, "-n", "4", "-c", "1")...)
-		if answers++; err != nil || out == "" {
+		if answers++; err != nil || out == "" || s.Zonal && !k.inService() {
 			answers = 0
 		}
 		if answers >= want {

@@ -25,6 +25,7 @@ type account struct {
 type traffic struct {
 	record string
 	cmd    *exec.Cmd
+	ended  bool
 }
 
 // loadArgs are drover's for requests to the scenario's workload, sent from
@@ -53,18 +54,26 @@ func (k *stack) url(s scenario) string {
 	return "http://" + ip + ":" + k.ask("-n", "apps", "get", "svc", "app", "-o", "jsonpath={.spec.ports[0].nodePort}")
 }
 
-// send starts a steady load; stop ends it and accounts for every request.
-func (k *stack) send(s scenario, name, rate, limit string) *traffic {
+// send starts a load as its flags say; stop ends it and accounts for every request.
+func (k *stack) send(s scenario, name string, flags ...string) *traffic {
 	f := &traffic{record: filepath.Join(k.dir, name+".csv")}
-	f.cmd = k.command(background(k.t), "drover", k.loadArgs(s, "--rate", rate, "-z", "30m", "-t", limit, "--record", f.record)...)
+	f.cmd = k.command(background(k.t), "drover", k.loadArgs(s, append(flags, "-z", "30m", "--record", f.record)...)...)
 	if err := f.cmd.Start(); err != nil {
 		k.t.Fatal(err)
 	}
 	return f
 }
 
+// end lets the load send nothing more; what is under way comes to its end.
+func (f *traffic) end() {
+	if !f.ended {
+		f.ended = true
+		_ = f.cmd.Process.Signal(syscall.SIGINT)
+	}
+}
+
 func (f *traffic) stop(k *stack) account {
-	_ = f.cmd.Process.Signal(syscall.SIGINT)
+	f.end()
 	_ = f.cmd.Wait()
 	a, err := read(f.record)
 	if err != nil || a.Sent == 0 {

@@ -16,20 +16,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 )
 
-// way is one of the two ways to move. move ends when it is done, when ctx ends
+// way is one of the ways to move. move ends when it is done, when ctx ends
 // (killed), or after stop has been closed (Ctrl-C); it returns an exit code.
 type way struct {
 	name  string
 	limit time.Duration // after it the run counts as stuck, and is ended
+	start []edit        // of the project, before it is launched
 	edits func(scenario) []edit
 	move  func(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (int, error)
 }
 
-var byDrover = way{"drover", 15 * time.Minute, func(s scenario) []edit { return s.Change }, droverUp}
+var byDrover = way{name: "drover", limit: 15 * time.Minute, edits: func(s scenario) []edit { return s.Change }, move: droverUp}
 
 // The tutorials' way has no end of its own where a budget forbids an eviction;
 // after three minutes a person would have noticed.
-var byTutorial = way{"tutorial", 3 * time.Minute, func(s scenario) []edit { return s.Beside }, drainAndDelete}
+var byTutorial = way{name: "tutorial", limit: 3 * time.Minute, edits: func(s scenario) []edit { return s.Beside }, move: drainAndDelete}
+
+// EKS updates a managed group by itself; it gives up by itself, too.
+var byEKS = way{name: "managed", limit: 15 * time.Minute, start: managedWork, edits: func(scenario) []edit { return nil }, move: updateByEKS}
+
+// ways to run a scenario by.
+func (s scenario) ways() []way {
+	if s.Kinds != nil {
+		return []way{byDrover, byTutorial, byEKS}
+	}
+	return []way{byDrover, byTutorial}
+}
 
 // droverUp is one command.
 func droverUp(ctx context.Context, k *stack, s scenario, stop <-chan struct{}) (int, error) {
