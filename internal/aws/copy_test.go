@@ -183,5 +183,6 @@ func fill(v reflect.Value, depth int) {
 		v.SetInt(1)
 	case reflect.Bool:
 		v.SetBool(true)
+	default: // the copied inputs have no others
 	}
 }

@@ -65,6 +65,7 @@ func (s *Scaling) refreshes(ctx context.Context, group string, h *handover.Habit
 		switch r.Status {
 		case astypes.InstanceRefreshStatusPending, astypes.InstanceRefreshStatusInProgress, astypes.InstanceRefreshStatusBaking, astypes.InstanceRefreshStatusRollbackInProgress:
 			h.Refresh = string(r.Status)
+		default: // it is over, or about to be
 		}
 	}
 	return nil

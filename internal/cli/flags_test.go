@@ -61,7 +61,7 @@ func TestUpFlags(t *testing.T) {
 func TestFlagsOfASavedPlan(t *testing.T) {
 	env, _, _ := screenOf()
 	ran := false
-	run := func(context.Context, changeOptions) error { ran = true; return nil }
+	run := func(context.Context, changeOptions) error { ran = true; return errors.New("it ran") }
 	kept := 1
 	for f := range reflect.TypeFor[project.Choices]().Fields() {
 		if f.Tag.Get("json") != "-" {

@@ -24,7 +24,7 @@ workloads:
         spec: {replicas: 2, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web}]}}}
 `)}}, oregon)
 	for _, r := range g.Resources {
-		want := map[string]string{"v1/ConfigMap/default/settings": "[] true", "apps/v1/Deployment/default/web": "[spec.replicas] true"}[r.Key.String()]
+		want := map[string]string{"v1/ConfigMap/default/settings": "[] true", "apps/v1/Deployment/default/web": "[spec.replicas] true"}[r.String()]
 		if got := fmt.Sprint(r.Options.IgnoreChanges, r.Options.Retain); want != "" && got != want {
 			t.Errorf("%s: %s, want %s", r.Key, got, want)
 		}
@@ -51,7 +51,7 @@ nodeGroups:
 			"AWS::IAM::Role/cluster":                 "false [] 0s 0s 0",
 			"AWS::IAM::Role/web":                     "false [] 0s 0s 1",
 			"AWS::AutoScaling::AutoScalingGroup/web": "false [] 15m0s 0s 1",
-		}[r.Key.String()]
+		}[r.String()]
 		if r.Component == "network" {
 			want = "true [] 0s 20m0s 0"
 		}

@@ -23,7 +23,7 @@ nodeGroups:
 			continue
 		}
 		text := describe(g)
-		i := strings.Index(text, r.Key.String()+"\n")
+		i := strings.Index(text, r.String()+"\n")
 		text, _, _ = strings.Cut(text[i:], "\nAWS::")
 		if n := strings.Count(text, `{"Key":"team","Value":"web"}`); (n == 2) != (r.Name == "own") || strings.Contains(text, `"other"`) {
 			t.Errorf("%s has the tag %d times:\n%s", r.Key, n, text)

@@ -157,12 +157,13 @@ func (p *play) tail() string {
 	return strings.Join(lines[max(0, len(lines)-tailLines):], "\n") + "\n" + p.String()
 }
 
-func (p *play) changes(app string, change event.PodChange) int {
+// changes counts what happened to pods of web.
+func (p *play) changes(change event.PodChange) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 0
 	for _, f := range p.facts {
-		if m, is := f.(event.PodMoved); is && m.Change == change && strings.HasPrefix(m.Pod, app+"-") {
+		if m, is := f.(event.PodMoved); is && m.Change == change && strings.HasPrefix(m.Pod, "web-") {
 			n++
 		}
 	}
@@ -180,7 +181,7 @@ func apps(list ...*world.App) []*world.App { return list }
 func TestDeploymentMovesSurgeFirst(t *testing.T) {
 	in(t, 2, apps(web(4)), func(p *play) {
 		p.done(p.move(), "web")
-		if n := p.changes("web", event.PodEvicted); n < 1 || n > 4 {
+		if n := p.changes(event.PodEvicted); n < 1 || n > 4 {
 			p.t.Errorf("%d evictions of 4 pods", n)
 		}
 	})

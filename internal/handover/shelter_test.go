@@ -234,7 +234,7 @@ func TestShelterLeavesOthersToTheirRollout(t *testing.T) {
 				if err := p.shelter(p.World, p.World); err != nil {
 					t.Fatal(err)
 				}
-				if n := p.changes("web", event.PodReleased); n > 0 {
+				if n := p.changes(event.PodReleased); n > 0 {
 					t.Errorf("%d pods were let go", n)
 				}
 			})

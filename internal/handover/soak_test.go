@@ -83,12 +83,12 @@ func TestInterruptInASoakLeavesTheNodesClosedAndTheClockGoesOn(t *testing.T) {
 		p.soak = 40 * time.Minute
 		p.pausedInSoak(10 * time.Minute)
 		time.Sleep(20 * time.Minute)
-		evicted := p.changes("web", event.PodEvicted)
+		evicted := p.changes(event.PodEvicted)
 		p.done(p.move(), "web")
 		if p.took < 9*time.Minute || p.took > 11*time.Minute {
 			p.t.Errorf("the rest of the soak took %s, not 10 min", p.took)
 		}
-		if now := p.changes("web", event.PodEvicted); now != evicted {
+		if now := p.changes(event.PodEvicted); now != evicted {
 			p.t.Errorf("%d pods moved again", now-evicted)
 		}
 	})

@@ -76,10 +76,10 @@ func (f field) place() string {
 // foreignOutput is the value of ${stackRef.NAME.OUTPUT}.
 func (f field) foreignOutput(rest string) (any, bool) {
 	name, output, _ := strings.Cut(rest, ".")
-	r, known := f.reader.foreign[name]
+	r, known := f.foreign[name]
 	switch {
 	case !known:
-		f.fail("declare it: stackRefs: {"+short(name)+": {stack: prod}}", "${stackRef.%s}: stackRefs has no %q%s", rest, name, didYouMean(name, keysOf(f.reader.foreign)))
+		f.fail("declare it: stackRefs: {"+short(name)+": {stack: prod}}", "${stackRef.%s}: stackRefs has no %q%s", rest, name, didYouMean(name, keysOf(f.foreign)))
 		return "", false
 	case output == "":
 		f.fail("write ${stackRef."+short(name)+".OUTPUT}", "${stackRef.%s} names no output", rest)
@@ -106,8 +106,8 @@ func (f field) askOutputs(r *foreign) error {
 	if !r.read {
 		r.read = true
 		r.err = errors.New("outputs of other stacks are not read here")
-		if f.reader.others != nil {
-			r.outputs, r.err = f.reader.others(r.StackRef)
+		if f.others != nil {
+			r.outputs, r.err = f.others(r.StackRef)
 		}
 	}
 	return r.err
