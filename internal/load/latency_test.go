@@ -48,4 +48,8 @@ func TestMergeAndReset(t *testing.T) {
 	if p, m := one.Percentile(50), one.Max(); p != 0 || m != 0 {
 		t.Errorf("emptied: p50 %s, max %s", p, m)
 	}
+	one.Add(20 * time.Millisecond)
+	if p := one.Percentile(10); p.Round(time.Millisecond) != 20*time.Millisecond {
+		t.Errorf("after that: p10 %s", p)
+	}
 }

@@ -19,6 +19,9 @@ func TestWindowsAreTheirOwn(t *testing.T) {
 		first.Max != 30*time.Millisecond || first.P50.Round(time.Millisecond) != 10*time.Millisecond || first.P99.Round(time.Millisecond) != 30*time.Millisecond {
 		t.Errorf("first: %+v", first)
 	}
+	if r := book.result(Options{}, time.Second); r.NoStatus != 1 || r.Statuses[200] != 1 {
+		t.Errorf("%d without a status, %v", r.NoStatus, r.Statuses)
+	}
 	book.enter(start.Add(time.Second), 5*time.Millisecond, answer{status: 200})
 	second := book.turn(start.Add(2 * time.Second))
 	if second.From != start.Add(time.Second) || second.Requests != 1 || second.Failures != 0 || second.Max != 5*time.Millisecond || second.P99 > second.Max {

@@ -179,6 +179,9 @@ func TestPhasesThatAreNone(t *testing.T) {
 	if last := bands[len(bands)-1]; last.To != second(7) || last.From != second(5) || bands[0].From != second(1) {
 		t.Errorf("bands: %+v", bands)
 	}
+	if cut := read.bands(second(1), second(4)); len(cut) != 2 || cut[1].To != second(4) {
+		t.Errorf("up to the middle of a phase: %+v", cut)
+	}
 	if whole := read.bands(second(1), second(5)); len(whole) != 2 || whole[1].To != second(5) {
 		t.Errorf("up to where a phase ends: %+v", whole)
 	}
