@@ -26,7 +26,7 @@ func TestKeysAreThoseOfTheFile(t *testing.T) {
 			PodIdentities: map[string]PodIdentityArgs{"x": {}}, OIDCProvider: true, Addons: map[string]AddonArgs{"x": {}}, Logs: yes}.keys(),
 		"Add-ons": AddonArgs{Version: "x", OnConflict: "x", Configuration: "x", Role: "x"}.keys(),
 		"nodeGroups": NodeGroupArgs{Kind: Managed, InstanceType: "x", InstanceTypes: yes, Version: "x", OS: Bottlerocket, AMI: "x", Capacity: Nodes(1), CapacityType: "x",
-			OnDemand: &OnDemand{}, Disk: &Disk{}, UserData: yes, Taints: []Taint{{}}, Labels: probe.Headers, Soak: 1, Settle: 1, Release: "x", Update: "x"}.keys(),
+			OnDemand: &OnDemand{}, Disk: &Disk{}, UserData: yes, Taints: []Taint{{}}, Labels: probe.Headers, Soak: 1, Settle: 1, Fence: new(true), Release: "x", Update: "x"}.keys(),
 		"workloads": WorkloadArgs{Manifests: yes, Kustomize: yes, Chart: &ChartArgs{Source: "x"}, Objects: []any{1}, NodeGroup: &NodeGroup{}}.keys(),
 		"guard":     GuardArgs{Probe: probe, Probes: []Probe{probe}, Prometheus: &Prometheus{URL: "x", Query: "x", Max: &one, Min: &one}}.keys(),
 		"resources": ResourceArgs{Type: "x", Name: "x", Properties: yes}.keys(),

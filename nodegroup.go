@@ -4,7 +4,7 @@ import "time"
 
 // NodeGroupArgs say what a node group is.
 type NodeGroupArgs struct {
-	Kind          Kind
+	Kind          Kind     // empty: Managed
 	InstanceType  string   // m7i.large
 	InstanceTypes []string // in its place: any of these, of which the first is what Drover counts with
 	Version       string   // of its nodes; empty: the cluster's
@@ -19,6 +19,9 @@ type NodeGroupArgs struct {
 	Labels        map[string]string // of its nodes
 	Soak          time.Duration     // how long its emptied nodes are kept once it is replaced
 	Settle        time.Duration     // how long those who sent to a pod are given at the least before it ends
+
+	// Of a self-managed group alone.
+	Fence *bool // nobody but Drover ends its instances; nil: if Min is Max
 
 	// Of a managed group alone.
 	Release string // of EKS's image: 1.36.3-20261101, or latest
@@ -98,7 +101,7 @@ func (a NodeGroupArgs) keys() Properties {
 	return given(Properties{
 		"kind": a.Kind, "instanceType": a.InstanceType, "instanceTypes": a.InstanceTypes, "version": a.Version, "os": a.OS, "ami": a.AMI,
 		"capacity": a.Capacity, "capacityType": a.CapacityType, "onDemand": a.OnDemand, "disk": a.Disk, "userData": a.UserData,
-		"taints": a.Taints, "labels": a.Labels, "soak": a.Soak, "settle": a.Settle, "release": a.Release, "update": a.Update,
+		"taints": a.Taints, "labels": a.Labels, "soak": a.Soak, "settle": a.Settle, "fence": a.Fence, "release": a.Release, "update": a.Update,
 	}, a.Options.keys(), a.More)
 }
 

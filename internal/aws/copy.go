@@ -179,8 +179,11 @@ func (s *Scaling) planTemplate(ctx context.Context, c *Copy, n *ekstypes.Nodegro
 // readTemplate makes a template of another one's version, with what changes.
 func (s *Scaling) readTemplate(ctx context.Context, c *Copy, id *string, version string) error {
 	out, err := s.instances.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: id, Versions: []string{cmp.Or(version, "$Default")}})
-	if err != nil || len(out.LaunchTemplateVersions) == 0 {
-		return fmt.Errorf("read launch template %s: %w", aws.ToString(id), errors.Join(err))
+	if err == nil && len(out.LaunchTemplateVersions) == 0 {
+		err = errors.New("it has no version " + cmp.Or(version, "$Default"))
+	}
+	if err != nil {
+		return fmt.Errorf("read launch template %s: %w", aws.ToString(id), err)
 	}
 	if c.template, err = asRequest(out.LaunchTemplateVersions[0].LaunchTemplateData); err != nil {
 		return err
@@ -362,8 +365,11 @@ func (s *Scaling) makeTemplate(ctx context.Context, c *Copy) (*string, error) {
 		return nil, fmt.Errorf("make launch template %s: %w", c.Name, err)
 	}
 	have, err := s.instances.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{c.Name}})
-	if err != nil || len(have.LaunchTemplates) != 1 {
-		return nil, fmt.Errorf("read launch template %s: %w", c.Name, errors.Join(err))
+	if err == nil && len(have.LaunchTemplates) != 1 {
+		err = errors.New("there was one of that name, and is none")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read launch template %s: %w", c.Name, err)
 	}
 	if !slices.ContainsFunc(have.LaunchTemplates[0].Tags, func(t ec2types.Tag) bool { return aws.ToString(t.Key) == copyTag }) {
 		return nil, c.refuse("there is a launch template "+c.Name+" that is no copy of its", "give another name: --name")

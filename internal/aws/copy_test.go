@@ -186,3 +186,19 @@ func fill(v reflect.Value, depth int) {
 	default: // the copied inputs have no others
 	}
 }
+
+// AWS may list nothing where there was something a moment ago: an error that says so.
+func TestCopyWithoutItsTemplate(t *testing.T) {
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
+		"DescribeLaunchTemplateVersions": func(url.Values) string { return "=<launchTemplateVersionSet></launchTemplateVersionSet>" },
+		"CreateLaunchTemplate":           func(url.Values) string { return "!InvalidLaunchTemplateName.AlreadyExistsException taken" },
+		"DescribeLaunchTemplates":        func(url.Values) string { return "=<launchTemplates></launchTemplates>" },
+	}}}
+	s := api.cloud().Scaling()
+	_, making := s.makeTemplate(t.Context(), &Copy{Name: "web-2", template: &ec2types.RequestLaunchTemplateData{}})
+	for _, err := range []error{s.readTemplate(t.Context(), &Copy{}, aws.String("lt-1"), "3"), making} {
+		if err == nil || strings.Contains(err.Error(), "%!") || !strings.Contains(err.Error(), ": ") || errors.Unwrap(err) == nil {
+			t.Errorf("%v", err)
+		}
+	}
+}

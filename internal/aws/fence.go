@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
@@ -99,20 +101,45 @@ func (s *Scaling) Unprotect(ctx context.Context, group string) (retained []strin
 			retained = append(retained, aws.ToString(i.InstanceId))
 		}
 	}
+	return retained, s.putBack(ctx, group, text)
+}
+
+// putBack makes a group what its fence's tag says that it was like.
+func (s *Scaling) putBack(ctx context.Context, group, text string) error {
 	u := unfenced{Abandon: astypes.RetentionActionTerminate, Protection: astypes.DeletionProtectionNone}
 	if text != "" {
 		if err := json.Unmarshal([]byte(text), &u); err != nil {
-			return nil, fmt.Errorf("read the tag %s of Auto Scaling group %s: %w", handover.FenceTag, group, err)
+			return fmt.Errorf("read the tag %s of Auto Scaling group %s: %w", handover.FenceTag, group, err)
 		}
 	}
 	if err := s.setFence(ctx, group, u.Abandon, u.Protection); err != nil {
-		return nil, err
+		return err
 	}
-	_, err = s.groups.DeleteLifecycleHook(ctx, &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook)})
+	_, err := s.groups.DeleteLifecycleHook(ctx, &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook)})
 	if err != nil && !says(err, "No Lifecycle Hook found") {
-		return nil, about(err, "delete the termination hook of Auto Scaling group %s", group)
+		return about(err, "delete the termination hook of Auto Scaling group %s", group)
 	}
-	return retained, s.Untag(ctx, group, []string{handover.FenceTag})
+	return s.Untag(ctx, group, []string{handover.FenceTag})
+}
+
+// lower takes the fence of a group away that is about to be deleted with whatever is
+// in it: an instance that the hook holds ends with the hook, and one that is retained
+// is ended. Without, the delete would wait for them for hours, and fail. A group
+// without a fence, or that is gone, is no error.
+func (s *Scaling) lower(ctx context.Context, group string) error {
+	found, err := s.describe(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{group}})
+	if err != nil || len(found) == 0 {
+		return about(err, "read Auto Scaling group %s", group)
+	}
+	g := asGroup(found[0])
+	text, fenced := g.Tags[handover.FenceTag]
+	if !fenced {
+		return nil
+	}
+	if err := s.endRetained(ctx, g, nil); err != nil { // the hook holds them once more, until it goes
+		return err
+	}
+	return s.putBack(ctx, group, text)
 }
 
 func (s *Scaling) setFence(ctx context.Context, group string, abandon astypes.RetentionAction, protection astypes.DeletionProtection) error {
@@ -121,29 +148,43 @@ func (s *Scaling) setFence(ctx context.Context, group string, abandon astypes.Re
 	return about(err, "set what Auto Scaling group %s retains, and its deletion protection", group)
 }
 
+// releases is how many instances are let go at once: a call takes one of them, and
+// Auto Scaling throttles who asks faster than about ten times a second.
+const releases = 8
+
 // Release completes the fence's hook for instances that it holds. One that it does
 // not hold, or no longer, is no error.
 func (s *Scaling) Release(ctx context.Context, group string, instances []string) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(releases)
 	for _, id := range instances {
-		_, err := s.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook),
-			InstanceId: &id, LifecycleActionResult: aws.String("CONTINUE")})
-		if err != nil && !says(err, "No active Lifecycle Action") {
-			return about(err, "let instance %s of Auto Scaling group %s end", id, group)
-		}
+		work.Go(func() error {
+			_, err := s.groups.CompleteLifecycleAction(ctx, &autoscaling.CompleteLifecycleActionInput{AutoScalingGroupName: &group, LifecycleHookName: aws.String(fenceHook),
+				InstanceId: &id, LifecycleActionResult: aws.String("CONTINUE")})
+			if err != nil && !says(err, "No active Lifecycle Action") {
+				return about(err, "let instance %s of Auto Scaling group %s end", id, group)
+			}
+			return nil
+		})
 	}
-	return nil
+	return work.Wait()
 }
 
 // endRetained asks again for the end of instances that an abandoned hook has kept.
-// They no longer count, and AWS refuses to lower the desired capacity for them.
+// They no longer count, and AWS refuses to lower the desired capacity for them. No
+// instances are all that it retains.
 func (s *Scaling) endRetained(ctx context.Context, g handover.Group, instances []string) error {
+	var retained []string
 	for _, i := range g.Instances {
-		if i.Lifecycle != handover.Retained || !slices.Contains(instances, i.ID) {
-			continue
+		if i.Lifecycle == handover.Retained && (instances == nil || slices.Contains(instances, i.ID)) {
+			retained = append(retained, i.ID)
 		}
-		_, err := s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{InstanceId: &i.ID, ShouldDecrementDesiredCapacity: aws.Bool(false)})
+	}
+	for some := range slices.Chunk(retained, handover.Batch) {
+		_, err := s.groups.TerminateInstanceInAutoScalingGroup(ctx, &autoscaling.TerminateInstanceInAutoScalingGroupInput{
+			AutoScalingGroupName: &g.Name, InstanceIds: some, ShouldDecrementDesiredCapacity: aws.Bool(false)})
 		if err != nil {
-			return about(err, "end instance %s, which Auto Scaling group %s retains", i.ID, g.Name)
+			return about(err, "end instances %s, which Auto Scaling group %s retains", strings.Join(some, ", "), g.Name)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 // queryAPI answers the query protocol by action, and notes what was asked.
 type queryAPI struct {
 	answer map[string]func(url.Values) string // XML of the result; "!Code message" is an error, "=" begins EC2's, which wraps no result
+	mu     sync.Mutex
 	asked  []string
 }
 
@@ -34,6 +36,8 @@ func (q *queryAPI) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	action, status := form.Get("Action"), http.StatusOK
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.asked = append(q.asked, action)
 	reply := q.answer[action]
 	if reply == nil {

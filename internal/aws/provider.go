@@ -37,6 +37,7 @@ type Provider struct {
 	controllers  controllers
 	associations associations
 	eks          *eks.Client
+	scaling      *Scaling
 	stable       func(ctx context.Context, typ, id string, wait func(string)) error
 }
 
@@ -52,7 +53,7 @@ var (
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
 	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, elsewhere: &elsewhere{home: c},
-		controllers: controllers{c.cfg.Region, c.ec2, c.balancing, c.targets}, associations: associations{c.ec2}, eks: c.eks, stable: c.stable}
+		controllers: controllers{c.cfg.Region, c.ec2, c.balancing, c.targets}, associations: associations{c.ec2}, eks: c.eks, scaling: c.Scaling(), stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the
@@ -529,6 +530,11 @@ func (p *Provider) Delete(ctx context.Context, r engine.Request) error {
 	p, err := p.at(ctx, r.Where)
 	if err != nil {
 		return err
+	}
+	if r.Type == "AWS::AutoScaling::AutoScalingGroup" {
+		if err := p.scaling.lower(ctx, r.ID); err != nil {
+			return explain("delete "+subject(r), err)
+		}
 	}
 	t := newTries(r.Wait)
 	for {

@@ -170,6 +170,7 @@ var byHand = []edit{
     instanceType: c5.4xlarge
     capacity: {desired: 5, min: 3, max: 10}
     taints: ["nginx=true:NoSchedule"]
+    fence: true
   web:
     kind: self-managed
 `,
@@ -188,6 +189,7 @@ var byHand = []edit{
     version: "1.35"
     capacity: {desired: 0, min: 0, max: 10}
     taints: ["nginx=true:NoSchedule"]
+    fence: true # nobody but Drover ends a node; without it where an autoscaler is at work
 `,
 		New: "",
 	},

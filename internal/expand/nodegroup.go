@@ -177,6 +177,9 @@ func (e *expander) autoScalingGroup(g spec.NodeGroup) plan.Props {
 	} else {
 		props["LaunchTemplate"] = launches
 	}
+	if g.Fence {
+		fence(props)
+	}
 	return props
 }
 

@@ -13,7 +13,7 @@ const maxSkew = 3
 
 var taintEffects = []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}
 
-const groupExample = `web: {kind: self-managed, instanceType: m7i.large, capacity: 3}`
+const groupExample = `web: {instanceType: m7i.large, capacity: 3}`
 
 func (l *loader) nodeGroups(f field) {
 	for _, e := range f.entries(groupExample) {
@@ -28,12 +28,12 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	}
 	e.checkLabel(e.name, maxGroup, "a node group")
 	o, ok := e.object(groupExample, slices.Concat([]string{"kind", "instanceType", "instanceTypes", "version", "os", "ami", "release", "update", "capacity",
-		"capacityType", "onDemand", "disk", "userData", "taints", "labels", "soak", "settle"}, allOptions)...)
+		"capacityType", "onDemand", "disk", "userData", "taints", "labels", "soak", "settle", "fence"}, allOptions)...)
 	if !ok {
 		return g
 	}
 	o.refuse(refusedOfGroup)
-	g.Managed = o.get("kind").kind()
+	g.Managed = o.get("kind").oneOf("kind", "managed", "self-managed") == "managed"
 	types := o.instanceTypes()
 	g.InstanceType, g.OtherTypes = types[0], types[1:]
 	if o.get("os").choice("os", "al2023", Bottlerocket) == Bottlerocket {
@@ -52,8 +52,24 @@ func (l *loader) nodeGroup(e entry) NodeGroup {
 	g.OnDemand = o.get("onDemand").onDemand()
 	g.Disk, g.UserData = o.get("disk").disk(), o.get("userData").userData(g.OS)
 	g.Options = o.options()
+	g.Fence = o.get("fence").fence(g)
 	l.managed(o, &g)
 	return g
+}
+
+// fence tells whether the group has a fence: by default, if nobody is to make it
+// smaller or larger. What an autoscaler has emptied would stay behind one, and cost.
+func (f field) fence(g NodeGroup) bool {
+	switch {
+	case g.Managed && f.given():
+		f.fail("remove it, or write kind: self-managed", "a managed group has none: EKS answers its termination hooks itself")
+	case g.Managed:
+	case f.given():
+		return f.truth()
+	default:
+		return g.Capacity.Min == g.Capacity.Max
+	}
+	return false
 }
 
 // managed reads what only managed groups have, and refuses what EKS would.
@@ -71,7 +87,7 @@ func (l *loader) managed(o object, g *NodeGroup) {
 		return
 	}
 	if g.Newest {
-		o.get("ami").fail("write release: latest", "an image of EKS's own is known by its release in a managed group")
+		o.get("ami").fail("write release: latest, or kind: self-managed", "an image of EKS's own is known by its release in a managed group")
 	}
 	if f := o.get("onDemand"); f.given() {
 		f.fail("remove it, or write kind: self-managed", "a managed group is on-demand or Spot as a whole")
@@ -160,20 +176,6 @@ func (f field) upTo(example string, longest time.Duration) time.Duration {
 		f.fail("take 0s to "+longest.String(), "%q is out of range", text)
 	}
 	return d
-}
-
-// kind tells whether EKS manages the group. It must be said for now.
-func (f field) kind() (managed bool) {
-	const fix = "write kind: managed or kind: self-managed"
-	if !f.given() {
-		f.fail(fix, "is missing")
-		return false
-	}
-	kind, ok := f.word("kind: managed")
-	if ok && kind != "managed" && kind != "self-managed" {
-		f.fail(fix, "%q is not a kind of node group%s", kind, didYouMean(kind, []string{"managed", "self-managed"}))
-	}
-	return kind == "managed"
 }
 
 func (f field) instanceType() string {

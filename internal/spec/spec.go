@@ -120,6 +120,9 @@ type NodeGroup struct {
 	At           problem.Place
 	Options      Options
 
+	// Of a self-managed group.
+	Fence bool // nobody but Drover ends an instance of it
+
 	// Of a managed group.
 	Release string // of EKS's image: 1.36.3-20261101; empty: the newest when the group is made
 	InPlace bool   // EKS replaces the nodes itself for another version or release

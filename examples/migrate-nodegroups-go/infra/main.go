@@ -14,6 +14,7 @@ var web = drover.NodeGroupArgs{
 	Version:      "1.35",
 	Capacity:     &drover.Capacity{Desired: 3, Min: 3, Max: 10},
 	Taints:       []drover.Taint{{Key: "nginx", Value: "true", Effect: drover.NoSchedule}},
+	Fence:        new(true), // nobody but Drover ends a node; without it where an autoscaler is at work
 }
 
 func main() { drover.Run(infra) }
