@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -299,9 +300,18 @@ func (u *unit) settle(found map[plan.URN][]generation) {
 func (u *unit) stands(found map[plan.URN][]generation, gen int) bool {
 	return !slices.ContainsFunc(u.items, func(it *item) bool {
 		return !slices.ContainsFunc(found[it.urn], func(g generation) bool {
-			return g.Gen == gen && g.usable() && state.Equal(g.Generation, it.Generation)
+			return g.Gen == gen && g.usable() && it.isOf(g.Generation)
 		})
 	})
+}
+
+// isOf reports that the item is wanted as of a generation, but for what rolls in place.
+func (it *item) isOf(generation plan.Props) bool {
+	rolls := func(key string, _ any) bool { return slices.Contains(it.Rolls, key) }
+	have, want := maps.Clone(generation), maps.Clone(it.Generation)
+	maps.DeleteFunc(have, rolls)
+	maps.DeleteFunc(want, rolls)
+	return state.Equal(have, want)
 }
 
 // begun reports that all that there is of this generation is as wanted.
@@ -312,7 +322,7 @@ func (u *unit) begun(found map[plan.URN][]generation, gen int) bool {
 			if g.Gen != gen {
 				continue
 			}
-			if g.stage == state.Leaving || g.stage == state.Gone || g.stage == state.Condemned || !state.Equal(g.Generation, it.Generation) {
+			if g.stage == state.Leaving || g.stage == state.Gone || g.stage == state.Condemned || !it.isOf(g.Generation) {
 				return false
 			}
 			some = true
@@ -409,6 +419,8 @@ func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 		if why := anew(provider, it.Type, it.Options, it.have.Inputs, it.known); why != "" {
 			it.fate, it.why = replace, why
 		}
+	case !state.Equal(it.have.Generation, it.Generation): // what rolled is stored with every part
+		it.fate, it.why = update, strings.Join(changes(it.have.Generation, it.Generation), ", ")
 	case len(maybe) > 0:
 		it.fate, it.why = update, "if "+strings.Join(maybe, ", ")+" changes"
 	case it.have.Condemned:

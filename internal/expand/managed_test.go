@@ -46,9 +46,9 @@ func TestWhatReplacesAManagedGroup(t *testing.T) {
 			t.Errorf("%s: generation %v", keys, got.Generation)
 		}
 	}
-	eks := groupOf(t, ", release: 1.36.3-20261001, update: eks")
-	if next := groupOf(t, ", release: 1.36.3-20261101, update: eks"); !reflect.DeepEqual(eks.Generation, next.Generation) || next.Props["ReleaseVersion"] != "1.36.3-20261101" {
-		t.Errorf("update: eks replaces the group for a release: %v", next.Generation)
+	eks, usual := groupOf(t, ", release: 1.36.3-20261001, update: eks"), groupOf(t, ", release: 1.36.3-20261001")
+	if !slices.Equal(eks.Rolls, []string{"version", "release"}) || usual.Rolls != nil || !reflect.DeepEqual(eks.Generation, usual.Generation) || eks.Props["ReleaseVersion"] != "1.36.3-20261001" {
+		t.Errorf("update: eks: %v, else %v", eks, usual)
 	}
 	own, labelled := groupOf(t, ", ami: ami-0123456789abcdef0"), groupOf(t, ", ami: ami-0123456789abcdef0, labels: {team: web}")
 	if reflect.DeepEqual(own.Generation, labelled.Generation) || own.Props["Version"] != nil || own.Props["InstanceTypes"] != nil {

@@ -22,6 +22,9 @@ const hopLimit = 2
 func (e *expander) nodeGroup(g spec.NodeGroup) {
 	part := func(r graph.Resource) {
 		r.Component, r.Generation, r.At = "nodegroup/"+g.Name, e.generation(g), g.At
+		if g.InPlace {
+			r.Rolls = []string{"version", "release"}
+		}
 		e.chosen(&r, ofPart(g.Options, r))
 		e.add(r)
 	}
@@ -71,10 +74,10 @@ func (e *expander) generation(g spec.NodeGroup) plan.Props {
 	if g.Managed {
 		p["kind"] = "managed"
 	}
-	if g.Version != "" && !g.InPlace {
+	if g.Version != "" {
 		p["version"] = g.Version
 	}
-	if release := e.release(g); release != "" && !g.InPlace {
+	if release := e.release(g); release != "" {
 		p["release"] = release
 	}
 	if g.Spot {

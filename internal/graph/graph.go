@@ -44,6 +44,10 @@ type Resource struct {
 	// with it one suffix.
 	Generation plan.Props
 
+	// Rolls are keys of Generation that the provider changes in place for now. They
+	// are stored like the rest: once they are no longer among these, they count again.
+	Rolls []string
+
 	// Conn says how its provider reaches it, references allowed: for
 	// Kubernetes objects {"cluster", "endpoint", "ca"}.
 	Conn plan.Props
