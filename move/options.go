@@ -124,7 +124,7 @@ type Guard struct {
 
 	MaxErrors *int   // failures that are forgiven, in all; nil: 1 within 10 s, and 10 in all
 	P99       string // "500ms", or "3x" what it was before the move; empty: not watched
-	OnBreach  string // stop, return or ignore; empty: stop
+	OnBreach  string // stop or ignore; empty: stop
 }
 
 const (

@@ -175,9 +175,9 @@ func (o Options) verify() error {
 	}
 	for _, g := range o.Guards {
 		switch g.OnBreach {
-		case "", "stop", "return", "ignore":
-		default:
-			add("guard "+g.URL, fmt.Errorf("%q is not what a breach can lead to", g.OnBreach), "take stop, return or ignore")
+		case "", "stop", "ignore":
+		default: // only a plan knows the way back of a move that was stopped
+			add("guard "+g.URL, fmt.Errorf("%q is not what a breach can lead to", g.OnBreach), "take stop or ignore")
 		}
 	}
 	return wrong.Err()

@@ -51,7 +51,7 @@ func (r region) DeleteGroup(ctx context.Context, e handover.Ending) error {
 // Habits are those that the test gives the old group.
 func (r region) Habits(_ context.Context, group string) (handover.Habits, error) {
 	if group == world.Old {
-		return handover.Habits{Policies: []string{"cpu"}, WarmPool: true}, nil
+		return handover.Habits{Policies: []string{"cpu"}, WarmPool: true, Retained: []string{"i-9"}}, nil
 	}
 	return handover.Habits{Schedules: []string{"night"}}, errors.New("denied")
 }
@@ -68,7 +68,7 @@ func TestHabitsAreTold(t *testing.T) {
 			told = append(told, string(f.Severity)+" "+f.Effect)
 		}
 		text := strings.Join(told, "\n")
-		for _, want := range []string{"note its scaling policies (cpu)", "note it has a warm pool", "warning its scheduled actions (night) may make it smaller", "note not all that it does"} {
+		for _, want := range []string{"note its scaling policies (cpu)", "note it has a warm pool", "warning somebody ended instances of it that its fence retains: i-9", "warning its scheduled actions (night) may make it smaller", "note not all that it does"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: want %q", text, want)
 			}
@@ -193,14 +193,14 @@ func TestRunTellsItsStory(t *testing.T) {
 // Options that do not go together are refused, all at once.
 func TestVerify(t *testing.T) {
 	for words, o := range map[string]Options{
-		"say what to move":            {},
-		"drover.yaml":                 {From: []Set{{Group, "web"}}, Then: Delete},
-		"delete nodepool default":     {From: []Set{{NodePool, "default"}}, Then: Delete},
-		"asg/NAME":                    {From: []Set{{Node, "a"}}, Then: Empty},
-		"--workload, --namespace":     {From: []Set{{ASG, "a"}}, Then: Empty, Only: Only{Workloads: []string{"web"}}},
-		"one group at a time":         {From: []Set{{ASG, "a"}, {ASG, "b"}}, Then: Empty},
-		"take keep, empty or delete":  {From: []Set{{ASG, "a"}}, Then: "gone"},
-		"take stop, return or ignore": {From: []Set{{ASG, "a"}}, Guards: []Guard{{URL: "http://x", OnBreach: "run"}}},
+		"say what to move":           {},
+		"drover.yaml":                {From: []Set{{Group, "web"}}, Then: Delete},
+		"delete nodepool default":    {From: []Set{{NodePool, "default"}}, Then: Delete},
+		"asg/NAME":                   {From: []Set{{Node, "a"}}, Then: Empty},
+		"--workload, --namespace":    {From: []Set{{ASG, "a"}}, Then: Empty, Only: Only{Workloads: []string{"web"}}},
+		"one group at a time":        {From: []Set{{ASG, "a"}, {ASG, "b"}}, Then: Empty},
+		"take keep, empty or delete": {From: []Set{{ASG, "a"}}, Then: "gone"},
+		"take stop or ignore":        {From: []Set{{ASG, "a"}}, Guards: []Guard{{URL: "http://x", OnBreach: "return"}}},
 	} {
 		err := o.verify()
 		if text := strings.Join([]string{problemText(err)}, ""); err == nil || !strings.Contains(text, words) {

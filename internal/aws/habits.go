@@ -16,10 +16,16 @@ import (
 // without anybody asking. What could not be read is an error beside the rest.
 func (s *Scaling) Habits(ctx context.Context, group string) (handover.Habits, error) {
 	var h handover.Habits
-	name, err := s.called(ctx, group)
+	g, err := s.find(ctx, group)
 	if err != nil {
 		return h, err
 	}
+	for _, i := range g.Instances {
+		if string(i.LifecycleState) == handover.Retained {
+			h.Retained = append(h.Retained, aws.ToString(i.InstanceId))
+		}
+	}
+	name := aws.ToString(g.AutoScalingGroupName)
 	return h, errors.Join(s.policies(ctx, name, &h), s.schedules(ctx, name, &h), s.warmPool(ctx, name, &h), s.refreshes(ctx, name, &h))
 }
 

@@ -11,7 +11,7 @@ import (
 // All that acts on a group by itself is told; what may not be read does not hide the rest.
 func TestHabits(t *testing.T) {
 	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
-		"DescribeAutoScalingGroups": fenced("", "", ""),
+		"DescribeAutoScalingGroups": fenced("", member("i-1", "InService")+member("i-2", handover.Retained), ""),
 		"DescribePolicies": func(url.Values) string {
 			return "<ScalingPolicies><member><PolicyName>cpu</PolicyName><Enabled>true</Enabled></member><member><PolicyName>off</PolicyName><Enabled>false</Enabled></member></ScalingPolicies>"
 		},
@@ -24,7 +24,7 @@ func TestHabits(t *testing.T) {
 		},
 	}}}
 	got, err := api.cloud().Scaling().Habits(t.Context(), "web")
-	want := handover.Habits{Policies: []string{"cpu"}, Schedules: []string{"night"}, Refresh: "InProgress"}
+	want := handover.Habits{Policies: []string{"cpu"}, Schedules: []string{"night"}, Refresh: "InProgress", Retained: []string{"i-2"}}
 	if err == nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v; %v", got, want, err)
 	}

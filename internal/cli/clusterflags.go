@@ -64,6 +64,9 @@ func times(f *pflag.FlagSet, o *move.Options) {
 type guardFlags struct {
 	URLs      []string
 	Host      string
+	Method    string
+	Headers   []string
+	Body      string
 	Rate      string
 	Expect    string
 	Statuses  []int
@@ -76,6 +79,9 @@ type guardFlags struct {
 func (g *guardFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&g.URLs, "guard", nil, "probe this `URL` all along, and stop when traffic suffers; may be repeated")
 	f.StringVar(&g.Host, "guard-host", "", "Host header of the probes")
+	f.StringVar(&g.Method, "guard-method", "", "HTTP method of the probes (default GET)")
+	f.StringArrayVar(&g.Headers, "guard-header", nil, "a `header` of the probes, as in 'Accept: text/html'; may be repeated")
+	f.StringVar(&g.Body, "guard-body", "", "body of the probes")
 	f.StringVar(&g.Rate, "guard-rate", "50/s", "`rate` of each guard's probes")
 	f.StringVar(&g.Expect, "guard-expect", "", "`regexp` that every answer must match")
 	f.IntSliceVar(&g.Statuses, "guard-status", nil, "expected statuses (default 200)")
@@ -93,9 +99,17 @@ func (g *guardFlags) guards() ([]move.Guard, error) {
 	if g.OnBreach != "stop" && g.OnBreach != "ignore" {
 		return nil, badFlag("--on-breach", fmt.Errorf("%q is not a choice", g.OnBreach), "take stop or ignore")
 	}
+	header, err := headers("--guard-header", g.Headers)
+	if err != nil {
+		return nil, err
+	}
+	values := map[string]string{}
+	for name := range header {
+		values[name] = header.Get(name)
+	}
 	var all []move.Guard
 	for _, url := range g.URLs {
-		one := move.Guard{URL: url, Host: g.Host, Rate: rate, Expect: g.Expect, Status: g.Statuses, P99: g.P99, Timeout: g.Timeout, OnBreach: g.OnBreach}
+		one := move.Guard{URL: url, Host: g.Host, Method: g.Method, Headers: values, Body: g.Body, Rate: rate, Expect: g.Expect, Status: g.Statuses, P99: g.P99, Timeout: g.Timeout, OnBreach: g.OnBreach}
 		if g.MaxErrors >= 0 {
 			one.MaxErrors = &g.MaxErrors
 		}

@@ -119,6 +119,24 @@ func TestGuardFlag(t *testing.T) {
 	}
 }
 
+// A guard of a move without a stack takes the keys that one of a stack has.
+func TestGuardFlagsOfMigrate(t *testing.T) {
+	env, _, _ := screenOf()
+	var got migrateOptions
+	run := func(_ context.Context, o migrateOptions) error { got = o; return nil }
+	args := []string{"--from", "asg/web", "--guard", "http://a", "--guard-method", "POST", "--guard-header", "Accept: text/html", "--guard-header", "X-Shop:1", "--guard-body", "{}"}
+	if err := parse(newMigrate(env, run), args...); err != nil || len(got.Move.Guards) != 1 {
+		t.Fatalf("%v: %+v", err, got.Move.Guards)
+	}
+	g := got.Move.Guards[0]
+	if g.Method != "POST" || g.Body != "{}" || g.Headers["Accept"] != "text/html" || g.Headers["X-Shop"] != "1" {
+		t.Errorf("%+v", g)
+	}
+	if err := parse(newMigrate(env, run), "--from", "asg/web", "--guard-header", "Accept"); kind(err) != problem.Usage || !strings.Contains(err.Error(), "--guard-header") {
+		t.Errorf("a header without a colon: %v", err)
+	}
+}
+
 func TestPreviewFlags(t *testing.T) {
 	env, _, _ := screenOf()
 	var got previewOptions

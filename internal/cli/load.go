@@ -118,7 +118,7 @@ func (o *loadOptions) complete() (err error) {
 	if o.NoReuse {
 		o.FreshEvery = 1
 	}
-	if o.Header, err = headers(o.Headers); err != nil {
+	if o.Header, err = headers("--header", o.Headers); err != nil {
 		return err
 	}
 	if o.Options.Body, err = o.body(); err != nil {
@@ -137,12 +137,13 @@ func (o *loadOptions) complete() (err error) {
 	return nil
 }
 
-func headers(lines []string) (http.Header, error) {
+// headers reads those of a flag.
+func headers(flag string, lines []string) (http.Header, error) {
 	header := http.Header{}
 	for _, h := range lines {
 		name, value, ok := strings.Cut(h, ":")
 		if !ok {
-			return nil, badFlag("--header", fmt.Errorf("%q has no colon", h), "write it as 'Name: value'")
+			return nil, badFlag(flag, fmt.Errorf("%q has no colon", h), "write it as 'Name: value'")
 		}
 		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

@@ -13,7 +13,8 @@ type Habits struct {
 	Policies  []string // scaling policies that are on
 	Schedules []string // scheduled actions
 	WarmPool  bool
-	Refresh   string // state of an instance refresh that is under way
+	Refresh   string   // state of an instance refresh that is under way
+	Retained  []string // instances that its fence has kept from ending
 }
 
 // Findings tell of a group that is emptied what will not happen while it moves, and
@@ -38,6 +39,10 @@ func (h Habits) Findings(group string, takes bool) []event.Finding {
 	}
 	if h.Refresh != "" {
 		add(warning, "an instance refresh is under way ("+h.Refresh+"): it is stopped while nodes move, and replaces nodes without a hand-over before and after", "aws autoscaling cancel-instance-refresh --auto-scaling-group-name "+group)
+	}
+	if len(h.Retained) > 0 {
+		add(warning, "somebody ended instances of it that its fence retains: "+list(h.Retained)+"; they run on beside the group, serve, and cost what they cost",
+			"of a stack: set the group's capacity to the nodes that are left, and drover up; else move the whole group, or drover drain its node, then drover unprotect asg/"+group+" and end the instance by name")
 	}
 	if h.WarmPool && !takes {
 		add(note, "it has a warm pool: its instances are no nodes, and end with the group", "")

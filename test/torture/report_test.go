@@ -62,6 +62,12 @@ func report(t *testing.T) {
 			}
 		}
 	}
+	owners, err := os.ReadFile("owners.md") // by hand, from make torture-owners
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.WriteString("
+" + string(owners))
 	b.WriteString(losses(t))
 	b.WriteString(tableOfKinds(t))
 	b.WriteString("\n## The scenarios\n\n")
