@@ -66,8 +66,7 @@ func report(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.WriteString("
-" + string(owners))
+	b.WriteString("\n" + string(owners))
 	b.WriteString(losses(t))
 	b.WriteString(tableOfKinds(t))
 	b.WriteString("\n## The scenarios\n\n")
