@@ -38,7 +38,7 @@ func (e *Engine) Apply(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	}
 	a, err := e.begin(ctx, p, g, j)
 	if err != nil {
-		return err
+		return a.refuse(ctx, err)
 	}
 	if err := j.Start(context.WithoutCancel(ctx), p.Counts()); err != nil {
 		return fmt.Errorf("begin the run: %w", err)
@@ -64,6 +64,19 @@ func (e *Engine) begin(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 		return nil, err
 	}
 	return a, a.refuseBlockers(ctx)
+}
+
+// refuse ends a run that must not begin, for the reason of err. What one before it
+// had closed by the time that it was cut off is opened again: nobody goes on with it.
+func (a *apply) refuse(ctx context.Context, err error) error {
+	if a == nil || len(a.shelters.begun) == 0 {
+		return err
+	}
+	if err := a.journal.Start(context.WithoutCancel(ctx), a.plan.Counts()); err != nil {
+		return fmt.Errorf("begin the run: %w", err)
+	}
+	a.unshelter(ctx)
+	return errors.Join(err, a.journal.Finish(ctx, err))
 }
 
 // carryOut takes the steps of the plan.
@@ -139,6 +152,9 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("inspect %s: %w", s.Name, err)
 		}
+		if in.Closed {
+			a.shelters.begun = append(a.shelters.begun, s)
+		}
 		for _, f := range in.Findings {
 			if f.Severity == event.Blocker && !a.Park {
 				blockers = append(blockers, f)
@@ -146,6 +162,7 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 		}
 	}
 	if len(blockers) == 0 {
+		a.shelters.begun = nil
 		return nil
 	}
 	refused := &problem.Error{Kind: problem.Refused, Op: "move workloads",

@@ -105,6 +105,28 @@ func TestBlockerRefuses(t *testing.T) {
 	}
 }
 
+// A run that is refused opens what one before it had closed when it was killed.
+func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	killed := &soaking{broken: true}
+	if _, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
+		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
+	}
+	for _, closed := range []bool{false, true} {
+		w.cloud.inspect = func(engine.Host, int) engine.Inspection {
+			return engine.Inspection{Closed: closed, Findings: []event.Finding{{Severity: "blocker", Object: "pod/b", Effect: "is gone for good"}}}
+		}
+		opened := &opening{}
+		_, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened })
+		if kind(err) != problem.Refused || (len(opened.hosts) == 1) != closed {
+			t.Errorf("closed %t: %v, opened %v", closed, err, opened.hosts)
+		}
+	}
+	w.cloud.inspect = nil
+	w.mustRun(tutorial("web", standard, after))
+}
+
 // A failed step holds back what depends on it and nothing else; the rest is
 // saved, and the error names the step.
 func TestFailureHoldsBackOnlyWhatDependsOnIt(t *testing.T) {

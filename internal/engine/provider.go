@@ -217,6 +217,7 @@ type Retirement struct {
 type Inspection struct {
 	Nodes, Pods, Balancers int
 	Findings               []event.Finding // any blocker stops the move before anything changes
+	Closed                 bool            // a run that was cut off has closed nodes of the host, and none goes on with it now
 }
 
 // Mover empties a Host before the engine deletes or shrinks it. Every method may

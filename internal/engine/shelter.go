@@ -85,7 +85,7 @@ func (a *apply) unshelter(ctx context.Context) {
 			})
 		}
 		if err != nil {
-			a.Events.Emit(event.Finding{Severity: event.Warning, Object: what(h), Effect: "its nodes were closed for a rollout, and could not all be opened again: " + err.Error(), Fix: "run the same command again, or drover restore"})
+			a.Events.Emit(event.Finding{Severity: event.Warning, Object: what(h), Effect: "its nodes were closed by what did not go on, and could not all be opened again: " + err.Error(), Fix: "run the same command again, or drover restore"})
 		}
 	}
 	a.shelters.begun = nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
@@ -29,7 +30,19 @@ func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replace
 	}
 	q := r.question(ctx, o, keys(o.View, replaced), from.Fresh)
 	i := inspect(q)
-	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q)}, nil
+	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q), Closed: r.closed(ctx, o.View.Now)}, nil
+}
+
+// closed: a move of the host's that was cut off has closed nodes, and nobody is at
+// work on it.
+func (r *run) closed(ctx context.Context, now time.Time) bool {
+	all, err := r.cluster.Records(ctx)
+	locks, lockErr := r.cluster.Locks(ctx)
+	rec, readErr := ReadRecord(all[r.move.From.Name])
+	if err != nil || lockErr != nil || readErr != nil || locks[r.move.From.Name].Live(now) {
+		return false
+	}
+	return !rec.Kept && !rec.Paused && (reversible(rec.Phase) || rec.Phase == Stop)
 }
 
 // balancers counts those that send to nodes that leave, or to pods on them.

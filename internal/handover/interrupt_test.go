@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/problem"
 )
@@ -59,6 +60,27 @@ func TestRefusalOfAKilledMoveThatWasToGoOn(t *testing.T) {
 			p.With(func(h *world.Hand) { h.Cherish("alone") })
 			time.Sleep(time.Minute) // until it is seen
 			p.ended(p.move(), problem.Refused, "nothing controls it")
+		})
+	}
+}
+
+// An inspection tells whether a killed move has left its nodes closed, once nobody
+// holds its lock any more; one that stopped has opened them.
+func TestInspectionKnowsWhatAKilledMoveClosed(t *testing.T) {
+	for _, killed := range []bool{true, false} {
+		in(t, 2, apps(web(2)), func(p *play) {
+			if killed {
+				p.killedAfter(12)
+			} else {
+				ctx, cancel := context.WithCancel(context.Background())
+				time.AfterFunc(20*time.Second, cancel)
+				_ = p.moveIn(ctx)
+			}
+			time.Sleep(time.Minute)
+			seen, err := p.by(p.World, p.World).Inspect(context.Background(), engine.Host{Name: world.Old}, 0, nil)
+			if err != nil || seen.Closed != killed {
+				t.Errorf("killed %t: closed %t, %v", killed, seen.Closed, err)
+			}
 		})
 	}
 }
