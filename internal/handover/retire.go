@@ -382,8 +382,10 @@ func until(ctx context.Context, cluster Cluster, limit time.Duration, is func() 
 		switch {
 		case yes:
 			return nil
+		case time.Since(began) >= limit && err != nil:
+			return &problem.Error{Kind: problem.Outside, Op: fmt.Sprintf("the last look, after %s", limit), Err: err, Fix: "see that AWS and the cluster answer, then run the same command again"}
 		case time.Since(began) >= limit:
-			return cmp.Or(err, errLate)
+			return errLate
 		}
 		select {
 		case <-ctx.Done():

@@ -191,7 +191,9 @@ func (h *Hand) Left() []string {
 		add(g.Min != h.w.mins[name], "group %s: min %d, was %d", name, g.Min, h.w.mins[name])
 	}
 	for _, p := range h.w.sorted() {
-		add(p.Released != "", "pod %s is released: %s", p.Name, p.Released)
+		n := h.w.nodes[p.Node]
+		silent := n != nil && !n.deadSince.IsZero() // what ends there ends with it
+		add(p.Released != "" && !(p.Deleting && silent), "pod %s is released: %s", p.Name, p.Released)
 		add(p.Sentinel, "a sentinel stands on %s", p.Node)
 	}
 	for group := range h.w.records {
