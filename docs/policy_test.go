@@ -82,20 +82,33 @@ func quotedLines(actions []string) string {
 	return b.String()
 }
 
-var input = regexp.MustCompile(`\b(autoscaling|cloudcontrol|cloudformation|ec2|eks|elasticloadbalancing|elasticloadbalancingv2|ssm|sts)\.([A-Z][A-Za-z]+)Input\b`)
+var (
+	service = regexp.MustCompile(`aws-sdk-go-v2/service/([a-z0-9]+)"`)
+	input   = regexp.MustCompile(`\b([a-z0-9]+)\.([A-Z][A-Za-z]+)Input\b`)
+)
 
-// called are the actions of the calls in the program's text. IAM knows Cloud
-// Control as CloudFormation, and both kinds of load balancers by one name.
+// prefixes are what IAM calls the services whose SDK the program uses. It knows
+// Cloud Control as CloudFormation, and both kinds of load balancers by one name.
+var prefixes = map[string]string{
+	"autoscaling": "autoscaling", "cloudcontrol": "cloudformation", "cloudformation": "cloudformation", "ec2": "ec2", "eks": "eks",
+	"elasticloadbalancing": "elasticloadbalancing", "elasticloadbalancingv2": "elasticloadbalancing", "iam": "iam", "ssm": "ssm", "sts": "sts",
+}
+
+// called are the actions of the calls in the program's text.
 func called(t *testing.T) []string {
 	t.Helper()
-	services := map[string]string{"cloudcontrol": "cloudformation", "elasticloadbalancingv2": "elasticloadbalancing"}
-	var actions []string
-	for _, m := range input.FindAllStringSubmatch(program(t), -1) {
-		service := m[1]
-		if known := services[service]; known != "" {
-			service = known
+	text := program(t)
+	used := map[string]bool{}
+	for _, m := range service.FindAllStringSubmatch(text, -1) {
+		if used[m[1]] = true; prefixes[m[1]] == "" {
+			t.Fatalf("the program uses the SDK of %s: say in prefixes what IAM calls it", m[1])
 		}
-		actions = append(actions, service+":"+m[2])
+	}
+	var actions []string
+	for _, m := range input.FindAllStringSubmatch(text, -1) {
+		if used[m[1]] {
+			actions = append(actions, prefixes[m[1]]+":"+m[2])
+		}
 	}
 	return sorted(actions)
 }

@@ -88,6 +88,7 @@ var calls = []Call{
 	{"autoscaling:DescribeWarmPool", "the same", looks},
 	{"autoscaling:DescribeInstanceRefreshes", "what replaces its instances by itself", looks},
 	{"ec2:DescribeInstances", "whether an instance is there", looks},
+	{"ec2:DescribeInstanceTypes", "what nodes that are still to come have room for", tries},
 	{"elasticloadbalancing:DescribeLoadBalancers", "who sends through a node", looks},
 	{"elasticloadbalancing:DescribeLoadBalancerAttributes", "how long connections are drained", looks},
 	{"elasticloadbalancing:DescribeInstanceHealth", "whether a Classic load balancer has let go", looks},
@@ -216,7 +217,7 @@ func (p Permissions) Policy(w io.Writer) error {
 	var reads, writes, managed, made []string
 	for _, c := range p.Calls {
 		switch {
-		case strings.Contains(c.Action, ":Describe"):
+		case strings.Contains(c.Action, ":Describe"), strings.Contains(c.Action, ":List"), strings.Contains(c.Action, ":Get"):
 			reads = append(reads, c.Action)
 		case c.commands == makes:
 			made = append(made, c.Action)

@@ -245,7 +245,10 @@ func (j *job) groupName() string {
 	if err != nil || len(j.from.nodes) == 0 {
 		return j.From[0].Name
 	}
-	return v.Nodes[j.from.nodes[0]].Group
+	if n := v.Nodes[j.from.nodes[0]]; n != nil {
+		return n.Group
+	}
+	return j.From[0].Name // it has gone in this very moment
 }
 
 // names are sets as they are written, in an order of their own.

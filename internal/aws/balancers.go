@@ -3,6 +3,7 @@ package aws
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/aws/smithy-go"
@@ -22,15 +23,23 @@ func (c *Cloud) Balancers() Balancers {
 	return Balancers{families: []handover.Balancers{classic{c.balancing}, newGrouped(c.targets)}}
 }
 
-// Balancers returns those of every family, in the families' order.
+// Balancers returns those of every family, in the families' order. Each family
+// has names of its own: one that is taken says which it is of.
 func (b Balancers) Balancers(ctx context.Context, q handover.Inquiry) ([]handover.Balancer, error) {
 	var all []handover.Balancer
-	for _, family := range b.families {
+	taken := map[string]bool{}
+	for i, family := range b.families {
 		some, err := family.Balancers(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, some...)
+		for _, lb := range some {
+			if taken[lb.Name] {
+				lb.Name += fmt.Sprintf(" (%d)", i+1)
+			}
+			taken[lb.Name] = true
+			all = append(all, lb)
+		}
 	}
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -103,6 +104,27 @@ func TestSavedPlanKeepsWhatItWasMadeBy(t *testing.T) {
 	want := project.Choices{Target: []string{"nodeGroups.web"}, Diff: true, Message: "of up", Park: true, Continue: true}
 	if !reflect.DeepEqual(got.Choices, want) {
 		t.Errorf("got  %+v\nwant %+v", got.Choices, want)
+	}
+}
+
+// A plan that a newer drover saved may be narrowed by a choice that this one does
+// not know: it is not carried out without it.
+func TestSavedPlanWithAChoiceThatIsNotKnownIsRefused(t *testing.T) {
+	env, _, _ := screenOf()
+	name := filepath.Join(t.TempDir(), "plan.json")
+	if err := savePlan(name, project.Choices{}, plan.Plan{}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, bytes.Replace(text, []byte(`"choices": {`), []byte(`"choices": {"onlyOnSundays": true`), 1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(context.Context, changeOptions) error { return errors.New("it ran") }
+	if err := parse(newUp(env, run), "--plan", name); kind(err) != problem.Usage || !strings.Contains(err.Error(), "onlyOnSundays") {
+		t.Error(err)
 	}
 }
 

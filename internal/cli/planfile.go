@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/droverhq/drover/internal/durable"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/project"
@@ -35,12 +36,7 @@ func savePlan(name string, c project.Choices, p plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err == nil {
-		_, err = f.Write(append(text, '\n'))
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
+	if err := durable.Create(durable.OS, name, append(text, '\n'), 0o644); err != nil {
 		return &problem.Error{Kind: problem.Usage, Op: "--out " + name, Err: err, Fix: "name a new file in a folder that can be written to"}
 	}
 	return nil
@@ -52,7 +48,9 @@ func openPlan(name string, given project.Choices) (planFile, error) {
 	saved := planFile{Choices: given}
 	text, err := os.ReadFile(name)
 	if err == nil {
-		err = json.Unmarshal(text, &saved)
+		in := json.NewDecoder(bytes.NewReader(text))
+		in.DisallowUnknownFields() // a choice that this drover does not know would be left out of account
+		err = in.Decode(&saved)
 	}
 	if err == nil && (saved.Format != planFormat || saved.Version != planVersion) {
 		err = fmt.Errorf("it has format %q, version %d; this drover knows %q, %d", saved.Format, saved.Version, planFormat, planVersion)

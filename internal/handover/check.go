@@ -472,10 +472,10 @@ func noReadiness(i *inspection) []event.Finding {
 
 func longPreStop(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return p.PreStopTime > 0 && p.PreStopTime >= p.Grace },
+		func(p *Pod, _ *Workload) bool { return p.LongestHook > 0 && p.LongestHook >= p.Grace },
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
-				Severity: warning, Effect: fmt.Sprintf("its preStop hook (%s) uses up its grace period (%s): requests under way are cut", p.PreStopTime, p.Grace),
+				Severity: warning, Effect: fmt.Sprintf("its preStop hook (%s) uses up its grace period (%s): requests under way are cut", p.LongestHook, p.Grace),
 				Fix: "make terminationGracePeriodSeconds longer than preStop and the longest request together",
 			}
 		})

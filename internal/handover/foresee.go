@@ -124,7 +124,7 @@ func (i *inspection) way(p *Pod, pods int) time.Duration {
 		start = took
 	}
 	start += i.takesOver(p)
-	ends := max(p.PreStopTime, endGuess)
+	ends := max(p.LongestHook, endGuess)
 	settle := i.v.settle(p, i.Settle)
 	switch w := i.v.Workloads[p.owner()]; i.promised(p).how {
 	case SurgeFirst:

@@ -538,6 +538,26 @@ func TestLongOutageEndsTheMoveAndPutsEverythingBack(t *testing.T) {
 	}
 }
 
+// An outage that does not end while everything is put back is named as what kept
+// it from that.
+func TestOutageWithoutEndIsNamed(t *testing.T) {
+	for _, down := range [][2]bool{{true, false}, {false, true}, {true, true}} {
+		in(t, 3, apps(web(6)), func(p *play) {
+			go func() {
+				time.Sleep(9 * time.Second)
+				p.With(func(h *world.Hand) { h.Down(down[0], down[1]) })
+			}()
+			var told *problem.Error
+			if err := p.move(); !errors.As(err, &told) || len(told.Notes) == 0 {
+				p.t.Fatalf("got %v", err)
+			}
+			if note := told.Notes[len(told.Notes)-1]; !strings.HasPrefix(note, "not all could be put back: ") || !strings.Contains(note, "connection reset by peer") {
+				p.t.Errorf("%v: %s", down, note)
+			}
+		})
+	}
+}
+
 func TestNewNodesThatGoInTheMiddleReopenTheOld(t *testing.T) {
 	in(t, 2, apps(web(4)), func(p *play) {
 		go func() {

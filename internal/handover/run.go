@@ -630,8 +630,21 @@ func (r *run) ended(ctx context.Context) error {
 // unfinished is what a move returns that could not put everything back.
 func (r *run) unfinished(ctx context.Context) error {
 	reason := *r.core.Record.Reason
-	reason.Notes = append(slices.Clone(reason.Notes), fmt.Sprintf("not all could be put back: %v. When the cluster and AWS answer again: drover restore", r.lastErr))
+	reason.Notes = append(slices.Clone(reason.Notes), fmt.Sprintf("not all could be put back: %s. When the cluster and AWS answer again: drover restore", r.trouble()))
 	return errors.Join(failure(&reason), ctx.Err())
+}
+
+// trouble is what kept a move from putting back what it had changed.
+func (r *run) trouble() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.awsOff.IsZero():
+		return r.aws.err.Error()
+	case r.lastErr != nil:
+		return r.lastErr.Error()
+	}
+	return "what was asked for did not come about"
 }
 
 // failure is a reason as an error.

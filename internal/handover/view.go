@@ -302,8 +302,9 @@ type Pod struct {
 	GoneBy      time.Time     // when its grace period ends; set while Deleting
 	Finalizers  []string      // that keep it once it has ended
 	Grace       time.Duration // termination grace period
-	PreStop     bool          // some container has a preStop hook
-	PreStopTime time.Duration // how long its preStop hooks sleep; 0 if unknown
+	PreStop     bool          // every container that serves has a preStop hook
+	PreStopTime time.Duration // how long all of these sleep at the least; 0 if unknown
+	LongestHook time.Duration // how long the longest preStop hook of any container sleeps; 0 if unknown
 	Probe       bool          // every container with a port has a readiness probe
 	EmptyDir    bool          // holds data that ends with it, other than in memory
 	Trouble     string        // why it is not Ready: "Unschedulable: 0/5 nodes are available: …"

@@ -618,7 +618,7 @@ func (w *World) spawn(a *App, name string) *pod {
 	p := &pod{app: a, Pod: handover.Pod{
 		Ref:      handover.Ref{Namespace: "apps", Name: name, UID: fmt.Sprintf("uid-%04d", w.serial)},
 		Workload: a.key(), Labels: map[string]string{"app": a.Name}, Created: w.now(), ReadySince: w.now(), Grace: max(30*time.Second, a.Grace),
-		Probe: true, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop,
+		Probe: true, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop, LongestHook: a.PreStop,
 	}}
 	if a.Budgets > 0 {
 		p.Labels["tier"] = "front"

@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,12 +150,8 @@ func lifecycle(p *corev1.Pod, out *handover.Pod) {
 		if len(c.Ports) > 0 && c.ReadinessProbe == nil {
 			out.Probe = false
 		}
-		if c.Lifecycle == nil || c.Lifecycle.PreStop == nil {
-			continue
-		}
-		out.PreStop = true
-		out.PreStopTime = max(out.PreStopTime, sleeps(c.Lifecycle.PreStop))
 	}
+	hooks(p.Spec.Containers, out)
 	for _, v := range p.Spec.Volumes {
 		if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
 			out.EmptyDir = true
@@ -167,6 +164,36 @@ func lifecycle(p *corev1.Pod, out *handover.Pod) {
 	}
 	cordon := corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}
 	out.Tolerates = schedule.TolerationsTolerateTaint(klog.Background(), p.Spec.Tolerations, &cordon, false)
+}
+
+// hooks reads what keeps a pod serving once it is told to end: the hook of a
+// container that serves nobody, such as one that ships logs, does not. Sidecars
+// among the init containers outlive all others.
+func hooks(all []corev1.Container, out *handover.Pod) {
+	serving := slices.DeleteFunc(slices.Clone(all), func(c corev1.Container) bool { return len(c.Ports) == 0 })
+	if len(serving) == 0 {
+		serving = all // none says which
+	}
+	out.PreStop = !slices.ContainsFunc(serving, func(c corev1.Container) bool { return c.Lifecycle == nil || c.Lifecycle.PreStop == nil })
+	out.PreStopTime, out.LongestHook = shortest(serving), 0
+	for _, c := range all {
+		out.LongestHook = max(out.LongestHook, sleep(c))
+	}
+}
+
+func shortest(all []corev1.Container) time.Duration {
+	least := time.Duration(math.MaxInt64)
+	for _, c := range all {
+		least = min(least, sleep(c))
+	}
+	return least
+}
+
+func sleep(c corev1.Container) time.Duration {
+	if c.Lifecycle == nil || c.Lifecycle.PreStop == nil {
+		return 0
+	}
+	return sleeps(c.Lifecycle.PreStop)
 }
 
 // sleeps reads a hook's length where it can be read: the sleep action, and

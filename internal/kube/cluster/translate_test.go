@@ -229,6 +229,38 @@ func TestWishesToBeLeftAlone(t *testing.T) {
 	}
 }
 
+// What keeps a pod serving as it ends is the hooks of the containers that serve.
+func TestHooksOfWhoServes(t *testing.T) {
+	container := func(port int32, sleep int64) corev1.Container {
+		c := corev1.Container{}
+		if port > 0 {
+			c.Ports = []corev1.ContainerPort{{ContainerPort: port}}
+		}
+		if sleep > 0 {
+			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: sleep}}}
+		}
+		return c
+	}
+	for name, c := range map[string]struct {
+		containers []corev1.Container
+		hook       bool
+		sleeps     time.Duration
+		longest    time.Duration
+	}{
+		"one":                         {[]corev1.Container{container(80, 10)}, true, 10 * time.Second, 10 * time.Second},
+		"none has ports":              {[]corev1.Container{container(0, 10), container(0, 20)}, true, 10 * time.Second, 20 * time.Second},
+		"only who ships logs":         {[]corev1.Container{container(80, 0), container(0, 30)}, false, 0, 30 * time.Second},
+		"a proxy ends before it":      {[]corev1.Container{container(80, 30), container(15090, 5)}, true, 5 * time.Second, 30 * time.Second},
+		"who serves, not who watches": {[]corev1.Container{container(80, 10), container(0, 0)}, true, 10 * time.Second, 10 * time.Second},
+	} {
+		var out handover.Pod
+		hooks(c.containers, &out)
+		if out.PreStop != c.hook || out.PreStopTime != c.sleeps || out.LongestHook != c.longest {
+			t.Errorf("%s: hook %v, %s, longest %s", name, out.PreStop, out.PreStopTime, out.LongestHook)
+		}
+	}
+}
+
 func TestSleeps(t *testing.T) {
 	for want, h := range map[time.Duration]*corev1.LifecycleHandler{
 		20 * time.Second: {Sleep: &corev1.SleepAction{Seconds: 20}},

@@ -1,0 +1,44 @@
+package move
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// ofStacks are calls in those files that only a stack's own update makes.
+var ofStacks = []string{"eks:UpdateNodegroupVersion"}
+
+var input = regexp.MustCompile(`\b(\w+)\.([A-Z]\w+)Input\b`)
+
+// What a move asks of AWS, and does there, is in the table of what it needs: the
+// files of package aws that know package handover are the move's part of it.
+func TestCallsCoverWhatAMoveAsksOfAWS(t *testing.T) {
+	files, err := filepath.Glob("../internal/aws/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") || !strings.Contains(string(text), `internal/handover"`) {
+			continue
+		}
+		for _, m := range input.FindAllStringSubmatch(string(text), -1) {
+			action := strings.TrimSuffix(m[1], "v2") + ":" + m[2]
+			found++
+			if !slices.Contains(ofStacks, action) && !slices.ContainsFunc(calls, func(c Call) bool { return c.Action == action }) {
+				t.Errorf("%s calls %s, and the table of calls does not have it", filepath.Base(file), action)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no call was found")
+	}
+}
