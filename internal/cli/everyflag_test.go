@@ -61,12 +61,12 @@ func trials() map[string]trial {
 		"destroy": {beside: map[string][]string{"json": {"--yes"}}},
 		"check":   {samples: map[string]string{"from": "node/b", "to": "node/b"}},
 		"migrate": {
-			samples: map[string]string{"from": "node/b", "to": "node/b", "then": "delete", "on-breach": "ignore", "guard-rate": "7/s"},
+			samples: map[string]string{"from": "node/b", "to": "node/b", "then": "delete", "on-breach": "ignore", "guard-rate": "7/s", "guard-header": "A: b"},
 			beside: map[string][]string{"json": {"--plan-only"}, "instance-type": {"--create-like"}, "version": {"--create-like"}, "ami": {"--create-like"},
 				"capacity": {"--create-like"}, "name": {"--create-like"}},
 		},
 		"drain": {
-			samples: map[string]string{"dry-run": "server", "selector": "role=web", "pod-selector": "app=web", "grace-period": "7", "on-breach": "ignore", "guard-rate": "7/s"},
+			samples: map[string]string{"dry-run": "server", "selector": "role=web", "pod-selector": "app=web", "grace-period": "7", "on-breach": "ignore", "guard-rate": "7/s", "guard-header": "A: b"},
 			idle: map[string]string{"chunk-size": "without effect, as its help says", "timeout": "it ends the context: TestDrainTimeout",
 				"disable-eviction": "it is refused: anycluster.txtar", "ignore-daemonsets": "it allows what is refused: TestDrainRefuses",
 				"delete-emptydir-data": "the same", "delete-local-data": "the same", "selector": "in place of names: TestDrainSelects"},
