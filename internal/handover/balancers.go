@@ -380,16 +380,20 @@ func (m *Move) serves(n *Node, s *Service) bool {
 	return false
 }
 
+// sendsFor: it is the Service's, by the target group that the Service's pods or
+// nodes are registered with, or else by its host. One host may serve many
+// Services, each through a group of its own.
+func (b Balancer) sendsFor(s *Service) bool {
+	if b.Group != "" && len(s.TargetGroups) > 0 {
+		return slices.Contains(s.TargetGroups, b.Group)
+	}
+	return b.Host != "" && slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, b.Host) })
+}
+
 // owns is the Service that a load balancer belongs to, nil if there is none.
 func (m *Move) owns(b Balancer) *Service {
 	for _, s := range m.view.Services {
-		if b.Group != "" && len(s.TargetGroups) > 0 {
-			if slices.Contains(s.TargetGroups, b.Group) {
-				return s
-			}
-			continue // one host may serve many Services, each through a group of its own
-		}
-		if slices.ContainsFunc(s.Hosts, func(h string) bool { return h != "" && strings.EqualFold(h, b.Host) }) {
+		if b.sendsFor(s) {
 			return s
 		}
 	}

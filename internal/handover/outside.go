@@ -112,10 +112,10 @@ type Inquiry struct {
 // Balancer is a load balancer as it is now: of a Classic one itself, of the
 // others one of their target groups.
 type Balancer struct {
-	Name      string        // as AWS names it: a1b2c3…, or a1b2c3…/k8s-apps-web-0a1b2c3d4e
+	Name      string        // as AWS names it: a1b2c3…, or a1b2c3…/k8s-apps-web-0a1b2c3d4e; no other has it
 	Host      string        // its DNS name, by which the Service that owns it is found
 	Group     string        // the target group's ARN, by which a TargetGroupBinding names it; empty: Classic
-	ByAddress bool          // its targets are pods, by their addresses
+	ByAddress bool          // its targets are pods, by their addresses; it has a Group then, by which their Services are found
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
 	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
 	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says

@@ -231,6 +231,16 @@ func TestRulesOfAWorkload(t *testing.T) {
 				p.Paths = nil
 			}
 		}, "surging; evict pod apps/web-1"},
+		{"… unless a target group sends to its address all the same", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.c.Targets = func(p *Pod) map[string]Target {
+				return map[string]map[string]Target{"web-1": {"tg": {Address: "10.0.0.1", State: InService}}}[p.Name]
+			}
+		}, "surging; wait: load balancer tg: pod apps/web-1 is InService there (its draining time is 1m0s)"},
 		{"a pod under two budgets leaves one of them, which is counted anew", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new")

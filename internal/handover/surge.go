@@ -197,8 +197,8 @@ func (h *herd) takeOut(p *Pod) {
 	}
 	h.spend(p)
 	if !p.selected() && len(p.listed()) == 0 {
-		if h.leftLately(p) {
-			return
+		if h.leftLately(p) || h.deregistering(p) {
+			return // no Service needs to know of it: who registers addresses by itself may send to it
 		}
 		h.evict(p)
 		return

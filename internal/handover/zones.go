@@ -87,11 +87,6 @@ func (b Balancer) sendsLocally(s *Service) bool {
 	return s.Local && b.sendsFor(s)
 }
 
-// sendsFor: it is the Service's.
-func (b Balancer) sendsFor(s *Service) bool {
-	return slices.Contains(s.Hosts, b.Host) && len(s.TargetGroups) == 0 || slices.Contains(s.TargetGroups, b.Group)
-}
-
 // zonesOf are the zones of all targets of a load balancer.
 func (i *inspection) zonesOf(b Balancer) map[string]bool {
 	zones := map[string]bool{}
