@@ -32,7 +32,7 @@ type (
 	ChangePod struct {
 		Pod      Ref
 		Workload string
-		What     string // hold, release, take out, give back, forget, extend
+		What     string // hold, release, take out, give back, forget, renew
 		Patch    Patch
 	}
 	// Evict asks the Eviction API.

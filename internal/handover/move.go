@@ -90,7 +90,7 @@ type Observed struct {
 }
 
 // Move is a move under way: its record, and what follows from it and the view.
-// Turn is its only entrance. A Move can be made anew from the record at any time.
+// Turn takes its steps; stop, from outside of a turn, only ends it. A Move can be made anew from the record at any time.
 type Move struct {
 	Record  *Record
 	Options Options
