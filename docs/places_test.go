@@ -18,6 +18,9 @@ var (
 	dir   = regexp.MustCompile("`((?:internal|sandbox|cmd|event|plan|project|move|test|pulumi|examples|release|scripts|tools)/[\\w./-]*)`")
 	// folder is one in backquotes, or several of one.
 	folder = regexp.MustCompile("`([\\w./-]+/)?\\{?([\\w,-]+/?)\\}?`")
+	// tried is a test that is named by itself.
+	tried = regexp.MustCompile("`(Test[A-Z]\\w*)`")
+	aTest = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 	// part is a name of a package, as `handover.Mover.HandOver`, or of any, as `Project.Up`.
 	part = regexp.MustCompile("`([A-Za-z]+(?:\\.[A-Za-z]+)+)`")
 )
@@ -40,6 +43,47 @@ func TestPlacesAreInTheCode(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Every test that they name is there, wherever it stands.
+func TestTestsAreInTheCode(t *testing.T) {
+	have := tests(t)
+	for page, least := range map[string]int{"extending.md": 8, "../ARCHITECTURE.md": 0} {
+		named := tried.FindAllStringSubmatch(read(t, page), -1)
+		if len(named) < least {
+			t.Errorf("%s names %d tests: this test no longer finds them", page, len(named))
+		}
+		for _, m := range named {
+			if !have[m[1]] {
+				t.Errorf("%s: there is no %s", page, m[1])
+			}
+		}
+	}
+}
+
+// tests are the names of all tests, of every module.
+func tests(t *testing.T) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (path != ".." && strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return filepath.SkipDir
+		case !strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range aTest.FindAllStringSubmatch(string(text), -1) {
+			found[m[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }
 
 // ARCHITECTURE.md follows a command from call to call, and names every folder that

@@ -77,40 +77,6 @@ func unable(p *problem.Error) event.Finding {
 	return event.Finding{Severity: severity, Object: p.Op, Effect: "up, run from here, would refuse to move anything: " + p.Err.Error(), Fix: p.Fix}
 }
 
-// Choices are what a person may decide about a plan beforehand. Those with a name in
-// JSON decide what the plan is: a saved plan has them, so that name is a format.
-type Choices struct {
-	NoRead      bool     `json:"noRead,omitempty"`      // plan by the state alone, without a look at what exists
-	AllowDelete []string `json:"allowDelete,omitempty"` // resources that may be deleted although they are protected or hold data: Type/Name
-	Target      []string `json:"target,omitempty"`      // nothing but these, and what they need; empty: everything
-	Exclude     []string `json:"exclude,omitempty"`     // everything but these
-	Replace     []string `json:"replace,omitempty"`     // what is made anew though nothing has changed
-	Refresh     bool     `json:"refresh,omitempty"`     // what others have changed is taken over first, so that the plan sets it back
-	Diff        bool     `json:"diff,omitempty"`        // the plan tells every property that changes
-
-	ForgetUnreachable bool   `json:"-"` // Destroy: what is in a cluster that does not answer counts as gone
-	Park              bool   `json:"-"` // Up: what cannot be moved off a node group is left there, and everything else moves
-	Forward           bool   `json:"-"` // Up: a change that is being taken back is made after all
-	Continue          bool   `json:"-"` // Up: emptied node groups are deleted at once, however long the stack file keeps them (soak)
-	Parallel          int    `json:"-"` // steps at once; 0: 10
-	Message           string `json:"-"` // why, for the history
-}
-
-// scope is what the change is about.
-func (c Choices) scope() engine.Scope { return engine.Scope{Only: c.Target, Except: c.Exclude} }
-
-// Choose sets what the next commands go by.
-func (p *Project) Choose(c Choices) { p.choices = c }
-
-// engine is the engine with what the person chose.
-func (p *Project) engine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
-	e := newEngine(cloud, events)
-	e.NoRead, e.AllowDelete, e.ForgetUnreachable = p.choices.NoRead, p.choices.AllowDelete, p.choices.ForgetUnreachable
-	e.Park, e.Continue = p.choices.Park, p.choices.Continue
-	e.Replace, e.Diff, e.Parallel = p.choices.Replace, p.choices.Diff, p.choices.Parallel
-	return e
-}
-
 // WithoutGuards makes Up move without the guards of the stack file: the way on
 // when traffic is down already, and no guard could tell what a move does to it.
 func (p *Project) WithoutGuards() { p.unguarded = true }

@@ -35,10 +35,10 @@ func (o *changeOptions) serve(cmd *cobra.Command, run func(context.Context, chan
 	o.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		o.On = targetOf(cmd, o.Env)
-		if err := o.verify(); err != nil {
+		if err := o.open(cmd); err != nil {
 			return err
 		}
-		if err := o.open(cmd); err != nil {
+		if err := o.verify(); err != nil {
 			return err
 		}
 		return run(cmd.Context(), *o)
@@ -87,7 +87,8 @@ func narrow(cmd *cobra.Command, c *project.Choices) {
 	})
 }
 
-// renew adds the flags that make a plan do more than the files ask for, or tell more.
+// renew adds the flags that make a plan do more than the files ask for, or tell more,
+// and the one that ends a run by what the plan is, which is no choice: still.
 func renew(cmd *cobra.Command, c *project.Choices, still *bool) {
 	planned(cmd, func(flags *pflag.FlagSet) {
 		flags.StringArrayVar(&c.Replace, "replace", nil, "make this `resource` anew though nothing has changed; may be repeated")
@@ -129,10 +130,10 @@ func (o *changeOptions) open(cmd *cobra.Command) error {
 	return nil
 }
 
-// verify refuses flags that do not go together.
+// verify refuses flags that do not go together, and choices that mean nothing.
 func (o *changeOptions) verify() error {
-	if o.Choices.Parallel < 0 {
-		return &problem.Error{Kind: problem.Usage, Op: "--parallel", Err: fmt.Errorf("%d steps at once are not possible", o.Choices.Parallel), Fix: "give 1 or more"}
+	if err := o.Choices.Verify(); err != nil {
+		return err
 	}
 	if o.JSON && !o.Yes && o.Plan == "" {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),

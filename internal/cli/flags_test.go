@@ -70,15 +70,13 @@ func TestFlagsOfASavedPlan(t *testing.T) {
 		}
 	}
 	marked := 0
+	tried := trials()["up"]
 	newUp(env, run).Flags().VisitAll(func(f *pflag.Flag) {
 		if _, is := f.Annotations[ofPlan]; !is {
 			return
 		}
 		marked++
-		arg := "--" + f.Name
-		if f.Value.Type() != "bool" {
-			arg += "=x"
-		}
+		arg := "--" + f.Name + "=" + tried.sample(f)
 		if err := parse(newUp(env, run), "--plan", "plan.json", arg); kind(err) != problem.Usage || !strings.Contains(err.Error(), "--"+f.Name+" is part of") || ran {
 			t.Errorf("%s: %v", arg, err)
 		}

@@ -40,6 +40,9 @@ can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 		Annotations: exits(problem.Refused, problem.Outside, problem.Changes),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.On = targetOf(cmd, env)
+			if err := o.Choices.Verify(); err != nil {
+				return err
+			}
 			return run(cmd.Context(), o)
 		},
 	}
