@@ -1,7 +1,8 @@
 // Package event says what happened. Every command emits one stream of events;
 // the terminal view, the JSON log and the HTML report only read it.
 //
-// It imports nothing but the standard library, and package plan for its words.
+// It imports nothing but the standard library, and packages plan and problem for
+// their words.
 package event
 
 import (

@@ -42,7 +42,7 @@ type Pod struct {
 
 // Blockers are the findings that stop a move before it begins.
 func (r Report) Blockers() []event.Finding {
-	return slices.DeleteFunc(slices.Clone(r.Findings), func(f event.Finding) bool { return f.Severity != event.Blocker })
+	return event.Blockers(r.Findings)
 }
 
 // moving are the pods that would move.

@@ -309,14 +309,9 @@ func (j *job) look(ctx context.Context) (Report, error) {
 	for _, fate := range f.Pods {
 		r.Pods = append(r.Pods, podOf(fate))
 	}
-	r.Findings = slices.Concat(j.elsewhere(f), r.Findings, j.habits(ctx), j.unknown(), j.hurried(), j.begun())
-	slices.SortStableFunc(r.Findings, func(a, b event.Finding) int {
-		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
-	})
+	r.Findings = event.GravestFirst(slices.Concat(j.elsewhere(f), r.Findings, j.habits(ctx), j.unknown(), j.hurried(), j.begun()))
 	return r, nil
 }
-
-var severities = []event.Severity{event.Blocker, event.Warning, event.Note}
 
 // elsewhere tells of pods that would not go where the user wants them.
 func (j *job) elsewhere(f handover.Foresight) []event.Finding {
@@ -411,13 +406,9 @@ func (j *job) begun() []event.Finding {
 
 // refuse stops before anything is changed.
 func (j *job) refuse(r Report) error {
-	blockers := r.Blockers()
-	if len(blockers) == 0 || j.Park && len(r.moving()) > len(blockers) {
+	p := event.Refused("move "+r.From, r.Findings)
+	if p == nil || j.Park && len(r.moving()) > len(r.Blockers()) {
 		return nil
-	}
-	p := &problem.Error{Kind: problem.Refused, Op: "move " + r.From, Err: fmt.Errorf("%s: %s", blockers[0].Object, blockers[0].Effect), Fix: blockers[0].Fix}
-	for _, b := range blockers[1:] {
-		p.Notes = append(p.Notes, "also "+b.Object+": "+b.Effect+"; fix: "+b.Fix)
 	}
 	p.Notes = append(p.Notes, "with --park what cannot move stays where it is, and all else moves")
 	return p

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/move"
 	"github.com/droverhq/drover/problem"
 )
@@ -66,9 +66,9 @@ func runCheck(ctx context.Context, o checkOptions) error {
 
 // tellReports prints reports; a blocker in one of them is an error.
 func tellReports(env Env, json bool, reports []move.Report) error {
-	blockers := 0
+	var found []event.Finding
 	for _, r := range reports {
-		blockers += len(r.Blockers())
+		found = append(found, r.Findings...)
 		if json {
 			continue
 		}
@@ -81,17 +81,7 @@ func tellReports(env Env, json bool, reports []move.Report) error {
 			return err
 		}
 	}
-	if blockers == 0 {
-		return nil
-	}
-	return &problem.Error{Kind: problem.Refused, Err: fmt.Errorf("%s in the way; a move would change nothing", stand(blockers)), Fix: "follow the remedies, above"}
-}
-
-func stand(blockers int) string {
-	if blockers == 1 {
-		return "a blocker stands"
-	}
-	return fmt.Sprintf("%d blockers stand", blockers)
+	return event.RefusedAbove(found, "a move would change nothing")
 }
 
 var errNobody = errors.New("nobody could read the plan and answer")

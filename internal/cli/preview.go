@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -90,7 +88,7 @@ func printPreview(ctx context.Context, o previewOptions, at look) (err error) {
 	show.log.Emit(event.Planned{Plan: pl})
 	switch {
 	case o.JSON:
-		err = writeJSON(o.Env.Stdout, foresight{pl, append([]event.Finding{}, show.findings...)})
+		err = writeJSON(o.Env.Stdout, foresight{pl, append([]event.Finding{}, show.noticed()...)})
 	case len(pl.Steps) == 0:
 		err = show.nothing()
 	case o.Choices.Diff:
@@ -103,7 +101,7 @@ func printPreview(ctx context.Context, o previewOptions, at look) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := blocked(show.findings); err != nil {
+	if err := event.RefusedAbove(show.findings, "up would change nothing"); err != nil {
 		return err
 	}
 	if o.Out != "" {
@@ -113,21 +111,4 @@ func printPreview(ctx context.Context, o previewOptions, at look) (err error) {
 		err = unexpected(pl)
 	}
 	return err
-}
-
-// blocked is why up would refuse; nil if nothing blocks.
-func blocked(findings []event.Finding) error {
-	n := 0
-	for _, f := range findings {
-		if f.Severity == event.Blocker {
-			n++
-		}
-	}
-	switch n {
-	case 0:
-		return nil
-	case 1:
-		return &problem.Error{Kind: problem.Refused, Err: errors.New("a blocker stands in the way; up would change nothing"), Fix: "follow its remedy, above"}
-	}
-	return &problem.Error{Kind: problem.Refused, Err: fmt.Errorf("%d blockers stand in the way; up would change nothing", n), Fix: "follow their remedies, above"}
 }

@@ -78,8 +78,11 @@ func (s *screen) planned(p plan.Plan, write func(io.Writer, plan.Plan) error) er
 	if err := write(s.env.Stdout, p); err != nil {
 		return err
 	}
-	return printFindings(s.env.Stdout, s.findings)
+	return printFindings(s.env.Stdout, s.noticed())
 }
+
+// noticed is what was noticed, the gravest first.
+func (s *screen) noticed() []event.Finding { return event.GravestFirst(s.findings) }
 
 // printFindings writes object, consequence and remedy of each.
 func printFindings(w io.Writer, findings []event.Finding) error {
@@ -121,7 +124,7 @@ func (s *screen) nothing() error {
 	if _, err := fmt.Fprintln(s.env.Stdout, nothingToDo); err != nil {
 		return err
 	}
-	return printFindings(s.env.Stdout, s.findings)
+	return printFindings(s.env.Stdout, s.noticed())
 }
 
 // close ends the readers, and adds what went wrong with them to err.

@@ -142,7 +142,7 @@ func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
 
 // refuseBlockers asks once more what the hand-overs will meet, before anything changes.
 func (a *apply) refuseBlockers(ctx context.Context) error {
-	var blockers []event.Finding
+	var found []event.Finding
 	for _, s := range a.plan.Steps {
 		r, exists := a.journal.Find(s.URN, s.Gen)
 		if s.Op != plan.HandOver || !exists {
@@ -155,29 +155,13 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 		if in.Closed {
 			a.shelters.begun = append(a.shelters.begun, s)
 		}
-		for _, f := range in.Findings {
-			if f.Severity == event.Blocker && !a.Park {
-				blockers = append(blockers, f)
-			}
-		}
+		found = append(found, in.Findings...)
 	}
-	if len(blockers) == 0 {
-		a.shelters.begun = nil
-		return nil
+	if p := event.Refused("move workloads", found); p != nil && !a.Park {
+		return p
 	}
-	refused := &problem.Error{Kind: problem.Refused, Op: "move workloads",
-		Err: fmt.Errorf("%s: %s", blockers[0].Object, blockers[0].Effect), Fix: blockers[0].Fix}
-	if refused.Fix == "" {
-		refused.Fix = "resolve what blocks the move; nothing was changed"
-	}
-	for _, f := range blockers[1:] {
-		note := f.Object + ": " + f.Effect
-		if f.Fix != "" {
-			note += "; " + f.Fix
-		}
-		refused.Notes = append(refused.Notes, note)
-	}
-	return refused
+	a.shelters.begun = nil
+	return nil
 }
 
 // leaving is a host as it will be when its turn comes: with what is made before.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/event"
-	"github.com/droverhq/drover/problem"
 )
 
 const (
@@ -55,7 +54,6 @@ var checks = []check{
 	daemonServices,
 	webhookMoves,
 	imageGone,
-	autoscaled,
 	descheduled,
 	gated,
 	oneAtATime,
@@ -68,13 +66,14 @@ var checks = []check{
 	noDraining,
 	keptByBalancer,
 	outlived,
+	autoscaled,
 	waitsForJob,
 	tolerant,
 	closedBudgetSurged,
 	single,
 	probeStops,
-	unseen,
 	nodeLocal,
+	unseen,
 }
 
 // inspection is a question with what follows from it.
@@ -111,22 +110,16 @@ func Findings(q Question) []event.Finding {
 	for _, c := range checks {
 		all = append(all, c(i)...)
 	}
-	return all
+	return event.GravestFirst(all)
 }
 
 // refusal is the reason not to start, nil if nothing blocks.
 func refusal(group string, findings []event.Finding) *Reason {
-	var r *Reason
-	for _, f := range findings {
-		switch line := f.Object + ": " + f.Effect; {
-		case f.Severity != blocker:
-		case r == nil:
-			r = &Reason{Kind: problem.Refused, Op: "hand over " + group, Why: line, Fix: f.Fix}
-		default:
-			r.Notes = append(r.Notes, "also "+line+"; fix: "+f.Fix)
-		}
+	p := event.Refused("hand over "+group, findings)
+	if p == nil {
+		return nil
 	}
-	return r
+	return &Reason{Kind: p.Kind, Op: p.Op, Why: p.Err.Error(), Fix: p.Fix, Notes: p.Notes}
 }
 
 // each makes one finding for each workload of which a leaving pod is of the

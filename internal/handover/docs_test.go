@@ -6,8 +6,6 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
-	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -21,12 +19,25 @@ func TestFindingsAreDocumented(t *testing.T) {
 	severities := severitiesByFunction(t)
 	var want []string
 	for _, c := range checks {
-		full := runtime.FuncForPC(reflect.ValueOf(c).Pointer()).Name()
-		name := full[strings.LastIndexByte(full, '.')+1:]
+		name, _ := placeOf(c)
 		want = append(want, words(name)+" | "+strings.Join(severities[name], ", "))
 	}
 	if got := documentedFindings(t); !slices.Equal(got, want) {
 		t.Errorf("docs/hand-over.md, section Findings, has these rows:\n%s\nthe code has these checks:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// The gravest come first: a check stands among those of the worst that it may report.
+func TestChecksAreInTheirOrder(t *testing.T) {
+	severities := severitiesByFunction(t)
+	before, rank := "", 0
+	for _, c := range checks {
+		name, _ := placeOf(c)
+		now := slices.Index([]string{"blocker", "warning", "note"}, severities[name][0])
+		if now < rank {
+			t.Errorf("%s stands after %s, which is less grave", name, before)
+		}
+		before, rank = name, now
 	}
 }
 

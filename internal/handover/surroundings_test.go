@@ -7,22 +7,27 @@ import (
 	"github.com/droverhq/drover/event"
 )
 
-// surrounded is a cluster of two groups: old leaves, with Deployment apps/web's
-// pods web-1 on it and web-2 elsewhere.
+// surrounded is what is found in the cluster of asked.
 func surrounded(change func(v *View, p *Pod, w *Workload, s *Surroundings)) []event.Finding {
+	return Findings(asked(func(q *Question, p *Pod, w *Workload) { change(q.View, p, w, &q.Around) }))
+}
+
+// asked is about a cluster of two groups: old leaves, with Deployment apps/web's
+// pods web-1 on it and web-2 elsewhere.
+func asked(change func(q *Question, p *Pod, w *Workload)) Question {
 	v := NewView()
 	v.PutNode(&Node{Name: "old", Group: "web", Version: "v1.35.6", Ready: true, Initialized: true})
 	v.PutNode(&Node{Name: "new", Group: "web-2", Version: "v1.36.1", Ready: true, Initialized: true})
 	w := &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 2, Surge: 1, Holder: &Owner{}}
 	p := &Pod{Ref: Ref{"apps", "web-1", "1"}, Node: "old", Workload: w.Key(), Ready: true, Probe: true, Doors: []string{"app"}, Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}}
-	s := Surroundings{}
-	change(v, p, w, &s)
+	q := Question{Observed: Observed{View: v}, Group: "web", Leaving: []string{"old"}}
+	change(&q, p, w)
 	v.PutWorkload(w)
 	v.PutPod(p)
 	second := *p
 	second.Ref, second.Node = Ref{"apps", "web-2", "2"}, "new"
 	v.PutPod(&second)
-	return Findings(Question{Observed: Observed{View: v}, Group: "web", Leaving: []string{"old"}, Around: s})
+	return q
 }
 
 // Each finding names its object, what would happen, and the remedy.

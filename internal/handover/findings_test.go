@@ -1,0 +1,118 @@
+package handover
+
+import (
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/event"
+)
+
+// budgeted puts the pod under a budget.
+func budgeted(b Budget) func(q *Question, p *Pod, w *Workload) {
+	return func(q *Question, p *Pod, _ *Workload) {
+		b.Namespace, b.Name = "apps", "spare"
+		q.View.PutBudget(&b)
+		p.Budgets = []string{"spare"}
+	}
+}
+
+// served puts the pod behind a Service.
+func served(s Service) func(q *Question, p *Pod, w *Workload) {
+	return func(q *Question, _ *Pod, _ *Workload) {
+		s.Namespace, s.Name = "apps", "web"
+		q.View.PutService(&s)
+	}
+}
+
+// Each check of what is seen of pods, workloads, Services and budgets has a row here:
+// what it finds, how grave that is, of what, and the remedy; and it finds nothing where
+// all is in order. Those of the surroundings are in TestFindingsOfTheSurroundings, and
+// those of zones in zones_test.go.
+func TestFindingsOfPods(t *testing.T) {
+	const web, service = "deployment/apps/web", "service/apps/web"
+	closed := Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 2}
+	rows := []struct {
+		check    check
+		change   func(q *Question, p *Pod, w *Workload)
+		severity event.Severity
+		object   string
+		effect   string
+		fix      string
+	}{
+		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
+		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
+		{frozen, func(q *Question, p *Pod, w *Workload) {
+			p.Name, p.Group, w.Partition, q.Replaced = "web-0", "web", 1, map[string]bool{web: true}
+		}, blocker, web, "has a partition (1)", "set the partition to 0"},
+		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
+		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
+			q.Placements = map[string]Placement{"1": {Why: "0 of 3 nodes fit"}}
+		}, blocker, web, "no node: 0 of 3 nodes fit", "larger"},
+		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
+			q.Placements = map[string]Placement{"1": {Node: "new", Preempts: "apps/batch", Fix: "more nodes"}}
+		}, blocker, web, "only by ending pod apps/batch", "more nodes"},
+		{twoBudgets, func(_ *Question, p *Pod, _ *Workload) { p.Budgets, p.Doors = []string{"a", "b"}, nil }, blocker, web, "PodDisruptionBudgets a and b", "keep one"},
+		{brokenBudget, budgeted(Budget{Broken: "no scale"}), blocker, web, "cannot be computed and allows nothing: no scale", "minAvailable"},
+		{closedBudget, func(q *Question, p *Pod, w *Workload) { w.Nature = Ordered; budgeted(closed)(q, p, w) }, blocker, web, "never allows an eviction (it wants 2 of 2 healthy)", "allow one disruption"},
+		{noNodesAdmitted, func(q *Question, p *Pod, w *Workload) {
+			q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
+			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
+		}, blocker, service, "(edge=yes) fits nodes of web only", "give the new nodes these labels"},
+		{unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}), warning, web, "is not met (1 of 2 healthy)", "AlwaysAllow"},
+		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
+		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }, note, web, "taken out of it before their nodes end", ""},
+		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon, p.Doors, p.NoDoor = true, nil, "a policy needs app" }, warning, web, "cannot be taken out of it before their nodes end: a policy needs app", "a label of its own"},
+		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each pod of a StatefulSet has a name of its own", "more than one replica"},
+		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
+		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
+		{onDelete, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }, warning, web, "OnDelete", ""},
+		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }, warning, web, "not complete (1 of 2 pods are new); the move waits", "rollout status deployment/web"},
+		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Stalled = "1 of 2 pods are new", true }, warning, web, "has failed", "rollout undo deployment/web"},
+		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Paused = "1 of 2 pods are new", true }, warning, web, "is paused in the middle", "rollout resume deployment/web"},
+		{localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, warning, web, "emptyDir volumes ends with the pod", "PersistentVolume"},
+		{noReadiness, func(_ *Question, p *Pod, _ *Workload) { p.Probe = false }, warning, web, "without a readiness probe", "readinessProbe"},
+		{longPreStop, func(_ *Question, p *Pod, _ *Workload) {
+			p.PreStop, p.PreStopTime, p.Grace = true, 30*time.Second, 30*time.Second
+		}, warning, web, "preStop hook (30s) uses up its grace period (30s)", "terminationGracePeriodSeconds"},
+		{noPreStop, func(_ *Question, p *Pod, w *Workload) { p.PreStop, w.Nature = false, Ordered }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
+		{noDraining, func(q *Question, _ *Pod, _ *Workload) {
+			q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
+			q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
+		}, warning, "load balancer edge", "connection draining is off", "annotate its Service"},
+		{waitsForJob, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }, note, web, "a pod of it works there", "let it finish"},
+		{tolerant, func(_ *Question, p *Pod, _ *Workload) { p.Tolerates = true }, note, web, "sentinels keep them off", ""},
+		{closedBudgetSurged, budgeted(closed), note, web, "the extra pod that comes first makes room", ""},
+		{single, func(_ *Question, _ *Pod, w *Workload) { w.Wants = 1 }, note, web, "one replica", ""},
+		{nodeLocal, served(Service{NodeLocal: true}), note, web, "internalTrafficPolicy Local", "DaemonSet"},
+	}
+	tried := map[string]bool{}
+	for _, tt := range rows {
+		name, _ := placeOf(tt.check)
+		tried[name] = true
+		t.Run(name, func(t *testing.T) {
+			found := tt.check(inspect(asked(tt.change)))
+			if len(found) != 1 || found[0].Severity != tt.severity || found[0].Object != tt.object || !strings.Contains(found[0].Effect, tt.effect) || !strings.Contains(found[0].Fix, tt.fix) {
+				t.Errorf("found %+v", found)
+			}
+			if found := tt.check(inspect(asked(func(_ *Question, p *Pod, _ *Workload) { p.PreStop = true }))); len(found) > 0 {
+				t.Errorf("where all is in order: %+v", found)
+			}
+		})
+	}
+	for _, c := range checks {
+		if name, file := placeOf(c); file == "check.go" && !tried[name] {
+			t.Errorf("%s has no row", name)
+		}
+	}
+}
+
+// placeOf is a check's name, and the file that it is in.
+func placeOf(c check) (name, file string) {
+	at := runtime.FuncForPC(reflect.ValueOf(c).Pointer())
+	file, _ = at.FileLine(at.Entry())
+	return at.Name()[strings.LastIndexByte(at.Name(), '.')+1:], filepath.Base(file)
+}
