@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/kube/cluster"
 	"github.com/droverhq/drover/internal/kube/kubetest"
 )
 
@@ -57,10 +58,16 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 	}
 	t.Run("check", func(t *testing.T) {
 		server, access := strange(t)
+		server.Serve(cluster.Optional()...) // whatever CRDs define is there
 		if _, err := CheckAll(t.Context(), Options{Access: access}); err != nil {
 			t.Fatal(err)
 		}
 		covers(t, "check", server)
+		for _, r := range cluster.Optional() {
+			if !slices.ContainsFunc(server.Asked(), func(a kubetest.Request) bool { return a.Group == r.Group && a.Resource == r.Resource }) {
+				t.Errorf("%s is served, and nobody watches it", r)
+			}
+		}
 	})
 	t.Run("drain, moves and recover", func(t *testing.T) {
 		server, access := strange(t)

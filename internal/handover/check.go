@@ -170,12 +170,16 @@ func cannotMove(i *inspection) []event.Finding {
 func frozen(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return !i.moves(p) && (w.Paused || w.Partition > 0 && p.Group == i.Group && ordinal(p) < w.Partition)
+			return !i.moves(p) && (w.Paused || w.Partition > 0 && p.Group == i.Group && w.ordinal(p) < w.Partition)
 		},
 		func(p *Pod, w *Workload) event.Finding {
-			if w.Paused {
-				return event.Finding{Severity: blocker, Effect: "it is paused: the new placement would never roll out",
-					Fix: fmt.Sprintf("kubectl -n %s rollout resume %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name)}
+			switch {
+			case w.Paused:
+				return event.Finding{Severity: blocker, Effect: "it is paused: the new placement would never roll out", Fix: w.rollout("resume")}
+			case !w.Ordinals:
+				return event.Finding{Severity: blocker,
+					Effect: fmt.Sprintf("its update strategy has a partition (%d): so many pods come back by the old template, which fits only %s", w.Partition, i.Group),
+					Fix:    "set the partition to 0: " + w.edit()}
 			}
 			return event.Finding{Severity: blocker,
 				Effect: fmt.Sprintf("its update strategy has a partition (%d): pods below it come back by the old template, which fits only %s", w.Partition, i.Group),
@@ -427,18 +431,32 @@ func rollingOut(i *inspection) []event.Finding {
 		func(_ *Pod, w *Workload) event.Finding {
 			f := event.Finding{
 				Severity: warning, Effect: "its rollout is not complete (" + w.Rolling + "); the move waits for it",
-				Fix: fmt.Sprintf("kubectl -n %s rollout status %s/%s", w.Namespace, strings.ToLower(w.Kind), w.Name),
+				Fix: w.rollout("status"),
 			}
 			if w.Paused || w.Stalled {
 				f.Effect = "its rollout is paused in the middle (" + w.Rolling + "): each pod is replaced by one of its own revision"
-				f.Fix = fmt.Sprintf("kubectl -n %s rollout resume %s/%s, if that was forgotten", w.Namespace, strings.ToLower(w.Kind), w.Name)
+				f.Fix = w.rollout("resume") + ", if that was forgotten"
 			}
 			if w.Stalled {
 				f.Effect = "its rollout has failed (" + w.Rolling + "): each pod is replaced by one of its own revision"
-				f.Fix = fmt.Sprintf("kubectl -n %s rollout undo %s/%s, or repair it", w.Namespace, strings.ToLower(w.Kind), w.Name)
+				f.Fix = w.rollout("undo") + ", or repair it"
 			}
 			return f
 		})
+}
+
+// rollout is the command for a rollout of it. kubectl has it for Kubernetes' own kinds.
+func (w *Workload) rollout(verb string) string {
+	if strings.Contains(w.API, ".") {
+		return verb + " it, by the tool for its kind or in its spec: " + w.edit()
+	}
+	return fmt.Sprintf("kubectl -n %s rollout %s %s/%s", w.Namespace, verb, strings.ToLower(w.Kind), w.Name)
+}
+
+// edit is the command to change it by hand.
+func (w *Workload) edit() string {
+	kind, _, _ := strings.Cut(w.Key(), "/") // with its group, as kubectl takes it
+	return fmt.Sprintf("kubectl -n %s edit %s %s", w.Namespace, kind, w.Name)
 }
 
 func localStorage(i *inspection) []event.Finding {

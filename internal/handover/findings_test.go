@@ -46,7 +46,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
-			p.Name, p.Group, w.Partition, q.Replaced = "web-0", "web", 1, map[string]bool{web: true}
+			p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = "web-0", "web", 1, true, map[string]bool{web: true}
 		}, blocker, web, "has a partition (1)", "set the partition to 0"},
 		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
 		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
@@ -66,7 +66,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }, note, web, "taken out of it before their nodes end", ""},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon, p.Doors, p.NoDoor = true, nil, "a policy needs app" }, warning, web, "cannot be taken out of it before their nodes end: a policy needs app", "a label of its own"},
-		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each pod of a StatefulSet has a name of its own", "more than one replica"},
+		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each of its pods goes before the next one comes", "more than one replica"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
 		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
 		{onDelete, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }, warning, web, "OnDelete", ""},

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -72,7 +73,7 @@ func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 	case Replicated:
 		return replicated(p, w, denied, settle)
 	case Ordered:
-		return promise{how: InOrder, why: "each pod of a StatefulSet has a name of its own"}
+		return promise{how: InOrder, why: cmp.Or(w.InTurn, "each of its pods goes before the next one comes")}
 	case Operated, Runs:
 	}
 	return promise{how: ByOperator, why: "only its controller (" + w.Kind + ") knows how to replace it"}

@@ -364,8 +364,15 @@ func (p *Pod) heldBack() bool { return p.Deleting && len(p.Finalizers) > 0 }
 // daemon: a DaemonSet's pod, also one that was taken out of its Services, which
 // its DaemonSet let go of.
 func (p *Pod) daemon() bool {
-	return p.Daemon || p.Released != "" && strings.HasPrefix(p.owner(), "daemonset/")
+	kind, _, _ := strings.Cut(p.owner(), "/")
+	kind, _, _ = strings.Cut(kind, ".")
+	return p.Daemon || p.Released != "" && Daemonic(kind)
 }
+
+// Daemonic: pods of such a controller belong to their nodes. That goes by the kind's
+// name alone, because DaemonSets of other groups (OpenKruise's) place pods as
+// Kubernetes' own do.
+func Daemonic(kind string) bool { return strings.EqualFold(kind, "DaemonSet") }
 
 // owner is the workload that a pod belongs, or belonged, to. A pod that nothing
 // controls is a workload of its own.
@@ -444,13 +451,28 @@ func (v *View) serviceOf(p *Pod, is func(*Service) bool) *Service {
 
 func (s *Service) nodeLocal() bool { return s.NodeLocal }
 
-// Nature is how a workload's pods come and go.
+// Nature is how a workload's pods come and go. What each place makes of it:
+//
+//	                       Replicated        Ordered          Runs          Operated
+//	promise.go byNature    surge-first, or   in order         after its     by its
+//	                       in order                           work (job)    operator
+//	promise.go promised    kept where it is  the same         not so        the same
+//	  (Pod.Keep)           by an annotation
+//	check.go oneAtATime    a warning, if     a note, if it    –             a warning
+//	                       in order          has several
+//	check.go rehearsals    make, evict,      make, evict      –             make, evict
+//	                       let go, take out
+//
+// All else goes by the promise that follows (How): the first step of a pod
+// (workload.go, leave), the state that is told of its workload (workload.go, stateOf;
+// event/words.go), how long it takes (foresee.go, way), the report's lanes
+// (view/html/lanes.go). A fifth nature is a column here, and perhaps a fifth How.
 type Nature string
 
 // The natures of workloads.
 const (
 	Replicated Nature = "replicated" // a ReplicaSet's or ReplicationController's: any pod is as good as any other
-	Ordered    Nature = "ordered"    // a StatefulSet's: each has its own name, and is made again under it
+	Ordered    Nature = "ordered"    // a StatefulSet's or CloneSet's: each goes before its controller makes the next one, at once
 	Runs       Nature = "runs"       // a Job's: each ends by itself
 	Operated   Nature = "operated"   // of a controller that Drover does not know
 )
@@ -474,7 +496,9 @@ type Workload struct {
 	Paused    bool          // its rollouts are paused
 	Stalled   bool          // its rollout has passed its deadline
 	OnDelete  bool          // a StatefulSet whose pods change only when they are ended
-	Partition int           // ordinals below keep the old template
+	Partition int           // so many pods keep the old template; with Ordinals, those below it
+	Ordinals  bool          // the number at the end of a pod's name is its place: the last one goes first
+	InTurn    string        // Ordered: why the next pod cannot come first
 	Holder    *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble   string        // why it cannot make a pod: "exceeded quota: …"
 	Once      bool          // a Job that fails for good when a pod of it is ended

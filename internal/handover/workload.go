@@ -181,7 +181,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 		h.sort(p)
 	}
 	slices.SortStableFunc(h.fresh, func(a, b *Pod) int {
-		return cmp.Or(falseFirst(!h.broken(a), !h.broken(b)), c.Before(a.Node, b.Node), cmp.Compare(ordinal(b), ordinal(a)))
+		return cmp.Or(falseFirst(!h.broken(a), !h.broken(b)), c.Before(a.Node, b.Node), cmp.Compare(h.Workload.ordinal(b), h.Workload.ordinal(a)))
 	})
 	h.raiseFloors()
 	h.follow()
@@ -676,15 +676,15 @@ func (h *herd) remedy() string {
 	return ""
 }
 
-// ordinal is a StatefulSet pod's number, 0 for any other.
-func ordinal(p *Pod) int {
-	if !strings.HasPrefix(p.Workload, "statefulset/") {
+// ordinal is a pod's number, 0 where pods have none.
+func (w *Workload) ordinal(p *Pod) int {
+	if w == nil || !w.Ordinals {
 		return 0
 	}
 	return Ordinal(p.Name)
 }
 
-// Ordinal is the number at the end of the name of a StatefulSet's pod; 0 if there is none.
+// Ordinal is the number at the end of a pod's name; 0 if there is none.
 func Ordinal(pod string) int {
 	n, err := strconv.Atoi(pod[strings.LastIndexByte(pod, '-')+1:])
 	if err != nil {

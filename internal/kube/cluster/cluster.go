@@ -19,6 +19,8 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -145,8 +147,8 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 		case k.watch != nil:
 			needed = append(needed, k.watch(c.factory))
 			err = c.follow(i, needed[len(needed)-1])
-		case served[k.name]:
-			optional = append(optional, c.dynamic.ForResource(k.optional).Informer())
+		case served[i].Resource != "":
+			optional = append(optional, c.dynamic.ForResource(served[i]).Informer())
 			err = c.follow(i, optional[len(optional)-1])
 		}
 		if err != nil {
@@ -163,26 +165,65 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 	return c.inquire(ctx)
 }
 
-// served are the kinds, by name, of those that CRDs define which the API server
-// has. What cannot be told of one group is not served.
-func (c *Cluster) served() (map[string]bool, error) {
-	found := map[string]bool{}
-	for _, k := range kinds {
-		if k.optional.Resource == "" {
-			continue
+// served tells, by place in kinds, where the API server has those that CRDs define.
+func (c *Cluster) served() (map[int]schema.GroupVersionResource, error) {
+	groups, err := c.client.Discovery().ServerGroups()
+	if err != nil {
+		return nil, err
+	}
+	versions := map[string][]string{} // by group, the preferred one first
+	for _, g := range groups.Groups {
+		versions[g.Name] = []string{g.PreferredVersion.Version}
+		for _, v := range g.Versions {
+			versions[g.Name] = append(versions[g.Name], v.Version)
 		}
-		list, err := c.client.Discovery().ServerResourcesForGroupVersion(k.optional.GroupVersion().String())
-		switch {
-		case apierrors.IsNotFound(err), discovery.IsGroupDiscoveryFailedError(err), apierrors.IsServiceUnavailable(err):
-			continue
-		case err != nil:
+	}
+	found := map[int]schema.GroupVersionResource{}
+	for at, k := range kinds {
+		if found[at], err = c.version(k.optional, versions[k.optional.Group]); err != nil {
 			return nil, err
-		}
-		for _, r := range list.APIResources {
-			found[k.name] = found[k.name] || r.Name == k.optional.Resource
 		}
 	}
 	return found, nil
+}
+
+// version is a resource in the version that it is known by, if the API server has
+// that, else in the first one that it has. It is zero where none is served.
+func (c *Cluster) version(known schema.GroupVersionResource, versions []string) (schema.GroupVersionResource, error) {
+	if slices.Contains(versions, known.Version) {
+		versions = slices.Insert(slices.Clone(versions), 0, known.Version)
+	}
+	for _, v := range versions {
+		r := known.GroupResource().WithVersion(v)
+		if is, err := c.serves(r); is || err != nil {
+			return r, err
+		}
+	}
+	return schema.GroupVersionResource{}, nil
+}
+
+// serves: the API server has the resource. What it cannot tell of a group is not served.
+func (c *Cluster) serves(r schema.GroupVersionResource) (bool, error) {
+	list, err := c.client.Discovery().ServerResourcesForGroupVersion(r.GroupVersion().String())
+	switch {
+	case apierrors.IsNotFound(err), discovery.IsGroupDiscoveryFailedError(err), apierrors.IsServiceUnavailable(err):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	return slices.ContainsFunc(list.APIResources, func(a metav1.APIResource) bool { return a.Name == r.Resource }), nil
+}
+
+// Optional are the resources that are watched only where they are served: those that
+// CRDs define, in the versions that they are known by.
+func Optional() []schema.GroupVersionResource {
+	var all []schema.GroupVersionResource
+	for _, k := range kinds {
+		if k.optional.Resource != "" {
+			all = append(all, k.optional)
+		}
+	}
+	return all
 }
 
 // follow has a kind's changes queued.

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -67,5 +68,35 @@ func TestViewIsDatedByTheServersClock(t *testing.T) {
 	v, err := c.View()
 	if err != nil || v.Now.Sub(ours) < time.Hour-time.Minute {
 		t.Errorf("%s, by a clock that is an hour ahead of %s: %v", v.Now, ours, err)
+	}
+}
+
+// A kind that a CRD defines is watched in the version that is known here, if that is
+// served, else in one that is; what is not served, or only in another group, is not.
+func TestOptionalKindsInTheVersionThatIsServed(t *testing.T) {
+	known := crd("apps.kruise.io", "v1alpha1", "clonesets")
+	for name, tt := range map[string]struct {
+		served []schema.GroupVersionResource
+		want   string
+	}{
+		"the known one of two": {[]schema.GroupVersionResource{crd(known.Group, "v1beta1", known.Resource), known}, "v1alpha1"},
+		"another one":          {[]schema.GroupVersionResource{crd(known.Group, "v1beta1", known.Resource)}, "v1beta1"},
+		"not it":               {[]schema.GroupVersionResource{crd(known.Group, "v1beta1", "sidecarsets"), crd("example.com", "v1", known.Resource)}, ""},
+		"nothing":              {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := fake.NewClientset()
+			for _, r := range tt.served {
+				client.Resources = append(client.Resources, &metav1.APIResourceList{GroupVersion: r.GroupVersion().String(), APIResources: []metav1.APIResource{{Name: r.Resource}}})
+			}
+			served, err := (&Cluster{client: client}).served()
+			if err != nil {
+				t.Fatal(err)
+			}
+			place := kindOf(handover.Owner{API: "apps.kruise.io/v1beta1", Kind: "CloneSet"}).place
+			if got := served[place].Version; got != tt.want {
+				t.Errorf("watched as %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

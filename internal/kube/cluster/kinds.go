@@ -12,7 +12,8 @@ import (
 type kind struct {
 	name  string
 	watch func(informers.SharedInformerFactory) cache.SharedIndexInformer
-	// optional is what a CRD defines: it is watched if the API server serves it.
+	// optional is what a CRD defines: it is watched if the API server serves it, in
+	// this version or in another one.
 	optional schema.GroupVersionResource
 	// see notes a change of the object that is kept under key (namespace/name);
 	// before or now is nil if it was not, or is no more, there.

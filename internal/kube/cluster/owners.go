@@ -3,6 +3,7 @@ package cluster
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,14 +27,19 @@ type ownerKind struct {
 	// stands: it makes pods for whatever owns it, as a ReplicaSet does for a
 	// Deployment. It is a workload itself only if nothing does.
 	stands bool
-	// named: each pod has a name, and volumes, that no second one can have. So one
-	// goes before the next comes.
-	named bool
+	// named: each pod has a name, or volumes, that no second one can have, and that the
+	// next one gets. So one goes before the next comes. Nil: they have not.
+	named func(o metav1.Object) bool
 
 	selects  func(o metav1.Object, owner string) []*selector // which pods it would take for its own; nil: none
 	template func(o metav1.Object) *corev1.PodTemplateSpec   // what it makes pods of; nil: it makes none
 	alone    func(o metav1.Object) string                    // why no two of its pods may run beside each other; nil: they may
 	workload func(o metav1.Object) *handover.Workload        // as a move sees it, without its kind; nil: no matter of a move
+
+	// renews: the next pod in p's place is made by the present template, which is not
+	// that of p: it was changed since, and p waits to be ended, or for its turn. Nil:
+	// the next one is like p.
+	renews func(o metav1.Object, p *corev1.Pod) bool
 
 	// see does what else a change of one takes; nil: nothing.
 	see func(w *world, key string, before, now metav1.Object)
@@ -62,10 +68,11 @@ func newOwnerKinds() []*ownerKind {
 			template: of(func(r *corev1.ReplicationController) *corev1.PodTemplateSpec { return r.Spec.Template }),
 			workload: of(replicationController),
 		}, {
-			api: "apps/v1", kind: "StatefulSet", watch: statefulSets, named: true,
+			api: "apps/v1", kind: "StatefulSet", watch: statefulSets,
+			named:    func(metav1.Object) bool { return true },
 			selects:  labelled(func(s *appsv1.StatefulSet) *metav1.LabelSelector { return s.Spec.Selector }),
 			template: of(func(s *appsv1.StatefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
-			workload: of(statefulSet),
+			workload: of(statefulSet), renews: statefulSetRenews,
 		}, {
 			api: "apps/v1", kind: "DaemonSet", watch: daemonSets,
 			selects:  labelled(func(d *appsv1.DaemonSet) *metav1.LabelSelector { return d.Spec.Selector }),
@@ -77,6 +84,11 @@ func newOwnerKinds() []*ownerKind {
 			workload: of(job),
 		}, {
 			api: "batch/v1", kind: "CronJob", watch: cronJobs,
+		}, {
+			api: "apps.kruise.io/v1alpha1", kind: "CloneSet", optional: crd("apps.kruise.io", "v1alpha1", "clonesets"),
+			named:    func(o metav1.Object) bool { return readCloneSet(o).claims() },
+			template: func(o metav1.Object) *corev1.PodTemplateSpec { return &readCloneSet(o).Spec.Template },
+			workload: cloneSetWorkload,
 		},
 	}
 }
@@ -114,13 +126,23 @@ func labelled[T metav1.Object](by func(T) *metav1.LabelSelector) func(metav1.Obj
 	}
 }
 
-// kindOf is the row of an owner's kind; nil: there is none, and it is asked.
+// kindOf is the row of an owner's kind, in whatever version the owner is named; nil:
+// there is none, and it is asked.
 func kindOf(o handover.Owner) *ownerKind {
-	at := slices.IndexFunc(ownerKinds, func(k *ownerKind) bool { return k.api == o.API && k.kind == o.Kind })
+	at := slices.IndexFunc(ownerKinds, func(k *ownerKind) bool { return k.kind == o.Kind && groupOf(k.api) == groupOf(o.API) })
 	if at < 0 {
 		return nil
 	}
 	return ownerKinds[at]
+}
+
+// groupOf is the group of an apiVersion: apps of apps/v1, and "" of v1.
+func groupOf(api string) string {
+	group, _, named := strings.Cut(api, "/")
+	if !named {
+		return ""
+	}
+	return group
 }
 
 func recreates(d *appsv1.Deployment) string {
@@ -161,6 +183,9 @@ func (a above) fixed() string {
 	}
 	return ""
 }
+
+// keepsNames: see named.
+func (a above) keepsNames() bool { return a.named != nil && a.named(a.Object) }
 
 // keepsAlone is why no two pods below it may run beside each other.
 func (a above) keepsAlone() string {

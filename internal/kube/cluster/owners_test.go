@@ -12,17 +12,18 @@ import (
 	"github.com/droverhq/drover/internal/handover"
 )
 
-// cloneSets is the row that OpenKruise's CloneSet would have: a kind that a CRD
-// defines, which owns its pods itself and makes another one for each that leaves it.
-func cloneSets() *ownerKind {
+// fleets is the row of a kind that only this test knows: a CRD defines it, it owns its
+// pods itself, makes another one for each that leaves it, and takes back one that is
+// given back.
+func fleets() *ownerKind {
 	return &ownerKind{
-		api: "apps.kruise.io/v1alpha1", kind: "CloneSet", optional: crd("apps.kruise.io", "v1alpha1", "clonesets"), stands: true,
+		api: "example.com/v1", kind: "Fleet", optional: crd("example.com", "v1", "fleets"), stands: true,
 		selects: func(o metav1.Object, owner string) []*selector {
-			return byLabels(owner, o.GetName(), o.GetNamespace(), cloneSetSpec(o).Selector)
+			return byLabels(owner, o.GetName(), o.GetNamespace(), fleetSpec(o).Selector)
 		},
-		template: func(o metav1.Object) *corev1.PodTemplateSpec { return &cloneSetSpec(o).Template },
+		template: func(o metav1.Object) *corev1.PodTemplateSpec { return &fleetSpec(o).Template },
 		workload: func(o metav1.Object) *handover.Workload {
-			spec := cloneSetSpec(o)
+			spec := fleetSpec(o)
 			w := newWorkload(o, handover.Replicated, spec.Replicas, spec.MinReadySeconds)
 			w.Surge = 1
 			return w
@@ -30,8 +31,8 @@ func cloneSets() *ownerKind {
 	}
 }
 
-// cloneSetSpec: its fields are named as a Deployment's.
-func cloneSetSpec(o metav1.Object) *appsv1.DeploymentSpec {
+// fleetSpec: its fields are named as a Deployment's.
+func fleetSpec(o metav1.Object) *appsv1.DeploymentSpec {
 	var as appsv1.Deployment
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.(*custom).Object, &as); err != nil {
 		return &appsv1.DeploymentSpec{}
@@ -48,11 +49,12 @@ func teach(t *testing.T, k *ownerKind) {
 }
 
 // A row is all that it takes to have pods of another kind moved surge-first: without
-// it they are its operator's matter. This is the example of docs/extending.md.
+// it they are its operator's matter. A row is of a group's kind, in whatever version
+// a pod names its owner. This is the example of docs/extending.md.
 func TestAnotherKindIsARow(t *testing.T) {
-	set := &custom{Object: map[string]any{
-		"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet",
-		"metadata": map[string]any{"namespace": "apps", "name": "clones", "uid": "clones", "annotations": map[string]any{handover.AcceptGapAnnotation: "true"}},
+	fleet := &custom{Object: map[string]any{
+		"apiVersion": "example.com/v2", "kind": "Fleet",
+		"metadata": map[string]any{"namespace": "apps", "name": "fleet", "uid": "fleet", "annotations": map[string]any{handover.AcceptGapAnnotation: "true"}},
 		"spec": map[string]any{
 			"replicas": int64(3), "minReadySeconds": int64(5), "selector": map[string]any{"matchLabels": map[string]any{"app": "web", "set": "web"}},
 			"template": map[string]any{"spec": map[string]any{"nodeName": "old"}},
@@ -60,20 +62,69 @@ func TestAnotherKindIsARow(t *testing.T) {
 	}}
 	f := newFixture()
 	f.pod.Labels = equal("app", "web", "set", "web")
-	f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("apps.kruise.io/v1alpha1", "CloneSet", "clones")}
-	const key = "cloneset.apps.kruise.io/apps/clones"
+	f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("example.com/v2", "Fleet", "fleet")}
+	const key = "fleet.example.com/apps/fleet"
 
 	if w, p := f.view().Workloads[key], f.look(); w.Nature != handover.Operated || p.Handle != "" {
 		t.Errorf("without a row: %+v, handle %q", w, p.Handle)
 	}
-	teach(t, cloneSets())
-	f.more = append(f.more, set)
+	teach(t, fleets())
+	f.more = append(f.more, fleet)
 	w, p := f.view().Workloads[key], f.look()
-	if w.Nature != handover.Replicated || w.Wants != 3 || !w.Counted || w.MinReady.Seconds() != 5 || w.API != "apps.kruise.io/v1alpha1" {
+	if w.Nature != handover.Replicated || w.Wants != 3 || !w.Counted || w.MinReady.Seconds() != 5 || w.Kind != "Fleet" {
 		t.Errorf("with a row: %+v", w)
 	}
 	if p.Workload != key || p.Handle != "set" || !p.AcceptGap {
 		t.Errorf("its pod: of %s, handle %q, accepts a gap: %v", p.Workload, p.Handle, p.AcceptGap)
+	}
+	if k := kindOf(handover.Owner{API: "example.org/v1", Kind: "Fleet"}); k != nil {
+		t.Errorf("another group's Fleet has the row of %s", k.api)
+	}
+}
+
+// A CloneSet's pods go one after the other, each before the next one comes; those with
+// volume claims leave them to the next one.
+func TestCloneSet(t *testing.T) {
+	set := func(spec, status map[string]any) *custom {
+		return &custom{Object: map[string]any{
+			"apiVersion": "apps.kruise.io/v1beta1", "kind": "CloneSet", "metadata": map[string]any{"namespace": "apps", "name": "clones", "uid": "clones", "generation": int64(2)},
+			"spec": spec, "status": status,
+		}}
+	}
+	done := map[string]any{"observedGeneration": int64(2), "replicas": int64(4), "updatedReplicas": int64(4)}
+	for name, tt := range map[string]struct {
+		spec, status map[string]any
+		check        func(w *handover.Workload, k above) bool
+	}{
+		"as it is": {map[string]any{"replicas": int64(4), "minReadySeconds": int64(7)}, done, func(w *handover.Workload, k above) bool {
+			return w.Nature == handover.Ordered && w.Wants == 4 && w.Counted && w.MinReady.Seconds() == 7 && w.Rolling == "" && !w.Paused && !w.Ordinals && !k.keepsNames() && k.pods() != nil &&
+				w.InTurn == "a CloneSet takes back no pod that it has let go of" && w.Key() == "cloneset.apps.kruise.io/apps/clones"
+		}},
+		"without a number it wants one": {map[string]any{}, done, func(w *handover.Workload, _ above) bool { return w.Wants == 1 }},
+		"volume claims": {map[string]any{"volumeClaimTemplates": []any{map[string]any{"metadata": map[string]any{"name": "data"}}}}, done, func(w *handover.Workload, k above) bool {
+			return k.keepsNames() && w.InTurn == "each pod of a CloneSet has volumes of its own"
+		}},
+		"paused": {map[string]any{"updateStrategy": map[string]any{"paused": true}}, done, func(w *handover.Workload, _ above) bool { return w.Paused }},
+		"a partition in parts": {
+			map[string]any{"replicas": int64(4), "updateStrategy": map[string]any{"partition": "50%"}}, map[string]any{"observedGeneration": int64(2), "replicas": int64(4), "updatedReplicas": int64(2)},
+			func(w *handover.Workload, _ above) bool { return w.Partition == 2 && w.Rolling == "" },
+		},
+		"a rollout": {
+			map[string]any{"replicas": int64(4), "updateStrategy": map[string]any{"partition": int64(1)}}, map[string]any{"observedGeneration": int64(2), "replicas": int64(4), "updatedReplicas": int64(2)},
+			func(w *handover.Workload, _ above) bool { return w.Rolling == "2 of 3 pods are new" },
+		},
+		"a change that was not seen": {map[string]any{}, map[string]any{"observedGeneration": int64(1)}, func(w *handover.Workload, _ above) bool {
+			return w.Rolling == "its controller has not seen its last change yet"
+		}},
+		"no pod can be made": {map[string]any{}, map[string]any{"observedGeneration": int64(2), "conditions": []any{map[string]any{"type": "FailedScale", "status": "True", "message": "exceeded quota"}}},
+			func(w *handover.Workload, _ above) bool { return w.Trouble == "exceeded quota" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := above{kindOf(handover.Owner{API: "apps.kruise.io/v1beta1", Kind: "CloneSet"}), set(tt.spec, tt.status)}
+			if w := a.translated(); !tt.check(w, a) {
+				t.Errorf("%+v", w)
+			}
+		})
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
@@ -144,19 +143,14 @@ func (c *Cluster) watchAlso(ctx context.Context, also ...cache.SharedIndexInform
 	return synced(ctx, optionalTime, also)
 }
 
-// successor is the pod that a StatefulSet makes in p's place, if that is by
-// another template: it was changed since, and p waits to be ended (OnDelete), or
-// for its turn. Nil: one like p.
+// successor is the pod that p's controller makes in its place, if that is by another
+// template. Nil: one like p.
 func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
-	owner, _ := c.owner(p)
-	s, is := owner.Object.(*appsv1.StatefulSet)
-	if !is || s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
+	owner, known := c.owner(p)
+	if !known || owner.renews == nil || !owner.renews(owner.Object, p) {
 		return nil
 	}
-	if rolling := s.Spec.UpdateStrategy.RollingUpdate; rolling != nil && rolling.Partition != nil && handover.Ordinal(p.Name) < int(*rolling.Partition) {
-		return nil
-	}
-	t := mounted(&s.Spec.Template, p)
+	t := mounted(owner.pods(), p)
 	next := p.DeepCopy()
 	next.Labels, next.Spec = t.Labels, t.Spec
 	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
@@ -174,7 +168,7 @@ func (c *Cluster) fixed(p *corev1.Pod) string {
 // gap: the pod goes before its copy comes.
 func (c *Cluster) gap(p *corev1.Pod) bool {
 	owner, known := c.owner(p)
-	return known && owner.named || alone(p, c) != ""
+	return known && owner.keepsNames() || alone(p, c) != ""
 }
 
 func (c *Cluster) volumeClaim(key string) *corev1.PersistentVolumeClaim {

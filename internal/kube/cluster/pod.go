@@ -281,9 +281,9 @@ func (w *world) volume(name string) *corev1.PersistentVolume {
 
 // alone is why no second pod may run beside this one, empty if it may. A generic
 // ephemeral volume belongs to one pod alone, and the second has its own; so it is
-// with all of a pod that has a name of its own.
+// with all of a pod whose name or volumes the next one gets.
 func alone(p *corev1.Pod, in held) string {
-	if owner, known := in.owner(p); known && owner.named {
+	if owner, known := in.owner(p); known && owner.keepsNames() {
 		return ""
 	}
 	for above := range chain(p, in.owner) {

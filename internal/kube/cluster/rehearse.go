@@ -82,13 +82,13 @@ func (c *Cluster) template(p *corev1.Pod) *corev1.PodTemplateSpec {
 	switch {
 	case !known:
 		return nil
-	case owner.named:
+	case owner.keepsNames():
 		return mounted(owner.pods(), p)
 	}
 	return owner.pods()
 }
 
-// mounted adds to a StatefulSet's template the claims of its own that the pod has.
+// mounted adds to a template the claims of its own that the pod has.
 func mounted(t *corev1.PodTemplateSpec, p *corev1.Pod) *corev1.PodTemplateSpec {
 	t = t.DeepCopy()
 	for _, v := range p.Spec.Volumes {

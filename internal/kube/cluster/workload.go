@@ -153,7 +153,7 @@ func (w *world) claim(key string) (claimed, bool) {
 	found := false
 	for who := range w.claims[key] {
 		c := w.claimed[who]
-		if c.owner.Kind == "DaemonSet" {
+		if handover.Daemonic(c.owner.Kind) {
 			continue
 		}
 		if !found || compareClaims(c, best) < 0 {
@@ -312,6 +312,7 @@ func replicationController(r *corev1.ReplicationController) *handover.Workload {
 
 func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
 	w := newWorkload(s, handover.Ordered, s.Spec.Replicas, s.Spec.MinReadySeconds)
+	w.Ordinals, w.InTurn = true, "each pod of a StatefulSet has a name of its own"
 	w.OnDelete = s.Spec.UpdateStrategy.Type == appsv1.OnDeleteStatefulSetStrategyType
 	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.Partition = int(value(r.Partition))
@@ -323,6 +324,17 @@ func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
 		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, updates(w, int(st.Replicas)))
 	}
 	return w
+}
+
+// statefulSetRenews: with OnDelete its pods wait to be ended, else for their turn;
+// those below the partition keep the old template.
+func statefulSetRenews(o metav1.Object, p *corev1.Pod) bool {
+	s := o.(*appsv1.StatefulSet)
+	if s.Status.UpdateRevision == "" || p.Labels[appsv1.StatefulSetRevisionLabel] == s.Status.UpdateRevision {
+		return false
+	}
+	rolling := s.Spec.UpdateStrategy.RollingUpdate
+	return rolling == nil || rolling.Partition == nil || handover.Ordinal(p.Name) >= int(*rolling.Partition)
 }
 
 // updates is how many of a StatefulSet's pods its controller updates by itself:

@@ -303,10 +303,10 @@ func (w *world) unlinkPod(p *corev1.Pod) {
 	}
 }
 
-// daemonic: a DaemonSet's, of whatever make.
+// daemonic: a DaemonSet's.
 func daemonic(p *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(p)
-	return owner != nil && owner.Kind == "DaemonSet"
+	return owner != nil && handover.Daemonic(owner.Kind)
 }
 
 func seeSlice(w *world, key string, _, now *discoveryv1.EndpointSlice) {

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -35,6 +36,7 @@ type Server struct {
 	objects map[string]map[string]*unstructured.Unstructured // by collection, and namespace/name
 	watches map[chan event]string                            // and the collections that they are of
 	asked   map[Request]bool
+	crds    []schema.GroupVersionResource
 	end     chan struct{}
 }
 
@@ -79,6 +81,13 @@ clusters: [{name: test, cluster: {server: %q}}]
 users: [{name: test, user: {token: none}}]
 contexts: [{name: test, context: {cluster: test, user: test}}]
 `, s.web.URL)
+}
+
+// Serve has the server tell, to those who ask what it has, of kinds that CRDs define.
+func (s *Server) Serve(crds ...schema.GroupVersionResource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crds = append(s.crds, crds...)
 }
 
 // Asked is everything that was asked for, each once.
@@ -191,6 +200,9 @@ func (s *Server) tell(collection string, e event) {
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t, ok := targetOf(r.URL.Path)
+	if !ok && s.discover(w, r.URL.Path) {
+		return
+	}
 	if !ok {
 		fail(w, http.StatusNotFound, metav1.StatusReasonNotFound, "no such path")
 		return
@@ -211,6 +223,40 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer(w, r, t, verb, body)
+}
+
+// discover answers what groups there are, and what is in one of them.
+func (s *Server) discover(w http.ResponseWriter, path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if path == "/apis" {
+		reply(w, metav1.APIGroupList{TypeMeta: metav1.TypeMeta{Kind: "APIGroupList", APIVersion: "v1"}, Groups: s.groups()})
+		return true
+	}
+	list := metav1.APIResourceList{TypeMeta: metav1.TypeMeta{Kind: "APIResourceList", APIVersion: "v1"}}
+	for _, r := range s.crds {
+		if path == "/apis/"+r.GroupVersion().String() {
+			list.GroupVersion = r.GroupVersion().String()
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: r.Resource, Namespaced: true, Kind: r.Resource, Verbs: metav1.Verbs{"list", "watch"}})
+		}
+	}
+	if len(list.APIResources) > 0 {
+		reply(w, list)
+	}
+	return len(list.APIResources) > 0
+}
+
+func (s *Server) groups() []metav1.APIGroup {
+	groups := []metav1.APIGroup{}
+	for _, r := range s.crds {
+		v := metav1.GroupVersionForDiscovery{GroupVersion: r.GroupVersion().String(), Version: r.Version}
+		if !slices.ContainsFunc(groups, func(g metav1.APIGroup) bool { return g.Name == r.Group }) {
+			groups = append(groups, metav1.APIGroup{Name: r.Group, PreferredVersion: v})
+		}
+		at := slices.IndexFunc(groups, func(g metav1.APIGroup) bool { return g.Name == r.Group })
+		groups[at].Versions = append(groups[at].Versions, v)
+	}
+	return groups
 }
 
 // readBody is a request's body as JSON; typed clients send protocol buffers.
