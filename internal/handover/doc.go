@@ -5,7 +5,11 @@
 //
 // # The flow
 //
-// Mover is the entrance. HandOver (run.go) takes turns: it brings the View up to
+// Mover is the entrance. The engine calls HandOver (run.go) for a step of its plan, and
+// Shelter (shelter.go) before a rollout of its own. Package move, for a move without a
+// plan, calls Foresee (foresee.go), which tells what would become of each pod, then Run
+// (scope.go) with an Errand, and End (finish.go) once the nodes are empty; or Open
+// (back.go) for the way back. HandOver and Run take turns alike: a turn brings the View up to
 // date, asks AWS, lets Move.Turn decide, saves the Record if it changed, reports
 // facts, and carries the actions out, side by side. Turn is pure: it does no I/O
 // and reads no clock. It is the sum of small machines, which are pure as well:

@@ -1,7 +1,7 @@
 // Package ec2 is the EC2 API, and what makes an instance of the model a
 // running node.
 //
-// api.go lists the actions; list.go is what all Describe calls share, ids.go
+// api.go joins the actions, which each file lists for its kind of objects; list.go is what all Describe calls share, ids.go
 // how identifiers are refused. vpcs.go to launchtemplates.go answer requests,
 // one kind of objects each. Two parts act on the model: boot.go starts the machine of a
 // new instance and ends the machine of a terminated one; nat.go brings NAT gateways up and down.
