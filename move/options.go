@@ -98,7 +98,6 @@ func (o Only) in(now func() time.Time) func(*handover.Pod) bool {
 	}
 }
 
-// isWorkload: the pod belongs to what the text names.
 // isWorkload: the text names the pod's workload, of any namespace or kind if it names none.
 func isWorkload(text string, p *handover.Pod) bool {
 	key := p.Subject() // deployment/apps/nginx, or rollout.argoproj.io/apps/nginx

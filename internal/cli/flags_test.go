@@ -30,7 +30,7 @@ func screenOf() (Env, *bytes.Buffer, *bytes.Buffer) {
 
 // parse runs a command with those arguments, in quiet.
 func parse(cmd *cobra.Command, args ...string) error {
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // never nil, for which the test's own arguments would be taken
 	cmd.SetOut(io.Discard)
 	cmd.SetErr(io.Discard)
 	cmd.SilenceUsage, cmd.SilenceErrors = true, true
