@@ -85,7 +85,7 @@ func (s *scene) unready(p *Pod, since time.Duration) {
 
 // ordered makes the workload a StatefulSet.
 func (s *scene) ordered() {
-	s.web.Kind, s.web.Nature, s.c.Key = "StatefulSet", Ordered, "statefulset/apps/web"
+	s.web.Kind, s.web.Nature, s.web.Ordinals, s.c.Key = "StatefulSet", Ordered, true, "statefulset/apps/web"
 	for _, p := range s.pods {
 		p.Workload = s.c.Key
 	}
