@@ -3,6 +3,7 @@
 package ssm
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -33,24 +34,35 @@ type Parameter struct {
 
 // request is the input of every operation.
 type request struct {
-	Name       string
-	Names      []string
-	Path       string
-	Recursive  bool
-	NextToken  string
-	MaxResults *int
+	Name           string
+	Names          []string
+	Path           string
+	Recursive      bool
+	WithDecryption bool // no public parameter is encrypted
+	NextToken      string
+	MaxResults     *int
 }
 
 // Serve answers one operation.
 func (s *Service) Serve(op string, body []byte) (any, error) {
 	var in request
-	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, region.Errorf(region.Invalid, "SerializationException", "%s", err)
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields() // they would be silently without effect
+	if err := decoder.Decode(&in); err != nil {
+		return nil, refused(err)
 	}
 	if serve, ok := s.Operations()[op]; ok {
 		return serve(in)
 	}
 	return nil, wire.UnknownAction(wire.JSON11, op)
+}
+
+// refused names what a request holds and nobody reads.
+func refused(err error) error {
+	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
+		return region.Errorf(region.Invalid, "ValidationException", "The sandbox does not implement %s.", field)
+	}
+	return region.Errorf(region.Invalid, "SerializationException", "%s", err)
 }
 
 // Operations lists what is implemented.
