@@ -76,7 +76,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, warning, web, "emptyDir volumes ends with the pod", "PersistentVolume"},
 		{noReadiness, func(_ *Question, p *Pod, _ *Workload) { p.Probe = false }, warning, web, "without a readiness probe", "readinessProbe"},
 		{longPreStop, func(_ *Question, p *Pod, _ *Workload) {
-			p.PreStop, p.PreStopTime, p.Grace = true, 30*time.Second, 30*time.Second
+			p.PreStop, p.LongestHook, p.Grace = true, 30*time.Second, 30*time.Second
 		}, warning, web, "preStop hook (30s) uses up its grace period (30s)", "terminationGracePeriodSeconds"},
 		{noPreStop, func(_ *Question, p *Pod, w *Workload) { p.PreStop, w.Nature = false, Ordered }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
 		{noDraining, func(q *Question, _ *Pod, _ *Workload) {
