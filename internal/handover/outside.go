@@ -242,6 +242,34 @@ type Patch struct {
 	Unschedulable *bool  // nodes only; nil leaves it as it is
 	Leaving       *bool  // nodes only: the taint drover.dev/leaving:NoSchedule
 	Owner         *Owner // pods only: becomes its controller; nil leaves it as it is
+	Spare         *Spare // pods only: who must be there to be ended in its place; nil: nobody need be
+}
+
+// Spare are pods of which so many must not be Ready, when a patch is carried out,
+// as were not when it was decided: a ReplicaSet that has a pod too many ends
+// those first, and nobody sends to them.
+type Spare struct {
+	Pods  []Ref
+	Least int
+}
+
+// Enough reports whether as many are not Ready; ready tells of a pod by a look at
+// the cluster itself.
+func (s *Spare) Enough(ready func(Ref) (bool, error)) (bool, error) {
+	if s == nil {
+		return true, nil
+	}
+	left := 0
+	for _, p := range s.Pods {
+		is, err := ready(p)
+		if err != nil {
+			return false, err
+		}
+		if !is {
+			left++
+		}
+	}
+	return left >= s.Least, nil
 }
 
 // Outrun names a label of a pod that others have changed since the patch was

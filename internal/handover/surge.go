@@ -468,13 +468,18 @@ func (h *herd) goOnOrBack(p *Pod) {
 // spares: with one pod more the ReplicaSet has none too many, or ends one that
 // is not Ready.
 func (h *herd) spares() bool {
-	unready := 0
+	s := h.spare()
+	return h.Workload == nil || s.Least <= len(s.Pods)
+}
+
+func (h *herd) spare() Spare {
+	s := Spare{Least: h.owned + 1 - h.w.Wants}
 	for _, p := range h.Pods {
 		if _, released := p.release(); !p.Ready && !p.Deleting && !p.stays() && !released {
-			unready++
+			s.Pods = append(s.Pods, p.Ref)
 		}
 	}
-	return h.Workload == nil || h.owned+1-h.w.Wants <= unready
+	return s
 }
 
 // overdue: what is missed has been missed for too long, though every pod is Ready.
@@ -510,9 +515,16 @@ func (h *herd) refusedLong(p *Pod) bool {
 	return ok && h.now.Sub(r.Since) >= backLimit
 }
 
-// giveBack returns a pod to its ReplicaSet and Services.
+// giveBack returns a pod to its ReplicaSet and Services. Where another one is to
+// end in its place, that must be as far from serving as it was seen to be: a view
+// is old by as much as the watches lag.
 func (h *herd) giveBack(p *Pod) {
-	h.act(h.toItsSet(p))
+	s := h.spare()
+	a := h.toItsSet(p)
+	if s.Least > 0 && h.Workload != nil && s.Least <= len(s.Pods) {
+		a.Patch.Spare = &s
+	}
+	h.act(a)
 }
 
 func (h *herd) toItsSet(p *Pod) ChangePod {

@@ -424,6 +424,9 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		if err := errors.Join(patchDenied(p.app, p, patch), patchRefused(p.app, p, patch)); err != nil {
 			return err
 		}
+		if enough, _ := patch.Spare.Enough(func(r handover.Ref) (bool, error) { return w.ready(r), nil }); !enough {
+			return &handover.Refusal{Why: "its replacement serves by now", Passing: true}
+		}
 		if key, yes := patch.Outrun(p.Labels); yes {
 			return &handover.Refusal{Why: key + " has changed", Passing: true}
 		}
@@ -447,6 +450,11 @@ func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch
 		}
 		return nil
 	})
+}
+
+func (w *World) ready(r handover.Ref) bool {
+	p := w.pods[r.UID]
+	return p == nil || p.Ready || p.Deleting
 }
 
 // Evict is the Eviction API.

@@ -91,6 +91,13 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 		if string(live.UID) != pod.UID {
 			return nil
 		}
+		enough, err := p.Spare.Enough(func(r handover.Ref) (bool, error) { return c.ready(ctx, r) })
+		if err != nil {
+			return err
+		}
+		if !enough {
+			return &handover.Refusal{Why: "its replacement serves by now", Passing: true}
+		}
 		if key, yes := p.Outrun(live.Labels); yes {
 			return &handover.Refusal{Why: fmt.Sprintf("its label %s has changed", key), Passing: true}
 		}
@@ -102,6 +109,16 @@ func (c *Cluster) patchPod(ctx context.Context, pod handover.Ref, p handover.Pat
 	}
 	_, err = c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, data, metav1.PatchOptions{FieldManager: manager})
 	return ignoreNotFound(err)
+}
+
+// ready asks the API server itself; a pod that has gone, or ends, is nobody's spare.
+func (c *Cluster) ready(ctx context.Context, pod handover.Ref) (bool, error) {
+	live, err := c.client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+	if err != nil {
+		return true, ignoreNotFound(err)
+	}
+	is, _ := readiness(live)
+	return is || string(live.UID) != pod.UID || live.DeletionTimestamp != nil, nil
 }
 
 // podPatch is the strategic merge patch of a pod that has these owners.

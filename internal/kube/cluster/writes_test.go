@@ -423,3 +423,36 @@ func TestGuards(t *testing.T) {
 		t.Error(fmt.Sprint(all.Items), err)
 	}
 }
+
+// A pod is given back only while one that is not Ready is there to be ended in its
+// place: as the API server has it, whatever the watches show.
+func TestPatchPodNeedsASpare(t *testing.T) {
+	owner := &handover.Owner{API: "apps/v1", Kind: "ReplicaSet", Name: "set", UID: "set"}
+	spare := func(change func(*corev1.Pod)) *corev1.Pod {
+		p := webPod("2")
+		p.Name = "spare"
+		change(p)
+		return p
+	}
+	says := func(status corev1.ConditionStatus) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: status}}
+		}
+	}
+	for name, c := range map[string]struct {
+		spare   *corev1.Pod
+		refused bool
+	}{
+		"not Ready": {spare(says(corev1.ConditionFalse)), false},
+		"Ready":     {spare(says(corev1.ConditionTrue)), true},
+		"another":   {spare(func(p *corev1.Pod) { p.UID = "3" }), true},
+		"ends":      {spare(func(p *corev1.Pod) { p.DeletionTimestamp, p.Finalizers = ptr(metav1.Now()), []string{"x/y"} }), true},
+	} {
+		cl, _ := opened(t, webPod("1", ownedBy("apps/v1", "ReplicaSet", "old")), c.spare)
+		err := cl.PatchPod(t.Context(), ref, handover.Patch{Owner: owner, Spare: &handover.Spare{Pods: []handover.Ref{{Namespace: ref.Namespace, Name: "spare", UID: "2"}}, Least: 1}})
+		var refusal *handover.Refusal
+		if is := errors.As(err, &refusal) && refusal.Passing; is != c.refused || !is && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
