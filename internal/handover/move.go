@@ -74,10 +74,11 @@ func (o Options) unasked() time.Duration { return cmp.Or(o.Unasked, unaskedDrain
 // Observed is everything a turn rests on.
 type Observed struct {
 	View      *View
-	Breach    string  // why the guard says that traffic suffers; empty: it does not
-	From      Group   // the Auto Scaling group that is handed over; zero: it is gone, or there is none
-	To        []Group // those that stay, or are new
-	Beside    []Group // those that some of the nodes belong to, if From is none
+	Breach    string          // why the guard says that traffic suffers; empty: it does not
+	From      Group           // the Auto Scaling group that is handed over; zero: it is gone, or there is none
+	To        []Group         // those that stay, or are new
+	Beside    []Group         // those that some of the nodes belong to, if From is none
+	Ended     map[string]bool // instances of nodes that EC2 has ended, or is ending, by ID
 	Balancers []Balancer
 	Asked     time.Time // when AWS answered
 	Refused   map[string]Refused
@@ -103,6 +104,7 @@ type Move struct {
 	lbs     map[string]Balancer
 	hosts   map[string][]string // DNS name in lower case, or ARN of a target group -> load balancers
 	asked   time.Time
+	ended   map[string]bool                 // of Observed, as it was
 	said    []Balancer                      // what load balancers said then
 	served  map[string]map[string]time.Time // since when targets are in service, by load balancers with slow start; zero: from the first look on
 	stale   string                          // why AWS did not answer, when it was last asked
@@ -163,6 +165,7 @@ func (m *Move) Turn(o Observed) []Action {
 	if heard {
 		m.o.Balancers = m.warm(o.Balancers)
 		m.hear(m.o)
+		m.hearEnds()
 	}
 	m.o.Balancers = m.said
 	m.foreign = m.strangers()
@@ -597,7 +600,7 @@ func set(of map[string]bool, key string, is bool) {
 func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
-		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Before: m.before, Through: m.reached, Sender: m.sender,
+		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Ended: m.hasEnded, Before: m.before, Through: m.reached, Sender: m.sender,
 		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}

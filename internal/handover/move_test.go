@@ -286,6 +286,36 @@ func TestOldNodeThatDiesDoesNotStopTheMove(t *testing.T) {
 	})
 }
 
+// For 40 s its node is Ready, and for those who send to its pods they serve.
+func TestPodsWhoseInstanceHasEndedLeaveTheirServicesAtOnce(t *testing.T) {
+	for _, after := range []time.Duration{2 * time.Second, 10 * time.Second, 20 * time.Second} {
+		for which := range 3 {
+			for _, app := range []*world.App{web(6), {Name: "web", Replicas: 3, Surge: 1, Budget: 3}, {Name: "web", Replicas: 6, Surge: 1, Balancer: "NLB", Local: true}} {
+				in(t, 3, apps(app), func(p *play) {
+					go func() {
+						time.Sleep(after)
+						p.With(func(h *world.Hand) { h.Lose(h.Nodes(world.Old)[which]) })
+					}()
+					p.done(p.move(), "web")
+					if err := p.retired(0, ""); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestPodsWhoseInstanceOnlyLeftItsGroupServeUntilOthersDo(t *testing.T) {
+	in(t, 3, apps(web(6)), func(p *play) {
+		go func() {
+			time.Sleep(2 * time.Second)
+			p.With(func(h *world.Hand) { h.Detach(h.Nodes(world.Old)[2]) })
+		}()
+		p.done(p.move(), "web")
+	})
+}
+
 func TestPodThatHangsInTerminatingIsNamedAndDoesNotHoldUpOthers(t *testing.T) {
 	in(t, 2, apps(web(3), other()), func(p *play) {
 		p.With(func(h *world.Hand) { h.Stick("web", 0); h.End("web", 0) })

@@ -17,6 +17,7 @@ type outside struct {
 	from      Group
 	to        []Group
 	beside    []Group
+	ended     map[string]bool // instances that EC2 has ended, or is ending
 	balancers []Balancer
 	err       error
 }
@@ -35,7 +36,7 @@ func (r *run) observe(ctx context.Context, rec *Record) (Observed, error) {
 			return Observed{}, r.aws.err
 		}
 	}
-	o := Observed{View: v, From: r.aws.from, To: r.aws.to, Beside: r.aws.beside, Balancers: r.aws.balancers, Asked: r.aws.at, Refused: maps.Clone(r.refused)}
+	o := Observed{View: v, From: r.aws.from, To: r.aws.to, Beside: r.aws.beside, Ended: r.aws.ended, Balancers: r.aws.balancers, Asked: r.aws.at, Refused: maps.Clone(r.refused)}
 	if r.aws.err != nil {
 		o.Stale = r.aws.err.Error()
 	}
@@ -79,6 +80,9 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	if now.beside, err = readGroups(ctx, r.scaling, r.set.Scope.Beside); err != nil {
 		return outside{}, err
 	}
+	if now.ended, err = r.endedOf(ctx, rec, now, v); err != nil {
+		return outside{}, err
+	}
 	q := inquiry(v, r.instances(rec, now.from, v))
 	if rec != nil {
 		q.Known = rec.Balancers
@@ -90,6 +94,62 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 		return outside{}, fmt.Errorf("read the load balancers of %s: %w", group, err)
 	}
 	return now, nil
+}
+
+// endedOf asks EC2 about the nodes whose instance no group counts any more. That
+// alone says little: one that was detached, or that a lifecycle hook holds, runs on.
+func (r *run) endedOf(ctx context.Context, rec *Record, now outside, v *View) (map[string]bool, error) {
+	all := maps.Clone(r.aws.ended)
+	var ids []string
+	for _, id := range r.missing(rec, now, v) {
+		if !all[id] {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return all, nil
+	}
+	found, err := ended(ctx, r.scaling, ids)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(found, all)
+	return found, nil
+}
+
+// missing are instances of nodes that leave, and of those that a group counted a
+// moment ago, which no group counts now.
+func (r *run) missing(rec *Record, now outside, v *View) []string {
+	groups := slices.Concat([]Group{now.from}, now.to, now.beside)
+	if !slices.ContainsFunc(groups, func(g Group) bool { return g.Name != "" }) {
+		return nil // nobody counts them
+	}
+	ids := r.instances(rec, now.from, v)
+	for _, g := range slices.Concat([]Group{r.aws.from}, r.aws.to, r.aws.beside) {
+		for _, i := range g.Instances {
+			ids = append(ids, i.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(id string) bool {
+		return v.byInstance[id] == nil || slices.ContainsFunc(groups, func(g Group) bool { return !g.Left(id) })
+	})
+}
+
+// ended are those of the instances of which EC2 says that they end, or have ended:
+// from there none comes back, whatever its node's conditions say. One that EC2 does
+// not know is not among them.
+func ended(ctx context.Context, scaling Scaling, instances []string) (map[string]bool, error) {
+	states, err := scaling.States(ctx, instances)
+	if err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(states, func(_, state string) bool { return state != "shutting-down" && state != "terminated" })
+	gone := map[string]bool{}
+	for id := range states {
+		gone[id] = true
+	}
+	return gone, nil
 }
 
 // fromGroup is the Auto Scaling group that is handed over; empty: there is none.

@@ -223,10 +223,14 @@ func (m *Mover) empty(ctx context.Context, cluster Cluster, group string, ids, n
 	if err != nil {
 		return fmt.Errorf("look at %s once more: %w", group, err)
 	}
+	over, err := ended(ctx, m.scaling, ids)
+	if err != nil {
+		return fmt.Errorf("look at %s once more: %w", group, err)
+	}
 	var left []string
 	for _, name := range nodes {
 		n := v.Nodes[name]
-		silent := n == nil || !n.Ready && v.Now.Sub(n.ReadySince) >= deadAfter
+		silent := n == nil || over[n.Instance] || !n.Ready && v.Now.Sub(n.ReadySince) >= deadAfter
 		for _, p := range v.On(name) {
 			if !p.stays() && (!silent || !p.Deleting) {
 				left = append(left, "pod "+p.String()+" runs on node "+p.Node)

@@ -35,7 +35,7 @@ func newScene() *scene {
 		Move: "old-group", Key: "deployment/apps/web", View: s.View, Workload: s.web, Closed: noon.Add(-time.Minute), Room: 10,
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Ahead: func(string) bool { return false }, Next: func(string) bool { return false },
-		Before: strings.Compare, Dead: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
+		Before: strings.Compare, Dead: func(string) bool { return false }, Ended: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
 		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(string) string { return "" }, Clients: func(*Pod) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
@@ -374,6 +374,20 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.c.Dead = func(node string) bool { return node == "old" }
 		}, "moved"},
+
+		// Pods whose node's instance has ended; Kubernetes calls them Ready yet.
+		{"a pod whose instance has ended waits for no wave and no replacement", func(s *scene) {
+			s.c.Ended = func(node string) bool { return node == "old" }
+			s.c.Open = func(string) bool { return false }
+		}, "waiting; evict pod apps/web-1"},
+		{"… nor for the load balancer that sends to its node", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.local()
+			s.c.Ended = func(node string) bool { return node == "old" }
+		}, "surging; take out pod apps/web-1"},
+		{"… and counts for no floor", func(s *scene) {
+			s.c.Ended = func(node string) bool { return node == "new" }
+		}, "waiting; wait: deployment/apps/web: 1 of 2 pods serve behind Service web"},
 		{"nothing of it has moved for too long", func(s *scene) {
 			s.one.Deleting, s.one.GoneBy = true, noon.Add(-time.Hour)
 			s.pod("web-3", "new")

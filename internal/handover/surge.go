@@ -182,15 +182,16 @@ func (h *herd) activePassive() bool {
 // sends to the pod's node for the sake of this very pod (externalTrafficPolicy
 // Local), the node leaves the load balancer first; that is the node's part.
 func (h *herd) takeOut(p *Pod) {
-	if lb, last := h.lastOnNode(p); last {
+	lb, last := h.lastOnNode(p)
+	switch why := h.Needed(p); {
+	case h.Ended(p.Node): // nobody is served there
+	case last:
 		h.wait("load balancer %s: node %s is in it for the sake of pod %s", lb, p.Node, p.Name)
 		h.again(reread)
 		return
-	}
-	if h.neededOnNode(p) {
+	case h.neededOnNode(p):
 		return
-	}
-	if why := h.Needed(p); why != "" && !h.asked(p) && p.selected() {
+	case why != "" && !h.asked(p) && p.selected():
 		h.wait("%s", why)
 		h.again(reread)
 		return

@@ -178,7 +178,25 @@ func (m *Move) ahead(node string) bool { return m.next(node) && m.alone && !m.pa
 
 func (m *Move) dead(node string) bool {
 	n := m.view.Nodes[node]
-	return n == nil || !n.Ready && m.view.Now.Sub(n.ReadySince) >= deadAfter
+	return n == nil || m.hasEnded(node) || !n.Ready && m.view.Now.Sub(n.ReadySince) >= deadAfter
+}
+
+// hasEnded: EC2 has ended the node's instance, or is about to. Kubernetes finds that
+// out 45 s later.
+func (m *Move) hasEnded(node string) bool {
+	n := m.view.Nodes[node]
+	return n != nil && m.o.Ended[n.Instance]
+}
+
+// hearEnds makes due what runs on nodes whose instance has ended since.
+func (m *Move) hearEnds() {
+	for id := range m.o.Ended {
+		if n := m.view.byInstance[id]; n != nil && !m.ended[id] {
+			m.dueNodes[n.Name] = time.Time{}
+			m.wakePods(n.Name)
+		}
+	}
+	m.ended = m.o.Ended
 }
 
 // advance opens the next wave once the canary is through, and the others after it.

@@ -94,6 +94,7 @@ type Case struct {
 	Next     func(node string) bool                    // its wave comes next: until then nothing is taken away there
 	Before   func(a, b string) int                     // the order in which nodes are emptied
 	Dead     func(node string) bool                    // its kubelet is silent for good: what ends there is gone
+	Ended    func(node string) bool                    // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
 	Through  func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
 	Sender   func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
 	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
@@ -248,7 +249,7 @@ func (h *herd) paths(p *Pod) []string {
 
 // serves: requests by that path reach the pod.
 func (h *herd) serves(p *Pod, path string) bool {
-	if !p.Ready || h.now.Sub(p.ReadySince) < h.w.MinReady {
+	if !p.Ready || h.now.Sub(p.ReadySince) < h.w.MinReady || h.Ended(p.Node) {
 		return false
 	}
 	for _, x := range p.Paths {
@@ -525,7 +526,9 @@ func (h *herd) leave(p *Pod, pr promise) bool {
 func (h *herd) rolling() bool { return h.w.Rolling != "" && !h.w.Paused && !h.w.Stalled }
 
 // broken: the pod serves nobody, and is not about to.
-func (h *herd) broken(p *Pod) bool { return !p.Ready && h.now.Sub(p.ReadySince) >= brokenAfter }
+func (h *herd) broken(p *Pod) bool {
+	return h.Ended(p.Node) || !p.Ready && h.now.Sub(p.ReadySince) >= brokenAfter
+}
 
 // bury ends a broken pod, which nobody misses. If its budget says no, because it
 // is not met, a replacement may meet it.

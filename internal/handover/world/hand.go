@@ -15,6 +15,25 @@ type Hand struct{ w *World }
 // Kill makes a node's kubelet, and all that runs there, silent.
 func (h *Hand) Kill(name string) { h.w.nodes[name].deadSince = h.w.now() }
 
+// Lose ends a node's instance as a broken machine does: Auto Scaling, which
+// launches another one, and EC2 know at once, and Kubernetes when the kubelet has
+// been silent for long enough.
+func (h *Hand) Lose(name string) {
+	h.Kill(name)
+	h.w.nodes[name].ended = true
+	h.Detach(name)
+}
+
+// Detach takes a node's instance out of its group, which launches another one. It
+// runs on.
+func (h *Hand) Detach(name string) {
+	n := h.w.nodes[name]
+	g := h.w.groups[n.Group]
+	g.Instances = slices.DeleteFunc(g.Instances, func(i handover.Instance) bool { return i.ID == n.Instance })
+	g.Desired--
+	h.w.launch(n.Group)
+}
+
 // Remove takes a node away as if its instance had been ended.
 func (h *Hand) Remove(name string) { delete(h.w.nodes, name) }
 

@@ -177,6 +177,7 @@ type World struct {
 type node struct {
 	handover.Node
 	deadSince  time.Time
+	ended      bool // its instance is terminated
 	idleSince  time.Time
 	tended     bool // somebody keeps autoscalers off it
 	excludedAt time.Time
@@ -436,11 +437,15 @@ func (w *World) bury() {
 	}
 }
 
-// notice is the node controller: after 40 s it knows that a kubelet is silent.
+// notice is the node controller: after 40 s it knows that a kubelet is silent, and
+// then asks whether the instance is there yet.
 func (w *World) notice() {
 	for _, n := range w.nodes {
 		if n.Ready && !n.deadSince.IsZero() && w.now().Sub(n.deadSince) >= 40*time.Second {
 			n.Ready, n.ReadySince = false, w.now()
+		}
+		if n.ended && !n.Ready && w.now().Sub(n.ReadySince) >= 5*time.Second {
+			delete(w.nodes, n.Name) // the cloud's node controller
 		}
 	}
 }
@@ -900,7 +905,7 @@ func (w *World) owner(lb string) *App {
 
 func (w *World) instanceGone(id string) bool {
 	for _, n := range w.nodes {
-		if n.Instance == id {
+		if n.Instance == id && !n.ended {
 			return false
 		}
 	}
@@ -963,10 +968,11 @@ func (w *World) check() {
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.silent(p) && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}
+		w.checkLost(a)
 		w.checkBalancer(a)
 		floor := min(a.Replicas, a.start[a.Name]) - w.lost(a)
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
@@ -982,6 +988,33 @@ func (w *World) check() {
 		}
 		w.checkSurge(a)
 	}
+}
+
+// lossTime is how long requests may be sent to a pod whose instance has ended: a
+// budget may refuse its eviction for a while, and proxies follow later.
+const lossTime = 10 * time.Second
+
+// checkLost says how long a move that is told of an instance's end may let requests
+// run into nothing there.
+func (w *World) checkLost(a *App) {
+	if a.Surge == 0 || a.nature() != handover.Replicated || w.awsDown || w.apiDown {
+		return
+	}
+	for _, uid := range w.sentTo(a) {
+		p := w.pods[uid]
+		if p == nil || !w.silent(p) {
+			continue
+		}
+		if n := w.nodes[p.Node]; n.ended && w.now().Sub(n.deadSince) >= lossTime {
+			w.fail("requests to pod %s are lost: the instance of its node %s ended %s ago", p.Name, p.Node, w.now().Sub(n.deadSince))
+		}
+	}
+}
+
+// silent: its node is dead, and nothing runs there.
+func (w *World) silent(p *pod) bool {
+	n := w.nodes[p.Node]
+	return n != nil && !n.deadSince.IsZero()
 }
 
 // checkSurge says what a workload's strategy allows: no more than maxSurge beyond
@@ -1024,7 +1057,7 @@ func (w *World) checkBalancer(a *App) {
 func (w *World) lost(a *App) int {
 	n := 0
 	for _, p := range w.pods {
-		if on := w.nodes[p.Node]; p.app == a && on != nil && !on.deadSince.IsZero() {
+		if p.app == a && w.silent(p) {
 			n++
 		}
 	}
