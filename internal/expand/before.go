@@ -36,7 +36,7 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 		target := dig(body, "spec", "scaleTargetRef")
 		b.add(str(target, "apiVersion")+"/"+str(target, "kind"), o.Namespace, str(target, "name"))
 	}
-	pods := podSpec(o.Kind(), body)
+	pods := podSpec(o, body)
 	if pods != nil {
 		b.pods(pods)
 	}

@@ -78,7 +78,7 @@ func (k kind) writtenBy(rules []plan.Props) bool {
 
 // rights are the rules of the roles that a workload's service account is bound to.
 func (d declared) rights(o spec.Object) []plan.Props {
-	account := str(podSpec(o.Kind(), o.Body), "serviceAccountName")
+	account := str(podSpec(o, o.Body), "serviceAccountName")
 	if account == "" {
 		return nil
 	}

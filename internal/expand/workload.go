@@ -35,7 +35,7 @@ func having(o spec.Options, body plan.Props) spec.Options {
 // object adds one Kubernetes object with what must stand before it.
 func (e *expander) object(o spec.Object, component, nodeGroup string, opts spec.Options) {
 	body := e.tree(o.Body, o.At, o.Key().String())
-	if pods := podSpec(o.Kind(), body); pods != nil && nodeGroup != "" {
+	if pods := podSpec(o, body); pods != nil && nodeGroup != "" {
 		e.place(pods, nodeGroup)
 	}
 	r := graph.Resource{
@@ -47,21 +47,9 @@ func (e *expander) object(o spec.Object, component, nodeGroup string, opts spec.
 	e.add(r)
 }
 
-// podPaths are where Kubernetes' own kinds hold a pod's spec.
-var podPaths = map[string][]string{
-	"Pod":                   {"spec"},
-	"Deployment":            {"spec", "template", "spec"},
-	"StatefulSet":           {"spec", "template", "spec"},
-	"DaemonSet":             {"spec", "template", "spec"},
-	"ReplicaSet":            {"spec", "template", "spec"},
-	"ReplicationController": {"spec", "template", "spec"},
-	"Job":                   {"spec", "template", "spec"},
-	"CronJob":               {"spec", "jobTemplate", "spec", "template", "spec"},
-}
-
 // podSpec is the spec of the pods that an object makes; nil if it makes none.
-func podSpec(kind string, body plan.Props) plan.Props {
-	path, ok := podPaths[kind]
+func podSpec(o spec.Object, body plan.Props) plan.Props {
+	path, ok := graph.PodPath(o.Group(), o.Kind())
 	if !ok {
 		return nil
 	}

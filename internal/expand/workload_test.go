@@ -77,6 +77,8 @@ workloads: {w: {manifests: w.yaml, nodeGroup: web}}
 			`{apiVersion: batch/v1, kind: CronJob, metadata: {name: c}, spec: {jobTemplate: {spec: {template: {spec: ` + pod + `}}}}}`,
 			`{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, spec: {template: {spec: {nodeSelector: {drover.dev/nodegroup: own}, ` +
 				`tolerations: [{key: nginx, operator: Exists}], containers: []}}}}`,
+			`{apiVersion: apps.kruise.io/v1alpha1, kind: CloneSet, metadata: {name: clones, namespace: default}, spec: {template: {spec: ` + pod + `}}}`,
+			`{apiVersion: batch.volcano.sh/v1alpha1, kind: Job, metadata: {name: gang, namespace: default}, spec: {template: {spec: ` + pod + `}}}`,
 			`{apiVersion: v1, kind: Service, metadata: {name: svc}, spec: {ports: []}}`,
 		}, "\n---\n"))},
 	}, oregon)
@@ -88,6 +90,8 @@ workloads: {w: {manifests: w.yaml, nodeGroup: web}}
 		{"batch/v1/CronJob/default/c", "spec.jobTemplate.spec.template.spec", placed, both},
 		{"apps/v1/StatefulSet/default/s", "spec.template.spec", `{"drover.dev/nodegroup":"own"}`,
 			`[{"key":"nginx","operator":"Exists"},{"effect":"NoExecute","key":"x","operator":"Equal","value":""}]`},
+		{"apps.kruise.io/v1alpha1/CloneSet/default/clones", "spec.template.spec", placed, both},
+		{"batch.volcano.sh/v1alpha1/Job/default/gang", "spec.template.spec", "null", "null"}, // not batch's
 		{"v1/Service/default/svc", "spec", "null", "null"},
 	} {
 		for path, want := range map[string]string{"nodeSelector": c.selector, "tolerations": c.tolerations} {

@@ -13,17 +13,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// workload kinds make pods from a template.
-var workloads = []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"}
+// workloads make pods from a template, and tell by spec.selector which.
+var workloads = []string{"Deployment.apps", "StatefulSet.apps", "DaemonSet.apps", "ReplicaSet.apps", "ReplicationController", "Job.batch", "CloneSet.apps.kruise.io"}
 
 // reasons looks behind an object's status for what it waits for: its pods,
 // what a namespace still holds, or its latest warning. It is a help for
 // people, so errors mean no reasons.
 func (c *client) reasons(ctx context.Context, t target, u *unstructured.Unstructured) []string {
-	if t.gvk.Kind == "Namespace" {
+	kind := t.gvk.GroupKind().String()
+	if kind == "Namespace" {
 		return contents(u)
 	}
-	if slices.Contains(workloads, t.gvk.Kind) {
+	if slices.Contains(workloads, kind) {
 		pods, err := c.pods(ctx, t.namespace, u)
 		if err != nil {
 			return nil

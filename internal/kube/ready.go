@@ -27,8 +27,8 @@ const (
 // assess judges by kstatus, which knows observedGeneration and the built-in
 // workloads, and is stricter where others reference what is not there yet.
 func assess(u *unstructured.Unstructured) verdict {
-	switch u.GetKind() {
-	case "Service", "Ingress":
+	switch groupKind(u) {
+	case "Service", "Ingress.networking.k8s.io":
 		if isBalancer(u) {
 			return assessBalancer(u)
 		}
@@ -43,7 +43,7 @@ func assess(u *unstructured.Unstructured) verdict {
 			return verdict{broken, "its volume is lost"}
 		}
 		return verdict{state: ready}
-	case "Job":
+	case "Job.batch":
 		return assessJob(u)
 	}
 	return assessByStatus(u)
@@ -70,10 +70,10 @@ func assessByStatus(u *unstructured.Unstructured) verdict {
 // isBalancer: the object is a load balancer's, whose address is to be waited for. Of
 // Ingresses those count that the AWS Load Balancer Controller makes one for.
 func isBalancer(u *unstructured.Unstructured) bool {
-	switch u.GetKind() {
+	switch groupKind(u) {
 	case "Service":
 		return field(u, "spec", "type") == "LoadBalancer"
-	case "Ingress":
+	case "Ingress.networking.k8s.io":
 		return graph.ALBIngress(u.GetAnnotations())
 	}
 	return false
@@ -113,8 +113,8 @@ func assessJob(u *unstructured.Unstructured) verdict {
 // podCount tells how far a workload is.
 func podCount(u *unstructured.Unstructured) (string, bool) {
 	want := number(u, 1, "spec", "replicas")
-	switch u.GetKind() {
-	case "Deployment":
+	switch groupKind(u) {
+	case "Deployment.apps":
 		updated := number(u, 0, "status", "updatedReplicas")
 		if updated < want {
 			return fmt.Sprintf("%d of %d pods are of the new revision", updated, want), true
@@ -123,14 +123,18 @@ func podCount(u *unstructured.Unstructured) (string, bool) {
 			return fmt.Sprintf("%d pods of the old revision left", extra), true
 		}
 		return fmt.Sprintf("%d of %d pods available", number(u, 0, "status", "availableReplicas"), want), true
-	case "StatefulSet":
+	case "StatefulSet.apps":
 		return fmt.Sprintf("%d of %d pods ready", number(u, 0, "status", "readyReplicas"), want), true
-	case "DaemonSet":
+	case "DaemonSet.apps":
 		return fmt.Sprintf("%d of %d pods available",
 			number(u, 0, "status", "numberAvailable"), number(u, 0, "status", "desiredNumberScheduled")), true
 	}
 	return "", false
 }
+
+// groupKind is the kind and its group, as kubectl takes them: Job.batch, and Service of
+// the core. Another group's Job has rules of its own.
+func groupKind(u *unstructured.Unstructured) string { return u.GroupVersionKind().GroupKind().String() }
 
 func field(u *unstructured.Unstructured, path ...string) string {
 	text, _, _ := unstructured.NestedString(u.Object, path...)

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/handover"
 )
 
@@ -79,6 +80,15 @@ func TestAnotherKindIsARow(t *testing.T) {
 	}
 	if k := kindOf(handover.Owner{API: "example.org/v1", Kind: "Fleet"}); k != nil {
 		t.Errorf("another group's Fleet has the row of %s", k.api)
+	}
+}
+
+// What makes pods of a template is placed by the nodeGroup of a stack file, too.
+func TestEveryTemplateHasAPodPath(t *testing.T) {
+	for _, k := range ownerKinds {
+		if path, ok := graph.PodPath(groupOf(k.api), k.kind); k.template != nil && (!ok || len(path) == 0) {
+			t.Errorf("%s %s makes pods, and graph.PodPath does not know where its template is", k.api, k.kind)
+		}
 	}
 }
 
