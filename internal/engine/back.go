@@ -230,8 +230,7 @@ func fresh(s plan.Step, err error) bool {
 // guard's onBreach is the answer. What cannot move back is parked.
 func (a *apply) turnBack(ctx context.Context, cause error) error {
 	a.Events.Emit(event.TurnedBack{Why: problem.Reason(ctx, cause)})
-	e := *a.Engine
-	e.Park, e.Continue = true, true
+	e := a.returning()
 	g, err := e.Former(a.journal.Snapshot(), a.graph.Guards)
 	if err != nil {
 		return turned(cause, err)
@@ -246,6 +245,16 @@ func (a *apply) turnBack(ctx context.Context, cause error) error {
 		return turned(cause, err)
 	}
 	return turned(cause, back.carryOut(ctx))
+}
+
+// returning is the engine for the way back at once, to which no choice applies that
+// was made about the change: one that refuses a plan, or asks for more than stood,
+// would leave in the middle what suffers already.
+func (e *Engine) returning() *Engine {
+	back := *e
+	back.Park, back.Continue = true, true
+	back.Replace = nil
+	return &back
 }
 
 // turned is how a change ends that was taken back, or was to be.

@@ -110,6 +110,23 @@ func TestBreachTakesTheChangeBack(t *testing.T) {
 	}
 }
 
+// What was to be made anew without a need is not made anew once more to take that back.
+func TestReplacementOnRequestIsTakenBack(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return}
+	w.mustRun(guarded(before, graph.Return))
+	was := w.stand()
+	_, err := w.up(context.Background(), guarded(before, graph.Return), func(e *engine.Engine) {
+		e.Replace = []string{"nodegroup/web"}
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+	})
+	if kind(err) != problem.Returned {
+		t.Fatalf("%v", err)
+	}
+	if now := w.stand(); now != was {
+		t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+	}
+}
+
 // suffering is breached at a hand-over of the old group, or right after it.
 type suffering struct {
 	engine.Mover

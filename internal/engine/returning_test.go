@@ -1,0 +1,51 @@
+package engine
+
+import (
+	"reflect"
+	"testing"
+)
+
+// stands are the fields that the way back has as the change had them, and why. A
+// choice that could refuse a plan is none of them: Engine.returning lifts it.
+var stands = map[string]string{
+	"Providers": "a part", "Lookup": "a part", "Mover": "a part", "Guard": "a part", "Events": "a part",
+	"Parallel": "it limits nothing but the pace", "Diff": "it only tells more",
+	"AllowDelete":       "it allows, and refuses nothing",
+	"NoRead":            "it refuses nothing",
+	"ForgetUnreachable": "it is read by PlanDestroy alone",
+}
+
+// No choice that was made about a change applies to the way back, but those that can
+// stop nothing.
+func TestNothingLimitsTheWayBack(t *testing.T) {
+	for f := range reflect.TypeFor[Engine]().Fields() {
+		if stands[f.Name] != "" {
+			continue
+		}
+		var free, chosen Engine
+		set(reflect.ValueOf(&chosen).Elem().FieldByIndex(f.Index))
+		if !reflect.DeepEqual(free.returning(), chosen.returning()) {
+			t.Errorf("the choice %s of a change goes for its way back: lift it in Engine.returning, or say here why it may stand", f.Name)
+		}
+	}
+}
+
+// set gives a value that is not its zero.
+func set(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Struct:
+		set(v.Field(0))
+	default:
+		v.SetInt(7)
+	}
+}
