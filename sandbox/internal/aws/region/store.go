@@ -13,7 +13,9 @@ import (
 // Store holds the State, lets one writer at a time change it, keeps it in a
 // file, and tells those who act on it that it changed.
 type Store struct {
-	mu       sync.RWMutex
+	writing sync.Mutex // held over a whole Update: its file may be long in coming on a busy disk
+
+	mu       sync.RWMutex // of the state alone, so that whoever reads does not wait for the disk
 	state    *State
 	path     string
 	saved    []byte // the file's content; what a failed Update goes back to
@@ -29,7 +31,11 @@ func Open(path, name string) (*Store, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, err
 		}
-		return st, st.save()
+		data, err := encode(st.state)
+		if err != nil {
+			return nil, err
+		}
+		return st, st.save(data)
 	case err != nil:
 		return nil, err
 	}
@@ -60,14 +66,18 @@ func (st *Store) View(f func(*State)) {
 }
 
 // Update lets f change the state. When it returns nil the change is in the
-// file; when it returns an error nothing has changed, however far f came.
+// file; when it returns an error nothing has changed, however far f came. Others
+// may see the change a moment before it is safe.
 func (st *Store) Update(f func(*State) error) error {
+	st.writing.Lock()
+	defer st.writing.Unlock()
+	data, err := st.change(f)
+	if err != nil {
+		return err
+	}
+	err = st.save(data)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	err := f(st.state)
-	if err == nil {
-		err = st.save()
-	}
 	if err != nil {
 		return errors.Join(err, st.revert())
 	}
@@ -78,6 +88,24 @@ func (st *Store) Update(f func(*State) error) error {
 		}
 	}
 	return nil
+}
+
+// change is what the file is to hold after f.
+func (st *Store) change(f func(*State) error) ([]byte, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err := f(st.state); err != nil {
+		return nil, errors.Join(err, st.revert())
+	}
+	return encode(st.state)
+}
+
+func encode(s *State) ([]byte, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("save state: %w", err)
+	}
+	return data, nil
 }
 
 // Watch returns a channel that holds a token after every change since it was
@@ -93,11 +121,7 @@ func (st *Store) Watch() <-chan struct{} {
 
 // save replaces the file. It survives the death of this process at any point;
 // it is not synced to the disk, since a sandbox does not outlive its machine.
-func (st *Store) save() error {
-	data, err := json.Marshal(st.state)
-	if err != nil {
-		return fmt.Errorf("save state: %w", err)
-	}
+func (st *Store) save(data []byte) error {
 	next := st.path + ".new"
 	if err := os.WriteFile(next, data, 0o600); err != nil {
 		return fmt.Errorf("save state: %w", err)
