@@ -67,7 +67,10 @@ func (r *run) putBack(ctx context.Context) error {
 	if earlier, err := ReadRecord(r.move.Memo); err == nil {
 		r.move.Keep = earlier.Keep
 	}
-	rec, _ := r.resume(ctx)
+	rec, _, err := r.resume(ctx)
+	if err != nil {
+		return err
+	}
 	if rec == nil {
 		rec = newRecord(r.move.From.Name, r.move.Keep, v.Now)
 	}

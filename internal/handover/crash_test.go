@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -182,4 +183,69 @@ func TestPodThatWasJustTakenOutIsGivenBackWhole(t *testing.T) {
 			})
 		})
 	}
+}
+
+// forgetful is a world whose records of moves cannot be read for a while.
+type forgetful struct {
+	*world.World
+	until time.Time
+}
+
+func (f *forgetful) Records(ctx context.Context) (map[string][]byte, error) {
+	if time.Now().Before(f.until) {
+		return nil, errors.New("the server is busy")
+	}
+	return f.World.Records(ctx)
+}
+
+// through hands over in a process that has nothing but the cluster.
+func (p *play) through(cluster handover.Cluster) error {
+	p.memo = nil
+	return p.by(cluster, p.World).HandOver(context.Background(), p.step(func(memo json.RawMessage) error { p.memo = memo; return nil }))
+}
+
+// record is what stands in the cluster of the move.
+func (p *play) record() *handover.Record {
+	all, _ := p.Records(context.Background())
+	rec, err := handover.ReadRecord(all[world.Old])
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return rec
+}
+
+// A move that only the cluster remembers goes on, although its record cannot be
+// read at first.
+func TestARecordThatDoesNotComeIsAskedForAgain(t *testing.T) {
+	in(t, 3, apps(web(4)), func(p *play) {
+		p.killedIn(25 * time.Second)
+		before := p.record()
+		if before.Closed.IsZero() {
+			t.Fatalf("it was killed in %s", before.Phase)
+		}
+		if err := p.through(&forgetful{p.World, time.Now().Add(time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := handover.ReadRecord(p.memo); err != nil || !after.Closed.Equal(before.Closed) {
+			t.Errorf("it began anew: closed %s, and before that %s: %v", after.Closed, before.Closed, err)
+		}
+	})
+}
+
+// One that never comes, and one that cannot be understood, is no reason to begin
+// anew: nothing is touched.
+func TestWithoutItsRecordNothingBegins(t *testing.T) {
+	in(t, 2, apps(web(3)), func(p *play) {
+		err := p.through(&forgetful{p.World, time.Now().Add(time.Hour)})
+		if err == nil || !strings.Contains(err.Error(), "the server is busy") {
+			t.Error(err)
+		}
+		p.open()
+		if err := p.SaveRecord(context.Background(), world.Old, []byte(`{"phase": {"of": "another version"}}`)); err != nil {
+			t.Fatal(err)
+		}
+		err = p.through(p.World)
+		_ = p.SaveRecord(context.Background(), world.Old, nil)
+		p.ended(err, problem.Refused, "drover restore", "another version")
+	})
 }

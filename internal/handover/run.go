@@ -200,25 +200,42 @@ func (r *run) options() Options {
 
 // resume goes on with what was saved before a crash, or begins. A move that had
 // stopped begins anew; one that was done watches the nodes once more.
-func (r *run) resume(ctx context.Context) (*Record, bool) {
-	data := []byte(r.move.Memo)
-	if len(data) == 0 {
-		if all, err := r.cluster.Records(ctx); err == nil {
-			data = all[r.move.From.Name]
-		}
-	}
-	if len(data) == 0 {
-		return nil, false
-	}
-	rec, err := ReadRecord(data)
-	if err != nil || rec.Group != r.move.From.Name {
-		return nil, false
+func (r *run) resume(ctx context.Context) (*Record, bool, error) {
+	rec, err := r.written(ctx)
+	if err != nil || rec == nil || rec.Group != r.move.From.Name {
+		return nil, false, err
 	}
 	r.earlier = rec
 	if rec.Keep != r.move.Keep || rec.Phase == Inspect {
-		return nil, false
+		return nil, false, nil
 	}
-	return rec, rec.Phase != Stopped && !rec.Kept && r.set.Scope.within(rec)
+	return rec, rec.Phase != Stopped && !rec.Kept && r.set.Scope.within(rec), nil
+}
+
+// written is the record that a run before left, nil if there is none. A move
+// without a stack is remembered in the cluster alone: one that cannot be read, or
+// not understood, is no reason to begin anew.
+func (r *run) written(ctx context.Context) (*Record, error) {
+	data, group := []byte(r.move.Memo), r.move.From.Name
+	if len(data) == 0 {
+		err := r.insist(ctx, "read the record of "+group, func() error {
+			all, err := r.cluster.Records(ctx)
+			data = all[group]
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(data) == 0 {
+		return nil, nil //nolint:nilnil // nobody has begun it
+	}
+	rec, err := ReadRecord(data)
+	if err != nil {
+		return nil, &problem.Error{Kind: problem.Refused, Op: "hand over " + group, Err: err,
+			Fix: "another version of drover began it: go on with that one, or put everything back with drover restore, and begin anew"}
+	}
+	return rec, nil
 }
 
 // loop takes turns until there is nothing left to do.
@@ -304,7 +321,10 @@ func (r *run) turns(ctx context.Context) error {
 
 // begin inspects, refuses what cannot be moved, and chooses the nodes.
 func (r *run) begin(ctx context.Context) error {
-	rec, goesOn := r.resume(ctx)
+	rec, goesOn, err := r.resume(ctx)
+	if err != nil {
+		return err
+	}
 	if rec != nil {
 		r.resumed = true
 		r.log.resume(rec.Log)
@@ -373,16 +393,24 @@ func (r *run) consider(ctx context.Context, o Observed) error {
 }
 
 // firstLook asks again until AWS answers, as long as an outage may last.
-func (r *run) firstLook(ctx context.Context) (Observed, error) {
-	began := time.Now()
-	for {
+func (r *run) firstLook(ctx context.Context) (o Observed, err error) {
+	err = r.insist(ctx, "inspect "+r.move.From.Name, func() (err error) {
 		r.aws.at = time.Time{}
-		o, err := r.observe(ctx, nil)
+		o, err = r.observe(ctx, nil)
+		return err
+	})
+	return o, err
+}
+
+// insist asks again until there is an answer, as long as an outage may last.
+func (r *run) insist(ctx context.Context, op string, ask func() error) error {
+	for began := time.Now(); ; {
+		err := ask()
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
 		if err == nil || ctx.Err() != nil || time.Since(began) >= outage {
-			return o, wrap(err, "inspect "+r.move.From.Name)
+			return wrap(err, op)
 		}
 		r.say("trying again: " + err.Error())
 		select {
