@@ -127,7 +127,11 @@ func (a *handOver) ModifyPlan(ctx context.Context, q action.ModifyPlanRequest, r
 func (a *handOver) Invoke(ctx context.Context, q action.InvokeRequest, r *action.InvokeResponse) {
 	o, known, diags := a.options(ctx, q.Config)
 	r.Diagnostics.Append(diags...)
-	if diags.HasError() || !known {
+	if !known && !diags.HasError() {
+		r.Diagnostics.AddError("The configuration of the hand-over is not known", "Nothing was handed over. A value in it is known only after this apply, and Terraform destroys what it takes for handed over. "+
+			"Write what it depends on as something that is known, or apply that first.")
+	}
+	if r.Diagnostics.HasError() {
 		return
 	}
 	p := progress{func(text string) { r.SendProgress(action.InvokeProgressEvent{Message: text}) }}

@@ -289,6 +289,15 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// Nor is it handed over: that is an error, since on success Terraform destroys.
+func TestInvokeOfWhatIsNotKnown(t *testing.T) {
+	c := &cluster{}
+	_, diags := speak(t, c).invoke(map[string]tftypes.Value{"from": texts("asg/web"), "soak": tftypes.NewValue(tftypes.String, tftypes.UnknownValue)})
+	if !found(diags, tfprotov6.DiagnosticSeverityError, "Nothing was handed over") || c.ran.From != nil {
+		t.Errorf("%+v, ran %+v", diags, c.ran)
+	}
+}
+
 // All that is wrong with a configuration is told at once.
 func TestValidate(t *testing.T) {
 	f := speak(t, &cluster{})
