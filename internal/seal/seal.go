@@ -5,7 +5,7 @@
 // service of a cloud. Secrets are sealed with the data key, one by one, so that
 // opening a stack costs one passphrase and not one a secret.
 //
-// It stands below packages state and drover, which store what it seals, and
+// It stands below packages state and project, which store what it seals, and
 // knows nothing of either.
 package seal
 

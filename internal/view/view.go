@@ -2,7 +2,7 @@
 // keeps a slow screen from holding up the engine, and how numbers are written.
 // The views themselves are its subpackages: text (plain lines), tui (a live
 // terminal), jsonl (a log) and html (the report). They only read events and
-// verdicts.
+// verdicts. Beside them, dot draws what a stack has.
 package view
 
 import (
