@@ -47,14 +47,15 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// What is not implemented says so in the service's own form.
+// What is not implemented says so in the service's own form. These are operations that
+// have no place here: nothing is sold, and nobody logs in over SSH.
 func TestNotImplemented(t *testing.T) {
 	w := newWorld(t)
-	_, err := w.ec2.DescribeSnapshots(t.Context(), &ec2.DescribeSnapshotsInput{})
+	_, err := w.ec2.DescribeReservedInstances(t.Context(), &ec2.DescribeReservedInstancesInput{})
 	wantCode(t, err, "InvalidAction")
-	_, err = iam.NewFromConfig(w.cfg).ListUsers(t.Context(), &iam.ListUsersInput{})
+	_, err = iam.NewFromConfig(w.cfg).ListSSHPublicKeys(t.Context(), &iam.ListSSHPublicKeysInput{})
 	wantCode(t, err, "InvalidAction")
-	_, err = w.eks.ListInsights(t.Context(), &eks.ListInsightsInput{ClusterName: awssdk.String("demo")})
+	_, err = w.eks.ListEksAnywhereSubscriptions(t.Context(), &eks.ListEksAnywhereSubscriptionsInput{})
 	wantCode(t, err, "UnknownOperationException")
 }
 

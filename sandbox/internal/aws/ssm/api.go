@@ -32,29 +32,32 @@ type Parameter struct {
 	DataType         string
 }
 
-// request is the input of every operation.
-type request struct {
-	Name           string
-	Names          []string
-	Path           string
-	Recursive      bool
-	WithDecryption bool // no public parameter is encrypted
-	NextToken      string
-	MaxResults     *int
-}
-
 // Serve answers one operation.
 func (s *Service) Serve(op string, body []byte) (any, error) {
-	var in request
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.DisallowUnknownFields() // they would be silently without effect
-	if err := decoder.Decode(&in); err != nil {
-		return nil, refused(err)
-	}
 	if serve, ok := s.Operations()[op]; ok {
-		return serve(in)
+		return serve(body)
 	}
 	return nil, wire.UnknownAction(wire.JSON11, op)
+}
+
+// Operations lists what is implemented.
+func (s *Service) Operations() map[string]func(body []byte) (any, error) {
+	return map[string]func([]byte) (any, error){"GetParameter": of(s.get), "GetParameters": of(s.getMany),
+		"GetParametersByPath": of(s.getByPath)}
+}
+
+// of reads a request as its operation's own input. What that does not have is
+// refused: it would be silently without effect.
+func of[T any](serve func(T) (any, error)) func([]byte) (any, error) {
+	return func(body []byte) (any, error) {
+		var in T
+		decoder := json.NewDecoder(bytes.NewReader(body))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&in); err != nil {
+			return nil, refused(err)
+		}
+		return serve(in)
+	}
 }
 
 // refused names what a request holds and nobody reads.
@@ -65,13 +68,13 @@ func refused(err error) error {
 	return region.Errorf(region.Invalid, "SerializationException", "%s", err)
 }
 
-// Operations lists what is implemented.
-func (s *Service) Operations() map[string]func(request) (any, error) {
-	return map[string]func(request) (any, error){"GetParameter": s.get, "GetParameters": s.getMany,
-		"GetParametersByPath": s.getByPath}
+// one is the input of GetParameter.
+type one struct {
+	Name           string
+	WithDecryption bool // no public parameter is encrypted
 }
 
-func (s *Service) get(in request) (any, error) {
+func (s *Service) get(in one) (any, error) {
 	p, ok := s.parameters()[in.Name]
 	if !ok {
 		return nil, region.Errorf(region.NotFound, "ParameterNotFound", "Parameter %s not found.", in.Name)
@@ -79,7 +82,13 @@ func (s *Service) get(in request) (any, error) {
 	return struct{ Parameter Parameter }{p}, nil
 }
 
-func (s *Service) getMany(in request) (any, error) {
+// several is the input of GetParameters.
+type several struct {
+	Names          []string
+	WithDecryption bool
+}
+
+func (s *Service) getMany(in several) (any, error) {
 	out := struct {
 		Parameters        []Parameter
 		InvalidParameters []string
@@ -98,8 +107,17 @@ func (s *Service) getMany(in request) (any, error) {
 // pages are those of GetParametersByPath.
 var pages = wire.Paging{Least: 1, Most: 10, Default: 10, BadSize: "ValidationException", BadToken: "InvalidNextToken"}
 
+// folder is the input of GetParametersByPath.
+type folder struct {
+	Path           string
+	Recursive      bool
+	WithDecryption bool
+	NextToken      string
+	MaxResults     *int
+}
+
 // getByPath lists what is in a folder, or anywhere below it.
-func (s *Service) getByPath(in request) (any, error) {
+func (s *Service) getByPath(in folder) (any, error) {
 	if !strings.HasPrefix(in.Path, "/") {
 		return nil, region.Errorf(region.Invalid, "ValidationException", "The parameter path %q must begin with /", in.Path)
 	}
