@@ -44,6 +44,12 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Webhooks = []Webhook{hook} },
 			blocker, "deployment/apps/web", "policy) must allow whatever is done to its pods, and its Service sys/hook has no ready endpoint", "kubectl delete it",
 		},
+		"what may not be listed": {
+			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				s.Forbidden = []string{"validatingwebhookconfigurations", "leases"}
+			},
+			note, named("web"), "may not list validatingwebhookconfigurations, leases", "AmazonEKSClusterAdminPolicy",
+		},
 		"a webhook that may be asked is down": {
 			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				h := hook

@@ -22,7 +22,7 @@ import (
 
 // Surroundings tells what else has a say in a move: webhooks, autoscalers,
 // schedulers, registries. Pods, nodes and EndpointSlices are as the watches have
-// them; the rest is listed now. What may not be listed is left out.
+// them; the rest is listed now. What may not be listed is left out, and named.
 func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, error) {
 	s := surroundings{}
 	var err error
@@ -38,7 +38,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
 	err = s.list(ctx, c)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(),
+		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: s.forbidden,
 	}, err
 }
 
@@ -51,6 +51,7 @@ type surroundings struct {
 	asked      []asked
 	leases     []coordinationv1.Lease
 	named      map[string]bool // schedulers beside the default one; nil: leases may not be listed
+	forbidden  []string        // resources that may not be listed
 }
 
 // asked is one webhook of either kind of configuration.
@@ -80,7 +81,10 @@ func (s *surroundings) list(ctx context.Context, c *Cluster) error {
 			s.namespaces[n.Name] = n.Labels
 		}
 	}
-	return errors.Join(allowed(err1), allowed(err2), allowed(err3), s.listLeases(ctx, c))
+	return errors.Join(
+		s.allowed("validatingwebhookconfigurations", err1), s.allowed("mutatingwebhookconfigurations", err2),
+		s.allowed("namespaces", err3), s.listLeases(ctx, c),
+	)
 }
 
 // listLeases looks for those of schedulers, if any are named. Those of nodes,
@@ -99,12 +103,17 @@ func (s *surroundings) listLeases(ctx context.Context, c *Cluster) error {
 	if err == nil {
 		s.leases, s.named = leases.Items, named
 	}
-	return allowed(err)
+	return s.allowed("leases", err)
 }
 
-// allowed takes a list that may not be read for one that has nothing in it.
-func allowed(err error) error {
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+// allowed takes a list that may not be read, or is not served, for one that has
+// nothing in it. That it may not be read is kept.
+func (s *surroundings) allowed(resource string, err error) error {
+	switch {
+	case apierrors.IsForbidden(err):
+		s.forbidden = append(s.forbidden, resource)
+		return nil
+	case apierrors.IsNotFound(err):
 		return nil
 	}
 	return err

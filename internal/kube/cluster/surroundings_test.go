@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,7 +213,7 @@ func TestExecProbesAround(t *testing.T) {
 	}
 }
 
-// What may not be listed is left out; what fails is told.
+// What may not be listed is left out and named; what fails is an error.
 func TestSurroundingsThatCannotBeListed(t *testing.T) {
 	resource := schema.GroupResource{Resource: "validatingwebhookconfigurations"}
 	for name, tt := range map[string]struct {
@@ -225,8 +226,12 @@ func TestSurroundingsThatCannotBeListed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c, client := opened(t)
 			client.PrependReactor("list", resource.Resource, func(k8stesting.Action) (bool, runtime.Object, error) { return true, nil, tt.answer })
-			if _, err := c.Surroundings(t.Context()); (err != nil) != tt.fails {
+			s, err := c.Surroundings(t.Context())
+			if (err != nil) != tt.fails {
 				t.Error(err)
+			}
+			if !tt.fails && !slices.Equal(s.Forbidden, []string{resource.Resource}) {
+				t.Errorf("told as forbidden: %v", s.Forbidden)
 			}
 		})
 	}
