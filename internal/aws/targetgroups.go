@@ -145,7 +145,7 @@ func (g *grouped) list(ctx context.Context) error {
 func (g *grouped) ask(ctx context.Context, q handover.Inquiry) error {
 	var due, again []*targetGroup
 	for arn, tg := range g.groups {
-		tg.concerns = tg.concerns || slices.Contains(q.Groups, arn) || g.serves(tg, q.Hosts)
+		tg.concerns = tg.concerns || slices.Contains(q.Groups, arn) || slices.Contains(q.Known, tg.name(g.owner(tg))) || g.serves(tg, q.Hosts)
 		switch {
 		case tg.asked.IsZero() || q.All:
 			due = append(due, tg)
@@ -331,10 +331,19 @@ func (g *grouped) answer() []handover.Balancer {
 	return all
 }
 
+// name is what a hand-over calls the group; lb is nil if none sends to it.
+func (tg *targetGroup) name(lb *balancer) string {
+	name := aws.ToString(tg.TargetGroupName)
+	if lb == nil {
+		return name
+	}
+	return aws.ToString(lb.LoadBalancerName) + "/" + name
+}
+
 // balancer is the group as a hand-over sees it; lb is nil if none sends to it.
 func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	b := handover.Balancer{
-		Name: aws.ToString(tg.TargetGroupName), Group: aws.ToString(tg.TargetGroupArn), ByAddress: tg.TargetType == types.TargetTypeEnumIp,
+		Name: tg.name(lb), Group: aws.ToString(tg.TargetGroupArn), ByAddress: tg.TargetType == types.TargetTypeEnumIp,
 		Draining: tg.draining, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
 			return cmp.Or(strings.Compare(a.Instance, b.Instance), strings.Compare(a.Address, b.Address))
 		}),
@@ -342,7 +351,7 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	if lb == nil {
 		return b
 	}
-	b.Name, b.Host = aws.ToString(lb.LoadBalancerName)+"/"+b.Name, aws.ToString(lb.DNSName)
+	b.Host = aws.ToString(lb.DNSName)
 	switch lb.Type {
 	case types.LoadBalancerTypeEnumNetwork, types.LoadBalancerTypeEnumGateway:
 		b.Lag = networkLag

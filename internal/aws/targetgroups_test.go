@@ -289,6 +289,17 @@ func TestCallsAreBounded(t *testing.T) {
 	})
 }
 
+// A group that an earlier process was told of is told of again, although it lists
+// nothing any more: how long it sends on is known of it alone.
+func TestAKnownTargetGroupIsToldOfWhenItListsNothing(t *testing.T) {
+	lbs := []fakeLB{{"net", "network", "false"}}
+	elb(t, lbs, []fakeTG{{name: "pods", lb: "net", kind: "ip"}}, func(t *testing.T, _ *fakeELB, b Balancers) {
+		if got := look(t, b, handover.Inquiry{Addresses: []string{"10.0.0.9"}, Known: []string{"net/pods"}})["net/pods"]; got.Lag != networkLag || !got.ByAddress {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 // Throttled for long, it fails, and guesses nothing; the next look is whole. A
 // group that is deleted meanwhile is left out.
 func TestThrottlingMakesItWait(t *testing.T) {

@@ -68,8 +68,13 @@ func (m *Move) sortTargets() {
 func (m *Move) addressesChanged(before map[string]map[string]Target) {
 	for _, said := range []map[string]map[string]Target{before, m.targets} {
 		for id := range said {
-			if p := m.view.byAddress[id]; p != nil && !maps.Equal(before[id], m.targets[id]) {
-				m.dueWorkloads[p.owner()] = time.Time{}
+			p := m.view.byAddress[id]
+			if p == nil || maps.Equal(before[id], m.targets[id]) {
+				continue
+			}
+			m.dueWorkloads[p.owner()] = time.Time{}
+			if m.leaves(p.Node) {
+				m.remember(id)
 			}
 		}
 	}
@@ -99,7 +104,9 @@ func (m *Move) stayersDiffer(before map[string]map[string]Target) bool {
 // through it alone.
 func (m *Move) targetsChanged(node string) {
 	m.dueNodes[node] = time.Time{}
-	m.remember(node)
+	if n := m.view.Nodes[node]; n != nil {
+		m.remember(n.Instance)
+	}
 	for _, p := range m.view.on[node] {
 		if !p.stays() && m.local(p) {
 			m.dueWorkloads[p.owner()] = time.Time{}
@@ -107,14 +114,10 @@ func (m *Move) targetsChanged(node string) {
 	}
 }
 
-// remember keeps the names of the load balancers that send through a node, so
-// that they can be asked when they no longer list it.
-func (m *Move) remember(node string) {
-	n := m.view.Nodes[node]
-	if n == nil {
-		return
-	}
-	for name := range m.targets[n.Instance] {
+// remember keeps the names of the load balancers that send to a target which
+// leaves, so that they can be asked when they no longer list it.
+func (m *Move) remember(target string) {
+	for name := range m.targets[target] {
 		if !slices.Contains(m.Record.Balancers, name) {
 			m.version++
 			m.Record.Balancers = append(m.Record.Balancers, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -248,4 +249,23 @@ func TestWithoutItsRecordNothingBegins(t *testing.T) {
 		_ = p.SaveRecord(context.Background(), world.Old, nil)
 		p.ended(err, problem.Refused, "drover restore", "another version")
 	})
+}
+
+// Killed while a target group that lists a pod no more may still send to it, and
+// gone on with from the cluster alone: who sent to pods is remembered as well.
+func TestWhoSendsToPodsIsRemembered(t *testing.T) {
+	for _, after := range []time.Duration{25 * time.Second, 2 * time.Minute, 4 * time.Minute} {
+		in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.NLB, ByAddress: true}), func(p *play) {
+			time.Sleep(3 * time.Minute)
+			if _, through := p.killedIn(after); through {
+				return
+			}
+			if known := p.record().Balancers; !slices.Contains(known, "web") {
+				t.Errorf("after %s: %v", after, known)
+			}
+			if err := p.through(p.World); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

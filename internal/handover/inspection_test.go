@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,32 @@ func TestWhichLoadBalancersSendToWhatLeaves(t *testing.T) {
 		if found := noDraining(i); len(found) > 0 {
 			t.Errorf("%s, with draining: %v", name, found)
 		}
+	}
+}
+
+// listener keeps what load balancers were asked about.
+type listener struct{ about []Inquiry }
+
+func (a *listener) Balancers(_ context.Context, q Inquiry) ([]Balancer, error) {
+	a.about = append(a.about, q)
+	return nil, nil
+}
+
+// Nodes that are no instances hold pods that target groups may have by their
+// addresses: those are asked about if the cluster names such groups.
+func TestPodsOnNodesThatAreNoInstancesAreAskedAbout(t *testing.T) {
+	v := NewView()
+	v.PutNode(&Node{Name: "fargate", Ready: true})
+	v.PutPod(&Pod{Ref: Ref{"apps", "web-1", "1"}, Node: "fargate", Address: "10.0.0.1", Workload: "deployment/apps/web"})
+	a := &listener{}
+	r := &run{Mover: &Mover{balancers: a}}
+	r.set.Scope.Nodes = []string{"fargate"}
+	if _, err := r.read(t.Context(), nil, v); err != nil || len(a.about) > 0 {
+		t.Errorf("without a group: %+v, %v", a.about, err)
+	}
+	v.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn"}})
+	if _, err := r.read(t.Context(), nil, v); err != nil || len(a.about) != 1 || !slices.Equal(a.about[0].Addresses, []string{"10.0.0.1"}) {
+		t.Errorf("asked about %+v, %v", a.about, err)
 	}
 }
 

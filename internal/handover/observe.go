@@ -84,10 +84,11 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 		return outside{}, err
 	}
 	q := inquiry(v, r.instances(rec, now.from, v))
+	q.Addresses = append(q.Addresses, r.beyond(rec, v)...)
 	if rec != nil {
 		q.Known = rec.Balancers
 	}
-	if len(q.Instances) == 0 && len(q.Known) == 0 {
+	if len(q.Instances) == 0 && len(q.Known) == 0 && (len(q.Addresses) == 0 || len(q.Groups) == 0) {
 		return now, nil
 	}
 	if now.balancers, err = r.balancers.Balancers(ctx, q); err != nil {
@@ -166,18 +167,39 @@ func (r *run) instances(rec *Record, g Group, v *View) []string {
 	if r.set.Scope.Nodes == nil {
 		return instances(r.move.From.Name, g, v)
 	}
-	names := slices.Clone(r.set.Scope.Nodes)
-	if rec != nil {
-		names = append(names, rec.leaving()...)
-	}
 	var ids []string
-	for _, name := range names {
+	for _, name := range r.named(rec) {
 		if n := v.Nodes[name]; n != nil && n.Instance != "" {
 			ids = append(ids, n.Instance)
 		}
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// named are the nodes that leave, if they are named one by one.
+func (r *run) named(rec *Record) []string {
+	names := slices.Clone(r.set.Scope.Nodes)
+	if rec != nil && names != nil {
+		names = append(names, rec.leaving()...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// beyond are the addresses of pods on nodes that are no instances, as Fargate's.
+func (r *run) beyond(rec *Record, v *View) (addresses []string) {
+	for _, name := range r.named(rec) {
+		if n := v.Nodes[name]; n == nil || n.Instance != "" {
+			continue
+		}
+		for _, p := range v.on[name] {
+			if p.Address != "" {
+				addresses = append(addresses, p.Address)
+			}
+		}
+	}
+	return addresses
 }
 
 // inquiry asks about instances and the pods on them.

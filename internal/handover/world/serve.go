@@ -767,7 +767,7 @@ func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Bal
 				}
 			}
 			if !concerns {
-				b.Targets = nil
+				b = handover.Balancer{Name: name, Host: b.Host}
 			}
 			all = append(all, b)
 		}
