@@ -1,13 +1,16 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/tools/cache"
 
@@ -131,7 +134,17 @@ func (c *Cluster) schedulable(ctx context.Context) (placement.Objects, error) {
 	o.Namespaces, errs[5] = core.Namespaces().Lister().List(all)
 	o.Classes, errs[6] = storage.StorageClasses().Lister().List(all)
 	o.CSINodes, errs[7] = storage.CSINodes().Lister().List(all)
+	inOrder(o.Nodes)
+	inOrder(o.Pods)
 	return o, errors.Join(errs[:]...)
+}
+
+// inOrder lets the same question have the same answer: watches keep what they
+// see in no order.
+func inOrder[T metav1.Object](all []T) {
+	slices.SortFunc(all, func(a, b T) int {
+		return cmp.Or(strings.Compare(a.GetNamespace(), b.GetNamespace()), strings.Compare(a.GetName(), b.GetName()))
+	})
 }
 
 // errUnseen: what may not be read, or not in time, is not placed.
