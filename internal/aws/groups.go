@@ -56,7 +56,7 @@ func asGroup(g astypes.AutoScalingGroup) handover.Group {
 		Name:    aws.ToString(g.AutoScalingGroupName),
 		Min:     int(aws.ToInt32(g.MinSize)),
 		Desired: int(aws.ToInt32(g.DesiredCapacity)),
-		Tags:    map[string]string{},
+		Tags:    asTags(g.Tags, func(t astypes.TagDescription) (key, value *string) { return t.Key, t.Value }),
 	}
 	for _, i := range g.Instances {
 		out.Instances = append(out.Instances, handover.Instance{
@@ -66,9 +66,6 @@ func asGroup(g astypes.AutoScalingGroup) handover.Group {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
 	}
 	out.Attached = slices.Concat(g.TargetGroupARNs, g.LoadBalancerNames)
-	for _, t := range g.Tags {
-		out.Tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
 	return out
 }
 

@@ -12,7 +12,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbv2types "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/plan"
@@ -77,12 +79,10 @@ func belongs(tags map[string]string, cluster string) bool {
 	return tagged || tags[lbcTag] == cluster
 }
 
-const blocking = "a load balancer in AWS, which blocks the network's subnets and goes on to cost money"
-
 // atOnce is how many load balancers may be asked for their tags at once.
 const atOnce = 20
 
-func (c controllers) classicBalancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+func (c controllers) classicBalancers(ctx context.Context, cluster string) ([]engine.Stray, error) {
 	pages := elasticloadbalancing.NewDescribeLoadBalancersPaginator(c.classic, &elasticloadbalancing.DescribeLoadBalancersInput{})
 	var names []string
 	for pages.HasMorePages() {
@@ -94,26 +94,20 @@ func (c controllers) classicBalancers(ctx context.Context, cluster string) (stra
 			names = append(names, aws.ToString(b.LoadBalancerName))
 		}
 	}
+	var all []found
 	for some := range slices.Chunk(names, atOnce) {
 		out, err := c.classic.DescribeTags(ctx, &elasticloadbalancing.DescribeTagsInput{LoadBalancerNames: some})
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range out.TagDescriptions {
-			tags := make(map[string]string)
-			for _, t := range d.Tags {
-				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			if name := aws.ToString(d.LoadBalancerName); belongs(tags, cluster) {
-				strays = append(strays, engine.Stray{Object: "load balancer " + name, Owner: madeFor(tags), Leaves: blocking, Blocks: true,
-					Fix: fmt.Sprintf("aws elb delete-load-balancer --region %s --load-balancer-name %s", c.region, name)})
-			}
+			all = append(all, found{aws.ToString(d.LoadBalancerName), asTags(d.Tags, func(t elbtypes.Tag) (key, value *string) { return t.Key, t.Value })})
 		}
 	}
-	return strays, nil
+	return c.blocking(all, cluster, "elb delete-load-balancer --region %s --load-balancer-name %s"), nil
 }
 
-func (c controllers) balancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+func (c controllers) balancers(ctx context.Context, cluster string) ([]engine.Stray, error) {
 	pages := elasticloadbalancingv2.NewDescribeLoadBalancersPaginator(c.targets, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
 	var arns []string
 	for pages.HasMorePages() {
@@ -125,23 +119,35 @@ func (c controllers) balancers(ctx context.Context, cluster string) (strays []en
 			arns = append(arns, aws.ToString(b.LoadBalancerArn))
 		}
 	}
+	var all []found
 	for some := range slices.Chunk(arns, atOnce) {
 		out, err := c.targets.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: some})
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range out.TagDescriptions {
-			tags := make(map[string]string)
-			for _, t := range d.Tags {
-				tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-			}
-			if arn := aws.ToString(d.ResourceArn); belongs(tags, cluster) {
-				strays = append(strays, engine.Stray{Object: "load balancer " + arn, Owner: madeFor(tags), Leaves: blocking, Blocks: true,
-					Fix: fmt.Sprintf("aws elbv2 delete-load-balancer --region %s --load-balancer-arn %s", c.region, arn)})
-			}
+			all = append(all, found{aws.ToString(d.ResourceArn), asTags(d.Tags, func(t elbv2types.Tag) (key, value *string) { return t.Key, t.Value })})
 		}
 	}
-	return strays, nil
+	return c.blocking(all, cluster, "elbv2 delete-load-balancer --region %s --load-balancer-arn %s"), nil
+}
+
+// found is a load balancer by what AWS knows it by, with its tags.
+type found struct {
+	id   string
+	tags map[string]string
+}
+
+// blocking are those load balancers that belong to the cluster by their tags.
+// Remove is the command of aws that deletes one in a region.
+func (c controllers) blocking(all []found, cluster, remove string) (strays []engine.Stray) {
+	for _, b := range all {
+		if belongs(b.tags, cluster) {
+			strays = append(strays, engine.Stray{Object: "load balancer " + b.id, Owner: madeFor(b.tags), Blocks: true,
+				Leaves: "a load balancer in AWS, which blocks the network's subnets and goes on to cost money", Fix: fmt.Sprintf("aws "+remove, c.region, b.id)})
+		}
+	}
+	return strays
 }
 
 // volumes are those of claims: the disks of nodes have the cluster's tag, too.
@@ -221,9 +227,15 @@ func filters(pairs ...string) []ec2types.Filter {
 }
 
 func ec2Tags(list []ec2types.Tag) map[string]string {
+	return asTags(list, func(t ec2types.Tag) (key, value *string) { return t.Key, t.Value })
+}
+
+// asTags are the tags of a service, each of which has a type of its own for them.
+func asTags[T any](list []T, of func(T) (key, value *string)) map[string]string {
 	tags := make(map[string]string, len(list))
 	for _, t := range list {
-		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+		key, value := of(t)
+		tags[aws.ToString(key)] = aws.ToString(value)
 	}
 	return tags
 }

@@ -408,10 +408,10 @@ func (j *judgement) decideOne(it *item) error {
 // compare decides about a resource of the right generation.
 func (j *judgement) compare(it *item, provider Provider, maybe []string) {
 	_, cut := j.old.Intent(plan.Update, it.urn, it.gen)
-	switch {
+	switch moves := j.moves(it, *it.have); {
 	case j.frozen[it.Key]:
-	case j.moves(it, *it.have) != "":
-		it.fate, it.why = replace, j.moves(it, *it.have)
+	case moves != "":
+		it.fate, it.why = replace, moves
 	case it.Hosts != nil && closed(*it.have, j.old) && state.Equal(it.have.Inputs, it.known):
 		it.fate, it.why = update, "its nodes take pods and traffic again"
 	case !state.Equal(it.have.Inputs, it.known):

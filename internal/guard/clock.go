@@ -8,6 +8,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/load"
+	"github.com/droverhq/drover/internal/sleep"
 )
 
 const (
@@ -42,7 +43,7 @@ func newClock(events event.Sink) *clock { return &clock{events: events, wall: ti
 // run beats until ctx ends.
 func (c *clock) run(ctx context.Context) {
 	c.beat()
-	for pause(ctx, beatEvery) {
+	for sleep.For(ctx, beatEvery) == nil {
 		c.beat()
 	}
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -167,7 +168,7 @@ func (s *shift) baseline(ctx context.Context, before engine.Baseline) error {
 		return nil
 	}
 	began := time.Now()
-	for pause(ctx, baselineLook) {
+	for sleep.For(ctx, baselineLook) == nil {
 		took := time.Since(began)
 		if took < baselineLeast || took < baselineMost && !s.known() {
 			continue
@@ -214,16 +215,4 @@ func (s *shift) breach() (reason string, answer graph.OnBreach) {
 func (s *shift) Stop() {
 	s.end()
 	s.running.Wait()
-}
-
-// pause is false if ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

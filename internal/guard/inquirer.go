@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -70,7 +71,7 @@ func (q *inquirer) try(ctx context.Context) error {
 
 // run asks until ctx ends.
 func (q *inquirer) run(ctx context.Context) {
-	for pause(ctx, askEvery) {
+	for sleep.For(ctx, askEvery) == nil {
 		values, err := q.ask(ctx)
 		if ctx.Err() != nil {
 			return

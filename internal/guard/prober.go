@@ -14,6 +14,7 @@ import (
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/load"
+	"github.com/droverhq/drover/internal/sleep"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -98,7 +99,7 @@ func (p *prober) try(ctx context.Context) error {
 	one := p.options
 	one.Rate, one.Requests, one.Connections, one.Observe = 0, 1, 1, nil
 	for n := range trials {
-		if n > 0 && !pause(ctx, trialPause) {
+		if n > 0 && sleep.For(ctx, trialPause) != nil {
 			return ctx.Err()
 		}
 		r, err := load.Run(ctx, one, event.Discard)

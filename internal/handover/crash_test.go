@@ -219,7 +219,7 @@ func (p *play) record() *handover.Record {
 // read at first.
 func TestARecordThatDoesNotComeIsAskedForAgain(t *testing.T) {
 	in(t, 3, apps(web(4)), func(p *play) {
-		p.killedIn(25 * time.Second)
+		_, _ = p.killedIn(25 * time.Second)
 		before := p.record()
 		if before.Closed.IsZero() {
 			t.Fatalf("it was killed in %s", before.Phase)

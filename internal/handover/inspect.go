@@ -42,7 +42,7 @@ func (r *run) closed(ctx context.Context, now time.Time) bool {
 	if err != nil || lockErr != nil || readErr != nil || locks[r.move.From.Name].Live(now) {
 		return false
 	}
-	return !rec.Kept && !rec.Paused && (reversible(rec.Phase) || rec.Phase == Stop)
+	return !rec.Kept && !rec.Paused && closing(rec.Phase)
 }
 
 // balancers counts those that send to nodes that leave, or to pods on them.

@@ -70,7 +70,7 @@ func TestInspectionKnowsWhatAKilledMoveClosed(t *testing.T) {
 	for _, killed := range []bool{true, false} {
 		in(t, 2, apps(web(2)), func(p *play) {
 			if killed {
-				p.killedAfter(12)
+				_, _ = p.killedAfter(12)
 			} else {
 				ctx, cancel := context.WithCancel(context.Background())
 				time.AfterFunc(20*time.Second, cancel)

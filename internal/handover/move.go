@@ -41,6 +41,10 @@ const (
 // reversible phases can be stopped. This is the rule's only home.
 func reversible(p Phase) bool { return p == Ready || p == Shift || p == Soak }
 
+// closing phases are those in which nodes are closed: a run that is killed in one
+// leaves them so.
+func closing(p Phase) bool { return reversible(p) || p == Stop }
+
 const (
 	// soakTime is how long the nodes must have stayed empty to be done, if the
 	// user did not ask for more.

@@ -145,10 +145,11 @@ func ended(ctx context.Context, scaling Scaling, instances []string) (map[string
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(states, func(_, state string) bool { return state != "shutting-down" && state != "terminated" })
 	gone := map[string]bool{}
-	for id := range states {
-		gone[id] = true
+	for id, state := range states {
+		if state == "shutting-down" || state == "terminated" {
+			gone[id] = true
+		}
 	}
 	return gone, nil
 }
@@ -190,13 +191,18 @@ func (r *run) named(rec *Record) []string {
 // beyond are the addresses of pods on nodes that are no instances, as Fargate's.
 func (r *run) beyond(rec *Record, v *View) (addresses []string) {
 	for _, name := range r.named(rec) {
-		if n := v.Nodes[name]; n == nil || n.Instance != "" {
-			continue
+		if n := v.Nodes[name]; n != nil && n.Instance == "" {
+			addresses = append(addresses, v.addressesOn(name)...)
 		}
-		for _, p := range v.on[name] {
-			if p.Address != "" {
-				addresses = append(addresses, p.Address)
-			}
+	}
+	return addresses
+}
+
+// addressesOn are those of the pods on a node.
+func (v *View) addressesOn(node string) (addresses []string) {
+	for _, p := range v.on[node] {
+		if p.Address != "" {
+			addresses = append(addresses, p.Address)
 		}
 	}
 	return addresses
@@ -207,11 +213,7 @@ func inquiry(v *View, instances []string) Inquiry {
 	q := Inquiry{Instances: instances}
 	for _, id := range instances {
 		if n := v.byInstance[id]; n != nil {
-			for _, p := range v.on[n.Name] {
-				if p.Address != "" {
-					q.Addresses = append(q.Addresses, p.Address)
-				}
-			}
+			q.Addresses = append(q.Addresses, v.addressesOn(n.Name)...)
 		}
 	}
 	for _, s := range v.Services {

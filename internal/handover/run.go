@@ -259,7 +259,7 @@ func (r *run) loop(ctx context.Context) error {
 // turnBack ends a run that cannot begin, for the reason of err. What an earlier
 // one had closed by the time that it was killed, nobody else puts back.
 func (r *run) turnBack(ctx context.Context, err error) error {
-	if r.earlier == nil || !reversible(r.earlier.Phase) && r.earlier.Phase != Stop {
+	if r.earlier == nil || !closing(r.earlier.Phase) {
 		return err
 	}
 	v, away := r.cluster.View()

@@ -173,13 +173,16 @@ func (c *Cluster) served() (map[int]schema.GroupVersionResource, error) {
 	}
 	versions := map[string][]string{} // by group, the preferred one first
 	for _, g := range groups.Groups {
-		versions[g.Name] = []string{g.PreferredVersion.Version}
 		for _, v := range g.Versions {
 			versions[g.Name] = append(versions[g.Name], v.Version)
 		}
+		versions[g.Name] = preferring(g.PreferredVersion.Version, versions[g.Name])
 	}
 	found := map[int]schema.GroupVersionResource{}
 	for at, k := range kinds {
+		if k.optional.Resource == "" {
+			continue // Kubernetes' own
+		}
 		if found[at], err = c.version(k.optional, versions[k.optional.Group]); err != nil {
 			return nil, err
 		}
@@ -190,16 +193,22 @@ func (c *Cluster) served() (map[int]schema.GroupVersionResource, error) {
 // version is a resource in the version that it is known by, if the API server has
 // that, else in the first one that it has. It is zero where none is served.
 func (c *Cluster) version(known schema.GroupVersionResource, versions []string) (schema.GroupVersionResource, error) {
-	if slices.Contains(versions, known.Version) {
-		versions = slices.Insert(slices.Clone(versions), 0, known.Version)
-	}
-	for _, v := range versions {
+	for _, v := range preferring(known.Version, versions) {
 		r := known.GroupResource().WithVersion(v)
 		if is, err := c.serves(r); is || err != nil {
 			return r, err
 		}
 	}
 	return schema.GroupVersionResource{}, nil
+}
+
+// preferring puts one of the versions in front, if it is among them.
+func preferring(version string, versions []string) []string {
+	at := slices.Index(versions, version)
+	if at < 0 {
+		return versions
+	}
+	return slices.Concat([]string{version}, versions[:at], versions[at+1:])
 }
 
 // serves: the API server has the resource. What it cannot tell of a group is not served.
