@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob://container
 	"gocloud.dev/blob/gcsblob"     // gs://bucket
@@ -65,7 +66,15 @@ func openGoogle(ctx context.Context, storeURL string) (*blob.Bucket, error) {
 			return nil, err
 		}
 	}
-	return (&gcsblob.URLOpener{Client: client}).OpenBucketURL(ctx, u)
+	b, err := (&gcsblob.URLOpener{Client: client}).OpenBucketURL(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	var service *storage.Client
+	if b.As(&service) { // by default, writes and deletes that have no condition are sent once, and writes once if the connection ends
+		service.SetRetry(storage.WithPolicy(storage.RetryAlways), storage.WithErrorFunc(storage.ShouldRetry))
+	}
+	return b, nil
 }
 
 // callLimit is how long one call may take, with all that the clients of the

@@ -113,8 +113,8 @@ func TestOneOfManyGetsTheLock(t *testing.T) {
 	})
 }
 
-// The answer to each conditional write is lost once, after it took effect: the
-// client sends it again, and meets what it made itself.
+// The answer to each write and delete is lost once, after it took effect: it is
+// sent again, and what it meets is what it did itself.
 func TestLostAnswersOfABucket(t *testing.T) {
 	eachBucket(t, func(t *testing.T, server *buckettest.Server, again func() *Store) {
 		server.Behave(buckettest.Behaviour{LoseAnswers: true})
@@ -138,9 +138,10 @@ func TestLockThatIsCutOffIsGivenBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		for call, cut := 1, true; cut; call++ {
-			cut = lockCutOff(t, server, store, call)
+			var cause error
+			cut, cause = lockCutOff(t, server, store, call)
 			if held, err := store.lastLock(ctx, "dev"); err != nil || held.held() {
-				t.Fatalf("cut off at call %d: %v, held by %s", call, err, held)
+				t.Fatalf("cut off at call %d (%v): %v, held by %s", call, cause, err, held)
 			}
 		}
 	})
@@ -148,7 +149,7 @@ func TestLockThatIsCutOffIsGivenBack(t *testing.T) {
 
 // lockCutOff takes and gives back the lock, and is told to end at a call; cut
 // tells that it needed so many.
-func lockCutOff(t *testing.T, server *buckettest.Server, store *Store, call int) (cut bool) {
+func lockCutOff(t *testing.T, server *buckettest.Server, store *Store, call int) (cut bool, err error) {
 	ending, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var calls atomic.Int64
@@ -165,7 +166,7 @@ func lockCutOff(t *testing.T, server *buckettest.Server, store *Store, call int)
 	if err != nil && ending.Err() == nil {
 		t.Fatal(err)
 	}
-	return ending.Err() != nil
+	return ending.Err() != nil, err
 }
 
 // S3 asks for another try when two write one name at the same time.

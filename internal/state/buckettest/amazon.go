@@ -86,8 +86,6 @@ func (s *Server) amazonPut(w http.ResponseWriter, r *http.Request, key string, b
 		amazonError(w, http.StatusPreconditionFailed, "PreconditionFailed")
 	case contested:
 		amazonError(w, http.StatusConflict, "ConditionalRequestConflict")
-	case unanswered:
-		cut()
 	}
 }
 

@@ -53,8 +53,6 @@ func (s *Server) azurePut(w http.ResponseWriter, r *http.Request, key string, bo
 		w.WriteHeader(http.StatusCreated)
 	case refused, contested:
 		azureError(w, http.StatusConflict, "BlobAlreadyExists")
-	case unanswered:
-		cut()
 	}
 }
 

@@ -52,8 +52,6 @@ func (s *Server) googlePut(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(googleObject(name, len(data)))
 	case refused, contested:
 		googleError(w, http.StatusPreconditionFailed, "conditionNotMet")
-	case unanswered:
-		cut()
 	}
 }
 

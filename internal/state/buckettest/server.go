@@ -6,6 +6,7 @@
 package buckettest
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,7 +24,7 @@ const page = 3
 // Behaviour is what a store does beside what it should.
 type Behaviour struct {
 	Loose       bool   // it ignores conditions of writes, as some look-alikes do
-	LoseAnswers bool   // it cuts the connection after each conditional write's first try, which took effect
+	LoseAnswers bool   // it cuts the connection after the first try of each write and delete, which took effect
 	Contests    int    // so many conditional writes are told to come again (S3 alone)
 	Before      func() // called before each request
 }
@@ -39,7 +40,7 @@ type Server struct {
 	behaviour Behaviour
 	objects   map[string][]byte
 	blocks    map[string][]byte // of Azure, not committed yet
-	lost      map[string]bool   // writes whose answer was lost
+	lost      map[string]bool   // calls whose answer was lost
 }
 
 // Behave is how the store behaves from now on.
@@ -133,7 +134,16 @@ func (s *Server) remove(key string) (was bool) {
 	defer s.mu.Unlock()
 	_, was = s.objects[key]
 	delete(s.objects, key)
+	s.loseAnswer("delete " + key)
 	return was
+}
+
+// loseAnswer ends the connection of a call's first try, if answers get lost.
+func (s *Server) loseAnswer(call string) {
+	if s.behaviour.LoseAnswers && !s.lost[call] {
+		s.lost[call] = true
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // outcome of a write.
@@ -143,7 +153,6 @@ const (
 	written outcome = iota
 	refused         // it is there
 	contested
-	unanswered
 )
 
 // put writes an object: with the condition only if there is none of the name.
@@ -158,15 +167,9 @@ func (s *Server) put(key string, data []byte, onlyNew bool) outcome {
 		return refused
 	}
 	s.objects[key] = data
-	if s.behaviour.LoseAnswers && onlyNew && !s.lost[key] {
-		s.lost[key] = true
-		return unanswered
-	}
+	s.loseAnswer(fmt.Sprintf("write %s, only new: %t", key, onlyNew))
 	return written
 }
-
-// cut ends a connection without an answer.
-func cut() { panic(http.ErrAbortHandler) }
 
 func unknown(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "buckettest does not know "+r.Method+" "+r.URL.String(), http.StatusNotImplemented)
