@@ -185,6 +185,10 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new")
 		}, "surging; take out pod apps/web-1"},
+		{"… and is not told in the same turn that its move is alive: one of the two records would be lost", func(s *scene) {
+			s.released(s.one, 11*time.Minute, nil)
+			s.pod("web-3", "new")
+		}, "surging; take out pod apps/web-1"},
 		{"… only if the replacement has been Ready for minReadySeconds", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.web.MinReady = time.Minute

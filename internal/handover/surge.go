@@ -426,7 +426,7 @@ func (h *herd) restore() {
 	_, short := h.short()
 	for _, p := range h.out {
 		switch {
-		case h.r.Denied[verbEvict] != "" || h.refusedLong(p):
+		case h.mayNotEnd(p):
 			h.giveUp(p)
 		case short && h.spares():
 			h.giveBack(p)
@@ -455,7 +455,7 @@ func (h *herd) goOnOrBack(p *Pod) {
 		h.again(time.Second)
 	case h.missed(p) && !h.asked(p), local:
 		h.giveBack(p)
-	case pr.how == SurgeFirst && pr.direct && h.r.Denied[verbEvict] != "":
+	case pr.how == SurgeFirst && (pr.direct || !p.selected() && len(p.listed()) == 0) && h.mayNotEnd(p):
 		h.giveUp(p)
 	case pr.how == SurgeFirst:
 		h.takeOut(p)
@@ -510,10 +510,11 @@ func (h *herd) giveUp(p *Pod) {
 	h.act(a)
 }
 
-// refusedLong: the pod's eviction has been refused for longer than it is worth waiting.
-func (h *herd) refusedLong(p *Pod) bool {
-	r, ok := h.Refused[p.UID]
-	return ok && h.now.Sub(r.Since) >= backLimit
+// mayNotEnd: the pod's eviction is denied, or has been refused for longer than it
+// is worth waiting.
+func (h *herd) mayNotEnd(p *Pod) bool {
+	r, refused := h.Refused[p.UID]
+	return h.r.Denied[verbEvict] != "" || refused && h.now.Sub(r.Since) >= backLimit
 }
 
 // giveBack returns a pod to its ReplicaSet and Services. Where another one is to

@@ -430,8 +430,9 @@ func (h *herd) move() {
 		h.finish(p)
 	}
 	for _, p := range h.beside {
-		h.replace(p)
-		h.renew(p)
+		if h.replace(p); !h.asked(p) {
+			h.renew(p)
+		}
 	}
 	h.begin()
 	h.watch()

@@ -360,6 +360,7 @@ func (w *World) nodeRefused(p handover.Patch) error {
 
 // PatchNode changes a node.
 func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) error {
+	defer w.alone("node " + name)()
 	return w.call("patch node "+name, &w.apiDown, func() error {
 		n := w.nodes[name]
 		if n == nil {
@@ -414,8 +415,24 @@ func text(s *string) string {
 	return *s
 }
 
+// alone breaks a promise where a thing is changed while another change of it is
+// under way: each writes a record as it knew it, and which is the last is chance.
+func (w *World) alone(thing string) (done func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.changing[thing]++; w.changing[thing] > 1 {
+		w.fail("two changes of %s are under way at once", thing)
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.changing[thing]--
+	}
+}
+
 // PatchPod changes a pod.
 func (w *World) PatchPod(_ context.Context, r handover.Ref, patch handover.Patch) error {
+	defer w.alone("pod " + r.Name)()
 	return w.call("patch pod "+r.Name, &w.apiDown, func() error {
 		p := w.pods[r.UID]
 		if p == nil {

@@ -142,6 +142,7 @@ type World struct {
 	rng      *rand.Rand
 	drawn    map[string]int // how often a number was drawn, by what it was for
 	diary    []string
+	changing map[string]int // changes that are under way, by what they change
 	began    time.Time
 	nodes    map[string]*node
 	pods     map[string]*pod
@@ -236,7 +237,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
+		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes}, launched: map[string]int{},
 	}
