@@ -60,6 +60,9 @@ func (e *Engine) former(g *graph.Graph, s *state.Snapshot, r state.Resource) gra
 	if r.Hosts != nil {
 		f.Hosts = &graph.Hosts{Nodes: r.Hosts.Nodes, Conn: r.Hosts.Conn.Declared, Soak: r.Hosts.Soak, Settle: r.Hosts.Settle}
 	}
+	if r.NameProperty != "" { // made anew, it is another generation, and called so
+		f.NameProperty, f.BaseName = r.NameProperty, baseName(r.Name)
+	}
 	for _, n := range r.Needs {
 		k := graph.Key{Type: n.URN.Type(), Name: n.URN.Name()}
 		switch before := slices.ContainsFunc(g.Resources, func(o graph.Resource) bool { return o.Key == k }); {
@@ -95,7 +98,7 @@ func (e *Engine) unsteady(s *state.Snapshot, r state.Resource) plan.Props {
 func (j *judgement) wayOpen() error {
 	for _, it := range j.items {
 		needed := it.Hosts != nil || len(it.Generation) > 0 || slices.ContainsFunc(j.items, func(o *item) bool { return slices.Contains(o.From, it.Key) })
-		if needed && (it.fate.made() || j.another(it)) {
+		if needed && (it.gen != it.Gen || it.fate.made() || j.another(it)) {
 			return &problem.Error{Kind: problem.Refused, Op: "take the change back", Err: fmt.Errorf("%s, which stood before it, is gone", it.Key),
 				Fix: "nothing was changed, and what serves goes on. Change drover.yaml back and run drover up --forward: it makes anew what is missing"}
 		}

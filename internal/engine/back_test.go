@@ -13,6 +13,7 @@ import (
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
@@ -308,6 +309,50 @@ func TestVersionOfAClusterIsNotTakenBack(t *testing.T) {
 	for _, r := range s.Resources {
 		if r.Type == "AWS::EKS::Cluster" && r.Inputs["Version"] != "1.36" {
 			t.Errorf("taken back to %v", r.Inputs["Version"])
+		}
+	}
+}
+
+// tied is the tutorial with an object of the user's own name, of which two cannot
+// stand at once, and one that refers to it and so goes first.
+func tied(n nodes, fixed float64) *graph.Graph {
+	g := guarded(n, graph.Stop)
+	own := res(role, "own", plan.Props{ownName: "mine", "fixedA": fixed})
+	leaf := res(role, "leaf", plan.Props{"fixed-own": own.To("Id")})
+	leaf.NameProperty = "name"
+	g.Resources = append(g.Resources, own, leaf)
+	return g
+}
+
+// What is gone by the time that a change is taken back is made anew once, however
+// often the way back is killed.
+func TestWhatIsMadeAnewOnTheWayBackIsMadeOnce(t *testing.T) {
+	there := func(at int) (*world, *state.Snapshot) {
+		w := newWorld(t)
+		w.mustRun(tied(before, 0))
+		_, _ = w.run(tied(after, 1), &faults{at: at, kind: "crash after"})
+		s, err := w.store.Read(context.Background(), stackName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w, s
+	}
+	at := 0
+	for gone := false; !gone; at++ {
+		_, s := there(at + 1)
+		gone = slices.ContainsFunc(s.Pending, func(in state.Intent) bool { return in.Op == plan.Delete && in.URN.Name() == "leaf" })
+	}
+	for kill := 1; ; kill++ {
+		w, _ := there(at)
+		_, err := w.back(&faults{at: kill, kind: "crash after"}, unchanged)
+		if err == nil {
+			return
+		}
+		if _, err := w.back(new(faults), unchanged); err != nil && kind(err) != problem.Refused { // it may have been through
+			t.Fatalf("killed at call %d: %v", kill, err)
+		}
+		if p, err := w.run(tied(before, 0), new(faults)); err != nil || len(p.Steps) > 0 {
+			t.Fatalf("killed at call %d: %v: not as before\n%s", kill, err, detail(p))
 		}
 	}
 }

@@ -505,6 +505,7 @@ func (a *apply) described(ctx context.Context, r graph.Resource, have state.Reso
 	want := have
 	want.Type, want.Component, want.Generation, want.Protected = r.Type, r.Component, r.Generation, r.Protect
 	want.Where, want.Retained, want.DeleteWithin = r.Where, r.Options.Retain, r.Options.Delete
+	want.NameProperty = r.NameProperty
 	want.Lookups = maps.Clone(have.Lookups)
 	get := a.lookUp(ctx, &want)
 	inputs, err := value.Resolve(declared(r, want.Name), get)

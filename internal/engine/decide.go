@@ -264,7 +264,7 @@ func inUse(found []generation, target int) *state.Resource {
 // settle finds the generation that the parts must have: one that stands and is
 // what is wanted, be it an earlier one that a change taken back has left; or the
 // latest, if it was begun for what is wanted; or else a new one. What is asked
-// for by its generation gets that one, or a new one.
+// for by its generation gets that one as long as it stands.
 func (u *unit) settle(found map[plan.URN][]generation) {
 	latest := 0
 	for _, it := range u.items {
@@ -273,10 +273,8 @@ func (u *unit) settle(found map[plan.URN][]generation) {
 		}
 	}
 	u.next = latest + 1
-	if asked := u.items[0].Gen; asked > 0 {
-		if u.target = asked; !u.stands(found, asked) {
-			u.target, u.next = u.next, u.next+1
-		}
+	if asked := u.items[0].Gen; asked > 0 && u.stands(found, asked) {
+		u.target = asked
 		return
 	}
 	for u.target = latest; u.target > 0; u.target-- {

@@ -101,6 +101,9 @@ func physicalName(stackID string, r graph.Resource, urn plan.URN, gen int) strin
 	return base + "-" + suffix(stackID, unit, gen)
 }
 
+// baseName is a physical name without the generation's suffix.
+func baseName(name string) string { return name[:max(0, len(name)-suffixLength-1)] }
+
 // sharedSuffix is the suffix in the name of a component's part, which all its parts share.
 func sharedSuffix(name string, generation plan.Props) string {
 	if len(generation) == 0 || len(name) < suffixLength {

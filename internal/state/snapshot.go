@@ -46,6 +46,8 @@ type Resource struct {
 	Name      string   `json:"name"` // physical
 	Component string   `json:"component,omitempty"`
 
+	NameProperty string `json:"nameProperty,omitempty"` // that holds the physical name; empty: the user or the provider chose it
+
 	Generation plan.Props  `json:"generation,omitempty"` // what forces a replacement of the whole component
 	ID         string      `json:"objectID,omitempty"`   // what the provider calls it
 	Inputs     plan.Props  `json:"inputs,omitempty"`     // as last applied
