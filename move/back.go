@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
@@ -184,10 +185,10 @@ func (y *way) opening() handover.Errand {
 // back is the errand that moves the pods back.
 func (y *way) back(breach func() (string, bool)) handover.Errand {
 	e := handover.Errand{
-		Move: engine.Move{Step: 2, From: engine.Host{Name: y.backName()}, Events: y.Events, Back: true, Owed: []json.RawMessage{y.memo}, Breach: breach},
-		Options: handover.Options{Settle: y.Settle, Unasked: y.BalancerSettle, Scope: handover.Scope{
-			Nodes: y.nodes.nodes, Beside: y.nodes.groupNames(), In: y.goesBack, Keep: true,
-		}},
+		Move:    engine.Move{Step: 2, From: engine.Host{Name: y.backName(), Settle: y.Settle}, Events: y.Events, Back: true, Owed: []json.RawMessage{y.memo}, Breach: breach},
+		Unasked: y.BalancerSettle,
+		Scope: handover.Scope{Nodes: y.nodes.nodes, Beside: y.nodes.groupNames(), Keep: true,
+			In: func(p *handover.Pod, _ time.Time) bool { return y.goesBack(p) }},
 	}
 	for _, g := range y.hosts(y.from, append(y.nodes.groupNames(), y.backName())) {
 		e.To = append(e.To, engine.Host{Name: g})

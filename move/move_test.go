@@ -99,21 +99,3 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 		}
 	})
 }
-
-// Somebody who does not know what was asked for goes on with it.
-func TestOrderComesBack(t *testing.T) {
-	o := Options{From: []Set{{Nodes, "a=b"}}, To: []Set{{Node, "x"}}, Then: Keep, Only: Only{Workloads: []string{"web"}, Namespaces: []string{"apps"}}, Park: true,
-		Guards: []Guard{{URL: "http://x/", Headers: map[string]string{"Authorization": "secret"}}}, Soak: 5, Settle: 6, BalancerSettle: 7}
-	if err := o.Only.Select("app=web"); err != nil {
-		t.Fatal(err)
-	}
-	j := &job{Options: o}
-	data := encode(j.order())
-	if strings.Contains(string(data), "secret") {
-		t.Errorf("a header is written down: %s", data)
-	}
-	back, err := readOrder(data)
-	if err != nil || string(encode((&job{Options: back}).order())) != string(data) {
-		t.Errorf("%+v, %v", back, err)
-	}
-}

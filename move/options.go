@@ -68,7 +68,9 @@ type Only struct {
 	Namespaces []string
 	Workloads  []string        // deployment/nginx, deployment/apps/nginx, or nginx
 	Pods       labels.Selector // by labels; nil: all
-	// Skip leaves a pod out that has been ending for longer than this; 0: none.
+	// SkipEnding leaves a pod out that should have ended longer ago than this, by its own
+	// grace period and the API server's clock, as kubectl's --skip-wait-for-delete-timeout
+	// does; 0: none.
 	SkipEnding time.Duration
 }
 
@@ -86,15 +88,15 @@ func (o Only) all() bool {
 }
 
 // in is the core's question whether a pod is to move.
-func (o Only) in(now func() time.Time) func(*handover.Pod) bool {
+func (o Only) in() handover.In {
 	if o.all() {
 		return nil
 	}
-	return func(p *handover.Pod) bool {
+	return func(p *handover.Pod, now time.Time) bool {
 		return (len(o.Namespaces) == 0 || slices.Contains(o.Namespaces, p.Namespace)) &&
 			(len(o.Workloads) == 0 || slices.ContainsFunc(o.Workloads, func(w string) bool { return isWorkload(w, p) })) &&
 			(o.Pods == nil || o.Pods.Matches(labels.Set(p.Labels))) &&
-			(o.SkipEnding <= 0 || !p.Deleting || now().Sub(p.GoneBy.Add(-p.Grace)) <= o.SkipEnding)
+			(o.SkipEnding <= 0 || !p.Deleting || now.Sub(p.GoneBy) <= o.SkipEnding)
 	}
 }
 

@@ -19,6 +19,7 @@ type order struct {
 	Namespaces []string       `json:"namespaces,omitempty"`
 	Workloads  []string       `json:"workloads,omitempty"`
 	Pods       string         `json:"pods,omitempty"`
+	SkipEnding time.Duration  `json:"skipEnding,omitempty"`
 	Guards     []Guard        `json:"guards,omitempty"`
 	Soak       time.Duration  `json:"soak,omitempty"`
 	Settle     time.Duration  `json:"settle,omitempty"`
@@ -29,7 +30,7 @@ type order struct {
 }
 
 func (j *job) order() order {
-	o := order{Then: j.Then, Leave: j.Leave, Namespaces: j.Only.Namespaces, Workloads: j.Only.Workloads, Soak: j.Soak, Settle: j.Settle, Balancers: j.BalancerSettle,
+	o := order{Then: j.Then, Leave: j.Leave, Namespaces: j.Only.Namespaces, Workloads: j.Only.Workloads, SkipEnding: j.Only.SkipEnding, Soak: j.Soak, Settle: j.Settle, Balancers: j.BalancerSettle,
 		Park: j.Park, EndBare: j.EndBare, Grace: j.Grace, From: texts(j.From), To: texts(j.To)}
 	if j.Only.Pods != nil {
 		o.Pods = j.Only.Pods.String()
@@ -55,7 +56,7 @@ func readOrder(data []byte) (Options, error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Options{}, err
 	}
-	o := Options{Then: r.Then, Leave: r.Leave, Only: Only{Namespaces: r.Namespaces, Workloads: r.Workloads}, Guards: r.Guards, Soak: r.Soak, Settle: r.Settle,
+	o := Options{Then: r.Then, Leave: r.Leave, Only: Only{Namespaces: r.Namespaces, Workloads: r.Workloads, SkipEnding: r.SkipEnding}, Guards: r.Guards, Soak: r.Soak, Settle: r.Settle,
 		BalancerSettle: r.Balancers, Park: r.Park, EndBare: r.EndBare, Grace: r.Grace}
 	var wrong problem.List
 	sets := func(texts []string) (all []Set) {

@@ -263,7 +263,7 @@ func names(sets []Set) string {
 
 // errand is what the core is asked for.
 func (j *job) errand() handover.Errand {
-	scope := handover.Scope{Nodes: j.from.nodes, Group: j.from.whole, In: j.Only.in(time.Now), Keep: j.Then == Keep}
+	scope := handover.Scope{Nodes: j.from.nodes, Group: j.from.whole, In: j.Only.in(), Keep: j.Then == Keep}
 	if scope.Nodes == nil {
 		scope.Nodes = []string{}
 	}
@@ -276,8 +276,9 @@ func (j *job) errand() handover.Errand {
 		scope.Beside = j.from.groupNames()
 	}
 	e := handover.Errand{
-		Move:    engine.Move{Step: j.id(1), From: engine.Host{Name: j.name, Fresh: j.fresh()}, Keep: j.Leave, Events: j.Events},
-		Options: handover.Options{Soak: j.Soak, Settle: j.Settle, Unasked: j.BalancerSettle, Scope: scope},
+		Move:    engine.Move{Step: j.id(1), From: engine.Host{Name: j.name, Fresh: j.fresh(), Soak: j.Soak, Settle: j.Settle}, Keep: j.Leave, Events: j.Events},
+		Scope:   scope,
+		Unasked: j.BalancerSettle,
 		Ending:  ending,
 	}
 	for _, g := range j.hosts(j.to, append(j.from.groupNames(), j.name)) {

@@ -33,12 +33,13 @@ func Recover(err *error) {
 }
 
 // Reason is err in words for a person. What failed only because ctx ended is
-// told as the reason why it did: "interrupted (Ctrl-C)", not "context canceled".
+// told as the reason why it did: "interrupted (Ctrl-C)", not "context canceled", and
+// not "context deadline exceeded".
 func Reason(ctx context.Context, err error) string {
 	var lines []string
 	for _, part := range Parts(err) {
 		line := part.Error()
-		if ctx.Err() != nil && errors.Is(part, context.Canceled) {
+		if over := ctx.Err(); over != nil && (errors.Is(part, over) || errors.Is(part, context.Canceled)) {
 			line = context.Cause(ctx).Error()
 		}
 		if len(lines) == 0 || lines[len(lines)-1] != line {

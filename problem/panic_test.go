@@ -35,4 +35,9 @@ func TestReason(t *testing.T) {
 	if got := Reason(ctx, errors.Join(cut, cut, errors.New("disk full"))); got != "interrupted (Ctrl-C)\ndisk full" {
 		t.Error(got)
 	}
+	late, end := context.WithTimeoutCause(context.Background(), 0, errors.New("the time given by --timeout is over"))
+	defer end()
+	if got := Reason(late, &Error{Op: "create vpc", Err: late.Err()}); got != "the time given by --timeout is over" {
+		t.Error(got)
+	}
 }

@@ -72,7 +72,7 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 	f.StringVar(&d.PodSelector, "pod-selector", "", "only the pods that these `labels` select")
 	f.StringVar(&d.DryRun, "dry-run", "none", "none, client or server: only say what would be done")
 	f.Lookup("dry-run").NoOptDefVal = "client"
-	f.IntVar(&d.SkipEnding, "skip-wait-for-delete-timeout", 0, "do not wait for a pod that has been ending for more than these seconds")
+	f.IntVar(&d.SkipEnding, "skip-wait-for-delete-timeout", 0, "do not wait for a pod that should have ended more than these seconds ago, by its deletion timestamp")
 	f.Int64Var(&d.ChunkSize, "chunk-size", 500, "without effect: the cluster is watched")
 	o.Guards.flags(f)
 	times(f, &o.Move)

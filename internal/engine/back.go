@@ -175,9 +175,7 @@ func (a *apply) reopen(ctx context.Context, s plan.Step, r state.Resource) error
 	if err != nil {
 		return &journalError{err}
 	}
-	err = a.Mover.Reopen(ctx, Reopening{Step: s.ID, Host: a.patient(r), Memo: in.Memo, Events: a.Events,
-		Save: func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) }})
-	if err != nil {
+	if err := a.Mover.Reopen(ctx, a.move(ctx, s, r, in)); err != nil {
 		return fmt.Errorf("open its nodes: %w", err)
 	}
 	r.Leaving = false
@@ -233,6 +231,8 @@ func fresh(s plan.Step, err error) bool {
 // guard's onBreach is the answer. What cannot move back is parked.
 func (a *apply) turnBack(ctx context.Context, cause error) error {
 	a.Events.Emit(event.TurnedBack{Why: problem.Reason(ctx, cause)})
+	ctx, end := endless(ctx)
+	defer end()
 	e := a.returning()
 	g, err := e.Former(a.journal.Snapshot(), a.graph.Guards)
 	if err != nil {
@@ -248,6 +248,19 @@ func (a *apply) turnBack(ctx context.Context, cause error) error {
 		return turned(cause, err)
 	}
 	return turned(cause, back.carryOut(ctx))
+}
+
+// endless is ctx without its deadline, which is the change's: one that is over, or is
+// over soon, would leave in the middle what suffers already. Who interrupts ctx
+// interrupts it.
+func endless(ctx context.Context) (context.Context, func()) {
+	back, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	heed := context.AfterFunc(ctx, func() {
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			end(context.Cause(ctx))
+		}
+	})
+	return back, func() { heed(); end(nil) }
 }
 
 // returning is the engine for the way back at once, to which no choice applies that

@@ -379,25 +379,29 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 // handing begins the hand-over of a host, or goes on with it, by one call of the
 // Mover, and keeps that it has begun.
 func (a *apply) handing(ctx context.Context, s plan.Step, r state.Resource, call func(Move) error) (state.Intent, error) {
-	goes := a.goes()
-	all := goes[state.Need{URN: s.URN, Gen: s.Gen}]
+	all := a.goes()[state.Need{URN: s.URN, Gen: s.Gen}]
 	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.HandOver, URN: s.URN, Gen: s.Gen, All: all})
 	if err != nil {
 		return in, &journalError{err}
 	}
-	to := a.others(r, goes)
-	err = call(Move{
-		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
-		Back: a.plan.Returns, Owed: a.owed(to),
-		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
-		Breach: a.guard.breach, Events: a.Events,
-	})
-	if err != nil {
+	if err = call(a.move(ctx, s, r, in)); err != nil {
 		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
 			return in, errors.Join(err, &journalError{writeErr})
 		}
 	}
 	return in, err
+}
+
+// move is the move of a host for every call of the Mover that begins one, goes on with
+// it or takes it back.
+func (a *apply) move(ctx context.Context, s plan.Step, r state.Resource, in state.Intent) Move {
+	to := a.others(r, a.goes())
+	return Move{
+		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
+		Back: a.plan.Returns, Owed: a.owed(to),
+		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
+		Breach: a.guard.breach, Events: a.Events,
+	}
 }
 
 // patient is a host with the times that the stack file names now; those of a

@@ -639,13 +639,13 @@ func (m mover) HandOver(_ context.Context, move engine.Move) error {
 }
 
 // Reopen opens a group that was emptied, and may have been closed.
-func (m mover) Reopen(_ context.Context, r engine.Reopening) error {
+func (m mover) Reopen(_ context.Context, r engine.Move) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.faults.around(func() error {
-		o := m.find(r.Host)
+		o := m.find(r.From)
 		if o == nil || o.retired {
-			return fmt.Errorf("group %s is not there to be opened", r.Host.Name)
+			return fmt.Errorf("group %s is not there to be opened", r.From.Name)
 		}
 		o.emptied = false
 		return r.Save([]byte(`{"phase":"stopped"}`))

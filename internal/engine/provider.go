@@ -196,15 +196,6 @@ type Sheltering struct {
 	Replaced []graph.Key // all whose pods are placed anew, or gone, before the hand-over; see Mover.Inspect
 }
 
-// Reopening asks for a host to be taken back that a hand-over has closed, or may have.
-type Reopening struct {
-	Step   int
-	Host   Host
-	Memo   json.RawMessage             // of that hand-over; nil: it is over, or was never saved
-	Save   func(json.RawMessage) error // stores how far that is
-	Events event.Sink
-}
-
 // Retirement asks for the nodes of a host that was handed over.
 type Retirement struct {
 	Host   Host
@@ -238,9 +229,10 @@ type Mover interface {
 	// nothing sends traffic through its nodes. Interrupted during the soak it
 	// leaves From empty and closed, and the next call goes on with the soak.
 	HandOver(ctx context.Context, m Move) error
-	// Reopen returns when nothing of a hand-over is left on the host, its nodes take
+	// Reopen takes back a host that a move of it has closed, or may have: m is that
+	// move, as HandOver would go on with it. It returns when nothing of a hand-over is left on the host, its nodes take
 	// pods, and the load balancers that send through them have them in service.
-	Reopen(ctx context.Context, r Reopening) error
+	Reopen(ctx context.Context, m Move) error
 	// Retire asks once more that the host is empty, then takes its nodes and
 	// instances (all but Keep) away, each by name. A host that is not empty is an
 	// error. Breach is asked before every call that cannot be undone.

@@ -1,8 +1,12 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // stands are the fields that the way back has as the change had them, and why. A
@@ -48,4 +52,29 @@ func set(v reflect.Value) {
 	default:
 		v.SetInt(7)
 	}
+}
+
+// The deadline of a change is not that of its way back; who interrupts it interrupts
+// the way back, too.
+func TestNoDeadlineOfTheWayBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		late, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		back, end := endless(late)
+		time.Sleep(time.Hour)
+		if late.Err() == nil || back.Err() != nil {
+			t.Errorf("the change: %v, its way back: %v", late.Err(), back.Err())
+		}
+		end()
+
+		cut, interrupt := context.WithCancelCause(t.Context())
+		back, end = endless(cut)
+		defer end()
+		why := errors.New("interrupted (Ctrl-C)")
+		interrupt(why)
+		synctest.Wait()
+		if !errors.Is(context.Cause(back), why) {
+			t.Errorf("interrupted: %v", context.Cause(back))
+		}
+	})
 }

@@ -80,9 +80,7 @@ func (a *apply) unshelter(ctx context.Context) {
 	for _, h := range a.shelters.begun {
 		r, ok, err := a.find(ctx, h)
 		if err == nil && ok {
-			_, err = a.handing(ctx, h, r, func(m Move) error {
-				return a.Mover.Reopen(ctx, Reopening{Step: m.Step, Host: m.From, Memo: m.Memo, Save: m.Save, Events: m.Events})
-			})
+			_, err = a.handing(ctx, h, r, func(m Move) error { return a.Mover.Reopen(ctx, m) })
 		}
 		if err != nil {
 			a.Events.Emit(event.Finding{Severity: event.Warning, Object: what(h), Effect: "its nodes were closed by what did not go on, and could not all be opened again: " + err.Error(), Fix: "run the same command again, or drover restore"})

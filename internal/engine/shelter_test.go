@@ -32,7 +32,7 @@ func (d *diarist) HandOver(ctx context.Context, m engine.Move) error {
 	return d.Mover.HandOver(ctx, m)
 }
 
-func (d *diarist) Reopen(ctx context.Context, r engine.Reopening) error {
+func (d *diarist) Reopen(ctx context.Context, r engine.Move) error {
 	d.calls = append(d.calls, "reopen")
 	if d.reopen != nil {
 		return d.reopen

@@ -93,7 +93,7 @@ type opening struct {
 	hosts []string
 }
 
-func (m *opening) Reopen(ctx context.Context, r engine.Reopening) error {
-	m.hosts = append(m.hosts, r.Host.Name)
+func (m *opening) Reopen(ctx context.Context, r engine.Move) error {
+	m.hosts = append(m.hosts, r.From.Name)
 	return m.Mover.Reopen(ctx, r)
 }

@@ -21,14 +21,15 @@ import (
 
 // Reopen lets a group that a move has closed, or may have, take pods and traffic
 // again, and returns when it does.
-func (m *Mover) Reopen(ctx context.Context, o engine.Reopening) error {
+func (m *Mover) Reopen(ctx context.Context, mv engine.Move) error {
 	// What was begun is put back even if it is interrupted, as in HandOver.
-	cluster, err := m.open(context.WithoutCancel(ctx), o.Host)
+	cluster, err := m.open(context.WithoutCancel(ctx), mv.From)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	r := newRun(m, cluster, engine.Move{Step: o.Step, From: o.Host, Memo: o.Memo, Save: o.Save, Events: o.Events})
+	mv.To = nil // what it let go of is in its record
+	r := newRun(m, cluster, mv)
 	if err := r.putBack(ctx); err != nil {
 		return err
 	}
@@ -44,8 +45,8 @@ func (m *Mover) Open(ctx context.Context, e Errand, takenBack bool) error {
 	}
 	defer cluster.Close()
 	e.Memo, e.Save = nil, nil // the cluster keeps it
-	r := newRun(m, cluster, e.Move)
-	r.set, r.order, r.takenBack = e.Options, e.Order, takenBack
+	r := e.run(m, cluster)
+	r.takenBack = takenBack
 	if err := r.putBack(ctx); err != nil {
 		return err
 	}

@@ -27,8 +27,8 @@ type way struct {
 // reopen opens the old group, by a process that may be mortal.
 func (y *way) reopen(cluster handover.Cluster, scaling handover.Scaling, alive func() bool) error {
 	defer y.endless()()
-	return y.by(cluster, scaling).Reopen(context.Background(), engine.Reopening{
-		Step: 1, Host: engine.Host{Name: world.Old}, Memo: y.play.memo, Events: y.play,
+	return y.by(cluster, scaling).Reopen(context.Background(), engine.Move{
+		Step: 1, From: engine.Host{Name: world.Old}, Memo: y.play.memo, Events: y.play,
 		Save: func(memo json.RawMessage) error { return y.save(&y.play.memo, memo, alive) },
 	})
 }

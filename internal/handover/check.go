@@ -90,7 +90,7 @@ func inspect(q Question) *inspection {
 	for _, name := range q.Leaving {
 		i.leaving[name] = true
 		for _, p := range q.View.On(name) {
-			if !p.stays() && q.Scope.concerns(p) {
+			if !p.stays() && q.Scope.concerns(p, q.View.Now) {
 				i.pods = append(i.pods, p)
 			}
 		}

@@ -175,7 +175,7 @@ func (r *run) leave(ctx context.Context) error {
 	switch {
 	case r.core.Record.Ending != nil:
 		return r.ends(ctx)
-	case !r.set.Scope.Keep:
+	case !r.scope.Keep:
 		r.forget(ctx)
 		return nil
 	}

@@ -40,8 +40,7 @@ func (m *Mover) Foresee(ctx context.Context, e Errand) (Foresight, error) {
 	}
 	defer cluster.Close()
 	e.Events = event.Discard
-	r := newRun(m, cluster, e.Move)
-	r.set = e.Options
+	r := e.run(m, cluster)
 	o, err := r.observe(ctx, nil)
 	if err != nil {
 		return Foresight{}, fmt.Errorf("inspect %s: %w", e.From.Name, err)
@@ -73,7 +72,7 @@ func (i *inspection) fate(p *Pod) Fate {
 		f.Why = "static: it belongs to its node"
 	case p.stays():
 		f.Why = "it has finished"
-	case !i.Scope.concerns(p):
+	case !i.Scope.concerns(p, i.v.Now):
 		f.Why = "it is not among those that are to move"
 	default:
 		pr := i.promised(p)

@@ -62,7 +62,7 @@ func TestPodsOnNodesThatAreNoInstancesAreAskedAbout(t *testing.T) {
 	v.PutPod(&Pod{Ref: Ref{"apps", "web-1", "1"}, Node: "fargate", Address: "10.0.0.1", Workload: "deployment/apps/web"})
 	a := &listener{}
 	r := &run{Mover: &Mover{balancers: a}}
-	r.set.Scope.Nodes = []string{"fargate"}
+	r.scope.Nodes = []string{"fargate"}
 	if _, err := r.read(t.Context(), nil, v); err != nil || len(a.about) > 0 {
 		t.Errorf("without a group: %+v, %v", a.about, err)
 	}

@@ -77,7 +77,7 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	if now.to, err = readGroups(ctx, r.scaling, names); err != nil {
 		return outside{}, err
 	}
-	if now.beside, err = readGroups(ctx, r.scaling, r.set.Scope.Beside); err != nil {
+	if now.beside, err = readGroups(ctx, r.scaling, r.scope.Beside); err != nil {
 		return outside{}, err
 	}
 	if now.ended, err = r.endedOf(ctx, rec, now, v); err != nil {
@@ -156,16 +156,16 @@ func ended(ctx context.Context, scaling Scaling, instances []string) (map[string
 
 // fromGroup is the Auto Scaling group that is handed over; empty: there is none.
 func (r *run) fromGroup() string {
-	if r.set.Scope.Nodes == nil {
+	if r.scope.Nodes == nil {
 		return r.move.From.Name
 	}
-	return r.set.Scope.Group
+	return r.scope.Group
 }
 
 // instances are those of which load balancers are asked: the group's, or those
 // of the nodes that leave.
 func (r *run) instances(rec *Record, g Group, v *View) []string {
-	if r.set.Scope.Nodes == nil {
+	if r.scope.Nodes == nil {
 		return instances(r.move.From.Name, g, v)
 	}
 	var ids []string
@@ -180,7 +180,7 @@ func (r *run) instances(rec *Record, g Group, v *View) []string {
 
 // named are the nodes that leave, if they are named one by one.
 func (r *run) named(rec *Record) []string {
-	names := slices.Clone(r.set.Scope.Nodes)
+	names := slices.Clone(r.scope.Nodes)
 	if rec != nil && names != nil {
 		names = append(names, rec.leaving()...)
 	}

@@ -137,7 +137,6 @@ func (m *Mover) HandOver(ctx context.Context, mv engine.Move) error {
 
 func newRun(m *Mover, cluster Cluster, mv engine.Move) *run {
 	r := &run{Mover: m, cluster: cluster, move: mv, refused: map[string]Refused{}}
-	r.set.Soak, r.set.Settle = mv.From.Soak, mv.From.Settle
 	r.log.to, r.move.Events = mv.Events, &r.log
 	return r
 }
@@ -148,7 +147,8 @@ type run struct {
 	cluster  Cluster
 	move     engine.Move
 	core     *Move
-	set      Options         // what the user set of this move
+	scope    Scope           // see Errand.Scope
+	unasked  time.Duration   // see Errand.Unasked
 	order    json.RawMessage // see Errand.Order
 	baseline engine.Baseline // see Errand.Baseline
 	ending   *Ending         // see Errand.Ending
@@ -181,9 +181,10 @@ type run struct {
 	did     func(Action) // is told of everything that was carried out; nil: nobody is
 }
 
-// options are what holds for this move.
+// options are what holds for this move: the one place that makes them, of what the
+// engine's Move says and of what an Errand has beside it.
 func (r *run) options() Options {
-	o := r.set
+	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, Unasked: r.unasked, Scope: r.scope}
 	if r.move.Hasten {
 		o.Soak = 0
 	}
@@ -209,7 +210,7 @@ func (r *run) resume(ctx context.Context) (*Record, bool, error) {
 	if rec.Keep != r.move.Keep || rec.Phase == Inspect {
 		return nil, false, nil
 	}
-	return rec, rec.Phase != Stopped && !rec.Kept && r.set.Scope.within(rec), nil
+	return rec, rec.Phase != Stopped && !rec.Kept && r.scope.within(rec), nil
 }
 
 // written is the record that a run before left, nil if there is none. A move
@@ -478,13 +479,21 @@ func (r *run) stopping(ctx context.Context) *Reason {
 	defer r.mu.Unlock()
 	switch {
 	case ctx.Err() != nil:
-		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: "it was interrupted", Fix: "run the same command again: it continues"}
+		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: interruption(ctx), Fix: "run the same command again: it continues"}
 	case !r.failing.IsZero() && r.failed.Sub(r.failing) >= outage:
 		return r.out("nothing answers any more", r.lastErr)
 	case !r.awsOff.IsZero() && time.Since(r.awsOff) >= outage:
 		return r.out("AWS does not answer any more", r.aws.err)
 	}
 	return nil
+}
+
+// interruption is why ctx has ended: somebody ended it, or the time is over that it had.
+func interruption(ctx context.Context) string {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return context.Cause(ctx).Error()
+	}
+	return "it was interrupted"
 }
 
 func (r *run) out(what string, err error) *Reason {

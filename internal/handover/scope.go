@@ -17,12 +17,15 @@ import (
 // Scope narrows a move to nodes by name and to some of their pods. The zero value
 // is a plan's: all of a node group.
 type Scope struct {
-	Nodes  []string        // that leave; nil: those of the move's host
-	Group  string          // the Auto Scaling group that they make up; empty: there is none, or they are a part of it
-	Beside []string        // Auto Scaling groups of which some nodes leave
-	In     func(*Pod) bool // pods that are to move; nil: all
-	Keep   bool            // the nodes stay when they are empty, and their groups act on their own again
+	Nodes  []string // that leave; nil: those of the move's host
+	Group  string   // the Auto Scaling group that they make up; empty: there is none, or they are a part of it
+	Beside []string // Auto Scaling groups of which some nodes leave
+	In     In       // pods that are to move; nil: all
+	Keep   bool     // the nodes stay when they are empty, and their groups act on their own again
 }
+
+// In asks whether a pod is to move, at a time of the API server's clock.
+type In func(p *Pod, now time.Time) bool
 
 // named is what is emptied, as a person names it: a set says what it is.
 func named(group string) string {
@@ -33,9 +36,9 @@ func named(group string) string {
 }
 
 // concerns: the pod is among those that are to move.
-func (s Scope) concerns(p *Pod) bool { return s.In == nil || s.In(p) }
+func (s Scope) concerns(p *Pod, now time.Time) bool { return s.In == nil || s.In(p, now) }
 
-func (m *Move) concerns(p *Pod) bool { return m.Options.Scope.concerns(p) }
+func (m *Move) concerns(p *Pod) bool { return m.Options.Scope.concerns(p, m.view.Now) }
 
 // chosen are the nodes that leave, in their order.
 func (s Scope) chosen(o Observed, group string, keep int) []*Node {
@@ -69,10 +72,13 @@ func (m *Move) pause() {
 	}
 }
 
-// Errand is a move that no plan asked for.
+// Errand is a move that no plan asked for. What a plan's move is told as well is a
+// field of the engine's Move; beside it is what no plan has. Of both run.options makes
+// what the core goes by.
 type Errand struct {
 	engine.Move
-	Options
+	Scope    Scope
+	Unasked  time.Duration   // see Options.Unasked
 	Order    json.RawMessage // how to go on with it, for whoever finds its record
 	Baseline engine.Baseline // what traffic was like before it, for a run that goes on with it; nil: nobody looked
 	Ending   *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
@@ -86,9 +92,15 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 		return err
 	}
 	defer cluster.Close()
-	r := newRun(m, cluster, e.Move)
-	r.set, r.order, r.baseline, r.ending = e.Options, e.Order, e.Baseline, e.Ending
+	r := e.run(m, cluster)
 	return r.loop(ctx)
+}
+
+// run is one that does the errand.
+func (e Errand) run(m *Mover, cluster Cluster) *run {
+	r := newRun(m, cluster, e.Move)
+	r.scope, r.unasked, r.order, r.baseline, r.ending = e.Scope, e.Unasked, e.Order, e.Baseline, e.Ending
+	return r
 }
 
 // UnaskedDrain is how long a load balancer that nobody can ask is given to let go

@@ -20,8 +20,8 @@ import (
 // errand empties nodes by name, as a command does that knows no plan.
 func (p *play) errand(name string, nodes ...string) handover.Errand {
 	return handover.Errand{
-		Move:    engine.Move{Step: 1, From: engine.Host{Name: name}, Events: p},
-		Options: handover.Options{Scope: handover.Scope{Nodes: nodes, Beside: []string{world.Old}, Keep: true}},
+		Move:  engine.Move{Step: 1, From: engine.Host{Name: name}, Events: p},
+		Scope: handover.Scope{Nodes: nodes, Beside: []string{world.Old}, Keep: true},
 	}
 }
 
@@ -79,7 +79,7 @@ func TestOneNodeIsEmptiedAndKept(t *testing.T) {
 func TestOnlySomePodsMove(t *testing.T) {
 	in(t, 2, apps(web(4), &world.App{Name: "zeta", Replicas: 4, Surge: 1}), func(p *play) {
 		e := p.errand("nodes/old", p.old()...)
-		e.Scope.In = func(q *handover.Pod) bool { return strings.HasPrefix(q.Name, "web") }
+		e.Scope.In = func(q *handover.Pod, _ time.Time) bool { return strings.HasPrefix(q.Name, "web") }
 		if err := p.send(context.Background(), e); err != nil {
 			t.Fatal(err)
 		}
@@ -192,7 +192,7 @@ func TestAbort(t *testing.T) {
 	for _, after := range []time.Duration{3 * time.Second, 20 * time.Second, 10 * time.Minute} {
 		in(t, 3, apps(web(9), other()), func(p *play) {
 			e := p.errand("nodes/old", p.old()...)
-			e.Soak = time.Hour
+			e.From.Soak = time.Hour
 			end := make(chan error, 1)
 			go func() { end <- p.send(context.Background(), e) }()
 			time.Sleep(after)

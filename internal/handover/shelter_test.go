@@ -162,7 +162,7 @@ func TestShelterIsTakenBack(t *testing.T) {
 					t.Fatal(err)
 				}
 				meanwhile(p)
-				err := p.by(p.World, p.World).Reopen(context.Background(), engine.Reopening{Host: engine.Host{Name: world.Old}, Memo: p.memo,
+				err := p.by(p.World, p.World).Reopen(context.Background(), engine.Move{From: engine.Host{Name: world.Old}, Memo: p.memo,
 					Save: func(memo json.RawMessage) error { p.memo = memo; return nil }, Events: p})
 				if err != nil {
 					t.Fatal(err)

@@ -299,7 +299,8 @@ type Pod struct {
 	ReadySince  time.Time // since when it is, or is not, Ready
 	Deleting    bool
 	Evicted     bool          // Deleting, and the Eviction API did it
-	GoneBy      time.Time     // when its grace period ends; set while Deleting
+	Told        time.Time     // when its end was asked for; set while Deleting
+	GoneBy      time.Time     // when its grace period ends, be it its own or what it was given then; set while Deleting
 	Finalizers  []string      // that keep it once it has ended
 	Grace       time.Duration // termination grace period
 	PreStop     bool          // every container that serves has a preStop hook

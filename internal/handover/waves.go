@@ -284,8 +284,7 @@ func (m *Move) busy() bool {
 				continue
 			}
 			w := m.Record.Workloads[p.owner()]
-			toldAt := p.GoneBy.Add(-p.Grace)
-			if w == nil || m.underWay(w) || p.Deleting && m.view.Now.Before(toldAt.Add(canaryPatience)) {
+			if w == nil || m.underWay(w) || p.Deleting && m.view.Now.Before(p.Told.Add(canaryPatience)) {
 				return true
 			}
 		}

@@ -191,7 +191,6 @@ type pod struct {
 	stuck  bool      // a finalizer keeps it
 	broken bool      // it never becomes Ready again
 	up     bool      // its containers are Ready; a readiness gate may not be met
-	told   time.Time // to end
 }
 
 type target struct {
@@ -432,7 +431,7 @@ func (w *World) bury() {
 		case p.Node != "" && n == nil:
 			w.remove(uid) // the pod garbage collector
 		case p.stuck || n != nil && !n.deadSince.IsZero():
-		case p.Deleting && !w.now().Before(p.told.Add(w.takes(p))):
+		case p.Deleting && !w.now().Before(p.Told.Add(w.takes(p))):
 			w.remove(uid)
 		}
 	}
@@ -652,7 +651,7 @@ func (w *World) spawn(a *App, name string) *pod {
 // tell is a pod's SIGTERM.
 func (w *World) tell(p *pod) {
 	if !p.Deleting {
-		p.Deleting, p.told = true, w.now()
+		p.Deleting, p.Told = true, w.now()
 		p.GoneBy = w.now().Add(max(30*time.Second, p.app.Grace))
 	}
 }
@@ -943,7 +942,7 @@ func (w *World) serving(a *App) map[string]int {
 	return n
 }
 
-func (w *World) preStopping(p *pod) bool { return w.now().Before(p.told.Add(p.app.PreStop)) }
+func (w *World) preStopping(p *pod) bool { return w.now().Before(p.Told.Add(p.app.PreStop)) }
 
 func (w *World) inService(lb, name string) bool {
 	n := w.nodes[name]

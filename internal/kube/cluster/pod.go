@@ -62,7 +62,10 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 		out.Cost = &cost
 	}
 	if out.Deleting {
-		out.GoneBy, out.Evicted = p.DeletionTimestamp.Time, evicted(p)
+		out.GoneBy, out.Told, out.Evicted = p.DeletionTimestamp.Time, p.DeletionTimestamp.Time, evicted(p)
+		if given := p.DeletionGracePeriodSeconds; given != nil {
+			out.Told = out.GoneBy.Add(-time.Duration(*given) * time.Second)
+		}
 	}
 	out.Zoned = zoned(p)
 	state(p, out)

@@ -77,6 +77,15 @@ func (f *fixture) view() *handover.View {
 
 func (f *fixture) look() *handover.Pod { return f.view().Pods["pod"] }
 
+// A pod was told to end its grace period ago, which need not be that of its spec.
+func TestEnding(t *testing.T) {
+	f, ends, given := newFixture(), metav1.NewTime(time.Unix(1000, 0)), int64(300)
+	f.pod.DeletionTimestamp, f.pod.DeletionGracePeriodSeconds = &ends, &given
+	if p := f.look(); !p.Deleting || !p.GoneBy.Equal(ends.Time) || !p.Told.Equal(time.Unix(700, 0)) {
+		t.Errorf("told at %s to be gone by %s", p.Told, p.GoneBy)
+	}
+}
+
 // How a pod leaves its ReplicaSet and its Services is decided by who selects
 // it by what; networks must select it as before, budgets should.
 func TestHandleAndDoors(t *testing.T) {

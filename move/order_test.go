@@ -1,0 +1,230 @@
+package move
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/handover"
+)
+
+// A new option fails these tests until it is kept by order and readOrder, and reaches
+// the core in job.errand and way.back; or until it is named here with the reason why
+// it does not.
+var (
+	unkept = map[string]string{
+		"Kubeconfig": "who goes on says how he reaches the cluster", "Context": "as Kubeconfig",
+		"Fresh":      "of a look alone: they stand by the time that a move begins",
+		"CreateLike": "the group stands by the time that there is a record, in which it is To",
+		"Show":       "who goes on is asked himself", "Approve": "as Show", "Events": "as Show",
+	}
+	notInErrand = map[string]string{
+		"Kubeconfig": "session: open", "Context": "session: open",
+		"From": "newJob finds their nodes: job.from", "To": "as From: job.to",
+		"CreateLike": "job.makeIt, before the errand", "Guards": "job.watch", "Park": "job.refuse: a run parks what cannot move by itself",
+		"EndBare": "Options.open tells the cluster", "Grace": "as EndBare",
+		"Show": "run asks it first", "Approve": "as Show",
+	}
+	notOnTheWayBack = map[string]string{
+		"Kubeconfig": "session: open", "Context": "session: open",
+		"From": "those who took the pods leave instead: newWay", "To": "way.goesBack",
+		"Then": "the nodes that it empties stay open", "Leave": "as Then", "Fresh": "it makes no nodes", "CreateLike": "as Fresh",
+		"Namespaces": "what was moved goes back: way.goesBack", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
+		"Guards": "way.watchBack", "Soak": "the nodes that it empties stay open", "Park": "nothing is refused on the way back",
+		"EndBare": "what nothing controls was ended for good", "Grace": "each pod gets its own time: whoever was in a hurry is not now",
+		"Show": "giveBack asks it first", "Approve": "as Show",
+	}
+)
+
+// sampleOptions are values for fields that cannot be made of their type alone.
+var sampleOptions = map[string]any{
+	"From": []Set{{Node, "b"}}, "To": []Set{{Nodes, "a=b"}}, "Then": Keep, "Pods": must(labels.Parse("app=web")),
+	"Show": func(Report) error { return nil }, "Approve": func(Report) error { return nil }, "Events": event.Sink(event.NewLog(testClock, func(event.Event) {})),
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// option is one field of Options, or of what is embedded in it or narrows it.
+type option struct {
+	name string
+	at   []int
+}
+
+func (f option) of(o *Options) reflect.Value { return reflect.ValueOf(o).Elem().FieldByIndex(f.at) }
+
+// only are options of which nothing but this one is given.
+func (f option) only(t *testing.T) Options {
+	t.Helper()
+	var o Options
+	if v, has := sampleOptions[f.name]; has {
+		f.of(&o).Set(reflect.ValueOf(v))
+		return o
+	}
+	fill(t, f.name, f.of(&o))
+	return o
+}
+
+// fill gives a value, and all that is in it, another one than it has by itself.
+func fill(t *testing.T, name string, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(7)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, name, v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(t, name, v.Index(0))
+	case reflect.Map:
+		one := reflect.New(v.Type().Elem()).Elem()
+		fill(t, name, one)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("x"), one)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(t, name+"."+v.Type().Field(i).Name, v.Field(i))
+		}
+	default:
+		t.Fatalf("give a sample of %s", name)
+	}
+}
+
+// allOptions are the fields of Options; of Access and Only theirs.
+func allOptions() []option {
+	var all []option
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Options]()) {
+		switch {
+		case f.Type == reflect.TypeFor[Access](): // its fields are visible themselves
+		case f.Type == reflect.TypeFor[Only]():
+			for _, g := range reflect.VisibleFields(f.Type) {
+				all = append(all, option{g.Name, append(slices.Clone(f.Index), g.Index...)})
+			}
+		default:
+			all = append(all, option{f.Name, f.Index})
+		}
+	}
+	return all
+}
+
+// Somebody who does not know what was asked for goes on with it, and takes it back.
+func TestOrderComesBack(t *testing.T) {
+	eachOption(t, unkept, "is not kept by order, or not read by readOrder", func(f option) bool {
+		o := f.only(t)
+		back, err := readOrder(encode((&job{Options: o}).order()))
+		if err != nil {
+			t.Errorf("%s: %v", f.name, err)
+		}
+		for i := range o.Guards {
+			o.Guards[i].Headers = nil
+		}
+		return reflect.DeepEqual(f.of(&back).Interface(), f.of(&o).Interface())
+	})
+}
+
+// Headers of guards may be secret: nobody writes them down.
+func TestOrderKeepsNoHeaders(t *testing.T) {
+	o := Options{Guards: []Guard{{URL: "http://x/", Headers: map[string]string{"Authorization": "secret"}}}}
+	if data := encode((&job{Options: o}).order()); strings.Contains(string(data), "secret") {
+		t.Errorf("a header is written down: %s", data)
+	}
+}
+
+// What is asked for reaches the core.
+func TestOptionsReachTheErrand(t *testing.T) {
+	without := comparable(t, (&job{}).errand())
+	eachOption(t, notInErrand, "is not in job.errand", func(f option) bool {
+		return !reflect.DeepEqual(comparable(t, (&job{Options: f.only(t)}).errand()), without)
+	})
+}
+
+// … and what concerns the way back reaches it there, too.
+func TestOptionsReachTheWayBack(t *testing.T) {
+	errand := func(o Options) any {
+		return comparable(t, (&way{job: &job{Options: o}, move: "web"}).back(nil))
+	}
+	eachOption(t, notOnTheWayBack, "is not in way.back", func(f option) bool {
+		return !reflect.DeepEqual(errand(f.only(t)), errand(Options{}))
+	})
+}
+
+// comparable is an errand without what its order says, with the question in place of
+// the function that asks it.
+func comparable(t *testing.T, e handover.Errand) any {
+	t.Helper()
+	narrows := e.Scope.In != nil
+	e.Order, e.Scope.In = nil, nil
+	return struct {
+		handover.Errand
+		narrows bool
+	}{e, narrows}
+}
+
+// eachOption asks something of each option that the list does not name; what is asked
+// does not hold of those that it names.
+func eachOption(t *testing.T, but map[string]string, wrong string, holds func(option) bool) {
+	t.Helper()
+	names := map[string]bool{}
+	for _, f := range allOptions() {
+		names[f.name] = true
+		switch why := but[f.name]; {
+		case why == "" && !holds(f):
+			t.Errorf("%s %s: a reason in order_test.go, or the code", f.name, wrong)
+		case why != "" && holds(f):
+			t.Errorf("%s is said to be left out (%s), and is not", f.name, why)
+		}
+	}
+	for name := range but {
+		if !names[name] {
+			t.Errorf("there is no option %s", name)
+		}
+	}
+}
+
+// Each way to narrow a move leaves out a pod that it does not name.
+func TestOnlyLeavesOut(t *testing.T) {
+	p := &handover.Pod{Ref: handover.Ref{Namespace: "other", Name: "other"}, Deleting: true, GoneBy: testClock().Add(-time.Hour)}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Only]()) {
+		at := slices.IndexFunc(allOptions(), func(o option) bool { return o.name == f.Name })
+		o := allOptions()[at].only(t)
+		if in := o.Only.in(); in == nil || in(p, testClock()) {
+			t.Errorf("%s leaves nothing out", f.Name)
+		}
+	}
+}
+
+// As kubectl has it, what counts is how long ago the pod should have ended: not since
+// when it was told to, nor what its spec says.
+func TestSkipEnding(t *testing.T) {
+	in := Only{SkipEnding: 10 * time.Second}.in()
+	for name, tt := range map[string]struct {
+		pod  handover.Pod
+		want bool
+	}{
+		"it does not end":                              {handover.Pod{}, true},
+		"it was told 20 s ago, and has 300 s":          {handover.Pod{Deleting: true, GoneBy: testClock().Add(280 * time.Second), Grace: 300 * time.Second}, true},
+		"it should have ended 10 s ago":                {handover.Pod{Deleting: true, GoneBy: testClock().Add(-10 * time.Second)}, true},
+		"it should have ended 11 s ago":                {handover.Pod{Deleting: true, GoneBy: testClock().Add(-11 * time.Second)}, false},
+		"… and was given less time than its spec says": {handover.Pod{Deleting: true, GoneBy: testClock().Add(-11 * time.Second), Grace: time.Hour}, false},
+	} {
+		if got := in(&tt.pod, testClock()); got != tt.want {
+			t.Errorf("%s: it is to move: %v", name, got)
+		}
+	}
+}
