@@ -12,12 +12,12 @@ SANDBOX_LDFLAGS := -s -w \
 
 # What keeps bin/drover small: no symbols, and no package that looks methods up
 # by name at run time (text/template, and gRPC's trace pages, which use it): the
-# linker would have to keep every method of every SDK. 105 MB become 43 MB. The
-# clients of Google's and Azure's stores and key services add 11 MB; without
+# linker would have to keep every method of every SDK, which more than doubles it.
+# The clients of Google's and Azure's stores and key services add 11 MB; without
 # gRPC's xDS, which Google's storage client brings for a protocol that is not
 # used here, that is 5 MB and 7 ms of every start less. Kustomize adds 3 MB, and
 # with its Go plugins, which are off here, 112 MB: the package plugin, too, makes
-# the linker keep everything.
+# the linker keep everything. docs/performance.md has the size as it is.
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules,kustomize_disable_go_plugin_support -ldflags '-s -w'
 DROVER_MAX := 90000000
 

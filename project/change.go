@@ -424,8 +424,8 @@ func (p *Project) prepareKey(ctx context.Context, e *engine.Engine, s *state.Ses
 	return s.PrepareKey(ctx)
 }
 
-// newEngine wires the engine to the world: here is the one place that knows
-// all of it.
+// newEngine wires the engine to the world, for every change of a stack: here is the
+// one place that knows all of it.
 func newEngine(cloud *aws.Cloud, events event.Sink) *engine.Engine {
 	connect := func(ctx context.Context, conn plan.Props) (handover.Cluster, error) {
 		config, err := kube.Connect(conn, cloud.Token)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -24,24 +25,35 @@ func (c *Cloud) Balancers() Balancers {
 }
 
 // Balancers returns those of every family, in the families' order. Each family
-// has names of its own: one that is taken says which it is of.
+// has names of its own: one that is taken, or was in an earlier answer, says which it
+// is of, and the family is asked by the name that it gave.
 func (b Balancers) Balancers(ctx context.Context, q handover.Inquiry) ([]handover.Balancer, error) {
 	var all []handover.Balancer
 	taken := map[string]bool{}
 	for i, family := range b.families {
-		some, err := family.Balancers(ctx, q)
+		mark := fmt.Sprintf(" (%d)", i+1)
+		some, err := family.Balancers(ctx, named(q, mark))
 		if err != nil {
 			return nil, err
 		}
 		for _, lb := range some {
-			if taken[lb.Name] {
-				lb.Name += fmt.Sprintf(" (%d)", i+1)
+			if taken[lb.Name] || slices.Contains(q.Known, lb.Name+mark) {
+				lb.Name += mark
 			}
 			taken[lb.Name] = true
 			all = append(all, lb)
 		}
 	}
 	return all, nil
+}
+
+// named asks by the names that a family gave, without the mark that it got here.
+func named(q handover.Inquiry, mark string) handover.Inquiry {
+	q.Known = slices.Clone(q.Known)
+	for i, name := range q.Known {
+		q.Known[i] = strings.TrimSuffix(name, mark)
+	}
+	return q
 }
 
 func isCode(err error, codes ...string) bool {

@@ -2,16 +2,28 @@ package aws
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/internal/handover/world"
 )
 
-// some are the load balancers of one family.
+// some are the load balancers of one family. What is not known to it as it names it
+// has let go of everything, and is told with its host alone.
 type some []handover.Balancer
 
-func (s some) Balancers(context.Context, handover.Inquiry) ([]handover.Balancer, error) {
-	return s, nil
+func (s some) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Balancer, error) {
+	all := slices.Clone(s)
+	for i, b := range all {
+		if !slices.Contains(q.Known, b.Name) {
+			all[i] = handover.Balancer{Name: b.Name, Host: b.Host}
+		}
+	}
+	return all, nil
 }
 
 // A hand-over knows load balancers by name: one must not hide another.
@@ -23,5 +35,40 @@ func TestFamiliesShareNoName(t *testing.T) {
 	}
 	if all[0].Name != "web" || all[2].Name != "web (2)" || all[2].Host != "network" {
 		t.Errorf("%+v", all)
+	}
+}
+
+// One that was told by another name is asked by its own, and keeps the one that a
+// move knows it by, also when the first of that name is gone.
+func TestAFamilyIsAskedByItsOwnNames(t *testing.T) {
+	first := some{{Name: "web", Host: "classic", Draining: time.Second}}
+	second := some{{Name: "web", Host: "network", Draining: time.Minute}}
+	for name, families := range map[string][]handover.Balancers{"both": {first, second}, "the second alone": {some{}, second}} {
+		all, err := Balancers{families: families}.Balancers(t.Context(), handover.Inquiry{Known: []string{"web (2)"}})
+		if err != nil || len(all) == 0 {
+			t.Fatal(name, all, err)
+		}
+		last := all[len(all)-1]
+		if last.Name != "web (2)" || last.Draining != time.Minute {
+			t.Errorf("%s: asked about by its own name it would tell how it drains: %+v", name, last)
+		}
+	}
+}
+
+// The model of hand-overs has every kind of load balancer that AWS has, and says of
+// each what this package says; and what it does there is less than that.
+func TestTheModelHasEveryKindOfLoadBalancer(t *testing.T) {
+	for _, kind := range types.LoadBalancerTypeEnum("").Values() {
+		model := world.KindOfBalancer(string(kind))
+		tg := &targetGroup{TargetGroup: types.TargetGroup{TargetType: types.TargetTypeEnumInstance}, crossZone: "use_load_balancer_configuration"}
+		is := tg.balancer(&balancer{LoadBalancer: types.LoadBalancer{Type: kind}})
+		if model.Lag != is.Lag || model.Zonal != is.Zonal || model.Reuses != is.Reuses {
+			t.Errorf("%s: the model says %+v, the code %+v", kind, model, is)
+		}
+	}
+	for _, kind := range world.BalancerKinds {
+		if kind.Sends > 0 && kind.Lag <= kind.Sends {
+			t.Errorf("%s sends for %s, and is waited for for %s", kind.Name, kind.Sends, kind.Lag)
+		}
 	}
 }

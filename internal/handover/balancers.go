@@ -37,14 +37,9 @@ func (m *Move) hear(o Observed) {
 func (m *Move) sortTargets() {
 	before, lbs, first := m.targets, m.lbs, m.asked.IsZero()
 	m.asked = m.o.Asked
-	m.targets, m.lbs, m.hosts = map[string]map[string]Target{}, map[string]Balancer{}, map[string][]string{}
+	m.targets, m.lbs = map[string]map[string]Target{}, map[string]Balancer{}
 	for _, b := range m.o.Balancers {
 		m.lbs[b.Name] = b
-		for _, key := range []string{strings.ToLower(b.Host), b.Group} {
-			if key != "" {
-				m.hosts[key] = append(m.hosts[key], b.Name)
-			}
-		}
 		for _, t := range b.Targets {
 			if m.targets[t.id()] == nil {
 				m.targets[t.id()] = map[string]Target{}
@@ -55,6 +50,7 @@ func (m *Move) sortTargets() {
 	all := first || m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || m.stayersDiffer(before)
 	m.stale = m.o.Stale
 	m.view.hear(m.o.Balancers)
+	m.senders = m.view.senders
 	for name := range m.Record.Nodes {
 		if n := m.view.Nodes[name]; n != nil && (all || !maps.Equal(before[n.Instance], m.targets[n.Instance])) {
 			m.targetsChanged(name)
@@ -155,25 +151,20 @@ func (m *Move) reached(node string, s *Service) bool {
 // can be asked.
 func (m *Move) sendersTo(s *Service) []string {
 	var names []string
-	for _, host := range s.Hosts {
-		names = append(names, m.hosts[strings.ToLower(host)]...)
+	for _, b := range m.senders.of(s) {
+		names = append(names, b.Name)
 	}
-	for _, group := range s.TargetGroups {
-		names = append(names, m.hosts[group]...)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return names
 }
 
 // healthy: every target group that the Service's pods are registered with by
 // their addresses sends to the pod. Of one that has not answered yet nobody knows.
 func (m *Move) healthy(p *Pod, s *Service) bool {
-	if m.o.Stale != "" && slices.ContainsFunc(s.TargetGroups, func(group string) bool { return len(m.hosts[group]) == 0 }) {
+	if m.o.Stale != "" && len(m.senders.mute(s)) > 0 {
 		return false
 	}
-	for _, lb := range m.sendersTo(s) {
-		b := m.lbs[lb]
-		if t := m.targets[p.Address][lb]; b.ByAddress && slices.Contains(s.TargetGroups, b.Group) && t.State != InService && t.State != Unused {
+	for _, b := range m.senders.of(s) {
+		if t := m.targets[p.Address][b.Name]; b.ByAddress && b.sendsFor(s) && t.State != InService && t.State != Unused {
 			return false
 		}
 	}
@@ -183,18 +174,20 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 // unheard says why nobody knows what target groups of the pod's Services do now.
 // Who serves is not known then either, so nothing of it may begin.
 func (m *Move) unheard(p *Pod) string {
-	if m.o.Stale == "" || !slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 }) {
+	if !slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 }) {
 		return ""
 	}
-	return "AWS does not answer: " + m.o.Stale
+	return m.o.silence()
 }
 
 // holders are the target groups that may hold the pod's address.
 func (m *Move) holders(p *Pod) []string {
 	var names []string
 	for _, s := range m.view.servicesOf(p) {
-		for _, group := range s.TargetGroups {
-			names = append(names, slices.DeleteFunc(slices.Clone(m.hosts[group]), func(lb string) bool { return !m.lbs[lb].ByAddress })...)
+		for _, b := range m.senders.of(s) {
+			if b.ByAddress && b.sendsFor(s) {
+				names = append(names, b.Name)
+			}
 		}
 	}
 	return names
@@ -285,10 +278,7 @@ func (m *Move) sender(node, service string) (string, bool) {
 		return "", false
 	}
 	r := m.Record.Nodes[node]
-	for _, host := range s.Hosts {
-		if _, known := m.hosts[strings.ToLower(host)]; known {
-			continue
-		}
+	for _, host := range m.senders.strangers(s) {
 		if !n.excluded() {
 			return host, true // nobody can be asked: as long as the node is not excluded
 		}
@@ -314,10 +304,8 @@ func (m *Move) strangers() []foreign {
 		if !s.Balanced {
 			continue
 		}
-		for _, host := range s.Hosts {
-			if _, known := m.hosts[strings.ToLower(host)]; !known {
-				all = append(all, foreign{s, host})
-			}
+		for _, host := range m.senders.strangers(s) {
+			all = append(all, foreign{s, host})
 		}
 	}
 	slices.SortFunc(all, func(a, b foreign) int { return strings.Compare(a.host, b.host) })
@@ -338,8 +326,8 @@ func (m *Move) unasked(n *Node) []string {
 
 // cannotSpare says which load balancer could not do without the node yet.
 func (m *Move) cannotSpare(n *Node) string {
-	if m.o.Stale != "" {
-		return "AWS does not answer: " + m.o.Stale
+	if why := m.o.silence(); why != "" {
+		return why
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.targets[n.Instance])) {
 		if m.targets[n.Instance][name].State == Unused {
@@ -361,10 +349,10 @@ func (m *Move) cannotSpare(n *Node) string {
 // neverHeard says why no load balancer has answered since the run began. What
 // they said later than that is old at the most.
 func (m *Move) neverHeard() string {
-	if !m.heard.IsZero() || m.o.Stale == "" {
+	if !m.heard.IsZero() {
 		return ""
 	}
-	return "AWS does not answer: " + m.o.Stale
+	return m.o.silence()
 }
 
 // lagging are the load balancers that may go on to send through a node when they
@@ -381,16 +369,6 @@ func (m *Move) serves(n *Node, s *Service) bool {
 		}
 	}
 	return false
-}
-
-// sendsFor: it is the Service's, by the target group that the Service's pods or
-// nodes are registered with, or else by its host. One host may serve many
-// Services, each through a group of its own.
-func (b Balancer) sendsFor(s *Service) bool {
-	if b.Group != "" && len(s.TargetGroups) > 0 {
-		return slices.Contains(s.TargetGroups, b.Group)
-	}
-	return b.Host != "" && slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, b.Host) })
 }
 
 // owns is the Service that a load balancer belongs to, nil if there is none.

@@ -1,6 +1,7 @@
 package handover_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -14,30 +15,33 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// nlbLag is what package aws says of NLBs; the world's send for a minute less.
-const nlbLag = 3 * time.Minute
+// everyBalancer is an app behind each kind of load balancer, with nodes and with pods
+// as targets, and with nodes that serve through pods of their own only.
+func everyBalancer() map[string]world.App {
+	all := map[string]world.App{}
+	for _, kind := range world.BalancerKinds {
+		name := cmp.Or(kind.Name, "classic")
+		all[name+" instance cluster"] = world.App{Balancer: kind.Name}
+		all[name+" instance local"] = world.App{Balancer: kind.Name, Local: true}
+		if kind.Pods {
+			all[name+" ip"] = world.App{Balancer: kind.Name, ByAddress: true}
+			all[name+" ip, gated"] = world.App{Balancer: kind.Name, ByAddress: true, Gated: true}
+		}
+	}
+	return all
+}
 
-// Every kind of load balancer, with nodes and with pods as targets, and nodes that
-// serve through pods of their own only: the world says who was sent to an end.
+// Whoever sends, the world says who was sent to an end.
 func TestEveryKindOfLoadBalancerLetsGoBeforeAnythingEnds(t *testing.T) {
 	t.Parallel()
-	for name, app := range map[string]world.App{
-		"nlb instance cluster": {Balancer: world.NLB},
-		"nlb instance local":   {Balancer: world.NLB, Local: true},
-		"nlb ip":               {Balancer: world.NLB, ByAddress: true},
-		"nlb ip, gated":        {Balancer: world.NLB, ByAddress: true, Gated: true},
-		"alb instance cluster": {Balancer: world.ALB},
-		"alb instance local":   {Balancer: world.ALB, Local: true},
-		"alb ip":               {Balancer: world.ALB, ByAddress: true},
-		"alb ip, gated":        {Balancer: world.ALB, ByAddress: true, Gated: true},
-	} {
+	for name, app := range everyBalancer() {
 		t.Run(name, func(t *testing.T) {
 			app.Name, app.Replicas, app.Surge = "web", 3, 1
 			in(t, 2, apps(&app), func(p *play) {
 				time.Sleep(3 * time.Minute) // an NLB takes its time to begin
 				p.done(p.move(), "web")
-				if app.Balancer == world.NLB && p.took < nlbLag {
-					p.t.Errorf("done after %s: an NLB sends on for longer", p.took)
+				if lag := world.KindOfBalancer(app.Balancer).Lag; p.took < lag {
+					p.t.Errorf("done after %s: it may send on for %s", p.took, lag)
 				}
 				p.gone()
 			})

@@ -33,8 +33,8 @@ type Question struct {
 type check func(q *inspection) []event.Finding
 
 // checks are asked in this order, which is that of the report: what blocks
-// first, then what may lose something, then what is good to know. An extension
-// adds one function here.
+// first, then what may lose something, then what is good to know. One
+// more is a function here, a row in docs/hand-over.md and one in a test.
 var checks = []check{
 	cannotMove,
 	frozen,
@@ -333,23 +333,17 @@ func unmetBudget(i *inspection) []event.Finding {
 
 // unaskedBalancers: somebody sends requests, and cannot be asked whether it has let go.
 func unaskedBalancers(i *inspection) []event.Finding {
-	known := map[string]bool{}
-	for _, b := range i.Balancers {
-		known[strings.ToLower(b.Host)] = true
-	}
 	var found []event.Finding
 	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
 		s := i.v.Services[key]
-		for _, host := range s.Hosts {
-			if s.Balanced && !known[strings.ToLower(host)] && i.admitsLeaving(s) {
-				found = append(found, event.Finding{
-					Severity: warning, Object: "service/" + key,
-					Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unasked()),
-					Fix:    "see that its deregistration delay is not longer than 300 s",
-				})
-			}
+		for _, host := range i.strangers(s) {
+			found = append(found, event.Finding{
+				Severity: warning, Object: "service/" + key,
+				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unasked()),
+				Fix:    "see that its deregistration delay is not longer than 300 s",
+			})
 		}
-		if mute := slices.DeleteFunc(slices.Clone(s.TargetGroups), func(g string) bool { return !i.v.mute(g) }); len(mute) > 0 && len(i.v.behind[key]) > 0 {
+		if mute := i.v.senders.mute(s); len(mute) > 0 && len(i.v.behind[key]) > 0 {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
 				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(mute), settleTargets),
@@ -358,6 +352,15 @@ func unaskedBalancers(i *inspection) []event.Finding {
 		}
 	}
 	return found
+}
+
+// strangers are the hosts of the Service's load balancers that send through nodes
+// which leave, and that nobody here can ask.
+func (i *inspection) strangers(s *Service) []string {
+	if !s.Balanced || !i.admitsLeaving(s) {
+		return nil
+	}
+	return i.v.senders.strangers(s)
 }
 
 func (i *inspection) admitsLeaving(s *Service) bool {

@@ -154,19 +154,13 @@ func (i *inspection) letsGo() time.Duration {
 	for _, b := range i.Balancers {
 		for _, t := range b.Targets {
 			if n := i.v.byInstance[t.Instance]; n != nil && i.leaving[n.Name] {
-				longest = max(longest, b.Health+b.SlowStart+leaveGuess+b.Draining)
+				longest = max(longest, b.Health+b.SlowStart+leaveGuess+max(b.Draining, b.Lag))
 			}
 		}
 	}
-	known := map[string]bool{}
-	for _, b := range i.Balancers {
-		known[b.Host] = true
-	}
 	for _, s := range i.v.Services {
-		for _, host := range s.Hosts {
-			if s.Balanced && !known[host] && i.admitsLeaving(s) {
-				longest = max(longest, i.unasked())
-			}
+		if len(i.strangers(s)) > 0 {
+			longest = max(longest, i.unasked())
 		}
 	}
 	return longest

@@ -94,6 +94,14 @@ type Observed struct {
 	Pause     string          // who wants nothing new to begin, and since when; empty: nobody
 }
 
+// silence says that AWS does not answer; empty: it does.
+func (o Observed) silence() string {
+	if o.Stale == "" {
+		return ""
+	}
+	return "AWS does not answer: " + o.Stale
+}
+
 // Move is a move under way: its record, and what follows from it and the view.
 // Turn takes its steps; stop, from outside of a turn, only ends it. A Move can be made anew from the record at any time.
 type Move struct {
@@ -106,7 +114,7 @@ type Move struct {
 	facts   []event.Fact
 	targets map[string]map[string]Target // instance -> load balancer -> what it is there
 	lbs     map[string]Balancer
-	hosts   map[string][]string // DNS name in lower case, or ARN of a target group -> load balancers
+	senders directory // who sends for a Service
 	asked   time.Time
 	ended   map[string]bool                 // of Observed, as it was
 	said    []Balancer                      // what load balancers said then

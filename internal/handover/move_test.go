@@ -290,7 +290,7 @@ func TestOldNodeThatDiesDoesNotStopTheMove(t *testing.T) {
 func TestPodsWhoseInstanceHasEndedLeaveTheirServicesAtOnce(t *testing.T) {
 	for _, after := range []time.Duration{2 * time.Second, 10 * time.Second, 20 * time.Second} {
 		for which := range 3 {
-			for _, app := range []*world.App{web(6), {Name: "web", Replicas: 3, Surge: 1, Budget: 3}, {Name: "web", Replicas: 6, Surge: 1, Balancer: "NLB", Local: true}} {
+			for _, app := range []*world.App{web(6), {Name: "web", Replicas: 3, Surge: 1, Budget: 3}, {Name: "web", Replicas: 6, Surge: 1, Balancer: world.NLB, Local: true}} {
 				in(t, 3, apps(app), func(p *play) {
 					go func() {
 						time.Sleep(after)

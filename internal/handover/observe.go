@@ -88,7 +88,7 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	if rec != nil {
 		q.Known = rec.Balancers
 	}
-	if len(q.Instances) == 0 && len(q.Known) == 0 && (len(q.Addresses) == 0 || len(q.Groups) == 0) {
+	if q.idle() {
 		return now, nil
 	}
 	if now.balancers, err = r.balancers.Balancers(ctx, q); err != nil {
@@ -217,10 +217,7 @@ func inquiry(v *View, instances []string) Inquiry {
 		}
 	}
 	for _, s := range v.Services {
-		if s.Balanced {
-			q.Hosts = append(q.Hosts, s.Hosts...)
-		}
-		q.Groups = append(q.Groups, s.TargetGroups...)
+		q.about(s)
 	}
 	return q
 }

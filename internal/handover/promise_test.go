@@ -75,8 +75,9 @@ func TestSettle(t *testing.T) {
 	}{
 		{"proxies", Service{}, 3, 0, settleProxies},
 		{"the user's", Service{}, 3, time.Minute, time.Minute},
-		{"ingress", Service{Ingress: "web"}, 3, 0, settleIngress},
-		{"headless", Service{Headless: true, Ingress: "web"}, 3, 0, settleDNS},
+		{"ingress", Service{Routes: []string{"ingress/apps/web"}}, 3, 0, settleIngress},
+		{"a route of the Gateway API", Service{Routes: []string{"grpcroute/apps/web"}}, 3, 0, settleIngress},
+		{"headless", Service{Headless: true, Routes: []string{"ingress/apps/web"}}, 3, 0, settleDNS},
 		{"target groups", Service{TargetGroups: []string{"arn"}, Headless: true}, 3, 0, settleTargets},
 		{"a large cluster", Service{}, 2500, 0, settleProxies + 2*settleEach},
 	} {

@@ -26,7 +26,7 @@ type View struct {
 	under      index // budget -> pods that it selects
 	byInstance map[string]*Node
 	byAddress  map[string]*Pod
-	answered   map[string]time.Duration // target groups that can be asked, by ARN, and how long each takes to let go of a pod
+	senders    directory // load balancers that can be asked
 	changes    Changes
 }
 
@@ -528,7 +528,7 @@ type Service struct {
 	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
 	NodeLocal    bool              // internalTrafficPolicy Local: pods of a node reach only those of the same node
 	Headless     bool              // clients find its pods by DNS
-	Ingress      string            // an Ingress or route that sends to it: an ingress controller keeps its own list of pods
+	Routes       []string          // what sends to it in the cluster, as ingress/apps/web: its controller, or a gateway, keeps its own list of pods
 	TargetGroups []string          // ARNs of target groups that TargetGroupBindings register its pods or nodes with
 	NodeLabels   map[string]string // only nodes with these are registered with its load balancers
 }

@@ -166,6 +166,16 @@ def processes(j, scaling):
     j.ok("autoscaling describe-auto-scaling-groups, suspended", lambda: scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[NAME]),
          lambda r: r["AutoScalingGroups"][0]["SuspendedProcesses"][0]["ProcessName"] == "Launch")
     j.ok("autoscaling resume-processes", lambda: scaling.resume_processes(AutoScalingGroupName=NAME))
+    j.ok("autoscaling describe-policies", lambda: scaling.describe_policies(AutoScalingGroupName=NAME, PolicyNames=["p"]),
+         lambda r: r.get("ScalingPolicies", []) == [])
+    j.ok("autoscaling describe-scheduled-actions", lambda: scaling.describe_scheduled_actions(AutoScalingGroupName=NAME, ScheduledActionNames=["a"]),
+         lambda r: r.get("ScheduledUpdateGroupActions", []) == [])
+    j.ok("autoscaling describe-warm-pool", lambda: scaling.describe_warm_pool(AutoScalingGroupName=NAME, MaxRecords=10), lambda r: r.get("Instances", []) == [])
+    j.ok("autoscaling describe-instance-refreshes", lambda: scaling.describe_instance_refreshes(AutoScalingGroupName=NAME),
+         lambda r: r.get("InstanceRefreshes", []) == [])
+    for call in (scaling.describe_policies, scaling.describe_scheduled_actions, scaling.describe_warm_pool, scaling.describe_instance_refreshes):
+        j.refused(f"autoscaling {call.__name__}, bad token", "InvalidNextToken", lambda: call(AutoScalingGroupName=NAME, NextToken="page--1"))
+        j.refused(f"autoscaling {call.__name__} of no group", "ValidationError", lambda: call(AutoScalingGroupName="nobody"))
     j.ok("autoscaling describe-lifecycle-hooks", lambda: scaling.describe_lifecycle_hooks(AutoScalingGroupName=NAME), lambda r: r["LifecycleHooks"] == [])
     j.refused("autoscaling delete-auto-scaling-group, in use", "ResourceInUse", lambda: scaling.delete_auto_scaling_group(AutoScalingGroupName=NAME))
 

@@ -218,18 +218,18 @@ func (w *World) viewService(v *handover.View, a *App) {
 	if a.NoService {
 		return
 	}
-	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, NodeLocal: a.NodeLocal, Balanced: a.own() && a.Balancer != ALB || a.Host != ""}
+	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, NodeLocal: a.NodeLocal, Balanced: a.own() && a.kindOfBalancer().Hosted || a.Host != ""}
 	if s.Balanced && a.own() {
 		s.Hosts = []string{a.Name + ".elb"}
 	}
-	if a.Balancer == ALB || a.ByAddress {
+	if a.bound() {
 		s.TargetGroups = []string{"arn:" + a.Name}
 	}
 	if a.Host != "" {
 		s.Hosts = append(s.Hosts, a.Host)
 	}
 	if a.Ingress > 0 {
-		s.Ingress = a.Name
+		s.Routes = []string{"ingress/apps/" + a.Name}
 	}
 	if have := v.Services[s.Key()]; have == nil || !reflect.DeepEqual(*have, s) {
 		v.PutService(&s)
@@ -757,13 +757,7 @@ func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Bal
 	err := w.ask("read load balancers", &w.awsDown, func() error {
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
 			a := w.owner(name)
-			b := handover.Balancer{Name: name, Host: name + ".elb", Draining: w.Draining, Zonal: a.Balancer == NLB, ByAddress: a.ByAddress}
-			if a.Balancer != "" {
-				b.Group = "arn:" + name
-			}
-			if a.Balancer == NLB {
-				b.Lag = 3 * time.Minute
-			}
+			b := a.says(name, w.Draining)
 			concerns := slices.Contains(q.Known, name) || slices.Contains(q.Groups, b.Group)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]

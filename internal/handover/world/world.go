@@ -56,7 +56,7 @@ type App struct {
 	NodeLocal bool          // internalTrafficPolicy Local
 	Local     bool          // externalTrafficPolicy Local behind a load balancer of its own
 	Ingress   time.Duration // an ingress controller sends to its pods, so far behind
-	Balancer  string        // NLB or ALB: a load balancer of its own
+	Balancer  string        // NLB, ALB …: a load balancer of its own, of that kind
 	ByAddress bool          // … that sends to its pods themselves
 	Gated     bool          // … and its pods are Ready only when it does
 
@@ -199,36 +199,6 @@ type target struct {
 	sends time.Time // connections come until then, though it was deregistered
 }
 
-// The kinds of an app's own load balancer. An NLB without cross-zone balancing
-// has an address in each zone, and goes on to open connections to a target for
-// nlbLag after it was deregistered; it takes nlbStart to begin.
-const (
-	NLB = "nlb"
-	ALB = "alb"
-
-	nlbLag   = 2 * time.Minute
-	nlbStart = 90 * time.Second
-)
-
-// own: it has a load balancer of its own.
-func (a *App) own() bool { return a.Local || a.Balancer != "" }
-
-// starts is how long its load balancer takes to send to a new target.
-func (a *App) starts() time.Duration {
-	if a.Balancer == NLB {
-		return nlbStart
-	}
-	return 2 * time.Second
-}
-
-// lags is for how long it sends to one that was deregistered.
-func (a *App) lags() time.Duration {
-	if a.Balancer == NLB {
-		return nlbLag
-	}
-	return 0
-}
-
 // Balanced is the load balancer of every world; one with local traffic is named after its app.
 const Balanced = "lb"
 
@@ -309,7 +279,7 @@ func (w *World) compare() {
 	}
 	w.zones = map[string]map[string]bool{}
 	for _, a := range w.apps {
-		if a.Balancer == NLB {
+		if a.kindOfBalancer().Zonal {
 			w.zones[a.Name] = w.zonesOf(a)
 		}
 	}
@@ -881,9 +851,9 @@ func (w *World) register(a *App, targets map[string]*target, id string, in bool)
 	t := targets[id]
 	switch {
 	case !in && t != nil && t.until.IsZero():
-		t.until, t.sends = w.now().Add(w.Draining), w.now().Add(a.lags())
+		t.until, t.sends = w.now().Add(w.Draining), w.now().Add(a.kindOfBalancer().Sends)
 	case in && (t == nil || t.gone(w.now())):
-		targets[id] = &target{since: w.now().Add(a.starts())}
+		targets[id] = &target{since: w.now().Add(a.kindOfBalancer().Starts)}
 	case in && !t.until.IsZero():
 		t.until, t.sends = time.Time{}, time.Time{}
 	}

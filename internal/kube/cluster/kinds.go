@@ -59,7 +59,11 @@ func init() {
 		{name: "Ingress", watch: ingresses, see: typed(seeIngress)},
 		{name: "VolumeAttachment", watch: attachments, see: typed(seeAttachment)},
 
-		{name: "HTTPRoute", optional: crd("gateway.networking.k8s.io", "v1", "httproutes"), see: typed(seeRoute)},
+		{name: "HTTPRoute", optional: crd("gateway.networking.k8s.io", "v1", "httproutes"), see: routesOf("httproute")},
+		{name: "GRPCRoute", optional: crd("gateway.networking.k8s.io", "v1", "grpcroutes"), see: routesOf("grpcroute")},
+		{name: "TLSRoute", optional: crd("gateway.networking.k8s.io", "v1", "tlsroutes"), see: routesOf("tlsroute")},
+		{name: "TCPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "tcproutes"), see: routesOf("tcproute")},
+		{name: "UDPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "udproutes"), see: routesOf("udproute")},
 		{name: "TargetGroupBinding", optional: crd("elbv2.k8s.aws", "v1beta1", "targetgroupbindings"), see: typed(seeBinding)},
 		{name: "PeerAuthentication", optional: crd("security.istio.io", "v1", "peerauthentications"), see: policy(istioSelector)},
 		{name: "AuthorizationPolicy", optional: crd("security.istio.io", "v1", "authorizationpolicies"), see: policy(istioSelector)},

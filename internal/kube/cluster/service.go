@@ -49,9 +49,7 @@ func (w *world) service(key string) (*handover.Service, bool) {
 			}
 		}
 	}
-	if routes := w.routes.of(key); len(routes) > 0 {
-		out.Ingress = routes[0]
-	}
+	out.Routes = w.routes.of(key)
 	for _, b := range w.bindings.of(key) {
 		if _, arn, _ := strings.Cut(b, " "); !slices.Contains(out.TargetGroups, arn) {
 			out.TargetGroups = append(out.TargetGroups, arn)
@@ -110,8 +108,11 @@ func ingressBackends(in *networkingv1.Ingress) []string {
 	return found
 }
 
-func seeRoute(w *world, key string, before, now *custom) {
-	w.route("httproute/"+key, routeBackends(before), routeBackends(now))
+// routesOf sees one kind of the Gateway API's routes. All name their Services alike.
+func routesOf(kind string) func(w *world, key string, before, now any) {
+	return typed(func(w *world, key string, before, now *custom) {
+		w.route(kind+"/"+key, routeBackends(before), routeBackends(now))
+	})
 }
 
 func routeBackends(u *custom) []string {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -350,5 +351,32 @@ func TestRecordName(t *testing.T) {
 	data, err := pack([]byte("{}"))
 	if got, err2 := unpack(data); err != nil || err2 != nil || string(got) != "{}" {
 		t.Error(string(got), err, err2)
+	}
+}
+
+// Whatever in the cluster names a Service keeps a list of its pods: an Ingress, and
+// each kind of route of the Gateway API.
+func TestRoutesToServices(t *testing.T) {
+	routes := []string{"GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"}
+	var want []string
+	f := newFixture()
+	for _, kind := range routes {
+		o := &custom{Object: map[string]any{"kind": kind, "spec": map[string]any{"rules": []any{
+			map[string]any{"backendRefs": []any{map[string]any{"name": "web"}, map[string]any{"kind": "Bucket", "name": "files"}}},
+		}}}}
+		o.SetNamespace("apps")
+		o.SetName("by-" + kind)
+		f.more = append(f.more, o)
+		want = append(want, strings.ToLower(kind)+"/apps/by-"+kind)
+	}
+	f.more = append(f.more, &networkingv1.Ingress{ObjectMeta: objectMeta("web", nil), Spec: networkingv1.IngressSpec{
+		Rules: []networkingv1.IngressRule{{IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+			Paths: []networkingv1.HTTPIngressPath{{Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "web"}}}},
+		}}}},
+	}})
+	want = append(want, "ingress/apps/web")
+	slices.Sort(want)
+	if got := f.view().Services["apps/web"].Routes; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

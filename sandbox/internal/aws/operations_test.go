@@ -37,27 +37,39 @@ func TestOperationsInTheDocs(t *testing.T) {
 	}
 }
 
+// service is what an AWS service is called, and what it answers here.
+type service struct {
+	title      string // in docs/sandbox.md
+	id         string // in the SDK
+	command    string // of the aws command
+	operations []string
+}
+
+// services are all, in the order of the page.
+func (s *Sandbox) services() []service {
+	e := s.newEndpoint()
+	return []service{
+		{"Auto Scaling", "Auto Scaling", "autoscaling", keys(e.query["autoscaling"].actions)},
+		{"Cloud Control", "CloudControl", "cloudcontrol", keys(s.cloudControl.Operations())},
+		{"EC2", "EC2", "ec2", keys(e.query["ec2"].actions)},
+		{"EKS", "EKS", "eks", slices.Sorted(slices.Values(s.eks.Operations()))},
+		{"ELB, Classic", "Elastic Load Balancing", "elb", keys(e.query["elasticloadbalancing"].actions)},
+		{"ELB, version 2", "Elastic Load Balancing v2", "elbv2", keys(e.query["elasticloadbalancing 2015-12-01"].actions)},
+		{"IAM", "IAM", "iam", keys(e.query["iam"].actions)},
+		{"SSM", "SSM", "ssm", keys(s.ssm.Operations())},
+		{"STS", "STS", "sts", keys(e.query["sts"].actions)},
+	}
+}
+
 // operations is a table of what every service answers.
 func (w *world) operations() string {
-	w.t.Helper()
-	e := w.sandbox.newEndpoint()
 	var b strings.Builder
 	b.WriteString("\n| service | operations |\n|---|---|\n")
-	row := func(name string, operations []string) {
-		slices.Sort(operations)
-		fmt.Fprintf(&b, "| %s | %s |\n", name, strings.Join(operations, ", "))
+	for _, s := range w.sandbox.services() {
+		fmt.Fprintf(&b, "| %s | %s |\n", s.title, strings.Join(s.operations, ", "))
 	}
-	row("Auto Scaling", keys(e.query["autoscaling"].actions))
-	row("Cloud Control", keys(w.sandbox.cloudControl.Operations()))
-	row("EC2", keys(e.query["ec2"].actions))
-	row("EKS", w.sandbox.eks.Operations())
-	row("ELB, Classic", keys(e.query["elasticloadbalancing"].actions))
-	row("ELB, version 2", keys(e.query["elasticloadbalancing 2015-12-01"].actions))
-	row("IAM", keys(e.query["iam"].actions))
-	row("SSM", keys(w.sandbox.ssm.Operations()))
-	row("STS", keys(e.query["sts"].actions))
-	b.WriteString("\n")
+	fmt.Fprintf(&b, "\nCloud Control's types: %s.\n\n", strings.Join(w.sandbox.cloudControl.Types(), ", "))
 	return b.String()
 }
 
-func keys[V any](m map[string]V) []string { return slices.Collect(maps.Keys(m)) }
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -28,6 +28,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -103,7 +104,7 @@ func (w *world) start(latency float64) {
 		}
 	})
 	w.url = "http://" + l.Addr().String()
-	w.cfg = awssdk.Config{Region: "us-west-2", BaseEndpoint: &w.url, RetryMaxAttempts: 1,
+	w.cfg = awssdk.Config{Region: "us-west-2", BaseEndpoint: &w.url, RetryMaxAttempts: 1, APIOptions: []func(*middleware.Stack) error{note},
 		Credentials: credentials.NewStaticCredentialsProvider(region.AccessKey, region.SecretKey, "")}
 	w.cc, w.ec2 = cloudcontrol.NewFromConfig(w.cfg), ec2.NewFromConfig(w.cfg)
 	w.asg, w.elb, w.eks = autoscaling.NewFromConfig(w.cfg), elb.NewFromConfig(w.cfg), eks.NewFromConfig(w.cfg)

@@ -47,10 +47,10 @@ func (s *Service) Actions() map[string]wire.Action {
 		"SetInstanceHealth":                   s.setHealth,
 		"SuspendProcesses":                    s.suspend,
 		"ResumeProcesses":                     s.resume,
-		"DescribePolicies":                    s.none,
-		"DescribeScheduledActions":            s.none,
-		"DescribeWarmPool":                    s.none,
-		"DescribeInstanceRefreshes":           s.none,
+		"DescribePolicies":                    s.none(false, "PolicyNames", "PolicyTypes"),
+		"DescribeScheduledActions":            s.none(false, "ScheduledActionNames", "StartTime", "EndTime"),
+		"DescribeWarmPool":                    s.none(true),
+		"DescribeInstanceRefreshes":           s.none(true, "InstanceRefreshIds"),
 		"DescribeLifecycleHooks":              s.describeHooks,
 		"PutLifecycleHook":                    s.putHook,
 		"DeleteLifecycleHook":                 s.deleteHook,
@@ -275,14 +275,26 @@ func invalid(format string, args ...any) error {
 	return region.Errorf(region.Invalid, "ValidationError", format, args...)
 }
 
-// none answers for what the sandbox cannot make: policies, schedules, warm pools and
-// refreshes of a group that stands.
-func (s *Service) none(_ *http.Request, f wire.Form) (any, error) {
-	var err error
-	if name := f.Get("AutoScalingGroupName"); name != "" {
-		s.store.View(func(st *region.State) { _, err = st.Group(name) })
+// none answers reads of what the sandbox cannot make: policies, schedules, warm pools
+// and refreshes. It is as strict as if there were some: about a group that a request
+// must name, or may, about pages, and about what nobody reads. May are parameters
+// that choose among what there is: of a name that nothing has, AWS says nothing.
+func (s *Service) none(must bool, may ...string) wire.Action {
+	return func(_ *http.Request, f wire.Form) (any, error) {
+		name := f.Get("AutoScalingGroupName")
+		f.Ignore(may...)
+		_, _, err := page(f, []string(nil))
+		if err == nil && name == "" && must {
+			err = invalid("1 validation error detected: Value null at 'autoScalingGroupName' failed to satisfy constraint: Member must not be null")
+		}
+		if err == nil {
+			err = nothingLeft(f)
+		}
+		if err == nil && name != "" {
+			s.store.View(func(st *region.State) { _, err = st.Group(name) })
+		}
+		return struct{}{}, err
 	}
-	return struct{}{}, err
 }
 
 func (s *Service) describeInstances(_ *http.Request, f wire.Form) (any, error) {

@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,9 @@ func New(store *region.Store, now func() time.Time, scale float64) (*Service, er
 	}
 	return s, nil
 }
+
+// Types names the types of resources, in order.
+func (s *Service) Types() []string { return slices.Sorted(maps.Keys(s.types)) }
 
 // request is the input of every operation.
 type request struct {

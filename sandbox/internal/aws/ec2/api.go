@@ -8,7 +8,6 @@
 package ec2
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -33,11 +32,8 @@ func New(store *region.Store, now func() time.Time) *Service {
 
 // Actions lists what is implemented.
 func (s *Service) Actions() map[string]wire.Action {
-	all := map[string]wire.Action{}
-	for _, chapter := range []map[string]wire.Action{s.placeActions(), s.vpcActions(), s.subnetActions(), s.gatewayActions(),
-		s.addressActions(), s.routeActions(), s.groupActions(), s.instanceActions(), s.templateActions(), s.volumeActions(), s.tagActions()} {
-		maps.Copy(all, chapter)
-	}
+	all := wire.Join(s.placeActions(), s.vpcActions(), s.subnetActions(), s.gatewayActions(),
+		s.addressActions(), s.routeActions(), s.groupActions(), s.instanceActions(), s.templateActions(), s.volumeActions(), s.tagActions())
 	for name, action := range all {
 		all[name] = checked(action)
 	}

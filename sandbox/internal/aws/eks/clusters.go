@@ -325,8 +325,11 @@ func (s *Service) describeUpdate(c call) (any, error) {
 func (s *Service) empty(key string) func(call) (any, error) {
 	return func(c call) (any, error) {
 		return s.read(func(st *region.State) (any, error) {
-			_, err := st.Cluster(c.vars[0])
-			return listing(key, []any{}, ""), err
+			if _, err := st.Cluster(c.vars[0]); err != nil {
+				return nil, err
+			}
+			list, next, err := page(c.Request, []any{})
+			return listing(key, list, next), err
 		})
 	}
 }

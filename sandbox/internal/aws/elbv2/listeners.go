@@ -305,6 +305,7 @@ func (s *Service) describeListeners(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Items []certificateItem `xml:"Certificates>member"`
+		Next  string            `xml:"NextMarker,omitempty"`
 	}
 	err := s.read(func(st *region.State) error {
 		l, err := st.Listener(f.Get("ListenerArn"))
@@ -314,7 +315,8 @@ func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error
 		for k, arn := range l.Certificates {
 			out.Items = append(out.Items, certificateItem{ARN: arn, Default: k == 0})
 		}
-		return nil
+		out.Items, out.Next, err = page(f, out.Items)
+		return err
 	})
 	return out, err
 }

@@ -4,7 +4,6 @@
 package iam
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -28,11 +27,7 @@ func New(store *region.Store, now func() time.Time) *Service { return &Service{s
 
 // Actions lists what is implemented.
 func (s *Service) Actions() map[string]wire.Action {
-	all := map[string]wire.Action{"GetUser": s.getUser}
-	for _, chapter := range []map[string]wire.Action{s.roleActions(), s.profileActions(), s.policyActions(), s.providerActions()} {
-		maps.Copy(all, chapter)
-	}
-	return all
+	return wire.Join(map[string]wire.Action{"GetUser": s.getUser}, s.roleActions(), s.profileActions(), s.policyActions(), s.providerActions())
 }
 
 // pages are those of every list of this API.
@@ -87,48 +82,56 @@ func tagsIn(f wire.Form) region.Tags {
 	return tags
 }
 
-// tagging makes the three actions that every kind of objects with tags has.
-func tagging(s *Service, kind string, find func(*region.State, wire.Form) (*region.Tags, error)) map[string]wire.Action {
-	change := func(do func(*region.Tags, wire.Form)) wire.Action {
-		return func(_ *http.Request, f wire.Form) (any, error) {
-			return s.update(func(st *region.State) error {
-				tags, err := find(st, f)
-				if err == nil {
-					do(tags, f)
-				}
-				return err
-			})
+// tagged finds the tags of the object that a request names.
+type tagged func(*region.State, wire.Form) (*region.Tags, error)
+
+// tag, untag and listTags are the three actions that every kind of objects with tags has.
+func (s *Service) tag(find tagged) wire.Action {
+	return s.retag(find, func(tags *region.Tags, f wire.Form) {
+		for _, t := range tagsIn(f) {
+			tags.Set(t)
 		}
+	})
+}
+
+func (s *Service) untag(find tagged) wire.Action {
+	return s.retag(find, func(tags *region.Tags, f wire.Form) {
+		for _, key := range f.List("TagKeys") {
+			tags.Remove(key, nil)
+		}
+	})
+}
+
+func (s *Service) retag(find tagged, change func(*region.Tags, wire.Form)) wire.Action {
+	return func(_ *http.Request, f wire.Form) (any, error) {
+		return s.update(func(st *region.State) error {
+			tags, err := find(st, f)
+			if err == nil {
+				change(tags, f)
+			}
+			return err
+		})
 	}
-	return map[string]wire.Action{
-		"Tag" + kind: change(func(tags *region.Tags, f wire.Form) {
-			for _, t := range tagsIn(f) {
-				tags.Set(t)
+}
+
+func (s *Service) listTags(find tagged) wire.Action {
+	return func(_ *http.Request, f wire.Form) (any, error) {
+		var out struct {
+			Tags []tag `xml:"Tags>member"`
+			cut
+		}
+		err := s.read(func(st *region.State) error {
+			tags, err := find(st, f)
+			if err == nil {
+				out.Tags = showTags(*tags)
 			}
-		}),
-		"Untag" + kind: change(func(tags *region.Tags, f wire.Form) {
-			for _, key := range f.List("TagKeys") {
-				tags.Remove(key, nil)
-			}
-		}),
-		"List" + kind + "Tags": func(_ *http.Request, f wire.Form) (any, error) {
-			var out struct {
-				Tags []tag `xml:"Tags>member"`
-				cut
-			}
-			err := s.read(func(st *region.State) error {
-				tags, err := find(st, f)
-				if err == nil {
-					out.Tags = showTags(*tags)
-				}
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-			out.Tags, out.cut, err = page(f, out.Tags)
-			return out, err
-		},
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.Tags, out.cut, err = page(f, out.Tags)
+		return out, err
 	}
 }
 

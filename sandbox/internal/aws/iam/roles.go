@@ -13,14 +13,7 @@ import (
 )
 
 func (s *Service) roleActions() map[string]wire.Action {
-	actions := tagging(s, "Role", func(st *region.State, f wire.Form) (*region.Tags, error) {
-		r, err := roleOf(st, f)
-		if err != nil {
-			return nil, err
-		}
-		return &r.Tags, nil
-	})
-	for name, action := range map[string]wire.Action{
+	return map[string]wire.Action{
 		"CreateRole":               s.createRole,
 		"GetRole":                  s.getRole,
 		"ListRoles":                s.listRoles,
@@ -34,10 +27,18 @@ func (s *Service) roleActions() map[string]wire.Action {
 		"GetRolePolicy":            s.getInline,
 		"ListRolePolicies":         s.listInline,
 		"DeleteRolePolicy":         s.deleteInline,
-	} {
-		actions[name] = action
+		"TagRole":                  s.tag(roleTags),
+		"UntagRole":                s.untag(roleTags),
+		"ListRoleTags":             s.listTags(roleTags),
 	}
-	return actions
+}
+
+func roleTags(st *region.State, f wire.Form) (*region.Tags, error) {
+	r, err := roleOf(st, f)
+	if err != nil {
+		return nil, err
+	}
+	return &r.Tags, nil
 }
 
 type role struct {

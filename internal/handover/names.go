@@ -1,0 +1,90 @@
+package handover
+
+import (
+	"slices"
+	"strings"
+)
+
+// By which names Services and load balancers find each other. No other file compares
+// them: another sort of name is a line in each of both names methods, and, if
+// families have to be asked by it, one in Inquiry.about.
+
+// names are all by which Services find the load balancer.
+func (b Balancer) names() []string { return folded(b.Host, b.Group) }
+
+// names are all by which the Service's load balancers are found.
+func (s *Service) names() []string {
+	return folded(append(slices.Clone(s.Hosts), s.TargetGroups...)...)
+}
+
+// folded makes names comparable: those of DNS know no case, and no two of AWS differ
+// by theirs alone.
+func folded(names ...string) []string {
+	var all []string
+	for _, name := range names {
+		if name != "" {
+			all = append(all, strings.ToLower(name))
+		}
+	}
+	return all
+}
+
+// sendsFor: it is the Service's, by the target group that the Service's pods or
+// nodes are registered with, or else by any name. One host may serve many
+// Services, each through a group of its own.
+func (b Balancer) sendsFor(s *Service) bool {
+	if b.Group != "" && len(s.TargetGroups) > 0 {
+		return slices.Contains(s.TargetGroups, b.Group)
+	}
+	names := b.names()
+	return slices.ContainsFunc(s.names(), func(name string) bool { return slices.Contains(names, name) })
+}
+
+// about adds what families are asked by to find a Service's load balancers.
+func (q *Inquiry) about(s *Service) {
+	if s.Balanced {
+		q.Hosts = append(q.Hosts, s.Hosts...)
+	}
+	q.Groups = append(q.Groups, s.TargetGroups...)
+}
+
+// idle: no load balancer can have to do with it.
+func (q *Inquiry) idle() bool {
+	return len(q.Instances) == 0 && len(q.Known) == 0 && (len(q.Addresses) == 0 || len(q.Groups) == 0)
+}
+
+// directory has the load balancers that have answered, by each of their names.
+type directory map[string][]Balancer
+
+func newDirectory(all []Balancer) directory {
+	d := directory{}
+	for _, b := range all {
+		for _, name := range b.names() {
+			d[name] = append(d[name], b)
+		}
+	}
+	return d
+}
+
+// of are those that have a name in common with the Service, each once.
+func (d directory) of(s *Service) []Balancer {
+	var all []Balancer
+	for _, name := range s.names() {
+		all = append(all, d[name]...)
+	}
+	slices.SortFunc(all, func(a, b Balancer) int { return strings.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(all, func(a, b Balancer) bool { return a.Name == b.Name })
+}
+
+// strangers are the hosts of the Service that no load balancer which was asked has.
+func (d directory) strangers(s *Service) []string { return d.lacks(s.Hosts) }
+
+// mute are the Service's target groups that nobody here can ask.
+func (d directory) mute(s *Service) []string { return d.lacks(s.TargetGroups) }
+
+func (d directory) lacks(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(d[strings.ToLower(name)]) > 0 })
+}
+
+// hear notes which load balancers can be asked.
+func (v *View) hear(balancers []Balancer) { v.senders = newDirectory(balancers) }

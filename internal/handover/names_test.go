@@ -1,0 +1,61 @@
+package handover
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// names of load balancers that a directory finds for a Service.
+func found(d directory, s *Service) (names []string) {
+	for _, b := range d.of(s) {
+		names = append(names, b.Name)
+	}
+	return names
+}
+
+// A Service's load balancers are found by each of its names, once each; what has
+// none of them is told as nobody's that can be asked.
+func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
+	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}})
+	for name, c := range map[string]struct {
+		s               Service
+		of, hosts, mute []string
+	}{
+		"no name":          {s: Service{}},
+		"a host":           {s: Service{Hosts: []string{"a.ELB"}}, of: []string{"a"}},
+		"a group":          {s: Service{TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
+		"both":             {s: Service{Hosts: []string{"b.elb"}, TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
+		"two":              {s: Service{Hosts: []string{"b.elb", "a.elb"}}, of: []string{"a", "b"}},
+		"a host of others": {s: Service{Hosts: []string{"X.elb", "a.elb"}}, of: []string{"a"}, hosts: []string{"X.elb"}},
+		"a mute group":     {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, mute: []string{"arn:x"}},
+	} {
+		if got := found(d, &c.s); !slices.Equal(got, c.of) {
+			t.Errorf("%s: %v, want %v", name, got, c.of)
+		}
+		if got := d.strangers(&c.s); !slices.Equal(got, c.hosts) {
+			t.Errorf("%s: nobody can ask %v, want %v", name, got, c.hosts)
+		}
+		if got := d.mute(&c.s); !slices.Equal(got, c.mute) {
+			t.Errorf("%s: mute are %v, want %v", name, got, c.mute)
+		}
+	}
+}
+
+// How long a move takes is foretold with the time that a load balancer goes on to
+// send, and knows it however its host is written.
+func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {
+	service := &Service{Namespace: "apps", Name: "web", Balanced: true, Hosts: []string{"WEB.elb"}}
+	for name, c := range map[string]struct {
+		b    Balancer
+		want time.Duration
+	}{
+		"it drains":          {Balancer{Name: "web", Host: "web.elb", Draining: time.Minute, Lag: time.Second}, leaveGuess + time.Minute},
+		"it sends on":        {Balancer{Name: "web", Host: "web.elb", Draining: time.Second, Lag: 3 * time.Minute}, leaveGuess + 3*time.Minute},
+		"it cannot be asked": {Balancer{Name: "other", Host: "other.elb"}, unaskedDrain},
+	} {
+		if got := behindNodes(c.b, service, Group{}).letsGo(); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}

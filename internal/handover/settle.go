@@ -1,0 +1,96 @@
+package handover
+
+import (
+	"slices"
+	"time"
+)
+
+// How long those who sent requests to a pod may go on after its last EndpointSlice
+// let go of it, and are not asked, or cannot be. Who is asked says so himself: see
+// View.letsGo.
+
+const (
+	settleProxies = 6 * time.Second
+	settleIngress = 10 * time.Second
+	settleDNS     = 35 * time.Second
+	settleTargets = 7 * time.Minute
+
+	// settleEach is added for each 1,000 nodes: proxies of large clusters fall behind.
+	settleEach = 3 * time.Second
+)
+
+// bound is a kind of sender with the time that is enough for it.
+type bound struct {
+	who    string // as docs/hand-over.md has it, under "Who still sends here"
+	enough time.Duration
+	source string                         // of the number, as there
+	sends  func(v *View, s *Service) bool // it may send to pods of the Service; nil: to those of any
+}
+
+// bounds are all kinds. A pod that several send to waits for the slowest.
+var bounds = []bound{
+	{"kube-proxy", settleProxies, "measured: 2.3 s at most on a machine under heavy load, 0.03 s on a quiet one; with 3 s 0 of 131,430 requests were lost; consumers that were 5 s behind lost some at 3 s", nil},
+	{"ingress controllers and gateways (an Ingress or a route of the Gateway API names the Service)", settleIngress, "ingress-nginx reloads at most every 3.3 s (`sync-rate-limit` 0.3), after it has seen the change",
+		func(_ *View, s *Service) bool { return len(s.Routes) > 0 }},
+	{"DNS (headless Services)", settleDNS, "CoreDNS answers with a TTL of 30 s on EKS, and clients look up anew after that",
+		func(_ *View, s *Service) bool { return s.Headless }},
+	{"target groups and load balancers that AWS does not show", settleTargets, "300 s deregistration delay by default, and 2 min for what follows its API late",
+		func(v *View, s *Service) bool { return len(v.senders.mute(s)) > 0 }},
+}
+
+// settle is the longest of the bounds of those who send to the pod, of what those
+// take who are asked, and the user's own.
+func (v *View) settle(p *Pod, least time.Duration) time.Duration {
+	longest := v.settleUnasked(p, least)
+	for _, x := range p.Paths {
+		if s := v.Services[p.Namespace+"/"+x.Service]; s != nil {
+			longest = max(longest, v.letsGo(s))
+		}
+	}
+	return longest
+}
+
+// settleUnasked is the same without those who are asked until they have let go.
+func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
+	longest := time.Duration(0)
+	for _, x := range p.Paths {
+		longest = max(longest, v.bound(v.Services[p.Namespace+"/"+x.Service]))
+	}
+	if longest > 0 {
+		longest += time.Duration(len(v.Nodes)/1000) * settleEach
+	}
+	return max(longest, least)
+}
+
+// bound is the longest of those who may send to pods of the Service; nil: it is
+// known by its EndpointSlices alone.
+func (v *View) bound(s *Service) time.Duration {
+	longest := time.Duration(0)
+	for _, b := range bounds {
+		if b.sends == nil || s != nil && b.sends(v, s) {
+			longest = max(longest, b.enough)
+		}
+	}
+	return longest
+}
+
+// settleMute is how long target groups that nobody here can ask may go on to send
+// to a pod that was taken out, whoever could ask them then.
+func (v *View) settleMute(p *Pod) time.Duration {
+	if slices.ContainsFunc(v.servicesOf(p), func(s *Service) bool { return len(v.senders.mute(s)) > 0 }) {
+		return settleTargets
+	}
+	return 0
+}
+
+// letsGo is how long those who hold the addresses of the Service's pods, and are
+// asked, take to let go of one. Others send to nodes: proxies are their bound.
+func (v *View) letsGo(s *Service) time.Duration {
+	longest := time.Duration(0)
+	for _, b := range v.senders.of(s) {
+		if b.ByAddress && b.sendsFor(s) {
+			longest = max(longest, settleProxies+max(b.Draining, b.Lag))
+		}
+	}
+	return longest
+}

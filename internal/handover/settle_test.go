@@ -1,0 +1,52 @@
+package handover
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Of several that send to a pod the slowest counts, in whatever order they stand.
+func TestTheSlowestSenderCounts(t *testing.T) {
+	before := bounds
+	defer func() { bounds = before }()
+	headless := func(_ *View, s *Service) bool { return s.Headless }
+	slow := bound{"a proxy of somebody's", time.Minute, "measured", headless}
+	v := NewView()
+	for _, all := range [][]bound{append([]bound{slow}, before...), append(slices.Clone(before), slow)} {
+		bounds = all
+		if got := v.bound(&Service{Headless: true}); got != time.Minute {
+			t.Errorf("it waits %s for one that takes a minute", got)
+		}
+		if got := v.bound(&Service{}); got != settleProxies {
+			t.Errorf("it waits %s for one that does not send to it", got)
+		}
+	}
+}
+
+// What users read of each kind of sender is what the code goes by.
+func TestBoundsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hand-over.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Who still sends here\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, b := range bounds {
+		row := fmt.Sprintf("| %s | – | %s | %s |\n", b.who, short(b.enough), b.source)
+		if !strings.Contains(section, row) {
+			t.Errorf("docs/hand-over.md, section Who still sends here, lacks this row:\n%s", row)
+		}
+	}
+}
+
+// short writes 7 min and 35 s as the page does.
+func short(d time.Duration) string {
+	if d%time.Minute == 0 {
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}

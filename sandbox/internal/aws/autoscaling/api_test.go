@@ -1,0 +1,69 @@
+package autoscaling
+
+import (
+	"errors"
+	"maps"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
+)
+
+// Reads of what a region never has are as strict as if it had some: what clients may
+// ask is taken, and what AWS refuses is refused, with its code. Clients of the SDK
+// would not send most of it.
+func TestReadsOfWhatCannotBeMadeAreStrict(t *testing.T) {
+	store, err := region.Open(filepath.Join(t.TempDir(), "state.json"), "us-west-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = store.Update(func(st *region.State) error {
+		st.Groups["web"] = &region.Group{Name: "web"}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	actions := New(store, time.Now).Actions()
+	for name, c := range map[string]struct {
+		must bool // name a group
+		may  url.Values
+	}{
+		"DescribePolicies":          {may: url.Values{"PolicyNames.member.1": {"p"}, "PolicyTypes.member.1": {"SimpleScaling"}}},
+		"DescribeScheduledActions":  {may: url.Values{"ScheduledActionNames.member.1": {"a"}, "StartTime": {"2026-11-01T00:00:00Z"}, "EndTime": {"2026-11-02T00:00:00Z"}}},
+		"DescribeWarmPool":          {must: true},
+		"DescribeInstanceRefreshes": {must: true, may: url.Values{"InstanceRefreshIds.member.1": {"08b91cf7-8fa6-48af-b6a6-d227f40f1b9b"}}},
+	} {
+		ask := func(more url.Values, code string) {
+			t.Helper()
+			form := url.Values{"Action": {name}, "Version": {"2011-01-01"}}
+			if more["AutoScalingGroupName"] == nil {
+				form.Set("AutoScalingGroupName", "web")
+			}
+			maps.Copy(form, more)
+			if form.Get("AutoScalingGroupName") == "" {
+				form.Del("AutoScalingGroupName")
+			}
+			_, err := actions[name](nil, wire.NewForm(form))
+			var answer *region.Error
+			if got := errors.As(err, &answer); got != (code != "") || got && answer.Code != code {
+				t.Errorf("%s %v: %v, want %q", name, more, err, code)
+			}
+		}
+		ask(nil, "")
+		ask(c.may, "")
+		ask(url.Values{"MaxRecords": {"10"}}, "")
+		ask(url.Values{"MaxRecords": {"0"}}, "ValidationError")
+		ask(url.Values{"NextToken": {"x"}}, "InvalidNextToken")
+		ask(url.Values{"AutoScalingGroupName": {"other"}}, "ValidationError")
+		ask(url.Values{"Colour": {"red"}}, "ValidationError")
+		if nameless := (url.Values{"AutoScalingGroupName": {""}}); c.must {
+			ask(nameless, "ValidationError")
+		} else {
+			ask(nameless, "")
+		}
+	}
+}
