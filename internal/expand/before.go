@@ -11,18 +11,18 @@ import (
 func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 	b := needs{declared: e.declared, self: o, has: make(map[graph.Key]bool)}
 	b.add("v1/Namespace", "", o.Namespace)
-	switch o.Kind() {
-	case "RoleBinding", "ClusterRoleBinding":
+	switch o.Group() + "/" + o.Kind() {
+	case "rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding":
 		b.binding(body)
-	case "Ingress":
+	case "networking.k8s.io/Ingress":
 		b.add("networking.k8s.io/v1/IngressClass", "", str(dig(body, "spec"), "ingressClassName"))
 		if graph.ALBIngress(dig(o.Body, "metadata", "annotations")) { // as a Service of type LoadBalancer
 			b.keys = append(b.keys, e.routed...)
 			b.keys = append(b.keys, e.groups()...)
 		}
-	case "StatefulSet":
+	case "apps/StatefulSet":
 		b.add("v1/Service", o.Namespace, str(dig(body, "spec"), "serviceName"))
-	case "Service":
+	case "/Service":
 		if str(dig(body, "spec"), "type") == "LoadBalancer" {
 			// Its load balancer lives in the subnets, unknown to the graph, and
 			// must be gone before they can go. It is made when the nodes have
@@ -32,7 +32,7 @@ func (e *expander) before(o spec.Object, body plan.Props) []graph.Key {
 			b.keys = append(b.keys, e.routed...)
 			b.keys = append(b.keys, e.groups()...)
 		}
-	case "HorizontalPodAutoscaler":
+	case "autoscaling/HorizontalPodAutoscaler":
 		target := dig(body, "spec", "scaleTargetRef")
 		b.add(str(target, "apiVersion")+"/"+str(target, "kind"), o.Namespace, str(target, "name"))
 	}
@@ -71,14 +71,14 @@ func declare(objects []spec.Object) declared {
 		bindings: make(map[graph.Key][]spec.Object), definitions: make(map[string][]spec.Object), rules: make(map[graph.Key][]plan.Props)}
 	for _, o := range objects {
 		d.keys[o.Key()] = true
-		switch o.Kind() {
-		case "RoleBinding", "ClusterRoleBinding":
+		switch o.Group() + "/" + o.Kind() {
+		case "rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding":
 			for _, account := range accounts(o.Body) {
 				d.bindings[account.Key()] = append(d.bindings[account.Key()], o)
 			}
-		case "Role", "ClusterRole":
+		case "rbac.authorization.k8s.io/Role", "rbac.authorization.k8s.io/ClusterRole":
 			d.rules[o.Key()] = list(o.Body, "rules")
-		case "CustomResourceDefinition":
+		case "apiextensions.k8s.io/CustomResourceDefinition":
 			made := dig(o.Body, "spec")
 			of := str(made, "group") + "/" + str(dig(made, "names"), "kind")
 			d.definitions[of] = append(d.definitions[of], o)

@@ -1,10 +1,16 @@
 package graph
 
-// kind is a kind of Kubernetes objects; its group is empty for the core's.
-type kind struct{ group, name string }
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// Kind is a kind of Kubernetes objects; its group is empty for the core's.
+type Kind struct{ Group, Name string }
 
 // podPaths are where the kinds that make pods hold a pod's spec.
-var podPaths = map[kind][]string{
+var podPaths = map[Kind][]string{
 	{"", "Pod"}:                    {"spec"},
 	{"", "ReplicationController"}:  {"spec", "template", "spec"},
 	{"apps", "Deployment"}:         {"spec", "template", "spec"},
@@ -18,6 +24,14 @@ var podPaths = map[kind][]string{
 
 // PodPath is where an object of the kind holds the spec of its pods; false: it makes none.
 func PodPath(group, name string) ([]string, bool) {
-	path, ok := podPaths[kind{group, name}]
+	path, ok := podPaths[Kind{group, name}]
 	return path, ok
+}
+
+// PodKinds are the kinds that make pods, each in the stack file's way: tests ask each
+// place that deals with such kinds for all of them.
+func PodKinds() []Kind {
+	return slices.SortedFunc(maps.Keys(podPaths), func(a, b Kind) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Name, b.Name))
+	})
 }

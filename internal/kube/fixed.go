@@ -13,12 +13,13 @@ import (
 // version. Most end up in validation code (k8s.io/kubernetes pkg/apis/*/validation)
 // as apivalidation.ValidateImmutableField.
 var fixed = map[string][]string{
-	"apps/Deployment":  {"spec.selector"},
-	"apps/ReplicaSet":  {"spec.selector"},
-	"apps/DaemonSet":   {"spec.selector"},
-	"apps/StatefulSet": {"spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"},
-	"batch/Job":        {"spec.selector", "spec.template", "spec.completionMode"},
-	"Service":          {"spec.clusterIP", "spec.clusterIPs", "spec.loadBalancerClass"},
+	"apps/Deployment":         {"spec.selector"},
+	"apps/ReplicaSet":         {"spec.selector"},
+	"apps/DaemonSet":          {"spec.selector"},
+	"apps/StatefulSet":        {"spec.selector", "spec.serviceName", "spec.podManagementPolicy", "spec.volumeClaimTemplates"},
+	"apps.kruise.io/CloneSet": {"spec.selector"}, // its webhook: cloneset_validation.go
+	"batch/Job":               {"spec.selector", "spec.template", "spec.completionMode"},
+	"Service":                 {"spec.clusterIP", "spec.clusterIPs", "spec.loadBalancerClass"},
 	"PersistentVolumeClaim": {"spec.accessModes", "spec.storageClassName", "spec.volumeName", "spec.volumeMode",
 		"spec.selector", "spec.dataSource", "spec.dataSourceRef"},
 	"PersistentVolume":                      {"spec.csi", "spec.nodeAffinity"},

@@ -45,6 +45,8 @@ func assess(u *unstructured.Unstructured) verdict {
 		return verdict{state: ready}
 	case "Job.batch":
 		return assessJob(u)
+	case "ReplicationController", "CloneSet.apps.kruise.io":
+		return assessPods(u) // kstatus knows neither: it would take one for ready that has no pod
 	}
 	return assessByStatus(u)
 }
@@ -110,18 +112,48 @@ func assessJob(u *unstructured.Unstructured) verdict {
 		number(u, 0, "status", "succeeded"), number(u, 1, "spec", "completions"))}
 }
 
+// assessPods waits until the controller has seen the object, and has as many pods
+// that are available as it wants, of the revision that it wants, and no more.
+func assessPods(u *unstructured.Unstructured) verdict {
+	if number(u, 0, "status", "observedGeneration") < u.GetGeneration() {
+		return verdict{waiting, "its controller has not seen this change yet"}
+	}
+	want := number(u, 1, "spec", "replicas")
+	if number(u, 0, "status", "availableReplicas") < want || number(u, 0, "status", "replicas") > want || revised(u) < revises(u, want) {
+		text, _ := podCount(u)
+		return verdict{waiting, text}
+	}
+	return verdict{state: ready}
+}
+
+// revised is how many pods are of the new revision.
+func revised(u *unstructured.Unstructured) int64 { return number(u, 0, "status", "updatedReplicas") }
+
+// revises is how many shall be. A CloneSet tells that itself: its partition leaves
+// some as they are. A ReplicationController leaves all.
+func revises(u *unstructured.Unstructured, want int64) int64 {
+	switch groupKind(u) {
+	case "ReplicationController":
+		return 0
+	case "CloneSet.apps.kruise.io":
+		return number(u, want, "status", "expectedUpdatedReplicas")
+	}
+	return want
+}
+
 // podCount tells how far a workload is.
 func podCount(u *unstructured.Unstructured) (string, bool) {
 	want := number(u, 1, "spec", "replicas")
 	switch groupKind(u) {
-	case "Deployment.apps":
-		updated := number(u, 0, "status", "updatedReplicas")
-		if updated < want {
-			return fmt.Sprintf("%d of %d pods are of the new revision", updated, want), true
+	case "Deployment.apps", "CloneSet.apps.kruise.io":
+		if updated, wanted := revised(u), revises(u, want); updated < wanted {
+			return fmt.Sprintf("%d of %d pods are of the new revision", updated, wanted), true
 		}
 		if extra := number(u, 0, "status", "replicas") - want; extra > 0 {
 			return fmt.Sprintf("%d pods of the old revision left", extra), true
 		}
+		return fmt.Sprintf("%d of %d pods available", number(u, 0, "status", "availableReplicas"), want), true
+	case "ReplicaSet.apps", "ReplicationController":
 		return fmt.Sprintf("%d of %d pods available", number(u, 0, "status", "availableReplicas"), want), true
 	case "StatefulSet.apps":
 		return fmt.Sprintf("%d of %d pods ready", number(u, 0, "status", "readyReplicas"), want), true

@@ -71,6 +71,17 @@ func TestAssess(t *testing.T) {
 		{"done", `{apiVersion: apps/v1, kind: Deployment, spec: {replicas: 3, progressDeadlineSeconds: 600},
 			status: {replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3, conditions: [
 			{type: Available, status: "True"}, {type: Progressing, status: "True", reason: NewReplicaSetAvailable}]}}`, ready, ""},
+		{"clones that the controller has not seen", `{apiVersion: apps.kruise.io/v1beta1, kind: CloneSet, metadata: {generation: 2}, status: {observedGeneration: 1, replicas: 1, availableReplicas: 1}}`,
+			waiting, "has not seen this change"},
+		{"clones of the old revision", `{apiVersion: apps.kruise.io/v1beta1, kind: CloneSet, spec: {replicas: 3}, status: {replicas: 3, availableReplicas: 3, updatedReplicas: 1}}`,
+			waiting, "1 of 3 pods are of the new revision"},
+		{"clones beyond the partition", `{apiVersion: apps.kruise.io/v1beta1, kind: CloneSet, spec: {replicas: 3}, status: {replicas: 3, availableReplicas: 3, updatedReplicas: 1, expectedUpdatedReplicas: 1}}`, ready, ""},
+		{"one clone too many", `{apiVersion: apps.kruise.io/v1beta1, kind: CloneSet, spec: {replicas: 3}, status: {replicas: 4, availableReplicas: 4, updatedReplicas: 3}}`,
+			waiting, "1 pods of the old revision left"},
+		{"no clone is wanted", `{apiVersion: apps.kruise.io/v1beta1, kind: CloneSet, spec: {replicas: 0}, status: {replicas: 0}}`, ready, ""},
+		{"a controller of a ReplicationController's pods", `{apiVersion: v1, kind: ReplicationController, spec: {replicas: 2}, status: {replicas: 2, availableReplicas: 1}}`,
+			waiting, "1 of 2 pods available"},
+		{"all of them", `{apiVersion: v1, kind: ReplicationController, spec: {replicas: 2}, status: {replicas: 2, availableReplicas: 2}}`, ready, ""},
 		{"given up", `{apiVersion: apps/v1, kind: Deployment, status: {conditions: [
 			{type: Progressing, status: "False", reason: ProgressDeadlineExceeded}]}}`, broken, "deadline"},
 	}

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -97,20 +96,32 @@ func seeAttachment(w *world, key string, before, now *storagev1.VolumeAttachment
 	}
 }
 
-// daemon is a DaemonSet, with what decides where it belongs made ready.
+// daemon is a controller of a kind that wants a pod on each node, with what decides
+// on which made ready.
 type daemon struct {
-	*appsv1.DaemonSet
+	uid      types.UID
+	spec     corev1.PodSpec
 	affinity nodeaffinity.RequiredNodeAffinity
 }
 
-// seeDaemonSet concerns all nodes, but only when the template changes: its
-// status follows its pods, which come by themselves.
-func seeDaemonSet(w *world, key string, before, now *appsv1.DaemonSet) {
+func newDaemon(a above) *daemon {
+	d := &daemon{uid: a.GetUID()}
+	if t := a.pods(); t != nil {
+		d.spec = t.Spec
+	}
+	d.affinity = nodeaffinity.GetRequiredNodeAffinity(&corev1.Pod{Spec: d.spec})
+	return d
+}
+
+// seeDaemon concerns all nodes, but only when the template changes: its status
+// follows its pods, which come by themselves. It is kept by its key as a workload.
+func (w *world) seeDaemon(key string, now *daemon) {
+	before := w.daemons[key]
 	delete(w.daemons, key)
 	if now != nil {
-		w.daemons[key] = &daemon{now, nodeaffinity.GetRequiredNodeAffinity(&corev1.Pod{Spec: now.Spec.Template.Spec})}
+		w.daemons[key] = now
 	}
-	if before != nil && now != nil && before.UID == now.UID && apiequality.Semantic.DeepEqual(before.Spec.Template.Spec, now.Spec.Template.Spec) {
+	if before != nil && now != nil && before.uid == now.uid && apiequality.Semantic.DeepEqual(before.spec, now.spec) {
 		return
 	}
 	for name := range w.seen[kindNode] {
@@ -118,8 +129,8 @@ func seeDaemonSet(w *world, key string, before, now *appsv1.DaemonSet) {
 	}
 }
 
-// daemonsMissing names the DaemonSets that belong on the node and have no
-// Ready pod there.
+// daemonsMissing names the DaemonSets, and others that want a pod everywhere, that
+// belong on the node and have no Ready pod there.
 func (w *world) daemonsMissing(n *corev1.Node) []string {
 	ready := map[types.UID]bool{}
 	for uid := range w.on[n.Name] {
@@ -133,21 +144,21 @@ func (w *world) daemonsMissing(n *corev1.Node) []string {
 	}
 	var missing []string
 	for key, d := range w.daemons {
-		if !ready[d.UID] && d.belongs(n) {
-			missing = append(missing, "daemonset/"+key)
+		if !ready[d.uid] && d.belongs(n) {
+			missing = append(missing, key)
 		}
 	}
 	slices.Sort(missing)
 	return missing
 }
 
-// belongs: the DaemonSet controller wants a pod of that template on the node.
+// belongs: the controller wants a pod of that template on the node.
 // It tolerates for its pods whatever a node's condition adds.
 func (d *daemon) belongs(n *corev1.Node) bool {
 	if ok, err := d.affinity.Match(n); !ok || err != nil {
 		return false
 	}
-	_, kept := schedule.FindMatchingUntoleratedTaint(klog.Background(), n.Spec.Taints, d.Spec.Template.Spec.Tolerations, func(t *corev1.Taint) bool {
+	_, kept := schedule.FindMatchingUntoleratedTaint(klog.Background(), n.Spec.Taints, d.spec.Tolerations, func(t *corev1.Taint) bool {
 		return t.Effect != corev1.TaintEffectPreferNoSchedule && t.Key != handover.LeavingTaint && !strings.HasPrefix(t.Key, "node.kubernetes.io/")
 	}, false)
 	return !kept

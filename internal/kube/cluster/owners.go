@@ -32,14 +32,18 @@ type ownerKind struct {
 	named func(o metav1.Object) bool
 
 	selects  func(o metav1.Object, owner string) []*selector // which pods it would take for its own; nil: none
-	template func(o metav1.Object) *corev1.PodTemplateSpec   // what it makes pods of; nil: it makes none
+	template func(o metav1.Object) *corev1.PodTemplateSpec   // what it makes pods of; nil: it makes none, or its objects do not say of what: the next pod is like the one that goes
 	alone    func(o metav1.Object) string                    // why no two of its pods may run beside each other; nil: they may
 	workload func(o metav1.Object) *handover.Workload        // as a move sees it, without its kind; nil: no matter of a move
 
 	// renews: the next pod in p's place is made by the present template, which is not
 	// that of p: it was changed since, and p waits to be ended, or for its turn. Nil:
-	// the next one is like p.
+	// the next one is like p, but for what template says.
 	renews func(o metav1.Object, p *corev1.Pod) bool
+
+	// everywhere: it wants a pod on each node that its template fits. A node without a
+	// Ready one is not whole yet, and no pod moves to it.
+	everywhere bool
 
 	// see does what else a change of one takes; nil: nothing.
 	see func(w *world, key string, before, now metav1.Object)
@@ -76,8 +80,7 @@ func newOwnerKinds() []*ownerKind {
 		}, {
 			api: "apps/v1", kind: "DaemonSet", watch: daemonSets,
 			selects:  labelled(func(d *appsv1.DaemonSet) *metav1.LabelSelector { return d.Spec.Selector }),
-			template: of(func(d *appsv1.DaemonSet) *corev1.PodTemplateSpec { return &d.Spec.Template }),
-			see:      seen(seeDaemonSet),
+			template: of(func(d *appsv1.DaemonSet) *corev1.PodTemplateSpec { return &d.Spec.Template }), everywhere: true,
 		}, {
 			api: "batch/v1", kind: "Job", watch: jobs,
 			template: of(func(j *batchv1.Job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
@@ -168,12 +171,37 @@ func (a above) translated() *handover.Workload {
 	return w
 }
 
-// pods is the template that it makes pods of; nil: it makes none.
+// pods is the template that it makes pods of; nil: there is none.
 func (a above) pods() *corev1.PodTemplateSpec {
 	if a.template == nil {
 		return nil
 	}
 	return a.template(a.Object)
+}
+
+// next is the template of the pod that comes in p's place; nil: it is like p.
+func (a above) next(p *corev1.Pod) *corev1.PodTemplateSpec {
+	t := a.pods()
+	if t == nil || !a.keepsNames() {
+		return t
+	}
+	return mounted(t, p)
+}
+
+// successor is the pod that comes in p's place, if that is by another template than
+// p's. Nil: one like p.
+func (a above) successor(p *corev1.Pod) *corev1.Pod {
+	if a.renews == nil || !a.renews(a.Object, p) {
+		return nil
+	}
+	t := a.next(p)
+	if t == nil {
+		return nil
+	}
+	next := p.DeepCopy()
+	next.Labels, next.Spec = t.Labels, t.Spec
+	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
+	return next
 }
 
 // fixed is the node that the template names.

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -83,12 +85,92 @@ func TestAnotherKindIsARow(t *testing.T) {
 	}
 }
 
-// What makes pods of a template is placed by the nodeGroup of a stack file, too.
+// What makes pods of a template is placed by the nodeGroup of a stack file, too. What
+// else must know of such a kind is asked by kube.TestEveryKindThatMakesPods.
 func TestEveryTemplateHasAPodPath(t *testing.T) {
 	for _, k := range ownerKinds {
 		if path, ok := graph.PodPath(groupOf(k.api), k.kind); k.template != nil && (!ok || len(path) == 0) {
 			t.Errorf("%s %s makes pods, and graph.PodPath does not know where its template is", k.api, k.kind)
 		}
+	}
+}
+
+// Users find each kind in the two pages that speak of kinds: how it moves, and whether
+// nodeGroup places it.
+func TestKindsAreDocumented(t *testing.T) {
+	for page, section := range map[string][2]string{
+		"hand-over.md":  {"\n## How each kind of workload moves\n", "\n### "},
+		"stack-file.md": {"\nWith `nodeGroup`, every pod template", "\n\n"},
+	} {
+		text, err := os.ReadFile("../../../docs/" + page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, part, found := strings.Cut(string(text), section[0])
+		part, _, _ = strings.Cut(part, section[1])
+		if !found {
+			t.Fatalf("%s has no %q", page, section[0])
+		}
+		for _, k := range ownerKinds {
+			if k.template != nil && !strings.Contains(part, k.kind) {
+				t.Errorf("%s says nothing of a %s %s", page, k.api, k.kind)
+			}
+		}
+	}
+}
+
+// Each function of a row may be missing: an operator's kind may have no template, and
+// pods with names and volumes of their own all the same.
+func TestRowsMayLackAnything(t *testing.T) {
+	p := &corev1.Pod{ObjectMeta: objectMeta("db-0", nil, ownedBy("example.com/v1", "Fleet", "db"))}
+	p.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data-db-0"}}}}
+	for has := range 1 << 5 {
+		k := &ownerKind{api: "example.com/v1", kind: "Fleet", everywhere: has&16 != 0}
+		if has&1 != 0 {
+			k.named = func(metav1.Object) bool { return true }
+		}
+		if has&2 != 0 {
+			k.template = func(metav1.Object) *corev1.PodTemplateSpec { return &corev1.PodTemplateSpec{} }
+		}
+		if has&4 != 0 {
+			k.renews = func(metav1.Object, *corev1.Pod) bool { return true }
+		}
+		if has&8 != 0 {
+			k.alone = func(metav1.Object) string { return "it is one" }
+		}
+		a := above{k, &metav1.ObjectMeta{Name: "db", UID: "db"}}
+		next, successor := a.next(p), a.successor(p)
+		if (next != nil) != (k.template != nil) || (successor != nil) != (k.template != nil && k.renews != nil) {
+			t.Errorf("%05b: next %v, successor %v", has, next, successor)
+		}
+		if next != nil && (len(next.Spec.Volumes) == 1) != (k.named != nil) {
+			t.Errorf("%05b: the next one gets the volumes %v", has, next.Spec.Volumes)
+		}
+		if newDaemon(a) == nil || a.fixed() != "" || !a.same(a) {
+			t.Errorf("%05b: %+v", has, a)
+		}
+	}
+}
+
+// DaemonSets of one name in different groups are two, and a node must have both.
+func TestDaemonSetsOfOneName(t *testing.T) {
+	teach(t, &ownerKind{
+		api: "apps.kruise.io/v1alpha1", kind: "DaemonSet", optional: crd("apps.kruise.io", "v1alpha1", "daemonsets"), everywhere: true,
+		template: func(metav1.Object) *corev1.PodTemplateSpec { return &corev1.PodTemplateSpec{} },
+	})
+	f := newFixture()
+	f.more = append(f.more, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "new"}}, &appsv1.DaemonSet{ObjectMeta: objectMeta("agent", nil)}, &custom{Object: map[string]any{
+		"apiVersion": "apps.kruise.io/v1alpha1", "kind": "DaemonSet", "metadata": map[string]any{"namespace": "apps", "name": "agent", "uid": "another"},
+	}})
+	want := []string{"daemonset.apps.kruise.io/apps/agent", "daemonset/apps/agent"}
+	if got := f.view().Nodes["new"].Daemons; !slices.Equal(got, want) {
+		t.Errorf("the node lacks %q, want %q", got, want)
+	}
+	ready := &corev1.Pod{ObjectMeta: objectMeta("agent-x", nil, metav1.OwnerReference{APIVersion: "apps.kruise.io/v1alpha1", Kind: "DaemonSet", Name: "agent", UID: "another", Controller: &yes})}
+	ready.Spec.NodeName, ready.Status.Conditions = "new", f.pod.Status.Conditions
+	f.more = append(f.more, ready)
+	if got := f.view().Nodes["new"].Daemons; !slices.Equal(got, want[1:]) {
+		t.Errorf("the node lacks %q, want %q", got, want[1:])
 	}
 }
 

@@ -160,14 +160,10 @@ func (c *Cluster) watchAlso(ctx context.Context, also ...cache.SharedIndexInform
 // template. Nil: one like p.
 func (c *Cluster) successor(p *corev1.Pod) *corev1.Pod {
 	owner, known := c.owner(p)
-	if !known || owner.renews == nil || !owner.renews(owner.Object, p) {
+	if !known {
 		return nil
 	}
-	t := mounted(owner.pods(), p)
-	next := p.DeepCopy()
-	next.Labels, next.Spec = t.Labels, t.Spec
-	next.Spec.Priority, next.Spec.PreemptionPolicy = p.Spec.Priority, p.Spec.PreemptionPolicy
-	return next
+	return owner.successor(p)
 }
 
 // fixed is the node that the template of a pod's controller names.

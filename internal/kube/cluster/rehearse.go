@@ -76,16 +76,14 @@ func (c *Cluster) sibling(live *corev1.Pod) *corev1.Pod {
 	return p
 }
 
-// template is that of a pod's controller; nil if it is of a kind that is not watched.
+// template is that by which a pod's controller makes the next one; nil if it is of a
+// kind that is not watched, or that has none.
 func (c *Cluster) template(p *corev1.Pod) *corev1.PodTemplateSpec {
 	owner, known := c.owner(p)
-	switch {
-	case !known:
+	if !known {
 		return nil
-	case owner.keepsNames():
-		return mounted(owner.pods(), p)
 	}
-	return owner.pods()
+	return owner.next(p)
 }
 
 // mounted adds to a template the claims of its own that the pod has.

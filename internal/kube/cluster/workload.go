@@ -39,6 +39,9 @@ func (w *world) own(k *ownerKind, key string, before, now metav1.Object) {
 		w.asWorkload(k, now, now)
 	}
 	w.adopt(k, key, now)
+	if k.everywhere {
+		w.spread(k, before, now)
+	}
 	if k.see != nil {
 		k.see(w, key, before, now)
 	}
@@ -61,6 +64,16 @@ func (w *world) asWorkload(k *ownerKind, o, now metav1.Object) {
 	if now != nil {
 		w.tops[key] = above{k, now}
 	}
+}
+
+// spread notes on which nodes a controller wants a pod.
+func (w *world) spread(k *ownerKind, before, now metav1.Object) {
+	var d *daemon
+	o := before
+	if now != nil {
+		o, d = now, newDaemon(above{k, now})
+	}
+	w.seeDaemon(handover.WorkloadKey(k.api, k.kind, o.GetNamespace(), o.GetName()), d)
 }
 
 // adopt notes which pods a controller would take for its own; nil: it is gone.

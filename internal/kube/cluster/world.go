@@ -54,8 +54,8 @@ type world struct {
 	endpoints map[string]map[string]endpoint // EndpointSlice -> what it says of pods
 	routes    links                          // service -> Ingresses and routes
 	bindings  links                          // service -> target groups, as "name arn"
-	daemons   map[string]*daemon
-	attached  links // node -> VolumeAttachments, as "name volume"
+	daemons   map[string]*daemon             // by the controller's key as a workload
+	attached  links                          // node -> VolumeAttachments, as "name volume"
 }
 
 // claimed is what something counts to.
@@ -303,10 +303,14 @@ func (w *world) unlinkPod(p *corev1.Pod) {
 	}
 }
 
-// daemonic: a DaemonSet's.
+// daemonic: it belongs to its node, as a DaemonSet's does.
 func daemonic(p *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(p)
-	return owner != nil && handover.Daemonic(owner.Kind)
+	if owner == nil {
+		return false
+	}
+	k := kindOf(ownerOf(owner))
+	return handover.Daemonic(owner.Kind) || k != nil && k.everywhere
 }
 
 func seeSlice(w *world, key string, _, now *discoveryv1.EndpointSlice) {

@@ -26,11 +26,14 @@ import (
 
 // kindAt is the place in kinds of an object's kind.
 func kindAt(o any) int {
-	name := reflect.TypeOf(o).Elem().Name()
+	name, group := reflect.TypeOf(o).Elem().Name(), ""
 	if u, is := o.(*custom); is {
-		name = u.GetKind()
+		name, group = u.GetKind(), u.GroupVersionKind().Group
 	}
-	return slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
+	if i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name && k.optional.Group == group }); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(kinds, func(k kind) bool { return k.name == name }) // some tests name no group
 }
 
 func keyOf(o any) string {
@@ -140,7 +143,7 @@ func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
 		return nil
 	}
 	name := pick(t, "0", "1")
-	api := map[string]string{"Job": "batch/v1", "CronJob": "batch/v1", "ReplicationController": "v1", "Rollout": "argoproj.io/v1alpha1", "Node": "v1"}[kind]
+	api := map[string]string{"Job": "batch/v1", "CronJob": "batch/v1", "ReplicationController": "v1", "Rollout": "argoproj.io/v1alpha1", "Node": "v1", "CloneSet": "apps.kruise.io/v1beta1"}[kind]
 	return []metav1.OwnerReference{{
 		APIVersion: cmp.Or(api, "apps/v1"), Kind: kind, Name: name,
 		UID: types.UID(kind + "-" + pick(t, "a", "b") + "-" + name + "-" + pick(t, "1", "1", "2")), Controller: &yes,
@@ -149,7 +152,7 @@ func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
 
 // draw draws an object of any kind as it is from now on.
 func draw(t *rapid.T, _ int) (at, any) {
-	kind := pick(t, "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob",
+	kind := pick(t, "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "CronJob",
 		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress",
 		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "HTTPRoute", "TCPRoute", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")
 	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
@@ -183,7 +186,7 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 	cluster.Namespace = ""
 	switch kind {
 	case "Pod":
-		m.OwnerReferences = drawOwner(t, "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "DaemonSet", "Job", "Rollout", "Node")
+		m.OwnerReferences = drawOwner(t, "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "Rollout", "Node")
 		p := &corev1.Pod{ObjectMeta: m}
 		p.Spec.NodeName, p.Spec.HostNetwork = pick(t, "", "0", "1"), pick(t, false, false, true)
 		p.Status.Phase = pick(t, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded)
@@ -205,6 +208,17 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		return d
 	case "StatefulSet":
 		return &appsv1.StatefulSet{ObjectMeta: m, Spec: appsv1.StatefulSetSpec{Replicas: &count, Selector: drawSelector(t), Template: template}}
+	case "CloneSet":
+		spec := map[string]any{"replicas": int64(count), "template": map[string]any{"spec": map[string]any{"nodeName": template.Spec.NodeName}}}
+		if pick(t, true, false) {
+			spec["volumeClaimTemplates"] = []any{map[string]any{}}
+		}
+		u := &custom{Object: map[string]any{"apiVersion": "apps.kruise.io/v1alpha1", "kind": kind, "spec": spec}}
+		u.SetNamespace(m.Namespace)
+		u.SetName(m.Name)
+		u.SetUID(m.UID)
+		u.SetAnnotations(m.Annotations)
+		return u
 	case "DaemonSet":
 		template.Spec.NodeSelector = pick(t, nil, map[string]string{"app": "x"})
 		return &appsv1.DaemonSet{ObjectMeta: m, Spec: appsv1.DaemonSetSpec{Selector: drawSelector(t), Template: template}}

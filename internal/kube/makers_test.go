@@ -1,0 +1,43 @@
+package kube
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/internal/graph"
+)
+
+// Each place that has to know the kinds that make pods knows all of them, or there is a
+// reason here. The rows of those kinds that move are held to the same list by
+// cluster.TestEveryTemplateHasAPodPath.
+func TestEveryKindThatMakesPods(t *testing.T) {
+	const later = "its Jobs make pods when their time has come"
+	except := map[string]map[string]string{ // by place and kind
+		"assess":    {"CronJob.batch": later},
+		"podCount":  {"CronJob.batch": later, "Pod": "it is one itself", "Job.batch": "assessJob says how many have completed"},
+		"workloads": {"CronJob.batch": later, "Pod": "it is one itself: kstatus says what it lacks"},
+		"fixed":     {"CronJob.batch": "it has no selector", "ReplicationController": "its selector may change", "Pod": "it has no selector: all of spec is fixed"},
+	}
+	for _, k := range graph.PodKinds() {
+		kind := strings.TrimSuffix(k.Name+"."+k.Group, ".")
+		u := live(t, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, completions: 2},
+			status: {observedGeneration: 2, desiredNumberScheduled: 2, updatedReplicas: 2, updatedNumberScheduled: 2, startTime: now}}`,
+			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name))
+		_, counted := podCount(u)
+		for place, knows := range map[string]bool{
+			"assess":    assess(u).state == waiting,
+			"podCount":  counted,
+			"workloads": slices.Contains(workloads, kind),
+			"fixed":     slices.Contains(fixed[strings.TrimPrefix(k.Group+"/"+k.Name, "/")], "spec.selector"),
+		} {
+			switch why := except[place][kind]; {
+			case why == "" && !knows:
+				t.Errorf("%s does not know of %s (of one without a pod it says %+v)", place, kind, assess(u))
+			case why != "" && knows:
+				t.Errorf("%s knows of %s, and is said not to: %s", place, kind, why)
+			}
+		}
+	}
+}
