@@ -138,3 +138,55 @@ func TestAddonVersionsAndIdentities(t *testing.T) {
 		t.Errorf("left behind: %v", found)
 	}
 }
+
+// A pod identity association from first to last, by the SDK.
+func TestPodIdentityAssociationFromFirstToLast(t *testing.T) {
+	s := newStack(t)
+	trusting := func(name string) string {
+		return s.add("AWS::IAM::Role", props{"RoleName": name, "AssumeRolePolicyDocument": props{"Version": "2012-10-17", "Statement": []props{{
+			"Effect": "Allow", "Principal": props{"Service": "pods.eks.amazonaws.com"}, "Action": []string{"sts:AssumeRole", "sts:TagSession"}}}}})["Arn"].(string)
+	}
+	role, other := trusting("web"), trusting("other")
+	in := &eks.CreatePodIdentityAssociationInput{ClusterName: &s.cluster, Namespace: awssdk.String("apps"), ServiceAccount: awssdk.String("web"),
+		RoleArn: &role, ClientRequestToken: awssdk.String("one"), Tags: map[string]string{"a": "b"}}
+	made, err := s.eks.CreatePodIdentityAssociation(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := made.Association.AssociationId
+	if again, err := s.eks.CreatePodIdentityAssociation(t.Context(), in); err != nil || *again.Association.AssociationId != *id {
+		t.Errorf("one token made two: %v", err)
+	}
+	for account, want := range map[string]int{"web": 1, "other": 0} {
+		list, err := s.eks.ListPodIdentityAssociations(t.Context(), &eks.ListPodIdentityAssociationsInput{ClusterName: &s.cluster, Namespace: awssdk.String("apps"), ServiceAccount: &account})
+		if err != nil || len(list.Associations) != want {
+			t.Errorf("of account %s: %+v, %v", account, list, err)
+		}
+	}
+	if _, err := s.eks.UpdatePodIdentityAssociation(t.Context(), &eks.UpdatePodIdentityAssociationInput{ClusterName: &s.cluster, AssociationId: id, RoleArn: &other}); err != nil {
+		t.Fatal(err)
+	}
+	about := &eks.DescribePodIdentityAssociationInput{ClusterName: &s.cluster, AssociationId: id}
+	if is, err := s.eks.DescribePodIdentityAssociation(t.Context(), about); err != nil || *is.Association.RoleArn != other || is.Association.Tags["a"] != "b" {
+		t.Errorf("%+v, %v", is, err)
+	}
+	if _, err := s.eks.DeletePodIdentityAssociation(t.Context(), &eks.DeletePodIdentityAssociationInput{ClusterName: &s.cluster, AssociationId: id}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.eks.DescribePodIdentityAssociation(t.Context(), about)
+	wantCode(t, err, "ResourceNotFoundException")
+}
+
+// Lists of what cannot exist are as strict as if it did.
+func TestEmptyListsAreStrict(t *testing.T) {
+	s := newStack(t)
+	if out, err := s.eks.ListFargateProfiles(t.Context(), &eks.ListFargateProfilesInput{ClusterName: &s.cluster, MaxResults: awssdk.Int32(1)}); err != nil || len(out.FargateProfileNames) > 0 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	_, err := s.eks.ListFargateProfiles(t.Context(), &eks.ListFargateProfilesInput{ClusterName: &s.cluster, MaxResults: awssdk.Int32(101)})
+	wantCode(t, err, "InvalidParameterException")
+	_, err = s.eks.ListIdentityProviderConfigs(t.Context(), &eks.ListIdentityProviderConfigsInput{ClusterName: &s.cluster, NextToken: awssdk.String("x")})
+	wantCode(t, err, "InvalidParameterException")
+	_, err = s.eks.ListIdentityProviderConfigs(t.Context(), &eks.ListIdentityProviderConfigsInput{ClusterName: awssdk.String("nobody")})
+	wantCode(t, err, "ResourceNotFoundException")
+}

@@ -256,3 +256,80 @@ func TestApplicationBalancerRefusals(t *testing.T) {
 	_, err = a.api.DeleteTargetGroup(ctx, &elbv2.DeleteTargetGroupInput{TargetGroupArn: group})
 	a.must(err)
 }
+
+// What the AWS Load Balancer Controller changes about a load balancer that is there.
+func TestApplicationBalancerIsChanged(t *testing.T) {
+	a := newALB(t)
+	ctx, group := t.Context(), a.group("web", nodePort)
+	rule := a.rule(10, "/a", forward(group))
+	changed, err := a.api.ModifyRule(ctx, &elbv2.ModifyRuleInput{RuleArn: rule, Conditions: []types.RuleCondition{
+		{Field: awssdk.String("path-pattern"), PathPatternConfig: &types.PathPatternConditionConfig{Values: []string{"/b"}}}}})
+	if err != nil || len(changed.Rules[0].Conditions) != 1 || len(changed.Rules[0].Actions) != 1 {
+		t.Errorf("%+v, %v", changed, err)
+	}
+	listener, err := a.api.ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: a.listener, DefaultActions: []types.Action{forward(group)}})
+	if err != nil || listener.Listeners[0].DefaultActions[0].Type != types.ActionTypeEnumForward {
+		t.Errorf("%+v, %v", listener, err)
+	}
+	_, err = a.api.ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: awssdk.String(*a.listener + "x")})
+	wantCode(t, err, "ListenerNotFound")
+	arns := []string{*a.lb.LoadBalancerArn}
+	_, err = a.api.AddTags(ctx, &elbv2.AddTagsInput{ResourceArns: arns, Tags: []types.Tag{{Key: awssdk.String("a"), Value: awssdk.String("b")}}})
+	a.must(err)
+	_, err = a.api.RemoveTags(ctx, &elbv2.RemoveTagsInput{ResourceArns: arns, TagKeys: []string{"a"}})
+	a.must(err)
+	if tags, err := a.api.DescribeTags(ctx, &elbv2.DescribeTagsInput{ResourceArns: arns}); err != nil || len(tags.TagDescriptions[0].Tags) > 0 {
+		t.Errorf("%+v, %v", tags, err)
+	}
+	if is, err := a.api.DescribeLoadBalancerAttributes(ctx, &elbv2.DescribeLoadBalancerAttributesInput{LoadBalancerArn: a.lb.LoadBalancerArn}); err != nil || len(is.Attributes) == 0 {
+		t.Errorf("%+v, %v", is, err)
+	}
+	if is, err := a.api.DescribeTargetGroupAttributes(ctx, &elbv2.DescribeTargetGroupAttributesInput{TargetGroupArn: group}); err != nil || len(is.Attributes) == 0 {
+		t.Errorf("%+v, %v", is, err)
+	}
+	own := a.clusterGroup()
+	groups, err := a.api.SetSecurityGroups(ctx, &elbv2.SetSecurityGroupsInput{LoadBalancerArn: a.lb.LoadBalancerArn, SecurityGroups: []string{own}})
+	if err != nil || groups.SecurityGroupIds[0] != own {
+		t.Errorf("%+v, %v", groups, err)
+	}
+	_, err = a.api.SetSecurityGroups(ctx, &elbv2.SetSecurityGroupsInput{LoadBalancerArn: a.lb.LoadBalancerArn, SecurityGroups: []string{"sg-0123456789abcdef0"}})
+	wantCode(t, err, "InvalidSecurityGroup")
+	if out, err := a.api.SetSubnets(ctx, &elbv2.SetSubnetsInput{LoadBalancerArn: a.lb.LoadBalancerArn, Subnets: a.public}); err != nil || len(out.AvailabilityZones) != len(a.public) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	if out, err := a.api.SetIpAddressType(ctx, &elbv2.SetIpAddressTypeInput{LoadBalancerArn: a.lb.LoadBalancerArn, IpAddressType: types.IpAddressTypeIpv4}); err != nil || out.IpAddressType != types.IpAddressTypeIpv4 {
+		t.Errorf("%+v, %v", out, err)
+	}
+	_, err = a.api.SetIpAddressType(ctx, &elbv2.SetIpAddressTypeInput{LoadBalancerArn: a.lb.LoadBalancerArn, IpAddressType: types.IpAddressTypeDualstack})
+	wantCode(t, err, "InvalidConfigurationRequest")
+}
+
+// The first certificate of a listener is its default, and stays.
+func TestCertificatesOfAListener(t *testing.T) {
+	a := newALB(t)
+	ctx := t.Context()
+	certificate := func(name string) types.Certificate {
+		return types.Certificate{CertificateArn: awssdk.String("arn:aws:acm:us-west-2:111122223333:certificate/" + name)}
+	}
+	made, err := a.api.CreateListener(ctx, &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort + 1), Protocol: types.ProtocolEnumHttps,
+		Certificates: []types.Certificate{certificate("first")}, DefaultActions: []types.Action{{Type: types.ActionTypeEnumFixedResponse,
+			FixedResponseConfig: &types.FixedResponseActionConfig{StatusCode: awssdk.String("404")}}}})
+	a.must(err)
+	listener := made.Listeners[0].ListenerArn
+	_, err = a.api.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: listener, Certificates: []types.Certificate{certificate("second"), certificate("third")}})
+	a.must(err)
+	_, err = a.api.RemoveListenerCertificates(ctx, &elbv2.RemoveListenerCertificatesInput{ListenerArn: listener, Certificates: []types.Certificate{certificate("second")}})
+	a.must(err)
+	var left []string
+	for pages := elbv2.NewDescribeListenerCertificatesPaginator(a.api, &elbv2.DescribeListenerCertificatesInput{ListenerArn: listener, PageSize: awssdk.Int32(1)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		a.must(err)
+		if len(page.Certificates) != 1 {
+			t.Fatalf("a page of %d", len(page.Certificates))
+		}
+		left = append(left, *page.Certificates[0].CertificateArn)
+	}
+	if len(left) != 2 || left[0] != *certificate("first").CertificateArn || left[1] != *certificate("third").CertificateArn {
+		t.Errorf("left are %v", left)
+	}
+}

@@ -249,6 +249,9 @@ func TestDependencies(t *testing.T) {
 	eip := s.make("AWS::EC2::EIP", props{"Domain": "vpc"})
 	nat := s.make("AWS::EC2::NatGateway", props{"SubnetId": s.public[0], "AllocationId": eip["AllocationId"]})
 	refused("AWS::EC2::EIP", eip["ID"].(string))
+	if gateways, err := s.ec2.DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{nat["ID"].(string)}}); err != nil || len(gateways.NatGateways) != 1 {
+		t.Errorf("%+v, %v", gateways, err)
+	}
 	out, err := s.cc.DeleteResource(t.Context(), &cloudcontrol.DeleteResourceInput{TypeName: awssdk.String("AWS::EC2::VPCGatewayAttachment"),
 		Identifier: text(props{"AttachmentType": "IGW", "VpcId": s.vpc})})
 	if err != nil {

@@ -51,6 +51,10 @@ func TestFencedGroup(t *testing.T) {
 	}
 	s.until("the hook holds one", func() bool { return in(astypes.LifecycleStateTerminatingWait) != "" })
 	id := in(astypes.LifecycleStateTerminatingWait)
+	beat := &autoscaling.RecordLifecycleActionHeartbeatInput{AutoScalingGroupName: web, LifecycleHookName: awssdk.String("fence"), InstanceId: &id}
+	if _, err := s.asg.RecordLifecycleActionHeartbeat(t.Context(), beat); err != nil {
+		t.Fatal(err)
+	}
 	complete(id, "ABANDON")
 	if got := in("Terminating:Retained"); got != id || len(s.fake.machines()) != 2 {
 		t.Fatalf("retained %q, %d machines", got, len(s.fake.machines()))
@@ -71,4 +75,10 @@ func TestFencedGroup(t *testing.T) {
 	if g := s.group("web"); *g.DesiredCapacity != 1 {
 		t.Errorf("desired %d", *g.DesiredCapacity)
 	}
+	hook := &autoscaling.DeleteLifecycleHookInput{AutoScalingGroupName: web, LifecycleHookName: awssdk.String("fence")}
+	if _, err := s.asg.DeleteLifecycleHook(t.Context(), hook); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.asg.DeleteLifecycleHook(t.Context(), hook)
+	wantCode(t, err, "ValidationError")
 }

@@ -221,3 +221,55 @@ func TestRestart(t *testing.T) {
 		t.Error("nobody answers")
 	}
 }
+
+// What the cloud-controller-manager changes about a load balancer that is there:
+// policies, subnets, security groups and tags are kept and shown.
+func TestLoadBalancerIsChanged(t *testing.T) {
+	s, _, lbGroup := balanced(t)
+	ctx, port := t.Context(), int32(nodePort)
+	must := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	policy := &elb.CreateLoadBalancerPolicyInput{LoadBalancerName: lbName, PolicyName: awssdk.String("sticky"), PolicyTypeName: awssdk.String("LBCookieStickinessPolicyType"),
+		PolicyAttributes: []elbtypes.PolicyAttribute{{AttributeName: awssdk.String("CookieExpirationPeriod"), AttributeValue: awssdk.String("60")}}}
+	must(s.elb.CreateLoadBalancerPolicy(ctx, policy))
+	_, err := s.elb.CreateLoadBalancerPolicy(ctx, policy)
+	wantCode(t, err, "DuplicatePolicyName")
+	policies, err := s.elb.DescribeLoadBalancerPolicies(ctx, &elb.DescribeLoadBalancerPoliciesInput{LoadBalancerName: lbName, PolicyNames: []string{"sticky"}})
+	if err != nil || len(policies.PolicyDescriptions) != 1 || *policies.PolicyDescriptions[0].PolicyAttributeDescriptions[0].AttributeValue != "60" {
+		t.Errorf("%+v, %v", policies, err)
+	}
+	must(s.elb.SetLoadBalancerPoliciesOfListener(ctx, &elb.SetLoadBalancerPoliciesOfListenerInput{LoadBalancerName: lbName, LoadBalancerPort: lbPort, PolicyNames: []string{"sticky"}}))
+	_, err = s.elb.SetLoadBalancerPoliciesOfListener(ctx, &elb.SetLoadBalancerPoliciesOfListenerInput{LoadBalancerName: lbName, LoadBalancerPort: 1, PolicyNames: []string{"sticky"}})
+	wantCode(t, err, "ListenerNotFound")
+	_, err = s.elb.SetLoadBalancerPoliciesForBackendServer(ctx, &elb.SetLoadBalancerPoliciesForBackendServerInput{LoadBalancerName: lbName, InstancePort: &port, PolicyNames: []string{"nobody"}})
+	wantCode(t, err, "PolicyNotFound")
+	must(s.elb.SetLoadBalancerPoliciesForBackendServer(ctx, &elb.SetLoadBalancerPoliciesForBackendServerInput{LoadBalancerName: lbName, InstancePort: &port, PolicyNames: []string{"sticky"}}))
+	must(s.elb.AddTags(ctx, &elb.AddTagsInput{LoadBalancerNames: []string{*lbName}, Tags: []elbtypes.Tag{{Key: awssdk.String("a"), Value: awssdk.String("b")}, {Key: awssdk.String("c")}}}))
+	must(s.elb.RemoveTags(ctx, &elb.RemoveTagsInput{LoadBalancerNames: []string{*lbName}, Tags: []elbtypes.TagKeyOnly{{Key: awssdk.String("c")}}}))
+	tags, err := s.elb.DescribeTags(ctx, &elb.DescribeTagsInput{LoadBalancerNames: []string{*lbName}})
+	if err != nil || len(tags.TagDescriptions[0].Tags) != 2 {
+		t.Errorf("%+v, %v", tags, err)
+	}
+	must(s.elb.ApplySecurityGroupsToLoadBalancer(ctx, &elb.ApplySecurityGroupsToLoadBalancerInput{LoadBalancerName: lbName, SecurityGroups: []string{lbGroup}}))
+	gone := s.public[1:]
+	must(s.elb.DetachLoadBalancerFromSubnets(ctx, &elb.DetachLoadBalancerFromSubnetsInput{LoadBalancerName: lbName, Subnets: gone}))
+	is := func() elbtypes.LoadBalancerDescription {
+		t.Helper()
+		out, err := s.elb.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{LoadBalancerNames: []string{*lbName}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.LoadBalancerDescriptions[0]
+	}
+	if lb := is(); len(lb.Subnets) != 1 || len(lb.BackendServerDescriptions) != 1 || len(lb.ListenerDescriptions[0].PolicyNames) != 1 {
+		t.Errorf("%+v", lb)
+	}
+	must(s.elb.AttachLoadBalancerToSubnets(ctx, &elb.AttachLoadBalancerToSubnetsInput{LoadBalancerName: lbName, Subnets: gone}))
+	if lb := is(); len(lb.Subnets) != len(s.public) || len(lb.SecurityGroups) != 1 {
+		t.Errorf("%+v", lb)
+	}
+}

@@ -347,3 +347,28 @@ func TestManagedGroupWithLaunchTemplate(t *testing.T) {
 		t.Errorf("a merged model: %v %v", event, err)
 	}
 }
+
+// A managed node group by EKS's own calls, as eksctl makes them.
+func TestManagedGroupByItsOwnCalls(t *testing.T) {
+	s := newStack(t)
+	role, name := s.nodeRole(), awssdk.String("web")
+	in := &eks.CreateNodegroupInput{ClusterName: &s.cluster, NodegroupName: name, NodeRole: &role, Subnets: s.public, InstanceTypes: []string{"t3.large"},
+		ScalingConfig: &ekstypes.NodegroupScalingConfig{MinSize: awssdk.Int32(1), DesiredSize: awssdk.Int32(1), MaxSize: awssdk.Int32(2)}, ClientRequestToken: awssdk.String("one")}
+	for range 2 { // the same request once more
+		if _, err := s.eks.CreateNodegroup(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.eks.ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: &s.cluster})
+	if err != nil || !slices.Equal(list.Nodegroups, []string{"web"}) {
+		t.Errorf("%+v, %v", list, err)
+	}
+	s.until("a machine runs", func() bool { return len(s.fake.machines()) == 1 })
+	if _, err := s.eks.DeleteNodegroup(t.Context(), &eks.DeleteNodegroupInput{ClusterName: &s.cluster, NodegroupName: name}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("it is gone", func() bool {
+		list, err := s.eks.ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: &s.cluster})
+		return err == nil && len(list.Nodegroups) == 0
+	})
+}

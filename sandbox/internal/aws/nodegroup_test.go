@@ -95,6 +95,17 @@ func TestNodeGroupFromFirstToLast(t *testing.T) {
 		string(i.State.Name) != "running" {
 		t.Errorf("instance %+v", i)
 	}
+	status, err := s.ec2.DescribeInstanceStatus(t.Context(), &ec2.DescribeInstanceStatusInput{InstanceIds: []string{machines[0].ID}})
+	if err != nil || len(status.InstanceStatuses) != 1 || status.InstanceStatuses[0].InstanceState.Name != "running" {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	interfaces, err := s.ec2.DescribeNetworkInterfaces(t.Context(), &ec2.DescribeNetworkInterfacesInput{Filters: filter("attachment.instance-id", machines[0].ID)})
+	if err != nil || len(interfaces.NetworkInterfaces) != 1 || *interfaces.NetworkInterfaces[0].PrivateIpAddress != machines[0].PrivateIP {
+		t.Errorf("interfaces %+v, %v", interfaces, err)
+	}
+	if topology, err := s.ec2.DescribeInstanceTopology(t.Context(), &ec2.DescribeInstanceTopologyInput{InstanceIds: []string{machines[0].ID}}); err != nil || len(topology.Instances) > 0 {
+		t.Errorf("topology of a type that has none: %+v, %v", topology, err)
+	}
 	s.shrink("web", 1)
 	s.until("2 machines run", func() bool { return len(s.fake.machines()) == 2 })
 	if g := s.group("web"); *g.DesiredCapacity != 2 {

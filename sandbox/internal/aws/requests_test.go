@@ -132,6 +132,21 @@ func TestUnknownParameter(t *testing.T) {
 	wantCode(t, err, "InvalidParameterValue")
 }
 
+// A value that is not what its parameter takes is refused, and nothing is made.
+func TestWrongValue(t *testing.T) {
+	w := newWorld(t)
+	for _, options := range []*ec2types.LaunchTemplateInstanceMetadataOptionsRequest{
+		{HttpTokens: "banana"}, {HttpEndpoint: "on"}, {InstanceMetadataTags: "on"}, {HttpPutResponseHopLimit: awssdk.Int32(65)},
+	} {
+		_, err := w.ec2.CreateLaunchTemplate(t.Context(), &ec2.CreateLaunchTemplateInput{LaunchTemplateName: awssdk.String("web"),
+			LaunchTemplateData: &ec2types.RequestLaunchTemplateData{MetadataOptions: options}})
+		wantCode(t, err, "InvalidParameterValue")
+	}
+	if n, found := w.inventory(); n != 0 {
+		t.Errorf("left behind: %v", found)
+	}
+}
+
 // A page token that was not given out is refused by every service.
 func TestPageTokens(t *testing.T) {
 	s := newStack(t)
@@ -220,6 +235,11 @@ func TestSessions(t *testing.T) {
 	who, err := sts.NewFromConfig(session).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	if err != nil || *who.Arn != "arn:aws:sts::"+region.Account+":assumed-role/operator/me" {
 		t.Fatalf("%+v %v", who, err)
+	}
+	for key, account := range map[string]string{*out.Credentials.AccessKeyId: region.Account, region.AccessKey: region.Account} {
+		if whose, err := sts.NewFromConfig(w.cfg).GetAccessKeyInfo(t.Context(), &sts.GetAccessKeyInfoInput{AccessKeyId: &key}); err != nil || *whose.Account != account {
+			t.Errorf("key %s: %+v, %v", key, whose, err)
+		}
 	}
 	_, err = ec2.NewFromConfig(as("another")).DescribeVpcs(t.Context(), &ec2.DescribeVpcsInput{})
 	wantCode(t, err, "AuthFailure")

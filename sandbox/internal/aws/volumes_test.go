@@ -51,6 +51,10 @@ func TestVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCode(t, attach(here, "/dev/xvdab"), "VolumeInUse")
+	if _, err := s.ec2.DetachVolume(t.Context(), &ec2.DetachVolumeInput{VolumeId: &id, InstanceId: here.InstanceId}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the volume can be attached again", func() bool { return attach(here, "/dev/xvdab") == nil })
 	_, err := s.ec2.DeleteVolume(t.Context(), &ec2.DeleteVolumeInput{VolumeId: &id})
 	wantCode(t, err, "VolumeInUse")
 	if _, err := s.ec2.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: []string{*here.InstanceId}}); err != nil {

@@ -55,11 +55,14 @@ func (s *Service) updateGroup(_ *http.Request, f wire.Form) (any, error) {
 }
 
 // nothingLeft refuses what a request says and nobody reads: it would be
-// silently without effect.
+// silently without effect; and what is not what it has to be.
 func nothingLeft(f wire.Form) error {
 	f.Ignore("Action", "Version", "AvailabilityZones") // zones follow from the subnets
 	if left := f.Unread(); len(left) > 0 {
 		return invalid("the sandbox does not implement %s", strings.Join(left, ", "))
+	}
+	if wrong := f.Wrong(); wrong != "" {
+		return invalid("%s", wrong)
 	}
 	return nil
 }

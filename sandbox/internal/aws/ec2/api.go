@@ -92,6 +92,9 @@ func end(f wire.Form) error {
 		return region.Errorf(region.Invalid, "UnknownParameter",
 			"The parameter %s is not recognized, or the sandbox does not implement it", strings.Join(unread, ", "))
 	}
+	if wrong := f.Wrong(); wrong != "" {
+		return region.Errorf(region.Invalid, "InvalidParameterValue", "%s", wrong)
+	}
 	if dry {
 		return errDryRun
 	}

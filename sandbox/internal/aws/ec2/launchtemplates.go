@@ -368,8 +368,11 @@ func launchData(f wire.Form) (d region.LaunchTemplateData, err error) {
 	f.Ignore("Monitoring", "CreditSpecification", "InstanceInitiatedShutdownBehavior", "DisableApiTermination", "Placement.Tenancy",
 		"PrivateDnsNameOptions", "MaintenanceOptions")
 	metadata := f.Sub("MetadataOptions")
-	d.MetadataOptions.HTTPTokens, d.MetadataOptions.HTTPEndpoint = metadata.Get("HttpTokens"), metadata.Get("HttpEndpoint")
-	d.MetadataOptions.HopLimit, d.MetadataOptions.InstanceTags = number(metadata, "HttpPutResponseHopLimit"), metadata.Get("InstanceMetadataTags")
+	d.MetadataOptions.HTTPTokens, d.MetadataOptions.HTTPEndpoint = metadata.Word("HttpTokens", "optional", "required"), metadata.Word("HttpEndpoint", "enabled", "disabled")
+	if hops := metadata.Within("HttpPutResponseHopLimit", 1, 64); hops != nil {
+		d.MetadataOptions.HopLimit = *hops
+	}
+	d.MetadataOptions.InstanceTags = metadata.Word("InstanceMetadataTags", "enabled", "disabled")
 	readDevices(&d, f)
 	for _, n := range f.Each("NetworkInterface") {
 		n.Ignore("SubnetId", "DeleteOnTermination", "Description", "NetworkCardIndex", "InterfaceType")

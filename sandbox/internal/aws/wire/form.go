@@ -5,6 +5,7 @@
 package wire
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -12,15 +13,18 @@ import (
 )
 
 // Form is the parameters of a query request, or a part of them. It remembers
-// which of them were looked at.
+// which of them were looked at, and which were not what they have to be.
 type Form struct {
 	values url.Values
 	prefix string
 	read   map[string]bool
+	wrong  map[string]string // why, by parameter
 }
 
 // NewForm wraps parameters.
-func NewForm(v url.Values) Form { return Form{values: v, read: map[string]bool{}} }
+func NewForm(v url.Values) Form {
+	return Form{values: v, read: map[string]bool{}, wrong: map[string]string{}}
+}
 
 // Get is a parameter's value, empty if it was not sent.
 func (f Form) Get(name string) string {
@@ -70,20 +74,69 @@ func (f Form) All() string {
 	return rest.Encode()
 }
 
+// Wrong says which parameters that were read are not what they have to be, and why;
+// empty: none. An action that asks for numbers, truths or words refuses by it, within
+// its change, as it does what nobody has read.
+func (f Form) Wrong() string {
+	var list []string
+	for name, why := range f.wrong {
+		list = append(list, "Value ("+f.values.Get(name)+") for parameter "+name+" is invalid: "+why)
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
+}
+
+// must notes that a parameter is not what it has to be.
+func (f Form) must(name, be string) { f.wrong[f.prefix+name] = "it must be " + be }
+
 // Int is a parameter's value as a number, nil if it was not sent as one.
 func (f Form) Int(name string) *int {
-	n, err := strconv.Atoi(f.Get(name))
+	text := f.Get(name)
+	n, err := strconv.Atoi(text)
 	if err != nil {
+		if text != "" {
+			f.must(name, "a whole number")
+		}
 		return nil
 	}
 	return &n
 }
 
+// Within is the same of a number that has bounds.
+func (f Form) Within(name string, least, most int) *int {
+	n := f.Int(name)
+	if n != nil && (*n < least || *n > most) {
+		f.must(name, fmt.Sprintf("from %d to %d", least, most))
+	}
+	return n
+}
+
 // Bool is a parameter's value as a truth, false if it was not sent.
-func (f Form) Bool(name string) bool { return f.Get(name) == "true" }
+func (f Form) Bool(name string) bool {
+	text := f.Get(name)
+	if text != "" && !strings.EqualFold(text, "true") && !strings.EqualFold(text, "false") {
+		f.must(name, "true or false")
+	}
+	return strings.EqualFold(text, "true")
+}
+
+// Word is a parameter's value that must be one of some, empty if it was not sent.
+func (f Form) Word(name string, words ...string) string {
+	text := f.Get(name)
+	if text != "" && !slices.Contains(words, text) {
+		f.must(name, "one of "+strings.Join(words, ", "))
+	}
+	return text
+}
 
 // Sub is the structure of that name.
-func (f Form) Sub(name string) Form { return Form{f.values, f.prefix + name + ".", f.read} }
+func (f Form) Sub(name string) Form { return f.under(f.prefix + name + ".") }
+
+// under is the part of the parameters whose names begin so.
+func (f Form) under(prefix string) Form {
+	f.prefix = prefix
+	return f
+}
 
 // List is a list of strings: Name.1, Name.2, … or Name.member.1, ….
 func (f Form) List(name string) []string {
@@ -99,7 +152,7 @@ func (f Form) List(name string) []string {
 func (f Form) Each(name string) []Form {
 	var list []Form
 	for _, index := range f.indexes(name) {
-		list = append(list, Form{f.values, index + ".", f.read})
+		list = append(list, f.under(index+"."))
 	}
 	return list
 }
