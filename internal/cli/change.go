@@ -63,7 +63,7 @@ func (o *changeOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md)")
 	choose(cmd, &o.Choices)
 	cmd.Flags().IntVar(&o.Choices.Parallel, "parallel", 0, "carry out `N` steps at once at most (default 10)")
-	cmd.Flags().StringVarP(&o.Choices.Message, "message", "m", "", "say why, for drover stack history")
+	cmd.Flags().StringVarP(&o.Choices.Message, "message", "m", "", "say `why`, for drover stack history")
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
 }
 
@@ -138,10 +138,6 @@ func (o *changeOptions) verify() error {
 	if o.JSON && !o.Yes && o.Plan == "" {
 		return &problem.Error{Kind: problem.Usage, Op: "--json", Err: errors.New("nobody could read the plan and answer"),
 			Fix: "give --yes too; drover preview --json shows the plan"}
-	}
-	if o.Guard != "" && o.Guard != "off" {
-		return &problem.Error{Kind: problem.Usage, Op: "--guard", Err: fmt.Errorf("%q is not a choice", o.Guard),
-			Fix: "give --guard off, or leave it out; what guards allow stands in the stack file"}
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,26 +77,23 @@ type guardFlags struct {
 
 func (g *guardFlags) flags(f *pflag.FlagSet) {
 	f.StringArrayVar(&g.URLs, "guard", nil, "probe this `URL` all along, and stop when traffic suffers; may be repeated")
-	f.StringVar(&g.Host, "guard-host", "", "Host header of the probes")
-	f.StringVar(&g.Method, "guard-method", "", "HTTP method of the probes (default GET)")
+	f.StringVar(&g.Host, "guard-host", "", "`Host` header of the probes")
+	f.StringVar(&g.Method, "guard-method", "", "HTTP `method` of the probes (default GET)")
 	f.StringArrayVar(&g.Headers, "guard-header", nil, "a `header` of the probes, as in 'Accept: text/html'; may be repeated")
-	f.StringVar(&g.Body, "guard-body", "", "body of the probes")
+	f.StringVar(&g.Body, "guard-body", "", "`body` of the probes")
 	f.StringVar(&g.Rate, "guard-rate", "50/s", "`rate` of each guard's probes")
 	f.StringVar(&g.Expect, "guard-expect", "", "`regexp` that every answer must match")
 	f.IntSliceVar(&g.Statuses, "guard-status", nil, "expected statuses (default 200)")
-	f.StringVar(&g.P99, "guard-p99", "", "most that 99 % of answers may take: 500ms, or 3x what it was before the move")
+	f.StringVar(&g.P99, "guard-p99", "", "most `time` that 99 % of answers may take: 500ms, or 3x what it was before the move")
 	f.IntVar(&g.MaxErrors, "guard-max-errors", -1, "failures that are forgiven (default: 1 within 10 s and 10 in all)")
 	f.DurationVar(&g.Timeout, "guard-timeout", 0, "after which a probe has failed (default 5s)")
-	f.StringVar(&g.OnBreach, "on-breach", "stop", "what a breach does: stop or ignore")
+	oneOf(f, &g.OnBreach, "on-breach", "stop", "what a breach does: stop or ignore", "stop", "ignore")
 }
 
 func (g *guardFlags) guards() ([]move.Guard, error) {
 	rate, err := parseRate(g.Rate)
 	if err != nil {
 		return nil, badFlag("--guard-rate", err, "write it as requests per second: 50/s")
-	}
-	if g.OnBreach != "stop" && g.OnBreach != "ignore" {
-		return nil, badFlag("--on-breach", fmt.Errorf("%q is not a choice", g.OnBreach), "take stop or ignore")
 	}
 	header, err := headers("--guard-header", g.Headers)
 	if err != nil {

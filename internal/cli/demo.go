@@ -3,10 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +44,6 @@ came from the right application, and nothing was left behind.`,
 			if inside {
 				return passOn(env, demo.Inside(cmd.Context(), o))
 			}
-			if !slices.Contains([]string{demo.Classic, demo.NLB, demo.ALB}, o.Balancer) {
-				return &problem.Error{Kind: problem.Usage, Op: "demo", Err: fmt.Errorf("there is no load balancer %q", o.Balancer), Fix: "--balancer classic, --balancer nlb, or --balancer alb"}
-			}
 			var err error
 			if o.Sandbox, err = findSandbox(env); err != nil {
 				return err
@@ -59,11 +54,12 @@ came from the right application, and nothing was left behind.`,
 	cmd.Flags().BoolVar(&o.Keep, "keep", false, "leave everything running at the end, and say how to look around")
 	cmd.Flags().BoolVar(&o.Manual, "manual", false, "the same move in the tutorial's steps, each an up of its own")
 	cmd.Flags().IntVar(&o.Requests, "requests", tutorialRequests, "the closed loop sends at least `N` requests")
-	cmd.Flags().StringVar(&o.Balancer, "balancer", demo.Classic, "what NGINX sits behind: `classic`, nlb, a Network Load Balancer (its deregistration delay of 300 s makes the move longer), or alb, an Application Load Balancer that sends to pods")
+	oneOf(cmd.Flags(), &o.Balancer, "balancer", demo.Classic, "what NGINX sits behind: `classic`, nlb, a Network Load Balancer (its deregistration delay of 300 s makes the move longer), or alb, an Application Load Balancer that sends to pods",
+		demo.Classic, demo.NLB, demo.ALB)
 	cmd.Flags().BoolVar(&o.Program, "program", false, "the example is a program in Go, examples/migrate-nodegroups-go; needs the go command")
 	cmd.Flags().StringVar(&source, "library", "", libraryUsage)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the verdict as JSON; the narration goes to stderr")
-	cmd.Flags().StringVar(&o.Dir, "folder", "", "where the demo keeps its project and its verdict (default: drover/demo in the user's state folder)")
+	cmd.Flags().StringVar(&o.Dir, "folder", "", "the `folder` where the demo keeps its project and its verdict (default: drover/demo in the user's state folder)")
 	cmd.Flags().BoolVar(&inside, "inside", false, "")
 	if err := cmd.Flags().MarkHidden("inside"); err != nil {
 		panic(err) // the flag is defined one line above

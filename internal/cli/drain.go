@@ -48,8 +48,9 @@ its place. The differences:
 Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 		Example: `  drover drain ip-10-0-1-7.ec2.internal --ignore-daemonsets
   kubectl drover drain -l role=web --ignore-daemonsets --delete-emptydir-data --timeout 30m`,
-		Args:        cobra.ArbitraryArgs,
-		Annotations: exits(movesExits...),
+		Args:              cobra.ArbitraryArgs,
+		Annotations:       exits(movesExits...),
+		ValidArgsFunction: offerCluster(nodesIn),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, end, err := d.apply(cmd.Context(), args, &o)
 			if err != nil {
@@ -70,7 +71,7 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 	f.DurationVar(&d.Timeout, "timeout", 0, "give up after this time, and open the nodes again; 0: never")
 	f.StringVarP(&d.Selector, "selector", "l", "", "the nodes that these `labels` select")
 	f.StringVar(&d.PodSelector, "pod-selector", "", "only the pods that these `labels` select")
-	f.StringVar(&d.DryRun, "dry-run", "none", "none, client or server: only say what would be done")
+	oneOf(f, &d.DryRun, "dry-run", "none", "none, client or server: only say what would be done", "none", "client", "server")
 	f.Lookup("dry-run").NoOptDefVal = "client"
 	f.IntVar(&d.SkipEnding, "skip-wait-for-delete-timeout", 0, "do not wait for a pod that should have ended more than these seconds ago, by its deletion timestamp")
 	f.Int64Var(&d.ChunkSize, "chunk-size", 500, "without effect: the cluster is watched")
@@ -135,8 +136,6 @@ func (d drainFlags) verify(args []string) error {
 		return &problem.Error{Kind: problem.Usage, Op: "drain", Err: errors.New("which nodes?"), Fix: "name nodes, or select them by -l SELECTOR"}
 	case len(args) > 0 && d.Selector != "":
 		return &problem.Error{Kind: problem.Usage, Op: "--selector", Err: errors.New("nodes are named, too"), Fix: "give either of them"}
-	case d.DryRun != "none" && d.DryRun != "client" && d.DryRun != "server":
-		return badFlag("--dry-run", fmt.Errorf("%q is not a choice", d.DryRun), "take none, client or server")
 	}
 	return nil
 }

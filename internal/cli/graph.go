@@ -8,7 +8,6 @@ import (
 
 	"github.com/droverhq/drover/internal/view/dot"
 	"github.com/droverhq/drover/plan"
-	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/project"
 )
 
@@ -32,16 +31,13 @@ has a dashed frame.`,
 			if asJSON {
 				return writeJSON(env.Stdout, all)
 			}
-			switch format {
-			case "dot":
-				return dot.Write(env.Stdout, "drover", nodesOf(all))
-			case "svg":
+			if format == "svg" {
 				return dot.SVG(env.Stdout, "drover", nodesOf(all))
 			}
-			return &problem.Error{Kind: problem.Usage, Op: "stack graph", Err: fmt.Errorf("there is no format %q", format), Fix: "--format dot or --format svg"}
+			return dot.Write(env.Stdout, "drover", nodesOf(all))
 		}),
 	}
-	cmd.Flags().StringVar(&format, "format", "dot", "`dot`, or svg: drawn without any other program")
+	oneOf(cmd.Flags(), &format, "format", "dot", "`dot`, or svg: drawn without any other program", "dot", "svg")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

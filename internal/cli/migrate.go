@@ -63,7 +63,8 @@ where nodes are its instances and credentials are there.
 	f := cmd.Flags()
 	access(f, &o.Move.Access)
 	o.Sets.flags(f)
-	f.StringVar(&o.Then, "then", string(move.Keep), "what becomes of the nodes: keep (closed and empty), empty (the group is scaled to none) or delete (the group, too)")
+	oneOf(f, &o.Then, "then", string(move.Keep), "what becomes of the nodes: keep (closed and empty), empty (the group is scaled to none) or delete (the group, too)",
+		string(move.Keep), string(move.Empty), string(move.Delete))
 	f.BoolVar(&o.Like, "create-like", false, "first make a new group for the pods, as a copy of the one in --from, with these changes:")
 	f.StringVar(&o.Made.InstanceType, "instance-type", "", "of --create-like: another instance `type`")
 	f.StringVar(&o.Made.Version, "version", "", "of --create-like: another Kubernetes `version`, of a managed group")

@@ -63,13 +63,14 @@ func movesCommand(env Env, verb, short string, ends map[string]string, flags fun
 			return run(cmd.Context(), o)
 		},
 	}
+	cmd.ValidArgsFunction = offerCluster(movesOf)
 	access(cmd.Flags(), &o.Access)
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 	if flags != nil {
 		flags(cmd, &o)
 	}
 	if verb == "ls" {
-		cmd.Use, cmd.Args = verb, cobra.NoArgs
+		cmd.Use, cmd.Args, cmd.ValidArgsFunction = verb, cobra.NoArgs, nil
 	}
 	return cmd
 }

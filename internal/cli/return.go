@@ -24,7 +24,7 @@ failed, the same command, or "up", goes on with it.`,
 	}
 	o.serve(cmd, run)
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
-	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml")
+	oneOf(cmd.Flags(), &o.Guard, "guard", "", "`off`: move without the guards of drover.yaml", "off")
 	return cmd
 }
 

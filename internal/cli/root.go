@@ -46,6 +46,7 @@ func newRoot(env Env) *cobra.Command {
 	tellExits(root)
 	tellVariables(root)
 	asUsage(root)
+	offerAll(root)
 	return root
 }
 

@@ -31,7 +31,7 @@ it was.`,
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")
 	cmd.Flags().BoolVar(&o.Choices.Forward, "forward", false, "make a change after all that is being taken back")
-	cmd.Flags().StringVar(&o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already")
+	oneOf(cmd.Flags(), &o.Guard, "guard", "", "`off`: move without the guards of drover.yaml, as when traffic is down already", "off")
 	return cmd
 }
 

@@ -1,6 +1,9 @@
 package kube
 
 import (
+	"maps"
+	"slices"
+
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -20,4 +23,16 @@ func Kubeconfig(file, context string) (*rest.Config, error) {
 	}
 	config.UserAgent, config.QPS, config.Burst = "drover", queriesPerSecond, queryBurst
 	return config, nil
+}
+
+// Contexts are those of a kubeconfig, which is found as Kubeconfig finds it; none, if
+// it cannot be read.
+func Contexts(file string) []string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = file
+	config, err := rules.Load()
+	if err != nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(config.Contexts))
 }

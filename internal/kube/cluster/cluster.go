@@ -115,6 +115,19 @@ func Dial(config *rest.Config) (*Cluster, error) {
 	return &Cluster{client: client, clock: clock}, nil
 }
 
+// Labels are those of all nodes, by name.
+func (c *Cluster) Labels(ctx context.Context) (map[string]map[string]string, error) {
+	nodes, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	labels := map[string]map[string]string{}
+	for _, n := range nodes.Items {
+		labels[n.Name] = n.Labels
+	}
+	return labels, nil
+}
+
 // Now is the API server's time.
 func (c *Cluster) Now() time.Time { return c.clock.Now() }
 
