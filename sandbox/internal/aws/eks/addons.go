@@ -44,10 +44,10 @@ func (s *Service) createAddon(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	a := &region.Addon{ClusterName: c.vars[0], AddonName: in.Name, Tags: tagsOf(in.Tags)}
+	a := &region.Addon{ClusterName: c.Vars[0], AddonName: in.Name, Tags: tagsOf(in.Tags)}
 	in.onto(a)
 	return s.update(func(st *region.State) (any, error) {
-		claim := region.Claim{Operation: "eks CreateAddon", Token: in.Token, Fingerprint: c.vars[0] + " " + in.Name + " " + in.Version}
+		claim := region.Claim{Operation: "eks CreateAddon", Token: in.Token, Fingerprint: c.Vars[0] + " " + in.Name + " " + in.Version}
 		key, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
 			return st.CreateAddon(a, region.Stamp(s.now()))
 		})
@@ -60,12 +60,12 @@ func (s *Service) createAddon(c call) (any, error) {
 
 func (s *Service) listAddons(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.vars[0]); err != nil {
+		if _, err := st.Cluster(c.Vars[0]); err != nil {
 			return nil, err
 		}
 		names := []string{}
 		for _, a := range region.Sorted(st.Addons) {
-			if a.ClusterName == c.vars[0] {
+			if a.ClusterName == c.Vars[0] {
 				names = append(names, a.AddonName)
 			}
 		}
@@ -76,7 +76,7 @@ func (s *Service) listAddons(c call) (any, error) {
 
 func (s *Service) describeAddon(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		a, err := st.Addon(c.vars[0], c.vars[1])
+		a, err := st.Addon(c.Vars[0], c.Vars[1])
 		if err != nil {
 			return nil, err
 		}
@@ -90,7 +90,7 @@ func (s *Service) updateAddon(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		a, err := st.Addon(c.vars[0], c.vars[1])
+		a, err := st.Addon(c.Vars[0], c.Vars[1])
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (s *Service) updateAddon(c call) (any, error) {
 
 func (s *Service) deleteAddon(c call) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		a, err := st.Addon(c.vars[0], c.vars[1])
+		a, err := st.Addon(c.Vars[0], c.Vars[1])
 		if err != nil {
 			return nil, err
 		}
@@ -161,19 +161,19 @@ func showAddonUpdate(u region.AddonUpdate) object {
 // addonUpdates answers about the updates of an add-on: all of them, or the one that a path names.
 func (s *Service) addonUpdates(c call, name string) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		a, err := st.Addon(c.vars[0], name)
+		a, err := st.Addon(c.Vars[0], name)
 		if err != nil {
 			return nil, err
 		}
 		ids := []string{}
 		for _, u := range a.Updates {
-			if len(c.vars) > 1 && u.ID == c.vars[1] {
+			if len(c.Vars) > 1 && u.ID == c.Vars[1] {
 				return object{"update": showAddonUpdate(u)}, nil
 			}
 			ids = append(ids, u.ID)
 		}
-		if len(c.vars) > 1 {
-			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.vars[1])
+		if len(c.Vars) > 1 {
+			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.Vars[1])
 		}
 		ids, next, err := page(c.Request, ids)
 		return listing("updateIds", ids, next), err
@@ -231,9 +231,9 @@ func (s *Service) createIdentity(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		claim := region.Claim{Operation: "eks CreatePodIdentityAssociation", Token: in.Token, Fingerprint: c.vars[0] + " " + in.Namespace + "/" + in.Account}
+		claim := region.Claim{Operation: "eks CreatePodIdentityAssociation", Token: in.Token, Fingerprint: c.Vars[0] + " " + in.Namespace + "/" + in.Account}
 		arn, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
-			return st.CreatePodIdentity(&region.PodIdentity{ClusterName: c.vars[0], Namespace: in.Namespace, ServiceAccount: in.Account,
+			return st.CreatePodIdentity(&region.PodIdentity{ClusterName: c.Vars[0], Namespace: in.Namespace, ServiceAccount: in.Account,
 				RoleArn: in.Role, TargetRoleArn: in.Target, Tags: tagsOf(in.Tags)}, region.Stamp(s.now()))
 		})
 		if err != nil {
@@ -246,13 +246,13 @@ func (s *Service) createIdentity(c call) (any, error) {
 func (s *Service) listIdentities(c call) (any, error) {
 	query := c.URL.Query()
 	return s.read(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.vars[0]); err != nil {
+		if _, err := st.Cluster(c.Vars[0]); err != nil {
 			return nil, err
 		}
 		list := []object{}
 		for _, p := range region.Sorted(st.PodIdentities) {
 			namespace, account := query.Get("namespace"), query.Get("serviceAccount")
-			if p.ClusterName == c.vars[0] && (namespace == "" || namespace == p.Namespace) && (account == "" || account == p.ServiceAccount) {
+			if p.ClusterName == c.Vars[0] && (namespace == "" || namespace == p.Namespace) && (account == "" || account == p.ServiceAccount) {
 				o := showIdentity(p)
 				list = append(list, object{"clusterName": p.ClusterName, "namespace": p.Namespace, "serviceAccount": p.ServiceAccount,
 					"associationArn": p.AssociationArn, "associationId": p.AssociationID, "ownerArn": o["ownerArn"]})
@@ -266,16 +266,16 @@ func (s *Service) listIdentities(c call) (any, error) {
 // withIdentity does something about the association that a path names.
 func (s *Service) withIdentity(c call, f func(*region.State, *region.PodIdentity) error) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.vars[0]); err != nil {
+		if _, err := st.Cluster(c.Vars[0]); err != nil {
 			return nil, err
 		}
 		for _, p := range st.PodIdentities {
-			if p.ClusterName == c.vars[0] && p.AssociationID == c.vars[1] {
+			if p.ClusterName == c.Vars[0] && p.AssociationID == c.Vars[1] {
 				err := f(st, p)
 				return object{"association": showIdentity(p)}, err
 			}
 		}
-		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "Association not found: %s", c.vars[1])
+		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "Association not found: %s", c.Vars[1])
 	})
 }
 

@@ -145,7 +145,7 @@ func (s *Service) listClusters(c call) (any, error) {
 
 func (s *Service) describeCluster(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		cluster, err := st.Cluster(c.vars[0])
+		cluster, err := st.Cluster(c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +155,7 @@ func (s *Service) describeCluster(c call) (any, error) {
 
 func (s *Service) deleteCluster(c call) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		cluster, err := st.Cluster(c.vars[0])
+		cluster, err := st.Cluster(c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -181,7 +181,7 @@ func (s *Service) updateClusterConfig(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		cluster, err := active(st, c.vars[0])
+		cluster, err := active(st, c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -226,9 +226,9 @@ func (s *Service) updateClusterVersion(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		claim := region.Claim{Operation: "eks UpdateClusterVersion", Token: in.Token, Fingerprint: c.vars[0] + " " + in.Version}
+		claim := region.Claim{Operation: "eks UpdateClusterVersion", Token: in.Token, Fingerprint: c.Vars[0] + " " + in.Version}
 		id, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
-			cluster, err := active(st, c.vars[0])
+			cluster, err := active(st, c.Vars[0])
 			if err != nil {
 				return "", err
 			}
@@ -238,7 +238,7 @@ func (s *Service) updateClusterVersion(c call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return showUpdateOf(st, c.vars[0], id)
+		return showUpdateOf(st, c.Vars[0], id)
 	})
 }
 
@@ -298,7 +298,7 @@ func (s *Service) listUpdates(c call) (any, error) {
 		return s.addonUpdates(c, name)
 	}
 	return s.read(func(st *region.State) (any, error) {
-		cluster, err := st.Cluster(c.vars[0])
+		cluster, err := st.Cluster(c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -318,14 +318,14 @@ func (s *Service) describeUpdate(c call) (any, error) {
 	if name := c.URL.Query().Get("addonName"); name != "" {
 		return s.addonUpdates(c, name)
 	}
-	return s.read(func(st *region.State) (any, error) { return showUpdateOf(st, c.vars[0], c.vars[1]) })
+	return s.read(func(st *region.State) (any, error) { return showUpdateOf(st, c.Vars[0], c.Vars[1]) })
 }
 
 // empty answers lists of what cannot exist here.
 func (s *Service) empty(key string) func(call) (any, error) {
 	return func(c call) (any, error) {
 		return s.read(func(st *region.State) (any, error) {
-			if _, err := st.Cluster(c.vars[0]); err != nil {
+			if _, err := st.Cluster(c.Vars[0]); err != nil {
 				return nil, err
 			}
 			list, next, err := page(c.Request, []any{})
@@ -361,7 +361,7 @@ func tagsAt(st *region.State, arn string) (*region.Tags, error) {
 
 func (s *Service) listTags(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		tags, err := tagsAt(st, c.vars[0])
+		tags, err := tagsAt(st, c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -377,7 +377,7 @@ func (s *Service) tag(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		tags, err := tagsAt(st, c.vars[0])
+		tags, err := tagsAt(st, c.Vars[0])
 		if err != nil {
 			return nil, err
 		}
@@ -390,7 +390,7 @@ func (s *Service) tag(c call) (any, error) {
 
 func (s *Service) untag(c call) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		tags, err := tagsAt(st, c.vars[0])
+		tags, err := tagsAt(st, c.Vars[0])
 		if err != nil {
 			return nil, err
 		}

@@ -20,12 +20,12 @@ func (s *Service) createEntry(c call) (any, error) {
 		return nil, err
 	}
 	return s.update(func(st *region.State) (any, error) {
-		if _, err := active(st, c.vars[0]); err != nil {
+		if _, err := active(st, c.Vars[0]); err != nil {
 			return nil, err
 		}
-		claim := region.Claim{Operation: "eks CreateAccessEntry", Token: in.Token, Fingerprint: c.vars[0] + " " + in.Principal + " " + in.Type}
+		claim := region.Claim{Operation: "eks CreateAccessEntry", Token: in.Token, Fingerprint: c.Vars[0] + " " + in.Principal + " " + in.Type}
 		key, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
-			return st.CreateAccessEntry(&region.AccessEntry{PrincipalArn: in.Principal, ClusterName: c.vars[0], Type: in.Type,
+			return st.CreateAccessEntry(&region.AccessEntry{PrincipalArn: in.Principal, ClusterName: c.Vars[0], Type: in.Type,
 				Username: in.Username, KubernetesGroups: in.Groups, Tags: tagsOf(in.Tags)}, region.Stamp(s.now()))
 		})
 		if err != nil {
@@ -38,12 +38,12 @@ func (s *Service) createEntry(c call) (any, error) {
 func (s *Service) listEntries(c call) (any, error) {
 	policy := c.URL.Query().Get("associatedPolicyArn")
 	return s.read(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.vars[0]); err != nil {
+		if _, err := st.Cluster(c.Vars[0]); err != nil {
 			return nil, err
 		}
 		arns := []string{}
 		for _, e := range region.Sorted(st.AccessEntries) {
-			if e.ClusterName == c.vars[0] && (policy == "" || e.Find(policy) >= 0) {
+			if e.ClusterName == c.Vars[0] && (policy == "" || e.Find(policy) >= 0) {
 				arns = append(arns, e.PrincipalArn)
 			}
 		}
@@ -54,10 +54,10 @@ func (s *Service) listEntries(c call) (any, error) {
 
 // entryOf finds the access entry that a path names.
 func entryOf(st *region.State, c call) (*region.AccessEntry, error) {
-	if _, err := st.Cluster(c.vars[0]); err != nil {
+	if _, err := st.Cluster(c.Vars[0]); err != nil {
 		return nil, err
 	}
-	if e, ok := st.AccessEntries[c.vars[1]+"|"+c.vars[0]]; ok {
+	if e, ok := st.AccessEntries[c.Vars[1]+"|"+c.Vars[0]]; ok {
 		return e, nil
 	}
 	return nil, region.Errorf(region.NotFound, "ResourceNotFoundException",
@@ -182,9 +182,9 @@ func (s *Service) disassociatePolicy(c call) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		k := e.Find(c.vars[2])
+		k := e.Find(c.Vars[2])
 		if k < 0 {
-			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "The specified policyArn could not be found: %s", c.vars[2])
+			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "The specified policyArn could not be found: %s", c.Vars[2])
 		}
 		e.AccessPolicies = slices.Delete(e.AccessPolicies, k, k+1)
 		return object{}, nil

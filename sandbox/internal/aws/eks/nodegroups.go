@@ -12,7 +12,7 @@ import (
 // withNodegroup does something about the group that a request's path names.
 func (s *Service) withNodegroup(c call, f func(*region.State, *region.Nodegroup) (any, error)) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		n, err := st.Nodegroup(c.vars[0], c.vars[1])
+		n, err := st.Nodegroup(c.Vars[0], c.Vars[1])
 		if err != nil {
 			return nil, err
 		}
@@ -22,7 +22,7 @@ func (s *Service) withNodegroup(c call, f func(*region.State, *region.Nodegroup)
 
 func (s *Service) describeNodegroup(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		n, err := st.Nodegroup(c.vars[0], c.vars[1])
+		n, err := st.Nodegroup(c.Vars[0], c.Vars[1])
 		if err != nil {
 			return nil, err
 		}
@@ -39,12 +39,12 @@ func (s *Service) deleteNodegroup(c call) (any, error) {
 
 func (s *Service) listNodegroups(c call) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.vars[0]); err != nil {
+		if _, err := st.Cluster(c.Vars[0]); err != nil {
 			return nil, err
 		}
 		names := []string{}
 		for _, n := range region.Sorted(st.Nodegroups) {
-			if n.ClusterName == c.vars[0] {
+			if n.ClusterName == c.Vars[0] {
 				names = append(names, n.NodegroupName)
 			}
 		}
@@ -99,7 +99,7 @@ func (s *Service) createNodegroup(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	n := &region.Nodegroup{ClusterName: c.vars[0], NodegroupName: in.Name, NodeRole: in.Role, Subnets: in.Subnets,
+	n := &region.Nodegroup{ClusterName: c.Vars[0], NodegroupName: in.Name, NodeRole: in.Role, Subnets: in.Subnets,
 		InstanceTypes: in.Types, AmiType: in.AmiType, CapacityType: in.Capacity, DiskSize: in.Disk, Version: in.Version,
 		ReleaseVersion: in.Release, Labels: in.Labels, Taints: taints(in.Taints), UpdateConfig: in.Update.strategy(),
 		LaunchTemplate: in.Template.template(), Tags: in.Tags}
@@ -109,7 +109,7 @@ func (s *Service) createNodegroup(c call) (any, error) {
 		n.Scaling = &size
 	}
 	return s.update(func(st *region.State) (any, error) {
-		if old, ok := st.Nodegroups[c.vars[0]+"/"+in.Name]; ok && in.Token != "" && old.Token == in.Token {
+		if old, ok := st.Nodegroups[c.Vars[0]+"/"+in.Name]; ok && in.Token != "" && old.Token == in.Token {
 			return object{"nodegroup": showNodegroup(st, old)}, nil // the same request once more
 		}
 		n.Token = in.Token
@@ -257,19 +257,19 @@ func (s *Service) updateVersion(c call) (any, error) {
 // names: lists them, or shows one.
 func (s *Service) nodegroupUpdates(c call, name string) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
-		n, err := st.Nodegroup(c.vars[0], name)
+		n, err := st.Nodegroup(c.Vars[0], name)
 		if err != nil {
 			return nil, err
 		}
 		ids := []string{}
 		for _, u := range n.Updates {
-			if len(c.vars) > 1 && u.ID == c.vars[1] {
+			if len(c.Vars) > 1 && u.ID == c.Vars[1] {
 				return object{"update": showUpdate(&u)}, nil
 			}
 			ids = append(ids, u.ID)
 		}
-		if len(c.vars) > 1 {
-			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.vars[1])
+		if len(c.Vars) > 1 {
+			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.Vars[1])
 		}
 		ids, next, err := page(c.Request, ids)
 		return listing("updateIds", ids, next), err

@@ -11,9 +11,9 @@ import (
 func TestOperationOfEachRoute(t *testing.T) {
 	s := &Service{}
 	for _, one := range s.routes() {
-		path := "/" + strings.ReplaceAll(one.path, "*", "arn%3Aaws%2Fweb")
-		if got := s.Operation(httptest.NewRequest(one.method, path, nil)); got != one.operation {
-			t.Errorf("%s %s is %s, want %s", one.method, path, got, one.operation)
+		path := "/" + strings.ReplaceAll(one.Path, "*", "arn%3Aaws%2Fweb")
+		if got := s.Operation(httptest.NewRequest(one.Method, path, nil)); got != one.Operation {
+			t.Errorf("%s %s is %s, want %s", one.Method, path, got, one.Operation)
 		}
 	}
 	if got := s.Operation(httptest.NewRequest("PATCH", "/clusters/a", nil)); got != "PATCH /clusters/a" {
