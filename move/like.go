@@ -22,7 +22,7 @@ import (
 type Like struct {
 	Name         string // of the new group; empty: the old one's with a suffix
 	InstanceType string
-	Version      string // of Kubernetes; of a managed group whose image EKS chooses
+	Version      string // of Kubernetes, where AWS publishes the image
 	AMI          string // an image (ami-…), or of a managed group a type of images of EKS (AL2023_ARM_64_STANDARD)
 	Capacity     string // 4, or MIN:DESIRED:MAX
 }

@@ -37,7 +37,7 @@ import (
 type Changes struct {
 	Name         string // of the new group; empty: the old one's with a suffix
 	InstanceType string
-	Version      string // of Kubernetes; of a managed group
+	Version      string // of Kubernetes
 	AMI          string // an image (ami-…), or a type of images of EKS (AL2023_ARM_64_STANDARD)
 	Size         *Bounds
 }
@@ -222,12 +222,18 @@ func (s *Scaling) planGroup(ctx context.Context, c *Copy, g astypes.AutoScalingG
 	switch {
 	case g.LaunchTemplate == nil:
 		return c.refuse("it has a launch configuration or a mixed instances policy, which is not copied", "make the new group where the old one was made, and move with --to asg/NAME")
-	case with.Version != "":
-		return c.refuse("its image decides on the version", "give the image: --ami $(aws ssm get-parameter --name /aws/service/eks/optimized-ami/"+with.Version+"/amazon-linux-2023/x86_64/standard/recommended/image_id --query Parameter.Value --output text)")
+	case with.Version != "" && with.AMI != "":
+		return c.refuse("its image decides on the version", "give --version, or the image: --ami ami-…")
 	case with.AMI != "" && !with.image():
 		return c.refuse(fmt.Sprintf("%q is no image", with.AMI), "give the image itself: --ami ami-…")
 	}
 	if err := s.readTemplate(ctx, c, g.LaunchTemplate.LaunchTemplateId, aws.ToString(g.LaunchTemplate.Version)); err != nil {
+		return err
+	}
+	if err := s.tooNew(ctx, c, asGroup(g).Tags); err != nil {
+		return err
+	}
+	if err := s.chooseImage(ctx, c); err != nil {
 		return err
 	}
 	hooks, err := s.hooksOf(ctx, aws.ToString(g.AutoScalingGroupName))
@@ -349,6 +355,10 @@ func (s *Scaling) Make(ctx context.Context, c *Copy, wait func(string)) (string,
 	return c.Name, about(err, "make Auto Scaling group %s", c.Name)
 }
 
+// madeBefore are EC2's answers to a second request for a template: a newest image may
+// have become another one since.
+var madeBefore = []string{"InvalidLaunchTemplateName.AlreadyExistsException", "IdempotentParameterMismatch"}
+
 // makeTemplate makes the launch template of the copy; nil: it gets none of its own.
 func (s *Scaling) makeTemplate(ctx context.Context, c *Copy) (*string, error) {
 	if c.template == nil {
@@ -361,7 +371,7 @@ func (s *Scaling) makeTemplate(ctx context.Context, c *Copy) (*string, error) {
 		return out.LaunchTemplate.LaunchTemplateId, nil
 	}
 	var api smithy.APIError
-	if !errors.As(err, &api) || api.ErrorCode() != "InvalidLaunchTemplateName.AlreadyExistsException" {
+	if !errors.As(err, &api) || !slices.Contains(madeBefore, api.ErrorCode()) {
 		return nil, fmt.Errorf("make launch template %s: %w", c.Name, err)
 	}
 	have, err := s.instances.DescribeLaunchTemplates(ctx, &ec2.DescribeLaunchTemplatesInput{LaunchTemplateNames: []string{c.Name}})

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/smithy-go"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -27,6 +28,7 @@ type Scaling struct {
 	groups    *autoscaling.Client
 	instances *ec2.Client
 	eks       *eks.Client
+	ssm       *ssm.Client
 
 	mu     sync.Mutex
 	behind map[string]string // names of groups -> of Auto Scaling groups
@@ -36,7 +38,7 @@ var _ handover.Scaling = (*Scaling)(nil)
 
 // Scaling is the hand-over's view of the account's Auto Scaling groups.
 func (c *Cloud) Scaling() *Scaling {
-	return &Scaling{groups: c.scaling, instances: c.ec2, eks: c.eks, behind: map[string]string{}}
+	return &Scaling{groups: c.scaling, instances: c.ec2, eks: c.eks, ssm: c.ssm, behind: map[string]string{}}
 }
 
 // Group reads one group, by its own name or by that of the managed node group that

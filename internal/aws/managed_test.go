@@ -2,6 +2,7 @@ package aws
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,17 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// managedAPI answers EKS, and hands the rest to a query API.
+// managedAPI answers EKS and Systems Manager, and hands the rest to a query API.
 type managedAPI struct {
 	queryAPI
-	eks map[string]func(body string) string // by method and path; "!Code" is an error
+	eks        map[string]func(body string) string // by method and path; "!Code" is an error
+	parameters map[string]string
 }
 
 func (m *managedAPI) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.Contains(req.URL.Host, "ssm.") {
+		return m.parameter(req)
+	}
 	if !strings.Contains(req.URL.Host, "eks.") {
 		return m.queryAPI.RoundTrip(req)
 	}
@@ -51,6 +56,19 @@ func (m *managedAPI) RoundTrip(req *http.Request) (*http.Response, error) {
 		header.Set("X-Amzn-ErrorType", code)
 	}
 	return &http.Response{StatusCode: status, Header: header, Request: req, Body: io.NopCloser(bytes.NewBufferString(text))}, nil
+}
+
+// parameter answers GetParameter.
+func (m *managedAPI) parameter(req *http.Request) (*http.Response, error) {
+	var in struct{ Name string }
+	if err := json.NewDecoder(req.Body).Decode(&in); err != nil {
+		return nil, err
+	}
+	status, body := http.StatusOK, fmt.Sprintf(`{"Parameter": {"Value": %q}}`, m.parameters[in.Name])
+	if m.parameters[in.Name] == "" {
+		status, body = http.StatusBadRequest, `{"__type": "ParameterNotFound"}`
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Request: req, Body: io.NopCloser(strings.NewReader(body))}, nil
 }
 
 func (m *managedAPI) cloud() *Cloud {

@@ -67,7 +67,7 @@ where nodes are its instances and credentials are there.
 		string(move.Keep), string(move.Empty), string(move.Delete))
 	f.BoolVar(&o.Like, "create-like", false, "first make a new group for the pods, as a copy of the one in --from, with these changes:")
 	f.StringVar(&o.Made.InstanceType, "instance-type", "", "of --create-like: another instance `type`")
-	f.StringVar(&o.Made.Version, "version", "", "of --create-like: another Kubernetes `version`, of a managed group")
+	f.StringVar(&o.Made.Version, "version", "", "of --create-like: another Kubernetes `version`, with the newest image for it of the kind that the group has")
 	f.StringVar(&o.Made.AMI, "ami", "", "of --create-like: another `image` (ami-…), or type of images of EKS (AL2023_ARM_64_STANDARD)")
 	f.StringVar(&o.Made.Capacity, "capacity", "", "of --create-like: how many `nodes`: 4, or MIN:DESIRED:MAX")
 	f.StringVar(&o.Made.Name, "name", "", "of --create-like: the new group's `name` (default: the old one's with a suffix)")
