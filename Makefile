@@ -71,7 +71,7 @@ bin/pulumi: tools/pulumi/go.mod
 	cd tools/pulumi && GOWORK=off go build -ldflags '-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI)' -o ../../bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
 test-pulumi: build bin/pulumi ## pulumi/example in the real Pulumi engine, in the sandbox, with and without Drover
-	cd pulumi/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -v .
+	@for name in TestReplacement TestManagedReplacement; do (cd pulumi/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
 
 # Terraform has its license (BUSL): it is built for the test alone.
 bin/terraform: tools/terraform/go.mod
@@ -101,8 +101,9 @@ bin/kubectl: tools/kubectl/go.mod
 	@mkdir -p bin
 	cd tools/kubectl && GOWORK=off go build -o ../../bin/kubectl .
 
-torture-owners: build bin/kubectl ## move what others made: by migrate, drain (beside kubectl's) and without AWS, killed and ended from elsewhere (about 10 minutes)
-	DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run TestGroupsOfOthers -v ./test/e2e
+OWNERS := TestGroupsOfOthers TestFence TestStackOfFencesAndRolls
+torture-owners: build bin/kubectl ## move what others made: by migrate, drain (beside kubectl's) and without AWS, killed and ended from elsewhere; through fences, and by EKS (about 20 minutes)
+	@for name in $(OWNERS); do DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run "^$$name\$$" -v ./test/e2e || exit 1; done
 
 torture-crash: build ## kill drover at every step boundary of up, change and destroy (about 10 minutes)
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 40m -run TestKilledAtEveryStepBoundary -v ./test/e2e

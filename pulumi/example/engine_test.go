@@ -111,8 +111,8 @@ func (s *shop) drover(args ...string) string {
 	return string(out)
 }
 
-// open makes the cluster, Pulumi's group in it, and moves the echoserver there.
-func open(t *testing.T) *shop {
+// open makes the cluster, the group of a program in it, and moves the echoserver there.
+func open(t *testing.T, program string) *shop {
 	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), language: &language{}}
 	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -122,7 +122,7 @@ func open(t *testing.T) *shop {
 	s.drover("up", "--yes")
 	s.url = "http://" + strings.TrimSpace(s.drover("stack", "output", "nginxServiceUrl")) + "/echoserver"
 	s.stack = s.newStack(facts(t))
-	s.up("nodes") // as a team has it before it knows of Drover
+	s.up(program) // as a team has it before it knows of Drover
 	s.joined()
 	s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes")
 	return s
@@ -158,6 +158,7 @@ func facts(t *testing.T) map[string]string {
 		of := map[string]string{
 			"image": *data.ImageId, "instanceProfile": *data.IamInstanceProfile.Arn, "securityGroup": data.SecurityGroupIds[0],
 			"subnets": string(subnets), "instanceType": "t2.medium", "nodes": "3",
+			"nodeRole": strings.Replace(*data.IamInstanceProfile.Arn, ":instance-profile/", ":role/", 1), // the tutorial gives both one name
 		}
 		for key, line := range map[string]string{"cluster": "name", "endpoint": "apiServerEndpoint", "certificateAuthority": "certificateAuthority", "serviceCidr": "cidr"} {
 			of[key] = strings.TrimSpace(string(regexp.MustCompile(`(?m)^ *` + line + `: (.*)$`).FindSubmatch(text)[1]))
@@ -289,8 +290,8 @@ func (s *shop) mark(keep string) {
 	}
 }
 
-// groups are how many Auto Scaling groups Pulumi has.
-func (s *shop) groups() (n int) {
+// groups are how many Auto Scaling groups Pulumi has, by the beginning of their names.
+func (s *shop) groups(prefix string) (n int) {
 	s.t.Helper()
 	c, err := config.LoadDefaultConfig(s.t.Context())
 	if err != nil {
@@ -301,7 +302,7 @@ func (s *shop) groups() (n int) {
 		s.t.Fatal(err)
 	}
 	for _, g := range out.AutoScalingGroups {
-		if strings.HasPrefix(*g.AutoScalingGroupName, "asg-") {
+		if strings.HasPrefix(*g.AutoScalingGroupName, prefix) {
 			n++
 		}
 	}
@@ -367,7 +368,7 @@ func (s *shop) carries() bool {
 // line, and in later ones, also by two runs if the first is stopped; and no request
 // fails. It shrinks so, too. Without the line requests fail.
 func TestReplacement(t *testing.T) {
-	s := open(t)
+	s := open(t, "nodes")
 	s.set("instanceType", "t3.large")
 	s.preview("protected", false, "hand over shop", "does not carry the hand-over yet")
 	s.preview("delete first", true, "would be deleted before its replacement is made")
@@ -379,12 +380,12 @@ func TestReplacement(t *testing.T) {
 	s.set("instanceType", "t2.medium")
 	s.none("stopped, and continued", func() {
 		s.upInterrupted("protected", ": shift")
-		if n := s.groups(); n != 2 {
+		if n := s.groups("asg-"); n != 2 {
 			t.Errorf("%d groups after a hand-over that was stopped, want the old one and the new", n)
 		}
 		s.up("protected")
 	})
-	if n := s.groups(); n != 1 {
+	if n := s.groups("asg-"); n != 1 {
 		t.Errorf("%d groups in the end", n)
 	}
 	s.set("nodes", "2")
@@ -399,6 +400,39 @@ func TestReplacement(t *testing.T) {
 	}
 	s.set("instanceType", "t3.large")
 	c := s.underLoad(func() { s.up("nodes") })
+	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
+	if c.Failed == 0 {
+		t.Error("without Protect nothing failed: the test shows nothing")
+	}
+}
+
+// A managed group that Pulumi replaces is handed over as well, stopped and continued,
+// and no request fails: when EKS deletes it, nothing serves there. Without the line
+// requests fail, though EKS drains.
+func TestManagedReplacement(t *testing.T) {
+	s := open(t, "managed")
+	s.set("instanceType", "t3.large")
+	s.preview("managed, protected", false, "hand over managed", "does not carry the hand-over yet")
+	s.none("in the run that brings Protect", func() { s.up("managed, protected") })
+
+	s.set("instanceType", "t2.medium")
+	s.none("stopped, and continued", func() {
+		s.upInterrupted("managed, protected", ": shift")
+		if n := s.groups("eks-"); n != 2 {
+			t.Errorf("%d groups after a hand-over that was stopped, want the old one and the new", n)
+		}
+		s.up("managed, protected")
+	})
+	if n := s.groups("eks-"); n != 1 {
+		t.Errorf("%d groups in the end", n)
+	}
+	if left := s.drover("moves", "ls"); strings.Contains(left, "nodegroup/") {
+		t.Errorf("left in the cluster:\n%s", left)
+	}
+
+	s.up("managed")
+	s.set("instanceType", "t3.large")
+	c := s.underLoad(func() { s.up("managed") })
 	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
 	if c.Failed == 0 {
 		t.Error("without Protect nothing failed: the test shows nothing")

@@ -28,6 +28,13 @@ import (
 var programs = map[string]pulumi.RunFunc{
 	"protected": protected,
 	"nodes":     func(ctx *pulumi.Context) error { return nodes(ctx) },
+	"managed":   func(ctx *pulumi.Context) error { return managed(ctx) },
+	"managed, protected": func(ctx *pulumi.Context) error {
+		if err := drover.Protect(ctx, drover.Options{Guards: guards(ctx)}); err != nil {
+			return err
+		}
+		return managed(ctx)
+	},
 	"delete first": func(ctx *pulumi.Context) error {
 		if err := drover.Protect(ctx, drover.Options{}); err != nil {
 			return err

@@ -54,3 +54,18 @@ func nodes(ctx *pulumi.Context, opts ...pulumi.ResourceOption) error {
 		}},
 	}, &autoScalingGroup{}, append(opts, pulumi.ReplaceOnChanges([]string{"launchTemplate"}))...)
 }
+
+// managed are the nodes as a managed group of EKS's, which has no template.
+func managed(ctx *pulumi.Context, opts ...pulumi.ResourceOption) error {
+	var subnets []string
+	config.RequireObject(ctx, "subnets", &subnets)
+	sizes := config.RequireInt(ctx, "nodes")
+	return ctx.RegisterResource("aws-native:eks:Nodegroup", "managed", pulumi.Map{
+		"clusterName":   pulumi.String(config.Require(ctx, "cluster")),
+		"nodeRole":      pulumi.String(config.Require(ctx, "nodeRole")),
+		"subnets":       pulumi.ToStringArray(subnets),
+		"instanceTypes": pulumi.StringArray{pulumi.String(config.Require(ctx, "instanceType"))},
+		"scalingConfig": pulumi.Map{"minSize": pulumi.Int(1), "desiredSize": pulumi.Int(sizes), "maxSize": pulumi.Int(10)},
+		"labels":        pulumi.StringMap{"role": pulumi.String("shop")},
+	}, &nodegroup{}, append(opts, pulumi.ReplaceOnChanges([]string{"instanceTypes"}))...)
+}

@@ -8,11 +8,13 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 )
 
-// The two types of pulumi-aws-native that the program has. With its SDK they are
-// ec2.NewLaunchTemplate and autoscaling.NewAutoScalingGroup; without it the
-// program builds in a minute.
+// The types of pulumi-aws-native that the program has. With its SDK they are
+// ec2.NewLaunchTemplate, autoscaling.NewAutoScalingGroup and eks.NewNodegroup; without
+// it the program builds in a minute.
 
 type autoScalingGroup struct{ pulumi.CustomResourceState }
+
+type nodegroup struct{ pulumi.CustomResourceState }
 
 type launchTemplate struct {
 	pulumi.CustomResourceState

@@ -227,13 +227,16 @@ func cloudFormation(urn string) string {
 	return "AWS::" + map[string]string{"ec2": "EC2", "autoscaling": "AutoScaling", "eks": "EKS"}[service] + "::" + name
 }
 
-// pascal writes the keys of properties as CloudFormation does.
+// pascal writes the keys of properties as CloudFormation does. Labels have keys of
+// their owner's.
 func pascal(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		all := map[string]any{}
 		for k, held := range v {
-			all[capital(k)] = pascal(held)
+			if all[capital(k)] = held; k != "labels" {
+				all[capital(k)] = pascal(held)
+			}
 		}
 		return all
 	case []any:

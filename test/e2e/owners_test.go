@@ -18,11 +18,11 @@ import (
 // By Drover no request fails, and nothing is left over.
 func TestGroupsOfOthers(t *testing.T) {
 	p := newPlain(t)
-	p.selfManaged("old", "t3.large", 2)
+	p.selfManaged("old", "1.36", "t3.large", 2)
 	p.joined(2)
 	p.open()
 
-	p.selfManaged("new", "m5.large", 3)
+	p.selfManaged("new", "1.36", "m5.large", 3)
 	p.joined(5)
 	p.lossless("asg/old to asg/new, killed and ended from elsewhere", func() {
 		p.killedThen("evicted", "migrate", "--from", "asg/old", "--to", "asg/new", "--then", "delete", "--guard", p.url, "--yes")

@@ -142,15 +142,16 @@ func (p *plain) startCluster() {
 	}
 }
 
-// selfManaged makes an Auto Scaling group of n nodes, with a launch template.
-func (p *plain) selfManaged(name, instanceType string, n int32) {
+// selfManaged makes an Auto Scaling group of n nodes, with a launch template and the
+// newest image of a version.
+func (p *plain) selfManaged(name, version, instanceType string, n int32) {
 	p.t.Helper()
 	ctx := p.t.Context()
 	out, err := p.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &p.cluster})
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	image, err := p.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String("/aws/service/eks/optimized-ami/1.36/amazon-linux-2023/x86_64/standard/recommended/image_id")})
+	image, err := p.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String("/aws/service/eks/optimized-ami/" + version + "/amazon-linux-2023/x86_64/standard/recommended/image_id")})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -322,7 +323,7 @@ func (p *plain) marks() string {
 			left = append(left, name+" has suspended processes")
 		}
 		for _, t := range g.Tags {
-			if strings.HasPrefix(aws.ToString(t.Key), "drover.dev/") {
+			if key := aws.ToString(t.Key); strings.HasPrefix(key, "drover.dev/") && key != "drover.dev/copy-of" {
 				left = append(left, name+" has the tag "+aws.ToString(t.Key))
 			}
 		}
