@@ -90,7 +90,7 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 		}
 		covers(t, "moves", server)
 		server.Forget()
-		if err := Recover(t.Context(), Recovery{Access: access, Name: "node/b", Kept: true, Tell: func(Restored) {}}); err != nil {
+		if err := Recover(t.Context(), Recovery{Access: access, Name: "node/b", Kept: true}); err != nil {
 			t.Fatal(err)
 		}
 		covers(t, "recover", server)

@@ -214,11 +214,11 @@ type Restored = handover.Restored
 // Recovery says what to give back.
 type Recovery struct {
 	Access
-	Name   string // one move; empty: all whose run is gone
-	Kept   bool   // also what is kept: its nodes take pods again
-	DryRun bool   // only tell
-	Force  bool   // also what a run is at work on
-	Tell   func(Restored)
+	Name   string         // one move; empty: all whose run is gone
+	Kept   bool           // also what is kept: its nodes take pods again
+	DryRun bool           // only tell
+	Force  bool           // also what a run is at work on
+	Tell   func(Restored) // hears of each thing; nil: nobody does
 }
 
 // Recover gives back what moves left whose run is gone: nodes that are closed, pods

@@ -20,9 +20,9 @@ import (
 
 // RestoreOptions say what to give back.
 type RestoreOptions struct {
-	DryRun bool // only tell
-	Force  bool // also what a move is at work on
-	Tell   func(Restored)
+	DryRun bool           // only tell
+	Force  bool           // also what a move is at work on
+	Tell   func(Restored) // hears of each thing; nil: nobody does
 }
 
 // Restored is one thing that was given back, or would be.

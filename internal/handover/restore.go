@@ -49,7 +49,7 @@ type Rescue struct {
 	Force   bool                                              // also what a move is at work on
 	Kept    bool                                              // also nodes that a move which is done keeps closed
 	DryRun  bool                                              // only tell
-	Tell    func(Restored)
+	Tell    func(Restored)                                    // hears of each thing; nil: nobody does
 
 	records map[string]*Record
 	alive   map[string]time.Time // groups that a move is at work on, and when it last said so
@@ -62,6 +62,9 @@ type Rescue struct {
 // Run carries it out. A group that a move is at work on is left alone, and is an
 // error of kind Refused once all else is given back.
 func (r *Rescue) Run(ctx context.Context) error {
+	if r.Tell == nil {
+		r.Tell = func(Restored) {}
+	}
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
