@@ -44,10 +44,19 @@ func (k idKind) unknown(id string) error {
 	return region.Errorf(region.NotFound, k.missing, "The %s ID '%s' does not exist", k.noun, id)
 }
 
+// parameter names one of these IDs as requests do: launchTemplateId.
+func (k idKind) parameter() string {
+	words := strings.Fields(k.noun)
+	for i := range words[1:] {
+		words[i+1] = strings.ToUpper(words[i+1][:1]) + words[i+1][1:]
+	}
+	return strings.Join(words, "") + "Id"
+}
+
 // found looks an object up by its ID.
 func found[T any](m map[string]*T, kind idKind, id string) (*T, error) {
 	if id == "" {
-		return nil, region.Errorf(region.Invalid, "MissingParameter", "The request must contain the parameter %sId", kind.noun)
+		return nil, region.Errorf(region.Invalid, "MissingParameter", "The request must contain the parameter %s", kind.parameter())
 	}
 	if o, ok := m[id]; ok {
 		return o, nil
