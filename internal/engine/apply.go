@@ -140,7 +140,8 @@ func newApply(e *Engine, p plan.Plan, g *graph.Graph, j Journal) *apply {
 	return a
 }
 
-// refuseBlockers asks once more what the hand-overs will meet, before anything changes.
+// refuseBlockers asks once more what the hand-overs will meet, before anything
+// changes, and notes which of them a run that was cut off has begun.
 func (a *apply) refuseBlockers(ctx context.Context) error {
 	var found []event.Finding
 	for _, s := range a.plan.Steps {
@@ -160,7 +161,6 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 	if p := event.Refused("move workloads", found); p != nil && !a.Park {
 		return p
 	}
-	a.shelters.begun = nil
 	return nil
 }
 

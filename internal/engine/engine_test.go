@@ -127,6 +127,35 @@ func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
 	w.mustRun(tutorial("web", standard, after))
 }
 
+// Nor does it stay closed if the next run fails before it comes to the hand-over.
+func TestFailureOpensWhatAKilledRunClosed(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	killed := &soaking{broken: true}
+	if _, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
+		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
+	}
+	for _, closed := range []bool{false, true} {
+		w.cloud.inspect = func(engine.Host, int) engine.Inspection { return engine.Inspection{Closed: closed} }
+		opened := &opening{}
+		more := nodes{"web", "c5.4xlarge", "1.36", 6} // the new group is to grow before anything moves
+		_, err := w.up(context.Background(), tutorial("web", standard, more), func(e *engine.Engine) {
+			opened.Mover, e.Mover = e.Mover, opened
+			w.intercept(func(op plan.Op, r engine.Request) error {
+				if op == plan.Update && r.Type == group {
+					return errLimit
+				}
+				return nil
+			})(e)
+		})
+		if err == nil || (len(opened.hosts) == 1) != closed {
+			t.Errorf("closed %t: %v, opened %v", closed, err, opened.hosts)
+		}
+	}
+	w.cloud.inspect = nil
+	w.mustRun(tutorial("web", standard, after))
+}
+
 // A failed step holds back what depends on it and nothing else; the rest is
 // saved, and the error names the step.
 func TestFailureHoldsBackOnlyWhatDependsOnIt(t *testing.T) {

@@ -36,26 +36,27 @@ const (
 // refuses names that are taken and deletes of what is referred to, and notes
 // every breach of what the engine promises.
 type cloud struct {
-	mu        sync.Mutex
-	objects   map[string]*object // where calls go now, by ID
-	sites     map[site]map[string]*object
-	zones     []string                    // that are available today
-	acting    string                      // the ID of the stack that the current run is of
-	gaps      map[string]bool             // URNs of what the plan deletes first, in the open
-	lost      map[string]bool             // URNs of what somebody deleted, or what could not be read, during the current run
-	tokens    map[string]*object          // also of deleted objects
-	made      int                         // objects so far, for IDs
-	desired   map[plan.URN]graph.Resource // what the graph of the current run wants
-	destroy   bool
-	faults    *faults
-	breaches  []string
-	inspect   func(engine.Host, int) engine.Inspection
-	sheltered func(engine.Move, engine.Sheltering)
-	ready     int // calls of Ready
-	parallel  int
-	refuse    func(engine.Request) error // of every call; nil: none
-	strays    []engine.Stray
-	known     []string // what Strays was told of
+	attributes []string // outputs that its objects have besides Id and version
+	mu         sync.Mutex
+	objects    map[string]*object // where calls go now, by ID
+	sites      map[site]map[string]*object
+	zones      []string                    // that are available today
+	acting     string                      // the ID of the stack that the current run is of
+	gaps       map[string]bool             // URNs of what the plan deletes first, in the open
+	lost       map[string]bool             // URNs of what somebody deleted, or what could not be read, during the current run
+	tokens     map[string]*object          // also of deleted objects
+	made       int                         // objects so far, for IDs
+	desired    map[plan.URN]graph.Resource // what the graph of the current run wants
+	destroy    bool
+	faults     *faults
+	breaches   []string
+	inspect    func(engine.Host, int) engine.Inspection
+	sheltered  func(engine.Move, engine.Sheltering)
+	ready      int // calls of Ready
+	parallel   int
+	refuse     func(engine.Request) error // of every call; nil: none
+	strays     []engine.Stray
+	known      []string // what Strays was told of
 }
 
 func (c *cloud) Strays(_ context.Context, _ plan.Props, known []string) ([]engine.Stray, error) {
@@ -199,6 +200,9 @@ func (f *faults) around(effect func() error) error {
 
 func (c *cloud) output(o *object) engine.Object {
 	outputs := plan.Props{"Id": o.id, "version": float64(o.version)}
+	for _, name := range c.attributes {
+		outputs[name] = o.id
+	}
 	if o.typ == group {
 		return engine.Object{ID: o.id, Outputs: outputs, Size: &[]int{o.size}[0]}
 	}

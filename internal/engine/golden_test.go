@@ -8,9 +8,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/expand"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/spec"
 	"github.com/droverhq/drover/plan"
 )
 
@@ -104,6 +107,60 @@ func TestPlansReadWell(t *testing.T) {
 		golden(t, step.name, p)
 	}
 }
+
+// An upgrade by one minor: the control plane first, then the add-ons that follow
+// it and the node groups, each beside its old one.
+func TestUpgradeReadsWell(t *testing.T) {
+	w := newWorld(t)
+	w.cloud.attributes = []string{"Arn", "Endpoint", "CertificateAuthorityData", "ClusterSecurityGroupId", "KubernetesNetworkConfig.ServiceIpv4Cidr",
+		"LaunchTemplateId", "LatestVersionNumber"}
+	if _, err := w.run(upgraded(t, "1.35"), new(faults)); err != nil {
+		t.Fatal(err)
+	}
+	p, err := w.run(upgraded(t, "1.36"), new(faults))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "upgrade", p)
+}
+
+// upgraded is the graph of a cluster as people have them, at a version.
+func upgraded(t *testing.T, version string) *graph.Graph {
+	t.Helper()
+	file := fmt.Sprintf(`
+name: shop
+cluster:
+  version: %q
+  network: {vpc: vpc-0123456789abcdef0, subnets: {private: [subnet-0000000000000001a, subnet-0000000000000001b], public: [subnet-0000000000000000a, subnet-0000000000000000b]}}
+  addons: {vpc-cni: {version: v1.20.4-eksbuild.1}, kube-proxy: {version: v%s.0-eksbuild.2}, coredns: {version: v%s.1-eksbuild.1}}
+nodeGroups:
+  standard: {kind: self-managed, instanceType: m7i.large, capacity: 3}
+  web: {kind: self-managed, instanceType: c7i.xlarge, capacity: {desired: 3, min: 3, max: 6}}
+workloads:
+  nginx: {manifests: ./nginx, nodeGroup: web}
+`, version, version, version)
+	s, problems := spec.Load(fstest.MapFS{spec.File: {Data: []byte(file)}, "nginx/deployment.yaml": {Data: []byte(deployment)}}, "dev")
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g, problems := expand.Graph(s, expand.Env{Region: "us-west-2", Zones: []string{"us-west-2a", "us-west-2b"},
+		Network: &spec.Network{VPC: "vpc-0123456789abcdef0", CIDR: "10.42.0.0/16", Public: []string{"subnet-0000000000000000a", "subnet-0000000000000000b"}, Private: []string{"subnet-0000000000000001a", "subnet-0000000000000001b"}}})
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: nginx, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: nginx}}
+  template:
+    metadata: {labels: {app: nginx}}
+    spec: {containers: [{name: nginx, image: nginx}]}
+`
 
 func golden(t *testing.T, name string, p plan.Plan) {
 	t.Helper()

@@ -16,9 +16,11 @@ import (
 // nodes that its pods leave, and a rollout asks no load balancer. So the hand-over
 // begins before it, as far as to let go of those pods (Mover.Shelter). The record
 // of that is the hand-over's own; if the plan ends before the hand-over goes on, it
-// is taken back.
+// is taken back. So is what an earlier run had begun when it was cut off, if this
+// one does not come to go on with it.
 
-// shelters are the hand-overs that were begun for a rollout, and have not gone on.
+// shelters are the hand-overs that were begun, for a rollout or by a run that was
+// cut off, and have not gone on.
 type shelters struct {
 	mu    sync.Mutex
 	begun []plan.Step
@@ -74,8 +76,8 @@ func (a *apply) handOverEarly(ctx context.Context, s, h plan.Step, rollout graph
 	return err
 }
 
-// unshelter opens the hosts again whose hand-over was begun for a rollout and did
-// not go on: the rollout, or something else before it, has failed.
+// unshelter opens the hosts again whose hand-over was begun and did not go on: the
+// rollout that it was begun for, or something else before it, has failed.
 func (a *apply) unshelter(ctx context.Context) {
 	for _, h := range a.shelters.begun {
 		r, ok, err := a.find(ctx, h)

@@ -65,7 +65,7 @@ func draw(t *rapid.T) drawn {
 	for range rapid.IntRange(0, 3).Draw(t, "hands") {
 		d.hands = append(d.hands, hand{
 			after: seconds(t, "when", 120), i: rapid.IntRange(0, 3).Draw(t, "which"),
-			what: rapid.SampledFrom([]string{"uncordon", "unmark", "aws down", "api down"}).Draw(t, "what"),
+			what: rapid.SampledFrom([]string{"uncordon", "unmark", "aws down", "api down", "scale", "dead node", "finalizer", "records lost"}).Draw(t, "what"),
 		})
 	}
 	return d
@@ -169,6 +169,24 @@ func (d drawn) lend(ctx context.Context, w *world.World, h hand) {
 		w.With((*world.Hand).Uncordon)
 	case "unmark":
 		w.With((*world.Hand).Unmark)
+	case "scale":
+		w.With(func(hand *world.Hand) { hand.Scale(d.apps[h.i%len(d.apps)].Name, 1+h.i) })
+	case "dead node":
+		w.With(func(hand *world.Hand) {
+			if nodes := hand.Nodes(world.Old); len(nodes) > 0 {
+				hand.Kill(nodes[h.i%len(nodes)])
+			}
+		})
+	case "finalizer":
+		w.With(func(hand *world.Hand) {
+			if app := d.apps[h.i%len(d.apps)]; hand.Ready(app.Name) > 0 {
+				hand.Stick(app.Name, 0)
+			}
+		})
+		pause(ctx, time.Duration(h.i)*time.Minute)
+		w.With((*world.Hand).Free)
+	case "records lost":
+		w.With((*world.Hand).Forget)
 	default:
 		w.With(func(hand *world.Hand) { hand.Down(h.what == "aws down", h.what == "api down") })
 		pause(ctx, time.Duration(h.i)*time.Minute)
@@ -219,6 +237,8 @@ func (d drawn) takeBack(y *way) (wrong []string) {
 	err := y.reopen(y.World, y.World, always)
 	if err == nil {
 		err = y.handOver(y.World, y.World, always)
+	} else if len(y.memo) > 0 {
+		err = errors.Join(err, y.unshelter()) // as the engine does with what was begun and does not go on
 	}
 	return d.judge(y.play, err, world.New)
 }

@@ -211,8 +211,8 @@ func (h *Hand) Left() []string {
 	}
 	for _, p := range h.w.sorted() {
 		n := h.w.nodes[p.Node]
-		silent := n != nil && !n.deadSince.IsZero() // what ends there ends with it
-		add(p.Released != "" && !(p.Deleting && silent), "pod %s is released: %s", p.Name, p.Released)
+		hangs := p.Deleting && (p.stuck || n != nil && !n.deadSince.IsZero()) // it ends, and what it carries with it
+		add(p.Released != "" && !hangs, "pod %s is released: %s", p.Name, p.Released)
 		add(p.Sentinel, "a sentinel stands on %s", p.Node)
 	}
 	for group := range h.w.records {
