@@ -56,7 +56,6 @@ type Cluster struct {
 	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
 	cancel  context.CancelFunc
 	stop    <-chan struct{} // closed by cancel
-	grace   *int64          // seconds that an evicted pod gets; nil: its own
 
 	mu     sync.Mutex
 	broken error // the last error of a watch, for the one who waits in Open
@@ -68,11 +67,9 @@ type Option func(*Cluster)
 // EndBare counts pods that nothing controls as ones that may be ended for good.
 func EndBare() Option { return func(c *Cluster) { c.world.endsBare = true } }
 
-// Grace gives pods that are evicted so long to end, instead of their own time.
-func Grace(d time.Duration) Option {
-	seconds := int64(d / time.Second)
-	return func(c *Cluster) { c.grace = &seconds }
-}
+// Grace gives pods that are evicted so long to end, instead of their own time: what
+// their hooks promise holds no longer than that.
+func Grace(d time.Duration) Option { return func(c *Cluster) { c.world.grace = &d } }
 
 // Open watches the cluster until ctx ends or Close is called.
 func Open(ctx context.Context, config *rest.Config, options ...Option) (*Cluster, error) {

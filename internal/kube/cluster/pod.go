@@ -70,6 +70,9 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 	out.Zoned = zoned(p)
 	state(p, out)
 	lifecycle(p, out)
+	if w.grace != nil {
+		out.Grace = *w.grace
+	}
 	w.inherit(p, out)
 	out.Alone = alone(p, w)
 	w.network(p, out)

@@ -87,6 +87,15 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// A grace period that the user names is the time that all pods get.
+func TestGraceOfTheUser(t *testing.T) {
+	w, d := newWorld(func(string, claimed) {}), 2*time.Second
+	w.grace = &d
+	if p := w.pod(newFixture().pod); p.Grace != d {
+		t.Errorf("%s", p.Grace)
+	}
+}
+
 // How a pod leaves its ReplicaSet and its Services is decided by who selects
 // it by what; networks must select it as before, budgets should.
 func TestHandleAndDoors(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -23,7 +24,8 @@ import (
 type world struct {
 	view *handover.View
 
-	endsBare bool // pods that nothing controls may be ended for good
+	endsBare bool           // pods that nothing controls may be ended for good
+	grace    *time.Duration // that evicted pods get; nil: each its own
 
 	seen  []map[string]any // by place of the kind in kinds, by namespace/name; as last seen
 	marks marks
@@ -74,6 +76,15 @@ type marks struct {
 
 func newMarks() marks {
 	return marks{pods: map[types.UID]bool{}, nodes: set{}, workloads: set{}, services: set{}, budget: set{}}
+}
+
+// graceSeconds is grace as the Eviction API takes it.
+func (w *world) graceSeconds() *int64 {
+	if w.grace == nil {
+		return nil
+	}
+	seconds := int64(*w.grace / time.Second)
+	return &seconds
 }
 
 func newWorld(ask func(key string, w claimed)) *world {

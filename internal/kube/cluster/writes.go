@@ -173,8 +173,9 @@ func ignoreNotFound(err error) error {
 	return err
 }
 
-// Evict asks the Eviction API. The pod keeps its own grace period. Refusals
-// are answered at once: by default client-go would try again for minutes.
+// Evict asks the Eviction API. The pod keeps its own grace period, unless the user
+// named another one. Refusals are answered at once: by default client-go would
+// try again for minutes.
 func (c *Cluster) Evict(ctx context.Context, pod handover.Ref) error {
 	uid := types.UID(pod.UID)
 	err := c.client.PolicyV1().RESTClient().Post().
@@ -183,7 +184,7 @@ func (c *Cluster) Evict(ctx context.Context, pod handover.Ref) error {
 		VersionedParams(&metav1.CreateOptions{}, scheme.ParameterCodec).
 		Body(&policyv1.Eviction{
 			ObjectMeta:    metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace},
-			DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: c.grace, Preconditions: &metav1.Preconditions{UID: &uid}},
+			DeleteOptions: &metav1.DeleteOptions{GracePeriodSeconds: c.world.graceSeconds(), Preconditions: &metav1.Preconditions{UID: &uid}},
 		}).
 		Do(ctx).Error()
 	switch {

@@ -76,7 +76,7 @@ func before(t *testing.T, s *server, seen ...runtime.Object) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0), clock: newClock()}
+	c := &Cluster{client: client, factory: informers.NewSharedInformerFactory(client, 0), clock: newClock(), world: newWorld(nil)}
 	for _, o := range seen {
 		store := c.factory.Core().V1().Pods().Informer().GetStore()
 		if _, is := o.(*policyv1.PodDisruptionBudget); is {
