@@ -62,8 +62,8 @@ func (y *way) handOver(cluster handover.Cluster, scaling handover.Scaling, alive
 
 // unshelter opens the new group again, which an earlier run had begun to hand over.
 func (y *way) unshelter() error {
-	return y.by(y.World, y.World).Reopen(context.Background(), engine.Reopening{
-		Step: 2, Host: engine.Host{Name: world.New}, Memo: y.memo, Events: y.play,
+	return y.by(y.World, y.World).Reopen(context.Background(), engine.Move{
+		Step: 2, From: engine.Host{Name: world.New}, Memo: y.memo, Events: y.play,
 		Save: func(memo json.RawMessage) error { return y.save(&y.memo, memo, always) },
 	})
 }
