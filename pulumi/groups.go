@@ -16,7 +16,7 @@ import (
 type kind struct {
 	set     move.Kind
 	name    string // the output that is its name in AWS
-	id      string // what stands before the name in its ID
+	id      string // any of what may stand before the name in its ID
 	sizes   string // the input that holds the sizes; empty: they are inputs themselves
 	desired string
 	most    string
@@ -28,7 +28,7 @@ var kinds = map[string]kind{
 	"aws:autoscaling/group:Group":             {set: move.ASG, name: "name", desired: "desiredCapacity", most: "maxSize"},
 	"aws-native:autoscaling:AutoScalingGroup": {set: move.ASG, name: "autoScalingGroupName", desired: "desiredCapacity", most: "maxSize"},
 	"aws:eks/nodeGroup:NodeGroup":             {set: move.NodeGroup, name: "nodeGroupName", id: ":", sizes: "scalingConfig", desired: "desiredSize", most: "maxSize", types: "instanceTypes"},
-	"aws-native:eks:Nodegroup":                {set: move.NodeGroup, name: "nodegroupName", id: "|", sizes: "scalingConfig", desired: "desiredSize", most: "maxSize", types: "instanceTypes"},
+	"aws-native:eks:Nodegroup":                {set: move.NodeGroup, name: "nodegroupName", id: "/|", sizes: "scalingConfig", desired: "desiredSize", most: "maxSize", types: "instanceTypes"},
 }
 
 // named is the group as Drover names it. Its ID has the name where the outputs
@@ -36,10 +36,7 @@ var kinds = map[string]kind{
 func (k kind) named(id string, outputs resource.PropertyMap) move.Set {
 	name, ok := text(outputs[resource.PropertyKey(k.name)])
 	if !ok || name == "" {
-		name = id
-		if k.id != "" {
-			_, name, _ = strings.Cut(id, k.id)
-		}
+		name = id[strings.LastIndexAny(id, k.id)+1:]
 	}
 	return move.Set{Kind: k.set, Name: name}
 }

@@ -38,6 +38,7 @@ func TestNamed(t *testing.T) {
 		{classic, "web-2", map[string]any{"name": "web-2"}, move.Set{Kind: move.ASG, Name: "web-2"}},
 		{"aws:eks/nodeGroup:NodeGroup", "shop:web", nil, move.Set{Kind: move.NodeGroup, Name: "web"}},
 		{managed, "shop|web", map[string]any{"clusterName": "shop"}, move.Set{Kind: move.NodeGroup, Name: "web"}},
+		{managed, "shop/web", map[string]any{"clusterName": "shop"}, move.Set{Kind: move.NodeGroup, Name: "web"}}, // as Cloud Control has it
 		{managed, "shop|web", map[string]any{"nodegroupName": resource.MakeSecret(resource.NewProperty("web"))}, move.Set{Kind: move.NodeGroup, Name: "web"}},
 	} {
 		if got := kinds[c.typ].named(c.id, props(c.outputs)); got != c.want {

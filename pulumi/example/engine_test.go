@@ -7,14 +7,12 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,7 +20,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
@@ -31,7 +29,7 @@ import (
 	"google.golang.org/grpc"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
+	clientset "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -90,84 +88,79 @@ func sandbox(args ...string) error {
 	return nil
 }
 
-// shop is the tutorial's cluster, with a node group of Pulumi's beside its own.
+// shop is the tutorial as Pulumi made it.
 type shop struct {
 	t        *testing.T
-	dir      string // of its project
 	url      string
 	language *language
 	stack    auto.Stack
 }
 
-// drover runs a command in the project; it must succeed.
+// drover runs a command; it must succeed.
 func (s *shop) drover(args ...string) string {
 	s.t.Helper()
-	cmd := exec.Command(binary("drover"), args...)
-	cmd.Dir = s.dir
-	out, err := cmd.CombinedOutput()
+	out, err := exec.Command(binary("drover"), args...).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("drover %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
 }
 
-// open makes the cluster, the group of a program in it, and moves the echoserver there.
+// open has a program make all of it, and waits until it answers.
 func open(t *testing.T, program string) *shop {
-	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), language: &language{}}
-	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	s.drover("stack", "init", "dev")
-	s.drover("config", "set", "aws:region", "us-west-2")
-	s.drover("up", "--yes")
-	s.url = "http://" + strings.TrimSpace(s.drover("stack", "output", "nginxServiceUrl")) + "/echoserver"
+	s := &shop{t: t, language: &language{}}
 	s.stack = s.newStack(facts(t))
 	s.up(program) // as a team has it before it knows of Drover
-	s.joined()
-	s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes")
+	outputs, err := s.stack.Outputs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.url = fmt.Sprintf("http://%s/echoserver", outputs["nginxServiceUrl"].Value)
+	s.answers()
 	return s
 }
 
-// facts are what the program is told about the cluster: what the launch template of
-// the tutorial's own group says.
+// facts are what the program is told: the newest images of two minors, and the rest as
+// the tutorial has it.
 func facts(t *testing.T) map[string]string {
+	return map[string]string{
+		"region": "us-west-2", "standardImage": image(t, "1.36"), "standardType": "t2.medium", "standardNodes": "3",
+		"webImage": image(t, "1.35"), "webType": "t3.2xlarge", "webNodes": "3",
+	}
+}
+
+// image is the newest one for a version of Kubernetes.
+func image(t *testing.T, version string) string {
+	t.Helper()
 	c, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := autoscaling.NewFromConfig(c).DescribeAutoScalingGroups(t.Context(), &autoscaling.DescribeAutoScalingGroupsInput{})
+	parameter := "/aws/service/eks/optimized-ami/" + version + "/amazon-linux-2023/x86_64/standard/recommended/image_id"
+	out, err := ssm.NewFromConfig(c).GetParameter(t.Context(), &ssm.GetParameterInput{Name: &parameter})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range groups.AutoScalingGroups {
-		if !strings.HasPrefix(*g.AutoScalingGroupName, "standard-") {
-			continue
-		}
-		v, err := ec2.NewFromConfig(c).DescribeLaunchTemplateVersions(t.Context(), &ec2.DescribeLaunchTemplateVersionsInput{
-			LaunchTemplateId: g.LaunchTemplate.LaunchTemplateId, Versions: []string{*g.LaunchTemplate.Version},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		data := v.LaunchTemplateVersions[0].LaunchTemplateData
-		text, err := base64.StdEncoding.DecodeString(*data.UserData)
-		if err != nil {
-			t.Fatal(err)
-		}
-		subnets, _ := json.Marshal(strings.Split(*g.VPCZoneIdentifier, ",")) // texts
-		of := map[string]string{
-			"image": *data.ImageId, "instanceProfile": *data.IamInstanceProfile.Arn, "securityGroup": data.SecurityGroupIds[0],
-			"subnets": string(subnets), "instanceType": "t2.medium", "nodes": "3",
-			"nodeRole": strings.Replace(*data.IamInstanceProfile.Arn, ":instance-profile/", ":role/", 1), // the tutorial gives both one name
-		}
-		for key, line := range map[string]string{"cluster": "name", "endpoint": "apiServerEndpoint", "certificateAuthority": "certificateAuthority", "serviceCidr": "cidr"} {
-			of[key] = strings.TrimSpace(string(regexp.MustCompile(`(?m)^ *` + line + `: (.*)$`).FindSubmatch(text)[1]))
-		}
-		return of
-	}
-	t.Fatal("there is no group of the tutorial")
-	return nil
+	return *out.Parameter.Value
 }
+
+// answers waits until the load balancer does.
+func (s *shop) answers() {
+	s.t.Helper()
+	for limit := time.Now().Add(3 * time.Minute); time.Now().Before(limit); time.Sleep(time.Second) {
+		cmd := exec.Command(binary("drover"), "load", "-n", "1", "-c", "1", "--host", host, "--expect-body", expected, s.url)
+		if cmd.Run() == nil {
+			return
+		}
+	}
+	s.t.Fatal("the load balancer does not answer")
+}
+
+// What requests ask for, and what an answer must have.
+const (
+	host     = "apps.example.com"
+	expected = "Hostname: echoserver-"
+)
 
 // newStack is a stack of the program with a state of its own in a folder.
 func (s *shop) newStack(of map[string]string) auto.Stack {
@@ -178,7 +171,7 @@ func (s *shop) newStack(of map[string]string) auto.Stack {
 		"PULUMI_HOME":                              t.TempDir(),
 		"PULUMI_CONFIG_PASSPHRASE":                 "none",
 		"PULUMI_SKIP_UPDATE_CHECK":                 "true",
-		"PULUMI_DEBUG_PROVIDERS":                   serveNative(t),
+		"PULUMI_DEBUG_PROVIDERS":                   serveAWS(t) + "," + serveKubernetes(t),
 		"PULUMI_DEBUG_LANGUAGES":                   fmt.Sprintf("go:%d", port),
 		"PULUMI_AUTOMATION_API_SKIP_VERSION_CHECK": "true",
 	}
@@ -269,16 +262,16 @@ func (s *shop) preview(program string, fails bool, tells ...string) {
 	}
 }
 
-// mark has the echoserver's pods say that nobody may move them, or takes that
+// mark has the pods of an application say that nobody may move them, or takes that
 // back.
-func (s *shop) mark(keep string) {
+func (s *shop) mark(app, keep string) {
 	s.t.Helper()
 	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	pods := kubernetes.NewForConfigOrDie(c).CoreV1().Pods("apps")
-	all, err := pods.List(s.t.Context(), metav1.ListOptions{LabelSelector: "app=echoserver"})
+	pods := clientset.NewForConfigOrDie(c).CoreV1().Pods("apps")
+	all, err := pods.List(s.t.Context(), metav1.ListOptions{LabelSelector: "app=" + app})
 	if err != nil || len(all.Items) == 0 {
 		s.t.Fatal(all, err)
 	}
@@ -309,28 +302,14 @@ func (s *shop) groups(prefix string) (n int) {
 	return n
 }
 
-// joined waits for Pulumi's nodes.
-func (s *shop) joined() {
-	s.t.Helper()
-	for limit := time.Now().Add(5 * time.Minute); time.Now().Before(limit); time.Sleep(time.Second) {
-		cmd := exec.Command(binary("drover"), "check", "--from", "nodes/role=shop", "--json")
-		out, _ := cmd.Output() // it fails as long as there are none
-		var answer struct{ Moves []struct{ Nodes []string } }
-		if json.Unmarshal(out, &answer) == nil && len(answer.Moves) > 0 && len(answer.Moves[0].Nodes) == 3 {
-			return
-		}
-	}
-	s.t.Fatal("Pulumi's nodes do not join")
-}
-
 // counts are what a load came to.
 type counts struct{ Sent, OK, Failed int }
 
 // underLoad sends 200 requests a second while f runs, each on a new connection.
 func (s *shop) underLoad(f func()) counts {
 	s.t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), binary("drover"), "load", "--rate", "200/s", "-z", "1h", "--disable-keepalive", "--host", "apps.example.com",
-		"--expect-body", "Hostname: echoserver-", "--json", s.url)
+	cmd := exec.CommandContext(context.WithoutCancel(s.t.Context()), binary("drover"), "load", "--rate", "200/s", "-z", "1h", "--disable-keepalive", "--host", host,
+		"--expect-body", expected, "--json", s.url)
 	var out strings.Builder
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
@@ -368,38 +347,39 @@ func (s *shop) carries() bool {
 // line, and in later ones, also by two runs if the first is stopped; and no request
 // fails. It shrinks so, too. Without the line requests fail.
 func TestReplacement(t *testing.T) {
-	s := open(t, "nodes")
-	s.set("instanceType", "t3.large")
-	s.preview("protected", false, "hand over shop", "does not carry the hand-over yet")
+	s := open(t, "plain")
+	s.set("webType", "c5.4xlarge")
+	s.set("webImage", image(t, "1.36"))
+	s.preview("protected", false, "hand over web", "does not carry the hand-over yet")
 	s.preview("delete first", true, "would be deleted before its replacement is made")
-	s.mark(`"true"`)
+	s.mark("nginx", `"true"`)
 	s.preview("protected", true, "drover.dev/keep")
-	s.mark("null")
+	s.mark("nginx", "null")
 	s.none("in the run that brings Protect", func() { s.up("protected") })
 
-	s.set("instanceType", "t2.medium")
+	s.set("standardType", "t3.large")
 	s.none("stopped, and continued", func() {
 		s.upInterrupted("protected", ": shift")
-		if n := s.groups("asg-"); n != 2 {
-			t.Errorf("%d groups after a hand-over that was stopped, want the old one and the new", n)
+		if n := s.groups("asg-"); n != 3 {
+			t.Errorf("%d groups after a hand-over that was stopped, want web, the old standard one and the new", n)
 		}
 		s.up("protected")
 	})
-	if n := s.groups("asg-"); n != 1 {
+	if n := s.groups("asg-"); n != 2 {
 		t.Errorf("%d groups in the end", n)
 	}
-	s.set("nodes", "2")
+	s.set("standardNodes", "2")
 	s.none("shrinking", func() { s.up("protected") })
-	if left := s.drover("moves", "ls"); strings.Contains(left, "shop") {
+	if left := s.drover("moves", "ls"); !strings.Contains(left, "has no moves") {
 		t.Errorf("left in the cluster:\n%s", left)
 	}
 
-	s.up("nodes") // the line is taken out again, and nothing else changes
+	s.up("plain") // the line is taken out again, and nothing else changes
 	if s.carries() {
 		t.Error("the state still carries the hooks")
 	}
-	s.set("instanceType", "t3.large")
-	c := s.underLoad(func() { s.up("nodes") })
+	s.set("webType", "t3.2xlarge")
+	c := s.underLoad(func() { s.up("plain") })
 	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
 	if c.Failed == 0 {
 		t.Error("without Protect nothing failed: the test shows nothing")
@@ -411,11 +391,11 @@ func TestReplacement(t *testing.T) {
 // requests fail, though EKS drains.
 func TestManagedReplacement(t *testing.T) {
 	s := open(t, "managed")
-	s.set("instanceType", "t3.large")
-	s.preview("managed, protected", false, "hand over managed", "does not carry the hand-over yet")
+	s.set("standardType", "t3.large")
+	s.preview("managed, protected", false, "hand over standard", "does not carry the hand-over yet")
 	s.none("in the run that brings Protect", func() { s.up("managed, protected") })
 
-	s.set("instanceType", "t2.medium")
+	s.set("standardType", "t2.medium")
 	s.none("stopped, and continued", func() {
 		s.upInterrupted("managed, protected", ": shift")
 		if n := s.groups("eks-"); n != 2 {
@@ -426,12 +406,12 @@ func TestManagedReplacement(t *testing.T) {
 	if n := s.groups("eks-"); n != 1 {
 		t.Errorf("%d groups in the end", n)
 	}
-	if left := s.drover("moves", "ls"); strings.Contains(left, "nodegroup/") {
+	if left := s.drover("moves", "ls"); !strings.Contains(left, "has no moves") {
 		t.Errorf("left in the cluster:\n%s", left)
 	}
 
 	s.up("managed")
-	s.set("instanceType", "t3.large")
+	s.set("standardType", "t3.large")
 	c := s.underLoad(func() { s.up("managed") })
 	t.Logf("without Protect %d of %d requests failed", c.Failed, c.Sent)
 	if c.Failed == 0 {

@@ -26,21 +26,27 @@ import (
 // programs are what pulumi runs, by their names: this package's, and others near
 // it.
 var programs = map[string]pulumi.RunFunc{
-	"protected": protected,
-	"nodes":     func(ctx *pulumi.Context) error { return nodes(ctx) },
-	"managed":   func(ctx *pulumi.Context) error { return managed(ctx) },
-	"managed, protected": func(ctx *pulumi.Context) error {
-		if err := drover.Protect(ctx, drover.Options{Guards: guards(ctx)}); err != nil {
-			return err
-		}
-		return managed(ctx)
-	},
+	"protected":          protected,
+	"plain":              func(ctx *pulumi.Context) error { return near(ctx, nil, (*cluster).group) },
+	"managed":            func(ctx *pulumi.Context) error { return near(ctx, nil, (*cluster).managed) },
+	"managed, protected": func(ctx *pulumi.Context) error { return near(ctx, drover.Protect, (*cluster).managed) },
 	"delete first": func(ctx *pulumi.Context) error {
-		if err := drover.Protect(ctx, drover.Options{}); err != nil {
+		return near(ctx, drover.Protect, (*cluster).group, pulumi.DeleteBeforeReplace(true))
+	},
+}
+
+// near is the program with another standard group, and with or without Drover.
+func near(ctx *pulumi.Context, protect func(*pulumi.Context, drover.Options) error, standard maker, opts ...pulumi.ResourceOption) error {
+	c, err := newCluster(ctx)
+	if err != nil {
+		return err
+	}
+	if protect != nil {
+		if err := protect(ctx, drover.Options{Kubeconfig: c.kubeconfig(), Guards: guards(ctx)}); err != nil {
 			return err
 		}
-		return nodes(ctx, pulumi.DeleteBeforeReplace(true))
-	},
+	}
+	return c.shop(ctx, standard, opts...)
 }
 
 // programName is the variable by which this binary is one of them.

@@ -1,6 +1,8 @@
-// This program is the node group of an EKS cluster. Change the instance type, and
-// pulumi up replaces it: the new nodes come, what runs on the old ones moves
-// while it serves, and the old group is deleted once it is empty.
+// This program is the tutorial: an EKS cluster with two node groups, NGINX on the
+// nodes of web, and an echoserver behind it on those of standard. Change the instance
+// type or the image of web, and pulumi up replaces the group: the new nodes come, what
+// runs on the old ones moves while it serves, and the old group is deleted once it is
+// empty.
 package main
 
 import (
@@ -15,57 +17,36 @@ func main() { pulumi.Run(protected) }
 
 // protected is the program with Drover in it: one line more.
 func protected(ctx *pulumi.Context) error {
-	if err := drover.Protect(ctx, drover.Options{Guards: guards(ctx)}); err != nil {
+	c, err := newCluster(ctx)
+	if err != nil {
 		return err
 	}
-	return nodes(ctx)
+	if err := drover.Protect(ctx, drover.Options{Kubeconfig: c.kubeconfig(), Guards: guards(ctx)}); err != nil {
+		return err
+	}
+	return c.shop(ctx, (*cluster).group)
 }
 
-// guards watch the traffic while pods move, if the stack says where.
+// guards watch the traffic while pods move, once the stack says where.
 func guards(ctx *pulumi.Context) []move.Guard {
 	url := config.Get(ctx, "url")
 	if url == "" {
 		return nil
 	}
 	none := 0
-	return []move.Guard{{URL: url, Host: config.Get(ctx, "host"), MaxErrors: &none}}
+	return []move.Guard{{URL: url, Host: "apps.example.com", MaxErrors: &none}}
 }
 
-// nodes are a launch template and the group that it is for.
-func nodes(ctx *pulumi.Context, opts ...pulumi.ResourceOption) error {
-	template, err := newLaunchTemplate(ctx, "shop")
+// shop is what is in the cluster: web has nodes for NGINX alone, and standard for all
+// else.
+func (c *cluster) shop(ctx *pulumi.Context, standard maker, opts ...pulumi.ResourceOption) error {
+	all, err := standard(c, ctx, "standard", "", opts...)
 	if err != nil {
 		return err
 	}
-	var subnets []string
-	config.RequireObject(ctx, "subnets", &subnets)
-	sizes := pulumi.String(config.Require(ctx, "nodes"))
-	return ctx.RegisterResource("aws-native:autoscaling:AutoScalingGroup", "shop", pulumi.Map{
-		"minSize":           pulumi.String("1"),
-		"maxSize":           pulumi.String("10"),
-		"desiredCapacity":   sizes,
-		"vpcZoneIdentifier": pulumi.ToStringArray(subnets),
-		"launchTemplate": pulumi.Map{
-			"launchTemplateId": template.ID(),
-			"version":          template.LatestVersionNumber,
-		},
-		"tags": pulumi.Array{pulumi.Map{
-			"key": pulumi.String("kubernetes.io/cluster/" + config.Require(ctx, "cluster")), "value": pulumi.String("owned"), "propagateAtLaunch": pulumi.Bool(true),
-		}},
-	}, &autoScalingGroup{}, append(opts, pulumi.ReplaceOnChanges([]string{"launchTemplate"}))...)
-}
-
-// managed are the nodes as a managed group of EKS's, which has no template.
-func managed(ctx *pulumi.Context, opts ...pulumi.ResourceOption) error {
-	var subnets []string
-	config.RequireObject(ctx, "subnets", &subnets)
-	sizes := config.RequireInt(ctx, "nodes")
-	return ctx.RegisterResource("aws-native:eks:Nodegroup", "managed", pulumi.Map{
-		"clusterName":   pulumi.String(config.Require(ctx, "cluster")),
-		"nodeRole":      pulumi.String(config.Require(ctx, "nodeRole")),
-		"subnets":       pulumi.ToStringArray(subnets),
-		"instanceTypes": pulumi.StringArray{pulumi.String(config.Require(ctx, "instanceType"))},
-		"scalingConfig": pulumi.Map{"minSize": pulumi.Int(1), "desiredSize": pulumi.Int(sizes), "maxSize": pulumi.Int(10)},
-		"labels":        pulumi.StringMap{"role": pulumi.String("shop")},
-	}, &nodegroup{}, append(opts, pulumi.ReplaceOnChanges([]string{"instanceTypes"}))...)
+	web, err := c.group(ctx, "web", "nginx=true:NoSchedule", opts...)
+	if err != nil {
+		return err
+	}
+	return c.workloads(ctx, all, web)
 }

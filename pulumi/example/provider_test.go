@@ -23,57 +23,62 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// native stands in for the provider pulumi-aws-native: it serves the types of the
-// program over the Cloud Control API, as that does.
-type native struct {
+// stand is what the providers that stand in for others have in common.
+type stand struct {
 	pulumirpc.UnimplementedResourceProviderServer
+}
+
+// aws stands in for the provider pulumi-aws-native: it serves the types of the program
+// over the Cloud Control API, as that does.
+type aws struct {
+	stand
 	api *cloudcontrol.Client
 }
 
-// serveNative serves it for a test, and returns what makes Pulumi take it.
-func serveNative(t *testing.T) (variable string) {
+// serveAWS serves it for a test, and returns what makes Pulumi take it.
+func serveAWS(t *testing.T) (variable string) {
 	t.Helper()
 	c, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	api := cloudcontrol.NewFromConfig(c)
-	port := serve(t, func(s *grpc.Server) { pulumirpc.RegisterResourceProviderServer(s, &native{api: api}) })
+	port := serve(t, func(s *grpc.Server) { pulumirpc.RegisterResourceProviderServer(s, &aws{api: api}) })
 	return fmt.Sprintf("aws-native:%d", port)
 }
 
 // GetPluginInfo says which version it is.
-func (n *native) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
+func (stand) GetPluginInfo(context.Context, *emptypb.Empty) (*pulumirpc.PluginInfo, error) {
 	return &pulumirpc.PluginInfo{Version: "1.0.0"}, nil
 }
 
 // Attach is told of the engine.
-func (n *native) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
+func (stand) Attach(context.Context, *pulumirpc.PluginAttach) (*emptypb.Empty, error) {
 	return &emptypb.Empty{}, nil
 }
 
 // CheckConfig takes any.
-func (n *native) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+func (stand) CheckConfig(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
 }
 
 // DiffConfig finds none.
-func (n *native) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (stand) DiffConfig(context.Context, *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	return &pulumirpc.DiffResponse{Changes: pulumirpc.DiffResponse_DIFF_NONE}, nil
 }
 
 // Configure has nothing to do.
-func (n *native) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
+func (stand) Configure(context.Context, *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	return &pulumirpc.ConfigureResponse{}, nil
 }
 
 // Check takes any inputs.
-func (n *native) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
+func (stand) Check(_ context.Context, r *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	return &pulumirpc.CheckResponse{Inputs: r.GetNews()}, nil
 }
 
 // Diff compares inputs. What must be made anew is for the program to say.
-func (n *native) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
+func (stand) Diff(_ context.Context, r *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	old, err := properties(r.GetOldInputs())
 	if err != nil {
 		return nil, err
@@ -107,7 +112,7 @@ func properties(s *structpb.Struct) (resource.PropertyMap, error) {
 }
 
 // Create makes an object.
-func (n *native) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
+func (n *aws) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	inputs, err := properties(r.GetProperties())
 	if err != nil {
 		return nil, err
@@ -128,7 +133,7 @@ func (n *native) Create(ctx context.Context, r *pulumirpc.CreateRequest) (*pulum
 }
 
 // Update sends what has changed.
-func (n *native) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
+func (n *aws) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	old, err := properties(r.GetOldInputs())
 	if err != nil {
 		return nil, err
@@ -158,7 +163,7 @@ func (n *native) Update(ctx context.Context, r *pulumirpc.UpdateRequest) (*pulum
 }
 
 // Delete deletes an object; one that is gone is deleted.
-func (n *native) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
+func (n *aws) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
 	typ, id := cloudFormation(r.GetUrn()), r.GetId()
 	out, err := n.api.DeleteResource(ctx, &cloudcontrol.DeleteResourceInput{TypeName: &typ, Identifier: &id})
 	var gone *types.ResourceNotFoundException
@@ -173,7 +178,7 @@ func (n *native) Delete(ctx context.Context, r *pulumirpc.DeleteRequest) (*empty
 }
 
 // wait returns when a request has come to its end.
-func (n *native) wait(ctx context.Context, e *types.ProgressEvent) (id string, err error) {
+func (n *aws) wait(ctx context.Context, e *types.ProgressEvent) (id string, err error) {
 	for {
 		switch e.OperationStatus {
 		case types.OperationStatusSuccess:
@@ -203,7 +208,7 @@ func deref(s *string) string {
 }
 
 // state is what an object has: its inputs, and what AWS says beside them.
-func (n *native) state(ctx context.Context, typ, id string, inputs resource.PropertyMap) (*structpb.Struct, error) {
+func (n *aws) state(ctx context.Context, typ, id string, inputs resource.PropertyMap) (*structpb.Struct, error) {
 	out, err := n.api.GetResource(ctx, &cloudcontrol.GetResourceInput{TypeName: &typ, Identifier: &id})
 	if err != nil {
 		return nil, err
@@ -224,7 +229,8 @@ func cloudFormation(urn string) string {
 	typ := string(resource.URN(urn).Type())
 	_, rest, _ := strings.Cut(typ, ":")
 	service, name, _ := strings.Cut(rest, ":")
-	return "AWS::" + map[string]string{"ec2": "EC2", "autoscaling": "AutoScaling", "eks": "EKS"}[service] + "::" + name
+	name = strings.Replace(name, "Vpc", "VPC", 1)
+	return "AWS::" + map[string]string{"ec2": "EC2", "autoscaling": "AutoScaling", "eks": "EKS", "iam": "IAM"}[service] + "::" + name
 }
 
 // pascal writes the keys of properties as CloudFormation does. Labels have keys of
