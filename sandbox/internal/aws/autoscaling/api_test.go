@@ -12,6 +12,19 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/aws/wire"
 )
 
+// A read is refused for what it says and nobody reads, before it looks.
+func TestReadOfHooksIsStrict(t *testing.T) {
+	store, err := region.Open(filepath.Join(t.TempDir(), "state.json"), "us-west-2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := url.Values{"Action": {"DescribeLifecycleHooks"}, "AutoScalingGroupName": {"nobody"}, "LifecycleHookNames.member.1": {"fence"}, "MaxRecords": {"1"}}
+	_, err = New(store, time.Now).Actions()["DescribeLifecycleHooks"](nil, wire.NewForm(form))
+	if err == nil || err.Error() != "ValidationError: the sandbox does not implement MaxRecords" {
+		t.Error(err)
+	}
+}
+
 // Reads of what a region never has are as strict as if it had some: what clients may
 // ask is taken, and what AWS refuses is refused, with its code. Clients of the SDK
 // would not send most of it.

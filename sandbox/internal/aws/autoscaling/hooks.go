@@ -30,10 +30,13 @@ func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Hooks []hookItem `xml:"LifecycleHooks>member"`
 	}
-	var err error
-	names := f.List("LifecycleHookNames")
+	group, names := f.Get("AutoScalingGroupName"), f.List("LifecycleHookNames")
+	err := nothingLeft(f)
+	if err != nil {
+		return nil, err
+	}
 	s.store.View(func(st *region.State) {
-		g, missing := st.Group(f.Get("AutoScalingGroupName"))
+		g, missing := st.Group(group)
 		if missing != nil {
 			err = missing
 			return
