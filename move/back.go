@@ -204,7 +204,7 @@ func (y *way) tell() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	r := Report{From: y.backName(), To: names(y.From), Then: Keep, Nodes: append([]string{}, y.nodes.nodes...), Pods: []Pod{}, Findings: y.unknown(), Back: true}
+	r := Report{From: y.backName(), To: names(y.From), Then: Keep, Nodes: append([]string{}, y.nodes.nodes...), Pods: []Pod{}, Findings: y.unasked(context.Background(), handover.Foresight{}), Back: true}
 	for _, name := range y.nodes.nodes {
 		for _, p := range v.On(name) {
 			if y.goesBack(p) && !p.Stays() {

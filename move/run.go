@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/droverhq/drover/event"
@@ -44,6 +45,7 @@ func CheckAll(ctx context.Context, o Options) ([]Report, error) {
 		return nil, err
 	}
 	defer s.close()
+	s.cluster = lookedAround(ctx, s.cluster)
 	v, err := s.cluster.View()
 	if err != nil {
 		return nil, err
@@ -59,6 +61,20 @@ func CheckAll(ctx context.Context, o Options) ([]Report, error) {
 	}
 	return reports, nil
 }
+
+// lookedAround is a cluster that tells of its surroundings as they were when it was
+// first asked: what holds for all nodes is asked once, and not for each.
+func lookedAround(ctx context.Context, c handover.Cluster) handover.Cluster {
+	return around{c, sync.OnceValues(func() (handover.Surroundings, error) { return c.Surroundings(ctx) })}
+}
+
+type around struct {
+	handover.Cluster
+	ask func() (handover.Surroundings, error)
+}
+
+// Surroundings are as they were.
+func (a around) Surroundings(context.Context) (handover.Surroundings, error) { return a.ask() }
 
 func check(ctx context.Context, s *session, o Options) (Report, error) {
 	j, err := newJob(ctx, s, o)
@@ -310,99 +326,11 @@ func (j *job) look(ctx context.Context) (Report, error) {
 	for _, fate := range f.Pods {
 		r.Pods = append(r.Pods, podOf(fate))
 	}
-	r.Findings = event.GravestFirst(slices.Concat(j.elsewhere(f), r.Findings, j.habits(ctx), j.unknown(), j.hurried(), j.begun()))
+	for _, look := range sights {
+		r.Findings = append(r.Findings, look(j, ctx, f)...)
+	}
+	r.Findings = event.GravestFirst(r.Findings)
 	return r, nil
-}
-
-// elsewhere tells of pods that would not go where the user wants them.
-func (j *job) elsewhere(f handover.Foresight) []event.Finding {
-	if len(j.To) == 0 {
-		return nil
-	}
-	v, err := j.cluster.View()
-	if err != nil {
-		return nil
-	}
-	open := slices.ContainsFunc(j.to.nodes, func(name string) bool { n := v.Nodes[name]; return n != nil && n.Ready && !n.Cordoned })
-	if !open {
-		return []event.Finding{{Severity: event.Blocker, Object: names(j.To), Effect: "no node of it is Ready and takes pods", Fix: "make it larger, or uncordon its nodes"}}
-	}
-	told := map[string]bool{}
-	var found []event.Finding
-	for _, p := range f.Pods {
-		if p.To == "" || told[p.Workload] || slices.Contains(j.to.nodes, p.To) {
-			continue
-		}
-		told[p.Workload] = true
-		found = append(found, event.Finding{
-			Severity: event.Warning, Object: p.Workload, Effect: fmt.Sprintf("a replacement would go to node %s, which is not of %s", p.To, names(j.To)),
-			Fix: "give it a nodeSelector, or cordon the other nodes while it moves",
-		})
-	}
-	return found
-}
-
-// habits tells what the groups concerned do on their own. That it may not be read is
-// no more than a note: nothing of it is needed for the move.
-func (j *job) habits(ctx context.Context) []event.Finding {
-	if j.fleet == nil {
-		return nil
-	}
-	var found []event.Finding
-	look := func(groups []string, takes bool) {
-		for _, g := range groups {
-			h, err := j.fleet.Habits(ctx, g)
-			found = append(found, h.Findings(g, takes)...)
-			if err != nil {
-				found = append(found, event.Finding{Severity: event.Note, Object: "asg/" + g, Effect: "not all that it does on its own could be read: " + err.Error(), Fix: "see what drover rbac check --iam lists"})
-			}
-		}
-	}
-	look(j.from.groupNames(), false)
-	look(j.hosts(j.to, j.from.groupNames()), true)
-	return found
-}
-
-// unknown says what cannot be known without AWS.
-func (j *job) unknown() []event.Finding {
-	v, err := j.cluster.View()
-	if err != nil || j.fleet != nil {
-		return nil
-	}
-	settle := j.BalancerSettle
-	if settle == 0 {
-		settle = handover.UnaskedDrain
-	}
-	if j.why == "" {
-		if !slices.ContainsFunc(j.from.nodes, func(name string) bool { return v.Nodes[name] != nil }) {
-			return nil
-		}
-		return []event.Finding{{
-			Severity: event.Note, Object: "load balancers", Fix: "--balancer-settle, if yours let go sooner or later",
-			Effect: fmt.Sprintf("no node is an instance of EC2, so no load balancer can be asked: they are judged by what the Services say, and get %s to let go of a node", settle),
-		}}
-	}
-	return []event.Finding{{
-		Severity: event.Warning, Object: "aws", Fix: "set AWS_PROFILE and AWS_REGION; or --balancer-settle, if load balancers let go sooner or later",
-		Effect: fmt.Sprintf("the nodes are instances of EC2, and AWS is not asked (%s): Auto Scaling groups are not kept from ending nodes while pods move, and load balancers get %s to let go of a node instead of being asked", j.why, settle),
-	}}
-}
-
-// hurried tells of a grace period that was cut by the user.
-func (j *job) hurried() []event.Finding {
-	if j.Grace == nil {
-		return nil
-	}
-	return []event.Finding{{Severity: event.Warning, Object: "--grace-period", Fix: "leave it out: each pod gets its own time",
-		Effect: fmt.Sprintf("every pod gets %s to end: requests that take longer, and preStop hooks, are cut", *j.Grace)}}
-}
-
-// begun tells of an earlier run that has done all but the end.
-func (j *job) begun() []event.Finding {
-	if !j.ends {
-		return nil
-	}
-	return []event.Finding{{Severity: event.Note, Object: names(j.From), Effect: "an earlier run has moved all that ran there, and its nodes have ended: what is left is the end of the group"}}
 }
 
 // refuse stops before anything is changed.

@@ -64,7 +64,7 @@ func TestHabitsAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		var told []string
-		for _, f := range j.habits(context.Background()) {
+		for _, f := range j.habits(context.Background(), handover.Foresight{}) {
 			told = append(told, string(f.Severity)+" "+f.Effect)
 		}
 		text := strings.Join(told, "\n")

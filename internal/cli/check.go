@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -67,12 +68,20 @@ func runCheck(ctx context.Context, o checkOptions) error {
 // tellReports prints reports; a blocker in one of them is an error.
 func tellReports(env Env, json bool, reports []move.Report) error {
 	var found []event.Finding
+	told := map[event.Finding]bool{}
 	for _, r := range reports {
 		found = append(found, r.Findings...)
 		if json {
 			continue
 		}
+		again := untold(&r, told)
 		if err := r.Print(env.Stdout); err != nil {
+			return err
+		}
+		if again == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(env.Stdout, "%s told above\n", problem.Count(again, "finding")); err != nil {
 			return err
 		}
 	}
@@ -82,6 +91,26 @@ func tellReports(env Env, json bool, reports []move.Report) error {
 		}
 	}
 	return event.RefusedAbove(found, "a move would change nothing")
+}
+
+// untold leaves a report the findings that no report before it told, and counts the
+// others. What is said of the nodes as a whole is the same of other nodes.
+func untold(r *move.Report, told map[event.Finding]bool) (again int) {
+	var left []event.Finding
+	for _, f := range r.Findings {
+		same := f
+		if f.Object == r.From {
+			same.Object = ""
+		}
+		if told[same] {
+			again++
+			continue
+		}
+		told[same] = true
+		left = append(left, f)
+	}
+	r.Findings = left
+	return again
 }
 
 var errNobody = errors.New("nobody could read the plan and answer")

@@ -1,6 +1,9 @@
 package handover
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"path/filepath"
 	"reflect"
 	"runtime"
@@ -103,9 +106,41 @@ func TestFindingsOfPods(t *testing.T) {
 			}
 		})
 	}
+	mustTry(t, "check.go", tried)
+}
+
+// mustTry fails for each check of a file that has no row.
+func mustTry(t *testing.T, of string, tried map[string]bool) {
+	t.Helper()
 	for _, c := range checks {
-		if name, file := placeOf(c); file == "check.go" && !tried[name] {
+		if name, file := placeOf(c); file == of && !tried[name] {
 			t.Errorf("%s has no row", name)
+		}
+	}
+}
+
+// A check of a file without such a table is called by a test that names it.
+func TestEveryCheckIsTried(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			if id, is := n.(*ast.Ident); is {
+				named[id.Name] = true
+			}
+			return true
+		})
+	}
+	for _, c := range checks {
+		if name, _ := placeOf(c); !named[name] {
+			t.Errorf("no test tries %s", name)
 		}
 	}
 }

@@ -33,7 +33,9 @@ func asked(change func(q *Question, p *Pod, w *Workload)) Question {
 // Each finding names its object, what would happen, and the remedy.
 func TestFindingsOfTheSurroundings(t *testing.T) {
 	hook := Webhook{Name: "webhook pods.example.com (validatingwebhookconfiguration/policy)", Service: "sys/hook", Pods: map[string]bool{"1": true}, Cure: "kubectl delete it"}
+	tried := map[string]bool{}
 	for name, tt := range map[string]struct {
+		check    check
 		change   func(v *View, p *Pod, w *Workload, s *Surroundings)
 		severity event.Severity
 		object   string
@@ -41,17 +43,17 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 		fix      string
 	}{
 		"a webhook that is down": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Webhooks = []Webhook{hook} },
+			webhookDown, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Webhooks = []Webhook{hook} },
 			blocker, "deployment/apps/web", "policy) must allow whatever is done to its pods, and its Service sys/hook has no ready endpoint", "kubectl delete it",
 		},
 		"what may not be listed": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			unseen, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				s.Forbidden = []string{"validatingwebhookconfigurations", "leases"}
 			},
 			note, named("web"), "may not list validatingwebhookconfigurations, leases", "AmazonEKSClusterAdminPolicy",
 		},
 		"a webhook that may be asked is down": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			webhookDown, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				h := hook
 				h.Perhaps = true
 				s.Webhooks = []Webhook{h}
@@ -59,7 +61,7 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			warning, "deployment/apps/web", "if its matchConditions apply", "kubectl delete it",
 		},
 		"a webhook whose only pod moves": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			webhookMoves, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				h := hook
 				h.Ready = []string{"1"}
 				s.Webhooks = []Webhook{h}
@@ -67,46 +69,48 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			warning, "deployment/apps/web", "its only pod answers for webhook pods.example.com", "two replicas",
 		},
 		"no scheduler": {
-			func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
+			noScheduler, func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
 				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {}}
 			},
 			blocker, "deployment/apps/web", "schedulerName is volcano", "start that scheduler",
 		},
 		"perhaps a scheduler": {
-			func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
+			noScheduler, func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
 				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {Perhaps: "pod sys/second"}}
 			},
 			warning, "deployment/apps/web", "pod sys/second may be it", "see that it places pods",
 		},
 		"an image that is gone": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			imageGone, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				s.Unpulled = map[string]string{"1": "web:1 (pod apps/web-2: ErrImagePull)"}
 			},
 			warning, "deployment/apps/web", "web:1 (pod apps/web-2: ErrImagePull)", "push the image",
 		},
 		"an autoscaler": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+			autoscaled, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
 				s.Autoscalers = []Autoscaler{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}}}
 			},
 			note, "nodegroup/web", "Cluster Autoscaler (pod a/b) could end nodes by itself: until the move is over it is kept off old,", "",
 		},
 		"a descheduler": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Descheduler = "pod a/d" },
+			descheduled, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Descheduler = "pod a/d" },
 			warning, "nodegroup/web", "a descheduler (pod a/d) may evict pods while they move", "suspend its CronJob",
 		},
 		"a gate that is not met": {
-			func(_ *View, p *Pod, _ *Workload, _ *Surroundings) {
+			gated, func(_ *View, p *Pod, _ *Workload, _ *Surroundings) {
 				p.Gates = []string{"target-health.elbv2.k8s.aws/x"}
 			},
 			warning, "deployment/apps/web", "readiness gate target-health.elbv2.k8s.aws/x", "the controller of the gate",
 		},
 		"a command as a probe": {
-			func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.ExecProbes = map[string]bool{"1": true} },
+			probeStops, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.ExecProbes = map[string]bool{"1": true} },
 			note, "deployment/apps/web", "kubelet of its node (v1.35.6)", "",
 		},
 	} {
+		of, _ := placeOf(tt.check)
+		tried[of] = true
 		t.Run(name, func(t *testing.T) {
-			for _, f := range surrounded(tt.change) {
+			for _, f := range tt.check(inspect(asked(func(q *Question, p *Pod, w *Workload) { tt.change(q.View, p, w, &q.Around) }))) {
 				if f.Severity == tt.severity && f.Object == tt.object && strings.Contains(f.Effect, tt.effect) && strings.Contains(f.Fix, tt.fix) {
 					return
 				}
@@ -114,6 +118,7 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			t.Errorf("not found among %+v", surrounded(tt.change))
 		})
 	}
+	mustTry(t, "surroundings.go", tried)
 }
 
 // What is in order, or was not asked, is no finding.

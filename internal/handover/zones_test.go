@@ -52,3 +52,34 @@ func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
 		}
 	}
 }
+
+// A load balancer's address in a zone is of no use without a node that it may send to.
+func TestAZoneWithoutNodesIsTold(t *testing.T) {
+	zone := func(name, zone string) *Node {
+		return &Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}}
+	}
+	of := func(stays string, change func(*Balancer, *Group)) []event.Finding {
+		v := NewView()
+		v.PutNode(zone("old", "a"))
+		v.PutNode(zone("new", stays))
+		b := Balancer{Name: "net/web", Zonal: true, Targets: []Target{{Instance: "i-old", State: InService}}}
+		to := Group{Instances: []Instance{{ID: "i-new"}}}
+		change(&b, &to)
+		return emptyZone(inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{b}, To: []Group{to}}, Group: "web", Leaving: []string{"old"}}))
+	}
+	as := func(*Balancer, *Group) {}
+	if found := of("b", as); len(found) != 1 || found[0].Severity != blocker || found[0].Object != "load balancer net/web" || !strings.Contains(found[0].Effect, "no node stays in zone a") {
+		t.Errorf("%+v", found)
+	}
+	for name, nothing := range map[string][]event.Finding{
+		"a node stays there":      of("a", as),
+		"zones share targets":     of("b", func(b *Balancer, _ *Group) { b.Zonal = false }),
+		"nothing is sent there":   of("b", func(b *Balancer, _ *Group) { b.Targets[0].State = OutOfService }),
+		"nodes are yet to come":   of("b", func(_ *Balancer, g *Group) { g.Instances = nil }),
+		"the target is elsewhere": of("b", func(b *Balancer, _ *Group) { b.Targets[0].Instance = "i-new" }),
+	} {
+		if len(nothing) > 0 {
+			t.Errorf("%s: %+v", name, nothing)
+		}
+	}
+}
