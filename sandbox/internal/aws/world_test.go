@@ -147,7 +147,7 @@ func (w *world) make(typ string, want props) props {
 // await polls until a request has ended.
 func (w *world) await(event *types.ProgressEvent) *types.ProgressEvent {
 	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		out, err := w.cc.GetResourceRequestStatus(w.t.Context(),
 			&cloudcontrol.GetResourceRequestStatusInput{RequestToken: event.RequestToken})
@@ -207,12 +207,16 @@ func (w *world) update(typ, id string, patch ...props) (*types.ProgressEvent, er
 	return w.await(out.ProgressEvent), nil
 }
 
+// patience is how long a test waits for what is bound to come: a busy machine takes
+// ten times as long as one that is not.
+const patience = time.Minute
+
 // until waits for something that follows from an API call.
 func (w *world) until(what string, cond func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("not so after 10 s: %s", what)
+			w.t.Fatalf("not so after %s: %s", patience, what)
 		}
 	}
 }
