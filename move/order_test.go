@@ -1,7 +1,10 @@
 package move
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +139,50 @@ func TestOrderComesBack(t *testing.T) {
 		}
 		return reflect.DeepEqual(f.of(&back).Interface(), f.of(&o).Interface())
 	})
+}
+
+// notElsewhere are options that Pulumi and Terraform do not have, and why.
+var notElsewhere = map[string]map[string]string{
+	"../pulumi/*.go": {
+		"Namespaces": "a group is handed over whole", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
+		"CreateLike": "Pulumi makes the group itself", "Park": "what cannot move would keep the delete from its end", "Grace": "it is for somebody in a hurry", "Approve": "Pulumi asks",
+	},
+	"../terraform/provider/*.go": {
+		"Namespaces": "a group is handed over whole", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
+		"Leave": "Terraform makes a group smaller itself", "CreateLike": "Terraform makes the group itself", "Park": "what cannot move would keep the delete from its end",
+		"Grace": "it is for somebody in a hurry", "Show": "the plan has told of it", "Approve": "Terraform asks",
+	},
+}
+
+// The modules for other tools fill the options by hand.
+func TestOtherToolsHaveTheOptions(t *testing.T) {
+	for files, but := range notElsewhere {
+		code := source(t, files)
+		eachOption(t, but, "is not filled by "+files, func(f option) bool {
+			return regexp.MustCompile(`(\bo\.|\bmove\.Options\{[^\n]*|\bmove\.Access\{[^\n]*|a\.access\.)` + f.name + `\b`).MatchString(code)
+		})
+	}
+}
+
+// source is the code of some files, without tests.
+func source(t *testing.T, files string) string {
+	t.Helper()
+	names, err := filepath.Glob(files)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%s: %v", files, err)
+	}
+	var all strings.Builder
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // Headers of guards may be secret: nobody writes them down.
