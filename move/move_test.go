@@ -99,3 +99,14 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 		}
 	})
 }
+
+// A move is found by the set that was moved, though that of a whole group is called as a
+// stack's move of the same group.
+func TestMovesAreFoundByTheirSets(t *testing.T) {
+	all := []Move{{Name: "web-1"}, {Name: "nodegroup/web"}, {Name: "asg/a, asg/b"}}
+	for name, want := range map[string]string{"asg/web-1": "web-1", "group/web-1": "web-1", "web-1": "web-1", "nodegroup/web": "nodegroup/web", "asg/a, asg/b": "asg/a, asg/b", "asg/web": "", "nodegroup/web-1": ""} {
+		if m, err := pick(all, name); m.Name != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", name, m.Name, err)
+		}
+	}
+}

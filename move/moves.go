@@ -145,10 +145,21 @@ func Find(ctx context.Context, a Access, name string) (Move, error) {
 	return pick(all, name)
 }
 
+// called is what the move of a set is called in the cluster: that of a whole group as
+// a stack's move of the same group.
+func called(name string) string {
+	for _, kind := range []Kind{ASG, Group} {
+		if group, is := strings.CutPrefix(name, string(kind)+"/"); is {
+			return group
+		}
+	}
+	return name
+}
+
 func pick(all []Move, name string) (Move, error) {
 	var names []string
 	for _, m := range all {
-		if m.Name == name || name == "" && len(all) == 1 {
+		if m.Name == name || m.Name == called(name) || name == "" && len(all) == 1 {
 			return m, nil
 		}
 		names = append(names, m.Name)
@@ -230,7 +241,7 @@ func Recover(ctx context.Context, r Recovery) error {
 		return err
 	}
 	defer s.close()
-	rescue := handover.Rescue{Cluster: s.cluster, Only: r.Name, Kept: r.Kept, DryRun: r.DryRun, Force: r.Force, Tell: r.Tell, AWS: s.sides}
+	rescue := handover.Rescue{Cluster: s.cluster, Only: called(r.Name), Kept: r.Kept, DryRun: r.DryRun, Force: r.Force, Tell: r.Tell, AWS: s.sides}
 	return rescue.Run(ctx)
 }
 
