@@ -94,6 +94,10 @@ var prefixes = map[string]string{
 	"elasticloadbalancing": "elasticloadbalancing", "elasticloadbalancingv2": "elasticloadbalancing", "iam": "iam", "ssm": "ssm", "sts": "sts",
 }
 
+// folded stand for actions that both kinds of load balancers have by names of their
+// own: a policy has room for so many characters.
+var folded = []string{"elasticloadbalancing:Deregister*", "elasticloadbalancing:Register*"}
+
 // called are the actions of the calls in the program's text.
 func called(t *testing.T) []string {
 	t.Helper()
@@ -110,7 +114,7 @@ func called(t *testing.T) []string {
 			actions = append(actions, prefixes[m[1]]+":"+m[2])
 		}
 	}
-	return sorted(actions)
+	return sorted(append(actions, folded...))
 }
 
 // handled are the actions that Cloud Control needs for the types: their schemas

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/smithy-go"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -14,14 +15,25 @@ import (
 
 // Balancers asks load balancers about instances. Each kind of balancer is one
 // family; their words differ, handover's are the same for all.
-type Balancers struct{ families []handover.Balancers }
+type Balancers struct {
+	families []family
+	classic  classic
+	targets  *grouped
+}
+
+// family is one kind of load balancers.
+type family interface {
+	Balancers(ctx context.Context, q handover.Inquiry) ([]handover.Balancer, error)
+}
 
 var _ handover.Balancers = Balancers{}
 
 // Balancers is the hand-over's view of the region's load balancers. It remembers
 // which target groups have nothing to do with what it is asked about.
 func (c *Cloud) Balancers() Balancers {
-	return Balancers{families: []handover.Balancers{classic{c.balancing}, newGrouped(c.targets)}}
+	b := Balancers{classic: classic{c.balancing}, targets: newGrouped(c.targets)}
+	b.families = []family{b.classic, b.targets}
+	return b
 }
 
 // Balancers returns those of every family, in the families' order. Each family
@@ -54,6 +66,22 @@ func named(q handover.Inquiry, mark string) handover.Inquiry {
 		q.Known[i] = strings.TrimSuffix(name, mark)
 	}
 	return q
+}
+
+// Deregister and Register tell the kinds apart by their names: only target groups
+// have ARNs here.
+func (b Balancers) Deregister(ctx context.Context, from, instance string) error {
+	if arn.IsARN(from) {
+		return b.targets.deregister(ctx, from, instance)
+	}
+	return b.classic.deregister(ctx, from, instance)
+}
+
+func (b Balancers) Register(ctx context.Context, with, instance string) error {
+	if arn.IsARN(with) {
+		return b.targets.register(ctx, with, instance)
+	}
+	return b.classic.register(ctx, with, instance)
 }
 
 func isCode(err error, codes ...string) bool {

@@ -28,7 +28,7 @@ func (s some) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Balan
 
 // A hand-over knows load balancers by name: one must not hide another.
 func TestFamiliesShareNoName(t *testing.T) {
-	b := Balancers{families: []handover.Balancers{some{{Name: "web", Host: "classic"}, {Name: "api"}}, some{{Name: "web", Host: "network"}}}}
+	b := Balancers{families: []family{some{{Name: "web", Host: "classic"}, {Name: "api"}}, some{{Name: "web", Host: "network"}}}}
 	all, err := b.Balancers(t.Context(), handover.Inquiry{})
 	if err != nil || len(all) != 3 {
 		t.Fatal(all, err)
@@ -43,7 +43,7 @@ func TestFamiliesShareNoName(t *testing.T) {
 func TestAFamilyIsAskedByItsOwnNames(t *testing.T) {
 	first := some{{Name: "web", Host: "classic", Draining: time.Second}}
 	second := some{{Name: "web", Host: "network", Draining: time.Minute}}
-	for name, families := range map[string][]handover.Balancers{"both": {first, second}, "the second alone": {some{}, second}} {
+	for name, families := range map[string][]family{"both": {first, second}, "the second alone": {some{}, second}} {
 		all, err := Balancers{families: families}.Balancers(t.Context(), handover.Inquiry{Known: []string{"web (2)"}})
 		if err != nil || len(all) == 0 {
 			t.Fatal(name, all, err)

@@ -118,6 +118,27 @@ func (c classic) health(ctx context.Context, name *string, ids []string) ([]elbt
 	return out.InstanceStates, nil
 }
 
+// deregister and register take an instance out, and put it in again.
+func (c classic) deregister(ctx context.Context, name, instance string) error {
+	_, err := c.api.DeregisterInstancesFromLoadBalancer(ctx, &elasticloadbalancing.DeregisterInstancesFromLoadBalancerInput{
+		LoadBalancerName: &name, Instances: []elbtypes.Instance{{InstanceId: &instance}}})
+	return c.changed(err, "deregister instance %s from Classic load balancer %s", instance, name)
+}
+
+func (c classic) register(ctx context.Context, name, instance string) error {
+	_, err := c.api.RegisterInstancesWithLoadBalancer(ctx, &elasticloadbalancing.RegisterInstancesWithLoadBalancerInput{
+		LoadBalancerName: &name, Instances: []elbtypes.Instance{{InstanceId: &instance}}})
+	return c.changed(err, "register instance %s with Classic load balancer %s", instance, name)
+}
+
+// changed: an instance, or a load balancer, that is gone is no error.
+func (c classic) changed(err error, format string, args ...any) error {
+	if isCode(err, "InvalidInstance", "LoadBalancerNotFound") {
+		return nil
+	}
+	return about(err, format, args...)
+}
+
 func draining(a *elbtypes.LoadBalancerAttributes) time.Duration {
 	if a == nil || a.ConnectionDraining == nil || !a.ConnectionDraining.Enabled {
 		return 0

@@ -68,6 +68,7 @@ func asGroup(g astypes.AutoScalingGroup) handover.Group {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
 	}
 	out.Attached = slices.Concat(g.TargetGroupARNs, g.LoadBalancerNames)
+	out.Judged = slices.Contains(strings.Split(aws.ToString(g.HealthCheckType), ","), "ELB")
 	return out
 }
 

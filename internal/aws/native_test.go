@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -116,6 +117,38 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 }
 
 // Types are asked for by filter: by name, one that does not exist fails all.
+// A Classic load balancer is named, and the calls are those of its own API.
+func TestInstancesOfAClassicLoadBalancerComeAndGo(t *testing.T) {
+	var said []string
+	reply := func(form url.Values) string {
+		said = append(said, form.Get("Action")+" "+form.Get("LoadBalancerName")+" "+form.Get("Instances.member.1.InstanceId"))
+		if form.Get("Instances.member.1.InstanceId") == "i-gone" {
+			return "!InvalidInstance Could not find EC2 instance i-gone"
+		}
+		return ""
+	}
+	api := &queryAPI{answer: map[string]func(url.Values) string{"DeregisterInstancesFromLoadBalancer": reply, "RegisterInstancesWithLoadBalancer": reply}}
+	b := api.cloud().Balancers()
+	for _, err := range []error{b.Deregister(t.Context(), "web", "i-1"), b.Register(t.Context(), "web", "i-1"), b.Register(t.Context(), "web", "i-gone")} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if want := []string{"DeregisterInstancesFromLoadBalancer web i-1", "RegisterInstancesWithLoadBalancer web i-1", "RegisterInstancesWithLoadBalancer web i-gone"}; !slices.Equal(said, want) {
+		t.Errorf("%v", said)
+	}
+}
+
+// What a group is attached to, and whether it ends what is not healthy there.
+func TestWhatAGroupIsAttachedTo(t *testing.T) {
+	for kind, judged := range map[string]bool{"EC2": false, "ELB": true, "EC2,ELB": true, "": false} {
+		g := asGroup(astypes.AutoScalingGroup{HealthCheckType: &kind, TargetGroupARNs: []string{"arn:web"}, LoadBalancerNames: []string{"old"}})
+		if g.Judged != judged || !slices.Equal(g.Attached, []string{"arn:web", "old"}) {
+			t.Errorf("%s: %+v", kind, g)
+		}
+	}
+}
+
 func TestSizesOfInstanceTypes(t *testing.T) {
 	api := &queryAPI{answer: map[string]func(url.Values) string{"DescribeInstanceTypes": func(form url.Values) string {
 		if form.Get("InstanceType.1") != "" || form.Get("Filter.1.Name") != "instance-type" || form.Get("Filter.1.Value.2") != "x9.nano" {

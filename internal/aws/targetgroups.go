@@ -239,6 +239,28 @@ func (tg *targetGroup) add(t handover.Target) {
 	tg.targets = append(tg.targets, t)
 }
 
+// deregister and register name no port, as Auto Scaling does: the group's own
+// counts, and what others registered with another port is theirs.
+func (g *grouped) deregister(ctx context.Context, arn, instance string) error {
+	_, err := g.api.DeregisterTargets(ctx, &elasticloadbalancingv2.DeregisterTargetsInput{
+		TargetGroupArn: &arn, Targets: []types.TargetDescription{{Id: &instance}}})
+	return g.changed(err, "deregister instance %s from target group %s", instance, arn)
+}
+
+func (g *grouped) register(ctx context.Context, arn, instance string) error {
+	_, err := g.api.RegisterTargets(ctx, &elasticloadbalancingv2.RegisterTargetsInput{
+		TargetGroupArn: &arn, Targets: []types.TargetDescription{{Id: &instance}}})
+	return g.changed(err, "register instance %s with target group %s", instance, arn)
+}
+
+// changed: an instance, or a target group, that is gone is no error.
+func (g *grouped) changed(err error, format string, args ...any) error {
+	if isCode(err, "InvalidTarget", "TargetGroupNotFound") {
+		return nil
+	}
+	return about(err, format, args...)
+}
+
 // settings reads the attributes of groups that matter, and of their load balancers.
 func (g *grouped) settings(ctx context.Context) error {
 	var groups []*targetGroup
@@ -347,6 +369,9 @@ func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 		Draining: tg.draining, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
 			return cmp.Or(strings.Compare(a.Instance, b.Instance), strings.Compare(a.Address, b.Address))
 		}),
+	}
+	if tg.TargetType == types.TargetTypeEnumInstance {
+		b.Port = int(aws.ToInt32(tg.Port))
 	}
 	if lb == nil {
 		return b

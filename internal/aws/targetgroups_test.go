@@ -31,6 +31,7 @@ type fakeELB struct {
 	groups   []fakeTG
 	throttle int            // so many calls yet are refused
 	asked    map[string]int // calls by action
+	changed  []string       // registrations and deregistrations
 	health   map[string]int // calls of DescribeTargetHealth by group
 }
 
@@ -52,6 +53,8 @@ var known = map[string][]string{
 	"DescribeTargetHealth":           {"TargetGroupArn"},
 	"DescribeTargetGroupAttributes":  {"TargetGroupArn"},
 	"DescribeLoadBalancerAttributes": {"LoadBalancerArn"},
+	"DeregisterTargets":              {"TargetGroupArn", "Targets.member.1.Id"},
+	"RegisterTargets":                {"TargetGroupArn", "Targets.member.1.Id"},
 }
 
 func (f *fakeELB) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -108,6 +111,13 @@ func (f *fakeELB) one(action string, form url.Values) (code, result string) {
 	if i < 0 {
 		return "TargetGroupNotFound", ""
 	}
+	if id := form.Get("Targets.member.1.Id"); id != "" {
+		f.changed = append(f.changed, action+" "+id)
+		if id == "i-gone" {
+			return "InvalidTarget", ""
+		}
+		return "", ""
+	}
 	if action == "DescribeTargetGroupAttributes" {
 		return "", attributes("deregistration_delay.timeout_seconds", f.groups[i].delay, "slow_start.duration_seconds", f.groups[i].slowStart, "load_balancing.cross_zone.enabled", f.groups[i].crossZone)
 	}
@@ -154,7 +164,7 @@ func (g fakeTG) xml() string {
 	if g.lb != "" {
 		of = "<member>" + fakeLB{name: g.lb}.arn() + "</member>"
 	}
-	return fmt.Sprintf("<TargetGroupArn>%s</TargetGroupArn><TargetGroupName>%s</TargetGroupName><TargetType>%s</TargetType><HealthCheckIntervalSeconds>10</HealthCheckIntervalSeconds><HealthyThresholdCount>3</HealthyThresholdCount><LoadBalancerArns>%s</LoadBalancerArns>", g.arn(), g.name, g.kind, of)
+	return fmt.Sprintf("<TargetGroupArn>%s</TargetGroupArn><TargetGroupName>%s</TargetGroupName><Port>30080</Port><TargetType>%s</TargetType><HealthCheckIntervalSeconds>10</HealthCheckIntervalSeconds><HealthyThresholdCount>3</HealthyThresholdCount><LoadBalancerArns>%s</LoadBalancerArns>", g.arn(), g.name, g.kind, of)
 }
 
 func (g fakeTG) xmlHealth() string {
@@ -235,6 +245,9 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 			if c.Group != "" {
 				c.Health = 30 * time.Second
 			}
+			if c.Group != "" && !c.ByAddress {
+				c.Port = 30080
+			}
 			if fmt.Sprint(have) != fmt.Sprint(c) {
 				t.Errorf("got  %+v\nwant %+v", have, c)
 			}
@@ -242,6 +255,24 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		}
 		if len(got) > 0 {
 			t.Errorf("nobody asked for %v", got)
+		}
+	})
+}
+
+// What Auto Scaling registers has the target group's own port: no port is named, so
+// that what others registered with another one stays. What is gone is no error.
+func TestTargetsOfAnAutoScalingGroupComeAndGo(t *testing.T) {
+	elb(t, []fakeLB{{"net", "network", "false"}}, []fakeTG{{name: "web", lb: "net", kind: "instance"}}, func(t *testing.T, f *fakeELB, b Balancers) {
+		web := f.groups[0].arn()
+		for _, err := range []error{
+			b.Deregister(t.Context(), web, "i-1"), b.Register(t.Context(), web, "i-1"), b.Register(t.Context(), web, "i-gone"), b.Deregister(t.Context(), web+"-gone", "i-1"),
+		} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if want := []string{"DeregisterTargets i-1", "RegisterTargets i-1", "RegisterTargets i-gone"}; !slices.Equal(f.changed, want) {
+			t.Errorf("%v", f.changed)
 		}
 	})
 }

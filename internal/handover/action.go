@@ -24,9 +24,16 @@ type (
 	}
 	// ChangeNode changes a node; its record is part of the patch.
 	ChangeNode struct {
-		Node  string
-		What  string // cordon, exclude, mark leaving, put back
-		Patch Patch
+		Node     string
+		What     string // cordon, exclude, mark leaving, put back
+		Instance string
+		Register []string // before that its instance is registered with these again
+		Patch    Patch
+	}
+	// Deregister takes a node out of what its Auto Scaling group registered it with.
+	Deregister struct {
+		Node, Instance string
+		From           []string
 	}
 	// ChangePod changes a pod; its record is part of the patch.
 	ChangePod struct {
@@ -65,8 +72,11 @@ func (a Resume) String() string {
 	return fmt.Sprintf("resume group %s %v, min %d", a.Group, a.Processes, a.Min)
 }
 func (a ChangeNode) String() string { return a.What + " node " + a.Node }
-func (a ChangePod) String() string  { return a.What + " pod " + a.Pod.String() }
-func (a Evict) String() string      { return "evict pod " + a.Pod.String() }
+func (a Deregister) String() string {
+	return fmt.Sprintf("deregister node %s from %v", a.Node, a.From)
+}
+func (a ChangePod) String() string { return a.What + " pod " + a.Pod.String() }
+func (a Evict) String() string     { return "evict pod " + a.Pod.String() }
 func (a Recount) String() string {
 	return "recount poddisruptionbudget " + a.Namespace + "/" + a.Budget
 }

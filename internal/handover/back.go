@@ -143,8 +143,9 @@ func (m *Move) lacking(o Observed) []string {
 	m.sortTargets()
 	owners, idle := map[string]*Service{}, map[string]bool{}
 	for _, b := range o.Balancers {
+		s := m.uses(b)
 		owners[b.Name] = m.owns(b)
-		idle[b.Name] = m.idle(b, owners[b.Name])
+		idle[b.Name] = m.idle(b, s) || s != nil && s.Local
 	}
 	var lacks, broken []string
 	whole := 0
@@ -182,7 +183,7 @@ func (m *Move) outOfService(n *Node, owners map[string]*Service, idle map[string
 			continue
 		}
 		t, registered := m.targets[n.Instance][b.Name]
-		if !registered || t.State != InService && t.State != Unused && (s == nil || !s.Local && !idle[b.Name]) {
+		if !registered || t.State != InService && t.State != Unused && !idle[b.Name] {
 			lacks = append(lacks, fmt.Sprintf("load balancer %s: node %s is not InService yet", b.Name, n.Name))
 		}
 	}

@@ -19,6 +19,16 @@ type foreign struct {
 	host    string
 }
 
+// attached are what the Auto Scaling group of the node registers it with.
+func (m *Move) attached(n *Node) []string {
+	for _, g := range append([]Group{m.o.From}, m.o.Beside...) {
+		if n.Instance != "" && slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance }) {
+			return g.Attached
+		}
+	}
+	return nil
+}
+
 // hear takes in what AWS says, which is mostly what it said before.
 func (m *Move) hear(o Observed) {
 	same := m.begun && o.Stale == m.stale && slices.EqualFunc(m.said, o.Balancers, func(a, b Balancer) bool {
@@ -147,8 +157,8 @@ func (m *Move) reached(node string, s *Service) bool {
 	return !known
 }
 
-// sendersTo names the load balancers that belong to a Service, as far as they
-// can be asked.
+// sendersTo names the load balancers that belong to a Service, or send to its node
+// ports, as far as they can be asked.
 func (m *Move) sendersTo(s *Service) []string {
 	var names []string
 	for _, b := range m.senders.of(s) {
@@ -333,7 +343,7 @@ func (m *Move) cannotSpare(n *Node) string {
 		if m.targets[n.Instance][name].State == Unused {
 			continue
 		}
-		if s := m.owns(m.lbs[name]); s != nil && s.Local && !m.serves(n, s) {
+		if s := m.uses(m.lbs[name]); s != nil && s.Local && !m.serves(n, s) {
 			continue // it is registered there, and nothing is sent through it
 		}
 		if _, known := m.lack[name]; !known {
@@ -381,6 +391,20 @@ func (m *Move) owns(b Balancer) *Service {
 	return nil
 }
 
+// uses is the Service that a load balancer sends to: the one that it belongs to, or
+// else one with a node port that others made it send to; nil if there is none.
+func (m *Move) uses(b Balancer) *Service {
+	if s := m.owns(b); s != nil {
+		return s
+	}
+	for _, s := range m.view.Services {
+		if b.sendsTo(s) {
+			return s
+		}
+	}
+	return nil
+}
+
 // lacks says what a load balancer still lacks of the nodes that stay.
 func (m *Move) lacks(b Balancer) string {
 	in, unused := map[string]bool{}, map[string]bool{}
@@ -397,20 +421,20 @@ func (m *Move) lacks(b Balancer) string {
 		}
 	}
 	s := m.owns(b)
-	if m.idle(b, s) {
+	if m.idle(b, m.uses(b)) {
 		return ""
 	}
 	if !slices.Contains(slices.Collect(maps.Values(in)), true) {
 		return fmt.Sprintf("load balancer %s: no node outside %s is InService", b.Name, m.Record.Group)
 	}
-	if s == nil || s.Local {
-		return "" // one healthy node outside, and for local traffic enough pods: see localShort
+	if used := m.uses(b); used != nil && used.Local {
+		return "" // one healthy node outside, and enough pods: see localShort
 	}
 	want, have := 0, 0
 	for _, g := range m.o.To {
 		for _, i := range g.Instances {
 			n := m.view.byInstance[i.ID]
-			if going[i.ID] || unused[i.ID] || n == nil || !n.usable() || n.excluded() || !s.admits(n) {
+			if going[i.ID] || unused[i.ID] || n == nil || !n.usable() || n.excluded() || !takes(g, b, n, s) {
 				continue
 			}
 			want++
@@ -419,10 +443,33 @@ func (m *Move) lacks(b Balancer) string {
 			}
 		}
 	}
+	if s == nil {
+		want = min(want, serving(b, going)) // what is behind it may be on some nodes only
+	}
 	if have < want {
 		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService", b.Name, have, want)
 	}
 	return ""
+}
+
+// takes: the node of a group is to become a target: by the Service that the load
+// balancer belongs to, or by the group itself. Nobody knows that of other nodes.
+func takes(g Group, b Balancer, n *Node, owner *Service) bool {
+	if owner != nil {
+		return owner.admits(n)
+	}
+	return slices.Contains(g.Attached, b.id())
+}
+
+// serving counts the targets in service among those that go.
+func serving(b Balancer, going map[string]bool) int {
+	n := 0
+	for _, t := range b.Targets {
+		if going[t.Instance] && t.State == InService {
+			n++
+		}
+	}
+	return n
 }
 
 // idle: the load balancer sends nothing through any node, and cannot, since no pod

@@ -158,6 +158,8 @@ func (a wideAWS) Untag(context.Context, string, []string) error        { return 
 func (a wideAWS) Balancers(context.Context, Inquiry) ([]Balancer, error) {
 	return a.o.Balancers, nil
 }
+func (a wideAWS) Deregister(context.Context, string, string) error { return nil }
+func (a wideAWS) Register(context.Context, string, string) error   { return nil }
 
 // Of 5,000 nodes with 50,000 pods, 500 leave; writes take 150 ms. Whenever
 // traffic suffers, while nodes are being closed or while pods move, nothing new

@@ -58,6 +58,8 @@ func object(a Action) string {
 		return "group/" + a.Group
 	case ChangeNode:
 		return "node/" + a.Node
+	case Deregister:
+		return "node/" + a.Node
 	case Sentinel:
 		return "sentinel/" + a.Node
 	case Unguard:
@@ -81,7 +83,13 @@ func (r *run) do(ctx context.Context, a Action) error {
 		r.stale()
 		return letLoose(ctx, r.scaling, a)
 	case ChangeNode:
-		return r.cluster.PatchNode(ctx, a.Node, a.Patch)
+		if len(a.Register) > 0 {
+			r.stale()
+		}
+		return a.carryOut(ctx, r.cluster, r.balancers)
+	case Deregister:
+		r.stale()
+		return a.carryOut(ctx, r.balancers)
 	case ChangePod:
 		return r.cluster.PatchPod(ctx, a.Pod, a.Patch)
 	case Evict:
@@ -93,6 +101,25 @@ func (r *run) do(ctx context.Context, a Action) error {
 	case Unguard:
 		return r.cluster.Unguard(ctx, a.Node)
 	case Wait: // kept by the move, and told once a turn
+	}
+	return nil
+}
+
+// carryOut registers first: the record is part of the patch.
+func (a ChangeNode) carryOut(ctx context.Context, cluster Cluster, balancers Balancers) error {
+	for _, with := range a.Register {
+		if err := balancers.Register(ctx, with, a.Instance); err != nil {
+			return err
+		}
+	}
+	return cluster.PatchNode(ctx, a.Node, a.Patch)
+}
+
+func (a Deregister) carryOut(ctx context.Context, balancers Balancers) error {
+	for _, from := range a.From {
+		if err := balancers.Deregister(ctx, from, a.Instance); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ type Question struct {
 	Group      string
 	Keep       int
 	Leaving    []string                     // nodes, in their order
+	Fresh      bool                         // a group that takes their pods is yet to be made
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
 	Placements map[string]Placement         // by UID; nil: not asked

@@ -85,6 +85,20 @@ func (m *mortal) Suspend(ctx context.Context, group string, processes []string) 
 	return m.World.Suspend(ctx, group, processes)
 }
 
+func (m *mortal) Deregister(ctx context.Context, from, instance string) error {
+	if err := m.spend("deregister " + instance); err != nil {
+		return err
+	}
+	return m.World.Deregister(ctx, from, instance)
+}
+
+func (m *mortal) Register(ctx context.Context, with, instance string) error {
+	if err := m.spend("register " + instance); err != nil {
+		return err
+	}
+	return m.World.Register(ctx, with, instance)
+}
+
 func (m *mortal) Tag(ctx context.Context, group string, tags map[string]string) error {
 	if err := m.spend("tag " + group); err != nil {
 		return err
@@ -123,7 +137,7 @@ func (p *play) mortal(calls int, d time.Duration) (error, bool) {
 }
 
 func (p *play) by(cluster handover.Cluster, scaling handover.Scaling) *handover.Mover {
-	return handover.New(scaling, p.World, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
+	return handover.New(scaling, scaling.(handover.Balancers), func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
 		return watched{cluster, ctx}, nil
 	}, p)
 }

@@ -33,6 +33,7 @@ func (m *Move) end() {
 		if m.Options.Scope.Keep {
 			groups = append(groups, m.o.From)
 		}
+		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Judged && m.awaits(g) }) // it would end what is kept
 		free := m.letGo(groups)
 		stay := func(name string) bool { return m.Options.Scope.Keep || !m.leaves(name) }
 		if m.stirNodes(stay) && free {

@@ -10,10 +10,21 @@ import (
 // move: launch or end instances that nobody moved. Terminate and Launch stay,
 // because Terminate would also stop our own terminations. A group that takes
 // pods is kept from ending instances that were just filled.
+// What a load balancer does not know it does not find healthy: a group that ends
+// such instances must not judge those that were taken out, and an instance that it
+// has judged once stays judged (HealthCheck).
 var (
 	held      = []string{"AZRebalance", "AlarmNotification", "InstanceRefresh", "ReplaceUnhealthy", "ScheduledActions"}
 	heldTaker = []string{"AZRebalance", "InstanceRefresh"}
 )
+
+// held are the processes that are held of a group whose nodes leave.
+func (g Group) held() []string {
+	if g.Judged && len(g.Attached) > 0 {
+		return append([]string{"HealthCheck"}, held...)
+	}
+	return held
+}
 
 // hold records what a group was like before.
 type hold struct {
@@ -62,9 +73,9 @@ func (m *Move) holdGroups() bool {
 	if m.Record.Phase == Soak && m.through() {
 		return true // they are let go one by one
 	}
-	still := m.hold(m.o.From, held, m.Record.Keep)
+	still := m.hold(m.o.From, m.o.From.held(), m.Record.Keep)
 	for _, g := range m.o.Beside {
-		still = m.hold(g, held, g.Min) && still
+		still = m.hold(g, g.held(), g.Min) && still
 	}
 	for _, g := range m.o.To {
 		if g.Name != m.o.From.Name {
@@ -98,7 +109,8 @@ func (m *Move) hold(g Group, processes []string, keep int) bool {
 	return false
 }
 
-// letGo lets groups act on their own again; true: they do.
+// letGo lets groups act on their own again; true: they do. One that would end
+// instances which were taken out is let go once they are in again.
 func (m *Move) letGo(groups []Group) bool {
 	free := true
 	for _, g := range groups {
@@ -106,6 +118,9 @@ func (m *Move) letGo(groups []Group) bool {
 		onGroup, marked := g.hold()
 		switch {
 		case g.Name == "" || !held && !marked:
+			continue
+		case g.Judged && m.awaits(g):
+			free = false
 			continue
 		case !held:
 			h = onGroup // an earlier move's
@@ -116,6 +131,16 @@ func (m *Move) letGo(groups []Group) bool {
 		m.act(Resume{Group: g.Name, Processes: h.Processes, Min: min(h.Min, g.Desired)})
 	}
 	return free
+}
+
+// awaits: a node of the group is out of what the group registered it with.
+func (m *Move) awaits(g Group) bool {
+	for name, r := range m.Record.Nodes {
+		if n := m.view.Nodes[name]; n != nil && belongs(n, g.Name, g) && (len(n.joins(before{})) > 0 || m.out(n, r.Before)) {
+			return true
+		}
+	}
+	return false
 }
 
 // allSeen: AWS has told of every group that is held, after the last call that

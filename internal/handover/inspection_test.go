@@ -47,7 +47,10 @@ func TestWhichLoadBalancersSendToWhatLeaves(t *testing.T) {
 }
 
 // listener keeps what load balancers were asked about.
-type listener struct{ about []Inquiry }
+type listener struct {
+	Nothing
+	about []Inquiry
+}
 
 func (a *listener) Balancers(_ context.Context, q Inquiry) ([]Balancer, error) {
 	a.about = append(a.about, q)

@@ -428,7 +428,7 @@ func (m *Move) node(name string) bool {
 	d := NextNode(m.nodeCase(name), *m.Record.Nodes[name])
 	was := m.Record.Nodes[name]
 	before := was.State
-	if before != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why || !maps.Equal(was.Left, d.Record.Left) {
+	if before != d.Record.State || was.Excluded != d.Record.Excluded || was.Why != d.Record.Why || !maps.Equal(was.Left, d.Record.Left) || !slices.Equal(was.Before.Registered, d.Record.Before.Registered) {
 		m.version++
 	}
 	if before == NodeOpen && d.Record.State != NodeOpen {
@@ -466,8 +466,8 @@ func (m *Move) nodeCase(name string) NodeCase {
 		return c
 	}
 	c.Targets, c.Unheard, c.Lagging = m.targets[n.Instance], m.neverHeard(), m.lagging
-	c.Unasked = m.unasked(n)
-	if !n.excluded() {
+	c.Unasked, c.Own = m.unasked(n), m.attached(n)
+	if !n.excluded() || len(c.Own) > 0 {
 		c.Hold = m.cannotSpare(n)
 	}
 	return c

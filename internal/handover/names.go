@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -17,6 +18,22 @@ func (s *Service) names() []string {
 	return folded(append(slices.Clone(s.Hosts), s.TargetGroups...)...)
 }
 
+// ports are by which the load balancer, and the Service, are found where others made
+// the one send to node ports of the other: it does not belong to the Service then.
+func (b Balancer) ports() []string { return ported(b.Port) }
+
+func (s *Service) ports() []string { return ported(s.NodePorts...) }
+
+func ported(ports ...int) []string {
+	var all []string
+	for _, port := range ports {
+		if port != 0 {
+			all = append(all, fmt.Sprintf("port %d", port))
+		}
+	}
+	return all
+}
+
 // folded makes names comparable: those of DNS know no case, and no two of AWS differ
 // by theirs alone.
 func folded(names ...string) []string {
@@ -27,6 +44,11 @@ func folded(names ...string) []string {
 		}
 	}
 	return all
+}
+
+// sendsTo: it is the Service's, or others made it send to one of its node ports.
+func (b Balancer) sendsTo(s *Service) bool {
+	return b.sendsFor(s) || slices.ContainsFunc(b.ports(), func(port string) bool { return slices.Contains(s.ports(), port) })
 }
 
 // sendsFor: it is the Service's, by the target group that the Service's pods or
@@ -59,17 +81,17 @@ type directory map[string][]Balancer
 func newDirectory(all []Balancer) directory {
 	d := directory{}
 	for _, b := range all {
-		for _, name := range b.names() {
+		for _, name := range append(b.names(), b.ports()...) {
 			d[name] = append(d[name], b)
 		}
 	}
 	return d
 }
 
-// of are those that have a name in common with the Service, each once.
+// of are those that have a name or a port in common with the Service, each once.
 func (d directory) of(s *Service) []Balancer {
 	var all []Balancer
-	for _, name := range s.names() {
+	for _, name := range append(s.names(), s.ports()...) {
 		all = append(all, d[name]...)
 	}
 	slices.SortFunc(all, func(a, b Balancer) int { return strings.Compare(a.Name, b.Name) })

@@ -17,7 +17,7 @@ func found(d directory, s *Service) (names []string) {
 // A Service's load balancers are found by each of its names, once each; what has
 // none of them is told as nobody's that can be asked.
 func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
-	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}})
+	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}, {Name: "d", Group: "arn:d", Port: 30080}})
 	for name, c := range map[string]struct {
 		s               Service
 		of, hosts, mute []string
@@ -27,6 +27,8 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 		"a group":          {s: Service{TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
 		"both":             {s: Service{Hosts: []string{"b.elb"}, TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
 		"two":              {s: Service{Hosts: []string{"b.elb", "a.elb"}}, of: []string{"a", "b"}},
+		"a node port":      {s: Service{NodePorts: []int{30443, 30080}}, of: []string{"d"}},
+		"no node port":     {s: Service{NodePorts: []int{30443}}},
 		"a host of others": {s: Service{Hosts: []string{"X.elb", "a.elb"}}, of: []string{"a"}, hosts: []string{"X.elb"}},
 		"a mute group":     {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, mute: []string{"arn:x"}},
 	} {

@@ -59,6 +59,7 @@ type NodeCase struct {
 	Parked  func(*Pod) bool       // the pod's workload is parked
 	Local   func(*Pod) bool       // a load balancer reaches the pod through this very node only
 	Targets map[string]Target     // the node in load balancers, by their names
+	Own     []string              // what its Auto Scaling group registers it with, as calls name it
 	Drains  func(string) Balancer // a load balancer by its name
 	Lagging func() []string       // load balancers that may send through a node when they list it no more
 	Unheard string                // why none has answered since the run began; empty: they have
@@ -204,22 +205,75 @@ func (n *station) excluded() bool {
 		if n.r.Excluded.IsZero() {
 			n.r.Excluded = n.now
 		}
-		return true
+		return n.deregistered()
 	}
 	n.r.Excluded = time.Time{}
-	if n.Hold != "" {
-		n.wait("%s", n.Hold)
-		n.again(reread) // it rests on other nodes, their groups and pods
-		n.stuck("hold", fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
+	if n.held() {
 		return false
 	}
+	n.exclude()
+	return false
+}
+
+// held: load balancers cannot do without it yet.
+func (n *station) held() bool {
+	if n.Hold == "" {
+		return false
+	}
+	n.wait("%s", n.Hold)
+	n.again(reread) // it rests on other nodes, their groups and pods
+	n.stuck("hold", fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
+	return true
+}
+
+// exclude asks controllers to take the node out, and records what no controller
+// takes it out of.
+func (n *station) exclude() {
 	n.r.asked = true
+	n.r.Before.Registered = union(n.r.Before.Registered, n.registered())
 	n.act(ChangeNode{Node: n.Name, What: "exclude", Patch: Patch{
 		Labels:      map[string]*string{excludeLabel: ptr("true")},
 		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
 	}})
 	n.stuck("exclude", fmt.Sprintf("it could not be taken out of its load balancers for %s", patience))
+}
+
+// registered are those of what its group registered the node with that hold it.
+func (n *station) registered() []string {
+	var in []string
+	for name, t := range n.Targets {
+		if id := n.Drains(name).id(); slices.Contains(n.Own, id) && t.State != Draining && t.State != Unused {
+			in = append(in, id)
+		}
+	}
+	slices.Sort(in)
+	return in
+}
+
+// deregistered takes the node out of what its group registered it with: no label
+// does that, and the group does it only when it ends the instance.
+func (n *station) deregistered() bool {
+	in := n.registered()
+	if len(in) == 0 {
+		return true
+	}
+	if n.held() {
+		return false
+	}
+	if b, _ := n.Node.before(); len(union(b.Registered, in)) > len(b.Registered) {
+		n.exclude()
+		return false
+	}
+	n.r.Before.Registered = union(n.r.Before.Registered, in)
+	n.act(Deregister{Node: n.Name, Instance: n.Node.Instance, From: in})
+	n.stuck("deregister", fmt.Sprintf("it could not be taken out of what its Auto Scaling group registered it with for %s", patience))
 	return false
+}
+
+// union is what is in either, sorted.
+func union(a, b []string) []string {
+	both := slices.Sorted(slices.Values(slices.Concat(a, b)))
+	return slices.Compact(both)
 }
 
 // stuck gives up on a node that waits for the same for too long.
@@ -316,7 +370,7 @@ func (n *station) drained() bool {
 		n.wait("load balancer %s: node %s still %s (%s of %s)", name, n.Name, word, since, b.Draining)
 		limit := b.Draining + drainMargin
 		if since >= limit {
-			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller, or an Auto Scaling group attached to it)", word, name, since, b.Draining, drainMargin)
+			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller)", word, name, since, b.Draining, drainMargin)
 		} else {
 			n.again(min(limit-since, tellEvery))
 		}

@@ -60,6 +60,7 @@ type Group struct {
 	Suspended    []string // names of suspended processes
 	Tags         map[string]string
 	Attached     []string // what it registers its instances with itself: ARNs of target groups, names of Classic load balancers
+	Judged       bool     // it ends instances that those do not find healthy
 }
 
 // Instance is one machine of an Auto Scaling group.
@@ -91,6 +92,12 @@ type Balancers interface {
 	// could ask it returns the name and the host alone: a Service whose balancer is
 	// not among them is served by one that nobody here can ask.
 	Balancers(ctx context.Context, q Inquiry) ([]Balancer, error)
+	// Deregister takes an instance out of a target group, by its ARN, or of a Classic
+	// load balancer, by its name, with the port that Auto Scaling registers it with;
+	// Register puts it in. A target that is out, or in, and an instance, a group or a
+	// load balancer that is gone, is no error.
+	Deregister(ctx context.Context, from, instance string) error
+	Register(ctx context.Context, with, instance string) error
 }
 
 // Inquiry is what load balancers are asked about.
@@ -116,6 +123,7 @@ type Balancer struct {
 	Host      string        // its DNS name, by which the Service that owns it is found
 	Group     string        // the target group's ARN, by which a TargetGroupBinding names it; empty: Classic
 	ByAddress bool          // its targets are pods, by their addresses; it has a Group then, by which their Services are found
+	Port      int           // of its targets, where those are nodes: a Service may have it as a node port; 0: not known
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
 	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
 	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
@@ -133,6 +141,9 @@ type Target struct {
 	State    TargetState
 	Why      string // the balancer's own words: "Instance has failed at least 2 health checks"
 }
+
+// id is what Auto Scaling and calls name it by.
+func (b Balancer) id() string { return cmp.Or(b.Group, b.Name) }
 
 // id is what a target is found by.
 func (t Target) id() string { return cmp.Or(t.Instance, t.Address) }

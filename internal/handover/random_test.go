@@ -1,6 +1,7 @@
 package handover_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -284,6 +285,23 @@ func TestAnyWorld(t *testing.T) {
 	defer few(t, worlds)()
 	rapid.Check(t, func(r *rapid.T) {
 		d := draw(r)
+		if wrong, _ := d.check(t); len(wrong) > 0 {
+			r.Fatalf("%s", strings.Join(wrong, "\n"))
+		}
+	})
+}
+
+// The same where Auto Scaling groups have registered their nodes themselves.
+func TestAnyWorldOfAttachedGroups(t *testing.T) {
+	t.Parallel()
+	defer few(t, worlds/4)()
+	rapid.Check(t, func(r *rapid.T) {
+		d := draw(r)
+		for _, a := range d.apps {
+			if a.Kind == "Deployment" && !a.ByAddress && (a.Balancer != "" || a.Local) {
+				a.Attached, a.Balancer = true, cmp.Or(a.Balancer, world.ALB)
+			}
+		}
 		if wrong, _ := d.check(t); len(wrong) > 0 {
 			r.Fatalf("%s", strings.Join(wrong, "\n"))
 		}

@@ -152,8 +152,9 @@ func (m *mark) stuck(now time.Time, seen string, limit time.Duration) bool {
 
 // before is what a node was like before the move touched it.
 type before struct {
-	Unschedulable bool    `json:"unschedulable"`
-	Exclude       *string `json:"exclude,omitempty"`
+	Unschedulable bool     `json:"unschedulable"`
+	Exclude       *string  `json:"exclude,omitempty"`
+	Registered    []string `json:"registered,omitempty"` // with what its Auto Scaling group registered it, and the move takes it out of
 }
 
 // Release records how to give a released pod back.

@@ -274,7 +274,7 @@ func (r *Rescue) giveUp(a Action, why string) {
 func (r *Rescue) do(ctx context.Context, a Action) error {
 	switch a := a.(type) {
 	case ChangeNode:
-		return r.Cluster.PatchNode(ctx, a.Node, a.Patch)
+		return r.changeNode(ctx, a)
 	case ChangePod:
 		return r.Cluster.PatchPod(ctx, a.Pod, a.Patch)
 	case Unguard:
@@ -283,6 +283,18 @@ func (r *Rescue) do(ctx context.Context, a Action) error {
 		return nil
 	}
 	return fmt.Errorf("%s is not of a restoration", a)
+}
+
+// changeNode asks for AWS only where a node has to be registered again.
+func (r *Rescue) changeNode(ctx context.Context, a ChangeNode) error {
+	if len(a.Register) == 0 {
+		return r.Cluster.PatchNode(ctx, a.Node, a.Patch)
+	}
+	_, balancers, err := r.AWS(ctx)
+	if err != nil {
+		return err
+	}
+	return a.carryOut(ctx, r.Cluster, balancers)
 }
 
 // resume lets the Auto Scaling groups act on their own again, as their tags and

@@ -467,7 +467,7 @@ func (r *run) reopenSpared(ctx context.Context, o Observed) bool {
 	for _, name := range slices.Sorted(maps.Keys(o.View.Nodes)) {
 		n := o.View.Nodes[name]
 		if b, marked := n.before(); marked && !goes[name] && belongs(n, r.move.From.Name, o.From) {
-			some = r.cluster.PatchNode(ctx, name, n.backTo(b)) == nil || some
+			some = n.putBack(b).carryOut(ctx, r.cluster, r.balancers) == nil || some
 		}
 	}
 	return some

@@ -131,8 +131,12 @@ type Nothing struct{ Scaling }
 // Group is never there.
 func (Nothing) Group(context.Context, string) (Group, error) { return Group{}, ErrNotFound }
 
-// Balancers are none.
+// Balancers are none, and nothing is registered with one.
 func (Nothing) Balancers(context.Context, Inquiry) ([]Balancer, error) { return nil, nil }
+func (Nothing) Deregister(context.Context, string, string) error       { return errNobody }
+func (Nothing) Register(context.Context, string, string) error         { return errNobody }
+
+var errNobody = errors.New("AWS cannot be asked")
 
 // alone: the move is of no node group that AWS has to be asked about.
 func (r *Record) alone() bool { return len(r.Order) > 0 && len(r.Holds) == 0 }

@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -11,23 +10,50 @@ import (
 // Findings about what load balancers do by rules of their own, which nobody can
 // ask them not to.
 
-// attached: the Auto Scaling group registers its instances itself, and takes them
-// out when they end. No label takes such a node out before.
+// attached: the Auto Scaling group registers its instances itself. The move takes
+// them out, once others are in: those of a group that is attached as well, or what
+// anybody has registered. Groups that are yet to come are not judged: it is asked
+// again when they are there.
 func attached(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, g := range append([]Group{i.From}, i.Beside...) {
 		for _, b := range i.Balancers {
-			if !slices.Contains(g.Attached, cmp.Or(b.Group, b.Name)) || !i.sends(b) {
+			if !slices.Contains(g.Attached, b.id()) || !i.sends(b) || i.stays(b) {
 				continue
 			}
-			found = append(found, event.Finding{
+			f := event.Finding{
 				Severity: blocker, Object: "load balancer " + b.Name,
-				Effect: fmt.Sprintf("Auto Scaling group %s is attached to it and keeps its instances registered until they end: it would send through nodes to their last moment", g.Name),
-				Fix:    "let a controller register the nodes (a Service, or a TargetGroupBinding of the AWS Load Balancer Controller), then detach the group: aws autoscaling detach-traffic-sources",
-			})
+				Effect: fmt.Sprintf("Auto Scaling group %s registers its instances with it, and no group that stays does: without the old nodes it would have no target", g.Name),
+				Fix:    "attach the group that takes the pods to it as well: " + attach(b),
+			}
+			if i.Fresh {
+				f.Severity = warning
+				f.Effect = fmt.Sprintf("Auto Scaling group %s registers its instances with it: unless the group that is made does, too, the move is refused once its nodes are there", g.Name)
+			}
+			found = append(found, f)
 		}
 	}
 	return found
+}
+
+// stays: the load balancer has, or gets, targets that do not leave.
+func (i *inspection) stays(b Balancer) bool {
+	if slices.ContainsFunc(i.To, func(g Group) bool { return slices.Contains(g.Attached, b.id()) }) {
+		return true
+	}
+	return slices.ContainsFunc(b.Targets, func(t Target) bool {
+		n := i.v.nodeOf(t)
+		return t.State != Draining && t.State != Unused && (n == nil || !i.leaving[n.Name])
+	})
+}
+
+// attach is the call that attaches a group to a load balancer.
+func attach(b Balancer) string {
+	kind := "elbv2"
+	if b.Group == "" {
+		kind = "elb"
+	}
+	return fmt.Sprintf("aws autoscaling attach-traffic-sources --auto-scaling-group-name NAME --traffic-sources Identifier=%s,Type=%s", b.id(), kind)
 }
 
 // keptByBalancer: a load balancer keeps connections that go through nodes that stay

@@ -20,28 +20,46 @@ func service(local bool, host, group string) *Service {
 	return &Service{Namespace: "apps", Name: "web", Local: local, Hosts: []string{host}, TargetGroups: []string{group}}
 }
 
-// A group that registers its instances itself keeps them registered until they
-// end, which no move can wait for.
-func TestGroupsThatRegisterThemselvesAreRefused(t *testing.T) {
+// A load balancer that would be left without targets, because no group that stays
+// registers any with it, is refused; before that group is made it is only told.
+func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 	group := Balancer{Name: "net/web", Group: "arn:web"}
 	classic := Balancer{Name: "old-elb", Host: "old-elb.example.com"}
+	to := func(ids ...string) []Group { return []Group{{Name: "new-asg", Attached: ids}} }
 	for name, c := range map[string]struct {
 		b        Balancer
 		attached []string
-		refused  bool
+		to       []Group
+		says     string
 	}{
-		"a target group":   {group, []string{"arn:web"}, true},
-		"a Classic one":    {classic, []string{"old-elb"}, true},
-		"another's":        {group, []string{"arn:other"}, false},
-		"a controller's":   {group, nil, false},
-		"called like that": {group, []string{"net/web"}, false},
+		"a target group":          {group, []string{"arn:web"}, to(), "Identifier=arn:web,Type=elbv2"},
+		"a Classic one":           {classic, []string{"old-elb"}, nil, "Identifier=old-elb,Type=elb"},
+		"the new one has another": {group, []string{"arn:web"}, to("arn:other"), "Identifier=arn:web"},
+		"the new one, too":        {group, []string{"arn:web"}, to("arn:web"), ""},
+		"another's":               {group, []string{"arn:other"}, to(), ""},
+		"a controller's":          {group, nil, to(), ""},
+		"called like that":        {group, []string{"net/web"}, to(), ""},
 	} {
-		found := attached(behindNodes(c.b, service(false, "", ""), Group{Name: "web-asg", Attached: c.attached}))
-		if told := len(found) == 1 && found[0].Severity == blocker && strings.Contains(found[0].Effect, "web-asg"); told != c.refused {
-			t.Errorf("%s: %+v", name, found)
+		i := behindNodes(c.b, service(false, "", ""), Group{Name: "web-asg", Attached: c.attached})
+		i.To = c.to
+		for _, i.Fresh = range []bool{false, true} {
+			found := attached(i)
+			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Fresh && strings.Contains(found[0].Effect, "web-asg") && strings.Contains(found[0].Fix, c.says); told != (c.says != "") {
+				t.Errorf("%s, yet to come %t: %+v", name, i.Fresh, found)
+			}
 		}
 	}
-	idle := behindNodes(group, service(false, "", ""), Group{Name: "web-asg", Attached: []string{"arn:web"}})
+}
+
+func TestLoadBalancersThatKeepATargetAreNotRefused(t *testing.T) {
+	for state, refused := range map[TargetState]bool{InService: false, OutOfService: false, Draining: true, Unused: true} {
+		i := behindNodes(Balancer{Name: "net/web", Group: "arn:web"}, service(false, "", ""), Group{Name: "web-asg", Attached: []string{"arn:web"}})
+		i.Balancers[0].Targets = append(i.Balancers[0].Targets, Target{Instance: "i-by-hand", State: state})
+		if found := attached(i); (len(found) > 0) != refused {
+			t.Errorf("%s: %+v", state, found)
+		}
+	}
+	idle := behindNodes(Balancer{Name: "net/web", Group: "arn:web"}, service(false, "", ""), Group{Name: "web-asg", Attached: []string{"arn:web"}})
 	idle.Balancers[0].Targets[0].State = Unused
 	if found := attached(idle); len(found) > 0 {
 		t.Errorf("nothing is sent through it: %+v", found)

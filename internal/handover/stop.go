@@ -58,9 +58,9 @@ func (m *Move) reopen() bool {
 			continue
 		}
 		b := m.Record.Nodes[name].Before
-		if !n.like(b) {
+		if !n.like(b) || m.out(n, b) {
 			clean = false
-			m.act(ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
+			m.act(n.putBack(b))
 		}
 		for _, p := range m.view.On(name) {
 			switch r, released := p.release(); {
@@ -89,7 +89,33 @@ func (n *Node) like(b before) bool {
 	return n.Before == "" && !n.Leaving && n.Cordoned == b.Unschedulable && n.excluded() == (&Node{Exclude: b.Exclude}).excluded()
 }
 
-// backTo gives a node back what it had before.
+// out: what the node's Auto Scaling group registered it with does not hold it now.
+func (m *Move) out(n *Node, b before) bool {
+	if m.hasEnded(n.Name) {
+		return false
+	}
+	return slices.ContainsFunc(n.joins(b), func(id string) bool {
+		for _, lb := range m.lbs {
+			if t, in := m.targets[n.Instance][lb.Name]; lb.id() == id {
+				return !in || t.State == Draining
+			}
+		}
+		return false
+	})
+}
+
+// joins are what the node is to be registered with again: by a record, and by its
+// own mark, of which either may be older.
+func (n *Node) joins(b before) []string {
+	own, _ := n.before()
+	return union(b.Registered, own.Registered)
+}
+
+// putBack gives a node back what it had before.
+func (n *Node) putBack(b before) ChangeNode {
+	return ChangeNode{Node: n.Name, What: "put back", Instance: n.Instance, Register: n.joins(b), Patch: n.backTo(b)}
+}
+
 func (n *Node) backTo(b before) Patch {
 	p := Patch{
 		Labels:        map[string]*string{excludeLabel: b.Exclude},
@@ -123,7 +149,7 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 			}
 		}
 		if marked && !busy {
-			actions = append(actions, ChangeNode{Node: name, What: "put back", Patch: n.backTo(b)})
+			actions = append(actions, n.putBack(b))
 		}
 		if a, dead := n.stirred(records, alive); dead {
 			actions = append(actions, a)

@@ -152,6 +152,15 @@ func (h *Hand) Taken(app string) int {
 // Group is an Auto Scaling group as it is; nil: it is gone.
 func (h *Hand) Group(name string) *handover.Group { return h.w.groups[name] }
 
+// Attach has a group register its instances with an app's load balancer, or no more.
+func (h *Hand) Attach(group, app string, is bool) {
+	g := h.w.groups[group]
+	g.Attached = slices.DeleteFunc(g.Attached, func(id string) bool { return id == "arn:"+app })
+	if is {
+		g.Attached = append(g.Attached, "arn:"+app)
+	}
+}
+
 // DeleteGroup deletes an Auto Scaling group; its nodes stay until they are removed.
 func (h *Hand) DeleteGroup(name string) { delete(h.w.groups, name) }
 
@@ -208,6 +217,11 @@ func (h *Hand) Left() []string {
 		add(len(g.Suspended) > 0, "group %s: %v suspended", name, g.Suspended)
 		add(len(g.Tags) > 0, "group %s: tags %v", name, g.Tags)
 		add(g.Min != h.w.mins[name], "group %s: min %d, was %d", name, g.Min, h.w.mins[name])
+	}
+	for lb, instances := range h.w.out {
+		for id := range instances {
+			add(!h.w.instanceGone(id), "instance %s is out of load balancer %s", id, lb)
+		}
 	}
 	for _, p := range h.w.sorted() {
 		n := h.w.nodes[p.Node]

@@ -219,10 +219,13 @@ func (w *World) viewService(v *handover.View, a *App) {
 		return
 	}
 	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, NodeLocal: a.NodeLocal, Balanced: a.own() && a.kindOfBalancer().Hosted || a.Host != ""}
+	if a.Attached {
+		s.Balanced, s.NodePorts = false, []int{w.port(a)}
+	}
 	if s.Balanced && a.own() {
 		s.Hosts = []string{a.Name + ".elb"}
 	}
-	if a.bound() {
+	if a.bound() && !a.Attached {
 		s.TargetGroups = []string{"arn:" + a.Name}
 	}
 	if a.Host != "" {
@@ -235,6 +238,9 @@ func (w *World) viewService(v *handover.View, a *App) {
 		v.PutService(&s)
 	}
 }
+
+// port is an app's node port.
+func (w *World) port(a *App) int { return 30000 + slices.Index(w.apps, a) }
 
 // budget counts what a disruption budget of the app counts: all pods that it
 // selects, and as many as their controllers want.
@@ -758,6 +764,9 @@ func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Bal
 		for _, name := range slices.Sorted(maps.Keys(w.targets)) {
 			a := w.owner(name)
 			b := a.says(name, w.Draining)
+			if a.Attached {
+				b.Port = w.port(a)
+			}
 			concerns := slices.Contains(q.Known, name) || slices.Contains(q.Groups, b.Group)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]
@@ -785,6 +794,28 @@ func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Bal
 		return nil
 	})
 	return all, err
+}
+
+// Deregister and Register change what an Auto Scaling group has registered.
+func (w *World) Deregister(_ context.Context, from, instance string) error {
+	return w.call("deregister "+instance+" from "+from, &w.awsDown, func() error {
+		lb := strings.TrimPrefix(from, "arn:")
+		if w.out[lb] == nil {
+			w.out[lb] = map[string]bool{}
+		}
+		w.out[lb][instance] = true
+		return nil
+	})
+}
+
+func (w *World) Register(_ context.Context, with, instance string) error {
+	return w.call("register "+instance+" with "+with, &w.awsDown, func() error {
+		if slices.Contains(w.Closed, "register") {
+			return errFault
+		}
+		delete(w.out[strings.TrimPrefix(with, "arn:")], instance)
+		return nil
+	})
 }
 
 // String tells a world in one line, for a failed test.

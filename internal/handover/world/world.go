@@ -59,6 +59,7 @@ type App struct {
 	Balancer  string        // NLB, ALB …: a load balancer of its own, of that kind
 	ByAddress bool          // … that sends to its pods themselves
 	Gated     bool          // … and its pods are Ready only when it does
+	Attached  bool          // … whose targets the Auto Scaling groups register themselves; no controller knows it
 
 	NewNeverReady bool // pods made after the set-up never become Ready
 	Leader        bool // only the oldest pod is Ready
@@ -134,7 +135,8 @@ type World struct {
 	// Lag is how far proxies are behind EndpointSlices.
 	Lag time.Duration
 
-	// Closed are node patches that a policy refuses: cordon, exclude, taint.
+	// Closed are node patches that a policy refuses: cordon, exclude, taint; and
+	// register, which load balancers do not answer.
 	Closed []string
 
 	mu       sync.Mutex
@@ -150,6 +152,7 @@ type World struct {
 	groups   map[string]*handover.Group
 	targets  map[string]map[string]*target // load balancer -> instance, or a pod's address
 	zones    map[string]map[string]bool    // load balancer -> zones that had targets in service
+	out      map[string]map[string]bool    // load balancer -> instances that were taken out by hand
 	Draining time.Duration                 // how long load balancers drain
 	Fence    bool                          // a hook of Drover's own holds an instance that ends, until it is released
 	Hook     time.Duration                 // how long a lifecycle hook holds an instance that ends
@@ -207,7 +210,7 @@ const Balanced = "lb"
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
 		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
-		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, Draining: 20 * time.Second,
+		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, out: map[string]map[string]bool{}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes}, launched: map[string]int{},
 	}
 	for _, name := range []string{Old, New} {
@@ -221,6 +224,11 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	for _, a := range apps {
 		if a.own() {
 			w.targets[a.Name] = map[string]*target{}
+		}
+		for _, g := range w.groups {
+			if a.Attached {
+				g.Attached, g.Judged = append(g.Attached, "arn:"+a.Name), true
+			}
 		}
 	}
 	return w
@@ -370,6 +378,7 @@ func (w *World) step() {
 	w.shrink()
 	w.endpoints()
 	w.balance()
+	w.judge()
 	w.snap()
 	w.check()
 	select {
@@ -819,7 +828,7 @@ func (w *World) balance() {
 			if n.Instance == "" {
 				continue
 			}
-			w.register(a, targets, n.Instance, n.Exclude == nil)
+			w.register(a, targets, n.Instance, w.belongsIn(a, n))
 			if t := targets[n.Instance]; t != nil && t.until.IsZero() && (a.Local && !w.hasLocal(lb, n.Name) || a.apart) {
 				t.since = w.now().Add(3 * time.Second) // its health check fails
 			}
@@ -827,6 +836,32 @@ func (w *World) balance() {
 		for id, t := range targets {
 			if t.over(w.now()) || w.instanceGone(id) {
 				delete(targets, id)
+			}
+		}
+	}
+}
+
+// belongsIn: who registers nodes with the load balancer wants that one in it.
+func (w *World) belongsIn(a *App, n *node) bool {
+	if !a.Attached {
+		return n.Exclude == nil
+	}
+	g := w.groups[n.Group]
+	return g != nil && slices.Contains(g.Attached, "arn:"+a.Name) && !w.out[a.Name][n.Instance]
+}
+
+// judge is the health check of Auto Scaling groups that go by load balancers.
+func (w *World) judge() {
+	for _, name := range slices.Sorted(maps.Keys(w.groups)) {
+		g := w.groups[name]
+		if !g.Judged || slices.Contains(g.Suspended, "HealthCheck") {
+			continue
+		}
+		for _, i := range g.Instances {
+			for _, lb := range slices.Sorted(maps.Keys(w.out)) {
+				if w.out[lb][i.ID] {
+					w.fail("group %s ends instance %s, which load balancer %s does not know", name, i.ID, lb)
+				}
 			}
 		}
 	}
@@ -927,6 +962,15 @@ func (w *World) healthy(lb, id string) bool {
 	return t != nil && t.until.IsZero() && !w.now().Before(t.since)
 }
 
+func (w *World) anyHealthy(lb string) bool {
+	for id := range w.targets[lb] {
+		if w.healthy(lb, id) {
+			return true
+		}
+	}
+	return false
+}
+
 // check says what must never happen.
 func (w *World) check() {
 	if !w.checking {
@@ -1011,6 +1055,9 @@ func (w *World) trapped(p *pod) bool {
 // sends to.
 func (w *World) checkBalancer(a *App) {
 	in := w.zonesOf(a)
+	if a.Attached && time.Since(w.began) > 2*time.Minute && !w.anyHealthy(a.Name) {
+		w.fail("load balancer %s has no target in service", a.Name)
+	}
 	for zone := range w.zones[a.Name] {
 		if !in[zone] {
 			w.fail("load balancer %s has no target in zone %s", a.Name, zone)

@@ -42,6 +42,11 @@ func (w *world) service(key string) (*handover.Service, bool) {
 	out.Local = s.Spec.ExternalTrafficPolicy == corev1.ServiceExternalTrafficPolicyLocal &&
 		(out.Balanced || s.Spec.Type == corev1.ServiceTypeNodePort)
 	out.NodeLocal = s.Spec.InternalTrafficPolicy != nil && *s.Spec.InternalTrafficPolicy == corev1.ServiceInternalTrafficPolicyLocal
+	for _, p := range s.Spec.Ports {
+		if p.NodePort != 0 {
+			out.NodePorts = append(out.NodePorts, int(p.NodePort))
+		}
+	}
 	for _, in := range s.Status.LoadBalancer.Ingress {
 		for _, host := range []string{in.Hostname, in.IP} {
 			if host != "" {

@@ -96,6 +96,15 @@ func TestGraceOfTheUser(t *testing.T) {
 	}
 }
 
+// By its node ports a Service is found that others' target groups send to.
+func TestNodePortsOfAService(t *testing.T) {
+	f := newFixture()
+	f.service.Spec.Ports = []corev1.ServicePort{{Port: 80, NodePort: 30080}, {Port: 443}, {Port: 8443, NodePort: 30443}}
+	if s := f.view().Services["apps/web"]; s == nil || !slices.Equal(s.NodePorts, []int{30080, 30443}) {
+		t.Errorf("%+v", s)
+	}
+}
+
 // How a pod leaves its ReplicaSet and its Services is decided by who selects
 // it by what; networks must select it as before, budgets should.
 func TestHandleAndDoors(t *testing.T) {
