@@ -20,8 +20,9 @@ type Check struct {
 	Matcher   string // of HTTP: statuses such as 200,300-399; empty: 200
 	Interval  time.Duration
 	Timeout   time.Duration
-	Healthy   int // successes in a row until a target is in service
-	Unhealthy int // failures in a row until it is out of service
+	Proxy     bool // a header of the proxy protocol comes first, as in every connection to the target
+	Healthy   int  // successes in a row until a target is in service
+	Unhealthy int  // failures in a row until it is out of service
 }
 
 // ParseTarget reads TCP:30080 or HTTP:30080/healthz.
@@ -68,6 +69,11 @@ func (c Check) Probe(ctx context.Context, network Network, from, to netip.Addr) 
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if c.Proxy {
+		if _, err := conn.Write(checkHeader()); err != nil {
+			return err
+		}
+	}
 	if c.Protocol == "TCP" {
 		return nil
 	}

@@ -61,7 +61,7 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 	defer cancel()
 	b.mu.Lock()
 	to := netip.AddrPortFrom(t.spec.IP, uint16(cmp.Or(t.spec.Port, l.instancePort)))
-	from := b.ip
+	from, proxied := b.ip, b.check.Proxy
 	b.mu.Unlock()
 	backend, err := b.net.Dial(ctx, from, to)
 	if err != nil {
@@ -70,6 +70,12 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 		return
 	}
 	c := &connection{client: client, target: backend}
+	if proxied {
+		if _, err := backend.Write(proxyHeader(client.RemoteAddr(), client.LocalAddr())); err != nil {
+			c.close()
+			return
+		}
+	}
 	if !b.track(t, c) {
 		c.close()
 		return

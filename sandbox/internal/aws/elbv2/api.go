@@ -251,7 +251,7 @@ func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, e
 func cannot(of map[string]string, key, value string) bool {
 	_, flows := of["preserve_client_ip.enabled"]
 	switch key {
-	case "access_logs.s3.enabled", "connection_logs.s3.enabled", "proxy_protocol_v2.enabled":
+	case "access_logs.s3.enabled", "connection_logs.s3.enabled":
 		return value == "true"
 	case "stickiness.enabled":
 		return flows && value == "true"

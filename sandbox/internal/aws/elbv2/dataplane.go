@@ -185,7 +185,7 @@ func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.Balan
 func check(g *region.TargetGroup) balancer.Check {
 	return balancer.Check{Protocol: g.Check.Protocol, Port: g.Port, Path: g.Check.Path, Matcher: g.Check.Matcher,
 		Interval: time.Duration(g.Check.Interval) * time.Second, Timeout: time.Duration(g.Check.Timeout) * time.Second,
-		Healthy: g.Check.Healthy, Unhealthy: g.Check.Unhealthy}
+		Healthy: g.Check.Healthy, Unhealthy: g.Check.Unhealthy, Proxy: g.Attributes["proxy_protocol_v2.enabled"] == "true"}
 }
 
 func key(t region.GroupTarget) string { return t.ID + ":" + strconv.Itoa(t.Port) }
