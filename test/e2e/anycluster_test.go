@@ -93,7 +93,7 @@ func (s *stranger) nodesOf(workload string) []string {
 
 // Nodes are emptied under load by people who have a kubeconfig and nothing else:
 // drained, killed in the middle and continued from another folder, refused to a
-// second one, aborted, and without AWS. No request fails and nothing is left over.
+// second one, and without AWS. No request fails and nothing is left over.
 // Kills the mutations that let two move one node, and that begin anew what a dead
 // run had released.
 func TestNodesOfAnyCluster(t *testing.T) {

@@ -24,6 +24,8 @@ func TestGroupsOfOthers(t *testing.T) {
 
 	p.selfManaged("new", "1.36", "m5.large", 3)
 	p.joined(5)
+	p.lossless("steered from another terminal, and aborted", func() { p.steered("asg/old", "asg/new") })
+	p.clean()
 	p.lossless("asg/old to asg/new, killed and ended from elsewhere", func() {
 		p.killedThen("evicted", "migrate", "--from", "asg/old", "--to", "asg/new", "--then", "delete", "--guard", p.url, "--yes")
 	})
@@ -52,6 +54,26 @@ func TestGroupsOfOthers(t *testing.T) {
 	p.drains()
 	p.withoutAWS()
 	p.clean()
+}
+
+// steered begins a move, and has it paused, resumed and aborted from elsewhere: it opens
+// again what it had closed.
+func (p *plain) steered(from, to string) {
+	p.t.Helper()
+	begun := newStranger(p.t).start("migrate", "--from", from, "--to", to, "--guard", p.url, "--yes")
+	begun.says("out of its Services")
+	other := newStranger(p.t)
+	other.run(0, "moves", "pause", from)
+	if out := other.run(0, "moves", "ls"); !strings.Contains(out, "paused") {
+		p.t.Errorf("it is not paused:\n%s", out)
+	}
+	p.t.Log(other.run(0, "moves", "status", from))
+	other.run(0, "moves", "resume", from)
+	p.t.Log(other.run(0, "moves", "log", from))
+	other.run(0, "moves", "abort", from)
+	if code := begun.wait(); code != int(problem.Interrupted) {
+		p.t.Errorf("an aborted move ends with %d\n%s", code, begun.text())
+	}
 }
 
 // drains compares the two ways to drain a node on which the shop runs.

@@ -345,30 +345,55 @@ func (p *plain) stands(asg string) bool {
 // and ends it by the same command from another folder.
 func (p *plain) killedThen(says string, args ...string) {
 	p.t.Helper()
-	s := newStranger(p.t)
-	cmd := s.command(args...)
-	log, err := os.Create(filepath.Join(s.dir, "log"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer func() { _ = log.Close() }()
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	said := func() string {
-		text, _ := os.ReadFile(log.Name())
-		return string(text)
-	}
-	for limit := time.Now().Add(5 * time.Minute); !strings.Contains(said(), says); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(limit) {
-			p.t.Errorf("it never said %q:\n%s", says, said())
-			break
-		}
-	}
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	begun := newStranger(p.t).start(args...)
+	begun.says(says)
+	_ = begun.cmd.Process.Kill()
+	begun.wait()
 	p.t.Logf("killed after %q", says)
 	out := newStranger(p.t).run(0, args...)
 	p.t.Log(out)
+}
+
+// started is a command that runs.
+type started struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	log string // file of what it says
+}
+
+func (s *stranger) start(args ...string) *started {
+	s.t.Helper()
+	r := &started{t: s.t, cmd: s.command(args...), log: filepath.Join(s.dir, "log")}
+	log, err := os.Create(r.log)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = log.Close() })
+	r.cmd.Stdout, r.cmd.Stderr = log, log
+	if err := r.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func (r *started) text() string {
+	text, _ := os.ReadFile(r.log)
+	return string(text)
+}
+
+// says waits until it has said something.
+func (r *started) says(words string) {
+	r.t.Helper()
+	for limit := time.Now().Add(5 * time.Minute); !strings.Contains(r.text(), words); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(limit) {
+			r.t.Errorf("it never said %q:\n%s", words, r.text())
+			return
+		}
+	}
+}
+
+// wait is the exit code of its end.
+func (r *started) wait() int {
+	_ = r.cmd.Wait() // the code tells
+	return r.cmd.ProcessState.ExitCode()
 }
