@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
@@ -106,25 +107,45 @@ func takesAlong(r *state.Resource, s *state.Snapshot) string {
 		if policy := at("spec.persistentVolumeReclaimPolicy"); policy == "Delete" || policy == "Recycle" {
 			return "its volume, which is reclaimed by deleting"
 		}
-	case "apps/v1/StatefulSet":
-		if claims(r) && at("spec.persistentVolumeClaimRetentionPolicy.whenDeleted") == "Delete" {
-			return "the volumes of its pods, which it takes along (whenDeleted: Delete)"
-		}
 	case "v1/Namespace":
 		for _, o := range s.Resources {
-			if o.Type == "apps/v1/StatefulSet" && claims(&o) && strings.HasPrefix(o.URN.Name(), r.URN.Name()+"/") {
-				return "the volumes of the pods of StatefulSet " + o.URN.Name()
+			if claims(&o) != graph.NoClaims && strings.HasPrefix(o.URN.Name(), r.URN.Name()+"/") {
+				return "the volumes of the pods of " + kindOf(o.Type).Name + " " + o.URN.Name()
 			}
 		}
+	}
+	switch claims(r) {
+	case graph.Owned:
+		return "the volumes of its pods, which it takes along"
+	case graph.Kept:
+		if at("spec.persistentVolumeClaimRetentionPolicy.whenDeleted") == "Delete" {
+			return "the volumes of its pods, which it takes along (whenDeleted: Delete)"
+		}
+	case graph.NoClaims:
 	}
 	return ""
 }
 
-// claims reports that a StatefulSet makes volumes for its pods.
-func claims(r *state.Resource) bool {
+// claims is how the volume claims of its pods end, if it makes any.
+func claims(r *state.Resource) graph.Claims {
 	spec, _ := r.Inputs["spec"].(plan.Props)
-	templates, _ := spec["volumeClaimTemplates"].([]any)
-	return len(templates) > 0
+	if templates, _ := spec["volumeClaimTemplates"].([]any); len(templates) == 0 {
+		return graph.NoClaims
+	}
+	kind := kindOf(r.Type)
+	return graph.ClaimsOf(kind.Group, kind.Name)
+}
+
+// kindOf is the kind of a type: apps' StatefulSet of apps/v1/StatefulSet, and a Service
+// without a group of v1/Service.
+func kindOf(typ string) graph.Kind {
+	switch parts := strings.Split(typ, "/"); len(parts) {
+	case 3:
+		return graph.Kind{Group: parts[0], Name: parts[2]}
+	case 2:
+		return graph.Kind{Name: parts[1]}
+	}
+	return graph.Kind{}
 }
 
 // protect marks the deletes that the user has not allowed by name, and tells of them.

@@ -238,6 +238,10 @@ func TestDataThatGoesAlong(t *testing.T) {
 		{one(res("apps/v1/StatefulSet", "data/db", set("Retain"))), ""},
 		{one(res("apps/v1/StatefulSet", "data/db", plan.Props{})), ""},
 		{one(res("v1/Namespace", "data", plan.Props{}), res("apps/v1/StatefulSet", "data/db", set("Retain"))), "StatefulSet data/db"},
+		{one(res("apps.kruise.io/v1alpha1/CloneSet", "data/web", set(""))), "takes along"},
+		{one(res("apps.kruise.io/v1beta1/CloneSet", "data/web", plan.Props{})), ""},
+		{one(res("apps.kruise.io/v1beta1/StatefulSet", "data/web", set(""))), ""},
+		{one(res("v1/Namespace", "data", plan.Props{}), res("apps.kruise.io/v1beta1/CloneSet", "data/web", set(""))), "CloneSet data/web"},
 		{one(res("v1/Namespace", "data", plan.Props{}), res("apps/v1/StatefulSet", "database/db", set("Retain"))), ""},
 	} {
 		w := newWorld(t)

@@ -28,6 +28,26 @@ func PodPath(group, name string) ([]string, bool) {
 	return path, ok
 }
 
+// Claims is how the volume claims end that an object makes for its pods, by its
+// spec.volumeClaimTemplates.
+type Claims int
+
+// How claims end.
+const (
+	NoClaims Claims = iota // it makes none: its pods name claims that others made
+	Kept                   // they stay, unless its persistentVolumeClaimRetentionPolicy says that they go with it
+	Owned                  // they are the object's own, and are deleted with it
+)
+
+// claims of the kinds that make some.
+var claims = map[Kind]Claims{
+	{"apps", "StatefulSet"}:        Kept,
+	{"apps.kruise.io", "CloneSet"}: Owned, // openkruise.io/docs/user-manuals/cloneset: Support PVCs
+}
+
+// ClaimsOf is how the claims end that objects of the kind make for their pods.
+func ClaimsOf(group, name string) Claims { return claims[Kind{group, name}] }
+
 // PodKinds are the kinds that make pods, each in the stack file's way: tests ask each
 // place that deals with such kinds for all of them.
 func PodKinds() []Kind {

@@ -184,8 +184,18 @@ func frozen(i *inspection) []event.Finding {
 			}
 			return event.Finding{Severity: blocker,
 				Effect: fmt.Sprintf("its update strategy has a partition (%d): pods below it come back by the old template, which fits only %s", w.Partition, i.Group),
-				Fix:    fmt.Sprintf("set the partition to 0: kubectl -n %s patch statefulset %s --type merge -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}'", w.Namespace, w.Name)}
+				Fix:    "set the partition to 0: " + w.unpartition()}
 		})
+}
+
+// unpartition is the command that has all its pods follow its template. Only of
+// Kubernetes' own kind is it known where the partition stands.
+func (w *Workload) unpartition() string {
+	if w.API != "apps/v1" {
+		return w.edit()
+	}
+	return fmt.Sprintf("kubectl -n %s patch %s %s --type merge -p '{\"spec\":{\"updateStrategy\":{\"rollingUpdate\":{\"partition\":0}}}}'",
+		w.Namespace, strings.ToLower(w.Kind), w.Name)
 }
 
 func pinned(i *inspection) []event.Finding {

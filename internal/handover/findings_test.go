@@ -50,7 +50,11 @@ func TestFindingsOfPods(t *testing.T) {
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
 			p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = "web-0", "web", 1, true, map[string]bool{web: true}
-		}, blocker, web, "has a partition (1)", "set the partition to 0"},
+		}, blocker, web, "has a partition (1)", "set the partition to 0: kubectl -n apps patch"},
+		{frozen, func(q *Question, p *Pod, w *Workload) {
+			w.API = "apps.example.com/v1"
+			p.Workload, p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = w.Key(), "web-0", "web", 1, true, map[string]bool{w.Key(): true}
+		}, blocker, "deployment.apps.example.com/apps/web", "has a partition (1)", "set the partition to 0: kubectl -n apps edit deployment.apps.example.com web"},
 		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
 		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
 			q.Placements = map[string]Placement{"1": {Why: "0 of 3 nodes fit"}}

@@ -13,12 +13,19 @@ import (
 // reason here. The rows of those kinds that move are held to the same list by
 // cluster.TestEveryTemplateHasAPodPath.
 func TestEveryKindThatMakesPods(t *testing.T) {
-	const later = "its Jobs make pods when their time has come"
+	const (
+		later  = "its Jobs make pods when their time has come"
+		whole  = "no partition leaves some of its pods as they are"
+		others = "its pods name claims that others made"
+	)
 	except := map[string]map[string]string{ // by place and kind
 		"assess":    {"CronJob.batch": later},
 		"podCount":  {"CronJob.batch": later, "Pod": "it is one itself", "Job.batch": "assessJob says how many have completed"},
 		"workloads": {"CronJob.batch": later, "Pod": "it is one itself: kstatus says what it lacks"},
-		"fixed":     {"CronJob.batch": "it has no selector", "ReplicationController": "its selector may change", "Pod": "it has no selector: all of spec is fixed"},
+		"revises":   {"CronJob.batch": whole, "Pod": whole, "Job.batch": whole, "Deployment.apps": whole, "DaemonSet.apps": whole, "ReplicaSet.apps": whole},
+		"claims": {"CronJob.batch": others, "Pod": others, "Job.batch": others, "Deployment.apps": others, "DaemonSet.apps": others, "ReplicaSet.apps": others,
+			"ReplicationController": others},
+		"fixed": {"CronJob.batch": "it has no selector", "ReplicationController": "its selector may change", "Pod": "it has no selector: all of spec is fixed"},
 	}
 	for _, k := range graph.PodKinds() {
 		kind := strings.TrimSuffix(k.Name+"."+k.Group, ".")
@@ -26,9 +33,15 @@ func TestEveryKindThatMakesPods(t *testing.T) {
 			status: {observedGeneration: 2, desiredNumberScheduled: 2, updatedReplicas: 2, updatedNumberScheduled: 2, startTime: now}}`,
 			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name))
 		_, counted := podCount(u)
+		halfway := live(t, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2},
+			spec: {replicas: 2, updateStrategy: {type: RollingUpdate, partition: 1, rollingUpdate: {partition: 1}}},
+			status: {observedGeneration: 2, replicas: 2, readyReplicas: 2, availableReplicas: 2, currentReplicas: 1, updatedReplicas: 1, expectedUpdatedReplicas: 1}}`,
+			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name))
 		for place, knows := range map[string]bool{
 			"assess":    assess(u).state == waiting,
 			"podCount":  counted,
+			"revises":   except["revises"][kind] == "" && assess(halfway).state == ready,
+			"claims":    graph.ClaimsOf(k.Group, k.Name) != graph.NoClaims,
 			"workloads": slices.Contains(workloads, kind),
 			"fixed":     slices.Contains(fixed[strings.TrimPrefix(k.Group+"/"+k.Name, "/")], "spec.selector"),
 		} {

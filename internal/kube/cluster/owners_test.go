@@ -96,24 +96,32 @@ func TestEveryTemplateHasAPodPath(t *testing.T) {
 }
 
 // Users find each kind in the two pages that speak of kinds: how it moves, and whether
-// nodeGroup places it.
+// nodeGroup places it. One that a CRD defines stands there by the CRD's name, which no
+// kind of another group has.
 func TestKindsAreDocumented(t *testing.T) {
-	for page, section := range map[string][2]string{
-		"hand-over.md":  {"\n## How each kind of workload moves\n", "\n### "},
-		"stack-file.md": {"\nWith `nodeGroup`, every pod template", "\n\n"},
+	for _, page := range []struct {
+		name, from, to string
+		has            func(*ownerKind) bool
+	}{
+		{"hand-over.md", "\n## How each kind of workload moves\n", "\n### ", func(k *ownerKind) bool { return k.template != nil || k.workload != nil }},
+		{"stack-file.md", "\nWith `nodeGroup`, every pod template", "\n\n", func(k *ownerKind) bool { return k.template != nil }},
 	} {
-		text, err := os.ReadFile("../../../docs/" + page)
+		text, err := os.ReadFile("../../../docs/" + page.name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, part, found := strings.Cut(string(text), section[0])
-		part, _, _ = strings.Cut(part, section[1])
+		_, part, found := strings.Cut(string(text), page.from)
+		part, _, _ = strings.Cut(part, page.to)
 		if !found {
-			t.Fatalf("%s has no %q", page, section[0])
+			t.Fatalf("%s has no %q", page.name, page.from)
 		}
 		for _, k := range ownerKinds {
-			if k.template != nil && !strings.Contains(part, k.kind) {
-				t.Errorf("%s says nothing of a %s %s", page, k.api, k.kind)
+			name := k.kind
+			if k.watch == nil {
+				name = "`" + k.optional.GroupResource().String() + "`"
+			}
+			if page.has(k) && !strings.Contains(part, name) {
+				t.Errorf("%s says nothing of a %s %s: %s", page.name, k.api, k.kind, name)
 			}
 		}
 	}
