@@ -50,6 +50,7 @@ var checks = []check{
 	webhookDown,
 	noScheduler,
 	unmetBudget,
+	operatorsBudget,
 	unaskedBalancers,
 	fewForZones,
 	daemonServices,
@@ -281,11 +282,33 @@ func (i *inspection) closed(p *Pod) (*Budget, bool) {
 	return all[0], true
 }
 
+// closedFor: that is so, and no extra pod comes first that would change it.
+func (i *inspection) closedFor(p *Pod) (*Budget, bool) {
+	b, closed := i.closed(p)
+	return b, closed && !p.beside() && i.moves(p) && i.promised(p).how != SurgeFirst && i.promised(p).how != Never
+}
+
+// operatorsBudget: who keeps the budget is to move the pod by itself.
+func operatorsBudget(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			b, closed := i.closedFor(p)
+			return closed && b.keptFor(p)
+		},
+		func(p *Pod, w *Workload) event.Finding {
+			b, _ := i.closed(p)
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("PodDisruptionBudget %q, which the operator of its %s keeps, allows no eviction: the operator is to move the pod once its node is closed, and is given %s for it", b.Name, strings.ToLower(p.Owner.Kind), patience),
+				Fix: fmt.Sprintf("see that the operator runs; if it does not move pods off closed nodes, do it by its own means: kubectl -n %s get pdb %s", p.Namespace, b.Name),
+			}
+		})
+}
+
 func closedBudget(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
-			_, closed := i.closed(p)
-			return closed && !p.beside() && i.moves(p) && i.promised(p).how != SurgeFirst && i.promised(p).how != Never
+			b, closed := i.closedFor(p)
+			return closed && !b.keptFor(p)
 		},
 		func(p *Pod, w *Workload) event.Finding {
 			b, _ := i.closed(p)

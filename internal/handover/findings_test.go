@@ -70,6 +70,10 @@ func TestFindingsOfPods(t *testing.T) {
 			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
 		}, blocker, service, "(edge=yes) fits nodes of web only", "give the new nodes these labels"},
 		{unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}), warning, web, "is not met (1 of 2 healthy)", "AlwaysAllow"},
+		{operatorsBudget, func(q *Question, p *Pod, w *Workload) {
+			w.Nature, p.Owner = Operated, &Owner{Kind: "Cluster", Name: "db", UID: "db"}
+			budgeted(Budget{Seen: true, Expected: 1, Desired: 1, Healthy: 1, Owner: p.Owner.UID})(q, p, w)
+		}, warning, web, "the operator is to move the pod once its node is closed", "see that the operator runs"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }, note, web, "taken out of it before their nodes end", ""},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon, p.Doors, p.NoDoor = true, nil, "a policy needs app" }, warning, web, "cannot be taken out of it before their nodes end: a policy needs app", "a label of its own"},

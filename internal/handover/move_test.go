@@ -388,6 +388,17 @@ func TestEvictionWebhookThatMovesThePodItselfIsWaitedFor(t *testing.T) {
 	in(t, 2, apps(vm), func(p *play) { p.done(p.move(), "vm") })
 }
 
+// An operator that keeps a budget of its own, which allows nothing, moves its pods
+// when their node is closed. One that does not is parked for, and told.
+func TestOperatorThatKeepsItsOwnBudgetIsWaitedFor(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "db", Kind: "Cluster", Replicas: 3, Budget: 3, Yields: 30 * time.Second, PreStop: 8 * time.Second}, other()), func(p *play) {
+		p.done(p.move(), "db")
+	})
+	in(t, 2, apps(&world.App{Name: "db", Kind: "Cluster", Replicas: 3, Budget: 3, Yields: 2 * time.Hour}, other()), func(p *play) {
+		p.parked(p.move(), "cluster/apps/db", "PodDisruptionBudget db-0")
+	})
+}
+
 func TestJobIsWaitedFor(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "migrate", Kind: "Job", Replicas: 1, NoService: true, Work: 8 * time.Minute}, other()), func(p *play) {
 		p.done(p.move(), "migrate")

@@ -112,6 +112,9 @@ func drawApp(t *rapid.T, name string) *world.App {
 		a.SelectsHash = true
 	case "Cluster":
 		a.Late = seconds(t, "late", 60)
+		if a.Budget == a.Replicas && rapid.Bool().Draw(t, "operator's") {
+			a.Yields = seconds(t, "yields", 120) + time.Second
+		}
 	}
 	if a.Surge == 0 || a.Kind != "Deployment" && a.Kind != "ReplicaSet" && a.Kind != "Rollout" {
 		a.PreStop = 10 * time.Second // what is not surged first is covered so

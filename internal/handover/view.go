@@ -558,10 +558,18 @@ type Budget struct {
 	Seen        bool     // its status is of its present generation
 	Broken      string   // why it cannot be computed, in its controller's own words
 	AlwaysAllow bool     // unhealthyPodEvictionPolicy AlwaysAllow
+	Owner       string   // UID of what has made it, and keeps it as it is; empty: nothing has
 }
 
 // Key is namespace/name.
 func (b *Budget) Key() string { return b.Namespace + "/" + b.Name }
+
+// keptFor: the budget and the pod are of one owner. Operators keep such budgets of
+// members that they move by themselves once the node is closed, as a database's
+// primary or a virtual machine.
+func (b *Budget) keptFor(p *Pod) bool {
+	return b.Owner != "" && p.Owner != nil && b.Owner == p.Owner.UID
+}
 
 // never: it allows no disruption even when every pod is healthy.
 func (b *Budget) never() bool { return b.Seen && b.Expected > 0 && b.Desired >= b.Expected }

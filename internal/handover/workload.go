@@ -621,7 +621,7 @@ func (h *herd) watch() {
 		h.again(limit - h.now.Sub(h.r.mark.since))
 		return
 	}
-	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, list(h.waits))
+	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, h.stuckBy())
 	h.park(why, h.remedy())
 }
 
@@ -664,13 +664,32 @@ func (h *herd) signature() string {
 	return b.String()
 }
 
+// stuckBy is what it waits for; the turn in which an eviction is tried once more
+// waits for nothing, and what the last one met is it then.
+func (h *herd) stuckBy() string {
+	if len(h.waits) > 0 {
+		return list(h.waits)
+	}
+	for _, p := range slices.Concat(h.out, h.beside, h.fresh) {
+		if r, refused := h.Refused[p.UID]; refused {
+			return fmt.Sprintf("pod %s: %s", p.Ref, r.Why)
+		}
+	}
+	return "its pods are as they were"
+}
+
 // remedy is what would help a workload that is stuck.
 func (h *herd) remedy() string {
 	for _, p := range slices.Concat(h.out, h.beside, h.fresh, h.ending) {
 		if len(p.Finalizers) > 0 && p.Deleting {
 			return fmt.Sprintf("see why the controller of finalizer %s does not clear it: kubectl -n %s get pod %s -o yaml", p.Finalizers[0], p.Namespace, p.Name)
 		}
-		if r, ok := h.Refused[p.UID]; ok && r.Budget != "" {
+		r, refused := h.Refused[p.UID]
+		switch b := h.View.Budgets[p.Namespace+"/"+r.Budget]; {
+		case !refused || r.Budget == "":
+		case b != nil && b.keptFor(p):
+			return fmt.Sprintf("see why the operator of its %s does not move pod %s off a closed node, or do it by its own means", strings.ToLower(p.Owner.Kind), p.Ref)
+		default:
 			return fmt.Sprintf("let the budget allow one disruption, by more replicas, less protection, or unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s get pdb %s", p.Namespace, r.Budget)
 		}
 	}

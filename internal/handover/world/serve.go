@@ -251,6 +251,9 @@ func (w *World) budget(a *App) handover.Budget {
 			b.Healthy++
 		}
 	}
+	if a.Yields > 0 {
+		b.Owner = a.Name
+	}
 	if a.BrokenBudget {
 		b.Broken = "found no controllers for pod"
 	}
@@ -386,7 +389,9 @@ func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) erro
 		}
 		n.annotate(p.Annotations)
 		if p.Unschedulable != nil {
-			n.Cordoned = *p.Unschedulable
+			if n.Cordoned = *p.Unschedulable; n.Cordoned {
+				n.closedAt = w.now()
+			}
 		}
 		if p.Leaving != nil {
 			n.Leaving = *p.Leaving

@@ -78,6 +78,7 @@ type App struct {
 	Late          time.Duration // its controller makes the next pod of that name only so long after the last one is gone
 	Denies        []string      // calls that a policy refuses: labels, owner, evict, create
 	DeniesLate    []string      // the same, and no dry run shows it
+	Yields        time.Duration // its operator keeps a budget that allows nothing, and moves a pod itself so long after its node was closed; 0: it does not
 	Busy          time.Duration // a webhook answers 429 to evictions for so long, and then ends the pod itself
 
 	apart     bool           // its Service selects none of its pods any more
@@ -185,6 +186,7 @@ type node struct {
 	idleSince  time.Time
 	tended     bool // somebody keeps autoscalers off it
 	excludedAt time.Time
+	closedAt   time.Time // when it was cordoned
 }
 
 type pod struct {
@@ -457,6 +459,7 @@ func (w *World) replicate(a *App) {
 		}
 	}
 	if a.nature() == handover.Ordered || a.nature() == handover.Operated && !a.bare() {
+		w.yield(a, mine)
 		for i := range a.Replicas {
 			name := fmt.Sprintf("%s-%d", a.Name, i)
 			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) && w.noticed(a, name) {
@@ -473,6 +476,20 @@ func (w *World) replicate(a *App) {
 		return
 	}
 	w.scale(a, hashes[0], mine, a.Replicas)
+}
+
+// yield is an operator that moves its pods off closed nodes by itself, each once
+// all are there.
+func (w *World) yield(a *App, mine []*pod) {
+	if a.Yields == 0 || len(mine) < a.Replicas || slices.ContainsFunc(mine, func(p *pod) bool { return !p.Ready }) {
+		return
+	}
+	for _, p := range mine {
+		if n := w.nodes[p.Node]; n != nil && n.Cordoned && w.now().Sub(n.closedAt) >= a.Yields {
+			w.tell(p)
+			return
+		}
+	}
 }
 
 // scale is a ReplicaSet: it makes pods that are missing and ends those that are too many.
@@ -614,8 +631,11 @@ func (w *World) spawn(a *App, name string) *pod {
 	if a.bare() {
 		p.Workload = ""
 	}
-	if a.nature() == handover.Replicated {
+	switch {
+	case a.nature() == handover.Replicated:
 		p.Owner = set(a, hashes[0])
+	case a.Yields > 0:
+		p.Owner = &handover.Owner{API: "example.com/v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
 	}
 	if a.hashed() {
 		p.of(hashes[0])

@@ -169,6 +169,9 @@ func (w *world) budget(key string) (*handover.Budget, bool) {
 		Keys:    keysOf(byLabels("", "", b.Namespace, b.Spec.Selector)),
 		Seen:    b.Status.ObservedGeneration >= b.Generation,
 	}
+	if len(b.OwnerReferences) > 0 {
+		out.Owner = string(b.OwnerReferences[0].UID)
+	}
 	if p := b.Spec.UnhealthyPodEvictionPolicy; p != nil {
 		out.AlwaysAllow = *p == policyv1.AlwaysAllow
 	}

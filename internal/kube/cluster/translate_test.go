@@ -87,6 +87,18 @@ func TestEnding(t *testing.T) {
 	}
 }
 
+// A budget that the pod's own controller keeps is told from a person's.
+func TestBudgetOfAnOperator(t *testing.T) {
+	f := newFixture()
+	if b := f.view().Budgets["apps/web"]; b == nil || b.Owner != "" {
+		t.Errorf("a person's: %+v", b)
+	}
+	f.budget.OwnerReferences = []metav1.OwnerReference{{APIVersion: "postgresql.cnpg.io/v1", Kind: "Cluster", Name: "db", UID: "db"}}
+	if b := f.view().Budgets["apps/web"]; b == nil || b.Owner != "db" {
+		t.Errorf("the operator's: %+v", b)
+	}
+}
+
 // A grace period that the user names is the time that all pods get.
 func TestGraceOfTheUser(t *testing.T) {
 	w, d := newWorld(func(string, claimed) {}), 2*time.Second
