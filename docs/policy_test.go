@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/droverhq/drover/internal/aws"
 )
 
 var update = flag.Bool("update", false, "write the policy in permissions.md anew")
@@ -87,13 +89,6 @@ var (
 	input   = regexp.MustCompile(`\b([a-z0-9]+)\.([A-Z][A-Za-z]+)Input\b`)
 )
 
-// prefixes are what IAM calls the services whose SDK the program uses. It knows
-// Cloud Control as CloudFormation, and both kinds of load balancers by one name.
-var prefixes = map[string]string{
-	"autoscaling": "autoscaling", "cloudcontrol": "cloudformation", "cloudformation": "cloudformation", "ec2": "ec2", "eks": "eks",
-	"elasticloadbalancing": "elasticloadbalancing", "elasticloadbalancingv2": "elasticloadbalancing", "iam": "iam", "ssm": "ssm", "sts": "sts",
-}
-
 // folded stand for actions that both kinds of load balancers have by names of their
 // own: a policy has room for so many characters.
 var folded = []string{"elasticloadbalancing:Deregister*", "elasticloadbalancing:Register*"}
@@ -104,14 +99,14 @@ func called(t *testing.T) []string {
 	text := program(t)
 	used := map[string]bool{}
 	for _, m := range service.FindAllStringSubmatch(text, -1) {
-		if used[m[1]] = true; prefixes[m[1]] == "" {
-			t.Fatalf("the program uses the SDK of %s: say in prefixes what IAM calls it", m[1])
+		if used[m[1]] = true; aws.Prefixes[m[1]] == "" {
+			t.Fatalf("the program uses the SDK of %s: say in aws.Prefixes what IAM calls it", m[1])
 		}
 	}
 	var actions []string
 	for _, m := range input.FindAllStringSubmatch(text, -1) {
 		if used[m[1]] {
-			actions = append(actions, prefixes[m[1]]+":"+m[2])
+			actions = append(actions, aws.Prefixes[m[1]]+":"+m[2])
 		}
 	}
 	return sorted(append(actions, folded...))

@@ -7,15 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/droverhq/drover/internal/aws"
 )
 
 // ofStacks are calls in those files that only a stack's own update makes.
 var ofStacks = []string{"eks:UpdateNodegroupVersion"}
-
-// prefixes are what IAM calls the SDKs of those files.
-var prefixes = map[string]string{
-	"autoscaling": "autoscaling", "ec2": "ec2", "eks": "eks", "elasticloadbalancing": "elasticloadbalancing", "elasticloadbalancingv2": "elasticloadbalancing", "ssm": "ssm",
-}
 
 var input = regexp.MustCompile(`\b(\w+)\.([A-Z]\w+)Input\b`)
 
@@ -36,9 +33,9 @@ func TestCallsCoverWhatAMoveAsksOfAWS(t *testing.T) {
 			continue
 		}
 		for _, m := range input.FindAllStringSubmatch(string(text), -1) {
-			action := prefixes[m[1]] + ":" + m[2]
-			if found++; prefixes[m[1]] == "" {
-				t.Errorf("%s uses the SDK of %s: say in prefixes what IAM calls it", filepath.Base(file), m[1])
+			action := aws.Prefixes[m[1]] + ":" + m[2]
+			if found++; aws.Prefixes[m[1]] == "" {
+				t.Errorf("%s uses the SDK of %s: say in aws.Prefixes what IAM calls it", filepath.Base(file), m[1])
 				continue
 			}
 			if !slices.Contains(ofStacks, action) && !slices.ContainsFunc(calls, func(c Call) bool { return c.Action == action }) {

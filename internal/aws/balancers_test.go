@@ -2,10 +2,14 @@ package aws
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
 	"github.com/droverhq/drover/internal/handover"
@@ -55,20 +59,43 @@ func TestAFamilyIsAskedByItsOwnNames(t *testing.T) {
 	}
 }
 
-// The model of hand-overs has every kind of load balancer that AWS has, and says of
-// each what this package says; and what it does there is less than that.
-func TestTheModelHasEveryKindOfLoadBalancer(t *testing.T) {
-	for _, kind := range types.LoadBalancerTypeEnum("").Values() {
-		model := world.KindOfBalancer(string(kind))
-		tg := &targetGroup{TargetGroup: types.TargetGroup{TargetType: types.TargetTypeEnumInstance}, crossZone: "use_load_balancer_configuration"}
-		is := tg.balancer(&balancer{LoadBalancer: types.LoadBalancer{Type: kind}})
-		if model.Lag != is.Lag || model.Zonal != is.Zonal || model.Reuses != is.Reuses {
-			t.Errorf("%s: the model says %+v, the code %+v", kind, model, is)
+// described has, for each family, what it says of each of its kinds, by AWS's word for
+// the kind.
+var described = map[string]func() map[string]handover.Balancer{
+	fmt.Sprintf("%T", classic{}): func() map[string]handover.Balancer {
+		return map[string]handover.Balancer{"": ofClassic(elbtypes.LoadBalancerDescription{}, nil)}
+	},
+	fmt.Sprintf("%T", &grouped{}): func() map[string]handover.Balancer {
+		all := map[string]handover.Balancer{}
+		for _, kind := range types.LoadBalancerTypeEnum("").Values() {
+			tg := &targetGroup{TargetGroup: types.TargetGroup{TargetType: types.TargetTypeEnumInstance, TargetGroupArn: aws.String("arn")}, crossZone: "use_load_balancer_configuration"}
+			all[string(kind)] = tg.balancer(&balancer{LoadBalancer: types.LoadBalancer{Type: kind}})
 		}
+		return all
+	},
+}
+
+// The model of hand-overs has every kind of load balancer of every family that is asked,
+// and says of each what this package says; and what it does there is less than that.
+func TestTheModelHasEveryKindOfLoadBalancer(t *testing.T) {
+	asked := map[string]handover.Balancer{}
+	for _, family := range New(aws.Config{}).Balancers().families {
+		name := fmt.Sprintf("%T", family)
+		if described[name] == nil {
+			t.Fatalf("described has nothing of family %s", name)
+		}
+		maps.Copy(asked, described[name]())
 	}
 	for _, kind := range world.BalancerKinds {
+		is, known := asked[kind.Name]
+		if delete(asked, kind.Name); !known || kind.Lag != is.Lag || kind.Zonal != is.Zonal || kind.Reuses != is.Reuses || kind.Groups != (is.Group != "") {
+			t.Errorf("%q: the model says %+v, the code %+v", kind.Name, kind, is)
+		}
 		if kind.Sends > 0 && kind.Lag <= kind.Sends {
 			t.Errorf("%s sends for %s, and is waited for for %s", kind.Name, kind.Sends, kind.Lag)
 		}
+	}
+	for name := range asked {
+		t.Errorf("the model has no kind %q", name)
 	}
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,10 +72,12 @@ func clarifiedRefusal(err error, api smithy.APIError) error {
 	return err
 }
 
-// prefixes are those of actions in IAM policies, where they are not the name of the
-// service in small letters.
-var prefixes = map[string]string{"Auto Scaling": "autoscaling", "Elastic Load Balancing": "elasticloadbalancing",
-	"Elastic Load Balancing v2": "elasticloadbalancing", "CloudControl": "cloudformation"}
+// Prefixes are those of actions in IAM policies, by the SDK that calls them. IAM knows
+// Cloud Control as CloudFormation, and both kinds of load balancers by one name.
+var Prefixes = map[string]string{
+	"autoscaling": "autoscaling", "cloudcontrol": "cloudformation", "cloudformation": "cloudformation", "ec2": "ec2", "eks": "eks",
+	"elasticloadbalancing": "elasticloadbalancing", "elasticloadbalancingv2": "elasticloadbalancing", "ssm": "ssm", "sts": "sts",
+}
 
 // action is what an IAM policy calls that which was asked: eks:DescribeNodegroup.
 func action(err error) string {
@@ -82,11 +85,8 @@ func action(err error) string {
 	if !errors.As(err, &op) {
 		return "this"
 	}
-	prefix := prefixes[op.Service()]
-	if prefix == "" {
-		prefix = strings.ToLower(op.Service())
-	}
-	return prefix + ":" + op.Operation()
+	sdk := strings.ToLower(strings.ReplaceAll(op.Service(), " ", "")) // AWS names its SDKs so
+	return cmp.Or(Prefixes[sdk], sdk) + ":" + op.Operation()
 }
 
 // called is what was asked: "EC2 DescribeAvailabilityZones".

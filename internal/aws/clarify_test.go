@@ -46,6 +46,18 @@ func TestClarified(t *testing.T) {
 	}
 }
 
+// What is to be allowed is told as an IAM policy has it.
+func TestActions(t *testing.T) {
+	for service, want := range map[string]string{
+		"EC2": "ec2:Do", "Auto Scaling": "autoscaling:Do", "Elastic Load Balancing": "elasticloadbalancing:Do", "Elastic Load Balancing v2": "elasticloadbalancing:Do",
+		"CloudControl": "cloudformation:Do", "VPC Lattice": "vpclattice:Do",
+	} {
+		if got := action(&smithy.OperationError{ServiceID: service, OperationName: "Do"}); got != want {
+			t.Errorf("%s: %s, want %s", service, got, want)
+		}
+	}
+}
+
 // nobody refuses every connection.
 type nobody struct{ calls int }
 

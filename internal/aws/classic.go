@@ -52,16 +52,12 @@ func concerns(lb elbtypes.LoadBalancerDescription, q handover.Inquiry) bool {
 }
 
 func (c classic) read(ctx context.Context, lb elbtypes.LoadBalancerDescription, asked []string) (handover.Balancer, error) {
-	b := handover.Balancer{Name: aws.ToString(lb.LoadBalancerName), Host: aws.ToString(lb.DNSName)}
 	attributes, err := c.api.DescribeLoadBalancerAttributes(ctx,
 		&elasticloadbalancing.DescribeLoadBalancerAttributesInput{LoadBalancerName: lb.LoadBalancerName})
 	if err != nil {
-		return b, err
+		return handover.Balancer{}, err
 	}
-	b.Draining = draining(attributes.LoadBalancerAttributes)
-	if h := lb.HealthCheck; h != nil {
-		b.Health = healthTime(h.Interval, h.HealthyThreshold)
-	}
+	b := ofClassic(lb, attributes.LoadBalancerAttributes)
 	states, err := c.health(ctx, lb.LoadBalancerName, nil)
 	if err != nil {
 		return b, err
@@ -77,6 +73,16 @@ func (c classic) read(ctx context.Context, lb elbtypes.LoadBalancerDescription, 
 		}
 	}
 	return b, nil
+}
+
+// ofClassic is one as a hand-over sees it, without its targets: it sends nothing to what
+// it has let go of, and all its addresses send to all.
+func ofClassic(lb elbtypes.LoadBalancerDescription, has *elbtypes.LoadBalancerAttributes) handover.Balancer {
+	b := handover.Balancer{Name: aws.ToString(lb.LoadBalancerName), Host: aws.ToString(lb.DNSName), Draining: draining(has)}
+	if h := lb.HealthCheck; h != nil {
+		b.Health = healthTime(h.Interval, h.HealthyThreshold)
+	}
+	return b
 }
 
 // unlisted asks about instances by ID: one that is drained is not among the

@@ -7,8 +7,10 @@ import (
 )
 
 // By which names Services and load balancers find each other. No other file compares
-// them: another sort of name is a line in each of both names methods, and, if
-// families have to be asked by it, one in Inquiry.about.
+// them: another sort of name is a line in each of both names methods; if families
+// have to be asked by it, one in Inquiry.about and one in Inquiry.idle; and if it is of
+// one set of targets, as a group's, and not of what many Services share, as a host, it
+// comes first in sendsFor.
 
 // names are all by which Services find the load balancer.
 func (b Balancer) names() []string { return folded(b.Host, b.Group) }

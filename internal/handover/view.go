@@ -529,7 +529,7 @@ type Service struct {
 	NodeLocal    bool              // internalTrafficPolicy Local: pods of a node reach only those of the same node
 	Headless     bool              // clients find its pods by DNS
 	Routes       []string          // what sends to it in the cluster, as ingress/apps/web: its controller, or a gateway, keeps its own list of pods
-	TargetGroups []string          // ARNs of target groups that TargetGroupBindings register its pods or nodes with
+	TargetGroups []string          // what its pods or nodes are registered with, each by its Balancer.Group: ARNs, from TargetGroupBindings
 	NodePorts    []int             // ports of every node that lead to its pods
 	NodeLabels   map[string]string // only nodes with these are registered with its load balancers
 }

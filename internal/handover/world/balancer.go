@@ -17,6 +17,7 @@ type BalancerKind struct {
 	Zonal  bool          // each zone has an address that sends to its own targets, unless somebody changes that
 	Pods   bool          // its targets may be pods
 	Reuses bool          // it sends many clients' requests on connections that it keeps
+	Groups bool          // it sends to target groups, and each is told by itself
 	Hosted bool          // a Service of type LoadBalancer makes it, and has its host; else a binding names its groups
 }
 
@@ -27,13 +28,13 @@ const (
 	GWLB = "gateway"
 )
 
-// BalancerKinds are all that package aws knows: a test there compares. Where the
-// numbers come from stands with its constants.
+// BalancerKinds are all that package aws knows: a test there asks each of its families
+// for a row, and compares. Where the numbers come from stands with its constants.
 var BalancerKinds = []BalancerKind{
 	{Starts: 2 * time.Second, Hosted: true},
-	{Name: NLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Hosted: true},
-	{Name: ALB, Starts: 2 * time.Second, Sends: 20 * time.Second, Lag: 30 * time.Second, Pods: true, Reuses: true},
-	{Name: GWLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true},
+	{Name: NLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Groups: true, Hosted: true},
+	{Name: ALB, Starts: 2 * time.Second, Sends: 20 * time.Second, Lag: 30 * time.Second, Pods: true, Groups: true, Reuses: true},
+	{Name: GWLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Groups: true},
 }
 
 // KindOfBalancer finds a kind by AWS's word.
@@ -45,9 +46,6 @@ func KindOfBalancer(name string) BalancerKind {
 	return BalancerKinds[i]
 }
 
-// grouped: it sends to target groups.
-func (k BalancerKind) grouped() bool { return k.Name != "" }
-
 // own: it has a load balancer of its own.
 func (a *App) own() bool { return a.Local || a.Balancer != "" }
 
@@ -57,7 +55,7 @@ func (a *App) kindOfBalancer() BalancerKind { return KindOfBalancer(a.Balancer) 
 // bound: a TargetGroupBinding names the app's target group.
 func (a *App) bound() bool {
 	k := a.kindOfBalancer()
-	return k.grouped() && (a.ByAddress || !k.Hosted)
+	return k.Groups && (a.ByAddress || !k.Hosted)
 }
 
 // says is what the app's load balancer tells of itself, without its targets. The
@@ -65,7 +63,7 @@ func (a *App) bound() bool {
 func (a *App) says(name string, draining time.Duration) handover.Balancer {
 	k := a.kindOfBalancer()
 	b := handover.Balancer{Name: name, Host: name + ".elb", Draining: draining, Zonal: k.Zonal, Lag: k.Lag, ByAddress: a.ByAddress}
-	if k.grouped() {
+	if k.Groups {
 		b.Group = "arn:" + name
 	}
 	return b
