@@ -159,6 +159,7 @@ func TestManagedGroupChangesInPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.ClientRequestToken = nil // which the SDK fills in: by the same one it is the same update
 	if _, err = s.eks.UpdateNodegroupConfig(t.Context(), in); err == nil {
 		t.Error("a second update at once was accepted")
 	}
@@ -359,6 +360,19 @@ func TestManagedGroupByItsOwnCalls(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.until("a machine runs", func() bool { return len(s.fake.machines()) == 1 })
+	s.until("it is active", func() bool {
+		out, err := s.eks.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &s.cluster, NodegroupName: name})
+		return err == nil && out.Nodegroup.Status == ekstypes.NodegroupStatusActive
+	})
+	s.once(func(token, label string) (*ekstypes.Update, error) {
+		out, err := s.eks.UpdateNodegroupConfig(t.Context(), &eks.UpdateNodegroupConfigInput{ClusterName: &s.cluster, NodegroupName: name, ClientRequestToken: &token,
+			Labels: &ekstypes.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"a": label}}})
+		if err != nil {
+			return nil, err
+		}
+		return out.Update, nil
+	})
 	list, err := s.eks.ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: &s.cluster})
 	if err != nil || !slices.Equal(list.Nodegroups, []string{"web"}) {
 		t.Errorf("%+v, %v", list, err)

@@ -92,3 +92,47 @@ func TestControlPlaneLeavesNoVersionOutAndNeverGoesBack(t *testing.T) {
 		t.Errorf("%s %s", *c.Version, c.Status)
 	}
 }
+
+// once asks for an update twice by one token, which makes one; and for another by the
+// same token, which is refused.
+func (s *stack) once(update func(token, say string) (*ekstypes.Update, error)) {
+	s.t.Helper()
+	first, err := update("a token", "x")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if again, err := update("a token", "x"); err != nil || *again.Id != *first.Id {
+		s.t.Errorf("the same request once more: %+v, %v; the first made %s", again, err, *first.Id)
+	}
+	_, err = update("a token", "y")
+	wantCode(s.t, err, "InvalidRequestException")
+}
+
+// A request of an update that is repeated, as by a client that lost the answer, is
+// answered about the update that it made.
+func TestUpdatesOfOneTokenAreOne(t *testing.T) {
+	s := newStack(t)
+	s.once(func(token, say string) (*ekstypes.Update, error) {
+		log := []ekstypes.LogSetup{{Enabled: awssdk.Bool(say == "x"), Types: []ekstypes.LogType{ekstypes.LogTypeApi}}}
+		out, err := s.eks.UpdateClusterConfig(t.Context(), &eks.UpdateClusterConfigInput{Name: &s.cluster, ClientRequestToken: &token, Logging: &ekstypes.Logging{ClusterLogging: log}})
+		if err != nil {
+			return nil, err
+		}
+		return out.Update, nil
+	})
+	if list, err := s.eks.ListUpdates(t.Context(), &eks.ListUpdatesInput{Name: &s.cluster}); err != nil || len(list.UpdateIds) != 1 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	if _, err := s.eks.CreateAddon(t.Context(), &eks.CreateAddonInput{ClusterName: &s.cluster, AddonName: awssdk.String("kube-proxy")}); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the add-on is active", func() bool { return s.addon("kube-proxy").Status == ekstypes.AddonStatusActive })
+	s.once(func(token, say string) (*ekstypes.Update, error) {
+		out, err := s.eks.UpdateAddon(t.Context(), &eks.UpdateAddonInput{ClusterName: &s.cluster, AddonName: awssdk.String("kube-proxy"), ClientRequestToken: &token,
+			ResolveConflicts: map[string]ekstypes.ResolveConflicts{"x": ekstypes.ResolveConflictsOverwrite, "y": ekstypes.ResolveConflictsNone}[say]})
+		if err != nil {
+			return nil, err
+		}
+		return out.Update, nil
+	})
+}

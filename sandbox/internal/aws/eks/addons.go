@@ -89,19 +89,21 @@ func (s *Service) updateAddon(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.update(func(st *region.State) (any, error) {
+	return s.once(c, in.Token, in, func(st *region.State) (string, error) {
 		a, err := st.Addon(c.Vars[0], c.Vars[1])
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		next := *a
 		next.Updates = slices.Clone(a.Updates)
 		in.onto(&next)
 		if err := st.UpdateAddon(a, &next, region.Stamp(s.now())); err != nil {
-			return nil, err
+			return "", err
 		}
 		*a = next
-		return object{"update": showAddonUpdate(a.Updates[len(a.Updates)-1])}, nil
+		return a.Updates[len(a.Updates)-1].ID, nil
+	}, func(st *region.State, id string) (any, error) {
+		return addonUpdate(st, c.Vars[0], c.Vars[1], id)
 	})
 }
 
@@ -158,22 +160,32 @@ func showAddonUpdate(u region.AddonUpdate) object {
 	return object{"id": u.ID, "status": u.Status, "type": "AddonUpdate", "params": params, "createdAt": u.Created.Unix(), "errors": errs}
 }
 
+// addonUpdate shows one update of an add-on.
+func addonUpdate(st *region.State, cluster, name, id string) (any, error) {
+	a, err := st.Addon(cluster, name)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(a.Updates, func(u region.AddonUpdate) bool { return u.ID == id })
+	if at < 0 {
+		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", id)
+	}
+	return object{"update": showAddonUpdate(a.Updates[at])}, nil
+}
+
 // addonUpdates answers about the updates of an add-on: all of them, or the one that a path names.
 func (s *Service) addonUpdates(c call, name string) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
+		if len(c.Vars) > 1 {
+			return addonUpdate(st, c.Vars[0], name, c.Vars[1])
+		}
 		a, err := st.Addon(c.Vars[0], name)
 		if err != nil {
 			return nil, err
 		}
 		ids := []string{}
 		for _, u := range a.Updates {
-			if len(c.Vars) > 1 && u.ID == c.Vars[1] {
-				return object{"update": showAddonUpdate(u)}, nil
-			}
 			ids = append(ids, u.ID)
-		}
-		if len(c.Vars) > 1 {
-			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.Vars[1])
 		}
 		ids, next, err := page(c.Request, ids)
 		return listing("updateIds", ids, next), err
@@ -266,17 +278,26 @@ func (s *Service) listIdentities(c call) (any, error) {
 // withIdentity does something about the association that a path names.
 func (s *Service) withIdentity(c call, f func(*region.State, *region.PodIdentity) error) (any, error) {
 	return s.update(func(st *region.State) (any, error) {
-		if _, err := st.Cluster(c.Vars[0]); err != nil {
+		p, err := identityOf(st, c)
+		if err != nil {
 			return nil, err
 		}
-		for _, p := range st.PodIdentities {
-			if p.ClusterName == c.Vars[0] && p.AssociationID == c.Vars[1] {
-				err := f(st, p)
-				return object{"association": showIdentity(p)}, err
-			}
-		}
-		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "Association not found: %s", c.Vars[1])
+		err = f(st, p)
+		return object{"association": showIdentity(p)}, err
 	})
+}
+
+// identityOf is the association that a path names.
+func identityOf(st *region.State, c call) (*region.PodIdentity, error) {
+	if _, err := st.Cluster(c.Vars[0]); err != nil {
+		return nil, err
+	}
+	for _, p := range st.PodIdentities {
+		if p.ClusterName == c.Vars[0] && p.AssociationID == c.Vars[1] {
+			return p, nil
+		}
+	}
+	return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "Association not found: %s", c.Vars[1])
 }
 
 func (s *Service) describeIdentity(c call) (any, error) {
@@ -292,17 +313,27 @@ func (s *Service) updateIdentity(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.withIdentity(c, func(st *region.State, p *region.PodIdentity) error {
+	return s.once(c, in.Token, in, func(st *region.State) (string, error) {
+		p, err := identityOf(st, c)
+		if err != nil {
+			return "", err
+		}
 		next := *p
 		if in.Role != "" {
 			next.RoleArn = in.Role
 		}
 		next.TargetRoleArn = in.Target
-		err := st.UpdatePodIdentity(p, &next, region.Stamp(s.now()))
-		if err == nil {
-			*p = next
+		if err := st.UpdatePodIdentity(p, &next, region.Stamp(s.now())); err != nil {
+			return "", err
 		}
-		return err
+		*p = next
+		return p.AssociationID, nil
+	}, func(st *region.State, _ string) (any, error) {
+		p, err := identityOf(st, c)
+		if err != nil {
+			return nil, err
+		}
+		return object{"association": showIdentity(p)}, nil
 	})
 }
 

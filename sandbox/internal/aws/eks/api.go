@@ -98,6 +98,24 @@ func (s *Service) update(f func(*region.State) (any, error)) (out any, err error
 	return out, err
 }
 
+// once changes something by a request that may have a client token: the same request
+// once more changes nothing, and is answered about what the first one made, by its ID.
+func (s *Service) once(c call, token string, in any, change func(*region.State) (string, error), show func(*region.State, string) (any, error)) (any, error) {
+	said, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	operation := s.Operation(c.Request)
+	claim := region.Claim{Operation: "eks " + operation, Token: token, Fingerprint: c.URL.Path + " " + string(said)}
+	return s.update(func(st *region.State) (any, error) {
+		id, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) { return change(st) })
+		if err != nil {
+			return nil, err
+		}
+		return show(st, id)
+	})
+}
+
 // body reads the JSON of a request into v. A field that v does not have is
 // refused: it would be silently without effect.
 func body(r *http.Request, v any) error {

@@ -180,10 +180,10 @@ func (s *Service) updateClusterConfig(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.update(func(st *region.State) (any, error) {
+	return s.once(c, in.Token, in, func(st *region.State) (string, error) {
 		cluster, err := active(st, c.Vars[0])
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		switch {
 		case in.Logging != nil:
@@ -199,7 +199,9 @@ func (s *Service) updateClusterConfig(c call) (any, error) {
 			cluster.DeletionProtection = *in.Protection
 			return s.updated(cluster, "DeletionProtectionUpdate", nil)
 		}
-		return nil, invalid("No changes needed for the cluster: the request says nothing that the sandbox implements")
+		return "", invalid("No changes needed for the cluster: the request says nothing that the sandbox implements")
+	}, func(st *region.State, id string) (any, error) {
+		return begun(st, c.Vars[0], id)
 	})
 }
 
@@ -225,19 +227,14 @@ func (s *Service) updateClusterVersion(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.update(func(st *region.State) (any, error) {
-		claim := region.Claim{Operation: "eks UpdateClusterVersion", Token: in.Token, Fingerprint: c.Vars[0] + " " + in.Version}
-		id, err := st.Once(claim, s.now(), "InvalidRequestException", func() (string, error) {
-			cluster, err := active(st, c.Vars[0])
-			if err != nil {
-				return "", err
-			}
-			u, err := cluster.Upgrade(in.Version, region.Stamp(s.now()))
-			return u.ID, err
-		})
+	return s.once(c, in.Token, in, func(st *region.State) (string, error) {
+		cluster, err := active(st, c.Vars[0])
 		if err != nil {
-			return nil, err
+			return "", err
 		}
+		u, err := cluster.Upgrade(in.Version, region.Stamp(s.now()))
+		return u.ID, err
+	}, func(st *region.State, id string) (any, error) {
 		return showUpdateOf(st, c.Vars[0], id)
 	})
 }
@@ -255,13 +252,26 @@ func active(st *region.State, name string) (*region.Cluster, error) {
 }
 
 // updated remembers an update of a cluster.
-func (s *Service) updated(c *region.Cluster, kind string, err error) (any, error) {
+func (s *Service) updated(c *region.Cluster, kind string, err error) (string, error) {
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	u := region.ClusterUpdate{ID: region.UUID(), Type: kind, Created: region.Stamp(s.now())}
 	c.Updates = append(c.Updates, u)
-	return object{"update": showClusterUpdate(u, "InProgress")}, nil
+	return u.ID, nil
+}
+
+// begun shows an update as whoever asked for it is told.
+func begun(st *region.State, name, id string) (any, error) {
+	cluster, err := st.Cluster(name)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(cluster.Updates, func(u region.ClusterUpdate) bool { return u.ID == id })
+	if at < 0 {
+		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", id)
+	}
+	return object{"update": showClusterUpdate(cluster.Updates[at], "InProgress")}, nil
 }
 
 func showClusterUpdate(u region.ClusterUpdate, status string) object {

@@ -96,12 +96,15 @@ func (s *Service) updateEntry(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.update(func(st *region.State) (any, error) {
+	return s.once(c, in.Token, in, func(st *region.State) (string, error) {
 		e, err := entryOf(st, c)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		if err := e.Change(in.Username, in.Groups, region.Stamp(s.now())); err != nil {
+		return "", e.Change(in.Username, in.Groups, region.Stamp(s.now()))
+	}, func(st *region.State, _ string) (any, error) {
+		e, err := entryOf(st, c)
+		if err != nil {
 			return nil, err
 		}
 		return object{"accessEntry": showEntry(e)}, nil

@@ -168,7 +168,7 @@ func (s *Service) updateConfig(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.withNodegroup(c, func(st *region.State, n *region.Nodegroup) (any, error) {
+	return s.updateNodegroup(c, in.Token, in, func(st *region.State, n *region.Nodegroup) (*region.NodegroupUpdate, error) {
 		want := *st.Shown(n)
 		var params []region.Param
 		add := func(typ string, value any) {
@@ -201,11 +201,7 @@ func (s *Service) updateConfig(c call) (any, error) {
 			want.UpdateConfig.UpdateStrategy = cmp.Or(want.UpdateConfig.UpdateStrategy, n.UpdateConfig.UpdateStrategy)
 			add("MaxUnavailable", want.UpdateConfig.MaxUnavailable)
 		}
-		u, err := st.ChangeNodegroup(n, want, params, region.Stamp(s.now()))
-		if err != nil {
-			return nil, err
-		}
-		return object{"update": showUpdate(u)}, nil
+		return st.ChangeNodegroup(n, want, params, region.Stamp(s.now()))
 	})
 }
 
@@ -229,7 +225,7 @@ func (s *Service) updateVersion(c call) (any, error) {
 	if err := body(c.Request, &in); err != nil {
 		return nil, err
 	}
-	return s.withNodegroup(c, func(st *region.State, n *region.Nodegroup) (any, error) {
+	return s.updateNodegroup(c, in.Token, in, func(st *region.State, n *region.Nodegroup) (*region.NodegroupUpdate, error) {
 		want := *n
 		want.Version, want.ReleaseVersion, want.ForceUpdate = in.Version, in.Release, in.Force
 		want.LaunchTemplate = in.Template.template()
@@ -245,31 +241,54 @@ func (s *Service) updateVersion(c call) (any, error) {
 				params = append(params, region.Param{Type: p[0], Value: p[1]})
 			}
 		}
-		u, err := st.UpgradeNodegroup(n, want, params, region.Stamp(s.now()))
-		if err != nil {
-			return nil, err
-		}
-		return object{"update": showUpdate(u)}, nil
+		return st.UpgradeNodegroup(n, want, params, region.Stamp(s.now()))
 	})
+}
+
+// updateNodegroup begins an update of the group that a path names, and shows it.
+func (s *Service) updateNodegroup(c call, token string, in any, begin func(*region.State, *region.Nodegroup) (*region.NodegroupUpdate, error)) (any, error) {
+	return s.once(c, token, in, func(st *region.State) (string, error) {
+		n, err := st.Nodegroup(c.Vars[0], c.Vars[1])
+		if err != nil {
+			return "", err
+		}
+		u, err := begin(st, n)
+		if err != nil {
+			return "", err
+		}
+		return u.ID, nil
+	}, func(st *region.State, id string) (any, error) {
+		return nodegroupUpdate(st, c.Vars[0], c.Vars[1], id)
+	})
+}
+
+// nodegroupUpdate shows one update of a group.
+func nodegroupUpdate(st *region.State, cluster, name, id string) (any, error) {
+	n, err := st.Nodegroup(cluster, name)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(n.Updates, func(u region.NodegroupUpdate) bool { return u.ID == id })
+	if at < 0 {
+		return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", id)
+	}
+	return object{"update": showUpdate(&n.Updates[at])}, nil
 }
 
 // nodegroupUpdates answers about the updates of the group that a request's query
 // names: lists them, or shows one.
 func (s *Service) nodegroupUpdates(c call, name string) (any, error) {
 	return s.read(func(st *region.State) (any, error) {
+		if len(c.Vars) > 1 {
+			return nodegroupUpdate(st, c.Vars[0], name, c.Vars[1])
+		}
 		n, err := st.Nodegroup(c.Vars[0], name)
 		if err != nil {
 			return nil, err
 		}
 		ids := []string{}
 		for _, u := range n.Updates {
-			if len(c.Vars) > 1 && u.ID == c.Vars[1] {
-				return object{"update": showUpdate(&u)}, nil
-			}
 			ids = append(ids, u.ID)
-		}
-		if len(c.Vars) > 1 {
-			return nil, region.Errorf(region.NotFound, "ResourceNotFoundException", "No update found for ID: %s", c.Vars[1])
 		}
 		ids, next, err := page(c.Request, ids)
 		return listing("updateIds", ids, next), err
