@@ -365,7 +365,7 @@ func TestManagedGroupByItsOwnCalls(t *testing.T) {
 		out, err := s.eks.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &s.cluster, NodegroupName: name})
 		return err == nil && out.Nodegroup.Status == ekstypes.NodegroupStatusActive
 	})
-	s.once(func(token, label string) (*ekstypes.Update, error) {
+	update := s.once(func(token, label string) (*ekstypes.Update, error) {
 		out, err := s.eks.UpdateNodegroupConfig(t.Context(), &eks.UpdateNodegroupConfigInput{ClusterName: &s.cluster, NodegroupName: name, ClientRequestToken: &token,
 			Labels: &ekstypes.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"a": label}}})
 		if err != nil {
@@ -373,6 +373,7 @@ func TestManagedGroupByItsOwnCalls(t *testing.T) {
 		}
 		return out.Update, nil
 	})
+	s.ended(update)
 	list, err := s.eks.ListNodegroups(t.Context(), &eks.ListNodegroupsInput{ClusterName: &s.cluster})
 	if err != nil || !slices.Equal(list.Nodegroups, []string{"web"}) {
 		t.Errorf("%+v, %v", list, err)

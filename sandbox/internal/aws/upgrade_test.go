@@ -94,8 +94,8 @@ func TestControlPlaneLeavesNoVersionOutAndNeverGoesBack(t *testing.T) {
 }
 
 // once asks for an update twice by one token, which makes one; and for another by the
-// same token, which is refused.
-func (s *stack) once(update func(token, say string) (*ekstypes.Update, error)) {
+// same token, which is refused. It returns the one.
+func (s *stack) once(update func(token, say string) (*ekstypes.Update, error)) *ekstypes.Update {
 	s.t.Helper()
 	first, err := update("a token", "x")
 	if err != nil {
@@ -106,6 +106,7 @@ func (s *stack) once(update func(token, say string) (*ekstypes.Update, error)) {
 	}
 	_, err = update("a token", "y")
 	wantCode(s.t, err, "InvalidRequestException")
+	return first
 }
 
 // A request of an update that is repeated, as by a client that lost the answer, is

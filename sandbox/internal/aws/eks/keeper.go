@@ -121,7 +121,7 @@ func (k *Keeper) turn(ctx context.Context, client kubernetes.Interface, id strin
 	case region.NodegroupUpdating:
 		return k.update(ctx, d, s)
 	}
-	return k.change(s, func(st *region.State, n *region.Nodegroup) {
+	return k.settle(s, func(st *region.State, n *region.Nodegroup) {
 		n.Issues, n.Status = st.NodegroupIssues(n), region.NodegroupActive
 		if len(n.Issues) > 0 {
 			n.Status = region.NodegroupDegraded
@@ -165,6 +165,15 @@ func (k *Keeper) change(s scene, f func(*region.State, *region.Nodegroup)) error
 			f(st, n)
 		}
 		return nil
+	})
+}
+
+// settle changes it, unless an update or a delete was asked for since it was seen.
+func (k *Keeper) settle(s scene, f func(*region.State, *region.Nodegroup)) error {
+	return k.change(s, func(st *region.State, n *region.Nodegroup) {
+		if n.Status == s.group.Status {
+			f(st, n)
+		}
 	})
 }
 
@@ -234,11 +243,11 @@ func (k *Keeper) created(s scene) error {
 	}
 	switch {
 	case serving >= s.group.Scaling.DesiredSize:
-		return k.change(s, func(_ *region.State, n *region.Nodegroup) { n.Status = region.NodegroupActive })
+		return k.settle(s, func(_ *region.State, n *region.Nodegroup) { n.Status = region.NodegroupActive })
 	case k.now().Before(s.group.Created.Add(k.scaled(joinTime))):
 		return nil
 	}
-	return k.change(s, func(st *region.State, n *region.Nodegroup) {
+	return k.settle(s, func(st *region.State, n *region.Nodegroup) {
 		n.Status = region.NodegroupCreateFailed
 		n.Issues = st.NodegroupIssues(n)
 		if len(n.Issues) == 0 {
@@ -260,7 +269,7 @@ func (k *Keeper) deleted(s scene) error {
 func (k *Keeper) update(ctx context.Context, d drainer, s scene) error {
 	u := s.group.Updating()
 	if u == nil {
-		return k.change(s, func(_ *region.State, n *region.Nodegroup) { n.Status = region.NodegroupActive })
+		return k.settle(s, func(_ *region.State, n *region.Nodegroup) { n.Status = region.NodegroupActive })
 	}
 	if u.Type == "VersionUpdate" {
 		return k.upgrade(ctx, d, s)
