@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +211,30 @@ func TestExecProbesAround(t *testing.T) {
 	p.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
 	if s := aroundOf(t, p, running("apps", "other", "x:1")); !s.ExecProbes["apps-web"] || s.ExecProbes["apps-other"] {
 		t.Errorf("%+v", s.ExecProbes)
+	}
+}
+
+// In a cluster that has everything, every field is filled: one that nobody fills would
+// make a check that never finds anything.
+func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
+	web := running("apps", "web", "web:1")
+	web.Spec.SchedulerName = "volcano"
+	web.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
+	pulling := running("apps", "new", "web:1")
+	pulling.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "web:1: not found"}}}}
+	hook := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "inject"}, Webhooks: []admissionv1.MutatingWebhook{{
+		Name: "i.example.com", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "sys", Name: "hook"}},
+		Rules: []admissionv1.RuleWithOperations{{
+			Operations: []admissionv1.OperationType{"*"}, Rule: admissionv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
+		}},
+	}}}
+	s := reflect.ValueOf(aroundOf(t, web, pulling, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "plain", UID: "plain"}},
+		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"), running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0")))
+	for f := range s.Type().Fields() {
+		field := s.FieldByIndex(f.Index)
+		if empty := field.IsZero() || field.Kind() != reflect.String && field.Len() == 0; empty != (f.Name == "Forbidden") { // here all may be listed
+			t.Errorf("%s: %v", f.Name, field)
+		}
 	}
 }
 
