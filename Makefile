@@ -80,7 +80,7 @@ bin/terraform: tools/terraform/go.mod
 	cd tools/terraform && GOWORK=off go build -ldflags '-s -w -X github.com/hashicorp/terraform/version.dev=no' -o ../../bin/terraform github.com/hashicorp/terraform
 
 test-terraform: build bin/terraform ## terraform/example in the real Terraform, in the sandbox, with and without Drover
-	cd terraform/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin go test -tags engine -count=1 -timeout 60m -v .
+	@for name in TestReplacement TestManagedReplacement; do (cd terraform/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
 
 test-clients: ## AWS's own clients judge the sandbox's endpoint; installs botocore and the aws command where that is allowed
 	@./scripts/clients install

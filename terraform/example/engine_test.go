@@ -85,12 +85,13 @@ func sandbox(args ...string) error {
 
 // shop is the tutorial's cluster, with node groups of Terraform's beside its own.
 type shop struct {
-	t         *testing.T
-	dir       string // of its project
-	url       string
-	terraform string            // folder of the configuration
-	env       []string          // that Terraform runs with
-	groups    map[string]string // instance types, by name
+	t             *testing.T
+	dir           string // of its project
+	url           string
+	terraform     string            // folder of the configuration
+	configuration string            // file of it
+	env           []string          // that Terraform runs with
+	groups        map[string]string // instance types, by name
 }
 
 // drover runs a command in the project; it must succeed.
@@ -105,10 +106,10 @@ func (s *shop) drover(args ...string) string {
 	return string(out)
 }
 
-// open makes the cluster, Terraform's first group in it, and moves the echoserver
-// there.
-func open(t *testing.T) *shop {
-	s := &shop{t: t, dir: filepath.Join(t.TempDir(), "project"), groups: map[string]string{"blue": "t2.medium"}}
+// open makes the cluster, Terraform's first group in it by a configuration, and moves
+// the echoserver there, from a group of the tutorial's stack.
+func open(t *testing.T, configuration string) *shop {
+	s := &shop{t: t, configuration: configuration, dir: filepath.Join(t.TempDir(), "project"), groups: map[string]string{"blue": "t2.medium"}}
 	if out, err := exec.Command(binary("drover"), "new", s.dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -119,15 +120,29 @@ func open(t *testing.T) *shop {
 	s.configure()
 	s.apply()
 	s.joined(3)
-	s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes")
+	s.answers()
+	if c := s.underLoad(func() { s.drover("migrate", "--from", "group/standard", "--to", "nodes/role=shop", "--yes") }); c.Failed > 0 || c.Sent == 0 {
+		t.Errorf("from the tutorial's group: %+v", c)
+	}
 	return s
+}
+
+// answers waits until the load balancer has nodes in service.
+func (s *shop) answers() {
+	s.t.Helper()
+	for limit := time.Now().Add(2 * time.Minute); time.Now().Before(limit); time.Sleep(time.Second) {
+		if exec.Command(binary("drover"), "load", "-n", "1", "-c", "1", "--host", "apps.example.com", s.url).Run() == nil {
+			return
+		}
+	}
+	s.t.Fatal("the load balancer does not answer")
 }
 
 // configure puts the configuration in a folder, and Terraform into it.
 func (s *shop) configure() {
 	s.t.Helper()
 	s.terraform = s.t.TempDir()
-	text, err := os.ReadFile("main.tf")
+	text, err := os.ReadFile(s.configuration)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -147,13 +162,13 @@ func (s *shop) configure() {
 // may not name its caller then.
 func (s *shop) withoutTrigger() {
 	s.t.Helper()
-	text, err := os.ReadFile("main.tf")
+	text, err := os.ReadFile(s.configuration)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	without := regexp.MustCompile(`(?s)\n  lifecycle \{.*?\n  \}\n|action "drover_hand_over" .*?\n\}\n`).ReplaceAll(text, nil)
 	if bytes.Equal(without, text) {
-		s.t.Fatal("main.tf has no trigger")
+		s.t.Fatal(s.configuration + " has no trigger")
 	}
 	s.write("main.tf", without)
 }
@@ -218,6 +233,7 @@ func (s *shop) facts() map[string]any {
 		of := map[string]any{
 			"image": *data.ImageId, "instance_profile": *data.IamInstanceProfile.Arn, "security_group": data.SecurityGroupIds[0],
 			"subnets": strings.Split(*g.VPCZoneIdentifier, ","),
+			"role":    strings.Replace(*data.IamInstanceProfile.Arn, ":instance-profile/", ":role/", 1), // the tutorial gives both one name
 		}
 		for key, line := range map[string]string{"name": "name", "endpoint": "apiServerEndpoint", "certificate_authority": "certificateAuthority", "service_cidr": "cidr"} {
 			of[key] = strings.TrimSpace(string(regexp.MustCompile(`(?m)^ *` + line + `: (.*)$`).FindSubmatch(text)[1]))
@@ -241,10 +257,11 @@ func (s *shop) scalingGroups() []astypes.AutoScalingGroup {
 	return out.AutoScalingGroups
 }
 
-// owned are how many Auto Scaling groups are Terraform's.
+// owned are how many Auto Scaling groups are Terraform's: its own, or behind those that
+// EKS manages.
 func (s *shop) owned() (n int) {
 	for _, g := range s.scalingGroups() {
-		if strings.HasPrefix(*g.AutoScalingGroupName, "asg-") {
+		if strings.HasPrefix(*g.AutoScalingGroupName, "asg-") || strings.HasPrefix(*g.AutoScalingGroupName, "eks-") {
 			n++
 		}
 	}
@@ -324,8 +341,13 @@ func (s *shop) beside(old, fresh, instanceType string) {
 // A group whose key is taken out is handed over before Terraform destroys it, and
 // no request fails. A hand-over that stops leaves it where it is, and the next apply
 // goes on. Without the action requests fail.
-func TestReplacement(t *testing.T) {
-	s := open(t)
+func TestReplacement(t *testing.T) { replaced(t, "main.tf") }
+
+// The same with groups that EKS manages, and drains by itself.
+func TestManagedReplacement(t *testing.T) { replaced(t, "testdata/managed.tf") }
+
+func replaced(t *testing.T, configuration string) {
+	s := open(t, configuration)
 	s.beside("blue", "green", "t3.large")
 	s.mark(`"true"`)
 	out, err := s.try()
