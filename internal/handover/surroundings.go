@@ -15,7 +15,7 @@ import (
 type Surroundings struct {
 	Webhooks    []Webhook
 	Autoscalers []Autoscaler
-	Descheduler string               // a pod that evicts pods by rules of its own; empty: none was seen
+	Descheduler string               // a pod that evicts pods by rules of its own, or the CronJob that runs one; empty: none was seen
 	Schedulers  map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled    map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
 	ExecProbes  map[string]bool      // by pod UID: its readiness probe is a command

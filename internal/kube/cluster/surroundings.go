@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -21,8 +22,8 @@ import (
 )
 
 // Surroundings tells what else has a say in a move: webhooks, autoscalers,
-// schedulers, registries. Pods, nodes and EndpointSlices are as the watches have
-// them; the rest is listed now. What may not be listed is left out, and named.
+// schedulers, registries. Pods, CronJobs, nodes and EndpointSlices are as the watches
+// have them; the rest is listed now. What may not be listed is left out, and named.
 func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, error) {
 	s := surroundings{}
 	var err error
@@ -35,7 +36,13 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	if s.slices, err = c.factory.Discovery().V1().EndpointSlices().Lister().List(labels.Everything()); err != nil {
 		return handover.Surroundings{}, err
 	}
+	if s.timed, err = c.factory.Batch().V1().CronJobs().Lister().List(labels.Everything()); err != nil {
+		return handover.Surroundings{}, err
+	}
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
+	slices.SortFunc(s.timed, func(a, b *batchv1.CronJob) int {
+		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+	})
 	err = s.list(ctx, c)
 	return handover.Surroundings{
 		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: s.forbidden,
@@ -45,6 +52,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 // surroundings are the objects that tell of them.
 type surroundings struct {
 	pods       []*corev1.Pod
+	timed      []*batchv1.CronJob
 	nodes      []*corev1.Node
 	slices     []*discoveryv1.EndpointSlice
 	namespaces map[string]labels.Set // nil: may not be listed
@@ -245,10 +253,17 @@ const (
 	deschedulerImage = "descheduler"
 )
 
-// descheduler is a pod that evicts pods by rules of its own.
+// descheduler is what evicts pods by rules of its own: a pod that runs, or a CronJob
+// that will run one.
 func (s *surroundings) descheduler() string {
 	if at := slices.IndexFunc(s.pods, runs(deschedulerImage)); at >= 0 {
 		return "pod " + podName(s.pods[at])
+	}
+	for _, c := range s.timed {
+		suspended := c.Spec.Suspend != nil && *c.Spec.Suspend
+		if !suspended && contains(c.Spec.JobTemplate.Spec.Template.Spec.Containers, deschedulerImage) {
+			return "CronJob " + c.Namespace + "/" + c.Name
+		}
 	}
 	return ""
 }
@@ -279,9 +294,12 @@ func (s *surroundings) autoscalers() []handover.Autoscaler {
 // runs: a pod that works, of an image of that name.
 func runs(image string) func(*corev1.Pod) bool {
 	return func(p *corev1.Pod) bool {
-		return p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil &&
-			slices.ContainsFunc(p.Spec.Containers, func(c corev1.Container) bool { return strings.HasPrefix(path.Base(c.Image), image) })
+		return p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil && contains(p.Spec.Containers, image)
 	}
+}
+
+func contains(containers []corev1.Container, image string) bool {
+	return slices.ContainsFunc(containers, func(c corev1.Container) bool { return strings.HasPrefix(path.Base(c.Image), image) })
 }
 
 // schedulers looks for a sign of each that is named: a lease, or a pod that runs

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -142,8 +143,33 @@ func TestAutoscalersAround(t *testing.T) {
 	if s := aroundOf(t, node("plain", nil)); len(s.Autoscalers) > 0 || s.Descheduler != "" {
 		t.Errorf("out of nothing: %+v %q", s.Autoscalers, s.Descheduler)
 	}
-	if s := aroundOf(t, running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0")); s.Descheduler != "pod kube-system/d" {
-		t.Errorf("%q", s.Descheduler)
+}
+
+// Most deschedulers are pods for a few seconds every few minutes.
+func TestDeschedulerAround(t *testing.T) {
+	const image = "registry.k8s.io/descheduler/descheduler:v0.34.0"
+	timed := func(image string, suspend *bool) *batchv1.CronJob {
+		c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "every-2m"}}
+		c.Spec.Suspend = suspend
+		c.Spec.JobTemplate.Spec.Template.Spec.Containers = []corev1.Container{{Name: "c", Image: image}}
+		return c
+	}
+	yes, no := true, false
+	for name, tt := range map[string]struct {
+		objects []runtime.Object
+		want    string
+	}{
+		"a pod":                           {[]runtime.Object{running("kube-system", "d", image)}, "pod kube-system/d"},
+		"a CronJob between two runs":      {[]runtime.Object{timed(image, nil)}, "CronJob kube-system/every-2m"},
+		"one that may run":                {[]runtime.Object{timed(image, &no)}, "CronJob kube-system/every-2m"},
+		"one that is suspended":           {[]runtime.Object{timed(image, &yes)}, ""},
+		"one that is, with its last pod":  {[]runtime.Object{timed(image, &yes), running("kube-system", "d", image)}, "pod kube-system/d"},
+		"somebody else's CronJob":         {[]runtime.Object{timed("backup:1", nil)}, ""},
+		"one of a mirror of the registry": {[]runtime.Object{timed("mirror.example.com/k8s/descheduler@sha256:0", nil)}, "CronJob kube-system/every-2m"},
+	} {
+		if s := aroundOf(t, tt.objects...); s.Descheduler != tt.want {
+			t.Errorf("%s: %q, want %q", name, s.Descheduler, tt.want)
+		}
 	}
 }
 
