@@ -339,7 +339,7 @@ func (j *job) refuse(r Report) error {
 	if p == nil || j.Park && len(r.moving()) > len(r.Blockers()) {
 		return nil
 	}
-	p.Notes = append(p.Notes, "with --park what cannot move stays where it is, and all else moves")
+	p.Notes = append(p.Notes, "drover migrate --park leaves what cannot move where it is, and moves all else")
 	return p
 }
 
