@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -190,6 +191,9 @@ func (e *endpoint) serveQuery(w http.ResponseWriter, r *http.Request, id, servic
 	if ok && (q.version == "" || q.version == form.Get("Version")) {
 		result, err = action(r, form)
 	}
+	if err == nil && q.protocol == wire.Query {
+		err = form.AllRead() // EC2's actions ask for themselves, in its words
+	}
 	e.logError(service, name, err)
 	switch {
 	case err != nil:
@@ -201,7 +205,8 @@ func (e *endpoint) serveQuery(w http.ResponseWriter, r *http.Request, id, servic
 	}
 }
 
-// parameters are those of a query service, from the URL and the body.
+// parameters are those of a query service, from the URL and the body, without what
+// signs a URL.
 func parameters(r *http.Request, body []byte) url.Values {
 	values := r.URL.Query()
 	if posted, err := url.ParseQuery(string(body)); err == nil {
@@ -209,6 +214,7 @@ func parameters(r *http.Request, body []byte) url.Values {
 			values[key] = append(values[key], list...)
 		}
 	}
+	maps.DeleteFunc(values, func(key string, _ []string) bool { return strings.HasPrefix(strings.ToLower(key), "x-amz-") })
 	return values
 }
 

@@ -288,7 +288,7 @@ func (s *Service) none(must bool, may ...string) wire.Action {
 			err = invalid("1 validation error detected: Value null at 'autoScalingGroupName' failed to satisfy constraint: Member must not be null")
 		}
 		if err == nil {
-			err = nothingLeft(f)
+			err = f.AllRead()
 		}
 		if err == nil && name != "" {
 			s.store.View(func(st *region.State) { _, err = st.Group(name) })
@@ -400,12 +400,18 @@ func (s *Service) createTags(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) deleteTags(_ *http.Request, f wire.Form) (any, error) {
-	return s.eachTag(f, func(g *region.Group, t wire.Form) { g.Tags.Remove(t.Get("Key"), nil) })
+	return s.eachTag(f, func(g *region.Group, t wire.Form) {
+		t.Ignore("Value", "PropagateAtLaunch") // the key is enough
+		g.Tags.Remove(t.Get("Key"), nil)
+	})
 }
 
 func (s *Service) eachTag(f wire.Form, change func(*region.Group, wire.Form)) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		for _, t := range f.Each("Tags") {
+			if kind := t.Get("ResourceType"); kind != "" && kind != "auto-scaling-group" {
+				return invalid("ResourceType %s is not valid", kind)
+			}
 			g, err := st.Group(t.Get("ResourceId"))
 			if err != nil {
 				return err
@@ -413,12 +419,12 @@ func (s *Service) eachTag(f wire.Form, change func(*region.Group, wire.Form)) (a
 			change(g, t)
 		}
 		return nil
-	})
+	}))
 }
 
 // withGroup changes the group that the request names.
 func (s *Service) withGroup(f wire.Form, change func(*region.State, *region.Group) error) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		g, err := st.Group(f.Get("AutoScalingGroupName"))
 		if err != nil {
 			return err
@@ -427,12 +433,13 @@ func (s *Service) withGroup(f wire.Form, change func(*region.State, *region.Grou
 			return region.Errorf(region.Invalid, "ValidationError", "AutoScalingGroup %s is pending delete", g.Name)
 		}
 		return change(st, g)
-	})
+	}))
 }
 
 func (s *Service) setDesired(_ *http.Request, f wire.Form) (any, error) {
 	return s.withGroup(f, func(st *region.State, g *region.Group) error {
 		n := f.Int("DesiredCapacity")
+		f.Ignore("HonorCooldown") // nothing in the sandbox begins one
 		if n == nil {
 			return region.Errorf(region.Invalid, "ValidationError", "DesiredCapacity is required")
 		}
@@ -472,7 +479,7 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 	}
 	decrement := f.Bool("ShouldDecrementDesiredCapacity")
 	var items []activityItem
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		for _, id := range ids {
 			a, err := s.terminateOne(st, id, f.Get("AutoScalingGroupName"), decrement)
 			if err != nil {
@@ -481,7 +488,7 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 			items = append(items, a)
 		}
 		return nil
-	})
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -538,15 +545,16 @@ func (s *Service) protect(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) setHealth(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		i, ok := st.Instances[f.Get("InstanceId")]
 		if !ok || i.Group == "" || !i.Counts() {
 			return region.Errorf(region.Invalid, "ValidationError",
 				"Instance Id not found - No managed instance found for instance ID: %s", f.Get("InstanceId"))
 		}
+		f.Ignore("ShouldRespectGracePeriod") // the sandbox gives none
 		i.Unhealthy = f.Get("HealthStatus") == "Unhealthy"
 		return nil
-	})
+	}))
 }
 
 func (s *Service) suspend(_ *http.Request, f wire.Form) (any, error) {

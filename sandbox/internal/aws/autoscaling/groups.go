@@ -28,43 +28,25 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 	for _, h := range f.Each("LifecycleHookSpecificationList") {
 		g.Hooks = append(g.Hooks, hook(h))
 	}
-	f.Ignore("ServiceLinkedRoleARN")
+	f.Ignore("ServiceLinkedRoleARN", "AvailabilityZones") // zones follow from the subnets
 	change(g, f)
-	return nil, s.store.Update(func(st *region.State) error {
-		if err := nothingLeft(f); err != nil {
-			return err
-		}
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		_, err := st.CreateGroup(g, region.Stamp(s.now()))
 		return err
-	})
+	}))
 }
 
 // updateGroup changes what the request says. A desired capacity that it does
 // not say follows the bounds.
 func (s *Service) updateGroup(_ *http.Request, f wire.Form) (any, error) {
 	return s.withGroup(f, func(st *region.State, g *region.Group) error {
+		f.Ignore("AvailabilityZones") // they follow from the subnets
 		change(g, f)
 		if !f.Has("DesiredCapacity") {
 			g.Clamp()
 		}
-		if err := nothingLeft(f); err != nil {
-			return err
-		}
 		return st.CheckGroup(g)
 	})
-}
-
-// nothingLeft refuses what a request says and nobody reads: it would be
-// silently without effect; and what is not what it has to be.
-func nothingLeft(f wire.Form) error {
-	f.Ignore("Action", "Version", "AvailabilityZones") // zones follow from the subnets
-	if left := f.Unread(); len(left) > 0 {
-		return invalid("the sandbox does not implement %s", strings.Join(left, ", "))
-	}
-	if wrong := f.Wrong(); wrong != "" {
-		return invalid("%s", wrong)
-	}
-	return nil
 }
 
 // change fills in what a request says of a group.

@@ -31,7 +31,7 @@ func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
 		Hooks []hookItem `xml:"LifecycleHooks>member"`
 	}
 	group, names := f.Get("AutoScalingGroupName"), f.List("LifecycleHookNames")
-	err := nothingLeft(f)
+	err := f.AllRead()
 	if err != nil {
 		return nil, err
 	}

@@ -73,13 +73,13 @@ func (s *Service) Actions() map[string]wire.Action {
 
 // with changes the load balancer that the request names.
 func (s *Service) with(f wire.Form, change func(*region.State, *region.LoadBalancer) error) error {
-	return s.store.Update(func(st *region.State) error {
+	return s.store.Update(f.Whole(func(st *region.State) error {
 		lb, err := st.LoadBalancer(f.Get("LoadBalancerName"))
 		if err != nil {
 			return err
 		}
 		return change(st, lb)
-	})
+	}))
 }
 
 // look reads the load balancer that the request names.
@@ -98,7 +98,7 @@ func (s *Service) look(f wire.Form, read func(*region.State, *region.LoadBalance
 func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
 	lb := &region.LoadBalancer{Name: f.Get("LoadBalancerName"), Scheme: f.Get("Scheme"), Subnets: f.List("Subnets"),
 		SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		if len(lb.Name) == 0 || len(lb.Name) > 32 {
 			return region.Errorf(region.Invalid, "ValidationError", "LoadBalancer name must have 1 to 32 characters")
 		}
@@ -117,7 +117,7 @@ func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
 			return nil
 		}
 		return st.CreateLoadBalancer(lb, region.Stamp(s.now()))
-	})
+	}))
 	return struct{ DNSName string }{lb.DNSName}, err
 }
 
@@ -179,10 +179,10 @@ func isPort(n int) bool { return n >= 1 && n <= 65535 }
 
 // remove succeeds also when there is nothing to delete, as on AWS.
 func (s *Service) remove(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		delete(st.LoadBalancers, f.Get("LoadBalancerName"))
 		return nil
-	})
+	}))
 }
 
 type listenerItem struct {
@@ -374,6 +374,7 @@ func (s *Service) modifyAttributes(_ *http.Request, f wire.Form) (any, error) {
 		if form.Has("CrossZoneLoadBalancing.Enabled") {
 			lb.CrossZone = form.Bool("CrossZoneLoadBalancing.Enabled")
 		}
+		form.Ignore("AccessLog.EmitInterval") // of what is not written
 		if form.Bool("AccessLog.Enabled") {
 			return region.Errorf(region.Invalid, "InvalidConfigurationRequest",
 				"The sandbox has no S3 to write access logs to")

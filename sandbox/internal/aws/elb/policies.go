@@ -144,7 +144,7 @@ func (s *Service) removeTags(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) eachNamed(f wire.Form, change func(*region.LoadBalancer)) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		for _, name := range f.List("LoadBalancerNames") {
 			lb, err := st.LoadBalancer(name)
 			if err != nil {
@@ -153,7 +153,7 @@ func (s *Service) eachNamed(f wire.Form, change func(*region.LoadBalancer)) (any
 			change(lb)
 		}
 		return nil
-	})
+	}))
 }
 
 func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {

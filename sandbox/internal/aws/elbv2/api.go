@@ -138,6 +138,9 @@ func (s *Service) createBalancer(_ *http.Request, f wire.Form) (any, error) {
 		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox has no load balancers of type '%s'", kind)
 	}
 	lb := &region.V2Balancer{Name: f.Get("Name"), Type: kind, Scheme: f.Get("Scheme"), SecurityGroups: f.List("SecurityGroups"), Tags: tagsIn(f)}
+	if addresses := cmp.Or(f.Get("IpAddressType"), "ipv4"); addresses != "ipv4" {
+		return nil, region.Errorf(region.Invalid, "InvalidConfigurationRequest", "The sandbox does not implement IpAddressType '%s'", addresses)
+	}
 	subnets := f.List("Subnets")
 	for _, m := range f.Each("SubnetMappings") {
 		if m.Has("AllocationId") || m.Has("PrivateIPv4Address") {
@@ -145,12 +148,12 @@ func (s *Service) createBalancer(_ *http.Request, f wire.Form) (any, error) {
 		}
 		subnets = append(subnets, m.Get("SubnetId"))
 	}
-	err := s.store.Update(func(st *region.State) error { return st.CreateV2Balancer(lb, subnets, region.Stamp(s.now())) })
+	err := s.store.Update(f.Whole(func(st *region.State) error { return st.CreateV2Balancer(lb, subnets, region.Stamp(s.now())) }))
 	return balancers{Items: []balancerItem{showBalancer(lb)}}, err
 }
 
 func (s *Service) deleteBalancer(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error { return st.DeleteV2Balancer(f.Get("LoadBalancerArn")) })
+	return nil, s.store.Update(f.Whole(func(st *region.State) error { return st.DeleteV2Balancer(f.Get("LoadBalancerArn")) }))
 }
 
 func (s *Service) describeBalancers(_ *http.Request, f wire.Form) (any, error) {
@@ -234,7 +237,7 @@ func (s *Service) describeBalancerAttributes(_ *http.Request, f wire.Form) (any,
 
 func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
 	var out attributes
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		lb, err := st.V2Balancer(f.Get("LoadBalancerArn"))
 		if err != nil {
 			return err
@@ -242,7 +245,7 @@ func (s *Service) modifyBalancerAttributes(_ *http.Request, f wire.Form) (any, e
 		err = setAttributes(lb.Attributes, f)
 		out = showAttributes(lb.Attributes)
 		return err
-	})
+	}))
 	return out, err
 }
 
@@ -306,7 +309,7 @@ func (s *Service) removeTags(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) eachTagged(f wire.Form, change func(*region.Tags)) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		for _, arn := range f.List("ResourceArns") {
 			of, err := tags(st, arn)
 			if err != nil {
@@ -315,7 +318,7 @@ func (s *Service) eachTagged(f wire.Form, change func(*region.Tags)) (any, error
 			change(of)
 		}
 		return nil
-	})
+	}))
 }
 
 func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {

@@ -87,6 +87,7 @@ func readActions(kind string, forms []wire.Form) (actions []region.ListenerActio
 		return nil, invalid("You must specify exactly one action: the sandbox has none that come before a forward")
 	}
 	a := region.ListenerAction{Type: forms[0].Get("Type"), Order: 1}
+	forms[0].Ignore("Order") // of one
 	switch {
 	case a.Type == "forward":
 		err = readForward(&a, forms[0])
@@ -120,8 +121,8 @@ func readForward(a *region.ListenerAction, f wire.Form) error {
 	if arn := f.Get("TargetGroupArn"); arn != "" && len(a.Forward) == 0 {
 		a.Forward = []region.WeightedGroup{{ARN: arn, Weight: 1}}
 	}
-	if sticky := config.Sub("TargetGroupStickinessConfig"); sticky.Bool("Enabled") {
-		n := sticky.Int("DurationSeconds")
+	sticky := config.Sub("TargetGroupStickinessConfig")
+	if n := sticky.Int("DurationSeconds"); sticky.Bool("Enabled") {
 		if n == nil || *n < 1 || *n > 604800 {
 			return invalid("The duration of target group stickiness must be between 1 and 604800 seconds")
 		}
@@ -224,7 +225,7 @@ func readListener(kind string, l *region.TargetListener, f wire.Form) error {
 func (s *Service) createListener(_ *http.Request, f wire.Form) (any, error) {
 	l := &region.TargetListener{Balancer: f.Get("LoadBalancerArn"), Tags: tagsIn(f)}
 	var out listeners
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		lb, err := st.V2Balancer(l.Balancer)
 		if err != nil {
 			return err
@@ -236,13 +237,13 @@ func (s *Service) createListener(_ *http.Request, f wire.Form) (any, error) {
 		err = st.AddListener(l)
 		out.Items[0].ARN = l.ARN
 		return err
-	})
+	}))
 	return out, err
 }
 
 func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 	var out listeners
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		l, err := st.Listener(f.Get("ListenerArn"))
 		if err != nil {
 			return err
@@ -257,19 +258,19 @@ func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 		*l = changed
 		out.Items = []listenerItem{showListener(st, l)}
 		return nil
-	})
+	}))
 	return out, err
 }
 
 func (s *Service) deleteListener(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		arn := f.Get("ListenerArn")
 		if _, err := st.Listener(arn); err != nil {
 			return err
 		}
 		st.DeleteListener(arn)
 		return nil
-	})
+	}))
 }
 
 func (s *Service) describeListeners(_ *http.Request, f wire.Form) (any, error) {
@@ -322,7 +323,7 @@ func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error
 }
 
 func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetListener, arn string)) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		l, err := st.Listener(f.Get("ListenerArn"))
 		if err != nil {
 			return err
@@ -331,7 +332,7 @@ func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetLi
 			change(l, c.Get("CertificateArn"))
 		}
 		return nil
-	})
+	}))
 }
 
 func (s *Service) addCertificates(_ *http.Request, f wire.Form) (any, error) {

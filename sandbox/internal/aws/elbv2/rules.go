@@ -101,6 +101,8 @@ func readConditions(f wire.Form) (conditions []region.RuleCondition, err error) 
 			}
 		} else if c.Values = config.List("Values"); len(c.Values) == 0 {
 			c.Values = form.List("Values")
+		} else {
+			form.Ignore("Values") // the same, said twice
 		}
 		if len(c.Values)+len(c.Query) == 0 {
 			return nil, invalid("A condition value must be specified")
@@ -135,13 +137,13 @@ func (s *Service) createRule(_ *http.Request, f wire.Form) (any, error) {
 	if r.Actions, err = readActions(region.Application, f.Each("Actions")); err != nil {
 		return nil, err
 	}
-	err = s.store.Update(func(st *region.State) error { return st.AddRule(r) })
+	err = s.store.Update(f.Whole(func(st *region.State) error { return st.AddRule(r) }))
 	return rules{Items: []ruleItem{showRule(r)}}, err
 }
 
 func (s *Service) modifyRule(_ *http.Request, f wire.Form) (any, error) {
 	var out rules
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		r, err := st.Rule(f.Get("RuleArn"))
 		if err != nil {
 			return err
@@ -163,18 +165,18 @@ func (s *Service) modifyRule(_ *http.Request, f wire.Form) (any, error) {
 		*r = changed
 		out.Items = []ruleItem{showRule(r)}
 		return nil
-	})
+	}))
 	return out, err
 }
 
 func (s *Service) deleteRule(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error {
+	return nil, s.store.Update(f.Whole(func(st *region.State) error {
 		r, err := st.Rule(f.Get("RuleArn"))
 		if err == nil {
 			delete(st.ListenerRules, r.ARN)
 		}
 		return err
-	})
+	}))
 }
 
 func (s *Service) setPriorities(_ *http.Request, f wire.Form) (any, error) {
@@ -190,7 +192,7 @@ func (s *Service) setPriorities(_ *http.Request, f wire.Form) (any, error) {
 		of[p.Get("RuleArn")] = *n
 	}
 	var out rules
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		if err := st.SetPriorities(of); err != nil {
 			return err
 		}
@@ -198,7 +200,7 @@ func (s *Service) setPriorities(_ *http.Request, f wire.Form) (any, error) {
 			out.Items = append(out.Items, showRule(st.ListenerRules[arn]))
 		}
 		return nil
-	})
+	}))
 	return out, err
 }
 
@@ -283,11 +285,11 @@ func (s *Service) setAddressType(_ *http.Request, f wire.Form) (any, error) {
 
 // balancer changes the load balancer that the request names.
 func (s *Service) balancer(f wire.Form, change func(*region.State, *region.V2Balancer) error) error {
-	return s.store.Update(func(st *region.State) error {
+	return s.store.Update(f.Whole(func(st *region.State) error {
 		lb, err := st.V2Balancer(f.Get("LoadBalancerArn"))
 		if err != nil {
 			return err
 		}
 		return change(st, lb)
-	})
+	}))
 }

@@ -55,6 +55,9 @@ func showGroup(st *region.State, g *region.TargetGroup) groupItem {
 
 // readCheck fills in what the request says of a health check.
 func readCheck(c *region.GroupCheck, f wire.Form) error {
+	if f.Has("HealthCheckEnabled") && !f.Bool("HealthCheckEnabled") {
+		return invalid("Health checks cannot be disabled for targets that are instances or addresses")
+	}
 	c.Protocol = cmp.Or(f.Get("HealthCheckProtocol"), c.Protocol)
 	c.Port = cmp.Or(f.Get("HealthCheckPort"), c.Port)
 	c.Path = cmp.Or(f.Get("HealthCheckPath"), c.Path)
@@ -95,6 +98,8 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 		return nil, invalid("The sandbox's target groups speak TCP, HTTP or HTTPS, not '%s'", g.Protocol)
 	case f.Get("ProtocolVersion") != "" && f.Get("ProtocolVersion") != "HTTP1":
 		return nil, invalid("The sandbox's target groups speak HTTP1, not '%s'", f.Get("ProtocolVersion"))
+	case cmp.Or(f.Get("IpAddressType"), "ipv4") != "ipv4":
+		return nil, invalid("The sandbox does not implement IpAddressType '%s'", f.Get("IpAddressType"))
 	case g.Port < 1 || g.Port > 65535:
 		return nil, invalid("Port must be between 1 and 65535")
 	case g.Type != "instance" && g.Type != "ip":
@@ -105,11 +110,11 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 		return nil, err
 	}
 	var out groups
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		err := st.CreateTargetGroup(g, region.Stamp(s.now()))
 		out.Items = []groupItem{showGroup(st, g)}
 		return err
-	})
+	}))
 	return out, err
 }
 
@@ -127,13 +132,13 @@ func defaultCheck(protocol, check string) region.GroupCheck {
 
 // with changes the target group that the request names.
 func (s *Service) with(f wire.Form, change func(*region.State, *region.TargetGroup) error) error {
-	return s.store.Update(func(st *region.State) error {
+	return s.store.Update(f.Whole(func(st *region.State) error {
 		g, err := st.TargetGroup(f.Get("TargetGroupArn"))
 		if err != nil {
 			return err
 		}
 		return change(st, g)
-	})
+	}))
 }
 
 func (s *Service) modifyGroup(_ *http.Request, f wire.Form) (any, error) {
@@ -147,7 +152,7 @@ func (s *Service) modifyGroup(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) deleteGroup(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.store.Update(func(st *region.State) error { return st.DeleteTargetGroup(f.Get("TargetGroupArn")) })
+	return nil, s.store.Update(f.Whole(func(st *region.State) error { return st.DeleteTargetGroup(f.Get("TargetGroupArn")) }))
 }
 
 func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {

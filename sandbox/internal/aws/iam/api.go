@@ -52,7 +52,9 @@ func (s *Service) read(f func(*region.State) error) (err error) {
 }
 
 // update changes the model.
-func (s *Service) update(f func(*region.State) error) (any, error) { return nil, s.store.Update(f) }
+func (s *Service) update(f wire.Form, change func(*region.State) error) (any, error) {
+	return nil, s.store.Update(f.Whole(change))
+}
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
@@ -104,7 +106,7 @@ func (s *Service) untag(find tagged) wire.Action {
 
 func (s *Service) retag(find tagged, change func(*region.Tags, wire.Form)) wire.Action {
 	return func(_ *http.Request, f wire.Form) (any, error) {
-		return s.update(func(st *region.State) error {
+		return s.update(f, func(st *region.State) error {
 			tags, err := find(st, f)
 			if err == nil {
 				change(tags, f)

@@ -86,14 +86,14 @@ func (s *Service) createPolicy(_ *http.Request, f wire.Form) (any, error) {
 	p.ARN = "arn:aws:iam::" + region.Account + ":policy" + p.Path + p.Name
 	p.ID = "ANPA" + strings.ToUpper(region.UUID()[:8]+region.UUID()[:8])
 	var out struct{ Policy policy }
-	err = s.store.Update(func(st *region.State) error {
+	err = s.store.Update(f.Whole(func(st *region.State) error {
 		if st.Policies[p.ARN] != nil {
 			return region.Errorf(region.Exists, "EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", p.Name)
 		}
 		st.Policies[p.ARN] = p
 		out.Policy = showPolicy(st, p)
 		return nil
-	})
+	}))
 	return out, err
 }
 
@@ -152,7 +152,7 @@ func (s *Service) listPolicies(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) deletePolicy(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		p, err := policyOf(st, f)
 		if err != nil {
 			return err

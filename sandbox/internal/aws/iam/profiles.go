@@ -54,11 +54,11 @@ func (s *Service) createProfile(_ *http.Request, f wire.Form) (any, error) {
 		return nil, err
 	}
 	var out struct{ InstanceProfile profile }
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		_, err := st.AddProfile(p, region.Stamp(s.now()))
 		out.InstanceProfile = showProfile(st, p)
 		return err
-	})
+	}))
 	return out, err
 }
 
@@ -104,7 +104,7 @@ func (s *Service) profiles(f wire.Form, wanted func(*region.InstanceProfile) boo
 }
 
 func (s *Service) addRole(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		p, err := profileOf(st, f)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (s *Service) addRole(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) removeRole(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		p, err := profileOf(st, f)
 		if err != nil {
 			return err
@@ -139,7 +139,7 @@ func (s *Service) removeRole(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) deleteProfile(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		p, err := profileOf(st, f)
 		if err != nil {
 			return err

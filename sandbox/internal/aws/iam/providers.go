@@ -18,10 +18,10 @@ func (s *Service) providerActions() map[string]wire.Action {
 
 func (s *Service) createProvider(_ *http.Request, f wire.Form) (any, error) {
 	p := &region.OIDCProvider{URL: f.Get("Url"), Clients: f.List("ClientIDList"), Thumbprints: f.List("ThumbprintList"), Tags: tagsIn(f)}
-	err := s.store.Update(func(st *region.State) error {
+	err := s.store.Update(f.Whole(func(st *region.State) error {
 		_, err := st.CreateOIDCProvider(p, region.Stamp(s.now()))
 		return err
-	})
+	}))
 	return struct {
 		ARN  string `xml:"OpenIDConnectProviderArn"`
 		Tags []tag  `xml:"Tags>member"`
@@ -65,7 +65,7 @@ func (s *Service) listProviders(*http.Request, wire.Form) (any, error) {
 
 // deleteProvider succeeds also when there is nothing to delete, as on AWS.
 func (s *Service) deleteProvider(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		delete(st.OIDCProviders, f.Get("OpenIDConnectProviderArn"))
 		return nil
 	})

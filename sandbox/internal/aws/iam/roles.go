@@ -70,7 +70,7 @@ func roleOf(st *region.State, f wire.Form) (*region.Role, error) {
 
 // withRole changes the role that a request names.
 func (s *Service) withRole(f wire.Form, change func(*region.State, *region.Role) error) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		r, err := roleOf(st, f)
 		if err != nil {
 			return err
@@ -121,11 +121,11 @@ func (s *Service) createRole(_ *http.Request, f wire.Form) (any, error) {
 		return nil, err
 	}
 	var out struct{ Role role }
-	err = s.store.Update(func(st *region.State) error {
+	err = s.store.Update(f.Whole(func(st *region.State) error {
 		_, err := st.CreateRole(r, region.Stamp(s.now()))
 		out.Role = showRole(r)
 		return err
-	})
+	}))
 	return out, err
 }
 
@@ -321,7 +321,7 @@ func (s *Service) listInline(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) deleteInline(_ *http.Request, f wire.Form) (any, error) {
-	return s.update(func(st *region.State) error {
+	return s.update(f, func(st *region.State) error {
 		r, k, err := inline(st, f)
 		if err == nil {
 			r.Policies = slices.Delete(r.Policies, k, k+1)

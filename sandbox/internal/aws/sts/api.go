@@ -72,7 +72,7 @@ func (s *Service) open(f wire.Form, standard, most time.Duration, who func(*regi
 	if err != nil {
 		return out, err
 	}
-	err = s.store.Update(func(st *region.State) error {
+	err = s.store.Update(f.Whole(func(st *region.State) error {
 		caller, limit, err := who(st)
 		if err != nil {
 			return err
@@ -82,7 +82,7 @@ func (s *Service) open(f wire.Form, standard, most time.Duration, who func(*regi
 		}
 		out = show(st.OpenSession(caller, region.Stamp(s.now()), life))
 		return nil
-	})
+	}))
 	return out, err
 }
 
@@ -118,7 +118,8 @@ func (s *Service) sessionToken(r *http.Request, f wire.Form) (any, error) {
 // sessionName is what AWS allows as the name of a role's session.
 var sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
 
-// assumeRole gives the credentials of any role: trust policies are not looked at.
+// assumeRole gives the credentials of any role: trust policies are not looked at,
+// nor the external ID that one may ask for.
 func (s *Service) assumeRole(_ *http.Request, f wire.Form) (any, error) {
 	type user struct {
 		ARN string `xml:"Arn" json:"Arn"`
@@ -128,6 +129,7 @@ func (s *Service) assumeRole(_ *http.Request, f wire.Form) (any, error) {
 		Credentials credentials
 		User        user `xml:"AssumedRoleUser" json:"AssumedRoleUser"`
 	}
+	f.Ignore("ExternalId")
 	name := f.Get("RoleSessionName")
 	if !sessionName.MatchString(name) {
 		return nil, invalid("Value '%s' at 'roleSessionName' must be 2 to 64 letters, digits and characters of _+=,.@-", name)

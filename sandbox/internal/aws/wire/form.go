@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/droverhq/drover/sandbox/internal/aws/region"
 )
 
 // Form is the parameters of a query request, or a part of them. It remembers
@@ -60,6 +62,30 @@ func (f Form) Unread() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Whole has a change refuse its request for what it says and nobody reads: it would
+// be silently without effect. What is refused leaves nothing behind.
+func (f Form) Whole(change func(*region.State) error) func(*region.State) error {
+	return func(st *region.State) error {
+		if err := change(st); err != nil {
+			return err
+		}
+		return f.AllRead()
+	}
+}
+
+// AllRead refuses a request that says what nobody has read, or what is not what it
+// has to be.
+func (f Form) AllRead() error {
+	f.Ignore("Action", "Version")
+	if unread := f.Unread(); len(unread) > 0 {
+		return region.Errorf(region.Invalid, "ValidationError", "the sandbox does not implement %s", strings.Join(unread, ", "))
+	}
+	if wrong := f.Wrong(); wrong != "" {
+		return region.Errorf(region.Invalid, "ValidationError", "%s", wrong)
+	}
+	return nil
 }
 
 // All is every parameter that the request was sent with but its client token,
