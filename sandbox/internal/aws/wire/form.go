@@ -183,8 +183,12 @@ func (f Form) Each(name string) []Form {
 	return list
 }
 
-// indexes finds the full names of a list's members, in order.
+// indexes finds the full names of a list's members, in order. A list that is there
+// and has none comes as its bare name with nothing.
 func (f Form) indexes(name string) []string {
+	if f.values.Has(f.prefix+name) && f.values.Get(f.prefix+name) == "" {
+		f.read[f.prefix+name] = true
+	}
 	found := map[int]string{}
 	for key := range f.values {
 		rest, ok := strings.CutPrefix(key, f.prefix+name+".")

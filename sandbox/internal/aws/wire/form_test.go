@@ -45,3 +45,15 @@ func TestWrongValues(t *testing.T) {
 		}
 	}
 }
+
+// A list without members is there: by its bare name, with nothing. One that has a
+// value there is no list, and nobody has read it.
+func TestEmptyLists(t *testing.T) {
+	f := NewForm(url.Values{"Groups": {""}, "Tags": {""}, "Names": {"web"}, "Action": {"A"}})
+	if n := len(f.List("Groups")) + len(f.Each("Tags")) + len(f.List("Names")); n > 0 {
+		t.Errorf("%d members", n)
+	}
+	if err := f.AllRead(); err == nil || err.Error() != "ValidationError: the sandbox does not implement Names" {
+		t.Error(err)
+	}
+}
