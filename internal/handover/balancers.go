@@ -271,7 +271,7 @@ func (m *Move) notYetOut(lb string) string {
 	}
 	for _, name := range m.Record.leaving() {
 		n, r := m.view.Nodes[name], m.Record.Nodes[name]
-		if n == nil || !m.open(name) || r.State != NodeEmptying || m.view.Now.Sub(r.Since) >= comeBack {
+		if n == nil || !m.open(name) || r.State != NodeEmptying || r.serving || m.view.Now.Sub(r.Since) >= comeBack {
 			continue
 		}
 		if m.targets[n.Instance][lb].State == InService {

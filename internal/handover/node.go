@@ -143,7 +143,8 @@ func (n *station) next() {
 		return
 	}
 	left, kept := n.left()
-	switch excluded := kept > 0 && !n.blocks() || n.excluded(); {
+	n.r.serving = kept > 0 && !n.blocks()
+	switch excluded := n.r.serving || n.excluded(); {
 	case left > 0:
 		n.to(NodeEmptying)
 	case kept > 0:

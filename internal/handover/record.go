@@ -102,6 +102,7 @@ type NodeRecord struct {
 	Left     Left      `json:"left,omitempty"`    // its load balancers, and since when they have let go of it
 	Why      string    `json:"why,omitempty"`     // why it cannot be emptied
 	asked    bool      // to leave its load balancers: from then on nothing on it counts as reached through them
+	serving  bool      // pods that stay on it keep it in its load balancers
 	mark     mark
 
 	// Released are its DaemonSets' pods that were taken out of their Services, by UID.

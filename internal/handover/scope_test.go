@@ -102,6 +102,22 @@ func TestOnlySomePodsMove(t *testing.T) {
 	})
 }
 
+// Nodes that stay in their load balancers, for the sake of pods that stay on them, are
+// not waited for to leave these.
+func TestNodesThatStayInTheirLoadBalancersHoldUpNoPod(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.ALB}, &world.App{Name: "zeta", Replicas: 4, Surge: 1}), func(p *play) {
+		e := p.errand("nodes/old", p.old()...)
+		e.Scope.In = func(q *handover.Pod, _ time.Time) bool { return strings.HasPrefix(q.Name, "web") }
+		began := time.Now()
+		if err := p.send(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*time.Minute {
+			t.Errorf("it took %s\n%s", took, p.tail())
+		}
+	})
+}
+
 // Two who want the same nodes do not get them both.
 func TestTwoMovesOfOneNode(t *testing.T) {
 	in(t, 3, apps(web(6), &world.App{Name: "slow", Replicas: 2, Surge: 1, Ready: 20 * time.Second}), func(p *play) {
