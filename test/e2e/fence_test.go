@@ -189,12 +189,12 @@ func (p *folder) fenced() {
 // updates; then leaves that to Drover, which replaces it for another release.
 func (p *folder) updatedInPlace() {
 	p.t.Helper()
-	was := nodegroupOf(p.t, "rolled-")
+	was := rolledGroup(p.t)
 	p.edit("labels: {tier: a}", "labels: {tier: b}")
 	p.edit("release: 1.36.3-20261001", "release: 1.36.3-20261101")
 	inOrder(p.t, p.run("preview"), "update    nodegroup/rolled-")
 	p.t.Log(p.run("up", "--yes"))
-	is := nodegroupOf(p.t, "rolled-")
+	is := rolledGroup(p.t)
 	if aws.ToString(is.NodegroupName) != aws.ToString(was.NodegroupName) || aws.ToString(is.Resources.AutoScalingGroups[0].Name) != aws.ToString(was.Resources.AutoScalingGroups[0].Name) {
 		p.t.Errorf("%s was replaced by %s", aws.ToString(was.NodegroupName), aws.ToString(is.NodegroupName))
 	}
@@ -203,13 +203,13 @@ func (p *folder) updatedInPlace() {
 	}
 	p.edit("update: eks, ", "")
 	p.run("up", "--yes")
-	if now := nodegroupOf(p.t, "rolled-"); aws.ToString(now.NodegroupName) != aws.ToString(was.NodegroupName) {
+	if now := rolledGroup(p.t); aws.ToString(now.NodegroupName) != aws.ToString(was.NodegroupName) {
 		p.t.Errorf("leaving update: eks replaces the group")
 	}
 	p.edit("release: 1.36.3-20261101", "release: 1.36.3-20261001")
 	inOrder(p.t, p.run("preview"), "create    nodegroup/rolled-", "hand over nodegroup/rolled-", "delete    nodegroup/rolled-")
 	p.run("up", "--yes")
-	if now := nodegroupOf(p.t, "rolled-"); aws.ToString(now.NodegroupName) == aws.ToString(was.NodegroupName) {
+	if now := rolledGroup(p.t); aws.ToString(now.NodegroupName) == aws.ToString(was.NodegroupName) {
 		p.t.Errorf("%s was not replaced", aws.ToString(was.NodegroupName))
 	}
 }
@@ -232,8 +232,8 @@ func groupsOf(t *testing.T) []astypes.AutoScalingGroup {
 	return out.AutoScalingGroups
 }
 
-// nodegroupOf is the one managed group whose name begins so.
-func nodegroupOf(t *testing.T, prefix string) *ekstypes.Nodegroup {
+// rolledGroup is the one managed group that the stack calls so.
+func rolledGroup(t *testing.T) *ekstypes.Nodegroup {
 	t.Helper()
 	cfg, err := config.LoadDefaultConfig(t.Context())
 	if err != nil {
@@ -248,9 +248,9 @@ func nodegroupOf(t *testing.T, prefix string) *ekstypes.Nodegroup {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := slices.DeleteFunc(groups.Nodegroups, func(n string) bool { return !strings.HasPrefix(n, prefix) })
+	names := slices.DeleteFunc(groups.Nodegroups, func(n string) bool { return !strings.HasPrefix(n, "rolled-") })
 	if len(names) != 1 {
-		t.Fatalf("managed groups %v, want one %s…", names, prefix)
+		t.Fatalf("managed groups %v, want one rolled-…", names)
 	}
 	out, err := client.DescribeNodegroup(t.Context(), &eks.DescribeNodegroupInput{ClusterName: &clusters.Clusters[0], NodegroupName: &names[0]})
 	if err != nil {
