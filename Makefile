@@ -91,7 +91,7 @@ test-clients-if-there: # as part of make test: with the clients that this machin
 	@if ./scripts/clients there; then cd sandbox && CGO_ENABLED=0 go test -tags clients -count=1 -run TestOutsideClients -v ./internal/aws; fi
 
 test-e2e: ## the demo's story and the crash tests in the sandbox, with real traffic
-	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 30m -p 1 -v ./test/...
+	DROVER_BIN=$(CURDIR)/bin go test -tags e2e -count=1 -timeout 45m -p 1 -v ./test/...
 
 RUN ?= .*
 torture: build bin/kubectl ## move what is hard to move, by Drover and by cordon, drain and delete (hours; RUN=one-replica, RUN='.*/drover')
