@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/handover"
 )
 
@@ -73,40 +74,8 @@ func (f option) only(t *testing.T) Options {
 		f.of(&o).Set(reflect.ValueOf(v))
 		return o
 	}
-	fill(t, f.name, f.of(&o))
+	fieldtest.Fill(t, f.name, f.of(&o))
 	return o
-}
-
-// fill gives a value, and all that is in it, another one than it has by itself.
-func fill(t *testing.T, name string, v reflect.Value) {
-	t.Helper()
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Int, reflect.Int64:
-		v.SetInt(7)
-	case reflect.Float64:
-		v.SetFloat(7)
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-		fill(t, name, v.Elem())
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-		fill(t, name, v.Index(0))
-	case reflect.Map:
-		one := reflect.New(v.Type().Elem()).Elem()
-		fill(t, name, one)
-		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("x"), one)
-	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(t, name+"."+v.Type().Field(i).Name, v.Field(i))
-		}
-	default:
-		t.Fatalf("give a sample of %s", name)
-	}
 }
 
 // allOptions are the fields of Options; of Access and Only theirs.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/fieldtest"
 )
 
 // Every choice arrives: at the engine, in what the plan is about, or where this
@@ -16,29 +17,13 @@ func TestEveryChoiceIsHandedOn(t *testing.T) {
 	code := sources(t)
 	for f := range reflect.TypeFor[Choices]().Fields() {
 		var c Choices
-		fill(reflect.ValueOf(&c).Elem().FieldByIndex(f.Index))
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(&c).Elem().FieldByIndex(f.Index))
 		var e engine.Engine
 		c.give(&e)
 		given := !reflect.DeepEqual(e, engine.Engine{}) || !reflect.DeepEqual(c.scope(), engine.Scope{})
 		if !given && !strings.Contains(code, ".choices."+f.Name) {
 			t.Errorf("nobody reads Choices.%s", f.Name)
 		}
-	}
-}
-
-// fill sets a value that is not its zero.
-func fill(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	default:
-		v.SetInt(7)
 	}
 }
 

@@ -105,14 +105,21 @@ func TestBlockerRefuses(t *testing.T) {
 	}
 }
 
-// A run that is refused opens what one before it had closed when it was killed.
-func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
+// killedInItsHandOver is a world whose run was killed while it handed web over.
+func killedInItsHandOver(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t)
 	w.mustRun(tutorial("web", standard, before))
 	killed := &soaking{broken: true}
 	if _, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
 		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
 	}
+	return w
+}
+
+// A run that is refused opens what one before it had closed when it was killed.
+func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
+	w := killedInItsHandOver(t)
 	for _, closed := range []bool{false, true} {
 		w.cloud.inspect = func(engine.Host, int) engine.Inspection {
 			return engine.Inspection{Closed: closed, Findings: []event.Finding{{Severity: "blocker", Object: "pod/b", Effect: "is gone for good"}}}
@@ -129,12 +136,7 @@ func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
 
 // Nor does it stay closed if the next run fails before it comes to the hand-over.
 func TestFailureOpensWhatAKilledRunClosed(t *testing.T) {
-	w := newWorld(t)
-	w.mustRun(tutorial("web", standard, before))
-	killed := &soaking{broken: true}
-	if _, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
-		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
-	}
+	w := killedInItsHandOver(t)
 	for _, closed := range []bool{false, true} {
 		w.cloud.inspect = func(engine.Host, int) engine.Inspection { return engine.Inspection{Closed: closed} }
 		opened := &opening{}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/value"
@@ -20,7 +21,7 @@ func TestHostsAreHandedOn(t *testing.T) {
 	}
 	for f := range reflect.TypeFor[graph.Hosts]().Fields() {
 		said := new(graph.Hosts)
-		set(reflect.ValueOf(said).Elem().FieldByIndex(f.Index))
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(said).Elem().FieldByIndex(f.Index))
 		stands, err := (&apply{veil: new(value.Veil)}).described(t.Context(), graph.Resource{Hosts: said}, state.Resource{})
 		if err != nil {
 			t.Fatal(f.Name, err)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/droverhq/drover/internal/fieldtest"
 )
 
 // stands are the fields that the way back has as the change had them, and why. A
@@ -27,30 +29,10 @@ func TestNothingLimitsTheWayBack(t *testing.T) {
 			continue
 		}
 		var free, chosen Engine
-		set(reflect.ValueOf(&chosen).Elem().FieldByIndex(f.Index))
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(&chosen).Elem().FieldByIndex(f.Index))
 		if !reflect.DeepEqual(free.returning(), chosen.returning()) {
 			t.Errorf("the choice %s of a change goes for its way back: lift it in Engine.returning, or say here why it may stand", f.Name)
 		}
-	}
-}
-
-// set gives a value that is not its zero.
-func set(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Struct:
-		set(v.Field(0))
-	default:
-		v.SetInt(7)
 	}
 }
 

@@ -6,27 +6,8 @@ import (
 	"testing"
 
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/internal/fieldtest"
 )
-
-// filled gives a value that is not its zero.
-func filled(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem()))
-	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-	case reflect.Map:
-		v.Set(reflect.MakeMap(v.Type()))
-	case reflect.String:
-		v.SetString("x")
-	case reflect.Bool:
-		v.SetBool(true)
-	case reflect.Struct:
-		filled(v.Field(0))
-	default:
-		v.SetInt(7)
-	}
-}
 
 // What an errand says besides its Move reaches the run that does it, each field under
 // its name; and what the core goes by is made of the run, or there is a reason here.
@@ -36,7 +17,11 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 			continue
 		}
 		var e Errand
-		filled(reflect.ValueOf(&e).Elem().FieldByIndex(f.Index))
+		said := reflect.ValueOf(&e).Elem().FieldByIndex(f.Index)
+		if f.Name == "Scope" {
+			said = said.FieldByName("Nodes") // they stand for all of it: In is a function
+		}
+		fieldtest.Fill(t, f.Name, said)
 		if kept := reflect.ValueOf(e.run(nil, nil)).Elem().FieldByName(strings.ToLower(f.Name)); !kept.IsValid() || kept.IsZero() {
 			t.Errorf("Errand.run does not hand on %s", f.Name)
 		}
@@ -45,7 +30,7 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 		"Awaited": "it follows from where the move goes", "Shelter": "it follows from the rollouts that a plan makes",
 	}
 	var e Errand
-	filled(reflect.ValueOf(&e.Scope).Elem())
+	e.Scope.Nodes = []string{"x"}
 	e.Unasked, e.Move = 7, engine.Move{From: engine.Host{Soak: 7, Settle: 7}}
 	options := reflect.ValueOf(e.run(nil, nil).options())
 	for f := range options.Type().Fields() {

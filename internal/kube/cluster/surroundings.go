@@ -40,9 +40,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 		return handover.Surroundings{}, err
 	}
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
-	slices.SortFunc(s.timed, func(a, b *batchv1.CronJob) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
-	})
+	inOrder(s.timed)
 	err = s.list(ctx, c)
 	return handover.Surroundings{
 		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: s.forbidden,
