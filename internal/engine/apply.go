@@ -154,7 +154,7 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 			return fmt.Errorf("inspect %s: %w", s.Name, err)
 		}
 		if in.Closed {
-			a.shelters.begun = append(a.shelters.begun, s)
+			a.shelters.note(s)
 		}
 		found = append(found, in.Findings...)
 	}

@@ -26,6 +26,14 @@ type shelters struct {
 	begun []plan.Step
 }
 
+// note keeps a hand-over that was begun, once: a rollout may go on with one that a run
+// before began. The caller holds mu, or is alone.
+func (s *shelters) note(h plan.Step) {
+	if !slices.ContainsFunc(s.begun, func(o plan.Step) bool { return o.ID == h.ID }) {
+		s.begun = append(s.begun, h)
+	}
+}
+
 // goesOn: the hand-over sees to itself from now on.
 func (s *shelters) goesOn(h plan.Step) {
 	s.mu.Lock()
@@ -68,7 +76,7 @@ func (a *apply) handOverEarly(ctx context.Context, s, h plan.Step, rollout graph
 	if err != nil || !ok {
 		return err
 	}
-	a.shelters.begun = append(a.shelters.begun, h)
+	a.shelters.note(h)
 	_, err = a.handing(ctx, h, r, func(m Move) error {
 		m.Step = s.ID
 		return a.Mover.Shelter(ctx, m, Sheltering{Rollouts: []graph.Key{rollout}, Replaced: a.replacedBefore(h)})
