@@ -54,6 +54,7 @@ func TestAddonFromFirstToLast(t *testing.T) {
 	if image := s.dns().Spec.Template.Spec.Containers[0].Image; image != "eks/coredns:v1.13.2-eksbuild.1" {
 		t.Errorf("it runs %s", image)
 	}
+	release := s.fake.hold()
 	out, err := s.eks.UpdateAddon(t.Context(), &eks.UpdateAddonInput{ClusterName: &s.cluster, AddonName: awssdk.String("coredns"),
 		AddonVersion: awssdk.String("v1.13.2-eksbuild.4")})
 	if err != nil {
@@ -62,6 +63,7 @@ func TestAddonFromFirstToLast(t *testing.T) {
 	if _, err := s.eks.UpdateAddon(t.Context(), &eks.UpdateAddonInput{ClusterName: &s.cluster, AddonName: awssdk.String("coredns")}); err == nil {
 		t.Error("a second update at once was accepted")
 	}
+	release()
 	s.until("the update ends", func() bool {
 		u, err := s.eks.DescribeUpdate(t.Context(), &eks.DescribeUpdateInput{Name: &s.cluster, AddonName: awssdk.String("coredns"), UpdateId: out.Update.Id})
 		return err == nil && u.Update.Status == ekstypes.UpdateStatusSuccessful

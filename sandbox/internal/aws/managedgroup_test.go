@@ -155,6 +155,7 @@ func TestManagedGroupChangesInPlace(t *testing.T) {
 		Labels:        &ekstypes.UpdateLabelsPayload{AddOrUpdateLabels: map[string]string{"tier": "front"}, RemoveLabels: []string{"team"}},
 		Taints:        &ekstypes.UpdateTaintsPayload{RemoveTaints: []ekstypes.Taint{{Key: awssdk.String("nginx"), Effect: ekstypes.TaintEffectNoSchedule}}},
 		ScalingConfig: &ekstypes.NodegroupScalingConfig{DesiredSize: awssdk.Int32(3)}}
+	release := s.fake.hold()
 	out, err := s.eks.UpdateNodegroupConfig(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
@@ -163,6 +164,7 @@ func TestManagedGroupChangesInPlace(t *testing.T) {
 	if _, err = s.eks.UpdateNodegroupConfig(t.Context(), in); err == nil {
 		t.Error("a second update at once was accepted")
 	}
+	release()
 	if u := s.ended(out.Update); u.Status != ekstypes.UpdateStatusSuccessful {
 		t.Fatalf("update %s %v", u.Status, u.Errors)
 	}

@@ -32,8 +32,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/machine"
@@ -75,6 +77,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, dir: dir, fake: &outside{running: map[string]machine.Machine{}, cluster: fake.NewClientset()},
 		net: loopback{byte(worlds.Add(1))}}
+	w.fake.cluster.PrependReactor("*", "*", func(k8stesting.Action) (bool, runtime.Object, error) {
+		return w.fake.away.Load(), nil, errors.New("the API server is away")
+	})
 	w.start(speed)
 	t.Cleanup(func() { w.stop() })
 	return w
@@ -255,6 +260,13 @@ type outside struct {
 	cluster  *fake.Clientset
 	clusters []machine.Cluster
 	deleted  int
+	away     atomic.Bool // the API server, which then answers nothing
+}
+
+// hold keeps whatever AWS does in the cluster from its end until release.
+func (o *outside) hold() (release func()) {
+	o.away.Store(true)
+	return func() { o.away.Store(false) }
 }
 
 func (o *outside) Run(ctx context.Context, m machine.Machine) error {
