@@ -162,7 +162,7 @@ func TestNetworkBalancerByZone(t *testing.T) {
 // name.
 func TestNetworkBalancerLagsBehind(t *testing.T) {
 	n := newNLB(t, "0")
-	n.restart(10 * speed) // lags that a busy machine leaves the time to see
+	n.restart(5 * speed) // lags that a busy machine leaves the time to see
 	n.api = elbv2.NewFromConfig(n.cfg)
 	n.healthy(n.ids...)
 	var ip netip.Addr
