@@ -97,8 +97,14 @@ func list(ctx context.Context, c ledger, now func() time.Time) ([]Move, error) {
 	return moves, nil
 }
 
-func unread(err error) error {
-	return &problem.Error{Kind: problem.Outside, Op: "read the moves of the cluster", Err: err, Fix: "see that the cluster answers, and what drover rbac moves says that you need"}
+func unread(err error) error { return unanswered("read the moves of the cluster", err) }
+
+// unanswered is why the cluster does not tell of its moves, or take a wish.
+func unanswered(op string, err error) error {
+	if errors.Is(err, handover.ErrBarred) {
+		return fmt.Errorf("%s: %w", op, err) // with its own remedy
+	}
+	return &problem.Error{Kind: problem.Outside, Op: op, Err: err, Fix: "see that the cluster answers, then run the same command again"}
 }
 
 func moveOf(s handover.Status) Move {
@@ -194,7 +200,7 @@ func Ask(ctx context.Context, a Access, m Move, wish string) error {
 	}
 	w := handover.Wish{What: handover.Verb(wish), By: handover.Person(), At: c.Now()}
 	if err := c.Ask(ctx, m.Name, w); err != nil {
-		return &problem.Error{Kind: problem.Outside, Op: "ask the move of " + m.Name, Err: err, Fix: "see what drover rbac moves says that you need"}
+		return unanswered("ask the move of "+m.Name, err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/smithy-go"
 
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -37,7 +38,8 @@ func TestClarified(t *testing.T) {
 	} {
 		got := clarified(c.err)
 		var p *problem.Error
-		if !errors.As(got, &p) || p.Kind != c.kind || p.Fix == "" || got.Error() != c.text || !errors.Is(got, c.err) {
+		barred := strings.Contains(c.text, "AccessDenied")
+		if !errors.As(got, &p) || p.Kind != c.kind || p.Fix == "" || got.Error() != c.text || !errors.Is(got, c.err) || errors.Is(got, handover.ErrBarred) != barred {
 			t.Errorf("%v\n became %v", c.err, got)
 		}
 	}

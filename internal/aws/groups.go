@@ -36,6 +36,9 @@ type Scaling struct {
 
 var _ handover.Scaling = (*Scaling)(nil)
 
+// errBarred is what a hand-over takes for a right that the caller lacks.
+var errBarred = handover.ErrBarred
+
 // Scaling is the hand-over's view of the account's Auto Scaling groups.
 func (c *Cloud) Scaling() *Scaling {
 	return &Scaling{groups: c.scaling, instances: c.ec2, eks: c.eks, ssm: c.ssm, behind: map[string]string{}}

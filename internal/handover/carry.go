@@ -176,8 +176,8 @@ func each[T any](items []T, do func(T)) {
 	all.Wait()
 }
 
-// report notes how a call ended. A refusal concerns its object alone; only what
-// every call meets is an outage.
+// report notes how a call ended. A refusal concerns its object alone, and what the
+// caller has no right to ends the move; only what every call meets is an outage.
 func (r *run) report(a Action, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -194,6 +194,9 @@ func (r *run) report(a Action, err error) {
 	case errors.As(err, &refusal):
 		r.failing = time.Time{}
 		r.refuse(a, *refusal)
+	case errors.Is(err, ErrBarred):
+		r.barred = fmt.Errorf("%s: %w", a, err)
+		r.fails(r.barred)
 	default:
 		r.fails(fmt.Errorf("%s: %w", a, err))
 	}

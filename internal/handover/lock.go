@@ -152,7 +152,7 @@ func (k *keeper) take(ctx context.Context, limit time.Duration, say func(string)
 				first = held
 				say(fmt.Sprintf("%s was at work on it a moment ago: looking whether that run is alive, up to %s", held.Who(), lockFor))
 			}
-		case spent(ctx, began, limit):
+		case spent(ctx, err, began, limit):
 			return fmt.Errorf("take the lock of %s: %w", k.move, errors.Join(err, ctx.Err()))
 		default:
 			say("trying again: " + err.Error())
@@ -161,11 +161,12 @@ func (k *keeper) take(ctx context.Context, limit time.Duration, say func(string)
 	}
 }
 
-// spent: what fails since began is not tried again. After an interruption it is,
-// for a while, since what a dead run left has to be put back.
-func spent(ctx context.Context, began time.Time, limit time.Duration) bool {
+// spent: what fails since began is not tried again, nor what the caller has no
+// right to. After an interruption it is tried, for a while, since what a dead run
+// left has to be put back.
+func spent(ctx context.Context, err error, began time.Time, limit time.Duration) bool {
 	tried := time.Since(began)
-	return tried >= outage || ctx.Err() != nil && tried >= limit
+	return errors.Is(err, ErrBarred) || tried >= outage || ctx.Err() != nil && tried >= limit
 }
 
 // owes: an earlier run of the move left something that has to be put back; its
@@ -268,7 +269,7 @@ func (r *run) register(ctx context.Context) error {
 			return err
 		case ctx.Err() != nil && r.owes():
 			return nil // it only puts back, and that is in nobody's way
-		case err != nil && spent(ctx, began, r.trying()):
+		case err != nil && spent(ctx, err, began, r.trying()):
 			return err
 		case err != nil:
 			first = "trying again: " + err.Error()
@@ -323,7 +324,7 @@ func (r *run) enter(ctx context.Context, moves bool) (first string, err error) {
 	}
 	if r.behind {
 		r.core.Record.Entered = before
-		return "the record of the move could not be saved", nil
+		return "the record of the move could not be saved", r.uncopied
 	}
 	return "", nil
 }

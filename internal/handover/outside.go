@@ -15,6 +15,14 @@ import (
 // ErrNotFound is what Scaling.Group returns once the group is gone.
 var ErrNotFound = errors.New("not found")
 
+// ErrBarred is what a call returns, wrapped, that the caller's identity has no
+// right to: whoever asks again is told the same.
+var ErrBarred = errors.New("no right to it")
+
+// RightsFix is the remedy of a right that the caller lacks in the cluster.
+const RightsFix = "have an administrator run drover rbac --user NAME | kubectl apply -f - (NAME as kubectl auth whoami says it; " +
+	"drover rbac migrate prints what migrate alone needs, and so on), or on EKS give you an access entry with AmazonEKSClusterAdminPolicy"
+
 // Scaling is the part of Auto Scaling and EC2 that a move needs. Every call
 // may be repeated.
 type Scaling interface {
@@ -162,7 +170,8 @@ const (
 // Cluster is the part of Kubernetes that a move needs. Reads come from
 // watches, so they cost nothing; writes may be repeated. A *Refusal as error
 // means that this one object must not be changed so; any other error means that
-// nobody knows.
+// nobody knows. What the caller has no right to at all, of what moves keep in the
+// cluster, is an ErrBarred.
 type Cluster interface {
 	// View is brought up to date with what the watches have seen by now. It
 	// belongs to the caller until the next call.

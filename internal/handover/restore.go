@@ -469,6 +469,9 @@ func (r *Rescue) leftAlone() error {
 }
 
 func outsideError(op string, err error) error {
+	if errors.Is(err, ErrBarred) {
+		return wrap(err, op) // with its own remedy
+	}
 	return &problem.Error{Kind: problem.Outside, Op: op, Err: err, Fix: "see that the cluster answers, then run the same command again"}
 }
 

@@ -165,20 +165,22 @@ type run struct {
 	asked     time.Time       // when they were asked for
 	log       diary
 
-	aws     outside // as last read
-	mu      sync.Mutex
-	refused map[string]Refused // evictions, by pod UID
-	denied  []denial           // of this turn
-	failing time.Time          // since when every call has failed; zero: the last one did not
-	failed  time.Time          // the last one that did
-	awsOff  time.Time          // since when AWS has not answered
-	lastErr error
-	copied  time.Time
-	behind  bool         // the copy in the cluster is older than the record
-	unsaved bool         // … and it is the only one: nothing is done that it does not tell of
-	saved   int          // version of the record
-	waiting string       // last said
-	did     func(Action) // is told of everything that was carried out; nil: nobody is
+	aws      outside // as last read
+	mu       sync.Mutex
+	refused  map[string]Refused // evictions, by pod UID
+	denied   []denial           // of this turn
+	failing  time.Time          // since when every call has failed; zero: the last one did not
+	failed   time.Time          // the last one that did
+	awsOff   time.Time          // since when AWS has not answered
+	lastErr  error
+	barred   error // what the caller has no right to do, and the move cannot do without
+	copied   time.Time
+	behind   bool         // the copy in the cluster is older than the record
+	uncopied error        // why, if that was tried
+	unsaved  bool         // … and it is the only one: nothing is done that it does not tell of
+	saved    int          // version of the record
+	waiting  string       // last said
+	did      func(Action) // is told of everything that was carried out; nil: nobody is
 }
 
 // options are what holds for this move: the one place that makes them, of what the
@@ -403,14 +405,15 @@ func (r *run) firstLook(ctx context.Context) (o Observed, err error) {
 	return o, err
 }
 
-// insist asks again until there is an answer, as long as an outage may last.
+// insist asks again until there is an answer, as long as an outage may last. That
+// the caller may not ask is one.
 func (r *run) insist(ctx context.Context, op string, ask func() error) error {
 	for began := time.Now(); ; {
 		err := ask()
 		if err != nil && ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		if err == nil || ctx.Err() != nil || time.Since(began) >= outage {
+		if err == nil || errors.Is(err, ErrBarred) || ctx.Err() != nil || time.Since(began) >= outage {
 			return wrap(err, op)
 		}
 		r.say("trying again: " + err.Error())
@@ -480,12 +483,24 @@ func (r *run) stopping(ctx context.Context) *Reason {
 	switch {
 	case ctx.Err() != nil:
 		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: interruption(ctx), Fix: "run the same command again: it continues"}
+	case r.barred != nil:
+		return r.lacks(r.barred)
 	case !r.failing.IsZero() && r.failed.Sub(r.failing) >= outage:
 		return r.out("nothing answers any more", r.lastErr)
 	case !r.awsOff.IsZero() && time.Since(r.awsOff) >= outage:
 		return r.out("AWS does not answer any more", r.aws.err)
 	}
 	return nil
+}
+
+// lacks is the end of a move by a right that its caller has not got.
+func (r *run) lacks(err error) *Reason {
+	var p *problem.Error
+	reason := &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: err.Error(), Fix: RightsFix}
+	if errors.As(err, &p) {
+		reason.Fix = p.Fix
+	}
+	return reason
 }
 
 // interruption is why ctx has ended: somebody ended it, or the time is over that it had.
@@ -544,10 +559,11 @@ func (r *run) copy(ctx context.Context) error {
 		return fmt.Errorf("save the hand-over of %s: %w", r.move.From.Name, err)
 	}
 	if err := r.cluster.SaveRecord(ctx, r.move.From.Name, record); err != nil {
+		r.uncopied = err
 		r.heed(err)
 		return nil
 	}
-	r.behind, r.unsaved = false, false
+	r.behind, r.unsaved, r.uncopied = false, false, nil
 	return nil
 }
 

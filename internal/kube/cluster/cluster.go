@@ -12,6 +12,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -58,7 +59,8 @@ type Cluster struct {
 	stop    <-chan struct{} // closed by cancel
 
 	mu     sync.Mutex
-	broken error // the last error of a watch, for the one who waits in Open
+	broken error                               // the last error of a watch, for the one who waits in Open
+	denied map[cache.SharedIndexInformer]error // watches that the caller has no right to
 }
 
 // Option changes how a cluster is dealt with: what kubectl drain has flags for.
@@ -91,12 +93,19 @@ func Open(ctx context.Context, config *rest.Config, options ...Option) (*Cluster
 	}
 	if err := c.fill(watching, ctx); err != nil {
 		c.Close()
-		return nil, &problem.Error{
-			Kind: problem.Outside, Op: "watch the cluster at " + config.Host, Err: err,
-			Fix: "see that the endpoint can be reached and that your AWS identity may read the cluster (an EKS access entry with AmazonEKSClusterAdminPolicy)",
-		}
+		return nil, unopened(config.Host, err)
 	}
 	return c, nil
+}
+
+// unopened is why a cluster cannot be watched.
+func unopened(host string, err error) error {
+	p := &problem.Error{Kind: problem.Outside, Op: "watch the cluster at " + host, Err: err,
+		Fix: "see that the endpoint can be reached and that your AWS identity may read the cluster (an EKS access entry with AmazonEKSClusterAdminPolicy)"}
+	if errors.Is(err, handover.ErrBarred) {
+		p.Kind, p.Fix = problem.Refused, handover.RightsFix
+	}
+	return p
 }
 
 // Dial connects without any watch: for the records and locks of moves. There is
@@ -136,6 +145,7 @@ func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *c
 		clock:   clock,
 		queue:   newQueue(),
 		stores:  map[int]cache.Store{},
+		denied:  map[cache.SharedIndexInformer]error{},
 		cancel:  cancel,
 		stop:    stop,
 	}
@@ -167,10 +177,14 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 	}
 	c.factory.Start(c.stop)
 	c.dynamic.Start(c.stop)
-	if !synced(ctx, fillTime, needed) {
+	full := c.synced(ctx, fillTime, needed)
+	if err := c.lacks(needed...); err != nil {
+		return err
+	}
+	if !full {
 		return c.unfilled(needed)
 	}
-	synced(ctx, optionalTime, optional) // one that may not be read is like one that is not served
+	c.synced(ctx, optionalTime, optional) // one that may not be read is like one that is not served
 	c.asker.start(watching)
 	return c.inquire(ctx)
 }
@@ -247,7 +261,7 @@ func Optional() []schema.GroupVersionResource {
 
 // follow has a kind's changes queued.
 func (c *Cluster) follow(kind int, informer cache.SharedIndexInformer) error {
-	if err := informer.SetWatchErrorHandlerWithContext(c.note); err != nil {
+	if err := c.heed(informer); err != nil {
 		return err
 	}
 	c.stores[kind] = informer.GetStore()
@@ -255,14 +269,27 @@ func (c *Cluster) follow(kind int, informer cache.SharedIndexInformer) error {
 	return err
 }
 
-func synced(ctx context.Context, limit time.Duration, all []cache.SharedIndexInformer) bool {
+// synced waits until each watch has its first answer, or may not have one.
+func (c *Cluster) synced(ctx context.Context, limit time.Duration, all []cache.SharedIndexInformer) bool {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	full := make([]cache.InformerSynced, len(all))
 	for i, informer := range all {
-		full[i] = informer.HasSynced
+		full[i] = func() bool { return informer.HasSynced() || c.lacks(informer) != nil }
 	}
 	return cache.WaitForCacheSync(limited.Done(), full...)
+}
+
+// lacks is the right to the first of the watches that the caller has none to.
+func (c *Cluster) lacks(all ...cache.SharedIndexInformer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, informer := range all {
+		if err := c.denied[informer]; err != nil && !informer.HasSynced() { // else it was given since
+			return barred(err)
+		}
+	}
+	return nil
 }
 
 // unfilled says which watch has no answer, and why.
@@ -306,10 +333,16 @@ func slim(obj any) (any, error) {
 	return obj, nil
 }
 
-func (c *Cluster) note(_ context.Context, _ *cache.Reflector, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.broken = err
+// heed has the errors of a watch noted that has not started yet.
+func (c *Cluster) heed(informer cache.SharedIndexInformer) error {
+	return informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.broken = err
+		if apierrors.IsForbidden(err) {
+			c.denied[informer] = err
+		}
+	})
 }
 
 // Changed receives after something changed.

@@ -27,16 +27,16 @@ func (c *Cluster) Lock(ctx context.Context, move, holder string, d time.Duration
 	live, err := leases.Get(ctx, recordName(move), metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		made, err := leases.Create(ctx, c.lease(move, holder, d, &coordinationv1.Lease{}), metav1.CreateOptions{FieldManager: manager})
-		return lockOf(made), another(err)
+		return lockOf(made), barred(another(err))
 	}
 	if err != nil {
-		return handover.Lock{}, err
+		return handover.Lock{}, barred(err)
 	}
 	if l := lockOf(live); l.Holder != holder && l.Live(c.clock.Now()) {
 		return l, &handover.Held{Lock: l}
 	}
 	renewed, err := leases.Update(ctx, c.lease(move, holder, d, live), metav1.UpdateOptions{FieldManager: manager})
-	return lockOf(renewed), another(err)
+	return lockOf(renewed), barred(another(err))
 }
 
 // another: somebody else was quicker. Who it was, the next attempt tells.
@@ -87,17 +87,17 @@ func (c *Cluster) Unlock(ctx context.Context, move, holder string) error {
 	leases := c.client.CoordinationV1().Leases(ownNamespace)
 	live, err := leases.Get(ctx, recordName(move), metav1.GetOptions{})
 	if err != nil || lockOf(live).Holder != holder {
-		return ignoreNotFound(err)
+		return barred(ignoreNotFound(err))
 	}
 	only := metav1.Preconditions{UID: &live.UID, ResourceVersion: &live.ResourceVersion}
-	return ignoreNotFound(leases.Delete(ctx, live.Name, metav1.DeleteOptions{Preconditions: &only}))
+	return barred(ignoreNotFound(leases.Delete(ctx, live.Name, metav1.DeleteOptions{Preconditions: &only})))
 }
 
 // Locks are those of all moves.
 func (c *Cluster) Locks(ctx context.Context) (map[string]handover.Lock, error) {
 	all, err := c.client.CoordinationV1().Leases(ownNamespace).List(ctx, metav1.ListOptions{LabelSelector: recordLabel + "=" + recordValue})
 	if err != nil {
-		return nil, err
+		return nil, barred(err)
 	}
 	found := map[string]handover.Lock{}
 	for i := range all.Items {
@@ -122,5 +122,5 @@ func (c *Cluster) Ask(ctx context.Context, move string, w handover.Wish) error {
 		return err
 	}
 	_, err = c.client.CoordinationV1().Leases(ownNamespace).Patch(ctx, recordName(move), types.MergePatchType, patch, metav1.PatchOptions{FieldManager: manager})
-	return err
+	return barred(err)
 }

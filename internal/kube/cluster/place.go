@@ -152,8 +152,11 @@ var errUnseen = errors.New("no answer about namespaces, storage classes or CSI n
 
 // watchAlso starts further watches, and waits for them. It may be called again.
 func (c *Cluster) watchAlso(ctx context.Context, also ...cache.SharedIndexInformer) bool {
+	for _, informer := range also {
+		_ = c.heed(informer) // fails if it has started, and then it is heeded
+	}
 	c.factory.Start(c.stop)
-	return synced(ctx, optionalTime, also)
+	return c.synced(ctx, optionalTime, also) && c.lacks(also...) == nil
 }
 
 // successor is the pod that p's controller makes in its place, if that is by another

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 )
@@ -30,7 +31,7 @@ const (
 func (c *Cluster) SaveRecord(ctx context.Context, group string, record []byte) error {
 	maps := c.client.CoreV1().ConfigMaps(ownNamespace)
 	if record == nil {
-		return refused(ignoreNotFound(maps.Delete(ctx, recordName(group), metav1.DeleteOptions{})))
+		return unkept(ignoreNotFound(maps.Delete(ctx, recordName(group), metav1.DeleteOptions{})))
 	}
 	data, err := pack(record)
 	if err != nil {
@@ -41,6 +42,14 @@ func (c *Cluster) SaveRecord(ctx context.Context, group string, record []byte) e
 		WithData(map[string]string{groupKey: group}).
 		WithBinaryData(map[string][]byte{recordKey: data})
 	_, err = maps.Apply(ctx, want, metav1.ApplyOptions{FieldManager: manager, Force: true})
+	return unkept(err)
+}
+
+// unkept is why a record could not be written.
+func unkept(err error) error {
+	if apierrors.IsForbidden(err) {
+		return barred(err)
+	}
 	return refused(err)
 }
 
@@ -48,7 +57,7 @@ func (c *Cluster) SaveRecord(ctx context.Context, group string, record []byte) e
 func (c *Cluster) Records(ctx context.Context) (map[string][]byte, error) {
 	all, err := c.client.CoreV1().ConfigMaps(ownNamespace).List(ctx, metav1.ListOptions{LabelSelector: recordLabel + "=" + recordValue})
 	if err != nil {
-		return nil, err
+		return nil, barred(err)
 	}
 	found := map[string][]byte{}
 	for _, m := range all.Items {

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/droverhq/drover/internal/handover"
+	"github.com/droverhq/drover/problem"
 )
 
 // refused turns a no to one call about one object into a *handover.Refusal:
@@ -50,6 +51,21 @@ func refused(err error, budgets ...string) error {
 	}
 	return err
 }
+
+// barred tells of a right that the caller lacks to what moves keep in the cluster,
+// with what helps.
+func barred(err error) error {
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	return &problem.Error{Kind: problem.Refused, Err: lacking{err}, Fix: handover.RightsFix}
+}
+
+// lacking is a handover.ErrBarred in the API server's words.
+type lacking struct{ error }
+
+func (l lacking) Is(target error) bool { return target == handover.ErrBarred }
+func (l lacking) Unwrap() error        { return l.error }
 
 // rehearsed is refused for a dry run. Where it could not be tried nothing is
 // known, and the call itself will tell.
