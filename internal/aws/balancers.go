@@ -24,6 +24,9 @@ type Balancers struct {
 // family is one kind of load balancers.
 type family interface {
 	Balancers(ctx context.Context, q handover.Inquiry) ([]handover.Balancer, error)
+	// tagged are all of the region, by whose tags those are found that a cluster's
+	// controller made and left: see strays.go.
+	tagged(ctx context.Context) ([]found, error)
 }
 
 var _ handover.Balancers = Balancers{}

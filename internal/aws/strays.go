@@ -25,10 +25,9 @@ var _ engine.Strayer = (*Provider)(nil)
 // controllers are where a cluster's controllers make things: what they made is
 // known by its tags.
 type controllers struct {
-	region  string
-	ec2     *ec2.Client
-	classic *elasticloadbalancing.Client
-	targets *elasticloadbalancingv2.Client
+	region   string
+	ec2      *ec2.Client
+	families []family // of load balancers
 }
 
 // Strays are what controllers of a cluster made in AWS for objects that the stack
@@ -41,7 +40,7 @@ func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) 
 	}
 	var strays []engine.Stray
 	for _, look := range []func(context.Context, string) ([]engine.Stray, error){
-		p.controllers.classicBalancers, p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces,
+		p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces,
 	} {
 		found, err := look(ctx, name)
 		if err != nil {
@@ -82,8 +81,32 @@ func belongs(tags map[string]string, cluster string) bool {
 // atOnce is how many load balancers may be asked for their tags at once.
 const atOnce = 20
 
-func (c controllers) classicBalancers(ctx context.Context, cluster string) ([]engine.Stray, error) {
-	pages := elasticloadbalancing.NewDescribeLoadBalancersPaginator(c.classic, &elasticloadbalancing.DescribeLoadBalancersInput{})
+// found is a load balancer by what AWS knows it by, with its tags, and the command of
+// aws that deletes it.
+type found struct {
+	id, remove string
+	tags       map[string]string
+}
+
+// balancers are those that belong to the cluster by their tags.
+func (c controllers) balancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	for _, family := range c.families {
+		all, err := family.tagged(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range all {
+			if belongs(b.tags, cluster) {
+				strays = append(strays, engine.Stray{Object: "load balancer " + b.id, Owner: madeFor(b.tags), Blocks: true,
+					Leaves: "a load balancer in AWS, which blocks the network's subnets and goes on to cost money", Fix: b.remove + " --region " + c.region})
+			}
+		}
+	}
+	return strays, nil
+}
+
+func (c classic) tagged(ctx context.Context) ([]found, error) {
+	pages := elasticloadbalancing.NewDescribeLoadBalancersPaginator(c.api, &elasticloadbalancing.DescribeLoadBalancersInput{})
 	var names []string
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -96,19 +119,21 @@ func (c controllers) classicBalancers(ctx context.Context, cluster string) ([]en
 	}
 	var all []found
 	for some := range slices.Chunk(names, atOnce) {
-		out, err := c.classic.DescribeTags(ctx, &elasticloadbalancing.DescribeTagsInput{LoadBalancerNames: some})
+		out, err := c.api.DescribeTags(ctx, &elasticloadbalancing.DescribeTagsInput{LoadBalancerNames: some})
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range out.TagDescriptions {
-			all = append(all, found{aws.ToString(d.LoadBalancerName), asTags(d.Tags, func(t elbtypes.Tag) (key, value *string) { return t.Key, t.Value })})
+			name := aws.ToString(d.LoadBalancerName)
+			all = append(all, found{name, "aws elb delete-load-balancer --load-balancer-name " + name,
+				asTags(d.Tags, func(t elbtypes.Tag) (key, value *string) { return t.Key, t.Value })})
 		}
 	}
-	return c.blocking(all, cluster, "elb delete-load-balancer --region %s --load-balancer-name %s"), nil
+	return all, nil
 }
 
-func (c controllers) balancers(ctx context.Context, cluster string) ([]engine.Stray, error) {
-	pages := elasticloadbalancingv2.NewDescribeLoadBalancersPaginator(c.targets, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
+func (g *grouped) tagged(ctx context.Context) ([]found, error) {
+	pages := elasticloadbalancingv2.NewDescribeLoadBalancersPaginator(g.api, &elasticloadbalancingv2.DescribeLoadBalancersInput{})
 	var arns []string
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -121,33 +146,17 @@ func (c controllers) balancers(ctx context.Context, cluster string) ([]engine.St
 	}
 	var all []found
 	for some := range slices.Chunk(arns, atOnce) {
-		out, err := c.targets.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: some})
+		out, err := g.api.DescribeTags(ctx, &elasticloadbalancingv2.DescribeTagsInput{ResourceArns: some})
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range out.TagDescriptions {
-			all = append(all, found{aws.ToString(d.ResourceArn), asTags(d.Tags, func(t elbv2types.Tag) (key, value *string) { return t.Key, t.Value })})
+			arn := aws.ToString(d.ResourceArn)
+			all = append(all, found{arn, "aws elbv2 delete-load-balancer --load-balancer-arn " + arn,
+				asTags(d.Tags, func(t elbv2types.Tag) (key, value *string) { return t.Key, t.Value })})
 		}
 	}
-	return c.blocking(all, cluster, "elbv2 delete-load-balancer --region %s --load-balancer-arn %s"), nil
-}
-
-// found is a load balancer by what AWS knows it by, with its tags.
-type found struct {
-	id   string
-	tags map[string]string
-}
-
-// blocking are those load balancers that belong to the cluster by their tags.
-// Remove is the command of aws that deletes one in a region.
-func (c controllers) blocking(all []found, cluster, remove string) (strays []engine.Stray) {
-	for _, b := range all {
-		if belongs(b.tags, cluster) {
-			strays = append(strays, engine.Stray{Object: "load balancer " + b.id, Owner: madeFor(b.tags), Blocks: true,
-				Leaves: "a load balancer in AWS, which blocks the network's subnets and goes on to cost money", Fix: fmt.Sprintf("aws "+remove, c.region, b.id)})
-		}
-	}
-	return strays
+	return all, nil
 }
 
 // volumes are those of claims: the disks of nodes have the cluster's tag, too.

@@ -68,6 +68,21 @@ func TestLoadBalancerThatNobodyCanAskIsGivenItsTime(t *testing.T) {
 	})
 }
 
+// One of each kind moves, and none of them below what it was promised: the world says
+// what must never happen to it.
+func TestEveryKindOfWorkloadMoves(t *testing.T) {
+	t.Parallel()
+	for kind, makes := range world.Kinds {
+		t.Run(kind, func(t *testing.T) {
+			app := &world.App{Name: "app", Kind: kind, Replicas: 3, Surge: 1, PreStop: 10 * time.Second}
+			if makes.Nature == handover.Runs {
+				app.NoService, app.Work = true, 5*time.Minute
+			}
+			in(t, 2, apps(app), func(p *play) { p.done(p.move(), "app") })
+		})
+	}
+}
+
 func TestReplicaSetsWithoutAnOwnerMoveByTheirLabel(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicaSet", Replicas: 3, Surge: 1}), func(p *play) { p.done(p.move(), "web") })
 }

@@ -47,6 +47,10 @@ func assess(u *unstructured.Unstructured) verdict {
 		return assessJob(u)
 	case "ReplicationController", "CloneSet.apps.kruise.io":
 		return assessPods(u) // kstatus knows neither: it would take one for ready that has no pod
+	case "Deployment.apps", "StatefulSet.apps", "DaemonSet.apps":
+		if paused(u) || onDelete(u) {
+			return assessPods(u) // kstatus would wait for pods that nobody makes, or for none at all
+		}
 	}
 	return assessByStatus(u)
 }
@@ -113,29 +117,50 @@ func assessJob(u *unstructured.Unstructured) verdict {
 }
 
 // assessPods waits until the controller has seen the object, and has as many pods
-// that are available as it wants, of the revision that it wants, and no more.
+// that are available as it wants, of the revision that it wants, and no more. Of one
+// that is paused nothing comes by itself.
 func assessPods(u *unstructured.Unstructured) verdict {
 	if number(u, 0, "status", "observedGeneration") < u.GetGeneration() {
 		return verdict{waiting, "its controller has not seen this change yet"}
 	}
+	if paused(u) {
+		return verdict{state: ready}
+	}
 	want := number(u, 1, "spec", "replicas")
-	if number(u, 0, "status", "availableReplicas") < want || number(u, 0, "status", "replicas") > want || revised(u) < revises(u, want) {
+	available, all := number(u, 0, "status", "availableReplicas"), number(u, 0, "status", "replicas")
+	if groupKind(u) == "DaemonSet.apps" {
+		want = number(u, 0, "status", "desiredNumberScheduled")
+		available, all = number(u, 0, "status", "numberAvailable"), want
+	}
+	if available < want || all > want || revised(u) < revises(u, want) {
 		text, _ := podCount(u)
 		return verdict{waiting, text}
 	}
 	return verdict{state: ready}
 }
 
+// paused: its controller rolls nothing out until somebody says so.
+func paused(u *unstructured.Unstructured) bool {
+	whole, _, _ := unstructured.NestedBool(u.Object, "spec", "paused")
+	update, _, _ := unstructured.NestedBool(u.Object, "spec", "updateStrategy", "paused") // a CloneSet's
+	return whole || update
+}
+
+// onDelete: its pods stay as they are until somebody ends them.
+func onDelete(u *unstructured.Unstructured) bool {
+	return field(u, "spec", "updateStrategy", "type") == "OnDelete"
+}
+
 // revised is how many pods are of the new revision.
 func revised(u *unstructured.Unstructured) int64 { return number(u, 0, "status", "updatedReplicas") }
 
 // revises is how many shall be. A CloneSet tells that itself: its partition leaves
-// some as they are. A ReplicationController leaves all.
+// some as they are. A ReplicationController leaves all, and so does OnDelete.
 func revises(u *unstructured.Unstructured, want int64) int64 {
-	switch groupKind(u) {
-	case "ReplicationController":
+	switch {
+	case groupKind(u) == "ReplicationController", onDelete(u):
 		return 0
-	case "CloneSet.apps.kruise.io":
+	case groupKind(u) == "CloneSet.apps.kruise.io":
 		return number(u, want, "status", "expectedUpdatedReplicas")
 	}
 	return want

@@ -62,7 +62,7 @@ func (a *App) bound() bool {
 // one that every world has is nobody's: its app is the zero one.
 func (a *App) says(name string, draining time.Duration) handover.Balancer {
 	k := a.kindOfBalancer()
-	b := handover.Balancer{Name: name, Host: name + ".elb", Draining: draining, Zonal: k.Zonal, Lag: k.Lag, ByAddress: a.ByAddress}
+	b := handover.Balancer{Name: name, Host: name + ".elb", Draining: draining, Zonal: k.Zonal, Lag: k.Lag, Reuses: k.Reuses, ByAddress: a.ByAddress}
 	if k.Groups {
 		b.Group = "arn:" + name
 	}

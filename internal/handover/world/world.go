@@ -100,16 +100,15 @@ func (a *App) kind() string {
 	return a.Kind
 }
 
-func (a *App) nature() handover.Nature {
-	switch a.kind() {
-	case "Deployment", "ReplicaSet", "Rollout", "ReplicationController":
-		return handover.Replicated
-	case "StatefulSet":
-		return handover.Ordered
-	case "Job":
-		return handover.Runs
+func (a *App) nature() handover.Nature { return a.makes().Nature }
+
+// makes is how the app's controller makes its pods. One of a kind that is not in Kinds is
+// an operator's: its pods have names, and it has no scale.
+func (a *App) makes() Kind {
+	if k, known := Kinds[a.kind()]; known {
+		return k
 	}
-	return handover.Operated
+	return Kind{Nature: handover.Operated}
 }
 
 func (a *App) daemon() bool { return a.kind() == "DaemonSet" }
@@ -458,14 +457,9 @@ func (w *World) replicate(a *App) {
 			mine = append(mine, p)
 		}
 	}
-	if a.nature() == handover.Ordered || a.nature() == handover.Operated && !a.bare() {
+	if a.makes().Ordinals || a.nature() == handover.Operated && !a.bare() {
 		w.yield(a, mine)
-		for i := range a.Replicas {
-			name := fmt.Sprintf("%s-%d", a.Name, i)
-			if !slices.ContainsFunc(names, func(p *pod) bool { return p.Name == name }) && w.noticed(a, name) {
-				w.spawn(a, name)
-			}
-		}
+		w.number(a, names)
 		return
 	}
 	if a.bare() {
@@ -476,6 +470,16 @@ func (w *World) replicate(a *App) {
 		return
 	}
 	w.scale(a, hashes[0], mine, a.Replicas)
+}
+
+// number makes the pods whose names nobody has.
+func (w *World) number(a *App, there []*pod) {
+	for i := range a.Replicas {
+		name := fmt.Sprintf("%s-%d", a.Name, i)
+		if !slices.ContainsFunc(there, func(p *pod) bool { return p.Name == name }) && w.noticed(a, name) {
+			w.spawn(a, name)
+		}
+	}
 }
 
 // yield is an operator that moves its pods off closed nodes by itself, each once
@@ -492,7 +496,7 @@ func (w *World) yield(a *App, mine []*pod) {
 	}
 }
 
-// scale is a ReplicaSet: it makes pods that are missing and ends those that are too many.
+// scale is a ReplicaSet, or a CloneSet: it makes pods that are missing and ends those that are too many.
 func (w *World) scale(a *App, hash string, mine []*pod, replicas int) {
 	for range replicas - len(mine) {
 		w.serial++

@@ -13,6 +13,7 @@ import (
 
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/handover"
+	model "github.com/droverhq/drover/internal/handover/world"
 )
 
 // fleets is the row of a kind that only this test knows: a CRD defines it, it owns its
@@ -91,6 +92,20 @@ func TestEveryTemplateHasAPodPath(t *testing.T) {
 	for _, k := range ownerKinds {
 		if path, ok := graph.PodPath(groupOf(k.api), k.kind); k.template != nil && (!ok || len(path) == 0) {
 			t.Errorf("%s %s makes pods, and graph.PodPath does not know where its template is", k.api, k.kind)
+		}
+	}
+}
+
+// The model of hand-overs has each kind that has a row, with the nature that the row
+// gives it: internal/handover/kinds_test.go moves one of each.
+func TestTheModelHasEveryKindOfWorkload(t *testing.T) {
+	for _, k := range ownerKinds {
+		if k.workload == nil {
+			continue
+		}
+		w := k.workload(parsed(t, "apiVersion: "+k.api+"\nkind: "+k.kind).(metav1.Object))
+		if makes, known := model.Kinds[k.kind]; !known || makes.Nature != w.Nature || makes.Ordinals != w.Ordinals {
+			t.Errorf("%s: the model says %+v, the row %s, with ordinals: %v", k.kind, makes, w.Nature, w.Ordinals)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
+	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/handover"
 )
 
@@ -246,21 +246,23 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 	web := running("apps", "web", "web:1")
 	web.Spec.SchedulerName = "volcano"
 	web.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
+	trains := running("apps", "trains", "trains:1")
+	trains.Spec.SchedulerName = "kueue"
 	pulling := running("apps", "new", "web:1")
 	pulling.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "web:1: not found"}}}}
+	answers := &discoveryv1.EndpointSlice{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "hook-x", Labels: map[string]string{discoveryv1.LabelServiceName: "hook"}},
+		Endpoints: []discoveryv1.Endpoint{{TargetRef: &corev1.ObjectReference{UID: "a"}}}}
 	hook := &admissionv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: "inject"}, Webhooks: []admissionv1.MutatingWebhook{{
-		Name: "i.example.com", ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "sys", Name: "hook"}},
+		Name: "i.example.com", MatchConditions: []admissionv1.MatchCondition{{Name: "x"}}, ClientConfig: admissionv1.WebhookClientConfig{Service: &admissionv1.ServiceReference{Namespace: "sys", Name: "hook"}},
 		Rules: []admissionv1.RuleWithOperations{{
 			Operations: []admissionv1.OperationType{"*"}, Rule: admissionv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
 		}},
 	}}}
-	s := reflect.ValueOf(aroundOf(t, web, pulling, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "plain", UID: "plain"}},
-		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"), running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0")))
-	for f := range s.Type().Fields() {
-		field := s.FieldByIndex(f.Index)
-		if empty := field.IsZero() || field.Kind() != reflect.String && field.Len() == 0; empty != (f.Name == "Forbidden") { // here all may be listed
-			t.Errorf("%s: %v", f.Name, field)
-		}
+	s := aroundOf(t, web, trains, pulling, answers, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "plain", UID: "plain"}},
+		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"), running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0"),
+		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "kueue"}}, running("sys", "second", "r.example/kube-scheduler:v1.35.0"))
+	if got := fieldtest.Empty([]handover.Surroundings{s}); !slices.Equal(got, []string{"Forbidden"}) { // here all may be listed
+		t.Errorf("nobody fills %q", got)
 	}
 }
 

@@ -385,28 +385,33 @@ func TestRecordName(t *testing.T) {
 }
 
 // Whatever in the cluster names a Service keeps a list of its pods: an Ingress, and
-// each kind of route of the Gateway API.
+// each kind of route of the Gateway API that is watched. Another kind of an ingress
+// controller or a mesh is a row here.
 func TestRoutesToServices(t *testing.T) {
-	routes := []string{"GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"}
-	var want []string
 	f := newFixture()
-	for _, kind := range routes {
-		o := &custom{Object: map[string]any{"kind": kind, "spec": map[string]any{"rules": []any{
-			map[string]any{"backendRefs": []any{map[string]any{"name": "web"}, map[string]any{"kind": "Bucket", "name": "files"}}},
-		}}}}
-		o.SetNamespace("apps")
-		o.SetName("by-" + kind)
-		f.more = append(f.more, o)
-		want = append(want, strings.ToLower(kind)+"/apps/by-"+kind)
-	}
+	want := []string{"ingress/apps/web"}
 	f.more = append(f.more, &networkingv1.Ingress{ObjectMeta: objectMeta("web", nil), Spec: networkingv1.IngressSpec{
 		Rules: []networkingv1.IngressRule{{IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
 			Paths: []networkingv1.HTTPIngressPath{{Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "web"}}}},
 		}}}},
 	}})
-	want = append(want, "ingress/apps/web")
+	for _, kind := range routeKinds() {
+		o := parsed(t, `{apiVersion: gateway.networking.k8s.io/v1, kind: `+kind+`, metadata: {namespace: apps, name: by}, spec: {rules: [{backendRefs: [{name: web}, {kind: Bucket, name: files}]}]}}`)
+		f.more, want = append(f.more, o), append(want, strings.ToLower(kind)+"/apps/by")
+	}
 	slices.Sort(want)
 	if got := f.view().Services["apps/web"].Routes; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// routeKinds are all of the Gateway API that are watched.
+func routeKinds() []string {
+	var all []string
+	for _, k := range kinds {
+		if k.optional.Group == "gateway.networking.k8s.io" && strings.HasSuffix(k.name, "Route") {
+			all = append(all, k.name)
+		}
+	}
+	return all
 }

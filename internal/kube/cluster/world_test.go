@@ -152,9 +152,9 @@ func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
 
 // draw draws an object of any kind as it is from now on.
 func draw(t *rapid.T, _ int) (at, any) {
-	kind := pick(t, "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "CronJob",
+	kind := pick(t, append(routeKinds(), "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "CronJob",
 		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress",
-		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "HTTPRoute", "TCPRoute", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")
+		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")...)
 	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
 	m := metav1.ObjectMeta{
 		Namespace: ns, Name: name, UID: types.UID(kind + "-" + ns + "-" + name + "-" + pick(t, "1", "1", "2")),

@@ -54,7 +54,7 @@ func serve(word string, args []string) error {
 		}
 		return echoserver.Serve(ctx, listener, echoserver.PodFromEnv(os.Getenv))
 	case "aws-load-balancer-controller":
-		return lbcontroller.Run(ctx, args, os.Stderr)
+		return lbcontroller.Run(ctx, args, os.Getenv, os.Stderr)
 	case "nginx-ingress":
 		return ingress.Run(ctx, args, os.Stderr)
 	case "standin":

@@ -55,7 +55,7 @@ func everyOperationIsCalled() bool {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	sandbox, err := New(Config{Dir: dir, Region: "us-west-2"}, Outside{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		panic(err)

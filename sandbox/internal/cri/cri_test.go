@@ -195,12 +195,12 @@ func (n testNode) log() string {
 	return string(data)
 }
 
-// awaitLog waits until the container has written text.
-func (n testNode) awaitLog(text string) {
+// awaitReady waits until the container has written that it is ready.
+func (n testNode) awaitReady() {
 	n.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(n.log(), text); {
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(n.log(), "ready"); {
 		if time.Now().After(deadline) {
-			n.t.Fatalf("the log never says %q: %s", text, n.log())
+			n.t.Fatalf("the log never says that it is ready: %s", n.log())
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -241,7 +241,7 @@ func TestStopSignal(t *testing.T) {
 			c := sh(script)
 			c.Image = &runtimeapi.ImageSpec{Image: "sha256:00", UserSpecifiedImage: image}
 			id := n.start(c)
-			n.awaitLog("ready")
+			n.awaitReady()
 			if err := n.StopContainer(t.Context(), id, 10); err != nil {
 				t.Fatal(err)
 			}
@@ -258,7 +258,7 @@ func TestStopSignal(t *testing.T) {
 func TestKillAfterGrace(t *testing.T) {
 	n := newNode(t)
 	id := n.start(sh("sleep 1000 & echo ready; wait"))
-	n.awaitLog("ready")
+	n.awaitReady()
 	before := time.Now()
 	if err := n.StopContainer(t.Context(), id, 1); err != nil {
 		t.Fatal(err)
@@ -322,7 +322,7 @@ func TestExecSync(t *testing.T) {
 	c := sh("echo inside > /tmp/where; echo ready; sleep 1000")
 	c.Envs = []*runtimeapi.KeyValue{{Key: "COLOR", Value: []byte("blue")}}
 	id := n.start(c)
-	n.awaitLog("ready")
+	n.awaitReady()
 	const look = "cat /tmp/where; hostname; echo $COLOR; cat /proc/1/comm"
 	out, _, err := n.ExecSync(t.Context(), id, []string{"sh", "-c", look}, 0)
 	if err != nil || string(out) != "inside\nweb-0\nblue\nsh\n" {
@@ -346,7 +346,7 @@ func TestExecSync(t *testing.T) {
 func TestExecWithATerminal(t *testing.T) {
 	n := newNode(t)
 	id := n.start(sh("echo ready; sleep 1000"))
-	n.awaitLog("ready")
+	n.awaitReady()
 	sizes := make(chan remotecommand.TerminalSize, 1)
 	sizes <- remotecommand.TerminalSize{Width: 97, Height: 31}
 	var out bytes.Buffer

@@ -29,33 +29,33 @@ func New(store *region.Store, now func() time.Time) *Service {
 	return &Service{store: store, now: now}
 }
 
-// Actions lists what is implemented.
+// Actions lists what is implemented, with what a request must say.
 func (s *Service) Actions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CreateAutoScalingGroup":              s.createGroup,
+		"CreateAutoScalingGroup":              wire.Must(s.createGroup, "AutoScalingGroupName", "MaxSize", "MinSize"),
 		"DescribeAutoScalingGroups":           s.describeGroups,
 		"DescribeAutoScalingInstances":        s.describeInstances,
 		"DescribeScalingActivities":           s.describeActivities,
 		"DescribeTags":                        s.describeTags,
-		"CreateOrUpdateTags":                  s.createTags,
-		"DeleteTags":                          s.deleteTags,
-		"SetDesiredCapacity":                  s.setDesired,
-		"UpdateAutoScalingGroup":              s.updateGroup,
-		"DeleteAutoScalingGroup":              s.deleteGroup,
-		"TerminateInstanceInAutoScalingGroup": s.terminate,
-		"SetInstanceProtection":               s.protect,
-		"SetInstanceHealth":                   s.setHealth,
-		"SuspendProcesses":                    s.suspend,
-		"ResumeProcesses":                     s.resume,
-		"DescribePolicies":                    s.none(false, "PolicyNames", "PolicyTypes"),
-		"DescribeScheduledActions":            s.none(false, "ScheduledActionNames", "StartTime", "EndTime"),
-		"DescribeWarmPool":                    s.none(true),
-		"DescribeInstanceRefreshes":           s.none(true, "InstanceRefreshIds"),
-		"DescribeLifecycleHooks":              s.describeHooks,
-		"PutLifecycleHook":                    s.putHook,
-		"DeleteLifecycleHook":                 s.deleteHook,
-		"CompleteLifecycleAction":             s.completeAction,
-		"RecordLifecycleActionHeartbeat":      s.heartbeat,
+		"CreateOrUpdateTags":                  wire.Must(s.createTags, "Tags"),
+		"DeleteTags":                          wire.Must(s.deleteTags, "Tags"),
+		"SetDesiredCapacity":                  wire.Must(s.setDesired, "AutoScalingGroupName", "DesiredCapacity"),
+		"UpdateAutoScalingGroup":              wire.Must(s.updateGroup, "AutoScalingGroupName"),
+		"DeleteAutoScalingGroup":              wire.Must(s.deleteGroup, "AutoScalingGroupName"),
+		"TerminateInstanceInAutoScalingGroup": wire.Must(s.terminate, "ShouldDecrementDesiredCapacity"),
+		"SetInstanceProtection":               wire.Must(s.protect, "AutoScalingGroupName", "InstanceIds", "ProtectedFromScaleIn"),
+		"SetInstanceHealth":                   wire.Must(s.setHealth, "InstanceId", "HealthStatus"),
+		"SuspendProcesses":                    wire.Must(s.suspend, "AutoScalingGroupName"),
+		"ResumeProcesses":                     wire.Must(s.resume, "AutoScalingGroupName"),
+		"DescribePolicies":                    s.none("PolicyNames", "PolicyTypes"),
+		"DescribeScheduledActions":            s.none("ScheduledActionNames", "StartTime", "EndTime"),
+		"DescribeWarmPool":                    wire.Must(s.none(), "AutoScalingGroupName"),
+		"DescribeInstanceRefreshes":           wire.Must(s.none("InstanceRefreshIds"), "AutoScalingGroupName"),
+		"DescribeLifecycleHooks":              wire.Must(s.describeHooks, "AutoScalingGroupName"),
+		"PutLifecycleHook":                    wire.Must(s.putHook, "AutoScalingGroupName", "LifecycleHookName"),
+		"DeleteLifecycleHook":                 wire.Must(s.deleteHook, "AutoScalingGroupName", "LifecycleHookName"),
+		"CompleteLifecycleAction":             wire.Must(s.completeAction, "AutoScalingGroupName", "LifecycleHookName", "LifecycleActionResult"),
+		"RecordLifecycleActionHeartbeat":      wire.Must(s.heartbeat, "AutoScalingGroupName", "LifecycleHookName"),
 	}
 }
 
@@ -276,17 +276,14 @@ func invalid(format string, args ...any) error {
 }
 
 // none answers reads of what the sandbox cannot make: policies, schedules, warm pools
-// and refreshes. It is as strict as if there were some: about a group that a request
-// must name, or may, about pages, and about what nobody reads. May are parameters
-// that choose among what there is: of a name that nothing has, AWS says nothing.
-func (s *Service) none(must bool, may ...string) wire.Action {
+// and refreshes. It is as strict as if there were some: about the group that a request
+// names, about pages, and about what nobody reads. May are parameters that choose
+// among what there is: of a name that nothing has, AWS says nothing.
+func (s *Service) none(may ...string) wire.Action {
 	return func(_ *http.Request, f wire.Form) (any, error) {
 		name := f.Get("AutoScalingGroupName")
 		f.Ignore(may...)
 		_, _, err := page(f, []string(nil))
-		if err == nil && name == "" && must {
-			err = invalid("1 validation error detected: Value null at 'autoScalingGroupName' failed to satisfy constraint: Member must not be null")
-		}
 		if err == nil {
 			err = f.AllRead()
 		}
@@ -441,7 +438,7 @@ func (s *Service) setDesired(_ *http.Request, f wire.Form) (any, error) {
 		n := f.Int("DesiredCapacity")
 		f.Ignore("HonorCooldown") // nothing in the sandbox begins one
 		if n == nil {
-			return region.Errorf(region.Invalid, "ValidationError", "DesiredCapacity is required")
+			return f.AllRead() // it is no number
 		}
 		return st.SetDesired(g, *n)
 	})
@@ -475,7 +472,9 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 	ids := f.List("InstanceIds")
 	many := len(ids) > 0
 	if !many {
-		ids = []string{f.Get("InstanceId")}
+		if ids = []string{f.Get("InstanceId")}; ids[0] == "" {
+			return nil, wire.Missing("InstanceId")
+		}
 	}
 	decrement := f.Bool("ShouldDecrementDesiredCapacity")
 	var items []activityItem
@@ -552,7 +551,7 @@ func (s *Service) setHealth(_ *http.Request, f wire.Form) (any, error) {
 				"Instance Id not found - No managed instance found for instance ID: %s", f.Get("InstanceId"))
 		}
 		f.Ignore("ShouldRespectGracePeriod") // the sandbox gives none
-		i.Unhealthy = f.Get("HealthStatus") == "Unhealthy"
+		i.Unhealthy = f.Word("HealthStatus", "Healthy", "Unhealthy") == "Unhealthy"
 		return nil
 	}))
 }

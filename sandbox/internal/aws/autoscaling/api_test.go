@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,5 +79,40 @@ func TestReadsOfWhatCannotBeMadeAreStrict(t *testing.T) {
 		} else {
 			ask(nameless, "")
 		}
+	}
+}
+
+// What must be one of some words, a truth or a number is refused if it is not, and
+// nothing is changed.
+func TestChangesRefuseWordsThatAreNone(t *testing.T) {
+	for _, form := range []url.Values{
+		{"Action": {"SetInstanceHealth"}, "InstanceId": {"i-1"}, "HealthStatus": {"Sick"}},
+		{"Action": {"SetInstanceProtection"}, "AutoScalingGroupName": {"web"}, "InstanceIds.member.1": {"i-1"}, "ProtectedFromScaleIn": {"perhaps"}},
+		{"Action": {"TerminateInstanceInAutoScalingGroup"}, "InstanceId": {"i-1"}, "ShouldDecrementDesiredCapacity": {"perhaps"}},
+		{"Action": {"SetDesiredCapacity"}, "AutoScalingGroupName": {"web"}, "DesiredCapacity": {"many"}},
+	} {
+		store, err := region.Open(filepath.Join(t.TempDir(), "state.json"), "us-west-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants := region.Num(1)
+		err = store.Update(func(st *region.State) error {
+			st.Groups["web"] = &region.Group{Name: "web", MaxSize: 2, DesiredCapacity: &wants}
+			st.Instances["i-1"] = &region.Instance{ID: "i-1", Group: "web", State: region.Running, Lifecycle: "InService"}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := form.Get("Action")
+		_, err = New(store, time.Now).Actions()[name](nil, wire.NewForm(form))
+		if err == nil || !strings.Contains(err.Error(), "is invalid: it must be") {
+			t.Errorf("%s: %v", name, err)
+		}
+		store.View(func(st *region.State) {
+			if i := st.Instances["i-1"]; i.Unhealthy || i.Protected || i.State != region.Running || *st.Groups["web"].DesiredCapacity != 1 {
+				t.Errorf("%s changed %+v", name, i)
+			}
+		})
 	}
 }

@@ -14,9 +14,7 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 	g := &region.Group{Name: f.Get("AutoScalingGroupName")}
 	switch {
 	case g.Name == "":
-		return nil, invalid("1 validation error detected: AutoScalingGroupName is required")
-	case f.Int("MinSize") == nil || f.Int("MaxSize") == nil:
-		return nil, invalid("MinSize and MaxSize are required numbers")
+		return nil, invalid("AutoScalingGroupName must have 1 to 255 characters")
 	case !f.Has("LaunchTemplate.LaunchTemplateId") && !f.Has("LaunchTemplate.LaunchTemplateName"):
 		return nil, invalid("Valid requests must contain a LaunchTemplate: the sandbox does not implement another source of instances")
 	}

@@ -81,7 +81,7 @@ func (s *Service) deleteHook(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) completeAction(_ *http.Request, f wire.Form) (any, error) {
 	return s.withHeld(f, func(st *region.State, g *region.Group, i *region.Instance) {
-		st.Complete(g, i, f.Get("LifecycleActionResult"), region.Stamp(s.now()))
+		st.Complete(g, i, f.Word("LifecycleActionResult", region.Continue, region.Abandon), region.Stamp(s.now()))
 	})
 }
 

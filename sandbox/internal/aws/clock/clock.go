@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -78,7 +79,7 @@ func (c *Clock) Forward(by time.Duration) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	jumps := append(c.jumps[:len(c.jumps):len(c.jumps)], jump{At: c.machine().Truncate(time.Second), By: by})
+	jumps := append(slices.Clone(c.jumps), jump{At: c.machine().Truncate(time.Second), By: by})
 	data, err := json.Marshal(jumps)
 	if err == nil {
 		err = os.WriteFile(c.path+".new", data, 0o600)

@@ -146,7 +146,7 @@ var instanceFilters = filters[*region.Instance]{
 	"image-id":                 one(func(i *region.Instance) string { return i.ImageID }),
 	"availability-zone":        one(func(i *region.Instance) string { return i.Zone }),
 	"iam-instance-profile.arn": one(func(i *region.Instance) string { return i.ProfileARN }),
-	"reservation-id":           one(func(i *region.Instance) string { return reservationOf(i) }),
+	"reservation-id":           one(reservationOf),
 	"owner-id":                 always[*region.Instance](region.Account),
 	"instance-lifecycle": func(_ *region.State, i *region.Instance) []string {
 		if i.Spot {

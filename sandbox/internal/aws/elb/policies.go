@@ -89,7 +89,7 @@ func (s *Service) setBackendPolicies(_ *http.Request, f wire.Form) (any, error) 
 			return err
 		}
 		if port == nil {
-			return region.Errorf(region.Invalid, "ValidationError", "InstancePort is required")
+			return f.AllRead() // it is no number
 		}
 		if lb.BackendPolicy == nil {
 			lb.BackendPolicy = map[int][]string{}

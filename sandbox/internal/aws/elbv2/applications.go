@@ -165,7 +165,7 @@ func (d *DataPlane) servesApplication(arn, zone string) bool {
 	}
 	for group, g := range a.spec.Groups {
 		for id, t := range g.Targets {
-			if h, _ := a.Balancer.Health(group, id); h.InService && !h.Leaving && (g.CrossZone || t.Zone == zone) {
+			if h, _ := a.Health(group, id); h.InService && !h.Leaving && (g.CrossZone || t.Zone == zone) {
 				return true
 			}
 		}

@@ -242,11 +242,11 @@ func (d *DataPlane) Health(group string, t region.GroupTarget) Health {
 	}
 	for _, r := range d.running {
 		if r.group == group {
-			add(r.Balancer.Health(key(t)))
+			add(r.Health(key(t)))
 		}
 	}
 	for _, a := range d.applications {
-		add(a.Balancer.Health(group, key(t)))
+		add(a.Health(group, key(t)))
 	}
 	return Health{InService: found && all, Checked: checked}
 }
@@ -288,7 +288,7 @@ func (d *DataPlane) serves(ip netip.Addr) bool {
 			continue
 		}
 		found = true
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(r.spec.Targets)), func(id string) bool { h, _ := r.Balancer.Health(id); return h.InService && !h.Leaving }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(r.spec.Targets)), func(id string) bool { h, _ := r.Health(id); return h.InService && !h.Leaving }) {
 			return false
 		}
 	}

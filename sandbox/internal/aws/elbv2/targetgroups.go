@@ -74,8 +74,8 @@ func readCheck(c *region.GroupCheck, f wire.Form) error {
 		return invalid("The sandbox checks targets by TCP, HTTP or HTTPS, not by '%s'", c.Protocol)
 	case c.Protocol == "TCP" && c.Path != "":
 		return invalid("Health check path cannot be specified with protocol TCP")
-	case c.Port != "traffic-port" && (err != nil || port < 1 || port > 65535):
-		return invalid("Health check port '%s' must be traffic-port or between 1 and 65535", c.Port)
+	case c.Port != region.TrafficPort && (err != nil || port < 1 || port > 65535):
+		return invalid("Health check port '%s' must be %s or between 1 and 65535", c.Port, region.TrafficPort)
 	case c.Interval < 5 || c.Interval > 300:
 		return invalid("Health check interval must be between 5 and 300 seconds")
 	case c.Timeout < 2 || c.Timeout > 120:
@@ -120,7 +120,7 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 
 // defaultCheck is AWS's, by how a group is spoken to and how it is checked.
 func defaultCheck(protocol, check string) region.GroupCheck {
-	c := region.GroupCheck{Protocol: "TCP", Port: "traffic-port", Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
+	c := region.GroupCheck{Protocol: "TCP", Port: region.TrafficPort, Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
 	switch {
 	case protocol != "TCP":
 		c.Protocol, c.Path, c.Timeout, c.Matcher = "HTTP", "/", 5, "200"

@@ -13,11 +13,11 @@ import (
 
 func (s *Service) policyActions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CreatePolicy":     s.createPolicy,
-		"GetPolicy":        s.getPolicy,
-		"GetPolicyVersion": s.getPolicyVersion,
+		"CreatePolicy":     wire.Must(s.createPolicy, "PolicyDocument", "PolicyName"),
+		"GetPolicy":        wire.Must(s.getPolicy, "PolicyArn"),
+		"GetPolicyVersion": wire.Must(s.getPolicyVersion, "PolicyArn", "VersionId"),
 		"ListPolicies":     s.listPolicies,
-		"DeletePolicy":     s.deletePolicy,
+		"DeletePolicy":     wire.Must(s.deletePolicy, "PolicyArn"),
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 
 func (s *Service) profileActions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CreateInstanceProfile":         s.createProfile,
-		"GetInstanceProfile":            s.getProfile,
+		"CreateInstanceProfile":         wire.Must(s.createProfile, "InstanceProfileName"),
+		"GetInstanceProfile":            wire.Must(s.getProfile, "InstanceProfileName"),
 		"ListInstanceProfiles":          s.listProfiles,
-		"ListInstanceProfilesForRole":   s.listProfilesOf,
-		"AddRoleToInstanceProfile":      s.addRole,
-		"RemoveRoleFromInstanceProfile": s.removeRole,
-		"DeleteInstanceProfile":         s.deleteProfile,
+		"ListInstanceProfilesForRole":   wire.Must(s.listProfilesOf, "RoleName"),
+		"AddRoleToInstanceProfile":      wire.Must(s.addRole, "InstanceProfileName", "RoleName"),
+		"RemoveRoleFromInstanceProfile": wire.Must(s.removeRole, "InstanceProfileName", "RoleName"),
+		"DeleteInstanceProfile":         wire.Must(s.deleteProfile, "InstanceProfileName"),
 	}
 }
 

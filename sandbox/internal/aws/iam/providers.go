@@ -9,10 +9,10 @@ import (
 
 func (s *Service) providerActions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CreateOpenIDConnectProvider": s.createProvider,
-		"GetOpenIDConnectProvider":    s.getProvider,
+		"CreateOpenIDConnectProvider": wire.Must(s.createProvider, "Url"),
+		"GetOpenIDConnectProvider":    wire.Must(s.getProvider, "OpenIDConnectProviderArn"),
 		"ListOpenIDConnectProviders":  s.listProviders,
-		"DeleteOpenIDConnectProvider": s.deleteProvider,
+		"DeleteOpenIDConnectProvider": wire.Must(s.deleteProvider, "OpenIDConnectProviderArn"),
 	}
 }
 

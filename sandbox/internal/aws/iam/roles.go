@@ -14,22 +14,22 @@ import (
 
 func (s *Service) roleActions() map[string]wire.Action {
 	return map[string]wire.Action{
-		"CreateRole":               s.createRole,
-		"GetRole":                  s.getRole,
+		"CreateRole":               wire.Must(s.createRole, "AssumeRolePolicyDocument", "RoleName"),
+		"GetRole":                  wire.Must(s.getRole, "RoleName"),
 		"ListRoles":                s.listRoles,
-		"UpdateRole":               s.updateRole,
-		"UpdateAssumeRolePolicy":   s.updateTrust,
-		"DeleteRole":               s.deleteRole,
-		"AttachRolePolicy":         s.attach,
-		"DetachRolePolicy":         s.detach,
-		"ListAttachedRolePolicies": s.listAttached,
-		"PutRolePolicy":            s.putInline,
-		"GetRolePolicy":            s.getInline,
-		"ListRolePolicies":         s.listInline,
-		"DeleteRolePolicy":         s.deleteInline,
-		"TagRole":                  s.tag(roleTags),
-		"UntagRole":                s.untag(roleTags),
-		"ListRoleTags":             s.listTags(roleTags),
+		"UpdateRole":               wire.Must(s.updateRole, "RoleName"),
+		"UpdateAssumeRolePolicy":   wire.Must(s.updateTrust, "PolicyDocument", "RoleName"),
+		"DeleteRole":               wire.Must(s.deleteRole, "RoleName"),
+		"AttachRolePolicy":         wire.Must(s.attach, "PolicyArn", "RoleName"),
+		"DetachRolePolicy":         wire.Must(s.detach, "PolicyArn", "RoleName"),
+		"ListAttachedRolePolicies": wire.Must(s.listAttached, "RoleName"),
+		"PutRolePolicy":            wire.Must(s.putInline, "PolicyDocument", "PolicyName", "RoleName"),
+		"GetRolePolicy":            wire.Must(s.getInline, "PolicyName", "RoleName"),
+		"ListRolePolicies":         wire.Must(s.listInline, "RoleName"),
+		"DeleteRolePolicy":         wire.Must(s.deleteInline, "PolicyName", "RoleName"),
+		"TagRole":                  wire.Must(s.tag(roleTags), "RoleName", "Tags"),
+		"UntagRole":                wire.Must(s.untag(roleTags), "RoleName", "TagKeys"),
+		"ListRoleTags":             wire.Must(s.listTags(roleTags), "RoleName"),
 	}
 }
 

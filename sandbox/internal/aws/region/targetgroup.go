@@ -74,8 +74,8 @@ type GroupTarget struct {
 // Left: its deregistration delay is over.
 func (t GroupTarget) Left(now time.Time) bool { return !t.Leaving.IsZero() && !now.Before(t.Deadline) }
 
-// traffic is the health check port that follows the target's own.
-const traffic = "traffic-port"
+// TrafficPort is the health check port that follows the target's own.
+const TrafficPort = "traffic-port"
 
 // CheckPort is the port that is checked of a target.
 func (g *TargetGroup) CheckPort(t GroupTarget) int {

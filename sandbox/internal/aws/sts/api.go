@@ -28,8 +28,8 @@ func (s *Service) Actions() map[string]wire.Action {
 	return map[string]wire.Action{
 		"GetCallerIdentity": s.identity,
 		"GetSessionToken":   s.sessionToken,
-		"AssumeRole":        s.assumeRole,
-		"GetAccessKeyInfo":  s.keyInfo,
+		"AssumeRole":        wire.Must(s.assumeRole, "RoleArn", "RoleSessionName"),
+		"GetAccessKeyInfo":  wire.Must(s.keyInfo, "AccessKeyId"),
 	}
 }
 

@@ -40,6 +40,17 @@ func (f Form) Has(name string) bool {
 	return f.values.Has(f.prefix + name)
 }
 
+// Says tells whether a parameter was sent, be it a structure or a list, even if there is
+// nothing in it. It does not count as read.
+func (f Form) Says(name string) bool {
+	for key := range f.values {
+		if key == f.prefix+name || strings.HasPrefix(key, f.prefix+name+".") {
+			return true
+		}
+	}
+	return false
+}
+
 // Ignore names parameters, also structures and lists, that are accepted and have no effect.
 func (f Form) Ignore(names ...string) {
 	for key := range f.values {

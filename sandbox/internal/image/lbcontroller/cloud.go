@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -17,19 +16,20 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// cloud is AWS, by the environment's endpoint, region and key.
+// cloud is AWS.
 type cloud struct {
 	cluster string
 	elb     *elbv2.Client
 	ec2     *ec2.Client
 }
 
-func newCloud(cluster string) *cloud {
-	config := aws.Config{Region: os.Getenv("AWS_REGION"), RetryMaxAttempts: 5,
+// newCloud knows AWS by the endpoint, region and key in the environment.
+func newCloud(cluster string, getenv func(string) string) *cloud {
+	config := aws.Config{Region: getenv("AWS_REGION"), RetryMaxAttempts: 5,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: os.Getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: os.Getenv("AWS_SECRET_ACCESS_KEY")}, nil
+			return aws.Credentials{AccessKeyID: getenv("AWS_ACCESS_KEY_ID"), SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY")}, nil
 		})}
-	if endpoint := os.Getenv("AWS_ENDPOINT_URL"); endpoint != "" {
+	if endpoint := getenv("AWS_ENDPOINT_URL"); endpoint != "" {
 		config.BaseEndpoint = &endpoint
 	}
 	return &cloud{cluster: cluster, elb: elbv2.NewFromConfig(config), ec2: ec2.NewFromConfig(config)}

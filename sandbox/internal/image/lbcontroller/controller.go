@@ -121,7 +121,7 @@ type controller struct {
 }
 
 // Run serves until ctx is done.
-func Run(ctx context.Context, args []string, out io.Writer) error {
+func Run(ctx context.Context, args []string, getenv func(string) string, out io.Writer) error {
 	o, err := parse(args, out)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func Run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := &controller{options: o, log: slog.New(slog.NewTextHandler(out, nil)), cloud: newCloud(o.cluster), kube: kube, bindings: dyn.Resource(bindingResource),
+	c := &controller{options: o, log: slog.New(slog.NewTextHandler(out, nil)), cloud: newCloud(o.cluster, getenv), kube: kube, bindings: dyn.Resource(bindingResource),
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[item](200*time.Millisecond, 30*time.Second))}
 	c.log.Info("this stands in for the AWS Load Balancer Controller", "cluster", o.cluster)
 	return c.run(ctx, dyn)
