@@ -396,7 +396,8 @@ func TestRoutesToServices(t *testing.T) {
 		}}}},
 	}})
 	for _, kind := range routeKinds() {
-		o := parsed(t, `{apiVersion: gateway.networking.k8s.io/v1, kind: `+kind+`, metadata: {namespace: apps, name: by}, spec: {rules: [{backendRefs: [{name: web}, {kind: Bucket, name: files}]}]}}`)
+		o := parsed(t, "apiVersion: gateway.networking.k8s.io/v1\nkind: "+kind+"\nmetadata: {namespace: apps, name: by}\n"+
+			"spec: {rules: [{backendRefs: [{name: web}, {kind: Bucket, name: files}]}]}")
 		f.more, want = append(f.more, o), append(want, strings.ToLower(kind)+"/apps/by")
 	}
 	slices.Sort(want)
