@@ -220,7 +220,8 @@ func (r *run) outOfReach(err error) {
 	r.say("trying again: " + r.lastErr.Error())
 }
 
-// denial is a call that was refused for good.
+// denial is a call that was refused for good: about a workload, about a node, or
+// about all workloads that need sentinels.
 type denial struct{ workload, node, verb, why string }
 
 // refuse remembers what was refused, so that it is asked for again later, or
@@ -246,6 +247,11 @@ func (r *run) refuse(a Action, refusal Refusal) {
 		if !refusal.Passing {
 			r.denied = append(r.denied, denial{node: a.Node, verb: a.What, why: refusal.Why})
 		}
+	case Sentinel:
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
+		if !refusal.Passing {
+			r.denied = append(r.denied, denial{verb: verbKeepOff, why: refusal.Why})
+		}
 	default:
 		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 	}
@@ -256,9 +262,14 @@ func (r *run) learn() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, d := range r.denied {
-		if d.node != "" {
+		switch {
+		case d.node != "":
 			r.core.nodeRefused(d.node, d.verb, d.why)
-		} else {
+		case d.verb == verbKeepOff:
+			for key := range r.core.tempted {
+				r.core.refused(key, d.verb, d.why)
+			}
+		default:
 			r.core.refused(d.workload, d.verb, d.why)
 		}
 	}

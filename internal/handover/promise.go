@@ -36,6 +36,7 @@ const (
 	verbRelease = "release"
 	verbTakeOut = "take out"
 	verbEvict   = "evict"
+	verbKeepOff = "keep off" // a sentinel for it on a node that leaves
 )
 
 // promised says how a pod may move. Denied are the calls about its workload
@@ -64,6 +65,10 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 	}
 	if why := denied[verbEvict]; why != "" {
 		return promise{how: Never, why: "it may not be evicted: " + why, fix: "cure that, then run the same command again"}
+	}
+	if why := denied[verbKeepOff]; why != "" && p.Tolerates {
+		return promise{how: Never, why: "it tolerates every taint, and no pod may be made that keeps it off the nodes that leave: " + why,
+			fix: "take the toleration out, or let Drover make pods in kube-system (drover rbac prints the Role), then run the same command again"}
 	}
 	return withGap(p, w, byNature(p, w, denied, settle))
 }

@@ -95,3 +95,27 @@ func TestRightThatIsLackingIsToldAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// unguarded is a world that refuses sentinels.
+type unguarded struct{ *world.World }
+
+func (unguarded) Guard(context.Context, string, []handover.Repelled) error {
+	return &handover.Refusal{Why: "quota of kube-system: no pod may be made"}
+}
+
+// What sentinels must keep off the old nodes is parked with the reason where none
+// may be made, and all else moves.
+func TestRefusedSentinelParksWhatNeedsIt(t *testing.T) {
+	stubborn := &world.App{Name: "stubborn", Replicas: 2, Surge: 1, Tolerates: true}
+	in(t, 2, apps(stubborn, other()), func(p *play) {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Hour)
+		defer cancel()
+		w, began := unguarded{p.World}, time.Now()
+		err := p.by(w, w).HandOver(ctx, p.step(func(json.RawMessage) error { return nil }))
+		p.took = time.Since(began)
+		p.parked(err, "stubborn", "quota of kube-system")
+		if p.took > 10*time.Minute {
+			t.Errorf("after %s", p.took)
+		}
+	})
+}

@@ -496,6 +496,7 @@ func (h *herd) overdue() bool {
 func (h *herd) wayOut(p *Pod) promise {
 	denied := maps.Clone(h.r.Denied)
 	delete(denied, verbEvict)
+	delete(denied, verbKeepOff)
 	return promised(p, h.Workload, denied, h.View.settle(p, h.Settle))
 }
 
