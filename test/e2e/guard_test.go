@@ -21,17 +21,36 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// A guard that is breached stops the move: nothing fails, the old nodes take
-// pods and traffic again, and the same command finishes once the guard holds.
-// Kills the mutation that leaves nodes cordoned or out of the load balancer.
-func TestBreachedGuardStopsTheMove(t *testing.T) {
+// A guard that could not watch the move is told by preview and by up before
+// anything is made; one that is breached stops the move: nothing fails, the old
+// nodes take pods and traffic again. Neither is a dead end: without a guard the
+// same change goes through, in both groups: on nodes of the second the echoserver
+// merely runs, and its pods are moved one by one, the new one Ready before the
+// old one goes. Kills the mutations that try the guard only when the whole new
+// group stands, that leave nodes cordoned or out of the load balancer, and that
+// evict a pod before its Services have let it go.
+func TestGuardRefusesStopsAndIsTurnedOff(t *testing.T) {
 	p := newProject(t)
 	p.run("up", "--yes")
 	p.awaitAnswer()
+	before := fmt.Sprint(inventory(t))
+
+	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
+	p.edit("instanceType: t2.medium", "instanceType: t3.medium")
+	p.edit("Hostname: echoserver-", "Hostname: somebody-else-")
+	for _, args := range [][]string{{"preview"}, {"up", "--yes"}} {
+		out, code := p.try(args...)
+		if code != int(problem.Refused) || !strings.Contains(out, "wrong application") || !strings.Contains(out, "drover up --guard off") {
+			t.Errorf("%v: exit code %d, want %d and the way on\n%s", args, code, problem.Refused, out)
+		}
+	}
+	if now := fmt.Sprint(inventory(t)); now != before {
+		t.Errorf("something was made before the guard was tried:\n%s\nbefore:\n%s", now, before)
+	}
 
 	// No answer takes less than a nanosecond: the guard is breached as soon as it has seen enough.
+	p.edit("Hostname: somebody-else-", "Hostname: echoserver-")
 	p.edit("    maxErrors: 0\n", "    maxErrors: 0\n    p99: 1ns\n")
-	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
 	p.underLoad(func() {
 		out, code := p.try("up", "--yes")
 		if code != int(problem.Guarded) {
@@ -40,8 +59,9 @@ func TestBreachedGuardStopsTheMove(t *testing.T) {
 		if marks := nodeMarks(t); marks != "" {
 			t.Errorf("left on nodes after the stop:\n%s", marks)
 		}
-		p.edit("    p99: 1ns\n", "")
-		p.run("up", "--yes")
+		if out := p.run("up", "--yes", "--guard", "off"); !strings.Contains(out, "nothing watches the traffic") {
+			t.Errorf("up says nothing about the guard that is off:\n%s", out)
+		}
 	})
 }
 
@@ -106,32 +126,6 @@ func (p *folder) suffersInShift() sufferer {
 	}()
 	s.url = server.URL
 	return s
-}
-
-// A guard that could not watch the move is told by preview and by up before
-// anything is made. While traffic is down that must not be a dead end: the
-// refusal names the way on, and that way leads to the end.
-// Kills the mutation that tries the guard only when the whole new group stands.
-func TestGuardThatCannotWatchIsToldBeforehand(t *testing.T) {
-	p := newProject(t)
-	p.run("up", "--yes")
-	p.awaitAnswer()
-	before := fmt.Sprint(inventory(t))
-
-	p.edit("instanceType: t3.2xlarge", "instanceType: c5.4xlarge")
-	p.edit("Hostname: echoserver-", "Hostname: somebody-else-")
-	for _, args := range [][]string{{"preview"}, {"up", "--yes"}} {
-		out, code := p.try(args...)
-		if code != int(problem.Refused) || !strings.Contains(out, "wrong application") || !strings.Contains(out, "drover up --guard off") {
-			t.Errorf("%v: exit code %d, want %d and the way on\n%s", args, code, problem.Refused, out)
-		}
-	}
-	if now := fmt.Sprint(inventory(t)); now != before {
-		t.Errorf("something was made before the guard was tried:\n%s\nbefore:\n%s", now, before)
-	}
-	if out := p.run("up", "--yes", "--guard", "off"); !strings.Contains(out, "nothing watches the traffic") {
-		t.Errorf("up says nothing about the guard that is off:\n%s", out)
-	}
 }
 
 // nodeMarks lists the nodes that are cordoned or excluded from load balancers.
