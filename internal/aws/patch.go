@@ -28,15 +28,19 @@ type operation struct {
 // time, what can never change is not touched even if equal, and whole lists
 // are set, since positions in them mean nothing.
 type patch struct {
-	facts           schema.Facts
-	resend          []string // properties that the handler refuses in the form it reads them in
-	old, want, live map[string]any
-	ops             []operation
+	facts     schema.Facts
+	resend    []string // properties that the handler refuses in the form it reads them in
+	old, want map[string]any
+	maybe     []map[string]any // what updates that were cut off may have set
+	ops       []operation
 }
 
 // operations is empty if nothing changed: then there is nothing to send.
-func (p *patch) operations() []operation {
-	p.walk(nil, p.old, p.want, p.live)
+func (p patch) operations(live map[string]any) []operation {
+	p.walk(nil, p.old, p.want, live)
+	for _, begun := range p.maybe {
+		p.takeBack(begun, live)
+	}
 	if len(p.ops) == 0 {
 		return nil
 	}
@@ -47,6 +51,19 @@ func (p *patch) operations() []operation {
 		p.sendAgain(path)
 	}
 	return p.ops
+}
+
+// takeBack removes what only an update with an unknown end has set.
+func (p *patch) takeBack(begun, live map[string]any) {
+	for _, key := range slices.Sorted(maps.Keys(begun)) {
+		_, was := p.old[key]
+		_, is := p.want[key]
+		_, there := live[key]
+		op := operation{Op: "remove", Path: pointer([]string{key})}
+		if there && !was && !is && !p.fixed(key) && !slices.Contains(p.ops, op) {
+			p.ops = append(p.ops, op)
+		}
+	}
 }
 
 func (p *patch) walk(parents []string, old, want, live map[string]any) {
@@ -67,11 +84,19 @@ func (p *patch) walk(parents []string, old, want, live map[string]any) {
 			beforeMap, _ := before.(map[string]any)
 			p.walk(path, beforeMap, after.(map[string]any), current.(map[string]any))
 		case name == p.facts.Tags && p.facts.TagStyle != schema.Template:
-			p.ops = append(p.ops, operation{"add", pointer(path), keepForeign(current, before, after)})
+			p.ops = append(p.ops, operation{"add", pointer(path), keepForeign(current, after, append(p.tags(), before)...)})
 		default:
 			p.ops = append(p.ops, operation{"add", pointer(path), after})
 		}
 	}
+}
+
+// tags are those that updates with an unknown end may have set.
+func (p *patch) tags() (all []any) {
+	for _, begun := range p.maybe {
+		all = append(all, begun[p.facts.Tags])
+	}
+	return all
 }
 
 // fixed properties may not appear in a patch.

@@ -59,8 +59,8 @@ func TestPatch(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := patch{facts: embeddedFacts(t, tt.typ), resend: resends[tt.typ],
-				old: parse(t, tt.old), want: parse(t, tt.want), live: parse(t, tt.live)}
-			got, err := json.Marshal(p.operations())
+				old: parse(t, tt.old), want: parse(t, tt.want)}
+			got, err := json.Marshal(p.operations(parse(t, tt.live)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,6 +68,25 @@ func TestPatch(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.patch)
 			}
 		})
+	}
+}
+
+// What updates with an unknown end may have set goes if it is not wanted, a tag,
+// too; what a service or somebody else has set stays.
+func TestPatchTakesBackWhatMayHaveBeenSet(t *testing.T) {
+	p := patch{facts: embeddedFacts(t, "AWS::EC2::Subnet"), old: parse(t, `{"CidrBlock":"10.0.0.0/24"}`),
+		want: parse(t, `{"CidrBlock":"10.0.0.0/24","Tags":[{"Key":"a","Value":"1"}]}`),
+		maybe: []map[string]any{parse(t, `{"CidrBlock":"10.0.0.0/24","EnableDns64":true,"Tags":[{"Key":"a","Value":"1"},{"Key":"begun","Value":"1"}]}`),
+			parse(t, `{"EnableDns64":false,"Tags":[{"Key":"before","Value":"1"}]}`)}}
+	live := parse(t, `{"CidrBlock":"10.0.0.0/24","EnableDns64":true,"AssignIpv6AddressOnCreation":false,
+		"Tags":[{"Key":"begun","Value":"1"},{"Key":"before","Value":"1"},{"Key":"k8s","Value":"x"}]}`)
+	got, err := json.Marshal(p.operations(live))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"op":"add","path":"/Tags","value":[{"Key":"a","Value":"1"},{"Key":"k8s","Value":"x"}]},{"op":"remove","path":"/EnableDns64"}]`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
@@ -87,8 +106,8 @@ func TestPatchReachesWhatIsWanted(t *testing.T) {
 		old, want := props.Draw(t, "old"), props.Draw(t, "want")
 		live := clone(t, old)
 		live["Id"], live["Default"] = "id-1", "set by the service"
-		p := patch{facts: facts, old: old, want: want, live: clone(t, live)}
-		for _, op := range p.operations() {
+		p := patch{facts: facts, old: old, want: want}
+		for _, op := range p.operations(clone(t, live)) {
 			if slices.Contains([]string{"/Fixed", "/Part/Fixed", "/Id"}, op.Path) {
 				t.Fatalf("%s of %s, which cannot change", op.Op, op.Path)
 			}

@@ -453,6 +453,14 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 	if old, want, err = unshrunk(r, old, want); err != nil {
 		return engine.Object{}, err
 	}
+	diff := patch{facts: f, resend: resends[r.Type]}
+	for _, begun := range r.Maybe {
+		props, err := normal(begun)
+		if err != nil {
+			return engine.Object{}, fmt.Errorf("%s: %w", op, err)
+		}
+		diff.maybe = append(diff.maybe, props)
+	}
 	made := change{typ: r.Type, facts: f, old: old, want: want}
 	for _, target := range stages(r.Type, old, want) {
 		if moved, err := p.upgrade(ctx, r, old, target); err != nil {
@@ -461,7 +469,8 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 			old = target
 			continue
 		}
-		before, err := p.change(ctx, r, f, old, target)
+		diff.old, diff.want = old, target
+		before, err := p.change(ctx, r, diff)
 		if err != nil {
 			return engine.Object{}, explain(op, err)
 		}
@@ -476,15 +485,14 @@ func (p *Provider) Update(ctx context.Context, r engine.Request) (engine.Object,
 // change sends one patch, again if need be. The live object is read before
 // each try: what a failed one has removed cannot be removed again. It is
 // returned as it was before the patch; nil: there was nothing to send.
-func (p *Provider) change(ctx context.Context, r engine.Request, f schema.Facts, old, want map[string]any) (before map[string]any, err error) {
+func (p *Provider) change(ctx context.Context, r engine.Request, diff patch) (before map[string]any, err error) {
 	t := newTries(r.Wait)
 	for {
 		live, err := p.control.get(ctx, r.Type, r.ID)
 		if err != nil {
 			return nil, err
 		}
-		diff := patch{facts: f, resend: resends[r.Type], old: old, want: want, live: live}
-		ops := diff.operations()
+		ops := diff.operations(live)
 		if len(ops) == 0 {
 			return before, nil
 		}

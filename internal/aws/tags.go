@@ -106,14 +106,16 @@ func tagsOf(v any) map[string]string {
 }
 
 // keepForeign adds to wanted tags those of the live object that somebody else
-// set: neither wanted now nor set by the last update. AWS's own (aws:) may
-// not be sent back.
-func keepForeign(live, old, want any) any {
-	ours, wanted := tagsOf(old), tagsOf(want)
+// set: neither wanted now nor among those of ours, which earlier updates have or
+// may have set. AWS's own (aws:) may not be sent back.
+func keepForeign(live, want any, ours ...any) any {
+	known := tagsOf(want)
+	for _, tags := range ours {
+		maps.Copy(known, tagsOf(tags))
+	}
 	foreign := func(key string) bool {
-		_, was := ours[key]
-		_, is := wanted[key]
-		return !was && !is && !strings.HasPrefix(key, "aws:")
+		_, is := known[key]
+		return !is && !strings.HasPrefix(key, "aws:")
 	}
 	switch live := live.(type) {
 	case []any:

@@ -245,7 +245,10 @@ func (a *apply) change(ctx context.Context, s plan.Step, provider Provider, in s
 		}
 		req.Size = size
 	}
-	req.Token, req.Old, req.Want = in.Token, old, want.Inputs
+	req.Token, req.Old, req.Want, req.Maybe = in.Token, old, want.Inputs, []plan.Props{have.Inputs}
+	for _, r := range in.Earlier {
+		req.Maybe = append(req.Maybe, r.Inputs)
+	}
 	obj, err := provider.Update(ctx, req)
 	if err != nil {
 		return err
@@ -319,13 +322,8 @@ func (a *apply) findPredecessors(ctx context.Context, s plan.Step, r state.Resou
 func applied(have state.Resource, cut state.Intent, want state.Resource) plan.Props {
 	old := maps.Clone(have.Inputs)
 	for _, k := range cut.Doubt {
-		_, wanted := want.Inputs[k]
-		begun, sent := cut.Resource.Inputs[k]
-		switch {
-		case wanted:
+		if _, wanted := want.Inputs[k]; wanted {
 			delete(old, k)
-		case sent:
-			old[k] = begun
 		}
 	}
 	return old

@@ -596,3 +596,34 @@ func TestFaultsStrike(t *testing.T) {
 }
 
 var _ engine.Journal = journal{}
+
+// What an update has set whose end nobody knows is taken back when it is not
+// wanted any more, however often the updates after it are killed.
+func TestWhatAnUnknownUpdateHasSetIsTakenBack(t *testing.T) {
+	graphOf := func(props plan.Props) *graph.Graph {
+		g := &graph.Graph{Stack: stackName, Project: "shop"}
+		g.Resources = append(g.Resources, res(role, "own", props))
+		return g
+	}
+	was, begun := plan.Props{"fixedA": 1.0}, plan.Props{"fixedA": 1.0, "value": 2.0}
+	for at, through := 1, false; !through; at++ {
+		w := newWorld(t)
+		w.mustRun(graphOf(was))
+		for kill := 1; !w.holds(`"value":2`); kill++ {
+			_, _ = w.run(graphOf(begun), &faults{at: kill, kind: "crash after"})
+		}
+		_, err := w.run(graphOf(was), &faults{at: at, kind: "crash before"})
+		through = err == nil
+		w.mustRun(graphOf(was))
+	}
+}
+
+// holds reports that an object of this stack has the inputs.
+func (w *world) holds(inputs string) bool {
+	for _, o := range w.cloud.owned(w.id) {
+		if strings.Contains(o.inputs, inputs) {
+			return true
+		}
+	}
+	return false
+}

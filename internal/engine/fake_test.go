@@ -455,12 +455,14 @@ func (c *cloud) Update(_ context.Context, r engine.Request) (engine.Object, erro
 			}
 			is[k] = v
 		}
-		for k := range r.Old {
-			if _, ok := r.Want[k]; !ok {
-				if forGood(k) {
-					c.breach("update of %s removes %s", r.Name, k)
+		for _, had := range append(slices.Clone(r.Maybe), r.Old) {
+			for k := range had {
+				if _, ok := r.Want[k]; !ok {
+					if forGood(k) {
+						c.breach("update of %s removes %s", r.Name, k)
+					}
+					delete(is, k)
 				}
-				delete(is, k)
 			}
 		}
 		if o.typ == group {

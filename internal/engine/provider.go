@@ -59,6 +59,7 @@ type Request struct {
 	ID    string            // what Create returned; empty for Create
 	Token string            // idempotency token: the same for every repetition of this call
 	Old   plan.Props        // inputs as last applied; of Update without those that a cut-off one left open; nil for Create
+	Maybe []plan.Props      // Update: inputs of all that may have been applied, since some were cut off: what they have and is not wanted goes
 	Want  plan.Props        // inputs wanted, references resolved; nil for Read and Delete
 	Conn  plan.Props        // resolved graph.Resource.Conn
 	Where graph.Where       // the object's place

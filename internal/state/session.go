@@ -140,7 +140,7 @@ func (s *Session) Begin(ctx context.Context, in Intent) (Intent, error) {
 		in.At = time.Now().UTC()
 		in.Memo = before.Memo
 		if r, ok := l.find(n); ok && in.Op == plan.Update && in.Resource != nil {
-			in.Doubt = doubt(r.Inputs, in.Resource.Inputs, before.Doubt)
+			in.Doubt, in.Earlier = doubt(r.Inputs, in.Resource.Inputs, before.Doubt), superseded(before, in)
 		}
 		return &entry{What: begin, Intent: &in}
 	})

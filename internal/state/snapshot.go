@@ -111,8 +111,11 @@ type Intent struct {
 	First    bool            `json:"first,omitempty"`    // Delete before the replacement stands
 	All      bool            `json:"all,omitempty"`      // HandOver of all nodes, because the resource goes
 
-	// Doubt names the inputs that may or may not have been applied.
-	Doubt []string `json:"doubt,omitempty"`
+	// Doubt names the inputs that may or may not have been applied: by this call,
+	// and by those before it whose end is unknown. Earlier is what those were to
+	// apply, of which only type and inputs are kept.
+	Doubt   []string   `json:"doubt,omitempty"`
+	Earlier []Resource `json:"earlier,omitempty"`
 }
 
 // With is the snapshot with other things known of some of its resources.
@@ -228,6 +231,17 @@ func doubt(applied, begun plan.Props, before []string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(unsure))
+}
+
+// superseded are the inputs that calls may have applied whose place in is about
+// to take.
+func superseded(before, in Intent) []Resource {
+	known := func(r Resource) bool { return Equal(r.Inputs, before.Resource.Inputs) }
+	if before.Resource == nil || known(*in.Resource) || slices.ContainsFunc(before.Earlier, known) {
+		return before.Earlier
+	}
+	r := Resource{URN: in.URN, Gen: in.Gen, Type: before.Resource.Type, Inputs: before.Resource.Inputs}
+	return append(slices.Clone(before.Earlier), r)
 }
 
 // same reports that nothing new is known in o. When it was stored does not count.

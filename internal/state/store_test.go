@@ -222,22 +222,28 @@ func TestReplacement(t *testing.T) {
 	}
 }
 
-// After an update whose end is unknown, both old and new values are in doubt.
+// After an update whose end is unknown, both old and new values are in doubt, and
+// what it was to apply is kept until one has ended.
 func TestDoubt(t *testing.T) {
 	_, s := newStack(t, "mem://")
 	create(t, s, resource("vpc", 1))
 	for _, step := range []struct {
 		inputs plan.Props
 		want   string
+		before int // calls whose end is unknown
 	}{
-		{plan.Props{"name": "vpc", "a": 1}, "a"},
-		{plan.Props{"name": "other"}, "a name"},
+		{plan.Props{"name": "vpc", "a": 1}, "a", 0},
+		{plan.Props{"name": "vpc", "a": 1}, "a", 0},
+		{plan.Props{"name": "other"}, "a name", 1},
+		{plan.Props{"name": "vpc"}, "a name", 2},
+		{plan.Props{"name": "other"}, "a name", 3},
+		{plan.Props{"name": "vpc"}, "a name", 3},
 	} {
 		r := resource("vpc", 1)
 		r.Inputs = step.inputs
 		in, err := s.Begin(ctx, state.Intent{Op: plan.Update, URN: r.URN, Gen: 1, Resource: &r})
-		if err != nil || strings.Join(in.Doubt, " ") != step.want {
-			t.Fatalf("doubt %q (%v), want %q", in.Doubt, err, step.want)
+		if err != nil || strings.Join(in.Doubt, " ") != step.want || len(in.Earlier) != step.before {
+			t.Fatalf("doubt %q after %d calls (%v), want %q after %d", in.Doubt, len(in.Earlier), err, step.want, step.before)
 		}
 	}
 }

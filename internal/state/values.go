@@ -152,13 +152,23 @@ func (r *Resource) trees() []any {
 	return trees
 }
 
+func (in *Intent) trees() (trees []any) {
+	if in.Resource != nil {
+		trees = in.Resource.trees()
+	}
+	for i := range in.Earlier {
+		trees = append(trees, in.Earlier[i].trees()...)
+	}
+	return trees
+}
+
 func (e *entry) trees() []any {
 	trees := append([]any{map[string]any(e.Outputs)}, e.Way.trees()...)
 	if e.Result != nil {
 		trees = append(trees, e.Result.trees()...)
 	}
-	if e.Intent != nil && e.Intent.Resource != nil {
-		trees = append(trees, e.Intent.Resource.trees()...)
+	if e.Intent != nil {
+		trees = append(trees, e.Intent.trees()...)
 	}
 	return trees
 }
@@ -170,9 +180,7 @@ func (s *Snapshot) Values() []any {
 		trees = append(trees, s.Resources[i].trees()...)
 	}
 	for _, in := range s.Pending {
-		if in.Resource != nil {
-			trees = append(trees, in.Resource.trees()...)
-		}
+		trees = append(trees, in.trees()...)
 	}
 	return trees
 }
