@@ -90,5 +90,5 @@ func (m *Move) fixOf(line string) string {
 	if w := m.Record.Workloads[key]; w != nil && w.Fix != "" {
 		return strings.TrimSuffix(w.Fix, ", then run the same command again")
 	}
-	return "cure that"
+	return strings.TrimSuffix(cure(line), ", then run the same command again")
 }

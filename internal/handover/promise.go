@@ -64,7 +64,7 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 		return promise{how: Never, why: "another pod like it could not be made: " + why, fix: cureCreate(p, why)}
 	}
 	if why := denied[verbEvict]; why != "" {
-		return promise{how: Never, why: "it may not be evicted: " + why, fix: "cure that, then run the same command again"}
+		return promise{how: Never, why: "it may not be evicted: " + why, fix: cure(why)}
 	}
 	if why := denied[verbKeepOff]; why != "" && p.Tolerates {
 		return promise{how: Never, why: "it tolerates every taint, and no pod may be made that keeps it off the nodes that leave: " + why,

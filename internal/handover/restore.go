@@ -445,7 +445,7 @@ func (r *Rescue) leftBehind() error {
 	}
 	return &problem.Error{
 		Kind: problem.Outside, Op: "restore", Err: fmt.Errorf("not all could be given back: %s", notes[0]),
-		Fix: "cure that, then run the same command again", Notes: notes[1:],
+		Fix: cure(notes[0]), Notes: notes[1:],
 	}
 }
 

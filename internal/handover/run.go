@@ -271,7 +271,7 @@ func (r *run) turnBack(ctx context.Context, err error) error {
 	}
 	r.core = NewMove(r.earlier, r.options())
 	r.core.view = v
-	r.core.stop(Reason{Kind: problem.Outside, Op: "hand over " + r.earlier.Group, Why: err.Error(), Fix: "cure that, then run the same command again"})
+	r.core.stop(Reason{Kind: problem.Outside, Op: "hand over " + r.earlier.Group, Why: err.Error(), Fix: cure(err.Error())})
 	if back := r.turns(ctx); r.earlier.Phase != Stopped {
 		return errors.Join(err, back)
 	}

@@ -206,7 +206,7 @@ func unseen(i *inspection) []event.Finding {
 	if len(i.Around.Forbidden) > 0 {
 		return []event.Finding{{
 			Severity: note, Object: named(i.Group), Effect: "your identity may not list " + strings.Join(i.Around.Forbidden, ", ") + ": what they would tell of is not looked at",
-			Fix: "let your identity list them (AmazonEKSClusterAdminPolicy)",
+			Fix: RightsFix,
 		}}
 	}
 	if i.Unseen == "" {
@@ -214,7 +214,7 @@ func unseen(i *inspection) []event.Finding {
 	}
 	return []event.Finding{{
 		Severity: note, Object: named(i.Group), Effect: "webhooks, autoscalers, schedulers and images could not be looked at: " + i.Unseen,
-		Fix: "let your identity list them (AmazonEKSClusterAdminPolicy)",
+		Fix: cure(i.Unseen),
 	}}
 }
 
@@ -224,6 +224,17 @@ var quotaOf = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.*), used
 func cureCreate(p *Pod, why string) string {
 	if m := quotaOf.FindStringSubmatch(why); m != nil {
 		return fmt.Sprintf("leave room in the ResourceQuota for one more pod (%s): kubectl -n %s edit resourcequota %s", m[2], p.Namespace, m[1])
+	}
+	return cure(why)
+}
+
+// lackedOf is how Kubernetes says that the caller has no right to a call.
+var lackedOf = regexp.MustCompile(`User ".*" cannot [a-z]+ resource "`)
+
+// cure is what helps against a refusal of which no more is known than its words.
+func cure(why string) string {
+	if lackedOf.MatchString(why) {
+		return RightsFix
 	}
 	return "cure that, then run the same command again"
 }

@@ -160,6 +160,21 @@ func TestQuotaIsNamed(t *testing.T) {
 	}
 }
 
+// A right that is lacking is not to be cured in a policy, or a quota.
+func TestRefusalForLackOfARightNamesTheRoles(t *testing.T) {
+	why := `pods is forbidden: User "alice" cannot create resource "pods" in API group "" in the namespace "apps"`
+	evict := strings.ReplaceAll(why, `resource "pods"`, `resource "pods/eviction"`)
+	if got := cureCreate(&Pod{}, why); got != RightsFix {
+		t.Error(got)
+	}
+	if got := promised(&Pod{Workload: "web"}, &Workload{}, map[string]string{verbEvict: evict}, 0); got.fix != RightsFix {
+		t.Errorf("%+v", got)
+	}
+	if got := cure(`admission webhook "policy" denied the request: User "alice" is new here`); got == RightsFix {
+		t.Error(got)
+	}
+}
+
 func TestKubeletsThatStopExecProbes(t *testing.T) {
 	for version, want := range map[string]bool{
 		"v1.34.9": false, "v1.35.0": true, "v1.35.6-eks-1": true, "v1.36.0": false, "v1.36.2": false, "v1.36.3": true, "v1.37.1": true, "": false, "x": false,

@@ -416,7 +416,7 @@ func (h *herd) park(why, fix string) {
 	if h.r.State == WorkloadParked {
 		return
 	}
-	h.r.Why, h.r.Fix = why, cmp.Or(fix, "cure that, then run the same command again")
+	h.r.Why, h.r.Fix = why, cmp.Or(fix, cure(why))
 	h.to(WorkloadParked)
 	h.again(0)
 }
