@@ -26,7 +26,7 @@ func faultCommand(locate locator) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(faultAWSCommand(locate), disturbCommand(locate, "node", "NODE", nodeFaults), disturbCommand(locate, "zone", "ZONE", zoneFaults),
+	cmd.AddCommand(faultAWSCommand(locate), faultImageCommand(locate), disturbCommand(locate, "node", "NODE", nodeFaults), disturbCommand(locate, "zone", "ZONE", zoneFaults),
 		disturbCommand(locate, "part", "NAME", partFaults), faultListCommand(locate), faultRemoveCommand(locate))
 	return cmd
 }
@@ -61,12 +61,7 @@ matches a request hits it.
 			if err != nil {
 				return err
 			}
-			made, err := box.AddFault(cmd.Context(), f)
-			if err != nil {
-				return faultError(cmd, err)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; take it away: drover sandbox fault rm %s\n", made.ID, made.ID)
-			return err
+			return addFault(cmd, box, f)
 		},
 	}
 	flags := cmd.Flags()
@@ -81,6 +76,59 @@ matches a request hits it.
 	return cmd
 }
 
+func addFault(cmd *cobra.Command, box launch.Sandbox, f fault.Fault) error {
+	made, err := box.AddFault(cmd.Context(), f)
+	if err != nil {
+		return faultError(cmd, err)
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; take it away: drover sandbox fault rm %s\n", made.ID, made.ID)
+	return err
+}
+
+// imageFaults are what can be wrong with an image, and the same in words of requests.
+var imageFaults = map[string]fault.Kind{"missing": fault.Fail, "slow": fault.Slow, "denied": fault.Expire, "throttled": fault.Throttle}
+
+func faultImageCommand(locate locator) *cobra.Command {
+	f := fault.Fault{Service: fault.Registry}
+	var lasts, delay time.Duration
+	cmd := &cobra.Command{
+		Use:   "image IMAGE missing|slow|denied|throttled",
+		Short: "Let pulls of an image fail, or take long",
+		Long: `Let nodes fail to pull an image, or pull it slowly, until the fault is taken away ("fault rm").
+IMAGE is any text in its name, such as nginx or shop/web:1.2:
+
+  missing    it is not there
+  slow       it is there after --delay
+  denied     the registry does not let the node in
+  throttled  the registry is asked too often
+
+What a node has pulled already it does not pull again, unless the pod says imagePullPolicy: Always.
+
+    drover sandbox fault image shop/web slow --delay 40s
+    drover sandbox fault image nginx missing --count 3`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			kind, known := imageFaults[args[1]]
+			if !known {
+				return usageError(cmd, fmt.Errorf("%q is none of missing, slow, denied, throttled", args[1]))
+			}
+			f.Resource, f.Kind, f.Delay = args[0], kind, fault.Duration(delay)
+			if lasts > 0 {
+				f.Until = time.Now().Add(lasts)
+			}
+			box, err := find(locate)
+			if err != nil {
+				return err
+			}
+			return addFault(cmd, box, f)
+		},
+	}
+	cmd.Flags().DurationVar(&delay, "delay", 0, "how much later, with slow")
+	cmd.Flags().IntVar(&f.Count, "count", 0, "how many pulls are hit (default all)")
+	forFlag(cmd, &lasts)
+	return cmd
+}
+
 // faultWord is a fault that a part or a machine can have.
 type faultWord struct{ kind, about string }
 
@@ -89,6 +137,7 @@ var (
 		{supervisor.Down, "it has died: everything on it has ended, and it does not start again. EC2 does not notice"},
 		{supervisor.Hang, "it stands still: kubelet, kube-proxy and pods, with their connections open"},
 		{supervisor.Cut, "it has lost its network; what runs on it goes on"},
+		{supervisor.Full, "its disk is full: DiskPressure, pods are evicted, and no image is pulled"},
 	}
 	zoneFaults = []faultWord{
 		{supervisor.Down, "its nodes have died, and none comes up there. EC2 does not notice"},
@@ -103,7 +152,7 @@ var (
 func disturbCommand(locate locator, what, arg string, words []faultWord) *cobra.Command {
 	var lasts time.Duration
 	var kinds []string
-	about := map[string]string{"node": "Let a node die, hang or lose its network", "part": "Let a part of the sandbox be down, or hang",
+	about := map[string]string{"node": "Let a node die, hang, lose its network or run out of disk", "part": "Let a part of the sandbox be down, or hang",
 		"zone": "Let an availability zone go away"}[what]
 	long := about + ". It is one of \"drover sandbox status\"; a node may be named by its\ninstance. \"fault rm\" repairs it.\n"
 	if what == "zone" {

@@ -332,4 +332,33 @@ func TestCertificatesOfAListener(t *testing.T) {
 	if len(left) != 2 || left[0] != *certificate("first").CertificateArn || left[1] != *certificate("third").CertificateArn {
 		t.Errorf("left are %v", left)
 	}
+	_, err = a.api.RemoveListenerCertificates(ctx, &elbv2.RemoveListenerCertificatesInput{ListenerArn: listener, Certificates: []types.Certificate{certificate("first")}})
+	wantCode(t, err, "OperationNotPermitted")
+	many := make([]types.Certificate, 25)
+	for n := range many {
+		many[n] = certificate(fmt.Sprint(n))
+	}
+	_, err = a.api.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: listener, Certificates: many})
+	wantCode(t, err, "TooManyCertificates")
+	for _, arn := range []string{"", "first", "arn:aws:acm:us-east-1:111122223333:certificate/first", "arn:aws:acm:us-west-2:444455556666:certificate/first", "arn:aws:acm:us-west-2:111122223333:certificate/"} {
+		unknown := []types.Certificate{{CertificateArn: &arn}}
+		_, err = a.api.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: listener, Certificates: unknown})
+		wantCode(t, err, "CertificateNotFound")
+		_, err = a.api.ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: listener, Certificates: unknown})
+		wantCode(t, err, "CertificateNotFound")
+	}
+	_, err = a.api.ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: listener, SslPolicy: awssdk.String("strict")})
+	wantCode(t, err, "SSLPolicyNotFound")
+}
+
+// What an ARN names that there is not, is said in the words of its kind.
+func TestUnknownARNs(t *testing.T) {
+	a := newALB(t)
+	for resource, code := range map[string]string{"loadbalancer/app/none/1": "LoadBalancerNotFound", "listener/app/none/1/2": "ListenerNotFound",
+		"listener-rule/app/none/1/2/3": "RuleNotFound", "targetgroup/none/1": "TargetGroupNotFound", "truststore/none/1": "ValidationError"} {
+		_, err := a.api.DescribeTags(t.Context(), &elbv2.DescribeTagsInput{ResourceArns: []string{"arn:aws:elasticloadbalancing:us-west-2:111122223333:" + resource}})
+		wantCode(t, err, code)
+	}
+	_, err := a.api.DescribeRules(t.Context(), &elbv2.DescribeRulesInput{})
+	wantCode(t, err, "ValidationError")
 }

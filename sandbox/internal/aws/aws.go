@@ -178,6 +178,8 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	}
 	authority := &certificates{dir: filepath.Join(c.Dir, "pki"), made: map[string]*tls.Certificate{}}
 	server := fmt.Sprintf("https://127.0.0.1:%d", c.APIPort)
+	classic := elb.NewDataPlane(store, out.Network, out.Latency, out.Log)
+	targets := elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log)
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
 		faults:       fault.NewSet(out.Now),
 		cloudControl: control,
@@ -185,14 +187,35 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		keeper:       eks.NewKeeper(store, out.Kubernetes, moved.Now, out.Latency, out.Log),
 		installer:    eks.NewInstaller(store, out.Kubernetes, out.AddOns, moved.Now, out.Latency, out.Log),
 		ssm:          ssm.New(c.Region),
-		dataPlane:    elb.NewDataPlane(store, out.Network, out.Latency, out.Log),
-		targets:      elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log),
+		dataPlane:    classic,
+		targets:      targets,
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, moved.Now, out.Latency, out.Log),
 		router:       ec2.NewRouter(store, moved.Now, out.Latency, out.Log),
-		scaler:       autoscaling.NewScaler(store, moved.Now, out.Log),
+		scaler:       autoscaling.NewScaler(store, behind(classic, targets), moved.Now, out.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
 		reviewer:     eks.NewReviewer(store, moved),
 	}, nil
+}
+
+// behind tells how instances are behind load balancers of either version.
+func behind(classic *elb.DataPlane, targets *elbv2.DataPlane) autoscaling.Health {
+	return func(st *region.State, t region.TrafficSource, i *region.Instance) (inService, checked bool) {
+		if t.Type == region.ClassicSource {
+			h, _ := classic.Health(t.Identifier, i.ID)
+			return h.InService, h.Checked
+		}
+		g := st.TargetGroups[t.Identifier]
+		if g == nil {
+			return false, false
+		}
+		for _, target := range g.Targets {
+			if target.ID == i.ID {
+				h := targets.Health(g.ARN, target)
+				return h.InService, h.Checked
+			}
+		}
+		return false, false
+	}
 }
 
 // Resolve answers the names of the VPC's DNS.
@@ -247,6 +270,7 @@ func (s *Sandbox) handler() http.Handler {
 	mux.HandleFunc("GET /_sandbox/inventory", s.inventory)
 	mux.HandleFunc("GET /_sandbox/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	s.handleFaults(mux)
+	s.handlePull(mux)
 	s.handleClock(mux)
 	services := s.newEndpoint()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -241,7 +241,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 		query: map[string]queryService{
 			"ec2": query(wire.EC2, ec2.Namespace, "", ec2.New(s.store, s.now).Actions()),
 			"autoscaling": query(wire.Query, autoscaling.Namespace, "",
-				autoscaling.New(s.store, s.now).Actions()),
+				autoscaling.New(s.store, behind(s.dataPlane, s.targets), s.now).Actions()),
 			"elasticloadbalancing": query(wire.Query, elb.Namespace, elb.Version,
 				elb.New(s.store, s.dataPlane, s.here).Actions()),
 			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,

@@ -94,6 +94,26 @@ func (s *Sandbox) handleFaults(mux *http.ServeMux) {
 	})
 }
 
+// handlePull answers a node that is about to pull an image: whether it may, in the
+// words of a registry.
+func (s *Sandbox) handlePull(mux *http.ServeMux) {
+	mux.HandleFunc("GET /_sandbox/pull", func(w http.ResponseWriter, r *http.Request) {
+		image := r.URL.Query().Get("image")
+		call := fault.Call{Service: fault.Registry, Operation: fault.Pull, Text: image}
+		s.faults.Serve(w, r, call, func(f fault.Fault) {
+			s.log.Warn("pull image", "image", image, "fault", f.ID)
+			switch f.Kind {
+			case fault.Throttle:
+				http.Error(w, "toomanyrequests: Rate exceeded", http.StatusTooManyRequests)
+			case fault.Expire:
+				http.Error(w, "authorization failed: the authorization token has expired", http.StatusUnauthorized)
+			default:
+				http.Error(w, cmp.Or(f.Code, "not found"), cmp.Or(f.Status, http.StatusNotFound))
+			}
+		}, func(http.ResponseWriter) {})
+	})
+}
+
 // handleClock tells AWS's time, and moves it: `drover sandbox clock`.
 func (s *Sandbox) handleClock(mux *http.ServeMux) {
 	tell := func(w http.ResponseWriter) {

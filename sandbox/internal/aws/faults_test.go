@@ -169,3 +169,33 @@ func (k keeper) Do(r *http.Request) (*http.Response, error) {
 	(*k.kept).Body = io.NopCloser(bytes.NewReader(body))
 	return nil, errors.Join(err, errors.New("kept"))
 }
+
+// Pulls of images are hit by what is ordered for the registry, and by nothing else.
+func TestPullsAreHitByFaultsOfTheRegistry(t *testing.T) {
+	w := newWorld(t)
+	pull := func(image string) (int, string) {
+		t.Helper()
+		resp, err := http.Get(w.url + "/_sandbox/pull?image=" + image)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, strings.TrimSpace(string(text))
+	}
+	w.disturb(fault.Fault{Kind: fault.Throttle}) // every request of a client
+	w.disturb(fault.Fault{Kind: fault.Fail, Service: fault.Registry, Resource: "web:1", Count: 2})
+	w.disturb(fault.Fault{Kind: fault.Expire, Service: fault.Registry, Resource: "own/"})
+	for _, c := range []struct {
+		image string
+		code  int
+		says  string
+	}{{"shop/web:1", 404, "not found"}, {"shop/web:2", 200, ""}, {"own/api", 401, "expired"}, {"web:1", 404, "not found"}, {"web:1", 200, ""}} {
+		if code, text := pull(c.image); code != c.code || !strings.Contains(text, c.says) {
+			t.Errorf("%s: %d %q, want %d %q", c.image, code, text, c.code, c.says)
+		}
+	}
+}

@@ -31,6 +31,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
@@ -257,6 +258,7 @@ func wantCode(t *testing.T, err error, code string) {
 type outside struct {
 	mu       sync.Mutex
 	running  map[string]machine.Machine
+	rebooted []string
 	cluster  *fake.Clientset
 	clusters []machine.Cluster
 	deleted  int
@@ -286,6 +288,9 @@ func (o *outside) register(ctx context.Context, m machine.Machine) error {
 		node.Spec.Taints = append(node.Spec.Taints, corev1.Taint{Key: key, Value: value, Effect: corev1.TaintEffect(effect)})
 	}
 	_, err := o.cluster.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return nil // it was off
+	}
 	return err
 }
 
@@ -296,6 +301,21 @@ func (o *outside) Terminate(ctx context.Context, id string) error {
 		_ = o.cluster.CoreV1().Nodes().Delete(ctx, m.NodeName, metav1.DeleteOptions{})
 	}
 	delete(o.running, id)
+	return nil
+}
+
+// Stop leaves the node as it is: nobody there tells the cluster.
+func (o *outside) Stop(_ context.Context, id string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.running, id)
+	return nil
+}
+
+func (o *outside) Reboot(_ context.Context, id string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.rebooted = append(o.rebooted, id)
 	return nil
 }
 

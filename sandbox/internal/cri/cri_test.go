@@ -118,7 +118,7 @@ func newNode(t *testing.T) testNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(t.Context(), Config{Network: network, PodProgram: program, Scratch: t.TempDir()})
+	r, err := New(t.Context(), Config{Network: network, PodProgram: program, Scratch: t.TempDir(), Pullable: func(context.Context, string) error { return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

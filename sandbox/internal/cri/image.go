@@ -27,8 +27,11 @@ func reference(image *runtimeapi.ImageSpec) string {
 
 // PullImage implements ImageManagerService. There is nothing to fetch.
 func (r *Runtime) PullImage(
-	_ context.Context, image *runtimeapi.ImageSpec, _ *runtimeapi.AuthConfig, _ *runtimeapi.PodSandboxConfig,
+	ctx context.Context, image *runtimeapi.ImageSpec, _ *runtimeapi.AuthConfig, _ *runtimeapi.PodSandboxConfig,
 ) (string, error) {
+	if err := r.Pullable(ctx, image.Image); err != nil {
+		return "", fmt.Errorf("failed to pull and unpack image %q: %w", image.Image, err)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pulled[image.Image] = true

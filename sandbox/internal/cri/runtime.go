@@ -31,10 +31,11 @@ const (
 // Config is what a Runtime needs from its node.
 type Config struct {
 	Network    *podnet.Network
-	Program    string   // path of drover-sandbox
-	PodProgram string   // path of drover-sandbox-pod
-	AWS        []string // KEY=value: the environment of images that call AWS
-	Scratch    string   // an empty directory, over which each container builds its root in its own mount namespace
+	Program    string                                        // path of drover-sandbox
+	PodProgram string                                        // path of drover-sandbox-pod
+	Pullable   func(ctx context.Context, image string) error // asks for each image that is pulled
+	AWS        []string                                      // KEY=value: the environment of images that call AWS
+	Scratch    string                                        // an empty directory, over which each container builds its root in its own mount namespace
 }
 
 // Runtime runs pods.

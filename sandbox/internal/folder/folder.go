@@ -155,6 +155,9 @@ func (f Folder) Machines() string { return f.path("machines") }
 // Machine is the folder of one machine.
 func (f Folder) Machine(id string) string { return f.path("machines", id) }
 
+// DiskFull is there while a machine's disk is said to be full.
+func (f Folder) DiskFull(id string) string { return f.path("machines", id, "disk-full") }
+
 func (f Folder) path(parts ...string) string {
 	return filepath.Join(append([]string{string(f)}, parts...)...)
 }

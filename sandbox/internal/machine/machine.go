@@ -64,6 +64,17 @@ func (c *Client) Run(ctx context.Context, m Machine) error {
 	return c.call(ctx, http.MethodPut, "/machines/"+m.ID, m)
 }
 
+// Stop switches the machine off: its link is cut, and what runs there ends at once. Its
+// disks stay, but for the instance's own, and Run starts it again.
+func (c *Client) Stop(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/machines/"+id+"/stop", nil)
+}
+
+// Reboot switches the machine off and on. All its disks stay.
+func (c *Client) Reboot(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/machines/"+id+"/reboot", nil)
+}
+
 // Terminate cuts the machine's link, ends everything on it and returns when
 // nothing of it is left. A machine that is not there is no error.
 func (c *Client) Terminate(ctx context.Context, id string) error {

@@ -22,7 +22,10 @@ import (
 const diskSize = 20 << 30
 
 // hardware tells the kubelet that it runs on the instance type it claims to be.
-type hardware struct{ machine machine.Machine }
+type hardware struct {
+	machine machine.Machine
+	full    func() bool // its disk
+}
 
 var _ cadvisor.Interface = hardware{}
 
@@ -87,9 +90,13 @@ func (h hardware) GetRequestedContainersInfo(
 
 func (h hardware) disk() cadvisorapiv2.FsInfo {
 	inodes := uint64(diskSize / (16 << 10)) // ext4's ratio
+	free := uint64(diskSize)
+	if h.full() {
+		free = 0
+	}
 	return cadvisorapiv2.FsInfo{
 		Timestamp: time.Now(), Device: "/dev/nvme0n1p1", Mountpoint: "/",
-		Capacity: diskSize, Available: diskSize, Inodes: &inodes, InodesFree: &inodes,
+		Capacity: diskSize, Available: free, Inodes: &inodes, InodesFree: &inodes,
 	}
 }
 

@@ -99,7 +99,7 @@ func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	conf.SerializeImagePulls = false
 	conf.FeatureGates = map[string]bool{"KubeletInUserNamespace": true}
 	conf.CgroupsPerQOS, conf.EnforceNodeAllocatable = false, nil
-	conf.EvictionHard = map[string]string{}
+	conf.EvictionHard = map[string]string{"nodefs.available": "10%"} // as on EKS; there is nothing to tell of memory
 	conf.FailSwapOn = false
 	conf.MakeIPTablesUtilChains = false
 	return &options.KubeletServer{KubeletFlags: *flags, KubeletConfiguration: *conf}, nil
@@ -163,7 +163,7 @@ func kubeletDependencies(
 		HeartbeatClient:           made.heartbeat,
 		RemoteRuntimeService:      runtime,
 		RemoteImageService:        runtime,
-		CAdvisorInterface:         hardware{c.Machine},
+		CAdvisorInterface:         hardware{c.Machine, c.full},
 		ContainerManager:          newContainerManager(),
 		OSInterface:               kubecontainer.RealOS{},
 		OOMAdjuster:               oom.NewFakeOOMAdjuster(),

@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	runtime, err := cri.New(ctx, cri.Config{
-		Network: network, Program: c.Program, PodProgram: c.PodProgram, AWS: c.aws(), Scratch: scratchDir,
+		Network: network, Program: c.Program, PodProgram: c.PodProgram, Pullable: c.pullable, AWS: c.aws(), Scratch: scratchDir,
 	})
 	if err != nil {
 		return fmt.Errorf("start the container runtime: %w", err)

@@ -50,7 +50,7 @@ func TestKubeletSettings(t *testing.T) {
 		s.ProviderID != c.Machine.ProviderID || s.NodeLabels["drover.dev/nodegroup"] != "web-1" || s.MaxPods != 58 || s.CloudProvider != "external" {
 		t.Errorf("settings %+v", s)
 	}
-	info, err := hardware{c.Machine}.MachineInfo()
+	info, err := hardware{c.Machine, c.full}.MachineInfo()
 	if err != nil || info.NumCores != 8 || info.MemoryCapacity != 32<<30 {
 		t.Errorf("hardware %+v, error %v", info, err)
 	}

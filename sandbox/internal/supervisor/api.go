@@ -47,6 +47,12 @@ func (s *supervisor) serve(ctx context.Context, l net.Listener) {
 		order(w, errors.Join(json.NewDecoder(r.Body).Decode(&m), sameID(m.ID, r.PathValue("id"))),
 			func() error { return s.runMachine(m) })
 	})
+	mux.HandleFunc("POST /machines/{id}/stop", func(w http.ResponseWriter, r *http.Request) {
+		order(w, nil, func() error { return s.stopMachine(r.PathValue("id")) })
+	})
+	mux.HandleFunc("POST /machines/{id}/reboot", func(w http.ResponseWriter, r *http.Request) {
+		order(w, nil, func() error { return s.rebootMachine(r.PathValue("id")) })
+	})
 	mux.HandleFunc("DELETE /machines/{id}", func(w http.ResponseWriter, r *http.Request) {
 		order(w, nil, func() error { return s.terminateMachine(r.PathValue("id")) })
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,6 +19,7 @@ import (
 const (
 	Down = "down" // its processes have ended and are not started again; a machine's link is cut
 	Hang = "hang" // its processes stand still, with their connections open
+	Full = "full" // a machine's disk has no room
 	Cut  = "cut"  // a machine's link is down, and what runs on it goes on
 )
 
@@ -67,7 +69,7 @@ func (s *supervisor) disturb(target string, f Fault) error {
 	if n != nil {
 		d.Target, d.Node = n.machine.ID, n.machine.NodeName
 	}
-	if d.undo, err = spoil(c, n, f.Kind); err != nil {
+	if d.undo, err = s.spoil(c, n, f.Kind); err != nil {
 		return err
 	}
 	s.keep(c.name, d)
@@ -120,7 +122,7 @@ func (s *supervisor) disturbZone(zone string, f Fault) error {
 		if s.undisturbed(n.name, zone) != nil {
 			continue
 		}
-		back, err := spoil(n.component, n, f.Kind)
+		back, err := s.spoil(n.component, n, f.Kind)
 		if err != nil {
 			return errors.Join(err, d.undo())
 		}
@@ -166,7 +168,7 @@ func (s *supervisor) find(target string) (*component, *node, error) {
 }
 
 // spoil carries a fault out; undo takes it back.
-func spoil(c *component, n *node, kind string) (undo func() error, err error) {
+func (s *supervisor) spoil(c *component, n *node, kind string) (undo func() error, err error) {
 	switch {
 	case kind == Down:
 		c.hold()
@@ -176,6 +178,11 @@ func spoil(c *component, n *node, kind string) (undo func() error, err error) {
 		return func() error { return wake(c, time.Since(since)) }, signalTree(c, syscall.SIGSTOP)
 	case kind == Cut && n != nil:
 		return func() error { return mend(n.machine) }, cut(n.machine.ID)
+	case kind == Full && n != nil:
+		file := s.Dir.DiskFull(n.machine.ID)
+		return func() error { return os.Remove(file) }, os.WriteFile(file, nil, 0o600)
+	case kind == Full:
+		return nil, errors.New("only a machine has a disk that can be full")
 	case kind == Cut:
 		return nil, errors.New("only a machine has a link to cut")
 	}

@@ -41,6 +41,9 @@ func (s *supervisor) restoreMachines() error {
 	for _, entry := range entries {
 		var m machine.Machine
 		err := folder.ReadJSON(s.machineFile(entry.Name()), &m)
+		if _, off := os.Stat(s.offFile(entry.Name())); off == nil && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			// Its creation or its removal was cut short.
 			err = folder.RemoveAll(s.Dir.Machine(entry.Name()))
@@ -71,7 +74,7 @@ func (s *supervisor) runMachine(m machine.Machine) error {
 		return nil
 	}
 	if kind, away := s.away[m.Zone()]; away {
-		return fmt.Errorf("zone %s has a fault: %s", m.Zone(), kind)
+		return zoneFault(m.Zone(), kind, away)
 	}
 	if err := s.prepare(m); err != nil {
 		return err
@@ -95,7 +98,13 @@ func (s *supervisor) prepare(m machine.Machine) error {
 	if err := s.ca.PrepareNode(pki.Node{Dir: dir, Name: m.NodeName, IP: m.PrivateIP, Server: server}); err != nil {
 		return err
 	}
-	return folder.WriteJSON(s.machineFile(m.ID), m)
+	if err := folder.WriteJSON(s.machineFile(m.ID), m); err != nil {
+		return err
+	}
+	if err := os.Remove(s.offFile(m.ID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // nodeComponent is the process that a machine is.
@@ -148,32 +157,92 @@ func (s *supervisor) boot(m machine.Machine, out *os.File) (*child, error) {
 
 // terminateMachine ends a machine and returns when nothing of it is left.
 func (s *supervisor) terminateMachine(id string) error {
+	return s.switchOff(id, s.forget)
+}
+
+// stopMachine ends a machine's processes and returns when they are gone. Its files
+// stay, but for the disk that is the instance's own.
+func (s *supervisor) stopMachine(id string) error { return s.switchOff(id, s.rest) }
+
+// switchOff ends a machine that runs, and then does what becomes of its files. What is
+// being switched off already is waited for.
+func (s *supervisor) switchOff(id string, then func(id string) error) error {
 	if !instanceID.MatchString(id) {
 		return fmt.Errorf("%q is no instance ID", id)
 	}
 	s.mu.Lock()
 	n, ok := s.machines[id]
-	if !ok {
+	switch {
+	case !ok:
 		s.mu.Unlock()
-		return nil
-	}
-	if n.terminating != nil {
+		return then(id)
+	case n.terminating != nil:
 		s.mu.Unlock()
 		<-n.terminating
-		return nil
+		return s.switchOff(id, then)
 	}
 	n.terminating = make(chan struct{})
 	s.mu.Unlock()
 
 	n.stop()
-	err := errors.Join(disconnect(id), s.forget(id))
+	err := errors.Join(disconnect(id), then(id))
 	s.mu.Lock()
 	delete(s.machines, id)
 	s.mu.Unlock()
 	close(n.terminating)
-	slog.Info("machine terminated", "machine", id)
+	slog.Info("machine is off", "machine", id)
 	return err
 }
+
+// rebootMachine ends a machine's processes and starts them again. One with a fault is
+// not to be moved to anything.
+func (s *supervisor) rebootMachine(id string) error {
+	s.disorders.Lock()
+	defer s.disorders.Unlock()
+	c, n, err := s.find(id)
+	if err != nil {
+		return nil // it does not run: it starts afresh when it does
+	}
+	s.mu.Lock()
+	kind, away := s.away[n.machine.Zone()]
+	s.mu.Unlock()
+	if err := s.undisturbed(c.name, id); err != nil || away {
+		return errors.Join(err, zoneFault(n.machine.Zone(), kind, away))
+	}
+	c.hold()
+	c.release()
+	slog.Info("machine rebooted", "machine", id)
+	return nil
+}
+
+func zoneFault(zone, kind string, away bool) error {
+	if !away {
+		return nil
+	}
+	return fmt.Errorf("zone %s has a fault: %s", zone, kind)
+}
+
+// rest turns a machine's record into that of one that is off, the disk of the instance
+// first: half of a machine must not come back to life.
+func (s *supervisor) rest(id string) error {
+	dir := s.Dir.Machine(id)
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil // it never ran
+	}
+	if err := os.WriteFile(s.offFile(id), nil, 0o600); err != nil {
+		return err
+	}
+	if err := folder.RemoveAll(filepath.Join(dir, "disk")); err != nil {
+		return err
+	}
+	if err := os.Remove(s.machineFile(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// offFile tells that a machine without a record is off, and not half of one.
+func (s *supervisor) offFile(id string) string { return filepath.Join(s.Dir.Machine(id), "off") }
 
 // forget removes a machine's files, the record first: half of a folder must
 // not come back to life.

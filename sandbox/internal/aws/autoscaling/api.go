@@ -20,13 +20,14 @@ const Namespace = "http://autoscaling.amazonaws.com/doc/2011-01-01/"
 
 // Service answers Auto Scaling requests.
 type Service struct {
-	store *region.Store
-	now   func() time.Time
+	store  *region.Store
+	health Health
+	now    func() time.Time
 }
 
 // New makes the service.
-func New(store *region.Store, now func() time.Time) *Service {
-	return &Service{store: store, now: now}
+func New(store *region.Store, health Health, now func() time.Time) *Service {
+	return &Service{store: store, health: health, now: now}
 }
 
 // Actions lists what is implemented, with what a request must say.
@@ -56,6 +57,15 @@ func (s *Service) Actions() map[string]wire.Action {
 		"DeleteLifecycleHook":                 wire.Must(s.deleteHook, "AutoScalingGroupName", "LifecycleHookName"),
 		"CompleteLifecycleAction":             wire.Must(s.completeAction, "AutoScalingGroupName", "LifecycleHookName", "LifecycleActionResult"),
 		"RecordLifecycleActionHeartbeat":      wire.Must(s.heartbeat, "AutoScalingGroupName", "LifecycleHookName"),
+		"AttachLoadBalancerTargetGroups":      wire.Must(s.attachSources(targetGroups), "AutoScalingGroupName", "TargetGroupARNs"),
+		"DetachLoadBalancerTargetGroups":      wire.Must(s.detachSources(targetGroups), "AutoScalingGroupName", "TargetGroupARNs"),
+		"DescribeLoadBalancerTargetGroups":    wire.Must(s.describeTargetGroups, "AutoScalingGroupName"),
+		"AttachLoadBalancers":                 wire.Must(s.attachSources(classics), "AutoScalingGroupName", "LoadBalancerNames"),
+		"DetachLoadBalancers":                 wire.Must(s.detachSources(classics), "AutoScalingGroupName", "LoadBalancerNames"),
+		"DescribeLoadBalancers":               wire.Must(s.describeBalancers, "AutoScalingGroupName"),
+		"AttachTrafficSources":                wire.Must(s.attachSources(sources), "AutoScalingGroupName", "TrafficSources"),
+		"DetachTrafficSources":                wire.Must(s.detachSources(sources), "AutoScalingGroupName", "TrafficSources"),
+		"DescribeTrafficSources":              wire.Must(s.describeSources, "AutoScalingGroupName"),
 	}
 }
 
@@ -105,6 +115,9 @@ type groupItem struct {
 	Zones      []string       `xml:"AvailabilityZones>member"`
 	HealthType string         `xml:"HealthCheckType"`
 	Grace      int            `xml:"HealthCheckGracePeriod"`
+	Balancers  []string       `xml:"LoadBalancerNames>member"`
+	Targets    []string       `xml:"TargetGroupARNs>member"`
+	Sources    []sourceRef    `xml:"TrafficSources>member"`
 	Instances  []instanceItem `xml:"Instances>member"`
 	Created    string         `xml:"CreatedTime"`
 	Suspended  []suspended    `xml:"SuspendedProcesses>member"`
@@ -198,6 +211,14 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 	}
 	for _, i := range st.Members(g.Name) {
 		item.Instances = append(item.Instances, showInstance(i, false))
+	}
+	for _, t := range g.Sources() {
+		item.Sources = append(item.Sources, sourceRef(t))
+		if t.Type == region.ClassicSource {
+			item.Balancers = append(item.Balancers, t.Identifier)
+		} else {
+			item.Targets = append(item.Targets, t.Identifier)
+		}
 	}
 	for _, p := range g.Suspended {
 		item.Suspended = append(item.Suspended, suspended{p, "User suspended"})

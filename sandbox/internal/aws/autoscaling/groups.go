@@ -26,6 +26,7 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 	for _, h := range f.Each("LifecycleHookSpecificationList") {
 		g.Hooks = append(g.Hooks, hook(h))
 	}
+	g.TargetGroupARNs, g.LoadBalancerNames, g.TrafficSources = f.List("TargetGroupARNs"), f.List("LoadBalancerNames"), sources(f)
 	f.Ignore("ServiceLinkedRoleARN", "AvailabilityZones") // zones follow from the subnets
 	change(g, f)
 	return nil, s.store.Update(f.Whole(func(st *region.State) error {

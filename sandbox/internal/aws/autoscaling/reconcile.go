@@ -16,14 +16,16 @@ const launchRetry = 2 * time.Second
 
 // Scaler keeps every group at the size it wants.
 type Scaler struct {
-	store *region.Store
-	now   func() time.Time
-	log   *slog.Logger
+	store  *region.Store
+	health Health
+	now    func() time.Time
+	here   func() time.Time // by which load balancers live
+	log    *slog.Logger
 }
 
 // NewScaler makes a Scaler.
-func NewScaler(store *region.Store, now func() time.Time, log *slog.Logger) *Scaler {
-	return &Scaler{store: store, now: now, log: log}
+func NewScaler(store *region.Store, health Health, now, here func() time.Time, log *slog.Logger) *Scaler {
+	return &Scaler{store: store, health: health, now: now, here: here, log: log}
 }
 
 // Run acts on every change until ctx ends.
@@ -66,8 +68,8 @@ func (s *Scaler) due(st *region.State, g *region.Group) bool {
 	alive := 0
 	for _, i := range st.Members(g.Name) {
 		switch {
-		case i.State == region.Running && i.Lifecycle == "Pending", g.Overdue(i, s.now()),
-			i.Counts() && i.Unhealthy && !g.IsSuspended("ReplaceUnhealthy"):
+		case i.State == region.Running && i.Lifecycle == "Pending", g.Overdue(i, s.now()), s.crosses(st, g, i), s.ails(st, g, i),
+			s.unfit(g, i):
 			return true
 		case i.Counts():
 			alive++
@@ -93,6 +95,7 @@ func (s *Scaler) due(st *region.State, g *region.Group) bool {
 func (s *Scaler) turn(st *region.State, g *region.Group) {
 	now := region.Stamp(s.now())
 	s.settle(st, g, now)
+	s.traffic(st, g, now)
 	s.replaceUnhealthy(st, g, now)
 	alive := len(living(st, g)) + lost(st, g)
 	for ; alive < int(*g.DesiredCapacity) && !g.IsSuspended("Launch") && !now.Before(g.RetryAt); alive++ {
@@ -120,8 +123,7 @@ func (s *Scaler) settle(st *region.State, g *region.Group, now time.Time) {
 		case i.State == region.Running && i.Lifecycle == "Pending" && held:
 			i.Lifecycle, i.Waits = region.PendingWait, now
 		case i.State == region.Running && i.Lifecycle == "Pending":
-			i.Lifecycle = "InService"
-			g.Finish(i.ID, now)
+			g.Serve(i, now)
 		case g.Overdue(i, now):
 			hook, _ := g.HookOf(i)
 			st.Complete(g, i, cmp.Or(hook.Result, region.Continue), now)
@@ -135,14 +137,21 @@ func (s *Scaler) settle(st *region.State, g *region.Group, now time.Time) {
 }
 
 func (s *Scaler) replaceUnhealthy(st *region.State, g *region.Group, now time.Time) {
-	if g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("Terminate") {
-		return
-	}
-	for _, i := range living(st, g) {
-		if i.Unhealthy {
+	for _, i := range st.Members(g.Name) {
+		if s.unfit(g, i) {
 			st.EndMember(g, i, now, "an instance was taken out of service in response to an instance health check")
 		}
 	}
+}
+
+// unfit: an instance is to be replaced. One that somebody has stopped is, as soon as
+// the group looks at its instances' health.
+func (s *Scaler) unfit(g *region.Group, i *region.Instance) bool {
+	if g.IsSuspended("ReplaceUnhealthy") || g.IsSuspended("Terminate") {
+		return false
+	}
+	off := i.State == region.Stopping || i.State == region.Stopped
+	return i.Counts() && i.Unhealthy || off && !i.Retired && !g.IsSuspended("HealthCheck")
 }
 
 // launch adds an instance in the subnet whose zone has the fewest.

@@ -237,7 +237,10 @@ func updateGroup(s *region.State, old, g *region.Group) error {
 		g.DesiredCapacity = old.DesiredCapacity
 	}
 	g.Clamp()
-	return s.CheckGroup(g)
+	if err := s.CheckGroup(g); err != nil {
+		return err
+	}
+	return s.CheckSources(g, old.Sources())
 }
 
 func waitGroup(s *region.State, id, action string) (string, error) {

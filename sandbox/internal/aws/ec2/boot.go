@@ -14,6 +14,8 @@ import (
 // Machines runs instances as processes.
 type Machines interface {
 	Run(ctx context.Context, m machine.Machine) error
+	Stop(ctx context.Context, id string) error
+	Reboot(ctx context.Context, id string) error
 	Terminate(ctx context.Context, id string) error
 }
 
@@ -23,8 +25,8 @@ const (
 	visible  = 5 * time.Minute        // how long a terminated instance is shown; about an hour on EC2
 )
 
-// Hypervisor makes the model's instances real: it starts the machine of each
-// that shall run and ends the machine of each that shall not.
+// Hypervisor makes the model's instances real: it starts the machine of each that
+// shall run, stops those that shall not for now, and ends those that never shall again.
 type Hypervisor struct {
 	store    *region.Store
 	machines Machines
@@ -39,13 +41,24 @@ func NewHypervisor(store *region.Store, machines Machines, now func() time.Time,
 	return &Hypervisor{store: store, machines: machines, now: now, scale: scale, log: log}
 }
 
-// Run acts on every change until ctx ends. An instance has one goroutine from
-// its launch (or from the start of this process) until it has vanished.
+// power is what decides what a machine has to do.
+type power struct {
+	state     region.InstanceState
+	rebooting bool
+}
+
+// life is the goroutine of an instance, from its launch (or from the start of this
+// process) until it has vanished.
+type life struct {
+	power
+	changed chan struct{} // there is a new power; closed: there is no instance any more
+}
+
+// Run acts on every change until ctx ends.
 func (h *Hypervisor) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	known := map[string]chan struct{}{} // closed when the instance shall end
-	ending := map[string]bool{}
+	known := map[string]*life{}
 	for changed := h.store.Watch(); ; {
 		select {
 		case <-ctx.Done():
@@ -54,52 +67,91 @@ func (h *Hypervisor) Run(ctx context.Context) {
 		}
 		h.store.View(func(st *region.State) {
 			for id, i := range st.Instances {
-				if known[id] == nil {
-					end := make(chan struct{})
-					known[id] = end
-					wg.Go(func() { h.live(ctx, id, end) })
+				now := power{i.State, i.Rebooting}
+				l, ok := known[id]
+				if !ok {
+					l = &life{now, make(chan struct{}, 1)}
+					known[id] = l
+					wg.Go(func() { h.live(ctx, id, l.changed) })
 				}
-				if !i.Alive() && !ending[id] {
-					ending[id] = true
-					close(known[id])
+				if l.power != now {
+					l.power = now
+					l.tell()
+				}
+			}
+			for id, l := range known {
+				if st.Instances[id] == nil {
+					delete(known, id)
+					close(l.changed)
 				}
 			}
 		})
 	}
 }
 
-// live is the life of one instance.
-func (h *Hypervisor) live(ctx context.Context, id string, end <-chan struct{}) {
-	alive, cancel := context.WithCancel(ctx)
-	stop := make(chan struct{})
-	go func() {
-		defer close(stop)
-		select {
-		case <-end:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	defer func() { cancel(); <-stop }()
-	h.powerOn(alive, id)
-	h.boot(alive, id)
+func (l *life) tell() {
 	select {
-	case <-ctx.Done():
-		return
-	case <-end:
+	case l.changed <- struct{}{}:
+	default: // it has yet to hear of the change before
 	}
-	h.powerOff(ctx, id)
-	h.vanish(ctx, id)
+}
+
+// live is the life of one instance: it does what its state asks for until that changes.
+func (h *Hypervisor) live(ctx context.Context, id string, changed <-chan struct{}) {
+	for there := true; there; {
+		turn, cancel := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.turn(turn, id)
+		}()
+		select {
+		case <-ctx.Done():
+			there = false
+		case _, there = <-changed:
+		}
+		cancel()
+		<-done
+	}
+}
+
+// turn is what an instance's state asks for. It may be done again.
+func (h *Hypervisor) turn(ctx context.Context, id string) {
+	var i *region.Instance
+	h.store.View(func(st *region.State) {
+		if found, ok := st.Instances[id]; ok {
+			copied := *found
+			i = &copied
+		}
+	})
+	if i == nil {
+		return
+	}
+	switch i.State {
+	case region.Pending:
+		h.powerOn(ctx, *i)
+	case region.Running:
+		if i.Rebooting {
+			h.order(ctx, i, "reboot machine", h.machines.Reboot, func(_ *region.State, i *region.Instance) { i.Rebooting = false })
+			return // the change has it booted
+		}
+		h.boot(ctx, id)
+	case region.Stopping:
+		h.order(ctx, i, "stop machine", h.machines.Stop, func(_ *region.State, i *region.Instance) { i.HasStopped() })
+	case region.Stopped:
+	case region.ShuttingDown:
+		h.order(ctx, i, "end machine", h.machines.Terminate, func(st *region.State, i *region.Instance) { st.EndInstance(i, region.Stamp(h.now())) })
+	case region.Terminated:
+		h.vanish(ctx, id)
+	}
 }
 
 // powerOn makes a pending instance a running one.
-func (h *Hypervisor) powerOn(ctx context.Context, id string) {
-	var i region.Instance
-	h.store.View(func(st *region.State) { i = *st.Instances[id] })
-	if i.State != region.Pending || !sleep(ctx, i.Launched.Add(time.Duration(float64(hardware)*h.scale)).Sub(h.now())) {
+func (h *Hypervisor) powerOn(ctx context.Context, i region.Instance) {
+	if !sleep(ctx, i.Launched.Add(time.Duration(float64(hardware)*h.scale)).Sub(h.now())) {
 		return
 	}
-	h.update(id, func(_ *region.State, i *region.Instance) {
+	h.update(i.ID, func(_ *region.State, i *region.Instance) {
 		if i.State == region.Pending {
 			i.State = region.Running
 		}
@@ -211,21 +263,25 @@ func mayJoin(st *region.State, i *region.Instance) error {
 	return fmt.Errorf("unauthorized: no access entry of type EC2_LINUX for %s", role.Arn)
 }
 
-// powerOff ends the machine; it does not give up.
-func (h *Hypervisor) powerOff(ctx context.Context, id string) {
+// order has something done to a machine, and does not give up. Then it says so, unless
+// the instance's state has changed meanwhile.
+func (h *Hypervisor) order(ctx context.Context, i *region.Instance, what string, do func(context.Context, string) error, then func(*region.State, *region.Instance)) {
 	for {
-		err := h.machines.Terminate(ctx, id)
+		err := do(ctx, i.ID)
 		if err == nil {
 			break
 		}
-		h.log.Warn("end machine", "instance", id, "err", err)
+		if ctx.Err() == nil {
+			h.log.Warn(what, "instance", i.ID, "err", err)
+		}
 		if !sleep(ctx, retry) {
 			return
 		}
 	}
-	h.update(id, func(st *region.State, i *region.Instance) {
-		if i.State != region.Terminated {
-			st.EndInstance(i, region.Stamp(h.now()))
+	state := i.State
+	h.update(i.ID, func(st *region.State, i *region.Instance) {
+		if i.State == state {
+			then(st, i)
 		}
 	})
 }
@@ -241,7 +297,9 @@ func (h *Hypervisor) vanish(ctx context.Context, id string) {
 
 func (h *Hypervisor) update(id string, f func(*region.State, *region.Instance)) {
 	err := h.store.Update(func(st *region.State) error {
-		f(st, st.Instances[id])
+		if i, ok := st.Instances[id]; ok {
+			f(st, i)
+		}
 		return nil
 	})
 	if err != nil {

@@ -18,6 +18,9 @@ func (s *Service) instanceActions() map[string]wire.Action {
 		"DescribeInstanceStatus":        s.describeStatus,
 		"DescribeInstanceTopology":      s.describeTopology,
 		"TerminateInstances":            s.terminate,
+		"StopInstances":                 s.stop,
+		"StartInstances":                s.start,
+		"RebootInstances":               s.reboot,
 		"DescribeInstanceTypes":         s.describeTypes,
 		"DescribeInstanceTypeOfferings": s.describeOfferings,
 		"DescribeImages":                s.describeImages,
@@ -374,15 +377,16 @@ func (s *Service) launchOf(st *region.State, f wire.Form) (region.Launch, error)
 	return l, nil
 }
 
-func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
-	type change struct {
-		ID  string    `xml:"instanceId"`
-		Now stateItem `xml:"currentState"`
-		Was stateItem `xml:"previousState"`
-	}
-	var out struct {
-		Instances []change `xml:"instancesSet>item"`
-	}
+// transition is what a request has done to the state of an instance.
+type transition struct {
+	ID  string    `xml:"instanceId"`
+	Now stateItem `xml:"currentState"`
+	Was stateItem `xml:"previousState"`
+}
+
+// switchInstances changes the state of those that a request names: of all, or of none.
+func (s *Service) switchInstances(f wire.Form, do func(*region.State, *region.Instance) error) ([]transition, error) {
+	var all []transition
 	err := s.change(f, func(st *region.State) error {
 		ids := f.List("InstanceId")
 		if len(ids) == 0 {
@@ -394,12 +398,54 @@ func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
 				return err
 			}
 			was := state(i)
-			st.Terminate(i, "User initiated ("+s.now().UTC().Format("2006-01-02 15:04:05 GMT")+")")
-			out.Instances = append(out.Instances, change{id, state(i), was})
+			if err := do(st, i); err != nil {
+				return err
+			}
+			all = append(all, transition{id, state(i), was})
 		}
 		return nil
 	})
-	return out, err
+	return all, err
+}
+
+type transitions struct {
+	Instances []transition `xml:"instancesSet>item"`
+}
+
+// byUser is why an instance does not run that somebody has switched off.
+func (s *Service) byUser() string {
+	return "User initiated (" + s.now().UTC().Format("2006-01-02 15:04:05 GMT") + ")"
+}
+
+func (s *Service) terminate(_ *http.Request, f wire.Form) (any, error) {
+	f.Ignore("Force", "SkipOsShutdown") // machines are switched off
+	all, err := s.switchInstances(f, func(st *region.State, i *region.Instance) error {
+		st.Terminate(i, s.byUser())
+		return nil
+	})
+	return transitions{all}, err
+}
+
+func (s *Service) stop(_ *http.Request, f wire.Form) (any, error) {
+	f.Ignore("Force", "SkipOsShutdown") // machines are switched off
+	if f.Bool("Hibernate") {
+		return nil, region.Errorf(region.Invalid, "UnsupportedHibernationConfiguration", "The sandbox's instances cannot hibernate")
+	}
+	all, err := s.switchInstances(f, func(st *region.State, i *region.Instance) error { return st.Stop(i, s.byUser()) })
+	return transitions{all}, err
+}
+
+func (s *Service) start(_ *http.Request, f wire.Form) (any, error) {
+	f.Ignore("AdditionalInfo") // reserved
+	all, err := s.switchInstances(f, func(st *region.State, i *region.Instance) error { return st.Start(i, region.Stamp(s.now())) })
+	return transitions{all}, err
+}
+
+func (s *Service) reboot(_ *http.Request, f wire.Form) (any, error) {
+	_, err := s.switchInstances(f, func(st *region.State, i *region.Instance) error { return st.Reboot(i) })
+	return struct {
+		Return bool `xml:"return"`
+	}{true}, err
 }
 
 type typeItem struct {

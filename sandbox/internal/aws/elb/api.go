@@ -484,7 +484,7 @@ func (s *Service) describeHealth(_ *http.Request, f wire.Form) (any, error) {
 				failed = unknownInstance(id)
 				return
 			}
-			out.States = append(out.States, s.healthOf(lb, id))
+			out.States = append(out.States, s.healthOf(lb, id, st.Instances[id]))
 		}
 	})
 	if err == nil {
@@ -494,13 +494,15 @@ func (s *Service) describeHealth(_ *http.Request, f wire.Form) (any, error) {
 }
 
 // healthOf puts an instance's health into ELB's words.
-func (s *Service) healthOf(lb *region.LoadBalancer, id string) healthItem {
+func (s *Service) healthOf(lb *region.LoadBalancer, id string, i *region.Instance) healthItem {
 	r := lb.Find(id)
 	if r == nil {
 		return healthItem{id, "OutOfService", "Instance", "Instance is not currently registered with the LoadBalancer."}
 	}
 	h, _ := s.health.Health(lb.Name, id)
 	switch {
+	case i != nil && !i.Alive():
+		return healthItem{id, "OutOfService", "Instance", "Instance is in " + string(i.State) + " state."}
 	case !r.Leaving.IsZero():
 		return healthItem{id, "InService", "N/A", "Instance deregistration currently in progress."}
 	case h.InService:

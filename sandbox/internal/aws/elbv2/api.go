@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -277,11 +278,31 @@ func tags(st *region.State, arn string) (*region.Tags, error) {
 	if r, ok := st.ListenerRules[arn]; ok {
 		return &r.Tags, nil
 	}
-	g, err := st.TargetGroup(arn)
-	if err != nil {
-		return nil, err
+	if g, ok := st.TargetGroups[arn]; ok {
+		return &g.Tags, nil
 	}
-	return &g.Tags, nil
+	return nil, noResource(st, arn)
+}
+
+// noResource says in the words of its kind that there is none.
+func noResource(st *region.State, arn string) (err error) {
+	resource, ok := strings.CutPrefix(arn, st.ARN("elasticloadbalancing", ""))
+	switch kind, _, _ := strings.Cut(resource, "/"); kind {
+	case "loadbalancer":
+		_, err = st.V2Balancer(arn)
+	case "listener":
+		_, err = st.Listener(arn)
+	case "listener-rule":
+		_, err = st.Rule(arn)
+	case "targetgroup":
+		_, err = st.TargetGroup(arn)
+	default:
+		ok = false
+	}
+	if !ok {
+		return invalid("'%s' is not a valid load balancer, listener, rule or target group ARN", arn)
+	}
+	return err
 }
 
 func tagsIn(f wire.Form) region.Tags {

@@ -211,6 +211,10 @@ func readListener(kind string, l *region.TargetListener, f wire.Form) error {
 		return region.Errorf(region.Invalid, "UnsupportedProtocol", "Application Load Balancers speak HTTP and HTTPS, not '%s'", l.Protocol)
 	case l.Protocol == "HTTPS" && len(l.Certificates) == 0:
 		return region.Errorf(region.Invalid, "ValidationError", "A certificate must be specified for HTTPS listeners")
+	case l.Protocol != "HTTPS" && len(f.Each("Certificates")) > 0:
+		return invalid("A certificate cannot be specified for %s listeners", l.Protocol)
+	case len(f.Each("Certificates")) > 1:
+		return region.Errorf(region.Limit, "TooManyCertificates", "Up to '1' certificate may be specified: more are added to the listener")
 	}
 	if len(f.Each("DefaultActions")) > 0 || len(l.Actions) == 0 {
 		actions, err := readActions(kind, f.Each("DefaultActions"))
@@ -252,7 +256,7 @@ func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 		if err := readListener(lb.Type, &changed, f); err != nil {
 			return err
 		}
-		if err := st.CheckActions(lb, changed.Actions); err != nil {
+		if err := cmp.Or(st.CheckActions(lb, changed.Actions), st.CheckTLS(&changed)); err != nil {
 			return err
 		}
 		*l = changed
@@ -322,32 +326,61 @@ func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error
 	return out, err
 }
 
-func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetListener, arn string)) (any, error) {
-	return nil, s.store.Update(f.Whole(func(st *region.State) error {
+// moreCertificates is how many a listener may have beside its default one.
+const moreCertificates = 25
+
+// changeCertificates changes the list of a listener, if what it has then may be.
+func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetListener, arn string) error) error {
+	return s.store.Update(f.Whole(func(st *region.State) error {
 		l, err := st.Listener(f.Get("ListenerArn"))
 		if err != nil {
 			return err
 		}
-		for _, c := range f.Each("Certificates") {
-			change(l, c.Get("CertificateArn"))
+		if l.Protocol != "HTTPS" {
+			return invalid("A certificate cannot be specified for %s listeners", l.Protocol)
 		}
+		changed := *l
+		changed.Certificates = slices.Clone(l.Certificates)
+		for _, c := range f.Each("Certificates") {
+			if err := change(&changed, c.Get("CertificateArn")); err != nil {
+				return err
+			}
+		}
+		if len(changed.Certificates) > 1+moreCertificates {
+			return region.Errorf(region.Limit, "TooManyCertificates", "A listener has %d certificates at most beside its default one", moreCertificates)
+		}
+		if err := st.CheckTLS(&changed); err != nil {
+			return err
+		}
+		*l = changed
 		return nil
 	}))
 }
 
 func (s *Service) addCertificates(_ *http.Request, f wire.Form) (any, error) {
-	return s.changeCertificates(f, func(l *region.TargetListener, arn string) {
+	var out struct {
+		Items []certificateItem `xml:"Certificates>member"`
+	}
+	err := s.changeCertificates(f, func(l *region.TargetListener, arn string) error {
 		if !slices.Contains(l.Certificates, arn) {
 			l.Certificates = append(l.Certificates, arn)
 		}
+		out.Items = append(out.Items, certificateItem{ARN: arn})
+		return nil
 	})
+	return out, err
 }
 
-// removeCertificates leaves the default one, the first.
+// removeCertificates does not remove the default one, the first.
 func (s *Service) removeCertificates(_ *http.Request, f wire.Form) (any, error) {
-	return s.changeCertificates(f, func(l *region.TargetListener, arn string) {
-		if k := slices.Index(l.Certificates, arn); k > 0 {
+	return nil, s.changeCertificates(f, func(l *region.TargetListener, arn string) error {
+		k := slices.Index(l.Certificates, arn)
+		if k == 0 {
+			return region.Errorf(region.Invalid, "OperationNotPermitted", "The default certificate cannot be removed: '%s'", arn)
+		}
+		if k > 0 {
 			l.Certificates = slices.Delete(l.Certificates, k, k+1)
 		}
+		return nil
 	})
 }

@@ -221,6 +221,9 @@ func (s *Service) describeRules(_ *http.Request, f wire.Form) (any, error) {
 			out.Items = append(out.Items, ruleItem{ARN: l.ARN + "/default", Priority: "default", Actions: showListener(st, l).Actions, Default: true})
 			return nil
 		}
+		if len(arns) == 0 {
+			return invalid("You must specify either rule ARNs or a listener ARN")
+		}
 		for _, arn := range arns {
 			r, err := st.Rule(arn)
 			if err != nil {

@@ -330,6 +330,8 @@ func (s *Service) healthOf(st *region.State, g *region.TargetGroup, t region.Gro
 	switch {
 	case !t.Leaving.IsZero():
 		return say("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
+	case g.Type == "instance" && st.Instances[t.ID] != nil && !st.Instances[t.ID].Alive():
+		return say("unused", "Target.InvalidState", "Target is in the "+string(st.Instances[t.ID].State)+" state")
 	case lb == nil:
 		return say("unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer")
 	case !g.CrossZone(lb) && !slices.ContainsFunc(lb.Zones, func(z region.BalancerZone) bool { return z.Zone == zone }):

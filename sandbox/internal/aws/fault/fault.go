@@ -77,8 +77,15 @@ func (f Fault) Over(now time.Time) bool {
 	return f.Count > 0 && f.Hits >= f.Count || !f.Until.IsZero() && !now.Before(f.Until)
 }
 
+// Registry is the service, and Pull the operation, of a node that pulls an image. A fault
+// hits it only if it names the service: it is no request of a client of AWS.
+const (
+	Registry = "ecr"
+	Pull     = "BatchGetImage"
+)
+
 func (f Fault) matches(c Call) bool {
-	return (f.Service == "" || strings.EqualFold(f.Service, c.Service)) &&
+	return (f.Service == "" && c.Service != Registry || strings.EqualFold(f.Service, c.Service)) &&
 		(f.Operation == "" || glob(f.Operation, c.Operation)) &&
 		strings.Contains(c.Text, f.Resource)
 }

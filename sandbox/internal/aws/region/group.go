@@ -32,6 +32,9 @@ type Group struct {
 	ProtectNew             bool             `json:"NewInstancesProtectedFromScaleIn"`
 	DeletionProtection     string           `json:",omitempty"` // none, prevent-force-deletion, prevent-all-deletion
 	LifecyclePolicy        *LifecyclePolicy `json:"InstanceLifecyclePolicy,omitempty"`
+	TargetGroupARNs        []string         `json:",omitempty"` // with the two below: see Sources
+	LoadBalancerNames      []string         `json:",omitempty"`
+	TrafficSources         []TrafficSource  `json:",omitempty"`
 	Tags                   Tags             `json:",omitempty"`
 	Rest                   Rest             `json:",omitempty"`
 
@@ -168,6 +171,9 @@ func (s *State) CreateGroup(g *Group, now time.Time) (string, error) {
 	}
 	g.Created = now
 	if err := s.CheckGroup(g); err != nil {
+		return "", err
+	}
+	if err := s.CheckSources(g, nil); err != nil {
 		return "", err
 	}
 	s.Groups[g.Name] = g

@@ -115,23 +115,45 @@ func (s *State) Complete(g *Group, i *Instance, result string, now time.Time) {
 		s.Terminate(i, "User initiated")
 		i.Retired = true
 	case i.Lifecycle == PendingWait:
-		i.Lifecycle = "InService"
-		g.Finish(i.ID, now)
+		g.Serve(i, now)
 	}
 	i.Waits = time.Time{}
 }
 
-// EndMember ends an instance of a group, as soon as the group's hook lets it. A
-// group that is deleted by force asks none.
+// Serve brings an instance into service.
+func (g *Group) Serve(i *Instance, now time.Time) {
+	i.Lifecycle, i.Served = "InService", now
+	if g.IsSuspended("AddToLoadBalancer") {
+		i.Apart = g.Sources()
+	}
+	g.Finish(i.ID, now)
+}
+
+// EndMember begins the end of an instance of a group: package autoscaling takes it
+// out of what the group has registered it with, and lets it go once that is drained.
+// A group that is deleted by force waits for nobody.
 func (s *State) EndMember(g *Group, i *Instance, now time.Time, why string) Activity {
-	if _, held := g.HookAt(Terminating); held && i.State == Running && !g.Forced {
-		i.Lifecycle, i.Waits = TerminatingWait, now
+	if len(i.Joined) > 0 && i.State == Running && !g.Forced {
+		i.Lifecycle = "Terminating"
 	} else {
-		s.Terminate(i, "User initiated")
+		s.LetGo(g, i, now)
 	}
 	i.Retired = true
 	a := Activity{ID: UUID(), Instance: i.ID, Description: "Terminating EC2 instance: " + i.ID, Status: "InProgress",
 		Start: now, Cause: fmt.Sprintf("At %s %s.", now.UTC().Format("2006-01-02T15:04:05.000Z"), why)}
 	g.Record(a)
 	return a
+}
+
+// Undrained: its end has begun, and waits for load balancers.
+func (i *Instance) Undrained() bool { return i.Lifecycle == "Terminating" && i.State == Running }
+
+// LetGo ends an instance that no load balancer of its group has any more, as soon as
+// the group's hook lets it.
+func (s *State) LetGo(g *Group, i *Instance, now time.Time) {
+	if _, held := g.HookAt(Terminating); held && i.State == Running && !g.Forced {
+		i.Lifecycle, i.Waits = TerminatingWait, now
+	} else {
+		s.Terminate(i, "User initiated")
+	}
 }

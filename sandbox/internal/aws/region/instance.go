@@ -16,6 +16,8 @@ type InstanceState string
 const (
 	Pending      InstanceState = "pending"
 	Running      InstanceState = "running"
+	Stopping     InstanceState = "stopping"
+	Stopped      InstanceState = "stopped"
 	ShuttingDown InstanceState = "shutting-down"
 	Terminated   InstanceState = "terminated"
 )
@@ -29,6 +31,10 @@ func (s InstanceState) Code() int {
 		return 32
 	case Terminated:
 		return 48
+	case Stopping:
+		return 64
+	case Stopped:
+		return 80
 	case Pending:
 	}
 	return 0
@@ -46,12 +52,14 @@ type Instance struct {
 	Zone           string
 	PrivateIP      string
 	PublicIP       string `json:",omitempty"`
+	Public         bool   `json:",omitempty"` // it gets a public address whenever it is started
 	PodCIDR        string // addresses of the subnet lent for its pods
 	ProfileARN     string
 	SecurityGroups []string
 	UserData       string // base64
 	Tags           Tags
-	Launched       time.Time
+	Launched       time.Time // or started the last time
+	Rebooting      bool      `json:",omitempty"`
 	Ended          time.Time `json:",omitzero"` // when it became terminated
 
 	Spot            bool `json:",omitempty"` // capacity that AWS may take back
@@ -67,10 +75,19 @@ type Instance struct {
 	Protected bool      // from scale-in
 	Unhealthy bool      // set by SetInstanceHealth or by EC2
 	Retired   bool      // its group knows of its end; one that is not retired shall be replaced
+	// What its group has registered it with, until that has let go of it, and what the
+	// group was attached to when it came into service while AddToLoadBalancer was
+	// suspended: with that it is never registered.
+	Joined []TrafficSource `json:",omitempty"`
+	Apart  []TrafficSource `json:",omitempty"`
+	Served time.Time       `json:",omitzero"` // when it came into service
 }
 
 // Alive tells whether an instance runs, or is about to.
 func (i *Instance) Alive() bool { return i.State == Pending || i.State == Running }
+
+// Ending tells whether an instance is over, or about to be.
+func (i *Instance) Ending() bool { return i.State == ShuttingDown || i.State == Terminated }
 
 // Counts tells whether an instance counts in its group: one that a hook holds
 // back from its end does no longer, although it still runs.
@@ -181,15 +198,58 @@ func (s *State) connect(i *Instance, sub *Subnet, data LaunchTemplateData, pods 
 			return err
 		}
 	}
-	if public {
+	if i.Public = public; public {
 		i.PublicIP = s.publicIP()
 	}
 	return nil
 }
 
+// Stop switches an instance off. Its volumes and private address stay.
+func (s *State) Stop(i *Instance, reason string) error {
+	switch i.State {
+	case Running:
+		if i.Spot {
+			return Errorf(Invalid, "UnsupportedOperation", "You can't stop the Spot Instance '%s' because it is associated with a one-time Spot Instance request. "+
+				"You can only stop Spot Instances associated with persistent Spot Instance requests.", i.ID)
+		}
+		i.State, i.Reason, i.Rebooting = Stopping, reason, false
+	case Stopping, Stopped:
+	case Pending, ShuttingDown, Terminated:
+		return Errorf(Invalid, "IncorrectInstanceState", "The instance '%s' is not in a state from which it can be stopped.", i.ID)
+	}
+	return nil
+}
+
+// HasStopped ends what Stop began: its public address goes.
+func (i *Instance) HasStopped() { i.State, i.PublicIP = Stopped, "" }
+
+// Start switches an instance on that was stopped.
+func (s *State) Start(i *Instance, now time.Time) error {
+	switch i.State {
+	case Stopped:
+		i.State, i.Reason, i.Launched = Pending, "", now
+		if i.Public {
+			i.PublicIP = s.publicIP()
+		}
+	case Pending, Running:
+	case Stopping, ShuttingDown, Terminated:
+		return Errorf(Invalid, "IncorrectInstanceState", "The instance '%s' is not in a state from which it can be started.", i.ID)
+	}
+	return nil
+}
+
+// Reboot switches a running instance off and on; it is running all the while.
+func (s *State) Reboot(i *Instance) error {
+	if i.State != Running {
+		return Errorf(Invalid, "IncorrectState", "The instance '%s' is not in a state from which it can be rebooted.", i.ID)
+	}
+	i.Rebooting = true
+	return nil
+}
+
 // Terminate begins the end of an instance.
 func (s *State) Terminate(i *Instance, reason string) {
-	if i.Alive() {
+	if !i.Ending() {
 		i.State, i.Reason, i.Lifecycle = ShuttingDown, reason, "Terminating"
 	}
 }

@@ -1,6 +1,7 @@
 package region
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -99,7 +100,7 @@ func (s *State) AddListener(l *TargetListener) error {
 	if err != nil {
 		return err
 	}
-	if err := s.CheckActions(lb, l.Actions); err != nil {
+	if err := cmp.Or(s.CheckActions(lb, l.Actions), s.CheckTLS(l)); err != nil {
 		return err
 	}
 	for _, o := range s.TargetListeners {
@@ -126,6 +127,20 @@ func (s *State) CheckActions(lb *V2Balancer, actions []ListenerAction) error {
 		if of := s.BalancerOf(arn); of != nil && of != lb {
 			return Errorf(Limit, "TargetGroupAssociationLimit", "The following target groups cannot be associated with more than one load balancer: %s", arn)
 		}
+	}
+	return nil
+}
+
+// CheckTLS refuses certificates that there cannot be, and policies that there are not.
+// ACM is not part of the sandbox: each ARN of this region's names a certificate.
+func (s *State) CheckTLS(l *TargetListener) error {
+	for _, arn := range l.Certificates {
+		if id, ok := strings.CutPrefix(arn, s.ARN("acm", "certificate/")); !ok || id == "" {
+			return Errorf(NotFound, "CertificateNotFound", "Certificate '%s' not found", arn)
+		}
+	}
+	if l.Policy != "" && !strings.HasPrefix(l.Policy, "ELBSecurityPolicy-") {
+		return Errorf(NotFound, "SSLPolicyNotFound", "SSL policy '%s' not found", l.Policy)
 	}
 	return nil
 }
