@@ -54,6 +54,47 @@ func TestTargetsOfAGroupThatIsAttachedLateAreWaitedFor(t *testing.T) {
 	})
 }
 
+// Whoever attaches groups in the middle of a move has their nodes registered there at
+// once, those that were excluded too: they leave as the others do, once new ones are
+// healthy. Attached to the old group alone, they are kept.
+func TestGroupsAreAttachedInTheMiddle(t *testing.T) {
+	for name, both := range map[string]bool{"both": true, "the old one alone": false} {
+		t.Run(name, func(t *testing.T) {
+			in(t, 2, apps(behind(world.NLB, false)), func(p *play) {
+				attach := func(is, both bool) {
+					p.With(func(h *world.Hand) {
+						h.Attach(world.Old, "web", is)
+						h.Attach(world.New, "web", is && both)
+					})
+				}
+				attach(false, false)
+				time.Sleep(30 * time.Second)
+				go func() {
+					for !p.excluded() {
+						time.Sleep(time.Second)
+					}
+					attach(true, both)
+				}()
+				err := p.move()
+				if both {
+					p.done(err, "web")
+					p.gone()
+					return
+				}
+				p.ended(err, problem.Parked, "no node outside")
+			})
+		})
+	}
+}
+
+// excluded: some node is out of load balancers by its label.
+func (p *play) excluded() (some bool) {
+	p.With(func(h *world.Hand) {
+		some = slices.ContainsFunc(h.Left(), func(line string) bool { return strings.Contains(line, "is excluded") })
+	})
+	return some
+}
+
 func TestLoadBalancerOfTheOldGroupAloneIsRefused(t *testing.T) {
 	in(t, 2, apps(behind(world.ALB, false)), func(p *play) {
 		p.With(func(h *world.Hand) { h.Attach(world.New, "web", false) })

@@ -174,7 +174,7 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 		return false
 	}
 	for _, b := range m.senders.of(s) {
-		if t := m.targets[p.Address][b.Name]; b.ByAddress && b.sendsFor(s) && t.State != InService && t.State != Unused {
+		if t := m.targets[p.Address][b.Name]; b.ByAddress && m.senders.sendsFor(b, s) && t.State != InService && t.State != Unused {
 			return false
 		}
 	}
@@ -195,7 +195,7 @@ func (m *Move) holders(p *Pod) []string {
 	var names []string
 	for _, s := range m.view.servicesOf(p) {
 		for _, b := range m.senders.of(s) {
-			if b.ByAddress && b.sendsFor(s) {
+			if b.ByAddress && m.senders.sendsFor(b, s) {
 				names = append(names, b.Name)
 			}
 		}
@@ -384,7 +384,7 @@ func (m *Move) serves(n *Node, s *Service) bool {
 // owns is the Service that a load balancer belongs to, nil if there is none.
 func (m *Move) owns(b Balancer) *Service {
 	for _, s := range m.view.Services {
-		if b.sendsFor(s) {
+		if m.senders.sendsFor(b, s) {
 			return s
 		}
 	}
@@ -398,7 +398,7 @@ func (m *Move) uses(b Balancer) *Service {
 		return s
 	}
 	for _, s := range m.view.Services {
-		if b.sendsTo(s) {
+		if m.senders.sendsTo(b, s) {
 			return s
 		}
 	}

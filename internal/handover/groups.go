@@ -32,6 +32,19 @@ type hold struct {
 	Min       int      `json:"min"`       // former MinSize
 }
 
+// with records processes as well that run and are to be held: a group may be attached,
+// and a process resumed, after the move has begun.
+func (h hold) with(running []string) hold {
+	known := h.Processes
+	h.Processes = slices.Clone(known)
+	for _, p := range running {
+		if !slices.Contains(known, p) {
+			h.Processes = append(h.Processes, p)
+		}
+	}
+	return h
+}
+
 func (h hold) tags() map[string]string {
 	return map[string]string{suspendedTag: strings.Join(h.Processes, " "), minTag: strconv.Itoa(h.Min)}
 }
@@ -95,9 +108,10 @@ func (m *Move) hold(g Group, processes []string, keep int) bool {
 	case ok:
 		h = remembered
 	case !recorded:
-		h = hold{Processes: g.running(processes), Min: g.Min}
+		h = hold{Min: g.Min}
 	}
-	if !ok {
+	if wider := h.with(g.running(processes)); !ok || len(wider.Processes) > len(h.Processes) {
+		h = wider
 		m.Record.Holds[g.Name] = h
 		m.version++
 	}

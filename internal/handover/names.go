@@ -48,22 +48,6 @@ func folded(names ...string) []string {
 	return all
 }
 
-// sendsTo: it is the Service's, or others made it send to one of its node ports.
-func (b Balancer) sendsTo(s *Service) bool {
-	return b.sendsFor(s) || slices.ContainsFunc(b.ports(), func(port string) bool { return slices.Contains(s.ports(), port) })
-}
-
-// sendsFor: it is the Service's, by the target group that the Service's pods or
-// nodes are registered with, or else by any name. One host may serve many
-// Services, each through a group of its own.
-func (b Balancer) sendsFor(s *Service) bool {
-	if b.Group != "" && len(s.TargetGroups) > 0 {
-		return slices.Contains(s.TargetGroups, b.Group)
-	}
-	names := b.names()
-	return slices.ContainsFunc(s.names(), func(name string) bool { return slices.Contains(names, name) })
-}
-
 // about adds what families are asked by to find a Service's load balancers.
 func (q *Inquiry) about(s *Service) {
 	if s.Balanced {
@@ -98,6 +82,26 @@ func (d directory) of(s *Service) []Balancer {
 	}
 	slices.SortFunc(all, func(a, b Balancer) int { return strings.Compare(a.Name, b.Name) })
 	return slices.CompactFunc(all, func(a, b Balancer) bool { return a.Name == b.Name })
+}
+
+// sendsTo: it is the Service's, or others made it send to one of its node ports.
+func (d directory) sendsTo(b Balancer, s *Service) bool {
+	return d.sendsFor(b, s) || slices.ContainsFunc(b.ports(), func(port string) bool { return slices.Contains(s.ports(), port) })
+}
+
+// sendsFor: it is the Service's, by the target group that the Service's pods or
+// nodes are registered with, or else by any name. One host may serve many Services,
+// each through a group of its own: where the Service has one, its host's other groups
+// are not its.
+func (d directory) sendsFor(b Balancer, s *Service) bool {
+	if b.Group != "" && slices.Contains(s.TargetGroups, b.Group) {
+		return true
+	}
+	if b.Group != "" && slices.ContainsFunc(d[strings.ToLower(b.Host)], func(o Balancer) bool { return slices.Contains(s.TargetGroups, o.Group) }) {
+		return false
+	}
+	names := b.names()
+	return slices.ContainsFunc(s.names(), func(name string) bool { return slices.Contains(names, name) })
 }
 
 // strangers are the hosts of the Service that no load balancer which was asked has.

@@ -44,6 +44,37 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 	}
 }
 
+// A Service's host is its own, however many target groups elsewhere its pods are
+// registered with. Only where one of these is behind that host, the host's other
+// groups are those of other Services.
+func TestATargetGroupElsewhereHidesNoHost(t *testing.T) {
+	own := Balancer{Name: "net/own", Host: "net.elb", Group: "arn:own"}
+	d := newDirectory([]Balancer{own, {Name: "app/web", Host: "app.elb", Group: "arn:web"}, {Name: "app/api", Host: "app.elb", Group: "arn:api"},
+		{Name: "alone", Group: "arn:alone"}, {Name: "old", Host: "old.elb"}})
+	for name, c := range map[string]struct {
+		s    Service
+		want []string
+	}{
+		"its host alone":                   {Service{Hosts: []string{"NET.elb"}}, []string{"net/own"}},
+		"and a group elsewhere":            {Service{Hosts: []string{"net.elb"}, TargetGroups: []string{"arn:web"}}, []string{"app/web", "net/own"}},
+		"and one that no host has":         {Service{Hosts: []string{"net.elb"}, TargetGroups: []string{"arn:alone"}}, []string{"alone", "net/own"}},
+		"and one that nobody can ask":      {Service{Hosts: []string{"net.elb"}, TargetGroups: []string{"arn:mute"}}, []string{"net/own"}},
+		"a host that others share":         {Service{Hosts: []string{"app.elb"}, TargetGroups: []string{"arn:web"}}, []string{"app/web"}},
+		"and a Classic one":                {Service{Hosts: []string{"old.elb", "app.elb"}, TargetGroups: []string{"arn:web"}}, []string{"app/web", "old"}},
+		"a shared host and one of its own": {Service{Hosts: []string{"app.elb", "net.elb"}, TargetGroups: []string{"arn:api"}}, []string{"app/api", "net/own"}},
+	} {
+		var got []string
+		for _, b := range d.of(&c.s) {
+			if d.sendsFor(b, &c.s) {
+				got = append(got, b.Name)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
+
 // How long a move takes is foretold with the time that a load balancer goes on to
 // send, and knows it however its host is written.
 func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {

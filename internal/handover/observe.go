@@ -88,6 +88,9 @@ func (r *run) read(ctx context.Context, rec *Record, v *View) (outside, error) {
 	if rec != nil {
 		q.Known = rec.Balancers
 	}
+	for _, g := range slices.Concat([]Group{now.from}, now.to, now.beside) {
+		q.Groups = append(q.Groups, g.Attached...) // one may be attached at any time, and registers its nodes then
+	}
 	if q.idle() {
 		return now, nil
 	}

@@ -79,9 +79,9 @@ func (i *inspection) onlyLocally(b Balancer) bool {
 	local := false
 	for _, s := range i.v.Services {
 		switch {
-		case b.sendsLocally(s):
+		case i.v.senders.sendsLocally(b, s):
 			local = true
-		case b.sendsFor(s):
+		case i.v.senders.sendsFor(b, s):
 			return false
 		}
 	}

@@ -88,7 +88,7 @@ func (v *View) settleMute(p *Pod) time.Duration {
 func (v *View) letsGo(s *Service) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range v.senders.of(s) {
-		if b.ByAddress && b.sendsFor(s) {
+		if b.ByAddress && v.senders.sendsFor(b, s) {
 			longest = max(longest, settleProxies+max(b.Draining, b.Lag))
 		}
 	}

@@ -61,9 +61,10 @@ func fewForZones(i *inspection) []event.Finding {
 			continue
 		}
 		zones := i.zonesOf(b)
+		local := func(s *Service) bool { return i.v.senders.sendsLocally(b, s) }
 		found = append(found, i.each(
 			func(p *Pod, w *Workload) bool {
-				return w.Wants > 0 && len(zones) > 1 && (w.Wants < len(zones) || !p.Zoned) && i.v.serviceOf(p, b.sendsLocally) != nil
+				return w.Wants > 0 && len(zones) > 1 && (w.Wants < len(zones) || !p.Zoned) && i.v.serviceOf(p, local) != nil
 			},
 			func(p *Pod, w *Workload) event.Finding {
 				wants := fmt.Sprintf("it wants %d", w.Wants)
@@ -83,8 +84,8 @@ func fewForZones(i *inspection) []event.Finding {
 
 // sendsLocally: it is the Service's, and sends to a node for the sake of the
 // Service's pods there.
-func (b Balancer) sendsLocally(s *Service) bool {
-	return s.Local && b.sendsFor(s)
+func (d directory) sendsLocally(b Balancer, s *Service) bool {
+	return s.Local && d.sendsFor(b, s)
 }
 
 // zonesOf are the zones of all targets of a load balancer.

@@ -41,6 +41,10 @@ func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
 	if len(loose) != 1 || !strings.Contains(loose[0].Effect, "no rule of it spreads them over zones") {
 		t.Errorf("%+v", loose)
 	}
+	bound := zoned(2, true, func(b *Balancer, s *Service) { b.Group, s.TargetGroups = "arn:own", []string{"arn:elsewhere"} })
+	if len(bound) != 1 {
+		t.Errorf("its pods are targets elsewhere, too: %+v", bound)
+	}
 	for name, nothing := range map[string][]event.Finding{
 		"as many pods as zones": zoned(3, true, as),
 		"zones share targets":   zoned(2, true, func(b *Balancer, _ *Service) { b.Zonal = false }),

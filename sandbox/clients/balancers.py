@@ -1,5 +1,6 @@
 """Classic and Network Load Balancers, by the calls of both versions of ELB."""
 
+import groups
 from judge import pages, wait
 
 
@@ -84,6 +85,7 @@ def network(j):
               lambda: elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "i-0123456789abcdef0"}]))
     j.ok("elbv2 deregister-targets", lambda: elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": node}]))
     j.ok("elbv2 wait target-deregistered", lambda: wait(elb, "target_deregistered", TargetGroupArn=group, Targets=[{"Id": node}]))
+    attachments(j, elb, group)
     j.ok("elbv2 add-tags", lambda: elb.add_tags(ResourceArns=[arn], Tags=[{"Key": "a", "Value": "b"}]))
     j.ok("elbv2 describe-tags", lambda: elb.describe_tags(ResourceArns=[arn]), lambda r: r["TagDescriptions"][0]["Tags"] == [{"Key": "a", "Value": "b"}])
     j.refused("elbv2 describe-load-balancers, unknown", "LoadBalancerNotFound", lambda: elb.describe_load_balancers(Names=["nobody"]))
@@ -93,3 +95,30 @@ def network(j):
     j.ok("elbv2 delete-load-balancer", lambda: elb.delete_load_balancer(LoadBalancerArn=arn))
     j.ok("elbv2 wait load-balancers-deleted", lambda: wait(elb, "load_balancers_deleted", LoadBalancerArns=[arn]))
     j.ok("elbv2 delete-target-group", lambda: elb.delete_target_group(TargetGroupArn=group))
+
+
+def attachments(j, elb, target_group):
+    """The group that the chapter before has made registers its instances itself."""
+    scaling, name = j.client("autoscaling"), "clients"
+    source = {"Identifier": target_group, "Type": "elbv2"}
+
+    def state():
+        return [s["State"] for s in scaling.describe_traffic_sources(AutoScalingGroupName=name)["TrafficSources"]]
+
+    def registered():
+        return len(elb.describe_target_health(TargetGroupArn=target_group)["TargetHealthDescriptions"])
+
+    size = len(groups.group(scaling)["Instances"])
+    j.refused("autoscaling attach-traffic-sources, unknown", "ValidationError", lambda: scaling.attach_traffic_sources(
+        AutoScalingGroupName=name, TrafficSources=[{**source, "Identifier": target_group + "0"}]))
+    j.ok("autoscaling attach-traffic-sources", lambda: scaling.attach_traffic_sources(AutoScalingGroupName=name, TrafficSources=[source]),
+         lambda _: groups.until(lambda: registered() == size and state() == ["Added"]))
+    j.ok("autoscaling describe-auto-scaling-groups, attached", lambda: groups.group(scaling), lambda g: g["TargetGroupARNs"] == [target_group],
+         lambda g: g["TrafficSources"] == [source])
+    j.ok("autoscaling describe-load-balancer-target-groups", lambda: scaling.describe_load_balancer_target_groups(AutoScalingGroupName=name),
+         lambda r: r["LoadBalancerTargetGroups"][0]["LoadBalancerTargetGroupARN"] == target_group)
+    j.ok("autoscaling describe-load-balancers, none", lambda: scaling.describe_load_balancers(AutoScalingGroupName=name), lambda r: r["LoadBalancers"] == [])
+    j.ok("autoscaling detach-load-balancer-target-groups", lambda: scaling.detach_load_balancer_target_groups(
+        AutoScalingGroupName=name, TargetGroupARNs=[target_group]), lambda _: groups.until(lambda: registered() == 0 and state() == []))
+    j.refused("autoscaling detach-load-balancer-target-groups again", "ValidationError", lambda: scaling.detach_load_balancer_target_groups(
+        AutoScalingGroupName=name, TargetGroupARNs=[target_group]))

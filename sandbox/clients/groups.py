@@ -78,6 +78,13 @@ def instances(j, ec2):
     j.ok("ec2 describe-instances by tag", lambda: ec2.describe_instances(Filters=[{"Name": "tag:Name", "Values": ["al*"]}]),
          lambda r: len(r["Reservations"]) == 2)
     j.refused("ec2 describe-instances, ids and a page size", "InvalidParameterCombination", lambda: ec2.describe_instances(InstanceIds=ids, MaxResults=5))
+    j.refused("ec2 stop-instances, one unknown", "InvalidInstanceID.NotFound", lambda: ec2.stop_instances(InstanceIds=ids[:1] + [f"i-{ABSENT}"]))
+    j.ok("ec2 reboot-instances", lambda: ec2.reboot_instances(InstanceIds=ids[:1]))
+    j.ok("ec2 stop-instances", lambda: ec2.stop_instances(InstanceIds=ids[:1]), lambda r: r["StoppingInstances"][0]["CurrentState"] == {"Code": 64, "Name": "stopping"})
+    j.ok("ec2 wait instance-stopped", lambda: wait(ec2, "instance_stopped", InstanceIds=ids[:1]))
+    j.refused("ec2 reboot-instances, stopped", "IncorrectState", lambda: ec2.reboot_instances(InstanceIds=ids[:1]))
+    j.ok("ec2 start-instances", lambda: ec2.start_instances(InstanceIds=ids[:1]), lambda r: r["StartingInstances"][0]["PreviousState"]["Name"] == "stopped")
+    j.ok("ec2 wait instance-running, started", lambda: wait(ec2, "instance_running", InstanceIds=ids[:1]))
     j.refused("ec2 terminate-instances, dry run", "DryRunOperation", lambda: ec2.terminate_instances(InstanceIds=ids, DryRun=True), 412)
     j.ok("ec2 describe-instances after the dry run", lambda: ec2.describe_instances(InstanceIds=ids),
          lambda r: {i["State"]["Name"] for v in r["Reservations"] for i in v["Instances"]} == {"running"})
@@ -189,8 +196,6 @@ def absent(j, ec2, scaling):
     j.absent("autoscaling attach-instances", lambda: scaling.attach_instances(AutoScalingGroupName=NAME, InstanceIds=[f"i-{ABSENT}"]))
     j.absent("autoscaling enter-standby", lambda: scaling.enter_standby(AutoScalingGroupName=NAME, ShouldDecrementDesiredCapacity=True))
     j.absent("autoscaling create-launch-configuration", lambda: scaling.create_launch_configuration(LaunchConfigurationName="x"))
-    j.absent("ec2 stop-instances", lambda: ec2.stop_instances(InstanceIds=[f"i-{ABSENT}"]))
-    j.absent("ec2 reboot-instances", lambda: ec2.reboot_instances(InstanceIds=[f"i-{ABSENT}"]))
     j.absent("ec2 delete-launch-template-versions", lambda: ec2.delete_launch_template_versions(LaunchTemplateName=NAME, Versions=["1"]))
 
 

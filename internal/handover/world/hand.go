@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -155,8 +156,15 @@ func (h *Hand) Group(name string) *handover.Group { return h.w.groups[name] }
 // Attach has a group register its instances with an app's load balancer, or no more.
 func (h *Hand) Attach(group, app string, is bool) {
 	g := h.w.groups[group]
+	before := false
+	for _, o := range h.w.groups {
+		before = before || slices.Contains(o.Attached, "arn:"+app)
+	}
 	g.Attached = slices.DeleteFunc(g.Attached, func(id string) bool { return id == "arn:"+app })
 	if is {
+		if !before {
+			h.w.attached[app] = time.Now()
+		}
 		g.Attached = append(g.Attached, "arn:"+app)
 	}
 }

@@ -146,6 +146,7 @@ type World struct {
 	diary    []string
 	changing map[string]int // changes that are under way, by what they change
 	began    time.Time
+	attached map[string]time.Time // apps whose load balancer had no group for a while, and since when it has one
 	nodes    map[string]*node
 	pods     map[string]*pod
 	apps     []*App
@@ -210,7 +211,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
+		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), attached: map[string]time.Time{}, nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, out: map[string]map[string]bool{}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes}, launched: map[string]int{},
 	}
@@ -1075,11 +1076,25 @@ func (w *World) trapped(p *pod) bool {
 	return !p.Evicted && (slices.Contains(p.app.DeniesLate, "labels") || p.app.Local && p.app.returned)
 }
 
+// registers: Auto Scaling groups have registered nodes with the app's load balancer for
+// long enough that some are in service.
+func (w *World) registers(a *App) bool {
+	since := w.began
+	if at, late := w.attached[a.Name]; late {
+		since = at
+	}
+	some := false
+	for _, g := range w.groups {
+		some = some || slices.Contains(g.Attached, "arn:"+a.Name)
+	}
+	return some && time.Since(since) > 2*time.Minute
+}
+
 // checkBalancer says what must never happen to what an app's own load balancer
 // sends to.
 func (w *World) checkBalancer(a *App) {
 	in := w.zonesOf(a)
-	if a.Attached && time.Since(w.began) > 2*time.Minute && !w.anyHealthy(a.Name) {
+	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) {
 		w.fail("load balancer %s has no target in service", a.Name)
 	}
 	for zone := range w.zones[a.Name] {

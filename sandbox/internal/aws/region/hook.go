@@ -146,7 +146,7 @@ func (s *State) EndMember(g *Group, i *Instance, now time.Time, why string) Acti
 }
 
 // Undrained: its end has begun, and waits for load balancers.
-func (i *Instance) Undrained() bool { return i.Lifecycle == "Terminating" && i.State == Running }
+func (i *Instance) Undrained() bool { return i.Lifecycle == "Terminating" && !i.Ending() }
 
 // LetGo ends an instance that no load balancer of its group has any more, as soon as
 // the group's hook lets it.

@@ -122,11 +122,12 @@ func (g *Group) Unjoined(i *Instance) []TrafficSource {
 	return slices.DeleteFunc(g.Sources(), func(t TrafficSource) bool { return slices.Contains(i.Joined, t) || slices.Contains(i.Apart, t) })
 }
 
-// Parting are the sources that an instance is to be taken out of: all of them if it
-// is about to end, else those that its group was detached from.
+// Parting are the sources that an instance is to be taken out of: all of them if its
+// group is about to end it, else those that the group was detached from. What somebody
+// else has switched off stays, and fails its checks.
 func (g *Group) Parting(i *Instance) []TrafficSource {
 	stay := g.Sources()
-	if !i.Counts() {
+	if i.Undrained() {
 		stay = nil
 	}
 	return slices.DeleteFunc(slices.Clone(i.Joined), func(t TrafficSource) bool { return slices.Contains(stay, t) })
