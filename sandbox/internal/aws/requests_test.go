@@ -95,7 +95,7 @@ func TestDryRunOfEveryAction(t *testing.T) {
 	elsewhere := []string{"AttachInternetGateway", "AttachVolume", "AuthorizeSecurityGroupEgress", "AuthorizeSecurityGroupIngress", "CreateLaunchTemplateVersion", "CreateNatGateway",
 		"DeleteInternetGateway", "DeleteLaunchTemplate", "DeleteNatGateway", "DeleteRouteTable", "DeleteSecurityGroup", "DeleteSubnet", "DeleteVolume", "DeleteVpc",
 		"DescribeLaunchTemplateVersions", "DetachVolume", "DisassociateRouteTable", "ModifyLaunchTemplate", "ReleaseAddress", "ReplaceRouteTableAssociation",
-		"RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RunInstances", "TerminateInstances"}
+		"RebootInstances", "RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress", "RunInstances", "StartInstances", "StopInstances", "TerminateInstances"}
 	written := store.Watch()
 	<-written
 	for name, action := range ec2api.New(store, time.Now).Actions() {
