@@ -577,6 +577,48 @@ func TestRulesOfANode(t *testing.T) {
 			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
 			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-settleProxies)}}
 		}, "empty"},
+		{"its wave has not come, and it is closed by now", func(s *stop) { s.c.Open, s.r.State = false, NodeOpen }, "closed"},
+		{"a pod on a dead node that nobody told to end has to leave", func(s *stop) { s.c.Dead = true }, "emptying; exclude node old"},
+		{"a pod that ends for the sake of a parked one's node: it stays in its load balancers", func(s *stop) {
+			s.pod.Deleting = true
+			s.c.Local = func(p *Pod) bool { return p == s.pod }
+			parked := newScene().two
+			s.c.Pods = append(s.c.Pods, parked)
+			s.c.Parked = func(p *Pod) bool { return p == parked }
+		}, "emptying"},
+		{"somebody else took it out before the move: nothing is suspected of it", func(s *stop) {
+			s.c.Pods, s.node.Exclude, s.node.Before = nil, ptr("true"), `{"exclude":"true"}`
+		}, "empty"},
+		{"a load balancer that cannot be asked has had its time", func(s *stop) {
+			s.emptied(unaskedDrain)
+			s.c.Unasked = []string{"nlb.example.com"}
+		}, "empty"},
+		{"what was wrong with it is over", func(s *stop) { s.emptied(time.Minute); s.r.Why = "it is still registered" }, "empty"},
+		{"a DaemonSet's pod that ends", func(s *stop) { s.daemon().Deleting = true }, "empty"},
+		{"a DaemonSet's pod on a dead node", func(s *stop) { s.daemon(); s.c.Dead = true }, "empty"},
+		{"a DaemonSet's pod that cannot be taken out serves to the end", func(s *stop) { s.daemon().Doors = nil }, "empty"},
+		{"a DaemonSet's pod that does not serve", func(s *stop) { s.daemon().Ready = false }, "empty"},
+		{"a DaemonSet's pod that somebody let go of, and did not take out", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Settle: time.Hour})
+		}, "empty"},
+		{"a static pod that a Service selects", func(s *stop) { p := s.daemon(); p.Daemon, p.Mirror = false, true }, "empty"},
+		{"those who sent to a DaemonSet's pod still list it", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-time.Hour)}}
+		}, "draining; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"load balancers cannot do without it for too long", func(s *stop) {
+			s.c.Hold, s.r.State, s.r.mark = "no node outside is InService", NodeEmptying, mark{seen: "hold", since: noon.Add(-patience)}
+		}, "emptying, cannot be emptied: its load balancers cannot do without it: no node outside is InService; wait: no node outside is InService"},
+		{"DaemonSets' pods do not leave for too long", func(s *stop) {
+			s.daemon()
+			s.node.Leaving, s.r.State, s.r.mark = true, NodeDraining, mark{seen: "daemons", since: noon.Add(-patience)}
+		}, "draining, cannot be emptied: pods of DaemonSets on it could not be taken out of their Services for 15m0s; take out pod apps/web-1"},
+		{"a volume stays attached for too long", func(s *stop) {
+			s.emptied(time.Minute)
+			s.node.Volumes, s.r.State, s.r.mark = []string{"pv-1"}, NodeDraining, mark{seen: "volumes", since: noon.Add(-patience)}
+		}, "draining, cannot be emptied: volume pv-1 is still attached to it after 15m0s: see kubectl get volumeattachments; wait: node old: volume pv-1 still attached"},
 		{"it cannot be closed", func(s *stop) {
 			s.node.Cordoned, s.r.mark = false, mark{seen: "cordon", since: noon.Add(-patience)}
 		}, "open, cannot be emptied: it could not be cordoned for 15m0s; cordon node old"},
@@ -591,6 +633,115 @@ func TestRulesOfANode(t *testing.T) {
 				t.Errorf("\nwant %s\ngot  %s", row.want, got)
 			}
 		})
+	}
+}
+
+// A node is looked at again when something may have changed without the cluster's
+// telling, or is due: the soonest of all counts.
+func TestWhenANodeIsLookedAtAgain(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(*stop)
+		want      time.Duration // 0: only when it changes
+	}{
+		{"nothing is left to do", func(s *stop) { s.emptied(time.Minute) }, 0},
+		{"it is to be closed", func(s *stop) { s.node.Cordoned = false }, patience},
+		{"it was to be closed a while ago", func(s *stop) {
+			s.node.Cordoned, s.r.State, s.r.mark = false, NodeOpen, mark{"cordon", noon.Add(-time.Minute)}
+		}, patience - time.Minute},
+		{"it is to leave its load balancers", func(*stop) {}, patience},
+		{"they cannot do without it, which rests on others", func(s *stop) { s.c.Hold = "no node outside is InService" }, reread},
+		{"nobody has answered", func(s *stop) { s.emptied(time.Minute); s.c.Unheard = "throttled" }, reread},
+		{"a load balancer drains it: that is told now and then", func(s *stop) {
+			s.emptied(10 * time.Second)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Draining}}
+		}, tellEvery},
+		{"its time is almost over", func(s *stop) {
+			s.emptied(time.Minute + drainMargin - 3*time.Second)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: InService}}
+		}, 3 * time.Second},
+		{"a load balancer may send on", func(s *stop) { s.emptied(time.Hour); s.r.Left = Left{"nlb": noon.Add(-time.Minute)} }, tellEvery},
+		{"… for a moment", func(s *stop) { s.emptied(time.Hour); s.r.Left = Left{"nlb": noon.Add(4*time.Second - 3*time.Minute)} }, 4 * time.Second},
+		{"a load balancer cannot be asked", func(s *stop) { s.emptied(time.Minute); s.c.Unasked = []string{"nlb"} }, unaskedDrain - time.Minute},
+		{"a volume is attached", func(s *stop) { s.emptied(time.Minute); s.node.Volumes = []string{"pv-1"} }, patience},
+		{"the last requests to a DaemonSet's pod end", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+		}, settleProxies},
+		{"… of which nothing is known: never at once, or it would be asked without end", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Out: true})
+		}, time.Millisecond},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			s := newStop()
+			row.scene(s)
+			again := time.Duration(0)
+			if d := NextNode(s.c, s.r); !d.Again.IsZero() {
+				again = d.Again.Sub(noon)
+			}
+			if again != row.want {
+				t.Errorf("after %s, want %s", again, row.want)
+			}
+		})
+	}
+}
+
+// What a record of a node keeps is what cannot be seen later, and the one that was
+// given stays as it is: it may be saved while the next turn goes on.
+func TestRecordOfANode(t *testing.T) {
+	s := newStop()
+	s.c.Pods, s.node.Exclude = nil, ptr("true")
+	if got := NextNode(s.c, s.r).Record.Excluded; !got.Equal(noon) {
+		t.Errorf("it is out since %s", got)
+	}
+	s = newStop()
+	s.r.Excluded = noon.Add(-time.Hour)
+	if got := NextNode(s.c, s.r).Record; !got.Excluded.IsZero() || !got.asked {
+		t.Errorf("somebody put it back: out since %s, asked for: %v", got.Excluded, got.asked)
+	}
+	s = newStop()
+	s.r.mark = mark{"cordon", noon.Add(-time.Hour)}
+	if got := NextNode(s.c, s.r).Record; got.State != NodeEmptying || got.mark != (mark{}) {
+		t.Errorf("%s waits for %+v", got.State, got.mark)
+	}
+	s = newStop()
+	s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: InService}}
+	first := NextNode(s.c, s.r).Record
+	s.c.Targets = nil
+	if got := NextNode(s.c, first).Record.Left; !got["lb"].Equal(noon) {
+		t.Errorf("let go of it: %v", got)
+	}
+	s = newStop()
+	p := s.daemon()
+	p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+	s.r.Released = map[string]PodRecord{}
+	got := NextNode(s.c, s.r).Record.Released[p.UID]
+	if len(s.r.Released) > 0 || got.Ref != p.Ref || !got.Gone.Equal(noon) || got.Release.Settle != settleProxies {
+		t.Errorf("%+v; the one before has %d", got, len(s.r.Released))
+	}
+}
+
+// What is taken away from a DaemonSet's pod is written on it, so that whoever finds it
+// can give it back.
+func TestReleaseOfADaemonsPod(t *testing.T) {
+	s := newStop()
+	p := s.daemon()
+	s.node.Leaving, s.c.Soak = true, time.Hour
+	d := NextNode(s.c, s.r)
+	change, is := d.Actions[0].(ChangePod)
+	if !is || change.Pod != p.Ref || change.Workload != p.Workload {
+		t.Fatalf("%+v", d.Actions)
+	}
+	left := *p
+	left.Released = *change.Patch.Annotations[ReleasedAnnotation]
+	r, ok := left.release()
+	if !ok || r.Group != "old-group" || r.Workload != p.Workload || r.Owner == nil || *r.Owner != *p.Owner || !r.Out ||
+		!r.At.Equal(noon) || !r.OutAt.Equal(noon) || !r.Until.Equal(noon.Add(expiry+time.Hour)) || r.Settle != settleProxies {
+		t.Errorf("%+v", r)
+	}
+	if label, taken := change.Patch.Labels["app"]; !taken || label != nil || r.Labels["app"] != "web" || len(change.Patch.Labels) != 1 {
+		t.Errorf("takes %v, and keeps %v", change.Patch.Labels, r.Labels)
 	}
 }
 
