@@ -9,6 +9,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
 
 // disturbance is what goes wrong meanwhile, and when. Do may interrupt the way
@@ -82,21 +84,20 @@ func does(f func(*stack)) func(*stack, func(), func()) {
 func restartRollout(k *stack) { k.tell("-n", "apps", "rollout", "restart", "deployment/app") }
 func scaleUp(k *stack)        { k.tell("-n", "apps", "scale", "deployment/app", "--replicas=5") }
 
-// loseOldNode ends an instance of the group that moves, as a broken machine would.
+// loseOldNode ends an instance of the group that moves as a broken machine would:
+// no lifecycle hook holds it.
 func loseOldNode(k *stack) {
 	g := k.asGroup()
 	if g == nil || len(g.Instances) == 0 {
 		return
 	}
-	_, err := k.asg.TerminateInstanceInAutoScalingGroup(background(k.t), &autoscaling.TerminateInstanceInAutoScalingGroupInput{
-		InstanceId: g.Instances[0].InstanceId, ShouldDecrementDesiredCapacity: aws.Bool(false),
-	})
-	if err != nil {
+	if _, err := k.ec2.TerminateInstances(background(k.t), &ec2.TerminateInstancesInput{InstanceIds: []string{aws.ToString(g.Instances[0].InstanceId)}}); err != nil {
 		k.t.Errorf("end an instance: %v", err)
 	}
 }
 
-// deleteNewGroup takes away what was made to replace the old group.
+// deleteNewGroup takes away what was made to replace the old group: by somebody who
+// means it, and takes its protection off first.
 func deleteNewGroup(k *stack) {
 	out, err := k.asg.DescribeAutoScalingGroups(background(k.t), &autoscaling.DescribeAutoScalingGroupsInput{})
 	if err != nil {
@@ -107,6 +108,12 @@ func deleteNewGroup(k *stack) {
 		name := aws.ToString(g.AutoScalingGroupName)
 		if name == k.group || !strings.HasPrefix(name, "work-") && !strings.HasPrefix(name, "next-") {
 			continue
+		}
+		if _, err := k.asg.UpdateAutoScalingGroup(background(k.t), &autoscaling.UpdateAutoScalingGroupInput{
+			AutoScalingGroupName: g.AutoScalingGroupName, DeletionProtection: astypes.DeletionProtectionNone,
+			InstanceLifecyclePolicy: &astypes.InstanceLifecyclePolicy{RetentionTriggers: &astypes.RetentionTriggers{TerminateHookAbandon: astypes.RetentionActionTerminate}},
+		}); err != nil {
+			k.t.Errorf("take the new group's protection off: %v", err)
 		}
 		if _, err := k.asg.DeleteAutoScalingGroup(background(k.t), &autoscaling.DeleteAutoScalingGroupInput{AutoScalingGroupName: g.AutoScalingGroupName, ForceDelete: aws.Bool(true)}); err != nil {
 			k.t.Errorf("delete the new group: %v", err)

@@ -44,8 +44,9 @@ compare the columns, not the seconds.
 
 The second group of the tutorials' way is made before the traffic begins; Drover makes it within its time. Of some scenarios
 there is nothing to compare: where Drover is killed or interrupted, where its guard or its plan is what is tried
-(breach-and-return, shrink-taken-back, two-moves), and where only a plan can place the workload anew (tutorial,
-local-traffic-placed). Others without a line of the tutorials' way have not been run by it.
+(breach-and-return, shrink-taken-back, two-moves), where only a plan can place the workload anew (tutorial,
+local-traffic-placed), and where what is lost are answers of Cloud Control, which the tutorials' way asks nothing (answers-lost).
+Others without a line of the tutorials' way have not been run by it.
 
 | scenario | by | failed of sent | longest gap | took | ended | left behind |
 |---|---|---|---|---|---|---|

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
@@ -36,6 +37,7 @@ type stack struct {
 	dir   string // of everything this run wrote
 	env   []string
 	asg   *autoscaling.Client
+	ec2   *ec2.Client
 	eks   *eks.Client
 	elb   *elasticloadbalancingv2.Client
 	group string          // physical name of the group that moves
@@ -122,7 +124,7 @@ func (k *stack) start() {
 		Region: vars["AWS_DEFAULT_REGION"], BaseEndpoint: aws.String(vars["AWS_ENDPOINT_URL"]),
 		Credentials: credentials.NewStaticCredentialsProvider(vars["AWS_ACCESS_KEY_ID"], "drover-sandbox", ""),
 	}
-	k.asg, k.eks, k.elb = autoscaling.NewFromConfig(cfg), eks.NewFromConfig(cfg), elasticloadbalancingv2.NewFromConfig(cfg)
+	k.asg, k.ec2, k.eks, k.elb = autoscaling.NewFromConfig(cfg), ec2.NewFromConfig(cfg), eks.NewFromConfig(cfg), elasticloadbalancingv2.NewFromConfig(cfg)
 }
 
 func (k *stack) keepLogs(folder string) {
