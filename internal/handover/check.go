@@ -25,6 +25,7 @@ type Question struct {
 	Fresh      bool                         // a group that takes their pods is yet to be made
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
+	Closing    string                       // what must be done to nodes and was refused as a dry run, and why; empty: nothing
 	Placements map[string]Placement         // by UID; nil: not asked
 	Around     Surroundings                 // what else has a say
 	Unseen     string                       // why that could not be told; empty: it was
@@ -37,6 +38,7 @@ type check func(q *inspection) []event.Finding
 // first, then what may lose something, then what is good to know. One
 // more is a function here, a row in docs/hand-over.md and one in a test.
 var checks = []check{
+	cannotClose,
 	cannotMove,
 	frozen,
 	pinned,
@@ -47,12 +49,14 @@ var checks = []check{
 	noNodesAdmitted,
 	emptyZone,
 	attached,
+	hostPorts,
 	webhookDown,
 	noScheduler,
 	unmetBudget,
 	operatorsBudget,
 	unaskedBalancers,
 	fewForZones,
+	ailingDaemons,
 	daemonServices,
 	webhookMoves,
 	imageGone,
@@ -158,6 +162,17 @@ func (i *inspection) promised(p *Pod) promise {
 
 // moves: the workload is left to the move; the plan does not place it anew.
 func (i *inspection) moves(p *Pod) bool { return !i.Replaced[p.owner()] }
+
+// cannotClose: without that nothing begins.
+func cannotClose(i *inspection) []event.Finding {
+	if i.Closing == "" || len(i.Leaving) == 0 {
+		return nil
+	}
+	return []event.Finding{{
+		Severity: blocker, Object: "node/" + i.Leaving[0], Effect: "it may not be closed: " + i.Closing,
+		Fix: "let your identity, and policies, allow that nodes are cordoned, labelled and annotated (drover rbac prints the rights)",
+	}}
+}
 
 func cannotMove(i *inspection) []event.Finding {
 	return i.each(
@@ -401,6 +416,29 @@ func (i *inspection) admitsLeaving(s *Service) bool {
 	return slices.ContainsFunc(i.Leaving, func(name string) bool { n := i.v.Nodes[name]; return n != nil && n.registers() && s.admits(n) })
 }
 
+// ailingDaemons: a DaemonSet that has no Ready pod anyway holds nobody up.
+func ailingDaemons(i *inspection) []event.Finding {
+	found := map[string]bool{}
+	for _, name := range i.Leaving {
+		if n := i.v.Nodes[name]; n != nil {
+			for _, daemons := range n.Daemons {
+				found[daemons] = true
+			}
+		}
+	}
+	var all []event.Finding
+	for _, daemons := range slices.Sorted(maps.Keys(found)) {
+		if !i.v.ails(daemons, func(node string) bool { return i.leaving[node] }) {
+			continue
+		}
+		all = append(all, event.Finding{
+			Severity: warning, Object: daemons, Effect: "it has no Ready pod on the nodes that leave: new nodes are taken for whole without one",
+			Fix: "see what it lacks, or delete it if it is not used any more",
+		})
+	}
+	return all
+}
+
 // daemonServices: requests go to pods that stay with their nodes.
 func daemonServices(i *inspection) []event.Finding {
 	var found []event.Finding
@@ -498,12 +536,17 @@ func (w *Workload) edit() string {
 
 func localStorage(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return p.EmptyDir },
-		func(*Pod, *Workload) event.Finding {
-			return event.Finding{
+		func(p *Pod, _ *Workload) bool { return p.EmptyDir || p.HostPath != "" },
+		func(p *Pod, _ *Workload) event.Finding {
+			f := event.Finding{
 				Severity: warning, Effect: "what it keeps in emptyDir volumes ends with the pod",
 				Fix: "nothing, if that is a cache; else put it on a PersistentVolume",
 			}
+			if p.HostPath != "" {
+				f.Effect = "what it writes to " + p.HostPath + " of its node (hostPath) stays there and ends with the node: its replacement finds none of it"
+				f.Fix = "nothing, if that is a cache; else copy it, or put it on a PersistentVolume that moves"
+			}
+			return f
 		})
 }
 

@@ -46,6 +46,7 @@ func TestFindingsOfPods(t *testing.T) {
 		effect   string
 		fix      string
 	}{
+		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "drover rbac"},
 		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
@@ -75,6 +76,9 @@ func TestFindingsOfPods(t *testing.T) {
 			budgeted(Budget{Seen: true, Expected: 1, Desired: 1, Healthy: 1, Owner: p.Owner.UID})(q, p, w)
 		}, warning, web, "the operator is to move the pod once its node is closed", "see that the operator runs"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
+		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {
+			q.View.PutNode(&Node{Name: "old", Group: "web", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
+		}, warning, "daemonset/ops/logs", "no Ready pod on the nodes that leave", "see what it lacks"},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }, note, web, "taken out of it before their nodes end", ""},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon, p.Doors, p.NoDoor = true, nil, "a policy needs app" }, warning, web, "cannot be taken out of it before their nodes end: a policy needs app", "a label of its own"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each of its pods goes before the next one comes", "more than one replica"},
@@ -84,6 +88,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }, warning, web, "not complete (1 of 2 pods are new); the move waits", "rollout status deployment/web"},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Stalled = "1 of 2 pods are new", true }, warning, web, "has failed", "rollout undo deployment/web"},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Paused = "1 of 2 pods are new", true }, warning, web, "is paused in the middle", "rollout resume deployment/web"},
+		{localStorage, func(_ *Question, p *Pod, _ *Workload) { p.HostPath = "/data" }, warning, web, "writes to /data of its node (hostPath) stays there", "PersistentVolume"},
 		{localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, warning, web, "emptyDir volumes ends with the pod", "PersistentVolume"},
 		{noReadiness, func(_ *Question, p *Pod, _ *Workload) { p.Probe = false }, warning, web, "without a readiness probe", "readinessProbe"},
 		{longPreStop, func(_ *Question, p *Pod, _ *Workload) {

@@ -75,7 +75,7 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 		q.Leaving = append(q.Leaving, n.Name)
 	}
 	i := inspect(q)
-	q.Denied = r.rehearse(ctx, rehearsals(i))
+	q.Denied, q.Closing = r.rehearse(ctx, rehearsals(i)), r.rehearseClosing(ctx, q.Leaving)
 	i.Denied = q.Denied
 	q.Placements = r.place(ctx, i, fresh)
 	around, err := r.cluster.Surroundings(ctx)
@@ -156,4 +156,23 @@ func (r *run) rehearse(ctx context.Context, tries []rehearsal) map[string]map[st
 		denied[t.workload][t.verb] = refusal.Why
 	})
 	return denied
+}
+
+// rehearseClosing tries what is done to every node that leaves on one of them, and
+// says what is refused of it; empty: nothing is.
+func (r *run) rehearseClosing(ctx context.Context, leaving []string) string {
+	if len(leaving) == 0 {
+		return ""
+	}
+	mark := map[string]*string{BeforeAnnotation: ptr(encode(before{}))}
+	for what, p := range map[string]Patch{
+		"cordon":  {Annotations: mark, Unschedulable: ptr(true)},
+		"exclude": {Annotations: mark, Labels: map[string]*string{excludeLabel: ptr("true")}},
+	} {
+		var refusal *Refusal
+		if err := r.cluster.Rehearse(ctx, Rehearsal{Node: leaving[0], Patch: &p}); errors.As(err, &refusal) && !refusal.Passing {
+			return fmt.Sprintf("%s is refused: %s", what, refusal.Why)
+		}
+	}
+	return ""
 }

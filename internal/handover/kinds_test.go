@@ -87,6 +87,17 @@ func TestReplicaSetsWithoutAnOwnerMoveByTheirLabel(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicaSet", Replicas: 3, Surge: 1}), func(p *play) { p.done(p.move(), "web") })
 }
 
+// Pods of which each has a Service of its own are refused, or move one by one where
+// that may be without one for a while. None waits for what cannot come.
+func TestPodsWithServicesOfTheirOwn(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "kafka", Kind: "StatefulSet", Replicas: 3, Each: true, PreStop: 10 * time.Second}), func(p *play) {
+		p.ended(p.move(), problem.Refused, "nothing would serve Service kafka-0", handover.AcceptGapAnnotation)
+	})
+	in(t, 2, apps(&world.App{Name: "kafka", Kind: "StatefulSet", Replicas: 3, Each: true, AcceptGap: true, PreStop: 10 * time.Second}), func(p *play) {
+		p.done(p.move(), "kafka")
+	})
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }
@@ -321,6 +332,17 @@ func TestNodesThatMayNotBeChangedEndTheMoveAndLeaveNothingClosed(t *testing.T) {
 		}
 		p.open()
 	})
+}
+
+// … and where a dry run tells of it, before anything is changed.
+func TestNodesThatMayNotBeChangedRefuseTheMoveBeforehand(t *testing.T) {
+	for _, what := range []string{"cordon", "exclude"} {
+		in(t, 2, apps(web(4)), func(p *play) {
+			p.With(func(*world.Hand) { p.Closed, p.Told = []string{what}, true })
+			p.ended(p.move(), problem.Refused, "may not be closed", "no-"+what)
+			p.open()
+		})
+	}
 }
 
 // Nodes that may not be opened again are named, and the move ends all the same.

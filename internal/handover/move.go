@@ -362,13 +362,20 @@ func (m *Move) nodesMissing() []string {
 // readyNodes counts a group's nodes that can take pods, and says which DaemonSets
 // are not Ready there.
 func (m *Move) readyNodes(g Group) (ready int, lacks []string) {
+	ails := map[string]bool{} // asked once of each DaemonSet, however many nodes lack it
+	excused := func(daemons string) bool {
+		if _, known := ails[daemons]; !known {
+			ails[daemons] = m.view.ails(daemons, m.leaves)
+		}
+		return ails[daemons]
+	}
 	for _, n := range m.view.Nodes {
 		if !belongs(n, g.Name, g) || m.leaves(n.Name) || !n.usable() {
 			continue
 		}
 		ready++
-		if len(n.Daemons) > 0 {
-			lacks = append(lacks, fmt.Sprintf("node %s: %s not Ready", n.Name, list(n.Daemons)))
+		if missing := slices.DeleteFunc(slices.Clone(n.Daemons), excused); len(missing) > 0 {
+			lacks = append(lacks, fmt.Sprintf("node %s: %s not Ready", n.Name, list(missing)))
 		}
 	}
 	return ready, lacks

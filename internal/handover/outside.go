@@ -240,12 +240,14 @@ type Placement struct {
 // if there are such.
 func (p Placement) holds(fresh bool) bool { return !fresh || p.Node != "" || p.Lasting }
 
-// Rehearsal is one call to try. Exactly one of the fields after Pod is set.
+// Rehearsal is one call to try, about a pod or a node. Exactly one of the fields after
+// those is set; of a node it is Patch.
 type Rehearsal struct {
 	Pod    Ref
+	Node   string
 	Create bool   // a pod from the same template
 	Evict  bool   // an eviction
-	Patch  *Patch // a change of the pod
+	Patch  *Patch // a change of the pod, or node
 }
 
 // Repelled are pods of one namespace that carry all of the labels.

@@ -60,6 +60,10 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 		return promise{how: Never, why: "EndpointSlice " + slice + " lists its address and no controller keeps it: requests would go on to a pod that is gone",
 			fix: "delete the EndpointSlice, or give its Service a selector"}
 	}
+	if p.Shares != "" {
+		return promise{how: Never, why: p.Shares + ": neither can start elsewhere before the other one is gone",
+			fix: "run one pod of them, or give each a volume of its own (a StatefulSet), or one that several nodes can attach (ReadWriteMany)"}
+	}
 	if why := denied[verbCreate]; why != "" {
 		return promise{how: Never, why: "another pod like it could not be made: " + why, fix: cureCreate(p, why)}
 	}
@@ -87,23 +91,30 @@ func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 // withGap asks for consent where a pod that has no other beside it serves
 // requests and cannot be replaced before it goes.
 func withGap(p *Pod, w *Workload, pr promise) promise {
-	if pr.how != InOrder && pr.how != ByOperator || w.Wants > 1 || !p.Ready || !p.selected() {
+	service, second := p.service(), ", or let a second pod run beside it"
+	if w.Wants > 1 {
+		service, second = p.ownService(), ""
+	}
+	if pr.how != InOrder && pr.how != ByOperator || !p.Ready || service == "" {
 		return pr
 	}
 	if p.AcceptGap {
 		pr.how = Gap
 		return pr
 	}
-	return promise{how: Never, why: "while it moves nothing would serve Service " + p.service() + ": " + pr.why,
-		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true (or on its workload), or let a second pod run beside it", p.Namespace, p.Name, AcceptGapAnnotation)}
+	return promise{how: Never, why: "while it moves nothing would serve Service " + service + ": " + pr.why,
+		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true (or on its workload)%s", p.Namespace, p.Name, AcceptGapAnnotation, second)}
 }
 
 // service is a Service that selects the pod.
-func (p *Pod) service() string {
-	for _, x := range p.Paths {
-		if x.Selected {
-			return x.Service
-		}
+func (p *Pod) service() string { return p.behind(func(Path) bool { return true }) }
+
+// ownService is a Service that selects the pod, and no other one ever.
+func (p *Pod) ownService() string { return p.behind(func(x Path) bool { return x.Own }) }
+
+func (p *Pod) behind(is func(Path) bool) string {
+	if i := slices.IndexFunc(p.Paths, func(x Path) bool { return x.Selected && is(x) }); i >= 0 {
+		return p.Paths[i].Service
 	}
 	return ""
 }

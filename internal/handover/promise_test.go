@@ -46,6 +46,18 @@ func TestPromised(t *testing.T) {
 		{"StatefulSet", func(_ *Pod, w *Workload) { w.Nature, w.InTurn = Ordered, "each has a name of its own" }, nil, InOrder, "name of its own"},
 		{"StatefulSet of one", func(_ *Pod, w *Workload) { w.Nature, w.Wants = Ordered, 1 }, nil, Never, "nothing would serve"},
 		{"StatefulSet of one without a Service", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths = Ordered, 1, nil }, nil, InOrder, "goes before the next one comes"},
+		{"StatefulSet with a Service for each", func(p *Pod, w *Workload) {
+			w.Nature, p.Paths = Ordered, append(p.Paths, Path{Service: "web-1", Selected: true, Own: true})
+		}, nil, Never, "nothing would serve Service web-1"},
+		{"… accepted", func(p *Pod, w *Workload) {
+			w.Nature, p.AcceptGap, p.Paths = Ordered, true, append(p.Paths, Path{Service: "web-1", Selected: true, Own: true})
+		}, nil, Gap, "goes before the next one comes"},
+		{"… that serves nobody now", func(p *Pod, w *Workload) {
+			w.Nature, p.Ready, p.Paths = Ordered, false, append(p.Paths, Path{Service: "web-1", Selected: true, Own: true})
+		}, nil, InOrder, ""},
+		{"shares a volume", func(p *Pod, _ *Workload) {
+			p.Shares = "its volume data can be attached to one node only, and pod web-2 uses it as well"
+		}, nil, Never, "pod web-2 uses it as well"},
 		{"operated", func(_ *Pod, w *Workload) { w.Nature = Operated }, nil, ByOperator, "only its controller"},
 		{"job", func(_ *Pod, w *Workload) { w.Nature = Runs }, nil, AfterJob, "would be lost"},
 		{"job, expendable", func(p *Pod, w *Workload) { w.Nature, p.Expendable = Runs, true }, nil, Gap, "would be lost, as its annotation allows"},

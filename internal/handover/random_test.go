@@ -108,6 +108,8 @@ func drawApp(t *rapid.T, name string) *world.App {
 		case denied == 1:
 			a.DeniesLate = []string{rapid.SampledFrom([]string{"labels", "owner", "evict"}).Draw(t, "late call")}
 		}
+	case "StatefulSet":
+		a.Each = rapid.IntRange(0, 4).Draw(t, "each") == 0
 	case "Rollout":
 		a.SelectsHash = true
 	case "Cluster":

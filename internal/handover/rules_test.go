@@ -399,6 +399,24 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.r = d.Record
 			s.Now = s.Now.Add(patience)
 		}, "parked: nothing of it has moved for 15m0s: pod apps/web-1: should have ended by 11:00:00; wait: pod apps/web-1: should have ended by 11:00:00"},
+		{"… but a replacement that starts, and is late, has its author's time", func(s *scene) {
+			s.web.Deadline = time.Hour
+			s.released(s.one, 16*time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), 16*time.Minute)
+			d := s.decide()
+			s.r = d.Record
+			s.Now = s.Now.Add(patience)
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does: pod web-3 is not Ready; renew pod apps/web-1"},
+		{"… not one of which Kubernetes says what it lacks", func(s *scene) {
+			s.web.Deadline = time.Hour
+			s.released(s.one, 16*time.Minute, nil)
+			late := s.pod("web-3", "new")
+			s.unready(late, 16*time.Minute)
+			late.Trouble = "ImagePullBackOff: not found"
+			d := s.decide()
+			s.r = d.Record
+			s.Now = s.Now.Add(patience)
+		}, "parked: nothing of it has moved for 15m0s: deployment/apps/web: web-1 serves on until its replacement does: pod web-3: ImagePullBackOff: not found; wait: deployment/apps/web: web-1 serves on until its replacement does: pod web-3: ImagePullBackOff: not found; renew pod apps/web-1"},
 
 		// Pods that went back.
 		{"a pod that an earlier move gave back is its own again", func(s *scene) {
@@ -770,6 +788,17 @@ func TestReadyWaitsForWhatTakesItsPlace(t *testing.T) {
 		{"a DaemonSet is not Ready on a new node", func(o *Observed, _ *Move) {
 			o.View.PutNode(&Node{Name: "new", Group: "new", Ready: true, Initialized: true, Daemons: []string{"kube-proxy"}})
 		}, "node new: kube-proxy not Ready"},
+		{"… but on the nodes that leave it is not either: new ones are no remedy", func(o *Observed, _ *Move) {
+			o.View.PutNode(&Node{Name: "old", Group: "old", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
+			o.View.PutNode(&Node{Name: "new", Group: "new", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
+		}, ""},
+		{"… and on one of those it is", func(o *Observed, m *Move) {
+			m.Record.Nodes["old-2"] = &NodeRecord{}
+			o.View.PutNode(&Node{Name: "old", Group: "old", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
+			o.View.PutNode(&Node{Name: "old-2", Group: "old", Ready: true, Initialized: true})
+			o.View.PutPod(&Pod{Ref: Ref{"ops", "logs-1", "logs-1"}, Node: "old-2", Workload: "daemonset/ops/logs", Daemon: true, Ready: true})
+			o.View.PutNode(&Node{Name: "new", Group: "new", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
+		}, "node new: daemonset/ops/logs not Ready"},
 		{"another group has not all of its nodes", func(o *Observed, _ *Move) { o.To[1].Desired = 5 }, ""},
 		{"a DaemonSet is not Ready in another group", func(o *Observed, _ *Move) {
 			o.View.PutNode(&Node{Name: "other", Group: "other", Ready: true, Initialized: true, Daemons: []string{"gpu"}})

@@ -36,6 +36,32 @@ func attached(i *inspection) []event.Finding {
 	return found
 }
 
+// hostPorts: a load balancer sends to a port of nodes on which a pod listens itself.
+// No Service says which node it is on, so nobody leaves the load balancer before it.
+func hostPorts(i *inspection) []event.Finding {
+	straight := func(p *Pod) (Balancer, bool) {
+		at := slices.IndexFunc(i.Balancers, func(b Balancer) bool {
+			return !b.ByAddress && slices.Contains(p.HostPorts, b.Port) && slices.ContainsFunc(b.Targets, func(t Target) bool {
+				n := i.v.nodeOf(t)
+				return t.State != Unused && n != nil && n.Name == p.Node
+			})
+		})
+		if at < 0 {
+			return Balancer{}, false
+		}
+		return i.Balancers[at], true
+	}
+	return i.each(
+		func(p *Pod, _ *Workload) bool { _, is := straight(p); return is && !p.AcceptGap && i.moves(p) },
+		func(p *Pod, _ *Workload) event.Finding {
+			b, _ := straight(p)
+			return event.Finding{
+				Severity: blocker, Effect: fmt.Sprintf("load balancer %s sends to port %d of nodes, where the pod listens itself (hostPort): it goes on to do so when the pod has left a node", b.Name, b.Port),
+				Fix: fmt.Sprintf("let a Service of type NodePort with externalTrafficPolicy Local take that traffic, or accept that requests fail until health checks find the node: annotation %s=true", AcceptGapAnnotation),
+			}
+		})
+}
+
 // stays: the load balancer has, or gets, targets that do not leave.
 func (i *inspection) stays(b Balancer) bool {
 	if slices.ContainsFunc(i.To, func(g Group) bool { return slices.Contains(g.Attached, b.id()) }) {

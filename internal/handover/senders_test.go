@@ -99,3 +99,22 @@ func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
 		t.Errorf("without draining that is told alone: %+v", found)
 	}
 }
+
+// Nobody takes a node out of a load balancer for a pod that listens on a port of the
+// node itself: that is refused, unless it is accepted.
+func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		port   int
+		accept bool
+		found  int
+	}{"its port": {80, false, 1}, "another port": {443, false, 0}, "it may": {80, true, 0}} {
+		i := behindNodes(Balancer{Name: "net/web", Group: "arn:web", Port: c.port}, service(false, "", ""), Group{})
+		p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Node: "old", Workload: "deployment/apps/web", HostPorts: []int{80}, AcceptGap: c.accept}
+		i.v.PutPod(p)
+		i.pods = []*Pod{p}
+		found := hostPorts(i)
+		if len(found) != c.found || c.found > 0 && (found[0].Severity != blocker || !strings.Contains(found[0].Effect, "net/web sends to port 80")) {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}

@@ -308,6 +308,8 @@ type Pod struct {
 	LongestHook time.Duration // how long the longest preStop hook of any container sleeps; 0 if unknown
 	Probe       bool          // every container with a port has a readiness probe
 	EmptyDir    bool          // holds data that ends with it, other than in memory
+	HostPath    string        // directory of its node that it can write to, and that does not move with it; empty: none
+	HostPorts   []int         // ports of its node on which it listens itself
 	Trouble     string        // why it is not Ready: "Unschedulable: 0/5 nodes are available: …"
 	Crowded     bool          // Unschedulable for want of CPU, memory, pods or another resource
 	Tolerates   bool          // it may start on a cordoned node
@@ -323,6 +325,9 @@ type Pod struct {
 	// Alone is why no second pod may run beside it: its Deployment's strategy is
 	// Recreate, or a volume that only one node can attach.
 	Alone string
+	// Shares is what only one node can have that another pod of its node uses, too:
+	// neither can move before the other one. Empty: nothing.
+	Shares string
 	// Paths are the ways by which requests reach it.
 	Paths []Path
 	// Doors are labels of it without which no Service selects it, chosen so that
@@ -348,6 +353,7 @@ type Owner struct {
 type Path struct {
 	Service  string // name of the Service; its namespace is the pod's
 	Selected bool   // the Service selects the pod now
+	Own      bool   // … and no other one ever: it asks for the pod's name
 	Listed   bool   // an EndpointSlice of the Service holds it
 	Ready    bool   // … as one that serves
 	ByHand   string // the EndpointSlice that lists its address and that no controller keeps: nobody will take it out
@@ -434,6 +440,20 @@ func (v *View) servicesOf(p *Pod) []*Service {
 func (v *View) served(s *Service) bool {
 	for _, p := range v.behind[s.Key()] {
 		if slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && x.Ready }) {
+			return true
+		}
+	}
+	return false
+}
+
+// ails: a DaemonSet lacks pods on such nodes, and none is Ready there. It has
+// trouble of its own, and new nodes need not wait for it.
+func (v *View) ails(daemons string, on func(node string) bool) bool {
+	if slices.ContainsFunc(v.Of(daemons), func(p *Pod) bool { return p.Ready && on(p.Node) }) {
+		return false
+	}
+	for name, n := range v.Nodes {
+		if on(name) && n.Ready && slices.Contains(n.Daemons, daemons) {
 			return true
 		}
 	}

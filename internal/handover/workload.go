@@ -608,7 +608,7 @@ func (h *herd) watch() {
 		h.r.mark = mark{}
 		return
 	}
-	limit := patience + h.draining()
+	limit := h.patience() + h.draining()
 	if h.r.State == WorkloadAfterJob && len(h.ending) == 0 {
 		limit = jobPatience
 	}
@@ -623,6 +623,22 @@ func (h *herd) watch() {
 	}
 	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, h.stuckBy())
 	h.park(why, h.remedy())
+}
+
+// patience is how long nothing of it may move: while a released pod's replacement
+// starts, and nothing says that it will not, for as long as its author has it.
+func (h *herd) patience() time.Duration {
+	starts := func(p *Pod) bool { return !p.Ready && !p.Deleting && !p.stays() && p.Node != "" && p.starts() }
+	if len(h.beside) > 0 && slices.ContainsFunc(h.Pods, starts) {
+		return max(patience, h.w.Deadline)
+	}
+	return patience + h.w.MinReady
+}
+
+// starts: what Kubernetes says of a pod that is not Ready is what it says of every
+// pod that is made.
+func (p *Pod) starts() bool {
+	return p.Trouble == "" || strings.HasPrefix(p.Trouble, "ContainerCreating") || strings.HasPrefix(p.Trouble, "PodInitializing")
 }
 
 // resting: nothing of it is to move now: no pod's wave has come, nothing is on its

@@ -295,6 +295,8 @@ func (w *World) Rehearse(_ context.Context, r handover.Rehearsal) error {
 	defer w.mu.Unlock()
 	p := w.pods[r.Pod.UID]
 	switch {
+	case r.Node != "" && w.Told:
+		return w.nodeRefused(*r.Patch)
 	case p == nil:
 		return nil
 	case r.Create:

@@ -67,6 +67,7 @@ type App struct {
 	SelectsHash   bool // its Service selects by pod-template-hash
 	Rolling       bool // its rollout never completes
 	Paused        bool
+	Each          bool          // each of its pods has a further Service of its own, by its name
 	Keep          bool          // annotated karpenter.sh/do-not-disrupt
 	AcceptGap     bool          // annotated drover.dev/accept-gap
 	Work          time.Duration // a Job's: how long its pods run
@@ -138,6 +139,7 @@ type World struct {
 	// Closed are node patches that a policy refuses: cordon, exclude, taint; and
 	// register, which load balancers do not answer.
 	Closed []string
+	Told   bool // dry runs say so, too
 
 	mu       sync.Mutex
 	seed     uint64
@@ -818,6 +820,10 @@ func (w *World) endpoints() {
 				now[p.app.Name] = append(now[p.app.Name], p.UID)
 			}
 			p.Paths, p.Doors = []handover.Path{x}, []string{"app"}
+			if p.app.Each {
+				x.Service, x.Own = p.Name, true
+				p.Paths = append(p.Paths, x)
+			}
 			if p.app.SelectsHash {
 				p.Doors = []string{"pod-template-hash"}
 			}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
@@ -102,6 +104,16 @@ func (s *selector) keys() []string {
 		}
 	}
 	return found
+}
+
+// only: it selects this very pod, as long as nobody changes labels: it asks for its
+// name, or its place among those like it.
+func (s *selector) only(p *corev1.Pod) bool {
+	requirements, _ := s.match.Requirements()
+	return slices.ContainsFunc(requirements, func(r labels.Requirement) bool {
+		is := r.Operator() == selection.Equals || r.Operator() == selection.DoubleEquals || r.Operator() == selection.In && r.Values().Len() == 1
+		return is && (r.Values().Has(p.Name) || r.Key() == appsv1.PodIndexLabel)
+	})
 }
 
 // finder finds the selectors that select a pod, by its labels.

@@ -125,7 +125,8 @@ func (w *world) paths(p *corev1.Pod) []handover.Path {
 		return found[service]
 	}
 	for _, s := range selecting(w.services.near(p.Namespace, p.Labels), p.Labels) {
-		path(s.name).Selected = true
+		at := path(s.name)
+		at.Selected, at.Own = true, s.only(p)
 	}
 	who := []string{"uid/" + string(p.UID)}
 	if !finished(p) {

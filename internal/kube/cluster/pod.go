@@ -74,7 +74,7 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 		out.Grace = *w.grace
 	}
 	w.inherit(p, out)
-	out.Alone = alone(p, w)
+	out.Alone, out.Shares, out.HostPath = alone(p, w), w.shares(p), writesTo(p, w)
 	w.network(p, out)
 	return out
 }
@@ -158,6 +158,13 @@ func lifecycle(p *corev1.Pod, out *handover.Pod) {
 		}
 	}
 	hooks(p.Spec.Containers, out)
+	for _, c := range p.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.HostPort > 0 {
+				out.HostPorts = append(out.HostPorts, int(port.HostPort))
+			}
+		}
+	}
 	for _, v := range p.Spec.Volumes {
 		if v.EmptyDir != nil && v.EmptyDir.Medium != corev1.StorageMediumMemory {
 			out.EmptyDir = true
@@ -298,22 +305,62 @@ func alone(p *corev1.Pod, in held) string {
 		}
 	}
 	for _, key := range claimsOf(p) {
-		claim := in.volumeClaim(key)
-		if claim == nil {
-			continue
-		}
-		modes, name := claim.Spec.AccessModes, claim.Name
-		if volume := in.volume(claim.Spec.VolumeName); volume != nil {
-			modes, name = volume.Spec.AccessModes, volume.Name
-		}
-		if !slices.Contains(modes, corev1.ReadWriteMany) && !slices.Contains(modes, corev1.ReadOnlyMany) {
-			return "its volume " + name + " can be attached to one node only"
+		if why := oneNode(key, in); why != "" {
+			return why
 		}
 	}
 	return ""
 }
 
-// claimsOf are the claims that a pod names, as namespace/name.
+// deviceClaim begins the key of a ResourceClaim among those of volume claims.
+const deviceClaim = "device "
+
+// oneNode says that what a claim stands for is on one node at a time; empty: it may
+// be on several.
+func oneNode(key string, in held) string {
+	if name, is := strings.CutPrefix(key, deviceClaim); is {
+		return "its ResourceClaim " + name[strings.IndexByte(name, '/')+1:] + " is allocated on one node"
+	}
+	claim := in.volumeClaim(key)
+	if claim == nil {
+		return ""
+	}
+	modes, name := claim.Spec.AccessModes, claim.Name
+	if volume := in.volume(claim.Spec.VolumeName); volume != nil {
+		modes, name = volume.Spec.AccessModes, volume.Name
+	}
+	if slices.Contains(modes, corev1.ReadWriteMany) || slices.Contains(modes, corev1.ReadOnlyMany) {
+		return ""
+	}
+	return "its volume " + name + " can be attached to one node only"
+}
+
+// shares says that another pod on the pod's node uses what only one node can have:
+// the one that goes first would wait elsewhere for the other one to go. Empty: none
+// does. A pod that works until it is done gives it up by itself.
+func (w *world) shares(p *corev1.Pod) string {
+	for _, key := range claimsOf(p) {
+		why := oneNode(key, w)
+		if why == "" || p.Spec.NodeName == "" {
+			continue
+		}
+		for _, uid := range w.using.of(key) {
+			q := w.pods[types.UID(uid)]
+			if q.UID != p.UID && q.Spec.NodeName == p.Spec.NodeName && q.DeletionTimestamp == nil && !finished(q) && !untilDone(q) {
+				return why + ", and pod " + q.Name + " uses it as well"
+			}
+		}
+	}
+	return ""
+}
+
+// untilDone: the pod works until it is done, and is not started again then.
+func untilDone(p *corev1.Pod) bool {
+	return p.Spec.RestartPolicy == corev1.RestartPolicyNever || p.Spec.RestartPolicy == corev1.RestartPolicyOnFailure
+}
+
+// claimsOf are the claims that a pod names, as namespace/name; those of devices have
+// deviceClaim before that.
 func claimsOf(p *corev1.Pod) []string {
 	var found []string
 	for _, v := range p.Spec.Volumes {
@@ -321,7 +368,58 @@ func claimsOf(p *corev1.Pod) []string {
 			found = append(found, p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName)
 		}
 	}
+	for _, c := range p.Spec.ResourceClaims {
+		if c.ResourceClaimName != nil {
+			found = append(found, deviceClaim+p.Namespace+"/"+*c.ResourceClaimName)
+		}
+	}
 	return found
+}
+
+// systemPaths are directories of a node that belong to the node.
+var systemPaths = []string{"/dev", "/proc", "/sys", "/run", "/var/run", "/etc", "/lib", "/usr", "/boot", "/var/log", "/var/lib/kubelet", "/var/lib/containerd"}
+
+// writesTo is a directory of its node that a pod can write to, by itself or as a
+// volume that claims to be anywhere; empty: there is none.
+func writesTo(p *corev1.Pod, in held) string {
+	for _, v := range p.Spec.Volumes {
+		source := v.HostPath
+		if v.PersistentVolumeClaim != nil {
+			source = hostPath(in, p.Namespace+"/"+v.PersistentVolumeClaim.ClaimName)
+		}
+		if source != nil && keepsFiles(source) && writes(p, v.Name) {
+			return source.Path
+		}
+	}
+	return ""
+}
+
+// hostPath is what a claim's volume is of, if that is a directory of whatever node it
+// is used on.
+func hostPath(in held, claim string) *corev1.HostPathVolumeSource {
+	c := in.volumeClaim(claim)
+	if c == nil {
+		return nil
+	}
+	if v := in.volume(c.Spec.VolumeName); v != nil && v.Spec.NodeAffinity == nil {
+		return v.Spec.HostPath
+	}
+	return nil
+}
+
+func keepsFiles(h *corev1.HostPathVolumeSource) bool {
+	switch kind := h.Type; {
+	case kind == nil, *kind == corev1.HostPathUnset, *kind == corev1.HostPathDirectory, *kind == corev1.HostPathDirectoryOrCreate:
+	default: // a file, a socket, a device
+		return false
+	}
+	return h.Path != "/" && !slices.ContainsFunc(systemPaths, func(s string) bool { return h.Path == s || strings.HasPrefix(h.Path, s+"/") })
+}
+
+func writes(p *corev1.Pod, volume string) bool {
+	return slices.ContainsFunc(slices.Concat(p.Spec.InitContainers, p.Spec.Containers), func(c corev1.Container) bool {
+		return slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.Name == volume && !m.ReadOnly })
+	})
 }
 
 func seeClaim(w *world, key string, before, now *corev1.PersistentVolumeClaim) {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,9 +21,12 @@ import (
 // dryRun lets the API server do all of a call but the writing.
 var dryRun = []string{metav1.DryRunAll}
 
-// Rehearse sends one call as a dry run; nil: it would be carried out. A pod that
-// is gone has nothing to rehearse.
+// Rehearse sends one call as a dry run; nil: it would be carried out. A pod or node
+// that is gone has nothing to rehearse.
 func (c *Cluster) Rehearse(ctx context.Context, r handover.Rehearsal) error {
+	if r.Node != "" {
+		return c.rehearseNode(ctx, r.Node, *r.Patch)
+	}
 	live, err := c.client.CoreV1().Pods(r.Pod.Namespace).Get(ctx, r.Pod.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) || err == nil && string(live.UID) != r.Pod.UID {
 		return nil
@@ -128,6 +132,16 @@ func (c *Cluster) rehearseEvict(ctx context.Context, live *corev1.Pod) error {
 		return nil
 	}
 	return rehearsed(err, c.budgets(handover.Ref{Namespace: live.Namespace, Name: live.Name, UID: string(live.UID)})...)
+}
+
+// rehearseNode sends what PatchNode would.
+func (c *Cluster) rehearseNode(ctx context.Context, node string, p handover.Patch) error {
+	data, err := json.Marshal(map[string]any{"metadata": metadata(p), "spec": cordon(p)})
+	if err != nil {
+		return err
+	}
+	_, err = c.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, data, metav1.PatchOptions{FieldManager: manager, DryRun: dryRun})
+	return rehearsed(ignoreNotFound(err))
 }
 
 // rehearsePatch sends what PatchPod would.

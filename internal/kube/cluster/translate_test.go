@@ -416,3 +416,111 @@ func routeKinds() []string {
 	}
 	return all
 }
+
+// Pods that work until they are done are waited for, whoever makes them; those of
+// kinds that are known to serve without end are not.
+func TestPodsThatWorkUntilTheyAreDone(t *testing.T) {
+	for _, c := range []struct {
+		api, kind string
+		restart   corev1.RestartPolicy
+		want      handover.Nature
+	}{
+		{"tekton.dev/v1", "TaskRun", corev1.RestartPolicyNever, handover.Runs},
+		{"argoproj.io/v1alpha1", "Workflow", corev1.RestartPolicyOnFailure, handover.Runs},
+		{"postgresql.cnpg.io/v1", "Cluster", corev1.RestartPolicyAlways, handover.Operated},
+		{"kubevirt.io/v1", "VirtualMachineInstance", corev1.RestartPolicyNever, handover.Operated},
+	} {
+		f := newFixture()
+		f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy(c.api, c.kind, "own")}
+		f.pod.Spec.RestartPolicy = c.restart
+		v := f.view()
+		if w := v.Workloads[v.Pods["pod"].Workload]; w == nil || w.Nature != c.want {
+			t.Errorf("%s: %+v", c.kind, w)
+		}
+	}
+}
+
+// A Service that asks for a pod's name, or place, has no other pod to send to.
+func TestServiceOfOnePod(t *testing.T) {
+	for selects, own := range map[string]bool{"app": false, "statefulset.kubernetes.io/pod-name": true, "strimzi.io/pod-name": true, appsv1.PodIndexLabel: true} {
+		f := newFixture()
+		f.pod.Labels["statefulset.kubernetes.io/pod-name"], f.pod.Labels["strimzi.io/pod-name"], f.pod.Labels[appsv1.PodIndexLabel] = "pod", "pod", "0"
+		f.service.Spec.Selector = equal(selects, f.pod.Labels[selects])
+		if p := f.look(); len(p.Paths) != 1 || !p.Paths[0].Selected || p.Paths[0].Own != own {
+			t.Errorf("by %s: %+v", selects, p.Paths)
+		}
+	}
+}
+
+// Two pods that use what only one node can have hold each other there.
+func TestSharedVolumesAndDevices(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(f *fixture, other *corev1.Pod, claim *corev1.PersistentVolumeClaim)
+		shares string
+	}{
+		{"both on its node", func(*fixture, *corev1.Pod, *corev1.PersistentVolumeClaim) {}, "its volume data can be attached to one node only, and pod other uses it as well"},
+		{"another node", func(_ *fixture, other *corev1.Pod, _ *corev1.PersistentVolumeClaim) { other.Spec.NodeName = "new" }, ""},
+		{"many nodes may attach it", func(_ *fixture, _ *corev1.Pod, claim *corev1.PersistentVolumeClaim) {
+			claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteMany}
+		}, ""},
+		{"the other one works until it is done", func(_ *fixture, other *corev1.Pod, _ *corev1.PersistentVolumeClaim) {
+			other.Spec.RestartPolicy = corev1.RestartPolicyNever
+		}, ""},
+		{"a StatefulSet's", func(f *fixture, _ *corev1.Pod, _ *corev1.PersistentVolumeClaim) {
+			f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("apps/v1", "StatefulSet", "db")}
+			f.more = append(f.more, &appsv1.StatefulSet{ObjectMeta: objectMeta("db", nil)})
+		}, "its volume data can be attached to one node only, and pod other uses it as well"},
+		{"a device", func(f *fixture, other *corev1.Pod, _ *corev1.PersistentVolumeClaim) {
+			gpu := "gpu"
+			for _, p := range []*corev1.Pod{f.pod, other} {
+				p.Spec.Volumes, p.Spec.ResourceClaims = nil, []corev1.PodResourceClaim{{Name: "gpu", ResourceClaimName: &gpu}}
+			}
+		}, "its ResourceClaim gpu is allocated on one node, and pod other uses it as well"},
+	} {
+		f := newFixture()
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: objectMeta("data", nil)}
+		claim.Spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
+		f.pod.Spec.Volumes = []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}}}}
+		other := f.pod.DeepCopy()
+		other.Name, other.UID = "other", "other"
+		c.change(f, other, claim)
+		f.more = append(f.more, other, claim)
+		if p := f.look(); p.Shares != c.shares {
+			t.Errorf("%s: %q", c.name, p.Shares)
+		}
+	}
+}
+
+// What a pod can write to a directory of its node stays there when the pod moves.
+func TestFilesThatStayOnTheNode(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(v *corev1.Volume, m *corev1.VolumeMount)
+		keeps  string
+	}{
+		{"its own", func(*corev1.Volume, *corev1.VolumeMount) {}, "/data"},
+		{"only read", func(_ *corev1.Volume, m *corev1.VolumeMount) { m.ReadOnly = true }, ""},
+		{"the node's", func(v *corev1.Volume, _ *corev1.VolumeMount) { v.HostPath.Path = "/var/run/docker" }, ""},
+		{"a socket", func(v *corev1.Volume, _ *corev1.VolumeMount) {
+			socket := corev1.HostPathSocket
+			v.HostPath.Type = &socket
+		}, ""},
+		{"by a claim", func(v *corev1.Volume, _ *corev1.VolumeMount) {
+			v.HostPath, v.PersistentVolumeClaim = nil, &corev1.PersistentVolumeClaimVolumeSource{ClaimName: "data"}
+		}, "/mnt/data"},
+	} {
+		f := newFixture()
+		v := corev1.Volume{Name: "v", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/data"}}}
+		m := corev1.VolumeMount{Name: "v"}
+		c.change(&v, &m)
+		f.pod.Spec.Volumes, f.pod.Spec.Containers = []corev1.Volume{v}, []corev1.Container{{VolumeMounts: []corev1.VolumeMount{m}}}
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: objectMeta("data", nil), Spec: corev1.PersistentVolumeClaimSpec{VolumeName: "data"}}
+		volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: "data"}}
+		volume.Spec.HostPath = &corev1.HostPathVolumeSource{Path: "/mnt/data"}
+		f.more = append(f.more, claim, volume)
+		if p := f.look(); p.HostPath != c.keeps {
+			t.Errorf("%s: %q", c.name, p.HostPath)
+		}
+	}
+}

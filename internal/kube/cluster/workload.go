@@ -3,6 +3,8 @@ package cluster
 import (
 	"cmp"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -203,9 +205,12 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 		Kind: c.owner.Kind, API: c.owner.API, Namespace: c.namespace, Name: c.owner.Name, UID: c.owner.UID,
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
 	}
-	if k := kindOf(c.owner); c.sets || k != nil && k.stands {
+	switch k := kindOf(c.owner); {
+	case c.sets || k != nil && k.stands:
 		out.Nature, out.Surge = handover.Replicated, 1
 		out.Rolling = w.rolling(key)
+	case w.ends(key) && !slices.Contains(endless, groupOf(c.owner.API)):
+		out.Nature = handover.Runs
 	}
 	a := w.answers[key]
 	if a == nil || a.uid != c.owner.UID {
@@ -224,17 +229,42 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 	return out
 }
 
+// endless are the groups of kinds whose pods serve for as long as they are let,
+// though no container of theirs is started again.
+var endless = []string{"kubevirt.io", "ray.io"}
+
+// ends: the pods of a workload work until they are done, as a pipeline's or a
+// workflow's do. What one has done would be lost with it.
+func (w *world) ends(key string) bool {
+	n := 0
+	for p := range w.running(key) {
+		if !untilDone(p) {
+			return false
+		}
+		n++
+	}
+	return n > 0
+}
+
 // countPods counts the pods of a workload that run.
 func (w *world) countPods(key string) int {
 	n := 0
-	for who := range w.claims[key] {
-		if uid, is := strings.CutPrefix(who, "pod/"); is {
-			if p := w.pods[types.UID(uid)]; p != nil && !finished(p) {
-				n++
+	for range w.running(key) {
+		n++
+	}
+	return n
+}
+
+// running are the pods of a workload that have not finished.
+func (w *world) running(key string) iter.Seq[*corev1.Pod] {
+	return func(yield func(*corev1.Pod) bool) {
+		for who := range w.claims[key] {
+			uid, is := strings.CutPrefix(who, "pod/")
+			if p := w.pods[types.UID(uid)]; is && p != nil && !finished(p) && !yield(p) {
+				return
 			}
 		}
 	}
-	return n
 }
 
 // rolling: more than one of its ReplicaSets is to have pods.
@@ -257,7 +287,7 @@ func deployment(d *appsv1.Deployment) *handover.Workload {
 	w := newWorkload(d, handover.Replicated, d.Spec.Replicas, d.Spec.MinReadySeconds)
 	w.Holder = &handover.Owner{Name: w.Name, UID: w.UID}
 	w.Paused = d.Spec.Paused
-	if s := d.Spec.ProgressDeadlineSeconds; s != nil {
+	if s := d.Spec.ProgressDeadlineSeconds; s != nil && *s != math.MaxInt32 { // that is none
 		w.Deadline = time.Duration(*s) * time.Second
 	}
 	w.Surge = surge(d, w.Wants)

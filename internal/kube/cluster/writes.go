@@ -26,11 +26,7 @@ const touchedAnnotation = "drover.dev/touched"
 // node as it was read, and is made anew when that has changed.
 func (c *Cluster) PatchNode(ctx context.Context, node string, p handover.Patch) error {
 	return refused(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		body := metadata(p)
-		spec := map[string]any{}
-		if p.Unschedulable != nil {
-			spec["unschedulable"] = *p.Unschedulable
-		}
+		body, spec := metadata(p), cordon(p)
 		if p.Leaving != nil {
 			live, err := c.client.CoreV1().Nodes().Get(ctx, node, metav1.GetOptions{})
 			if err != nil {
@@ -52,6 +48,15 @@ func (c *Cluster) PatchNode(ctx context.Context, node string, p handover.Patch) 
 		_, err = c.client.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, data, metav1.PatchOptions{FieldManager: manager})
 		return ignoreNotFound(err)
 	}))
+}
+
+// cordon is what a patch says of a node's spec, but for taints.
+func cordon(p handover.Patch) map[string]any {
+	spec := map[string]any{}
+	if p.Unschedulable != nil {
+		spec["unschedulable"] = *p.Unschedulable
+	}
+	return spec
 }
 
 // taint adds or removes the leaving taint, and nothing else; differ is false if

@@ -228,6 +228,21 @@ func TestRehearsedPatchIsThePatch(t *testing.T) {
 	}
 }
 
+// … of a node, too.
+func TestRehearsedPatchOfANodeIsThePatch(t *testing.T) {
+	const path = "/api/v1/nodes/old"
+	s := &server{answers: map[string][]any{"PATCH " + path: {&corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old"}}}}}
+	c := before(t, s)
+	shut, mark := true, "x"
+	p := handover.Patch{Unschedulable: &shut, Annotations: map[string]*string{handover.BeforeAnnotation: &mark}}
+	if err := errors.Join(c.Rehearse(t.Context(), handover.Rehearsal{Node: "old", Patch: &p}), c.PatchNode(t.Context(), "old", p)); err != nil {
+		t.Fatal(err)
+	}
+	if sent := s.bodies("PATCH " + path); len(sent) != 2 || sent[0] != sent[1] {
+		t.Errorf("%q", sent)
+	}
+}
+
 // The controller of a pod is replaced; its other owners, labels and annotations stay.
 func TestPatchPodChangesItsOwner(t *testing.T) {
 	other := metav1.OwnerReference{APIVersion: "v1", Kind: "ConfigMap", Name: "other", UID: "other"}
