@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/droverhq/drover/event"
 )
@@ -23,10 +24,12 @@ type Question struct {
 	Keep       int
 	Leaving    []string                     // nodes, in their order
 	Fresh      bool                         // a group that takes their pods is yet to be made
+	Types      []string                     // of instances that such groups have
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
 	Closing    string                       // what must be done to nodes and was refused as a dry run, and why; empty: nothing
 	Placements map[string]Placement         // by UID; nil: not asked
+	Host       string                       // this machine's name; a pod's, where this process runs in one
 	Around     Surroundings                 // what else has a say
 	Unseen     string                       // why that could not be told; empty: it was
 }
@@ -39,6 +42,7 @@ type check func(q *inspection) []event.Finding
 // more is a function here, a row in docs/hand-over.md and one in a test.
 var checks = []check{
 	cannotClose,
+	itself,
 	cannotMove,
 	frozen,
 	pinned,
@@ -157,6 +161,10 @@ func (i *inspection) each(is func(*Pod, *Workload) bool, say func(*Pod, *Workloa
 
 // promised says how a pod would move.
 func (i *inspection) promised(p *Pod) promise {
+	if w := i.v.Workloads[p.owner()]; p.KeptUntil.Sub(i.v.Now) >= patience && (w == nil || w.Nature != Runs) {
+		return promise{how: Never, why: "its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until " + p.KeptUntil.UTC().Format(time.RFC3339),
+			fix: "wait for that, or remove the annotation"}
+	}
 	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle))
 }
 
@@ -172,6 +180,16 @@ func cannotClose(i *inspection) []event.Finding {
 		Severity: blocker, Object: "node/" + i.Leaving[0], Effect: "it may not be closed: " + i.Closing,
 		Fix: "let your identity, and policies, allow that nodes are cordoned, labelled and annotated (drover rbac prints the rights)",
 	}}
+}
+
+// itself: the move would end the process that moves.
+func itself(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool { return p.Name == i.Host },
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{Severity: blocker, Effect: "this very command runs in its pod " + p.Name + ": to move that would end the move",
+				Fix: "run it on a node that stays, or outside of the cluster"}
+		})
 }
 
 func cannotMove(i *inspection) []event.Finding {
@@ -220,14 +238,32 @@ func pinned(i *inspection) []event.Finding {
 	}
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return p.Group == i.Group && i.moves(p) && w.Rolling == "" && !w.OnDelete && !p.beside()
+			return i.pin(p) != "" && i.moves(p) && w.Rolling == "" && !w.OnDelete && !p.beside()
 		},
-		func(*Pod, *Workload) event.Finding {
+		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
-				Severity: blocker, Effect: "its own selector admits only nodes of " + i.Group + ": a replacement could run nowhere",
+				Severity: blocker, Effect: "its own selector admits only " + i.pin(p) + ": a replacement could run nowhere",
 				Fix: "let its manifest name a node group that stays, or none (drover.yaml: workloads.<name>.nodeGroup)",
 			}
 		})
+}
+
+// pin is what nodes a pod's own selectors admit, if all of them leave, and none that is
+// yet to come will be one. Where all are there, placement tells.
+func (i *inspection) pin(p *Pod) string {
+	if p.Group == i.Group {
+		return "nodes of " + i.Group
+	}
+	if !i.Fresh || i.promised(p).how == AfterJob {
+		return ""
+	}
+	for _, key := range slices.Sorted(maps.Keys(p.Pins)) {
+		stays := func(n *Node) bool { return n.Labels[key] == p.Pins[key] && !i.leaving[n.Name] }
+		if !slices.Contains(i.Types, p.Pins[key]) && !slices.ContainsFunc(slices.Collect(maps.Values(i.v.Nodes)), stays) {
+			return "nodes with label " + key + "=" + p.Pins[key]
+		}
+	}
+	return ""
 }
 
 func noPlace(i *inspection) []event.Finding {
@@ -254,7 +290,8 @@ func noPlace(i *inspection) []event.Finding {
 func twoBudgets(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
-			return len(p.Budgets) > 1 && i.moves(p) && (i.promised(p).how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
+			how := i.promised(p).how
+			return len(p.Budgets) > 1 && i.moves(p) && how != AfterJob && (how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
@@ -264,8 +301,12 @@ func twoBudgets(i *inspection) []event.Finding {
 		})
 }
 
+// budgets are those that have a say in how the pod goes.
 func (i *inspection) budgets(p *Pod) []*Budget {
 	var all []*Budget
+	if i.promised(p).how == AfterJob {
+		return nil // nobody asks for its eviction
+	}
 	for _, name := range p.Budgets {
 		if b := i.v.Budgets[p.Namespace+"/"+name]; b != nil {
 			all = append(all, b)

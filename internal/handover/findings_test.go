@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,8 @@ func TestFindingsOfPods(t *testing.T) {
 		fix      string
 	}{
 		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "drover rbac"},
+		{itself, func(q *Question, p *Pod, _ *Workload) { q.Host = p.Name }, blocker, web, "this very command runs in its pod", "outside of the cluster"},
+		{cannotMove, func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(time.Hour) }, blocker, web, "forbids to disrupt it until", "wait for that"},
 		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
@@ -57,6 +60,9 @@ func TestFindingsOfPods(t *testing.T) {
 			p.Workload, p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = w.Key(), "web-0", "web", 1, true, map[string]bool{w.Key(): true}
 		}, blocker, "deployment.apps.example.com/apps/web", "has a partition (1)", "set the partition to 0: kubectl -n apps edit deployment.apps.example.com web"},
 		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
+		{pinned, func(q *Question, p *Pod, _ *Workload) {
+			q.Fresh, p.Pins = true, map[string]string{"kubernetes.io/hostname": "old"}
+		}, blocker, web, "nodes with label kubernetes.io/hostname=old", "a node group that stays"},
 		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
 			q.Placements = map[string]Placement{"1": {Why: "0 of 3 nodes fit"}}
 		}, blocker, web, "no node: 0 of 3 nodes fit", "larger"},
@@ -120,6 +126,47 @@ func TestFindingsOfPods(t *testing.T) {
 		})
 	}
 	mustTry(t, "check.go", tried)
+}
+
+// A label that a pod asks for and that only nodes have which leave is none of those that
+// are yet to come; their type is, if it is one of theirs.
+func TestLabelsThatNoNewNodeHas(t *testing.T) {
+	const kind = "node.kubernetes.io/instance-type"
+	for name, c := range map[string]struct {
+		change func(q *Question)
+		found  bool
+	}{
+		"of old nodes":              {func(*Question) {}, true},
+		"all are there":             {func(q *Question) { q.Fresh = false }, false},
+		"one stays":                 {func(q *Question) { q.View.PutNode(&Node{Name: "other", Labels: map[string]string{kind: "t3.large"}}) }, false},
+		"new ones are of that type": {func(q *Question) { q.Types = []string{"t3.large"} }, false},
+		"of another":                {func(q *Question) { q.Types = []string{"c5.large"} }, true},
+	} {
+		i := inspect(asked(func(q *Question, p *Pod, _ *Workload) {
+			q.View.PutNode(&Node{Name: "old", Group: "web", Ready: true, Labels: map[string]string{kind: "t3.large"}})
+			q.Fresh, p.Pins = true, map[string]string{kind: "t3.large"}
+			c.change(q)
+		}))
+		if found := pinned(i); (len(found) > 0) != c.found {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// Who asks for no eviction need not be let: budgets over Jobs and pipelines, which
+// protect their work, are in nobody's way.
+func TestBudgetsOfWhatIsWaitedForAreNoBlockers(t *testing.T) {
+	for _, b := range []Budget{{Broken: "no scale"}, {Seen: true, Expected: 1, Desired: 1, Healthy: 1}, {Seen: true, Expected: 2, Desired: 2, Healthy: 1}} {
+		for _, expendable := range []bool{false, true} {
+			i := inspect(asked(func(q *Question, p *Pod, w *Workload) {
+				budgeted(b)(q, p, w)
+				w.Nature, p.Expendable = Runs, expendable
+			}))
+			if found := slices.Concat(brokenBudget(i), closedBudget(i), unmetBudget(i), twoBudgets(i)); (len(found) > 0) != expendable {
+				t.Errorf("%+v, expendable %t: %+v", b, expendable, found)
+			}
+		}
+	}
 }
 
 // mustTry fails for each check of a file that has no row.

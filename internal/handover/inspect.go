@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -74,6 +75,15 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
 	}
+	for _, f := range fresh {
+		if f.Type == "" { // it may be any
+			for _, n := range o.View.Nodes {
+				q.Types = append(q.Types, n.Labels["node.kubernetes.io/instance-type"])
+			}
+		}
+		q.Types = append(q.Types, f.Type)
+	}
+	q.Host, _ = os.Hostname() // without one it is no pod
 	i := inspect(q)
 	q.Denied, q.Closing = r.rehearse(ctx, rehearsals(i)), r.rehearseClosing(ctx, q.Leaving)
 	i.Denied = q.Denied

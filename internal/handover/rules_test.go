@@ -167,6 +167,9 @@ func TestRulesOfAWorkload(t *testing.T) {
 		{"a pod that must not be disrupted parks its workload", func(s *scene) {
 			s.one.Keep = "karpenter.sh/do-not-disrupt"
 		}, "parked: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it"},
+		{"a pod that must not be disrupted for a while is waited for", func(s *scene) {
+			s.one.KeptUntil = noon.Add(5 * time.Minute)
+		}, "waiting; wait: pod apps/web-1: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until 12:05:00"},
 		{"… once nothing else of it can move", func(s *scene) {
 			s.one.Keep = "karpenter.sh/do-not-disrupt"
 			s.pod("web-3", "old-2")
@@ -407,6 +410,16 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.r = d.Record
 			s.Now = s.Now.Add(patience)
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does: pod web-3 is not Ready; renew pod apps/web-1"},
+		{"… and those who send to a pod that was taken out have the user's", func(s *scene) {
+			s.out(s.one, 16*time.Minute)
+			s.released(s.one, time.Hour, func(r *Release) { r.Out, r.Settle = true, 30*time.Minute })
+			s.pod("web-3", "new")
+			d := s.decide()
+			s.r = d.Record
+			s.Now = s.Now.Add(patience - 2*time.Minute)
+			d = s.decide()
+			s.r = d.Record
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"… not one of which Kubernetes says what it lacks", func(s *scene) {
 			s.web.Deadline = time.Hour
 			s.released(s.one, 16*time.Minute, nil)

@@ -13,6 +13,7 @@ const (
 	settleProxies = 6 * time.Second
 	settleIngress = 10 * time.Second
 	settleDNS     = 35 * time.Second
+	settleRecords = 6 * time.Minute
 	settleTargets = 7 * time.Minute
 
 	// settleEach is added for each 1,000 nodes: proxies of large clusters fall behind.
@@ -34,6 +35,8 @@ var bounds = []bound{
 		func(_ *View, s *Service) bool { return len(s.Routes) > 0 }},
 	{"DNS (headless Services)", settleDNS, "CoreDNS answers with a TTL of 30 s on EKS, and clients look up anew after that",
 		func(_ *View, s *Service) bool { return s.Headless }},
+	{"external-dns (its annotation on a headless Service)", settleRecords, "records hold for 300 s by default, and it looks every minute; for longer if its `ttl` says so",
+		func(_ *View, s *Service) bool { return s.Published > 0 }},
 	{"target groups and load balancers that AWS does not show", settleTargets, "300 s deregistration delay by default, and 2 min for what follows its API late",
 		func(v *View, s *Service) bool { return len(v.senders.mute(s)) > 0 }},
 }
@@ -66,6 +69,9 @@ func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
 // known by its EndpointSlices alone.
 func (v *View) bound(s *Service) time.Duration {
 	longest := time.Duration(0)
+	if s != nil {
+		longest = s.Published
+	}
 	for _, b := range bounds {
 		if b.sends == nil || s != nil && b.sends(v, s) {
 			longest = max(longest, b.enough)

@@ -19,7 +19,7 @@ type Surroundings struct {
 	Schedulers  map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled    map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
 	ExecProbes  map[string]bool      // by pod UID: its readiness probe is a command
-	Forbidden   []string             // resources that may not be listed: nothing is known of them
+	Forbidden   []string             // resources that may not, or could not, be listed: nothing is known of them
 }
 
 // Webhook is an admission webhook without whose answer a call about pods fails
@@ -205,7 +205,7 @@ func execProbesStop(version string) bool {
 func unseen(i *inspection) []event.Finding {
 	if len(i.Around.Forbidden) > 0 {
 		return []event.Finding{{
-			Severity: note, Object: named(i.Group), Effect: "your identity may not list " + strings.Join(i.Around.Forbidden, ", ") + ": what they would tell of is not looked at",
+			Severity: note, Object: named(i.Group), Effect: "your identity may not list " + strings.Join(i.Around.Forbidden, ", ") + ", or nobody answers for them: what they would tell of is not looked at",
 			Fix: RightsFix,
 		}}
 	}

@@ -285,15 +285,16 @@ type Pod struct {
 	Workload    string // key of its Workload; empty: nothing controls it
 	Owner       *Owner // its controller as metadata tells: the ReplicaSet, StatefulSet …
 	Labels      map[string]string
-	Released    string  // annotation drover.dev/released: a Release
-	Cost        *string // annotation controller.kubernetes.io/pod-deletion-cost
-	Keep        string  // the annotation by which somebody forbids to disrupt it: "karpenter.sh/do-not-disrupt"
-	Expendable  bool    // annotation drover.dev/expendable=true, on it or its workload: it may be lost
-	AcceptGap   bool    // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
-	Sentinel    bool    // label drover.dev/sentinel: a move put it there to keep others off
-	Daemon      bool    // controlled by a DaemonSet
-	Mirror      bool    // a static pod of its node
-	Finished    bool    // succeeded or failed
+	Released    string    // annotation drover.dev/released: a Release
+	Cost        *string   // annotation controller.kubernetes.io/pod-deletion-cost
+	Keep        string    // the annotation by which somebody forbids to disrupt it: "karpenter.sh/do-not-disrupt"
+	KeptUntil   time.Time // until when such an annotation forbids it; zero: none names a time
+	Expendable  bool      // annotation drover.dev/expendable=true, on it or its workload: it may be lost
+	AcceptGap   bool      // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
+	Sentinel    bool      // label drover.dev/sentinel: a move put it there to keep others off
+	Daemon      bool      // controlled by a DaemonSet
+	Mirror      bool      // a static pod of its node
+	Finished    bool      // succeeded or failed
 	Created     time.Time
 	Ready       bool
 	ReadySince  time.Time // since when it is, or is not, Ready
@@ -338,7 +339,8 @@ type Pod struct {
 	Veils   []string
 	Budgets []string // PodDisruptionBudgets that select it
 
-	Group string // the node group that its own selectors name, if they do
+	Group string            // the node group that its own selectors name, if they do
+	Pins  map[string]string // values of labels that its own selectors name and that only some nodes ever have: of a group, one node, a type
 }
 
 // Owner is a controller.
@@ -548,6 +550,7 @@ type Service struct {
 	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
 	NodeLocal    bool              // internalTrafficPolicy Local: pods of a node reach only those of the same node
 	Headless     bool              // clients find its pods by DNS
+	Published    time.Duration     // how long its pods' addresses may be used from records outside of the cluster once they are gone; 0: there are none
 	Routes       []string          // what sends to it in the cluster, as ingress/apps/web: its controller, or a gateway, keeps its own list of pods
 	TargetGroups []string          // what its pods or nodes are registered with, each by its Balancer.Group: ARNs, from TargetGroupBindings
 	NodePorts    []int             // ports of every node that lead to its pods

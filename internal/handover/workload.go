@@ -504,6 +504,10 @@ func (h *herd) leave(p *Pod, pr promise) bool {
 	case pr.how == AfterJob:
 		h.wait("%s: pod %s runs until its work is done", h.Key, p.Name)
 		return true
+	case h.now.Before(p.KeptUntil):
+		h.wait("pod %s: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until %s", p.Ref, p.KeptUntil.UTC().Format("15:04:05"))
+		h.again(p.KeptUntil.Sub(h.now))
+		return true
 	case pr.how == Gap && h.Workload == nil:
 		h.evict(p)
 		return true
@@ -649,10 +653,12 @@ func (h *herd) resting() bool {
 		!slices.ContainsFunc(h.beside, func(p *Pod) bool { return !h.Next(p.Node) })
 }
 
-// draining is the longest that target groups take to drain a pod that was taken out.
+// draining is the longest that those who send to a pod that was taken out are given,
+// and target groups take to drain it.
 func (h *herd) draining() time.Duration {
 	longest := time.Duration(0)
 	for _, p := range h.out {
+		longest = max(longest, h.settleOf(p))
 		for name := range h.Targets(p) {
 			longest = max(longest, h.Balancer(name).Draining)
 		}

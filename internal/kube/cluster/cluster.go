@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,7 +55,8 @@ type Cluster struct {
 	queue   *queue
 	asker   *asker
 	world   *world
-	stores  map[int]cache.Store // by place in kinds; a kind that is not served has none
+	stores  map[int]cache.Store             // by place in kinds; a kind that is not served has none
+	unsure  map[string]cache.InformerSynced // by resource: of kinds that CRDs define, whether they could be listed
 	cancel  context.CancelFunc
 	stop    <-chan struct{} // closed by cancel
 
@@ -146,6 +148,7 @@ func newCluster(client kubernetes.Interface, foreign dynamic.Interface, clock *c
 		queue:   newQueue(),
 		stores:  map[int]cache.Store{},
 		denied:  map[cache.SharedIndexInformer]error{},
+		unsure:  map[string]cache.InformerSynced{},
 		cancel:  cancel,
 		stop:    stop,
 	}
@@ -169,6 +172,7 @@ func (c *Cluster) fill(watching, ctx context.Context) error {
 			err = c.follow(i, needed[len(needed)-1])
 		case served[i].Resource != "":
 			optional = append(optional, c.dynamic.ForResource(served[i]).Informer())
+			c.unsure[served[i].GroupResource().String()] = optional[len(optional)-1].HasSynced
 			err = c.follow(i, optional[len(optional)-1])
 		}
 		if err != nil {
@@ -343,6 +347,18 @@ func (c *Cluster) heed(informer cache.SharedIndexInformer) error {
 			c.denied[informer] = err
 		}
 	})
+}
+
+// unlisted are the resources of kinds that CRDs define and that are served, but could
+// not be listed.
+func (c *Cluster) unlisted() []string {
+	var all []string
+	for _, resource := range slices.Sorted(maps.Keys(c.unsure)) {
+		if !c.unsure[resource]() {
+			all = append(all, resource)
+		}
+	}
+	return all
 }
 
 // Changed receives after something changed.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,5 +99,27 @@ func TestOptionalKindsInTheVersionThatIsServed(t *testing.T) {
 				t.Errorf("watched as %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A kind that is served and could not be listed is told of: what it selects is not known.
+func TestOptionalKindsThatCannotBeListedAreTold(t *testing.T) {
+	c, _ := opened(t)
+	c.unsure["destinationrules.networking.istio.io"] = func() bool { return false }
+	c.unsure["podmonitors.monitoring.coreos.com"] = func() bool { return true }
+	s, err := c.Surroundings(t.Context())
+	if err != nil || !slices.Equal(s.Forbidden, []string{"destinationrules.networking.istio.io"}) {
+		t.Errorf("%v, %v", s.Forbidden, err)
+	}
+}
+
+// An Argo Rollout that waits at a step for somebody to promote it is paused.
+func TestRolloutsThatWaitForSomebody(t *testing.T) {
+	for name, conditions := range map[string][]any{"at a step": {map[string]any{"reason": "CanaryPauseStep"}}, "": nil} {
+		a := &answer{}
+		a.read(&custom{Object: map[string]any{"status": map[string]any{"pauseConditions": conditions}}})
+		if a.paused != (name != "") {
+			t.Errorf("%s: paused %t", name, a.paused)
+		}
 	}
 }

@@ -71,13 +71,18 @@ func (w *world) node(name string) (*handover.Node, bool) {
 func initialized(n *corev1.Node) bool {
 	return !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
 		switch t.Key {
-		case "node.cloudprovider.kubernetes.io/uninitialized", corev1.TaintNodeNotReady,
+		case "node.cloudprovider.kubernetes.io/uninitialized", "karpenter.sh/unregistered",
 			corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable:
 			return true
 		}
-		return strings.HasSuffix(t.Key, "/agent-not-ready") // CSI drivers and CNIs
+		return strings.HasSuffix(t.Key, "not-ready") || // CSI drivers, CNIs, and Kubernetes' own
+			slices.ContainsFunc(startup, func(prefix string) bool { return strings.HasPrefix(t.Key, prefix) })
 	})
 }
+
+// startup begins the taints that autoscalers know as such, and those of the node
+// readiness controller.
+var startup = []string{"startup-taint.cluster-autoscaler.kubernetes.io/", "ignore-taint.cluster-autoscaler.kubernetes.io/", "readiness.k8s.io/"}
 
 func seeAttachment(w *world, key string, before, now *storagev1.VolumeAttachment) {
 	for _, a := range []*storagev1.VolumeAttachment{before, now} {

@@ -42,7 +42,8 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 		Created:   p.CreationTimestamp.Time,
 		Deleting:  p.DeletionTimestamp != nil,
 		Scheduler: p.Spec.SchedulerName,
-		Group:     pin(p),
+		Group:     asks(p, groupLabel),
+		Pins:      pins(p),
 	}
 	if !p.Spec.HostNetwork {
 		out.Address = p.Status.PodIP
@@ -251,6 +252,7 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 	}
 	out.Expendable = w.endsBare && metav1.GetControllerOf(p) == nil
 	for _, a := range annotated {
+		out.KeptUntil = later(out.KeptUntil, keptUntil(p, a[keeps[0].annotation]))
 		out.Expendable = out.Expendable || a[handover.ExpendableAnnotation] == "true"
 		out.AcceptGap = out.AcceptGap || a[handover.AcceptGapAnnotation] == "true"
 		for _, k := range keeps {
@@ -259,6 +261,23 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 			}
 		}
 	}
+}
+
+// keptUntil is the end of the time for which an annotation of Karpenter's forbids to
+// disrupt a pod from its start on ("30m"); zero: it names none.
+func keptUntil(p *corev1.Pod, annotation string) time.Time {
+	d, err := time.ParseDuration(annotation)
+	if err != nil || p.Status.StartTime == nil {
+		return time.Time{}
+	}
+	return p.Status.StartTime.Add(d)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // chain is what stands above a pod, the nearest first, as far as it is known.
@@ -444,10 +463,29 @@ func (w *world) markUsing(claim string) {
 	}
 }
 
-// pin is the node group that the pod's own selectors name.
-func pin(p *corev1.Pod) string {
-	if group := p.Spec.NodeSelector[groupLabel]; group != "" {
-		return group
+// ownLabels are of nodes that have others of their kind no more: of a group, of one
+// node, of a type of instances.
+var ownLabels = []string{"eks.amazonaws.com/nodegroup", "alpha.eksctl.io/nodegroup-name", corev1.LabelHostname, corev1.LabelInstanceTypeStable}
+
+// pins are the values of such labels that the pod's own selectors ask for.
+func pins(p *corev1.Pod) map[string]string {
+	var found map[string]string
+	for _, key := range ownLabels {
+		if value := asks(p, key); value != "" {
+			if found == nil {
+				found = map[string]string{}
+			}
+			found[key] = value
+		}
+	}
+	return found
+}
+
+// asks is the only value of a label of nodes that the pod's own selectors admit; empty:
+// others will do.
+func asks(p *corev1.Pod, key string) string {
+	if value := p.Spec.NodeSelector[key]; value != "" {
+		return value
 	}
 	a := p.Spec.Affinity
 	if a == nil || a.NodeAffinity == nil || a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution == nil {
@@ -458,7 +496,7 @@ func pin(p *corev1.Pod) string {
 		return "" // one of several will do
 	}
 	for _, e := range terms[0].MatchExpressions {
-		if e.Key == groupLabel && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
+		if e.Key == key && e.Operator == corev1.NodeSelectorOpIn && len(e.Values) == 1 {
 			return e.Values[0]
 		}
 	}

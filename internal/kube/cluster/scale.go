@@ -199,6 +199,7 @@ func (a *answer) read(u *unstructured.Unstructured) {
 	a.annotations = u.GetAnnotations()
 	a.fixed = text(u, "spec", "template", "spec", "nodeName")
 	a.paused, _, _ = unstructured.NestedBool(u.Object, "spec", "paused")
+	a.paused = a.paused || len(list(u, "status", "pauseConditions")) > 0            // Argo Rollouts: at a step, until somebody promotes it
 	for _, path := range [][]string{{"status", "replicas"}, {"spec", "replicas"}} { // what is wanted counts more
 		if n, ok, _ := unstructured.NestedInt64(u.Object, path...); ok {
 			a.wants, a.counted = int(n), true

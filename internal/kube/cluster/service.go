@@ -3,7 +3,9 @@ package cluster
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -54,6 +56,11 @@ func (w *world) service(key string) (*handover.Service, bool) {
 			}
 		}
 	}
+	if names, enough := published(s); s.Spec.Type == corev1.ServiceTypeNodePort && len(names) > 0 {
+		out.Balanced, out.Hosts = true, names // clients balance among addresses of nodes
+	} else if out.Headless {
+		out.Published = enough
+	}
 	out.Routes = w.routes.of(key)
 	for _, b := range w.bindings.of(key) {
 		if _, arn, _ := strings.Cut(b, " "); !slices.Contains(out.TargetGroups, arn) {
@@ -62,6 +69,36 @@ func (w *world) service(key string) (*handover.Service, bool) {
 	}
 	slices.Sort(out.TargetGroups)
 	return out, true
+}
+
+// How external-dns is told to publish a Service, and for how long its records hold.
+const (
+	dnsPrefix      = "external-dns.alpha.kubernetes.io/"
+	recordTTL      = 5 * time.Minute // where no annotation says otherwise, on Route 53
+	recordInterval = time.Minute     // between two looks of external-dns
+)
+
+// published are the names under which external-dns publishes addresses of a Service's
+// pods or nodes, and how long one that has gone may be used.
+func published(s *corev1.Service) (names []string, enough time.Duration) {
+	for _, key := range []string{"hostname", "internal-hostname"} {
+		for _, name := range strings.Split(s.Annotations[dnsPrefix+key], ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil, 0
+	}
+	ttl := recordTTL
+	text := s.Annotations[dnsPrefix+"ttl"]
+	if seconds, err := strconv.Atoi(text); err == nil {
+		ttl = time.Duration(seconds) * time.Second
+	} else if d, err := time.ParseDuration(text); err == nil {
+		ttl = d
+	}
+	return names, max(ttl, recordTTL) + recordInterval
 }
 
 func nodeLabels(s *corev1.Service) map[string]string {

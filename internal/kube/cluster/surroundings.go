@@ -43,7 +43,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	inOrder(s.timed)
 	err = s.list(ctx, c)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: s.forbidden,
+		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
 	}, err
 }
 

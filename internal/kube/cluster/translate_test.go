@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -522,5 +523,73 @@ func TestFilesThatStayOnTheNode(t *testing.T) {
 		if p := f.look(); p.HostPath != c.keeps {
 			t.Errorf("%s: %q", c.name, p.HostPath)
 		}
+	}
+}
+
+// An annotation that names a time forbids disruption for so long from the pod's start.
+func TestDisruptionForbiddenForAWhile(t *testing.T) {
+	began := metav1.NewTime(time.Unix(1000, 0))
+	for value, until := range map[string]time.Time{"30m": began.Add(30 * time.Minute), "true": {}, "": {}, "soon": {}} {
+		f := newFixture()
+		f.pod.Status.StartTime = &began
+		f.deploy.Spec.Template.Annotations = equal("karpenter.sh/do-not-disrupt", value)
+		if p := f.look(); !p.KeptUntil.Equal(until) || (p.Keep != "") != (value == "true") {
+			t.Errorf("%q: until %s, kept by %q", value, p.KeptUntil, p.Keep)
+		}
+	}
+}
+
+// A node is set up once the taints are gone with which it starts, whoever removes them.
+func TestStartupTaints(t *testing.T) {
+	for key, set := range map[string]bool{
+		"ebs.csi.aws.com/agent-not-ready": false, "kubeip.com/not-ready": false, corev1.TaintNodeNotReady: false, "karpenter.sh/unregistered": false,
+		"startup-taint.cluster-autoscaler.kubernetes.io/gpu": false, "readiness.k8s.io/network": false, "dedicated": true,
+	} {
+		if got := initialized(&corev1.Node{Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: key, Effect: corev1.TaintEffectNoSchedule}}}}); got != set {
+			t.Errorf("%s: %t", key, got)
+		}
+	}
+}
+
+// What external-dns publishes is used for as long as its records hold: addresses of pods,
+// or of nodes, among which nobody can ask clients to choose others.
+func TestServicesThatExternalDNSPublishes(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		change    func(*corev1.Service)
+		published time.Duration
+		hosts     []string
+	}{
+		{"no", func(s *corev1.Service) { s.Annotations = nil }, 0, nil},
+		{"its pods", func(*corev1.Service) {}, settled, nil},
+		{"for long", func(s *corev1.Service) { s.Annotations["external-dns.alpha.kubernetes.io/ttl"] = "3600" }, time.Hour + time.Minute, nil},
+		{"its nodes", func(s *corev1.Service) { s.Spec.ClusterIP, s.Spec.Type = "10.1.0.1", corev1.ServiceTypeNodePort }, 0, []string{"a.example.com", "b.example.com"}},
+		{"its load balancer", func(s *corev1.Service) { s.Spec.ClusterIP, s.Spec.Type = "10.1.0.1", corev1.ServiceTypeLoadBalancer }, 0, nil},
+	} {
+		f := newFixture()
+		f.service.Annotations = equal("external-dns.alpha.kubernetes.io/hostname", "a.example.com, b.example.com")
+		f.service.Spec.ClusterIP = corev1.ClusterIPNone
+		c.change(f.service)
+		if s := f.view().Services["apps/web"]; s.Published != c.published || !slices.Equal(s.Hosts, c.hosts) {
+			t.Errorf("%s: %s, %q", c.name, s.Published, s.Hosts)
+		}
+	}
+}
+
+// settled is how long records hold if nobody says otherwise.
+const settled = 6 * time.Minute
+
+// Selectors that no other node ever fits are read from both of their places.
+func TestPinsOfAPod(t *testing.T) {
+	f := newFixture()
+	f.pod.Spec.NodeSelector = equal("eks.amazonaws.com/nodegroup", "web", "pool", "a")
+	f.pod.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
+		NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{
+			{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{"old"}}, {Key: corev1.LabelInstanceTypeStable, Operator: corev1.NodeSelectorOpIn, Values: []string{"a", "b"}},
+		}}},
+	}}}
+	want := equal("eks.amazonaws.com/nodegroup", "web", corev1.LabelHostname, "old")
+	if p := f.look(); !maps.Equal(p.Pins, want) {
+		t.Errorf("%v", p.Pins)
 	}
 }

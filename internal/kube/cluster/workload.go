@@ -360,11 +360,15 @@ func statefulSet(s *appsv1.StatefulSet) *handover.Workload {
 	if r := s.Spec.UpdateStrategy.RollingUpdate; r != nil {
 		w.Partition = int(value(r.Partition))
 	}
+	first := 0
+	if s.Spec.Ordinals != nil {
+		first = int(s.Spec.Ordinals.Start)
+	}
 	switch st := s.Status; {
 	case st.ObservedGeneration < s.Generation:
 		w.Rolling = "its controller has not seen its last change yet"
-	case st.CurrentRevision != st.UpdateRevision && int(st.UpdatedReplicas) < updates(w, int(st.Replicas)):
-		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, updates(w, int(st.Replicas)))
+	case st.CurrentRevision != st.UpdateRevision && int(st.UpdatedReplicas) < updates(w, first, int(st.Replicas)):
+		w.Rolling = fmt.Sprintf("%d of %d pods are new", st.UpdatedReplicas, updates(w, first, int(st.Replicas)))
 	}
 	return w
 }
@@ -380,14 +384,14 @@ func statefulSetRenews(o metav1.Object, p *corev1.Pod) bool {
 	return rolling == nil || rolling.Partition == nil || handover.Ordinal(p.Name) >= int(*rolling.Partition)
 }
 
-// updates is how many of a StatefulSet's pods its controller updates by itself:
-// those below the partition keep the old template, and with OnDelete all do
-// until somebody ends them.
-func updates(w *handover.Workload, pods int) int {
+// updates is how many of a StatefulSet's pods, counted from the first one's number,
+// its controller updates by itself: those below the partition keep the old template,
+// and with OnDelete all do until somebody ends them.
+func updates(w *handover.Workload, first, pods int) int {
 	if w.OnDelete {
 		return 0
 	}
-	return max(0, pods-w.Partition)
+	return max(0, pods-max(0, w.Partition-first))
 }
 
 func job(j *batchv1.Job) *handover.Workload {
