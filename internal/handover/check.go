@@ -178,7 +178,7 @@ func cannotClose(i *inspection) []event.Finding {
 	}
 	return []event.Finding{{
 		Severity: blocker, Object: "node/" + i.Leaving[0], Effect: "it may not be closed: " + i.Closing,
-		Fix: "let your identity, and policies, allow that nodes are cordoned, labelled and annotated (drover rbac prints the rights)",
+		Fix: cure(i.Closing),
 	}}
 }
 

@@ -47,7 +47,7 @@ func TestFindingsOfPods(t *testing.T) {
 		effect   string
 		fix      string
 	}{
-		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "drover rbac"},
+		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "run the same command again"},
 		{itself, func(q *Question, p *Pod, _ *Workload) { q.Host = p.Name }, blocker, web, "this very command runs in its pod", "outside of the cluster"},
 		{cannotMove, func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(time.Hour) }, blocker, web, "forbids to disrupt it until", "wait for that"},
 		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
