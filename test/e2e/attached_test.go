@@ -31,7 +31,7 @@ func TestGroupsThatRegisterTheirNodesThemselves(t *testing.T) {
 	p.kubectl(strings.Replace(shop, "{type: LoadBalancer, selector: {app: shop}, ports: [{port: 80, targetPort: 8080}]}",
 		fmt.Sprintf("{type: NodePort, selector: {app: shop}, ports: [{port: 80, targetPort: 8080, nodePort: %d}]}", shopPort), 1), "apply", "-f", "-")
 	p.kubectl("", "rollout", "status", "deployment/shop", "--timeout=3m")
-	p.answers()
+	p.inService(arn, 2) // before that it sends to all of them: fail-open
 
 	p.selfManaged("new", "1.36", "m5.large", 2)
 	p.joined(4)
@@ -55,15 +55,13 @@ const shopPort = 30080
 func (p *plain) byNodePort() string {
 	p.t.Helper()
 	ctx := p.t.Context()
-	cfg, err := config.LoadDefaultConfig(ctx)
+	api := p.balancers()
 	must := func(err error) {
 		p.t.Helper()
 		if err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	must(err)
-	api := elb.NewFromConfig(cfg)
 	subnets, err := p.ec2.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: p.subnets})
 	must(err)
 	group, err := api.CreateTargetGroup(ctx, &elb.CreateTargetGroupInput{Name: aws.String("shop"), VpcId: subnets.Subnets[0].VpcId, Protocol: types.ProtocolEnumTcp,
@@ -71,7 +69,9 @@ func (p *plain) byNodePort() string {
 	must(err)
 	arn := group.TargetGroups[0].TargetGroupArn
 	_, err = api.ModifyTargetGroupAttributes(ctx, &elb.ModifyTargetGroupAttributesInput{TargetGroupArn: arn, Attributes: []types.TargetGroupAttribute{
-		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("60")}, {Key: aws.String("load_balancing.cross_zone.enabled"), Value: aws.String("true")}}})
+		{Key: aws.String("deregistration_delay.timeout_seconds"), Value: aws.String("60")}, {Key: aws.String("load_balancing.cross_zone.enabled"), Value: aws.String("true")},
+		// Clients here keep connections without end, and the shop does not close them.
+		{Key: aws.String("deregistration_delay.connection_termination.enabled"), Value: aws.String("true")}}})
 	must(err)
 	made, err := api.CreateLoadBalancer(ctx, &elb.CreateLoadBalancerInput{Name: aws.String("shop"), Type: types.LoadBalancerTypeEnumNetwork, Subnets: p.subnets})
 	must(err)
@@ -91,12 +91,34 @@ func (p *plain) attach(asg, arn string) {
 	}
 }
 
-// answers waits until the load balancer does.
-func (p *plain) answers() {
+// inService waits until so many targets of a group are healthy.
+func (p *plain) inService(arn string, n int) {
 	p.t.Helper()
-	for limit := time.Now().Add(5 * time.Minute); p.sent(1).OK == 0; time.Sleep(time.Second) {
+	for limit := time.Now().Add(5 * time.Minute); ; time.Sleep(time.Second) {
+		out, err := p.balancers().DescribeTargetHealth(p.t.Context(), &elb.DescribeTargetHealthInput{TargetGroupArn: &arn})
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		healthy := 0
+		for _, d := range out.TargetHealthDescriptions {
+			if d.TargetHealth.State == types.TargetHealthStateEnumHealthy {
+				healthy++
+			}
+		}
+		if healthy >= n {
+			return
+		}
 		if time.Now().After(limit) {
-			p.t.Fatal("the load balancer does not answer")
+			p.t.Fatalf("%d of %d targets are healthy", healthy, n)
 		}
 	}
+}
+
+func (p *plain) balancers() *elb.Client {
+	p.t.Helper()
+	cfg, err := config.LoadDefaultConfig(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return elb.NewFromConfig(cfg)
 }
