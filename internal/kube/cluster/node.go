@@ -59,8 +59,9 @@ func (w *world) node(name string) (*handover.Node, bool) {
 		}
 	}
 	for _, a := range w.attached.of(n.Name) {
-		_, volume, _ := strings.Cut(a, " ")
-		out.Volumes = append(out.Volumes, volume)
+		if _, volume, _ := strings.Cut(a, " "); !w.stays(volume) {
+			out.Volumes = append(out.Volumes, volume)
+		}
 	}
 	slices.Sort(out.Volumes)
 	return out, true
@@ -94,10 +95,38 @@ func seeAttachment(w *world, key string, before, now *storagev1.VolumeAttachment
 			volume = *a.Spec.Source.PersistentVolumeName
 		}
 		w.attached.drop(a.Spec.NodeName, key+" "+volume)
+		w.attachedTo.drop(volume, a.Spec.NodeName)
 		if a == now {
 			w.attached.put(a.Spec.NodeName, key+" "+volume)
+			w.attachedTo.put(volume, a.Spec.NodeName)
 		}
 		w.marks.node(a.Spec.NodeName)
+	}
+}
+
+// stays: a DaemonSet's pod uses the volume, which both stay with their node to its end.
+func (w *world) stays(volume string) bool {
+	v := w.volume(volume)
+	if v == nil || v.Spec.ClaimRef == nil {
+		return false
+	}
+	key := v.Spec.ClaimRef.Namespace + "/" + v.Spec.ClaimRef.Name
+	users := w.using.of(key)
+	if claim := w.volumeClaim(key); claim != nil {
+		if owner := metav1.GetControllerOf(claim); owner != nil { // of an ephemeral volume: its pod
+			users = append(users, string(owner.UID))
+		}
+	}
+	return slices.ContainsFunc(users, func(uid string) bool {
+		p := w.pods[types.UID(uid)]
+		return p != nil && daemonic(p)
+	})
+}
+
+// markAttached marks the nodes that a volume is attached to.
+func (w *world) markAttached(volume string) {
+	for node := range w.attachedTo[volume] {
+		w.marks.node(node)
 	}
 }
 

@@ -444,9 +444,11 @@ func writes(p *corev1.Pod, volume string) bool {
 func seeClaim(w *world, key string, before, now *corev1.PersistentVolumeClaim) {
 	if before != nil {
 		w.holding.drop(before.Spec.VolumeName, key)
+		w.markAttached(before.Spec.VolumeName)
 	}
 	if now != nil {
 		w.holding.put(now.Spec.VolumeName, key)
+		w.markAttached(now.Spec.VolumeName)
 	}
 	w.markUsing(key)
 }
@@ -455,6 +457,7 @@ func seeVolume(w *world, key string, _, _ *corev1.PersistentVolume) {
 	for claim := range w.holding[key] {
 		w.markUsing(claim)
 	}
+	w.markAttached(key)
 }
 
 func (w *world) markUsing(claim string) {

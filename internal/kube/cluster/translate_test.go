@@ -14,6 +14,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -591,5 +592,23 @@ func TestPinsOfAPod(t *testing.T) {
 	want := equal("eks.amazonaws.com/nodegroup", "web", corev1.LabelHostname, "old")
 	if p := f.look(); !maps.Equal(p.Pins, want) {
 		t.Errorf("%v", p.Pins)
+	}
+}
+
+// A volume of a DaemonSet's pod goes with its node: nobody waits for its detach.
+func TestVolumesOfDaemonsStayWithTheirNode(t *testing.T) {
+	for kind, waited := range map[string]bool{"DaemonSet": false, "StatefulSet": true} {
+		f := newFixture()
+		name := "data"
+		f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("apps/v1", kind, "own")}
+		claim := &corev1.PersistentVolumeClaim{ObjectMeta: objectMeta("pod-scratch", nil, ownedBy("v1", "Pod", "pod")), Spec: corev1.PersistentVolumeClaimSpec{VolumeName: name}}
+		volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		volume.Spec.ClaimRef = &corev1.ObjectReference{Namespace: "apps", Name: "pod-scratch"}
+		attachment := &storagev1.VolumeAttachment{ObjectMeta: metav1.ObjectMeta{Name: "csi-1"}}
+		attachment.Spec.NodeName, attachment.Spec.Source.PersistentVolumeName = "old", &name
+		f.more = append(f.more, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old"}}, claim, volume, attachment)
+		if n := f.view().Nodes["old"]; (len(n.Volumes) > 0) != waited {
+			t.Errorf("%s: %v", kind, n.Volumes)
+		}
 	}
 }

@@ -52,12 +52,13 @@ type world struct {
 	watchers *finder // of metrics: what they no longer select is only not measured
 	adopters *finder // controllers that take pods that nothing controls
 
-	listing   links                          // UID or address of a pod -> EndpointSlices
-	endpoints map[string]map[string]endpoint // EndpointSlice -> what it says of pods
-	routes    links                          // service -> Ingresses and routes
-	bindings  links                          // service -> target groups, as "name arn"
-	daemons   map[string]*daemon             // by the controller's key as a workload
-	attached  links                          // node -> VolumeAttachments, as "name volume"
+	listing    links                          // UID or address of a pod -> EndpointSlices
+	endpoints  map[string]map[string]endpoint // EndpointSlice -> what it says of pods
+	routes     links                          // service -> Ingresses and routes
+	bindings   links                          // service -> target groups, as "name arn"
+	daemons    map[string]*daemon             // by the controller's key as a workload
+	attached   links                          // node -> VolumeAttachments, as "name volume"
+	attachedTo links                          // volume -> nodes
 }
 
 // claimed is what something counts to.
@@ -94,7 +95,7 @@ func newWorld(ask func(key string, w claimed)) *world {
 		owners: map[types.UID]above{}, owned: links{}, tops: map[string]above{},
 		claimed: map[string]claimed{}, claims: links{}, answers: map[string]*answer{},
 		services: newFinder(), budgets: newFinder(), policies: newFinder(), watchers: newFinder(), adopters: newFinder(),
-		listing: links{}, endpoints: map[string]map[string]endpoint{}, routes: links{}, bindings: links{}, daemons: map[string]*daemon{}, attached: links{},
+		listing: links{}, endpoints: map[string]map[string]endpoint{}, routes: links{}, bindings: links{}, daemons: map[string]*daemon{}, attached: links{}, attachedTo: links{},
 	}
 	w.seen = make([]map[string]any, len(kinds))
 	for i := range w.seen {
