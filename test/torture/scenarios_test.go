@@ -142,7 +142,7 @@ var scenarios = complete([]scenario{
 	{Name: "aws-throttles", About: "AWS refuses every call as too many, for a minute", Disturb: disturbance{closed, does(fault("aws", "throttle", "--for", "1m"))}, Ends: []int{0, 5}, Again: 1},
 	{Name: "answers-lost", About: "AWS carries out its next 5 orders and loses the answers", Disturb: disturbance{begun, does(fault("aws", "lose", "--service", "cloudcontrolapi", "--operation", "*Resource", "--count", "5"))}},
 	{Name: "old-node-cut", About: "an old node loses its network for 90 s in the middle", Disturb: disturbance{closed, does(faultOfOldNode("cut", "90s"))}, MayFail: 4000,
-		Why: "its instance runs on, so for about 45 s nobody knows that requests do not reach it, and after that the same"},
+		Why: "its instance runs on and nobody says that it is cut off: its pod is sent to until a replacement serves (some 2 s), and the node until its load balancer finds it unhealthy; the tutorials' way ends that very pod at once, with none in its place"},
 	{Name: "killed-when-closed", About: "Drover is killed when a node has been closed, and started again", Disturb: disturbance{closed, kill9}, Again: 1},
 	{Name: "killed-while-moving", About: "killed when the first new pod stands, and started again", Disturb: disturbance{moving, kill9}, Again: 1},
 	{Name: "killed-while-leaving", About: "killed when the first old pod ends, and started again", Disturb: disturbance{leaving, kill9}, Again: 1},
