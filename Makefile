@@ -101,7 +101,7 @@ bin/kubectl: tools/kubectl/go.mod
 	@mkdir -p bin
 	cd tools/kubectl && GOWORK=off go build -o ../../bin/kubectl .
 
-OWNERS := TestGroupsOfOthers TestGroupsThatRegisterTheirNodesThemselves TestFence TestStackOfFencesAndRolls
+OWNERS := TestGroupsOfOthers TestCommandsOfAnyCluster TestGroupsThatRegisterTheirNodesThemselves TestFence TestStackOfFencesAndRolls
 torture-owners: build bin/kubectl ## move what others made: by migrate, drain (beside kubectl's) and without AWS, killed and ended from elsewhere; through fences, and by EKS (about 20 minutes)
 	@for name in $(OWNERS); do DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run "^$$name\$$" -v ./test/e2e || exit 1; done
 

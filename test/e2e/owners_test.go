@@ -41,10 +41,8 @@ func TestGroupsOfOthers(t *testing.T) {
 	})
 	p.clean()
 
-	p.managed("green", 3)
-	p.joined(6)
-	p.lossless("nodegroup/blue to nodegroup/green, killed and ended from elsewhere", func() {
-		p.killedThen("evicted", "migrate", "--from", "nodegroup/blue", "--to", "nodegroup/green", "--then", "delete", "--guard", p.url, "--yes")
+	p.lossless("nodegroup/blue to a copy, nodegroup/green, killed and ended from elsewhere", func() {
+		p.killedThen("evicted", "migrate", "--from", "nodegroup/blue", "--create-like", "--instance-type", "m5.large", "--name", "green", "--then", "delete", "--guard", p.url, "--yes")
 	})
 	if left := p.managedGroups(); left != "green" {
 		t.Errorf("managed groups %s, want green alone", left)
