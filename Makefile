@@ -61,8 +61,9 @@ test-unit: ## the tests of both modules that need no sandbox, with the race dete
 # itself is built with to what Pulumi and Terraform require.
 test-owners: ## the tests of the modules for Pulumi and Terraform, which need neither; a terraform of 1.16 or newer is used if there is one
 	cd pulumi && GOWORK=off go test ./...
-	cd pulumi/example && GOWORK=off go vet ./...
 	cd terraform && GOWORK=off PATH=$(CURDIR)/bin:$$PATH go test ./...
+	cd examples/pulumi && GOWORK=off go vet -tags engine ./...
+	cd examples/terraform && GOWORK=off go vet -tags engine ./...
 
 PULUMI := v3.274.1
 bin/pulumi: tools/pulumi/go.mod
@@ -70,8 +71,8 @@ bin/pulumi: tools/pulumi/go.mod
 	@echo "building pulumi: about 15 minutes the first time"
 	cd tools/pulumi && GOWORK=off go build -ldflags '-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=$(PULUMI)' -o ../../bin/pulumi github.com/pulumi/pulumi/pkg/v3/cmd/pulumi
 
-test-pulumi: build bin/pulumi ## pulumi/example in the real Pulumi engine, in the sandbox, with and without Drover
-	@for name in TestReplacement TestManagedReplacement; do (cd pulumi/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
+test-pulumi: build bin/pulumi ## examples/pulumi in the real Pulumi engine, in the sandbox, with and without Drover
+	@for name in TestReplacement TestManagedReplacement; do (cd examples/pulumi && GOWORK=off DROVER_BIN=$(CURDIR)/bin PATH=$(CURDIR)/bin:$$PATH go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
 
 # Terraform has its license (BUSL): it is built for the test alone.
 bin/terraform: tools/terraform/go.mod
@@ -79,8 +80,8 @@ bin/terraform: tools/terraform/go.mod
 	@echo "building terraform: about 10 minutes the first time"
 	cd tools/terraform && GOWORK=off go build -ldflags '-s -w -X github.com/hashicorp/terraform/version.dev=no' -o ../../bin/terraform github.com/hashicorp/terraform
 
-test-terraform: build bin/terraform ## terraform/example in the real Terraform, in the sandbox, with and without Drover
-	@for name in TestReplacement TestManagedReplacement; do (cd terraform/example && GOWORK=off DROVER_BIN=$(CURDIR)/bin go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
+test-terraform: build bin/terraform ## examples/terraform in the real Terraform, in the sandbox, with and without Drover
+	@for name in TestReplacement TestManagedReplacement; do (cd examples/terraform && GOWORK=off DROVER_BIN=$(CURDIR)/bin go test -tags engine -count=1 -timeout 60m -run "^$$name\$$" -v .) || exit 1; done # a sandbox for each
 
 test-clients: ## AWS's own clients judge the sandbox's endpoint; installs botocore and the aws command where that is allowed
 	@./scripts/clients install

@@ -250,6 +250,6 @@ require (
 )
 
 replace (
-	github.com/droverhq/drover => ../../
-	github.com/droverhq/drover/pulumi => ../
+	github.com/droverhq/drover => ../..
+	github.com/droverhq/drover/pulumi => ../../pulumi
 )
