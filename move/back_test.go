@@ -35,6 +35,13 @@ func (m mortal) PatchNode(ctx context.Context, node string, p handover.Patch) er
 	return m.Cluster.PatchNode(ctx, node, p)
 }
 
+func (m mortal) PatchEvictor(ctx context.Context, e handover.Evictor, p handover.Patch) error {
+	if m.dead.Load() {
+		return errKilled
+	}
+	return m.Cluster.PatchEvictor(ctx, e, p)
+}
+
 func (m mortal) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	if m.dead.Load() {
 		return errKilled

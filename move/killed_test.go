@@ -57,6 +57,10 @@ func (m counted) PatchNode(ctx context.Context, node string, p handover.Patch) e
 	return errors.Join(m.spend(), m.alive(func() error { return m.Cluster.PatchNode(ctx, node, p) }))
 }
 
+func (m counted) PatchEvictor(ctx context.Context, e handover.Evictor, p handover.Patch) error {
+	return errors.Join(m.spend(), m.alive(func() error { return m.Cluster.PatchEvictor(ctx, e, p) }))
+}
+
 func (m counted) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	return errors.Join(m.spend(), m.alive(func() error { return m.Cluster.PatchPod(ctx, pod, p) }))
 }

@@ -133,7 +133,7 @@ type counting struct {
 
 func (c counting) Surroundings(context.Context) (handover.Surroundings, error) {
 	*c.asked++
-	return handover.Surroundings{Descheduler: "pod a/d"}, nil
+	return handover.Surroundings{Forbidden: []string{"leases"}}, nil
 }
 
 // What holds for all nodes that are looked at is asked once.
@@ -141,7 +141,7 @@ func TestSurroundingsAreAskedOnce(t *testing.T) {
 	asked := 0
 	c := lookedAround(t.Context(), counting{asked: &asked})
 	for range 3 {
-		if s, err := c.Surroundings(t.Context()); err != nil || s.Descheduler == "" {
+		if s, err := c.Surroundings(t.Context()); err != nil || len(s.Forbidden) == 0 {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}

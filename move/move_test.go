@@ -13,13 +13,13 @@ import (
 )
 
 // strange is a cluster that Drover has never seen.
-func strange(t *testing.T) (*kubetest.Server, Access) {
+func strange(t *testing.T, more ...string) (*kubetest.Server, Access) {
 	t.Helper()
 	objects, err := os.ReadFile("testdata/objects.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := kubetest.New(string(objects))
+	server, err := kubetest.New(strings.Join(append([]string{string(objects)}, more...), "\n---\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +30,18 @@ func strange(t *testing.T) (*kubetest.Server, Access) {
 	}
 	return server, Access{Kubeconfig: path}
 }
+
+// deschedulers are one of either kind that is turned off while nodes are closed.
+const deschedulers = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: descheduler, namespace: kube-system, uid: d-descheduler, generation: 1}
+spec: {replicas: 1, selector: {matchLabels: {app: d}}, template: {metadata: {labels: {app: d}}, spec: {containers: [{name: c, image: descheduler}]}}}
+status: {observedGeneration: 1}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: descheduler, namespace: kube-system, uid: c-descheduler}
+spec: {schedule: "* * * * *", jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: descheduler}]}}}}}`
 
 // allowed: the permissions of a command cover a request.
 func allowed(p Permissions, r kubetest.Request) bool {
@@ -70,13 +82,18 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 		}
 	})
 	t.Run("drain, moves and recover", func(t *testing.T) {
-		server, access := strange(t)
+		server, access := strange(t, deschedulers)
 		var told []event.Event
 		log := event.NewLog(testClock, func(e event.Event) { told = append(told, e) })
 		if err := Run(t.Context(), Options{Access: access, From: []Set{{Node, "b"}}, EndBare: true, Events: log}); err != nil {
 			t.Fatal(err)
 		}
 		covers(t, "drain", server)
+		for _, resource := range []string{"deployments", "cronjobs"} {
+			if !slices.ContainsFunc(server.Asked(), func(a kubetest.Request) bool { return a.Resource == resource && a.Verb == "patch" }) {
+				t.Errorf("no descheduler of %s was turned off", resource)
+			}
+		}
 		server.Forget()
 		m, err := Find(t.Context(), access, "")
 		if err != nil {

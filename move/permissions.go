@@ -64,6 +64,8 @@ var needs = []Need{
 	{"", "", []string{"pods"}, []string{"patch"}, "let a pod leave its ReplicaSet and its Services; for check as a dry run", tries + " recover"},
 	{"", "", []string{"pods/eviction"}, []string{"create"}, "evict; for check as a dry run", tries + " recover"},
 	{"", "", []string{"nodes"}, []string{"patch"}, "cordon, and take out of load balancers; for check as a dry run", tries + " recover"},
+	{system, "apps", []string{"deployments"}, []string{"patch"}, "keep a descheduler from evicting while nodes are closed; in another namespace give the same there", moves},
+	{system, "batch", []string{"cronjobs"}, []string{"patch"}, "the same of one that a CronJob runs", moves},
 	{"", "policy", []string{"poddisruptionbudgets"}, []string{"patch"}, "have a budget counted anew", moves},
 	{system, "", []string{"pods"}, []string{"get", "create", "delete"}, "pods that keep others off a node that leaves", moves},
 	{"", "", []string{"nodes"}, []string{"delete"}, "remove nodes whose instances have ended (--then empty or delete)", "migrate"},

@@ -30,6 +30,13 @@ type (
 		Register []string // before that its instance is registered with these again
 		Patch    Patch
 	}
+	// ChangeEvictor turns what runs a descheduler off, or on again; its record is part
+	// of the patch.
+	ChangeEvictor struct {
+		Evictor Evictor
+		What    string // keep from evicting, let evict again
+		Patch   Patch
+	}
 	// Deregister takes a node out of what its Auto Scaling group registered it with.
 	Deregister struct {
 		Node, Instance string
@@ -71,7 +78,8 @@ func (a Hold) String() string {
 func (a Resume) String() string {
 	return fmt.Sprintf("resume group %s %v, min %d", a.Group, a.Processes, a.Min)
 }
-func (a ChangeNode) String() string { return a.What + " node " + a.Node }
+func (a ChangeNode) String() string    { return a.What + " node " + a.Node }
+func (a ChangeEvictor) String() string { return a.What + " " + a.Evictor.Key() }
 func (a Deregister) String() string {
 	return fmt.Sprintf("deregister node %s from %v", a.Node, a.From)
 }

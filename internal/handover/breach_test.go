@@ -65,6 +65,8 @@ func (w *wide) Lock(context.Context, string, string, time.Duration) (Lock, error
 func (w *wide) Unlock(context.Context, string, string) error   { return nil }
 func (w *wide) Locks(context.Context) (map[string]Lock, error) { return nil, nil }
 
+func (w *wide) PatchEvictor(context.Context, Evictor, Patch) error { return nil }
+
 func (w *wide) wrote(what string) {
 	w.mu.Lock()
 	w.writes = append(w.writes, write{time.Now(), what})

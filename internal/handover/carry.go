@@ -58,6 +58,8 @@ func object(a Action) string {
 		return "group/" + a.Group
 	case ChangeNode:
 		return "node/" + a.Node
+	case ChangeEvictor:
+		return a.Evictor.Key()
 	case Deregister:
 		return "node/" + a.Node
 	case Sentinel:
@@ -87,6 +89,8 @@ func (r *run) do(ctx context.Context, a Action) error {
 			r.stale()
 		}
 		return a.carryOut(ctx, r.cluster, r.balancers)
+	case ChangeEvictor:
+		return r.cluster.PatchEvictor(ctx, a.Evictor, a.Patch)
 	case Deregister:
 		r.stale()
 		return a.carryOut(ctx, r.balancers)
@@ -220,9 +224,9 @@ func (r *run) outOfReach(err error) {
 	r.say("trying again: " + r.lastErr.Error())
 }
 
-// denial is a call that was refused for good: about a workload, about a node, or
-// about all workloads that need sentinels.
-type denial struct{ workload, node, verb, why string }
+// denial is a call that was refused for good: about a workload, about a node, about
+// what runs a descheduler, or about all workloads that need sentinels.
+type denial struct{ workload, node, evictor, verb, why string }
 
 // refuse remembers what was refused, so that it is asked for again later, or
 // done in another way.
@@ -252,6 +256,11 @@ func (r *run) refuse(a Action, refusal Refusal) {
 		if !refusal.Passing {
 			r.denied = append(r.denied, denial{verb: verbKeepOff, why: refusal.Why})
 		}
+	case ChangeEvictor:
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
+		if !refusal.Passing {
+			r.denied = append(r.denied, denial{evictor: a.Evictor.Key(), verb: a.What, why: refusal.Why})
+		}
 	default:
 		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 	}
@@ -265,6 +274,9 @@ func (r *run) learn() {
 		switch {
 		case d.node != "":
 			r.core.nodeRefused(d.node, d.verb, d.why)
+		case d.evictor != "":
+			r.core.evictorRefused(d.evictor)
+			r.say(fmt.Sprintf("%s %s is refused, and it may evict pods that move: %s", d.verb, d.evictor, d.why))
 		case d.verb == verbKeepOff:
 			for key := range r.core.tempted {
 				r.core.refused(key, d.verb, d.why)

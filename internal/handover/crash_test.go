@@ -50,6 +50,13 @@ func (m *mortal) PatchNode(ctx context.Context, node string, p handover.Patch) e
 	return m.World.PatchNode(ctx, node, p)
 }
 
+func (m *mortal) PatchEvictor(ctx context.Context, e handover.Evictor, p handover.Patch) error {
+	if err := m.spend("evictor " + e.Key()); err != nil {
+		return err
+	}
+	return m.World.PatchEvictor(ctx, e, p)
+}
+
 func (m *mortal) PatchPod(ctx context.Context, pod handover.Ref, p handover.Patch) error {
 	if err := m.spend("pod " + pod.Name); err != nil {
 		return err

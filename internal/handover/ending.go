@@ -36,7 +36,8 @@ func (m *Move) end() {
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Judged && m.awaits(g) }) // it would end what is kept
 		free := m.letGo(groups)
 		stay := func(name string) bool { return m.Options.Scope.Keep || !m.leaves(name) }
-		if m.stirNodes(stay) && free {
+		awake := m.wakeEvictors()
+		if m.stirNodes(stay) && awake && free {
 			m.to(Done)
 		}
 		return

@@ -475,6 +475,8 @@ func (p *play) carry(actions []handover.Action) {
 		switch a := a.(type) {
 		case handover.ChangeNode:
 			err = p.PatchNode(p.t.Context(), a.Node, a.Patch)
+		case handover.ChangeEvictor:
+			err = p.PatchEvictor(p.t.Context(), a.Evictor, a.Patch)
 		case handover.ChangePod:
 			err = p.PatchPod(p.t.Context(), a.Pod, a.Patch)
 		case handover.Unguard:

@@ -134,11 +134,13 @@ type Move struct {
 	tempted      map[string]bool     // workloads whose pods may start on nodes that leave
 	under        map[string]int      // workload -> pods beside and out
 	clean        mark
-	gone         mark      // the groups that were to take the pods
-	heard        time.Time // when AWS answered last
-	unclean      time.Time // what it said by then may be older than what was done
-	asks         mark      // what is asked for in vain
-	stalled      bool      // … for longer than it makes sense
+	quiet        mark            // deschedulers that were turned off, and are not gone yet
+	loud         map[string]bool // … that may not be turned off
+	gone         mark            // the groups that were to take the pods
+	heard        time.Time       // when AWS answered last
+	unclean      time.Time       // what it said by then may be older than what was done
+	asks         mark            // what is asked for in vain
+	stalled      bool            // … for longer than it makes sense
 	begun        bool
 	hastened     bool
 	longest      time.Duration // that those who send to pods under way take to let go
@@ -299,7 +301,7 @@ func (m *Move) ready() {
 		}
 		return
 	}
-	if m.closed = m.holdGroups() && m.closeNodes(); m.closed && m.o.First != "" {
+	if m.closed = m.holdGroups() && m.evictorsOff() && m.closeNodes(); m.closed && m.o.First != "" {
 		m.wait("%s", m.o.First)
 		return
 	}
@@ -493,6 +495,7 @@ func (m *Move) shift(workloads, nodes map[string]bool) {
 	m.due(workloads, nodes)
 	if m.Record.Phase != Soak || !m.through() {
 		m.calmNodes(nodes)
+		m.restEvictors()
 	}
 	m.decideWorkloads(workloads)
 	for _, name := range slices.Sorted(maps.Keys(nodes)) {

@@ -194,6 +194,8 @@ type Cluster interface {
 	Surroundings(ctx context.Context) (Surroundings, error)
 
 	PatchNode(ctx context.Context, node string, p Patch) error
+	// PatchEvictor changes what runs a descheduler; one that is gone is no error.
+	PatchEvictor(ctx context.Context, e Evictor, p Patch) error
 	// PatchPod and Evict act on that very pod: if another one has taken its
 	// name, or it is gone, they do nothing.
 	PatchPod(ctx context.Context, pod Ref, p Patch) error
@@ -263,6 +265,8 @@ type Patch struct {
 	Annotations   map[string]*string
 	Unschedulable *bool  // nodes only; nil leaves it as it is
 	Leaving       *bool  // nodes only: the taint drover.dev/leaving:NoSchedule
+	Replicas      *int   // Deployments only
+	Suspended     *bool  // CronJobs only
 	Owner         *Owner // pods only: becomes its controller; nil leaves it as it is
 	Spare         *Spare // pods only: who must be there to be ended in its place; nil: nobody need be
 }

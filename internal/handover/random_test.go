@@ -38,6 +38,7 @@ type drawn struct {
 	hands  []hand        // what others do meanwhile
 	back   bool          // however it ended, it is taken back
 	kills  []int         // … by runs that are killed after so many calls, and one that is not
+	evicts time.Duration // how often a descheduler looks; 0: there is none
 }
 
 // hand is something that others do after a while.
@@ -69,6 +70,7 @@ func draw(t *rapid.T) drawn {
 			what: rapid.SampledFrom([]string{"uncordon", "unmark", "aws down", "api down", "scale", "dead node", "finalizer", "records lost"}).Draw(t, "what"),
 		})
 	}
+	d.evicts = rapid.SampledFrom([]time.Duration{0, 0, 0, 20 * time.Second}).Draw(t, "evicts")
 	return d
 }
 
@@ -133,7 +135,7 @@ func (d drawn) check(t *testing.T) (wrong, diary []string) {
 		if slices.ContainsFunc(d.apps, func(a *world.App) bool { return a.Balancer == world.NLB }) {
 			w.Settle(2 * time.Minute) // it takes its time to begin
 		}
-		w.With(func(h *world.Hand) { w.Stale = d.stale; w.Faults = d.faults; h.Forgive() })
+		w.With(func(h *world.Hand) { w.Stale = d.stale; w.Faults = d.faults; w.Deschedules = d.evicts; h.Forgive() })
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
 		running.Go(func() { w.Run(ctx) })

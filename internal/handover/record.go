@@ -57,6 +57,7 @@ type Record struct {
 	Nodes     map[string]*NodeRecord       `json:"nodes,omitempty"`  // that leave
 	Holds     map[string]hold              `json:"holds,omitempty"`  // groups held still, and what they were like before
 	Calmed    map[string]map[string]string `json:"calmed,omitempty"` // nodes that autoscalers are kept off, and which of Calming they had before
+	Rested    map[string]map[string]string `json:"rested,omitempty"` // by key: what runs deschedulers and is off, and what it was like before
 	Workloads map[string]*WorkloadRecord   `json:"workloads,omitempty"`
 	Balancers []string                     `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
 	Guarded   bool                         `json:"guarded,omitempty"`   // sentinels may stand on the nodes

@@ -221,6 +221,7 @@ func (r *Rescue) rounds(ctx context.Context) error {
 			r.list(actions)
 			return nil
 		}
+		actions = nodesFirst(actions)
 		stuck := last.stuck(v.Now, fmt.Sprint(actions), rescueLimit)
 		for _, a := range actions {
 			r.carryOut(ctx, a, stuck)
@@ -229,6 +230,15 @@ func (r *Rescue) rounds(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// nodesFirst leaves deschedulers off as long as a node is to be opened: they would
+// evict what is on it.
+func nodesFirst(actions []Action) []Action {
+	if !slices.ContainsFunc(actions, func(a Action) bool { _, is := a.(ChangeNode); return is }) {
+		return actions
+	}
+	return slices.DeleteFunc(actions, func(a Action) bool { _, is := a.(ChangeEvictor); return is })
 }
 
 // list tells what would be done.
@@ -275,6 +285,8 @@ func (r *Rescue) do(ctx context.Context, a Action) error {
 	switch a := a.(type) {
 	case ChangeNode:
 		return r.changeNode(ctx, a)
+	case ChangeEvictor:
+		return r.Cluster.PatchEvictor(ctx, a.Evictor, a.Patch)
 	case ChangePod:
 		return r.Cluster.PatchPod(ctx, a.Pod, a.Patch)
 	case Unguard:
@@ -430,6 +442,11 @@ func (r *Rescue) needed(group string) bool {
 			return true
 		}
 	}
+	for key := range rec.Rested {
+		if _, failed := r.failed[key]; failed {
+			return true
+		}
+	}
 	return r.held[group]
 }
 
@@ -492,6 +509,8 @@ func thing(a Action) string {
 func what(a Action) string {
 	switch a := a.(type) {
 	case ChangeNode:
+		return a.What
+	case ChangeEvictor:
 		return a.What
 	case ChangePod:
 		return a.What

@@ -18,6 +18,7 @@ func (m *Move) putBack(workloads map[string]bool) {
 	m.due(workloads, nodes)
 	clean := m.reopen()
 	clean = m.stirNodes(func(string) bool { return true }) && clean
+	clean = clean && m.wakeEvictors() // once its nodes are open
 	m.decideWorkloads(workloads)
 	for _, r := range m.Record.Workloads {
 		clean = clean && len(r.Released) == 0
@@ -152,6 +153,11 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 			actions = append(actions, n.putBack(b))
 		}
 		if a, dead := n.stirred(records, alive); dead {
+			actions = append(actions, a)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(v.Evictors)) {
+		if a, dead := v.Evictors[key].woken(records, alive); dead {
 			actions = append(actions, a)
 		}
 	}

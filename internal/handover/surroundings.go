@@ -15,7 +15,6 @@ import (
 type Surroundings struct {
 	Webhooks    []Webhook
 	Autoscalers []Autoscaler
-	Descheduler string               // a pod that evicts pods by rules of its own, or the CronJob that runs one; empty: none was seen
 	Schedulers  map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled    map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
 	ExecProbes  map[string]bool      // by pod UID: its readiness probe is a command
@@ -134,18 +133,6 @@ func autoscaled(i *inspection) []event.Finding {
 		})
 	}
 	return found
-}
-
-// descheduled: somebody else may evict pods before anything takes their place.
-func descheduled(i *inspection) []event.Finding {
-	if i.Around.Descheduler == "" || len(i.pods) == 0 {
-		return nil
-	}
-	return []event.Finding{{
-		Severity: warning, Object: named(i.Group),
-		Effect: fmt.Sprintf("a descheduler (%s) may evict pods while they move, before others serve in their place: no annotation of a node keeps it from that", i.Around.Descheduler),
-		Fix:    "scale its Deployment to 0, or suspend its CronJob, until the move is over",
-	}}
 }
 
 // gated: a replacement serves only when somebody else has said so.

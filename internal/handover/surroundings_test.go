@@ -92,10 +92,6 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			},
 			note, "nodegroup/web", "Cluster Autoscaler (pod a/b) could end nodes by itself: until the move is over it is kept off old,", "",
 		},
-		"a descheduler": {
-			descheduled, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) { s.Descheduler = "pod a/d" },
-			warning, "nodegroup/web", "a descheduler (pod a/d) may evict pods while they move", "suspend its CronJob",
-		},
 		"a gate that is not met": {
 			gated, func(_ *View, p *Pod, _ *Workload, _ *Surroundings) {
 				p.Gates = []string{"target-health.elbv2.k8s.aws/x"}

@@ -19,6 +19,7 @@ type View struct {
 	Workloads map[string]*Workload
 	Services  map[string]*Service // by namespace/name
 	Budgets   map[string]*Budget  // PodDisruptionBudgets, by namespace/name
+	Evictors  map[string]*Evictor // what runs deschedulers, by key
 
 	on         index // node -> its pods
 	of         index // workload -> its pods, those too that it was made to let go of
@@ -77,7 +78,7 @@ func (x index) list(key string) []*Pod {
 func NewView() *View {
 	return &View{
 		Nodes: map[string]*Node{}, Pods: map[string]*Pod{}, Workloads: map[string]*Workload{},
-		Services: map[string]*Service{}, Budgets: map[string]*Budget{},
+		Services: map[string]*Service{}, Budgets: map[string]*Budget{}, Evictors: map[string]*Evictor{},
 		on: index{}, of: index{}, behind: index{}, under: index{}, byInstance: map[string]*Node{}, byAddress: map[string]*Pod{},
 		changes: Changes{Workloads: map[string]bool{}, Nodes: map[string]bool{}},
 	}
@@ -219,6 +220,11 @@ func (v *View) DropBudget(key string) {
 	v.concern(v.under[key])
 }
 
+// PutEvictor stores what runs a descheduler, and DropEvictor forgets it: each turn
+// looks at all of them.
+func (v *View) PutEvictor(e *Evictor)  { v.Evictors[e.Key()] = e }
+func (v *View) DropEvictor(key string) { delete(v.Evictors, key) }
+
 func (v *View) concern(pods map[string]*Pod) {
 	for _, p := range pods {
 		v.touch(p)
@@ -315,6 +321,7 @@ type Pod struct {
 	Crowded     bool          // Unschedulable for want of CPU, memory, pods or another resource
 	Tolerates   bool          // it may start on a cordoned node
 	Fixed       string        // spec.nodeName of its template, if that names a node
+	Evictor     string        // it is a descheduler's: the key of what runs it in the end, an Evictor or not; empty: it is none
 	Scheduler   string        // schedulerName, if it is not the default one
 	Gates       []string      // readiness gates that are not met
 	Zoned       bool          // a rule of its own keeps those like it from sharing a zone while another has none

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/droverhq/drover/problem"
 )
@@ -136,7 +137,11 @@ func (p *plain) givenBack() {
 	_ = begun.cmd.Process.Kill()
 	begun.wait()
 	other := newStranger(p.t)
-	p.t.Log(other.run(0, "moves", "ls"))
+	for limit := time.Now().Add(time.Minute); !strings.Contains(other.run(0, "moves", "ls"), " dead "); time.Sleep(time.Second) {
+		if time.Now().After(limit) {
+			p.t.Fatal("a run that was killed a minute ago counts as alive")
+		}
+	}
 	p.t.Log(other.run(0, "moves", "recover", "--dry-run"))
 	if nodeMarks(p.t) == "" {
 		p.t.Error("a dry run gives back, or nothing was closed")

@@ -237,7 +237,11 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: shop}
+metadata:
+  name: shop
+  annotations: # as check recommends: else connections through nodes that leave are cut
+    service.beta.kubernetes.io/aws-load-balancer-connection-draining-enabled: "true"
+    service.beta.kubernetes.io/aws-load-balancer-connection-draining-timeout: "10"
 spec: {type: LoadBalancer, selector: {app: shop}, ports: [{port: 80, targetPort: 8080}]}
 ---
 apiVersion: policy/v1

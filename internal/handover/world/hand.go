@@ -112,6 +112,9 @@ func (h *Hand) Unmark() {
 		n.Before = ""
 		n.Calmed = ""
 	}
+	if e := h.w.descheduler(); e != nil {
+		e.Calmed = ""
+	}
 	for _, g := range h.w.groups {
 		g.Tags = map[string]string{}
 	}
@@ -236,6 +239,9 @@ func (h *Hand) Left() []string {
 		hangs := p.Deleting && (p.stuck || n != nil && !n.deadSince.IsZero()) // it ends, and what it carries with it
 		add(p.Released != "" && !hangs, "pod %s is released: %s", p.Name, p.Released)
 		add(p.Sentinel, "a sentinel stands on %s", p.Node)
+	}
+	if off := h.Descheduler(); off != "" {
+		left = append(left, off)
 	}
 	for group := range h.w.records {
 		left = append(left, "record of "+group)

@@ -148,6 +148,7 @@ func (w *World) look(v *handover.View) (*handover.View, error) {
 		}
 	}
 	w.viewPods(v)
+	w.viewEvictor(v)
 	for _, a := range w.apps {
 		w.viewApp(v, a)
 	}

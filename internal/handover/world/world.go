@@ -133,6 +133,11 @@ type World struct {
 	// it is of, unless it is told to let it be; 0: never.
 	Idle time.Duration
 
+	// Deschedules is how often a descheduler looks for pods on cordoned nodes, unless
+	// it is turned off; 0: there is none. Timed: a CronJob runs it.
+	Deschedules time.Duration
+	Timed       bool
+
 	// Lag is how far proxies are behind EndpointSlices.
 	Lag time.Duration
 
@@ -178,6 +183,8 @@ type World struct {
 	broken   []string
 	moved    int // evictions
 	grown    time.Time
+	evictor  *handover.Evictor // what runs the descheduler; nil: nobody has looked for it
+	looked   time.Time         // when the descheduler did
 	changed  chan struct{}
 }
 
@@ -380,6 +387,7 @@ func (w *World) step() {
 	}
 	w.grow()
 	w.shrink()
+	w.deschedule()
 	w.endpoints()
 	w.balance()
 	w.judge()

@@ -45,6 +45,10 @@ type ownerKind struct {
 	// Ready one is not whole yet, and no pod moves to it.
 	everywhere bool
 
+	// evictor: its pods are a descheduler's, and it can be turned off; nil, or of nil:
+	// they are not, or it cannot.
+	evictor func(o metav1.Object) *handover.Evictor
+
 	// see does what else a change of one takes; nil: nothing.
 	see func(w *world, key string, before, now metav1.Object)
 }
@@ -58,7 +62,7 @@ func newOwnerKinds() []*ownerKind {
 		{
 			api: "apps/v1", kind: "Deployment", watch: deployments,
 			template: of(func(d *appsv1.Deployment) *corev1.PodTemplateSpec { return &d.Spec.Template }),
-			alone:    of(recreates), workload: of(deployment),
+			alone:    of(recreates), workload: of(deployment), evictor: of(rested),
 		}, {
 			api: "apps/v1", kind: "ReplicaSet", watch: replicaSets, stands: true,
 			selects:  labelled(func(r *appsv1.ReplicaSet) *metav1.LabelSelector { return r.Spec.Selector }),
@@ -86,7 +90,7 @@ func newOwnerKinds() []*ownerKind {
 			template: of(func(j *batchv1.Job) *corev1.PodTemplateSpec { return &j.Spec.Template }),
 			workload: of(job),
 		}, {
-			api: "batch/v1", kind: "CronJob", watch: cronJobs,
+			api: "batch/v1", kind: "CronJob", watch: cronJobs, evictor: of(suspended),
 		}, {
 			api: "apps.kruise.io/v1alpha1", kind: "CloneSet", optional: crd("apps.kruise.io", "v1alpha1", "clonesets"),
 			named:    func(o metav1.Object) bool { return readCloneSet(o).claims() },

@@ -41,6 +41,7 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 		Finished:  finished(p),
 		Created:   p.CreationTimestamp.Time,
 		Deleting:  p.DeletionTimestamp != nil,
+		Evictor:   w.evictorOf(p),
 		Scheduler: p.Spec.SchedulerName,
 		Group:     asks(p, groupLabel),
 		Pins:      pins(p),

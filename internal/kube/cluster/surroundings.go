@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -22,7 +21,7 @@ import (
 )
 
 // Surroundings tells what else has a say in a move: webhooks, autoscalers,
-// schedulers, registries. Pods, CronJobs, nodes and EndpointSlices are as the watches
+// schedulers, registries. Pods, nodes and EndpointSlices are as the watches
 // have them; the rest is listed now. What may not be listed is left out, and named.
 func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, error) {
 	s := surroundings{}
@@ -36,21 +35,16 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	if s.slices, err = c.factory.Discovery().V1().EndpointSlices().Lister().List(labels.Everything()); err != nil {
 		return handover.Surroundings{}, err
 	}
-	if s.timed, err = c.factory.Batch().V1().CronJobs().Lister().List(labels.Everything()); err != nil {
-		return handover.Surroundings{}, err
-	}
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
-	inOrder(s.timed)
 	err = s.list(ctx, c)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Descheduler: s.descheduler(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
+		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
 	}, err
 }
 
 // surroundings are the objects that tell of them.
 type surroundings struct {
 	pods       []*corev1.Pod
-	timed      []*batchv1.CronJob
 	nodes      []*corev1.Node
 	slices     []*discoveryv1.EndpointSlice
 	namespaces map[string]labels.Set // nil: may not be listed
@@ -244,27 +238,11 @@ func (s *surroundings) behind(service *admissionv1.ServiceReference) []string {
 	return slices.Compact(ready) // a Service of two IP families has two slices
 }
 
-// Who ends nodes or evicts pods, by what shows that it is there.
+// Who ends nodes, by what shows that it is there.
 const (
-	autoscalerImage  = "cluster-autoscaler"
-	karpenterLabel   = "karpenter.sh/nodepool"
-	deschedulerImage = "descheduler"
+	autoscalerImage = "cluster-autoscaler"
+	karpenterLabel  = "karpenter.sh/nodepool"
 )
-
-// descheduler is what evicts pods by rules of its own: a pod that runs, or a CronJob
-// that will run one.
-func (s *surroundings) descheduler() string {
-	if at := slices.IndexFunc(s.pods, runs(deschedulerImage)); at >= 0 {
-		return "pod " + podName(s.pods[at])
-	}
-	for _, c := range s.timed {
-		suspended := c.Spec.Suspend != nil && *c.Spec.Suspend
-		if !suspended && contains(c.Spec.JobTemplate.Spec.Template.Spec.Containers, deschedulerImage) {
-			return "CronJob " + c.Namespace + "/" + c.Name
-		}
-	}
-	return ""
-}
 
 func (s *surroundings) autoscalers() []handover.Autoscaler {
 	var all []handover.Autoscaler

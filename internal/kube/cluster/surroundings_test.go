@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -140,36 +139,8 @@ func TestAutoscalersAround(t *testing.T) {
 	if len(ca.Nodes) != 1 || !ca.Nodes["plain"] || ca.Where != "pod kube-system/ca" || len(karpenter.Nodes) != 1 || !karpenter.Nodes["pool"] {
 		t.Errorf("%+v", s.Autoscalers)
 	}
-	if s := aroundOf(t, node("plain", nil)); len(s.Autoscalers) > 0 || s.Descheduler != "" {
-		t.Errorf("out of nothing: %+v %q", s.Autoscalers, s.Descheduler)
-	}
-}
-
-// Most deschedulers are pods for a few seconds every few minutes.
-func TestDeschedulerAround(t *testing.T) {
-	const image = "registry.k8s.io/descheduler/descheduler:v0.34.0"
-	timed := func(image string, suspend *bool) *batchv1.CronJob {
-		c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "every-2m"}}
-		c.Spec.Suspend = suspend
-		c.Spec.JobTemplate.Spec.Template.Spec.Containers = []corev1.Container{{Name: "c", Image: image}}
-		return c
-	}
-	yes, no := true, false
-	for name, tt := range map[string]struct {
-		objects []runtime.Object
-		want    string
-	}{
-		"a pod":                           {[]runtime.Object{running("kube-system", "d", image)}, "pod kube-system/d"},
-		"a CronJob between two runs":      {[]runtime.Object{timed(image, nil)}, "CronJob kube-system/every-2m"},
-		"one that may run":                {[]runtime.Object{timed(image, &no)}, "CronJob kube-system/every-2m"},
-		"one that is suspended":           {[]runtime.Object{timed(image, &yes)}, ""},
-		"one that is, with its last pod":  {[]runtime.Object{timed(image, &yes), running("kube-system", "d", image)}, "pod kube-system/d"},
-		"somebody else's CronJob":         {[]runtime.Object{timed("backup:1", nil)}, ""},
-		"one of a mirror of the registry": {[]runtime.Object{timed("mirror.example.com/k8s/descheduler@sha256:0", nil)}, "CronJob kube-system/every-2m"},
-	} {
-		if s := aroundOf(t, tt.objects...); s.Descheduler != tt.want {
-			t.Errorf("%s: %q, want %q", name, s.Descheduler, tt.want)
-		}
+	if s := aroundOf(t, node("plain", nil)); len(s.Autoscalers) > 0 {
+		t.Errorf("out of nothing: %+v", s.Autoscalers)
 	}
 }
 
@@ -259,7 +230,7 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 		}},
 	}}}
 	s := aroundOf(t, web, trains, pulling, answers, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "plain", UID: "plain"}},
-		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"), running("kube-system", "d", "registry.k8s.io/descheduler/descheduler:v0.34.0"),
+		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"),
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "kueue"}}, running("sys", "second", "r.example/kube-scheduler:v1.35.0"))
 	if got := fieldtest.Empty([]handover.Surroundings{s}); !slices.Equal(got, []string{"Forbidden"}) { // here all may be listed
 		t.Errorf("nobody fills %q", got)

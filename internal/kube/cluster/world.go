@@ -131,6 +131,8 @@ func (w *world) bring() {
 	for key := range m.workloads {
 		now, ok := w.workload(key)
 		bring(key, now, ok, w.view.Workloads, w.view.PutWorkload, w.view.DropWorkload)
+		e, is := w.evictor(key)
+		bring(key, e, is, w.view.Evictors, w.view.PutEvictor, w.view.DropEvictor)
 	}
 	for name := range m.nodes {
 		n, ok := w.node(name)
