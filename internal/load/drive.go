@@ -106,37 +106,35 @@ func steady(ctx context.Context, o Options, t *target, book *ledger, begin time.
 		hire() // those that wait take slots in turn
 	}
 
-	unsent := 0
-	for n := 0; o.Requests == 0 || n < o.Requests; n++ {
-		s := slot{due(begin, n, o.Rate), isFresh(n, o.FreshEvery)}
+	nth := func(n int) slot { return slot{due(begin, n, o.Rate), isFresh(n, o.FreshEvery)} }
+	skips := func(s slot) bool { return o.SkipAfter > 0 && time.Since(s.due) > o.SkipAfter }
+	n := 0
+	for ; o.Requests == 0 || n < o.Requests; n++ {
+		s := nth(n)
 		if !sleepUntil(ctx, s.due) {
-			unsent = dueBy(time.Since(begin), o) - n
 			break
 		}
-		if o.SkipAfter > 0 && time.Since(s.due) > o.SkipAfter {
+		if skips(s) {
 			missed++
-			continue
-		}
-		if !offer(ctx, slots, s, running < maxWorkers, hire) {
-			unsent = dueBy(time.Since(begin), o) - n
+		} else if !offer(ctx, slots, s, running < maxWorkers, hire) {
 			break
+		}
+	}
+	// On a busy machine the end is noticed late: what was due by then is sent, too.
+	for last := dueBy(time.Since(begin), o); n < last; n++ {
+		if s := nth(n); skips(s) || !place(slots, s, running < maxWorkers, hire) {
+			missed++
 		}
 	}
 	close(slots)
 	workers.Wait()
-	return missed + max(unsent, 0)
+	return missed
 }
 
 // offer gives the slot to a worker that is free, or hires one. It is false if
 // ctx ended while all were busy.
 func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire func(...slot)) bool {
-	select {
-	case slots <- s:
-		return true
-	default:
-	}
-	if mayHire {
-		hire(s)
+	if place(slots, s, mayHire, hire) {
 		return true
 	}
 	select {
@@ -145,6 +143,19 @@ func offer(ctx context.Context, slots chan<- slot, s slot, mayHire bool, hire fu
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// place is offer that does not wait: it is false if all are busy.
+func place(slots chan<- slot, s slot, mayHire bool, hire func(...slot)) bool {
+	select {
+	case slots <- s:
+	default:
+		if !mayHire {
+			return false
+		}
+		hire(s)
+	}
+	return true
 }
 
 // due is when the n-th request (0, 1, …) is sent: arithmetic on the beginning,

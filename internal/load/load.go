@@ -76,8 +76,8 @@ type Options struct {
 // DefaultTimeout is hey's.
 const DefaultTimeout = 20 * time.Second
 
-// Run sends until the options' limit or until ctx ends; then it starts nothing
-// new, lets the requests in flight finish (each within its timeout) and
+// Run sends until the options' limit or until ctx ends; then it sends what was due
+// by then, lets the requests in flight finish (each within its timeout) and
 // reports. A LoadWindow goes to events each second. Requests that failed are
 // in the Result; the error is for a load that could not be run or recorded.
 func Run(ctx context.Context, o Options, events event.Sink) (Result, error) {

@@ -379,6 +379,26 @@ func TestSkipAfter(t *testing.T) {
 	})
 }
 
+// A busy machine notices the end of a load late: what was due by then is sent, and
+// not counted as something that all workers were too busy for.
+func TestEndThatIsNoticedLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{URL: "http://x/", Rate: 200, Dial: inMemory}.withDefaults()
+		target, err := newTarget(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		end()
+		began := time.Now().Add(-50 * time.Millisecond) // 10 are due already
+		book := newLedger(o, began)
+		missed := steady(ctx, o, target, book, began)
+		if r := book.result(o, time.Second); missed != 0 || r.OK != 10 {
+			t.Errorf("%d missed, %d ok, %v; want 0, 10", missed, r.OK, r.Causes)
+		}
+	})
+}
+
 // A steady load holds as many connections as it is told, uses them in turn,
 // and gives each up when it is old.
 func TestHeldConnections(t *testing.T) {
