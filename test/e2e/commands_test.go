@@ -36,17 +36,37 @@ spec:
           readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
 `
 
+// deschedulers are one that runs all the time, and one that runs each minute.
+const deschedulers = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: descheduler, namespace: kube-system}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: descheduler}}
+  template:
+    metadata: {labels: {app: descheduler}}
+    spec: {containers: [{name: d, image: "registry.k8s.io/descheduler/descheduler:v0.34.0", ports: [{containerPort: 10258}]}]}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: descheduler, namespace: kube-system}
+spec:
+  schedule: "* * * * *"
+  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, containers: [{name: d, image: "registry.k8s.io/descheduler/descheduler:v0.34.0", command: ["/bin/true"]}]}}}}
+`
+
 // On a cluster that others made, what is moved is named by a NodePool's label, by a
 // workload and by a namespace; what a killed run left is given back; a group is scaled
 // to none; kubectl runs Drover as its plugin; and who has no other rights than those
-// that drover rbac prints can check and drain. No request fails, and nothing is left
-// over.
+// that drover rbac prints can check and drain. Deschedulers are off meanwhile. No
+// request fails, and nothing is left over.
 func TestCommandsOfAnyCluster(t *testing.T) {
 	p := newPlain(t)
 	p.selfManaged("old", "1.36", "t3.large", 2)
 	p.joined(2)
 	p.kubectl("", "label", "nodes", "--all", "karpenter.sh/nodepool=old")
 	p.kubectl(blog, "apply", "-f", "-")
+	p.kubectl(deschedulers, "apply", "-f", "-")
 	p.open()
 	p.kubectl("", "rollout", "status", "deployment/blog", "-n", "press", "--timeout=3m")
 	p.selfManaged("new", "1.36", "m5.large", 3)
@@ -60,6 +80,7 @@ func TestCommandsOfAnyCluster(t *testing.T) {
 		p.opened()
 	})
 	p.lossless("a killed run's nodes are given back", p.givenBack)
+	p.awake()
 	p.lossless("asg/old is scaled to none", func() {
 		p.migrated("--from", "asg/old", "--to", "asg/new", "--then", "empty")
 		if g := p.group("old"); *g.DesiredCapacity != 0 || len(g.Instances) > 0 {
@@ -67,8 +88,28 @@ func TestCommandsOfAnyCluster(t *testing.T) {
 		}
 	})
 	p.clean()
+	p.awake()
 	p.lossless("by the rights of drover rbac", p.withItsRights)
 	p.clean()
+	p.awake()
+}
+
+// descheduling is how many pods the Deployment of a descheduler wants, and whether the
+// CronJob of another is suspended.
+func (p *plain) descheduling() string {
+	p.t.Helper()
+	of := func(kind, field string) string {
+		return p.kubectl("", "get", kind, "descheduler", "-n", "kube-system", "-o", "jsonpath={"+field+"}{.metadata.annotations.drover\\.dev/calmed}")
+	}
+	return of("deployment", ".spec.replicas") + " " + of("cronjob", ".spec.suspend")
+}
+
+// awake finds the deschedulers as they were.
+func (p *plain) awake() {
+	p.t.Helper()
+	if is := p.descheduling(); is != "2 false" {
+		p.t.Errorf("deschedulers are left as %q", is)
+	}
 }
 
 // migrated moves under a guard.
@@ -141,6 +182,9 @@ func (p *plain) givenBack() {
 		if time.Now().After(limit) {
 			p.t.Fatal("a run that was killed a minute ago counts as alive")
 		}
+	}
+	if is := p.descheduling(); !strings.HasPrefix(is, "0{") || !strings.Contains(is, " true{") {
+		p.t.Errorf("in the middle of a move deschedulers are on: %q", is)
 	}
 	p.t.Log(other.run(0, "moves", "recover", "--dry-run"))
 	if nodeMarks(p.t) == "" {
