@@ -152,7 +152,11 @@ func (m *Move) wakeEvictors() bool {
 		switch {
 		case marked && c.Group != m.Record.Group:
 			continue
-		case !marked && (!known || e.on()):
+		case !marked && e.on() && known:
+			delete(m.Record.Rested, key) // whoever turns it off from now on is somebody else
+			m.version++
+			continue
+		case !marked && !known:
 			continue
 		case !marked:
 			c.Before = before

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/droverhq/drover/internal/handover"
 	"github.com/droverhq/drover/internal/handover/world"
 	"github.com/droverhq/drover/problem"
 )
@@ -78,6 +79,23 @@ func TestDeschedulersAreGivenBackByMarkOrRecord(t *testing.T) {
 			p.asItWas()
 		})
 	}
+}
+
+// Who turns a descheduler off once a move is through is not contradicted by its way
+// back.
+func TestDeschedulerThatIsTurnedOffLaterStaysOff(t *testing.T) {
+	withDescheduler(t, false, 2, func(p *play) {
+		p.done(p.move(), "web")
+		p.With(func(h *world.Hand) { h.TurnOn(0) })
+		if lines, err := p.restore(func(r *handover.Rescue) { r.Kept = true }); err != nil {
+			t.Errorf("%v: %v", err, lines)
+		}
+		p.With(func(h *world.Hand) {
+			if h.Replicas() != 0 {
+				t.Error("it was turned on")
+			}
+		})
+	})
 }
 
 // Where it may not be turned off, the move goes on as it would without.

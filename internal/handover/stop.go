@@ -18,7 +18,9 @@ func (m *Move) putBack(workloads map[string]bool) {
 	m.due(workloads, nodes)
 	clean := m.reopen()
 	clean = m.stirNodes(func(string) bool { return true }) && clean
-	clean = clean && m.wakeEvictors() // once its nodes are open
+	if clean || m.view.Now.Sub(m.Record.Since) >= backLimit { // once its nodes are open, if they can be
+		clean = m.wakeEvictors() && clean
+	}
 	m.decideWorkloads(workloads)
 	for _, r := range m.Record.Workloads {
 		clean = clean && len(r.Released) == 0
