@@ -206,7 +206,7 @@ func (p *plain) withItsRights() {
 	if strings.Contains(out, "may not") {
 		p.t.Errorf("the rights of a check do not suffice:\n%s", out)
 	}
-	p.t.Log(checker.run(int(problem.Outside), drain...))
+	p.t.Log(checker.run(int(problem.Refused), drain...))
 	if marks := nodeMarks(p.t); marks != "" {
 		p.t.Errorf("a drain without rights has closed:\n%s", marks)
 	}
