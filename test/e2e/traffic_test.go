@@ -46,6 +46,14 @@ func (p *folder) awaitAnswer() {
 // underLoad sends 200 requests a second while f runs; none may fail.
 func (p *folder) underLoad(f func()) {
 	p.t.Helper()
+	if r := p.counted(f); r.Failed > 0 || r.Missed > 0 || r.Sent == 0 {
+		p.t.Errorf("of %d requests %d failed and %d were never sent: %v\n%v", r.Sent, r.Failed, r.Missed, r.Causes, r.Failures)
+	}
+}
+
+// counted sends as many, and tells what became of them.
+func (p *folder) counted(f func()) load.Result {
+	p.t.Helper()
 	steady := p.echo()
 	steady.Rate, steady.FreshEvery = 200, 4
 	ctx, stop := context.WithCancel(p.t.Context())
@@ -66,8 +74,5 @@ func (p *folder) underLoad(f func()) {
 		p.t.Fatal(o.err)
 	}
 	p.t.Logf("%d requests, %d failed, %d sent again on a new connection", o.result.Sent, o.result.Failed, o.result.Retried)
-	if o.result.Failed > 0 || o.result.Missed > 0 || o.result.Sent == 0 {
-		p.t.Errorf("of %d requests %d failed and %d were never sent: %v\n%v",
-			o.result.Sent, o.result.Failed, o.result.Missed, o.result.Causes, o.result.Failures)
-	}
+	return o.result
 }
