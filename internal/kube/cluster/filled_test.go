@@ -28,7 +28,7 @@ func TestEveryFieldOfTheViewIsFilled(t *testing.T) {
 	}
 	v := scratch(objects).view
 	for what, empty := range map[string][]string{
-		"Node": unfilled(v.Nodes), "Pod": unfilled(v.Pods), "Workload": unfilled(v.Workloads), "Service": unfilled(v.Services), "Budget": unfilled(v.Budgets),
+		"Node": unfilled(v.Nodes), "Pod": unfilled(v.Pods), "Workload": unfilled(v.Workloads), "Service": unfilled(v.Services), "Budget": unfilled(v.Budgets), "Evictor": unfilled(v.Evictors),
 	} {
 		for _, field := range empty {
 			t.Errorf("nobody fills %s.%s", what, field)
