@@ -150,7 +150,7 @@ func (p *plain) asPlugin() {
 	cmd := p.kubectlCommand("", "drover", "check", "--from", "nodepool/old", "--to", "asg/new")
 	cmd.Env = append(os.Environ(), "PATH="+dir)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte("deployment/default/shop")) {
+	if err != nil || !bytes.Contains(out, []byte("default/shop-")) {
 		p.t.Errorf("kubectl drover check: %v\n%s", err, out)
 	}
 	p.t.Logf("%s", out)
