@@ -20,7 +20,7 @@ func TestReadOfHooksIsStrict(t *testing.T) {
 		t.Fatal(err)
 	}
 	form := url.Values{"Action": {"DescribeLifecycleHooks"}, "AutoScalingGroupName": {"nobody"}, "LifecycleHookNames.member.1": {"fence"}, "MaxRecords": {"1"}}
-	_, err = New(store, time.Now).Actions()["DescribeLifecycleHooks"](nil, wire.NewForm(form))
+	_, err = New(store, nil, time.Now).Actions()["DescribeLifecycleHooks"](nil, wire.NewForm(form))
 	if err == nil || err.Error() != "ValidationError: the sandbox does not implement MaxRecords" {
 		t.Error(err)
 	}
@@ -41,7 +41,7 @@ func TestReadsOfWhatCannotBeMadeAreStrict(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	actions := New(store, time.Now).Actions()
+	actions := New(store, nil, time.Now).Actions()
 	for name, c := range map[string]struct {
 		must bool // name a group
 		may  url.Values
@@ -105,7 +105,7 @@ func TestChangesRefuseWordsThatAreNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		name := form.Get("Action")
-		_, err = New(store, time.Now).Actions()[name](nil, wire.NewForm(form))
+		_, err = New(store, nil, time.Now).Actions()[name](nil, wire.NewForm(form))
 		if err == nil || !strings.Contains(err.Error(), "is invalid: it must be") {
 			t.Errorf("%s: %v", name, err)
 		}
