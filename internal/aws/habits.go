@@ -26,7 +26,8 @@ func (s *Scaling) Habits(ctx context.Context, group string) (handover.Habits, er
 		}
 	}
 	name := aws.ToString(g.AutoScalingGroupName)
-	return h, errors.Join(s.policies(ctx, name, &h), s.schedules(ctx, name, &h), s.warmPool(ctx, name, &h), s.refreshes(ctx, name, &h))
+	err = errors.Join(s.policies(ctx, name, &h), s.schedules(ctx, name, &h), s.warmPool(ctx, name, &h), s.refreshes(ctx, name, &h))
+	return h, err
 }
 
 func (s *Scaling) policies(ctx context.Context, group string, h *handover.Habits) error {

@@ -28,7 +28,8 @@ type Calmed struct {
 
 // calmed reads the record on a node; ok is false if it carries none.
 func (n *Node) calmed() (c Calmed, ok bool) {
-	return c, n.Calmed != "" && json.Unmarshal([]byte(n.Calmed), &c) == nil
+	ok = n.Calmed != "" && json.Unmarshal([]byte(n.Calmed), &c) == nil
+	return c, ok
 }
 
 // calm: it carries all that keeps autoscalers off.

@@ -182,7 +182,8 @@ func (p *Pod) release() (r Release, ok bool) {
 	if p.Released == "" {
 		return Release{}, false
 	}
-	return r, json.Unmarshal([]byte(p.Released), &r) == nil
+	ok = json.Unmarshal([]byte(p.Released), &r) == nil
+	return r, ok
 }
 
 // beside: released, and not given back.

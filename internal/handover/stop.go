@@ -84,7 +84,8 @@ func (m *Move) reopen() bool {
 
 // before is what the node's own record says that it was like.
 func (n *Node) before() (b before, ok bool) {
-	return b, n.Before != "" && json.Unmarshal([]byte(n.Before), &b) == nil
+	ok = n.Before != "" && json.Unmarshal([]byte(n.Before), &b) == nil
+	return b, ok
 }
 
 // like: the node is as it was before, and carries no mark.

@@ -36,9 +36,11 @@ func (l *loader) resource(e entry) (Raw, bool) {
 	}
 	switch {
 	case awsType.MatchString(r.Type):
-		return r, l.awsResource(&r, o)
+		ok = l.awsResource(&r, o)
+		return r, ok
 	case kubeType.MatchString(r.Type):
-		return r, l.kubeResource(&r, o)
+		ok = l.kubeResource(&r, o)
+		return r, ok
 	case strings.Contains(r.Type, "::"):
 		typ.fail("write it as in AWS::SQS::Queue", "%q is not a CloudFormation type", r.Type)
 	default:

@@ -210,7 +210,8 @@ func (f field) readObject() (Object, bool) {
 		return o, false
 	}
 	o.Type = apiVersion + "/" + kind
-	return o, f.identity(&o, metadata)
+	named := f.identity(&o, metadata) // fills o
+	return o, named
 }
 
 // A Secret's values are hidden, whatever they are.

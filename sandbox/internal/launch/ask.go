@@ -20,12 +20,14 @@ import (
 
 // AddFault lets requests to AWS go wrong.
 func (b Sandbox) AddFault(ctx context.Context, f fault.Fault) (fault.Fault, error) {
-	return f, b.askAWS(ctx, http.MethodPost, "/_sandbox/faults", f, &f)
+	err := b.askAWS(ctx, http.MethodPost, "/_sandbox/faults", f, &f)
+	return f, err
 }
 
 // Faults lists what goes wrong with requests to AWS.
 func (b Sandbox) Faults(ctx context.Context) (list []fault.Fault, err error) {
-	return list, b.askAWS(ctx, http.MethodGet, "/_sandbox/faults", nil, &list)
+	err = b.askAWS(ctx, http.MethodGet, "/_sandbox/faults", nil, &list)
+	return list, err
 }
 
 // RemoveFault takes one away.
@@ -36,9 +38,11 @@ func (b Sandbox) RemoveFault(ctx context.Context, id string) error {
 // Clock is AWS's time, after it has been moved forward.
 func (b Sandbox) Clock(ctx context.Context, forward time.Duration) (now aws.Time, err error) {
 	if forward == 0 {
-		return now, b.askAWS(ctx, http.MethodGet, "/_sandbox/clock", nil, &now)
+		err = b.askAWS(ctx, http.MethodGet, "/_sandbox/clock", nil, &now)
+		return now, err
 	}
-	return now, b.askAWS(ctx, http.MethodPost, "/_sandbox/clock?forward="+forward.String(), nil, &now)
+	err = b.askAWS(ctx, http.MethodPost, "/_sandbox/clock?forward="+forward.String(), nil, &now)
+	return now, err
 }
 
 // Disturb lets something be wrong with a part or a machine, and returns when it is.
@@ -48,7 +52,8 @@ func (b Sandbox) Disturb(ctx context.Context, f supervisor.Fault) error {
 
 // Disorders lists what is wrong with parts and machines.
 func (b Sandbox) Disorders(ctx context.Context) (list []supervisor.Fault, err error) {
-	return list, b.askSupervisor(ctx, http.MethodGet, "/faults", nil, &list)
+	err = b.askSupervisor(ctx, http.MethodGet, "/faults", nil, &list)
+	return list, err
 }
 
 // Repair undoes Disturb.

@@ -94,7 +94,8 @@ var astray = []string{
 // Status asks the supervisor what everything is doing.
 func (b Sandbox) Status(ctx context.Context) (supervisor.Status, error) {
 	var status supervisor.Status
-	return status, b.askSupervisor(ctx, http.MethodGet, "/status", nil, &status)
+	err := b.askSupervisor(ctx, http.MethodGet, "/status", nil, &status)
+	return status, err
 }
 
 // tick is the rhythm in which a sandbox that starts or stops is looked at.

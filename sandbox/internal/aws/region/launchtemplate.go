@@ -91,7 +91,8 @@ func (d LaunchTemplateData) Under(other LaunchTemplateData) (out LaunchTemplateD
 	if err != nil {
 		return out, err
 	}
-	return out, json.Unmarshal(data, &out)
+	err = json.Unmarshal(data, &out)
+	return out, err
 }
 
 // TagSpecification gives tags to what is created along.
