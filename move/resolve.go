@@ -68,7 +68,8 @@ func resolve(ctx context.Context, v *handover.View, sets []Set, aws fleet, why s
 	if aws == nil {
 		return f, nil
 	}
-	return f, f.group(ctx, v, aws)
+	err := f.group(ctx, v, aws)
+	return f, err
 }
 
 // nodesOf are the nodes of one set.

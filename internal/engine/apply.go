@@ -63,7 +63,8 @@ func (e *Engine) begin(ctx context.Context, p plan.Plan, g *graph.Graph, j Journ
 	if err := a.refuseRefused(); err != nil {
 		return nil, err
 	}
-	return a, a.refuseBlockers(ctx)
+	err = a.refuseBlockers(ctx)
+	return a, err
 }
 
 // refuse ends a run that must not begin, for the reason of err. What one before it

@@ -162,7 +162,8 @@ func (e *Engine) judge(g *graph.Graph, s *state.Snapshot, seen sightings, rename
 		return nil, err
 	}
 	j.group()
-	return j, j.decide()
+	err = j.decide()
+	return j, err
 }
 
 // group finds the units and the generation that each must have.

@@ -168,7 +168,8 @@ func decodeCheckpoint(data []byte) (*Snapshot, error) {
 	if len(s.Resources) != head.Count {
 		return nil, fmt.Errorf("it holds %d resources and should hold %d", len(s.Resources), head.Count)
 	}
-	return s, s.Verify()
+	err = s.Verify()
+	return s, err
 }
 
 func lengthen(text []byte, known *conns) (Resource, error) {

@@ -216,7 +216,8 @@ func (w *world) attraction(p *corev1.Pod) (g *gathering, first bool) {
 			w.mention(s.selector)
 		}
 	}
-	return g, g.covers(p.Namespace, p.Labels)
+	covers := g.covers(p.Namespace, p.Labels)
+	return g, covers
 }
 
 // scope is whom a term of a pod speaks of. Namespaces that a selector names are

@@ -28,7 +28,8 @@ type logFile struct {
 // openLog appends to path; with an empty path the output is thrown away.
 func openLog(path string) (*logFile, error) {
 	l := &logFile{path: path}
-	return l, l.reopen()
+	err := l.reopen()
+	return l, err
 }
 
 func (l *logFile) reopen() error {

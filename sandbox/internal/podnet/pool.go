@@ -64,7 +64,8 @@ func OpenPool(prefix netip.Prefix, file string, now func() time.Time) (*Pool, er
 			lease.Until = now().Add(cooldown)
 		}
 	}
-	return p, p.save()
+	err = p.save()
+	return p, err
 }
 
 // Take hands out an address. No address of the prefix is special: a node's

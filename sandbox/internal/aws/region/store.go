@@ -35,7 +35,8 @@ func Open(path, name string) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		return st, st.save(data)
+		err = st.save(data)
+		return st, err
 	case err != nil:
 		return nil, err
 	}

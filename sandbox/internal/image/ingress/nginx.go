@@ -58,7 +58,8 @@ func startMaster(ctx context.Context, l layout, log io.Writer) (*master, error) 
 		m.err = m.cmd.Wait()
 		close(m.exited)
 	}()
-	return m, m.awaitLive(ctx, l.generation)
+	err := m.awaitLive(ctx, l.generation)
+	return m, err
 }
 
 func (m *master) config() string { return filepath.Join(m.dir, "nginx.conf") }
