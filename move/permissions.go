@@ -50,6 +50,7 @@ var needs = []Need{
 	{"", "storage.k8s.io", []string{"volumeattachments"}, watch, "whether a node has let go of its volumes", looks},
 	{"", "gateway.networking.k8s.io", []string{"httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes"}, watch, "who sends to pods, where it is served", looks},
 	{"", "elbv2.k8s.aws", []string{"targetgroupbindings"}, watch, "the same", looks},
+	{"", "eks.amazonaws.com", []string{"targetgroupbindings"}, watch, "the same, of EKS Auto Mode", looks},
 	{"", "security.istio.io", []string{"peerauthentications", "authorizationpolicies"}, watch, "which labels pods must keep, where it is served", looks},
 	{"", "networking.istio.io", []string{"destinationrules"}, watch, "the same", looks},
 	{"", "cilium.io", []string{"ciliumnetworkpolicies", "ciliumclusterwidenetworkpolicies"}, watch, "the same", looks},

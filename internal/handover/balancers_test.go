@@ -27,6 +27,9 @@ func everyBalancer() map[string]world.App {
 			all[name+" ip"] = world.App{Balancer: kind.Name, ByAddress: true}
 			all[name+" ip, gated"] = world.App{Balancer: kind.Name, ByAddress: true, Gated: true}
 		}
+		if kind.Pods && kind.Hosted {
+			all[name+" ip, by its host"] = world.App{Balancer: kind.Name, ByAddress: true, Unbound: true}
+		}
 	}
 	return all
 }

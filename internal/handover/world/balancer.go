@@ -55,7 +55,7 @@ func (a *App) kindOfBalancer() BalancerKind { return KindOfBalancer(a.Balancer) 
 // bound: a TargetGroupBinding names the app's target group.
 func (a *App) bound() bool {
 	k := a.kindOfBalancer()
-	return k.Groups && (a.ByAddress || !k.Hosted)
+	return k.Groups && (a.ByAddress && !a.Unbound || !k.Hosted)
 }
 
 // says is what the app's load balancer tells of itself, without its targets. The

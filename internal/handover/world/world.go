@@ -58,6 +58,7 @@ type App struct {
 	Ingress   time.Duration // an ingress controller sends to its pods, so far behind
 	Balancer  string        // NLB, ALB …: a load balancer of its own, of that kind
 	ByAddress bool          // … that sends to its pods themselves
+	Unbound   bool          // … and is found by its host alone: no binding names its target group
 	Gated     bool          // … and its pods are Ready only when it does
 	Attached  bool          // … whose targets the Auto Scaling groups register themselves; no controller knows it
 

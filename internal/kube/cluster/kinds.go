@@ -65,6 +65,7 @@ func init() {
 		{name: "TCPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "tcproutes"), see: routesOf("tcproute")},
 		{name: "UDPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "udproutes"), see: routesOf("udproute")},
 		{name: "TargetGroupBinding", optional: crd("elbv2.k8s.aws", "v1beta1", "targetgroupbindings"), see: typed(seeBinding)},
+		{name: "TargetGroupBinding", optional: crd("eks.amazonaws.com", "v1", "targetgroupbindings"), see: typed(seeBinding)}, // EKS Auto Mode's
 		{name: "PeerAuthentication", optional: crd("security.istio.io", "v1", "peerauthentications"), see: policy(istioSelector)},
 		{name: "AuthorizationPolicy", optional: crd("security.istio.io", "v1", "authorizationpolicies"), see: policy(istioSelector)},
 		{name: "DestinationRule", optional: crd("networking.istio.io", "v1", "destinationrules"), see: policy(istioSubsets)},

@@ -408,6 +408,18 @@ func TestRoutesToServices(t *testing.T) {
 	}
 }
 
+// The target groups of a Service are those that bindings of either controller name.
+func TestTargetGroupsOfAService(t *testing.T) {
+	for _, api := range []string{"elbv2.k8s.aws/v1beta1", "eks.amazonaws.com/v1"} {
+		f := newFixture()
+		f.more = append(f.more, parsed(t, "apiVersion: "+api+"\nkind: TargetGroupBinding\nmetadata: {namespace: apps, name: web}\n"+
+			"spec: {targetGroupARN: arn:web, serviceRef: {name: web, port: 80}}"))
+		if got := f.view().Services["apps/web"].TargetGroups; !slices.Equal(got, []string{"arn:web"}) {
+			t.Errorf("%s: %q", api, got)
+		}
+	}
+}
+
 // routeKinds are all of the Gateway API that are watched.
 func routeKinds() []string {
 	var all []string
