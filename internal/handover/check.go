@@ -291,7 +291,7 @@ func twoBudgets(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
 			how := i.promised(p).how
-			return len(p.Budgets) > 1 && i.moves(p) && how != AfterJob && (how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
+			return len(p.Budgets) > 1 && i.moves(p) && ways[how].budgets && (how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
@@ -304,8 +304,8 @@ func twoBudgets(i *inspection) []event.Finding {
 // budgets are those that have a say in how the pod goes.
 func (i *inspection) budgets(p *Pod) []*Budget {
 	var all []*Budget
-	if i.promised(p).how == AfterJob {
-		return nil // nobody asks for its eviction
+	if !ways[i.promised(p).how].budgets {
+		return nil
 	}
 	for _, name := range p.Budgets {
 		if b := i.v.Budgets[p.Namespace+"/"+name]; b != nil {
@@ -341,7 +341,7 @@ func (i *inspection) closed(p *Pod) (*Budget, bool) {
 // closedFor: that is so, and no extra pod comes first that would change it.
 func (i *inspection) closedFor(p *Pod) (*Budget, bool) {
 	b, closed := i.closed(p)
-	return b, closed && !p.beside() && i.moves(p) && i.promised(p).how != SurgeFirst && i.promised(p).how != Never
+	return b, closed && !p.beside() && i.moves(p) && ways[i.promised(p).how].first
 }
 
 // operatorsBudget: who keeps the budget is to move the pod by itself.
@@ -515,8 +515,7 @@ func nodeLocal(i *inspection) []event.Finding {
 func oneAtATime(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			how := i.promised(p).how
-			return i.moves(p) && (how == InOrder || how == ByOperator || how == Gap) && p.Workload != ""
+			return i.moves(p) && ways[i.promised(p).how].first && p.Workload != ""
 		},
 		func(p *Pod, w *Workload) event.Finding {
 			pr := i.promised(p)

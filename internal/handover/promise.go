@@ -20,6 +20,26 @@ const (
 	Never      How = "never"       // it cannot be moved
 )
 
+// way is what goes by how a pod moves, besides its first step (workload.go, leave).
+type way struct {
+	state   WorkloadState // of its workload, while pods of it leave so
+	budgets bool          // those over it have a say, as its eviction is asked for; of one that cannot move they are told as well
+	first   bool          // it is ended before its replacement is there
+	consent bool          // … and may leave a Service with nobody, which its user has to accept
+}
+
+// ways has a row for every How: one that lacks it would be evicted without consent to
+// a gap, and told of in no state. What is tried before anything changes goes by the
+// workload's nature (check.go, rehearsals): how a pod moves follows from it.
+var ways = map[How]way{
+	SurgeFirst: {state: WorkloadSurging, budgets: true},
+	InOrder:    {state: WorkloadInOrder, budgets: true, first: true, consent: true},
+	ByOperator: {state: WorkloadByOperator, budgets: true, first: true, consent: true},
+	AfterJob:   {state: WorkloadAfterJob},
+	Gap:        {state: WorkloadGap, budgets: true, first: true},
+	Never:      {state: WorkloadParked, budgets: true},
+}
+
 // promise is how one pod may move, and why not better.
 type promise struct {
 	how     How
@@ -95,7 +115,7 @@ func withGap(p *Pod, w *Workload, pr promise) promise {
 	if w.Wants > 1 {
 		service, second = p.ownService(), ""
 	}
-	if pr.how != InOrder && pr.how != ByOperator || !p.Ready || service == "" {
+	if !ways[pr.how].consent || !p.Ready || service == "" {
 		return pr
 	}
 	if p.AcceptGap {

@@ -1,12 +1,45 @@
 package handover
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/droverhq/drover/internal/graph"
 )
+
+// TestEveryHowHasItsWay: a How without a row would be evicted without consent to a gap.
+func TestEveryHowHasItsWay(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "promise.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hows := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, is := n.(*ast.ValueSpec)
+		if !is {
+			return true
+		}
+		if of, named := spec.Type.(*ast.Ident); !named || of.Name != "How" {
+			return true
+		}
+		hows++
+		how := How(strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`))
+		switch w, has := ways[how]; {
+		case !has:
+			t.Errorf("%s has no row in ways", spec.Names[0])
+		case w.state == "" || w.consent && !w.first || w.first && !w.budgets:
+			t.Errorf("%s: %+v: it has no state, or asks for consent to a gap that it does not make, or ends a pod without an eviction", how, w)
+		}
+		return true
+	})
+	if hows < 6 || hows != len(ways) {
+		t.Errorf("%d constants of How in promise.go, %d rows in ways", hows, len(ways))
+	}
+}
 
 // How a pod may move, by what it and its workload are, and by what is denied.
 func TestPromised(t *testing.T) {

@@ -494,9 +494,9 @@ func (s *Service) nodeLocal() bool { return s.NodeLocal }
 //	                       let go, take out
 //
 // All else goes by the promise that follows (How): the first step of a pod
-// (workload.go, leave), the state that is told of its workload (workload.go, stateOf;
-// event/words.go), how long it takes (foresee.go, way), the report's lanes
-// (view/html/lanes.go). A fifth nature is a column here, and perhaps a fifth How.
+// (workload.go, leave), its workload's state, its budgets and a gap's consent (promise.go,
+// ways; event/words.go), how long it takes (foresee.go, way), the report's lanes
+// (view/html/lanes.go). A fifth nature is a column here, and perhaps a seventh How.
 type Nature string
 
 // The natures of workloads.

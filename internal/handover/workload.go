@@ -36,11 +36,6 @@ const (
 	WorkloadParked     = event.WorkloadParked
 )
 
-// stateOf is the state of a workload whose pods leave that way.
-var stateOf = map[How]WorkloadState{
-	SurgeFirst: WorkloadSurging, InOrder: WorkloadInOrder, AfterJob: WorkloadAfterJob, ByOperator: WorkloadByOperator, Gap: WorkloadGap,
-}
-
 // settled: the move has nothing more to do for a workload.
 func settled(s WorkloadState) bool { return s == WorkloadMoved || s == WorkloadParked }
 
@@ -582,7 +577,7 @@ func (h *herd) state(how How, never promise) {
 	case how == "" && never.how == Never && len(h.ending) == 0 && !slices.ContainsFunc(h.fresh, h.waiting):
 		h.park(never.why, never.fix)
 	case how != "" && (how == AfterJob || len(h.ending) > 0):
-		h.to(stateOf[how])
+		h.to(ways[how].state)
 	default:
 		h.to(WorkloadWaiting)
 	}
