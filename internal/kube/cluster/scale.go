@@ -24,6 +24,7 @@ type answer struct {
 	wants       int
 	counted     bool // wants was written somewhere
 	scalable    bool // it has a /scale
+	unscaled    bool // it was read, and has none
 	annotations map[string]string
 	fixed       string // node that its template names
 	paused      bool
@@ -178,6 +179,7 @@ func (a *asker) look(ctx context.Context, w claimed) (*answer, error) {
 	scale, err := in.Get(ctx, w.owner.Name, metav1.GetOptions{}, "scale")
 	switch {
 	case silent(err):
+		out.unscaled = u != nil && !apierrors.IsForbidden(err)
 	case err != nil:
 		return nil, err
 	default:

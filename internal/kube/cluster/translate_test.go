@@ -198,6 +198,41 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestSeveralReplicaSets: two with pods are a rollout to be waited for, unless their owner
+// said that it has no /scale: an Argo Experiment has several for as long as it lasts.
+func TestSeveralReplicaSets(t *testing.T) {
+	one, key := int32(1), "experiment.argoproj.io/apps/web"
+	view := func(a *answer) *handover.Workload {
+		f := newFixture()
+		f.set.OwnerReferences = []metav1.OwnerReference{ownedBy("argoproj.io/v1alpha1", "Experiment", "web")}
+		f.set.Spec.Replicas = &one
+		second := f.set.DeepCopy()
+		second.Name, second.UID = "canary", "canary"
+		objects := map[at]any{}
+		for _, o := range []any{f.pod, f.set, second} {
+			objects[at{kindAt(o), keyOf(o)}] = o
+		}
+		if a != nil {
+			objects[at{kindAnswer, key}] = a
+		}
+		return scratch(objects).view.Workloads[key]
+	}
+	for name, c := range map[string]struct {
+		answer *answer
+		waits  bool
+	}{
+		"nothing is known yet":    {nil, true},
+		"it may not be read":      {&answer{uid: "web"}, true},
+		"it has a /scale":         {&answer{uid: "web", scalable: true}, true},
+		"another of its name has": {&answer{uid: "another", unscaled: true}, true},
+		"it has no /scale":        {&answer{uid: "web", unscaled: true}, false},
+	} {
+		if w := view(c.answer); (w.Rolling != "") != c.waits || w.Nature != handover.Replicated {
+			t.Errorf("%s: %+v", name, w)
+		}
+	}
+}
+
 func TestOnce(t *testing.T) {
 	none := int32(0)
 	fail := &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{{

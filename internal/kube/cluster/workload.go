@@ -216,6 +216,9 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 	if a == nil || a.uid != c.owner.UID {
 		return out
 	}
+	if a.unscaled {
+		out.Rolling = "" // it has several ReplicaSets for as long as it lasts, as an Argo Experiment
+	}
 	if a.counted {
 		out.Wants, out.Counted = a.wants, true
 	}

@@ -162,7 +162,8 @@ func draw(t *rapid.T, _ int) (at, any) {
 	}
 	if kind == "answer" {
 		key := "rollout.argoproj.io/" + ns + "/" + name
-		a := &answer{uid: "Rollout-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: pick(t, true, false), annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
+		scalable := pick(t, true, false)
+		a := &answer{uid: "Rollout-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: scalable, unscaled: !scalable, annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
 		return at{kindAnswer, key}, a
 	}
 	o := drawObject(t, kind, m)
