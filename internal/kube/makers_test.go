@@ -6,8 +6,67 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/scheme"
+
 	"github.com/droverhq/drover/internal/graph"
 )
+
+// sample is an object of the kind as its API server keeps it: without the fields that
+// are another kind's, so that a place which reads one of those finds nothing.
+func sample(t *testing.T, k graph.Kind, text string) *unstructured.Unstructured {
+	t.Helper()
+	u := live(t, text)
+	typed, err := scheme.Scheme.New(u.GroupVersionKind())
+	if own, has := published[k]; has {
+		typed, err = own(), nil
+	}
+	if err != nil {
+		t.Fatalf("give the fields of %s: %v", k.Name, err)
+	}
+	if err = runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, typed); err != nil {
+		t.Fatalf("%s: %v", k.Name, err)
+	}
+	kept, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &unstructured.Unstructured{Object: kept}
+}
+
+// published are the types of kinds that a CRD defines, by those of their fields that say
+// how many pods they want and have, and how they are updated.
+var published = map[graph.Kind]func() runtime.Object{
+	{Group: "apps.kruise.io", Name: "CloneSet"}: func() runtime.Object { return &cloneSet{} },
+}
+
+// cloneSet is OpenKruise's (apis/apps/v1alpha1/cloneset_types.go).
+type cloneSet struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata"`
+	Spec              struct {
+		Replicas       int64 `json:"replicas,omitempty"`
+		UpdateStrategy struct {
+			Type      string `json:"type,omitempty"`
+			Partition int64  `json:"partition,omitempty"`
+			Paused    bool   `json:"paused,omitempty"`
+		} `json:"updateStrategy"`
+	} `json:"spec"`
+	Status struct {
+		ObservedGeneration       int64 `json:"observedGeneration,omitempty"`
+		Replicas                 int64 `json:"replicas"`
+		ReadyReplicas            int64 `json:"readyReplicas"`
+		AvailableReplicas        int64 `json:"availableReplicas"`
+		UpdatedReplicas          int64 `json:"updatedReplicas"`
+		UpdatedReadyReplicas     int64 `json:"updatedReadyReplicas"`
+		UpdatedAvailableReplicas int64 `json:"updatedAvailableReplicas"`
+		ExpectedUpdatedReplicas  int64 `json:"expectedUpdatedReplicas,omitempty"`
+	} `json:"status"`
+}
+
+func (c *cloneSet) DeepCopyObject() runtime.Object { return new(*c) }
 
 // Each place that has to know the kinds that make pods knows all of them, or there is a
 // reason here. The rows of those kinds that move are held to the same list by
@@ -34,17 +93,23 @@ func TestEveryKindThatMakesPods(t *testing.T) {
 	}
 	for _, k := range graph.PodKinds() {
 		kind := strings.TrimSuffix(k.Name+"."+k.Group, ".")
-		u := live(t, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, completions: 2},
-			status: {observedGeneration: 2, desiredNumberScheduled: 2, updatedReplicas: 2, updatedNumberScheduled: 2, startTime: now}}`,
+		u := sample(t, k, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, completions: 2},
+			status: {observedGeneration: 2, desiredNumberScheduled: 2, updatedReplicas: 2, updatedNumberScheduled: 2, startTime: "2026-01-01T00:00:00Z"}}`,
 			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name))
 		_, counted := podCount(u)
 		halfway := func(revises int, spec string) verdict { // both pods are there, and one is of the new revision
-			return assess(live(t, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, %s},
+			return assess(sample(t, k, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, %s},
 				status: {observedGeneration: 2, replicas: 2, readyReplicas: 2, availableReplicas: 2, currentReplicas: 1, updatedReplicas: 1, expectedUpdatedReplicas: %d,
 				desiredNumberScheduled: 2, currentNumberScheduled: 2, numberAvailable: 2, numberReady: 2, updatedNumberScheduled: 1}}`,
 				strings.TrimPrefix(k.Group+"/v1", "/"), k.Name, spec, revises)))
 		}
+		done := assess(sample(t, k, fmt.Sprintf(`{apiVersion: %s, kind: %s, metadata: {generation: 2}, spec: {replicas: 2, completions: 2, updateStrategy: {type: RollingUpdate}},
+			status: {observedGeneration: 2, replicas: 2, readyReplicas: 2, availableReplicas: 2, currentReplicas: 2, updatedReplicas: 2, expectedUpdatedReplicas: 2, fullyLabeledReplicas: 2,
+			desiredNumberScheduled: 2, currentNumberScheduled: 2, numberAvailable: 2, numberReady: 2, updatedNumberScheduled: 2, succeeded: 2, phase: Running,
+			conditions: [{type: Complete, status: "True"}, {type: Ready, status: "True"}, {type: Available, status: "True"}, {type: Progressing, status: "True", reason: NewReplicaSetAvailable}]}}`,
+			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name)))
 		for place, knows := range map[string]bool{
+			"done":      done.state == ready,
 			"assess":    assess(u).state == waiting,
 			"podCount":  counted,
 			"partition": except["partition"][kind] == "" && halfway(1, "updateStrategy: {type: RollingUpdate, partition: 1, rollingUpdate: {partition: 1}}").state == ready,
