@@ -39,3 +39,36 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 		}
 	}
 }
+
+// Each option changes what a workload or a node is decided by, or there is a reason here:
+// a field that is left out of the two cases is a flag that does nothing.
+func TestOptionsReachTheCases(t *testing.T) {
+	without := map[string]string{
+		"Scope":   "functions of a case ask it: Move.leaves, Move.concerns",
+		"Shelter": "the move asks for it: Move.shelter",
+		"Awaited": "the move asks for it, before there is a case",
+	}
+	cases := func(o Options) []reflect.Value {
+		m := NewMove(&Record{Phase: Ready}, o)
+		m.view = &View{}
+		return []reflect.Value{reflect.ValueOf(m.workloadCase("w", nil)), reflect.ValueOf(m.nodeCase("n"))}
+	}
+	plain := cases(Options{})
+	for f := range reflect.TypeFor[Options]().Fields() {
+		if without[f.Name] != "" {
+			continue
+		}
+		var o Options
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(&o).Elem().FieldByIndex(f.Index))
+		arrives := false
+		for i, c := range cases(o) {
+			for field := range c.Type().Fields() {
+				differs := field.Type.Kind() != reflect.Func && !reflect.DeepEqual(c.FieldByIndex(field.Index).Interface(), plain[i].FieldByIndex(field.Index).Interface())
+				arrives = arrives || differs
+			}
+		}
+		if !arrives {
+			t.Errorf("%s changes no field of Case or NodeCase: give it there, or its reason here", f.Name)
+		}
+	}
+}

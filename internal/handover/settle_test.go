@@ -43,9 +43,41 @@ func TestBoundsAreDocumented(t *testing.T) {
 	}
 }
 
-// short writes 7 min and 35 s as the page does.
+// What users read of each limit is the time that the code goes by.
+func TestLimitsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hand-over.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Limits\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, row := range []string{
+		short(patience) + " | *ready*: the same is missing",
+		short(patience) + ", and its `minReadySeconds` | nothing of a workload moves",
+		short(patience) + " | a node: it may not be excluded",
+		short(jobPatience) + " | a Job's pod works",
+		"grace period + " + short(overdue) + " | a pod that ends",
+		short(outage) + " | nothing answers",
+		short(deadAfter) + "; none if its instance has ended | a kubelet is silent",
+		short(brokenAfter) + " | not Ready for so long",
+		short(backLimit) + " | *stop*: pods under way come to their end before they go back; " + short(hurry) + " after Ctrl-C",
+		short(farewell) + " more | *stop*: while calls fail",
+		short(expiry) + " | a released pod without word",
+		short(evictRetry) + " | between two evictions",
+		short(soakTime) + ", or `soak` | soak",
+	} {
+		if !strings.Contains(section, "\n| "+row) {
+			t.Errorf("docs/hand-over.md, section Limits, lacks a row that begins so:\n| %s", row)
+		}
+	}
+}
+
+// short writes 1 h, 7 min and 35 s as the page does.
 func short(d time.Duration) string {
-	if d%time.Minute == 0 {
+	switch {
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case d%time.Minute == 0:
 		return fmt.Sprintf("%d min", d/time.Minute)
 	}
 	return fmt.Sprintf("%d s", d/time.Second)

@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -103,7 +102,7 @@ func (h *herd) replace(p *Pod) {
 	if r.Rollout && h.Closed.After(began) {
 		began = h.Closed // the rollout's own time does not count
 	}
-	waited, limit := h.now.Sub(began), cmp.Or(h.w.Deadline, patience)
+	waited, limit := h.now.Sub(began), h.startLimit()
 	h.d.Crowded = h.d.Crowded || h.crowded()
 	if waited < limit {
 		h.wait("%s: %s serves on until its replacement does%s", h.Key, p.Name, after(why))

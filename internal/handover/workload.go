@@ -39,7 +39,8 @@ const (
 // settled: the move has nothing more to do for a workload.
 func settled(s WorkloadState) bool { return s == WorkloadMoved || s == WorkloadParked }
 
-// Limits of time for a workload. Reaching one parks it; none skips anything.
+// Limits of time for a workload. Reaching one parks it (herd.limit, herd.startLimit);
+// none skips anything. TestLimitsAreDocumented compares them with docs/hand-over.md.
 const (
 	// patience is how long nothing of a workload may move. EKS gives a managed
 	// group's node the same 15 min to drain during an update (EKS user guide,
@@ -607,10 +608,7 @@ func (h *herd) watch() {
 		h.r.mark = mark{}
 		return
 	}
-	limit := h.patience() + h.draining()
-	if h.r.State == WorkloadAfterJob && len(h.ending) == 0 {
-		limit = jobPatience
-	}
+	limit := h.limit()
 	if slices.ContainsFunc(h.ending, func(p *Pod) bool { return h.now.Before(p.GoneBy.Add(overdue)) }) {
 		h.r.mark = mark{}
 		h.again(overdue)
@@ -623,6 +621,19 @@ func (h *herd) watch() {
 	why := fmt.Sprintf("nothing of it has moved for %s: %s", limit, h.stuckBy())
 	h.park(why, h.remedy())
 }
+
+// limit is after how long it is parked if nothing of it moves. A released pod's
+// replacement has one of its own besides: startLimit.
+func (h *herd) limit() time.Duration {
+	if h.r.State == WorkloadAfterJob && len(h.ending) == 0 {
+		return jobPatience
+	}
+	return h.patience() + h.draining()
+}
+
+// startLimit is after how long it is parked if the replacement of a pod that it was
+// made to let go of does not serve.
+func (h *herd) startLimit() time.Duration { return cmp.Or(h.w.Deadline, patience) }
 
 // patience is how long nothing of it may move: while a released pod's replacement
 // starts, and nothing says that it will not, for as long as its author has it.
