@@ -16,9 +16,15 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
+	k8stesting "k8s.io/client-go/testing"
 
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -656,6 +662,34 @@ func TestVolumesOfDaemonsStayWithTheirNode(t *testing.T) {
 		f.more = append(f.more, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old"}}, claim, volume, attachment)
 		if n := f.view().Nodes["old"]; (len(n.Volumes) > 0) != waited {
 			t.Errorf("%s: %v", kind, n.Volumes)
+		}
+	}
+}
+
+// An owner has no /scale if it was read and the API server knows of none: who may not
+// read it does not know.
+func TestWhoHasNoScale(t *testing.T) {
+	experiments := schema.GroupVersionResource{Group: "argoproj.io", Version: "v1alpha1", Resource: "experiments"}
+	o := handover.Owner{API: "argoproj.io/v1alpha1", Kind: "Experiment", Name: "web", UID: "web"}
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(experiments.GroupVersion().WithKind(o.Kind), meta.RESTScopeNamespace)
+	for name, c := range map[string]struct {
+		refused            error // the read of its /scale
+		scalable, unscaled bool
+	}{
+		"there is one":     {nil, true, false},
+		"there is none":    {apierrors.NewNotFound(experiments.GroupResource(), "web"), false, true},
+		"it is forbidden":  {apierrors.NewForbidden(experiments.GroupResource(), "web", nil), false, false},
+		"it takes no read": {apierrors.NewMethodNotSupported(experiments.GroupResource(), "get"), false, true},
+	} {
+		experiment := &unstructured.Unstructured{Object: map[string]any{"apiVersion": o.API, "kind": o.Kind, "metadata": map[string]any{"namespace": "apps", "name": "web", "uid": "web"}}}
+		d := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{experiments: "ExperimentList"}, experiment)
+		d.PrependReactor("get", "experiments/scale", func(k8stesting.Action) (bool, runtime.Object, error) {
+			return c.refused != nil, nil, c.refused
+		})
+		a, err := newAsker(d, mapper, nil).look(t.Context(), newClaimed("apps", o, true))
+		if err != nil || a.scalable != c.scalable || a.unscaled != c.unscaled {
+			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
 }
