@@ -75,6 +75,7 @@ type targetGroup struct {
 
 	read      time.Time // its attributes; zero: never
 	draining  time.Duration
+	keeps     bool // connections, after it has drained
 	slowStart time.Duration
 	crossZone string // true, false or use_load_balancer_configuration
 }
@@ -290,7 +291,7 @@ func (g *grouped) readGroup(ctx context.Context, tg *targetGroup) error {
 	if err != nil {
 		return fmt.Errorf("read the attributes of %s: %w", aws.ToString(tg.TargetGroupName), err)
 	}
-	tg.draining, tg.slowStart = 300*time.Second, 0 // AWS's defaults
+	tg.draining, tg.keeps, tg.slowStart = 300*time.Second, false, 0 // AWS's defaults
 	for _, a := range out.Attributes {
 		switch aws.ToString(a.Key) {
 		case "deregistration_delay.timeout_seconds":
@@ -299,6 +300,8 @@ func (g *grouped) readGroup(ctx context.Context, tg *targetGroup) error {
 				return fmt.Errorf("read the deregistration delay of %s: %w", aws.ToString(tg.TargetGroupName), err)
 			}
 			tg.draining = time.Duration(seconds) * time.Second
+		case "deregistration_delay.connection_termination.enabled": // of Network Load Balancers' groups only
+			tg.keeps = aws.ToString(a.Value) == "false"
 		case "slow_start.duration_seconds": // of Application Load Balancers' groups only
 			seconds, err := strconv.Atoi(aws.ToString(a.Value))
 			if err != nil {
@@ -366,7 +369,7 @@ func (tg *targetGroup) name(lb *balancer) string {
 func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	b := handover.Balancer{
 		Name: tg.name(lb), Group: aws.ToString(tg.TargetGroupArn), ByAddress: tg.TargetType == types.TargetTypeEnumIp,
-		Draining: tg.draining, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
+		Draining: tg.draining, Keeps: tg.keeps, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
 			return cmp.Or(strings.Compare(a.Instance, b.Instance), strings.Compare(a.Address, b.Address))
 		}),
 	}

@@ -41,6 +41,7 @@ type fakeTG struct {
 	name, lb, kind string // instance, ip, lambda
 	delay          string // empty: AWS's default
 	slowStart      string
+	terminates     string // connections, once it has drained
 	crossZone      string
 	targets        []string // "i-1:30080 healthy Reason"
 	gone           bool
@@ -119,7 +120,8 @@ func (f *fakeELB) one(action string, form url.Values) (code, result string) {
 		return "", ""
 	}
 	if action == "DescribeTargetGroupAttributes" {
-		return "", attributes("deregistration_delay.timeout_seconds", f.groups[i].delay, "slow_start.duration_seconds", f.groups[i].slowStart, "load_balancing.cross_zone.enabled", f.groups[i].crossZone)
+		return "", attributes("deregistration_delay.timeout_seconds", f.groups[i].delay, "slow_start.duration_seconds", f.groups[i].slowStart,
+			"deregistration_delay.connection_termination.enabled", f.groups[i].terminates, "load_balancing.cross_zone.enabled", f.groups[i].crossZone)
 	}
 	f.health[f.groups[i].name]++
 	return "", f.groups[i].xmlHealth()
@@ -210,8 +212,8 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		{name: "web", lb: "net", kind: "instance", targets: []string{
 			"i-1:30080 healthy", "i-2:30080 initial Elb.RegistrationInProgress", "i-3:30080 unhealthy Target.Timeout", "i-4:30080 draining Target.DeregistrationInProgress",
 			"i-5:30080 unused Target.NotInUse", "i-6:30080 unused Target.NotRegistered", "i-7:30080 unhealthy.draining", "i-8:30080 healthy", "i-8:30081 unhealthy"}},
-		{name: "pods", lb: "wide", kind: "ip", delay: "60", crossZone: "use_load_balancer_configuration", targets: []string{"10.0.0.9:8080 healthy"}},
-		{name: "strict", lb: "wide", kind: "ip", delay: "0", crossZone: "false", targets: []string{"10.0.0.9:8081 healthy"}},
+		{name: "pods", lb: "wide", kind: "ip", delay: "60", terminates: "false", crossZone: "use_load_balancer_configuration", targets: []string{"10.0.0.9:8080 healthy"}},
+		{name: "strict", lb: "wide", kind: "ip", delay: "0", terminates: "true", crossZone: "false", targets: []string{"10.0.0.9:8081 healthy"}},
 		{name: "blue", lb: "app", kind: "instance", targets: []string{"i-1:30090 healthy"}},
 		{name: "green", kind: "instance", targets: []string{"i-1:30090 unused Target.NotInUse"}},
 		{name: "fn", lb: "app", kind: "lambda"},
@@ -232,7 +234,7 @@ func TestTargetGroupsInTheWordsOfAHandOver(t *testing.T) {
 		}
 		for name, c := range map[string]handover.Balancer{
 			"net/web":     {Host: "net.elb.us-west-2.amazonaws.com", Group: groups[0].arn(), Zonal: true, Draining: 5 * time.Minute, Lag: networkLag},
-			"wide/pods":   {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[1].arn(), ByAddress: true, Draining: time.Minute, Lag: networkLag},
+			"wide/pods":   {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[1].arn(), ByAddress: true, Draining: time.Minute, Keeps: true, Lag: networkLag},
 			"wide/strict": {Host: "wide.elb.us-west-2.amazonaws.com", Group: groups[2].arn(), ByAddress: true, Zonal: true, Lag: networkLag},
 			"app/blue":    {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[3].arn(), Draining: 5 * time.Minute, Lag: applicationLag, Reuses: true},
 			"app/red":     {Host: "app.elb.us-west-2.amazonaws.com", Group: groups[8].arn(), ByAddress: true, Zonal: true, Lag: applicationLag, Reuses: true, SlowStart: 45 * time.Second},

@@ -134,6 +134,7 @@ type Balancer struct {
 	Port      int           // of its targets, where those are nodes: a Service may have it as a node port; 0: not known
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
 	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
+	Keeps     bool          // they live on after that, too, until the target ends: connection termination is off
 	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
 	SlowStart time.Duration // how long a target that has become healthy gets less than its share; 0: it gets that at once
 	Health    time.Duration // what its health checks take, at the least, to find a new target healthy; 0: not known

@@ -115,22 +115,30 @@ func (i *inspection) onlyLocally(b Balancer) bool {
 }
 
 // outlived: connections that are open for longer than a load balancer drains are
-// cut by it.
+// cut by it, or with the instance through which it keeps them.
 func outlived(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
-		if b.Draining == 0 || !i.sends(b) {
-			continue
+		if which := b.cuts(); which != "" && i.sends(b) {
+			found = append(found, event.Finding{
+				Severity: note, Object: "load balancer " + b.Name,
+				Effect: "connections " + which + " are cut: WebSockets, long answers",
+				Fix:    "let servers and clients end connections earlier, or set a longer draining time (deregistration delay)",
+			})
 		}
-		to := "through an old node that are still open %s after the node left it"
-		if b.ByAddress {
-			to = "to an old pod that are still open %s after the pod left it"
-		}
-		found = append(found, event.Finding{
-			Severity: note, Object: "load balancer " + b.Name,
-			Effect: "connections " + fmt.Sprintf(to, b.Draining) + " are cut: WebSockets, long answers",
-			Fix:    "let servers and clients end connections earlier, or set a longer draining time (deregistration delay)",
-		})
 	}
 	return found
+}
+
+// cuts says which connections are cut that a target has open when it is taken out.
+func (b Balancer) cuts() string {
+	switch {
+	case b.Keeps && b.ByAddress, b.Draining == 0 && !b.Keeps:
+		return "" // a pod that ends says goodbye by itself; without draining all are, see noDraining
+	case b.Keeps:
+		return fmt.Sprintf("through an old node that are still open when it ends, %s after it left the load balancer at the earliest,", b.Draining)
+	case b.ByAddress:
+		return fmt.Sprintf("to an old pod that are still open %s after the pod left it", b.Draining)
+	}
+	return fmt.Sprintf("through an old node that are still open %s after the node left it", b.Draining)
 }

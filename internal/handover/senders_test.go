@@ -94,7 +94,11 @@ func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
 	if found := outlived(behindNodes(b, service(false, "", b.Group), Group{})); len(found) != 1 || !strings.Contains(found[0].Effect, "5m0s") {
 		t.Errorf("%+v", found)
 	}
-	b.Draining = 0
+	b.Keeps = true
+	if found := outlived(behindNodes(b, service(false, "", b.Group), Group{})); len(found) != 1 || !strings.Contains(found[0].Effect, "when it ends, 5m0s after") {
+		t.Errorf("kept until the instance ends: %+v", found)
+	}
+	b.Draining, b.Keeps = 0, false
 	if found := outlived(behindNodes(b, service(false, "", b.Group), Group{})); len(found) > 0 {
 		t.Errorf("without draining that is told alone: %+v", found)
 	}
