@@ -17,7 +17,7 @@ import (
 type look func(j *job, ctx context.Context, f handover.Foresight) []event.Finding
 
 // sights are asked in this order. Each has a row in docs/migrate.md.
-var sights = []look{(*job).elsewhere, (*job).habits, (*job).unasked, (*job).hurried, (*job).begun}
+var sights = []look{(*job).elsewhere, (*job).habits, (*job).unasked, (*job).nameless, (*job).hurried, (*job).begun}
 
 // elsewhere tells of pods that would not go where the user wants them.
 func (j *job) elsewhere(_ context.Context, f handover.Foresight) []event.Finding {
@@ -91,6 +91,31 @@ func (j *job) unasked(context.Context, handover.Foresight) []event.Finding {
 		Severity: event.Warning, Object: "aws", Fix: "set AWS_PROFILE and AWS_REGION; or --balancer-settle, if load balancers let go sooner or later",
 		Effect: fmt.Sprintf("the nodes are instances of EC2, and AWS is not asked (%s): Auto Scaling groups are not kept from ending nodes while pods move, and load balancers get %s to let go of a node instead of being asked", j.why, settle),
 	}}
+}
+
+// nameless tells of names that no pod on the nodes has. It is no blocker: a run that goes
+// on where another was meets nodes that some of the named pods have left.
+func (j *job) nameless(context.Context, handover.Foresight) []event.Finding {
+	v, err := j.cluster.View()
+	if err != nil {
+		return nil
+	}
+	var found []event.Finding
+	for _, n := range j.Only.namings() {
+		anywhere, here := false, false
+		for _, p := range v.Pods {
+			named := n.of(p)
+			anywhere, here = anywhere || named, here || named && slices.Contains(j.from.nodes, p.Node)
+		}
+		switch {
+		case !anywhere:
+			found = append(found, event.Finding{Severity: event.Warning, Object: n.text, Effect: "no pod of the cluster is called so: the name selects nothing",
+				Fix: "write a workload as deployment/apps/nginx, deployment/nginx or nginx; kubectl get pods --all-namespaces --show-labels tells what there is"})
+		case !here:
+			found = append(found, event.Finding{Severity: event.Note, Object: n.text, Effect: "none of its pods is on these nodes: the name selects nothing there", Fix: "name the nodes that they are on, if they are to move"})
+		}
+	}
+	return found
 }
 
 // hurried tells of a grace period that was cut by the user.

@@ -37,6 +37,8 @@ func TestLooks(t *testing.T) {
 	grace, view := 5*time.Second, handover.NewView()
 	view.PutNode(&handover.Node{Name: "old", Ready: true})
 	view.PutNode(&handover.Node{Name: "new", Ready: true})
+	view.PutPod(&handover.Pod{Ref: handover.Ref{Namespace: "apps", Name: "web-1", UID: "web-1"}, Workload: "deployment/apps/web", Node: "old"})
+	view.PutPod(&handover.Pod{Ref: handover.Ref{Namespace: "shop", Name: "cart-1", UID: "cart-1"}, Workload: "deployment/shop/cart", Node: "new"})
 	looked := func(change func(*job)) *job {
 		j := &job{session: &session{cluster: seen{view: view}, fleet: region{}}}
 		j.From, j.from.nodes = []Set{{Node, "old"}}, []string{"old"}
@@ -51,12 +53,14 @@ func TestLooks(t *testing.T) {
 		severity event.Severity
 		effect   string
 	}{
-		"a pod goes elsewhere":   {(*job).elsewhere, func(j *job) { j.To, j.to.nodes = []Set{{Node, "new"}}, []string{"new"} }, event.Warning, "would go to node other"},
-		"nothing there is Ready": {(*job).elsewhere, func(j *job) { j.To, j.to.nodes = []Set{{Node, "gone"}}, []string{"gone"} }, event.Blocker, "no node of it is Ready"},
-		"no instances":           {(*job).unasked, func(j *job) { j.fleet = nil }, event.Note, "no load balancer can be asked"},
-		"no credentials":         {(*job).unasked, func(j *job) { j.fleet, j.why = nil, "no credentials" }, event.Warning, "AWS is not asked (no credentials)"},
-		"a grace period for all": {(*job).hurried, func(j *job) { j.Grace = &grace }, event.Warning, "every pod gets 5s"},
-		"only the end is left":   {(*job).begun, func(j *job) { j.ends = true }, event.Note, "an earlier run has moved"},
+		"a pod goes elsewhere":    {(*job).elsewhere, func(j *job) { j.To, j.to.nodes = []Set{{Node, "new"}}, []string{"new"} }, event.Warning, "would go to node other"},
+		"nothing there is Ready":  {(*job).elsewhere, func(j *job) { j.To, j.to.nodes = []Set{{Node, "gone"}}, []string{"gone"} }, event.Blocker, "no node of it is Ready"},
+		"no instances":            {(*job).unasked, func(j *job) { j.fleet = nil }, event.Note, "no load balancer can be asked"},
+		"no credentials":          {(*job).unasked, func(j *job) { j.fleet, j.why = nil, "no credentials" }, event.Warning, "AWS is not asked (no credentials)"},
+		"a name that nothing has": {(*job).nameless, func(j *job) { j.Only.Workloads = []string{"deploy/web", "deployment/web"} }, event.Warning, "no pod of the cluster"},
+		"a name of others":        {(*job).nameless, func(j *job) { j.Only.Namespaces = []string{"shop", "apps"} }, event.Note, "none of its pods is on these nodes"},
+		"a grace period for all":  {(*job).hurried, func(j *job) { j.Grace = &grace }, event.Warning, "every pod gets 5s"},
+		"only the end is left":    {(*job).begun, func(j *job) { j.ends = true }, event.Note, "an earlier run has moved"},
 	} {
 		tried[nameOf(tt.look)] = true
 		found := tt.look(looked(tt.change), context.Background(), pod)

@@ -100,6 +100,28 @@ func (o Only) in() handover.In {
 	}
 }
 
+// naming is one name of pods that an option gives.
+type naming struct {
+	text string // as a person says it: workload deployment/apps/nginx
+	of   func(*handover.Pod) bool
+}
+
+// namings are all names that the options give, each by itself: of one that no pod has,
+// (*job).nameless tells.
+func (o Only) namings() []naming {
+	var all []naming
+	for _, n := range o.Namespaces {
+		all = append(all, naming{"namespace " + n, func(p *handover.Pod) bool { return p.Namespace == n }})
+	}
+	for _, w := range o.Workloads {
+		all = append(all, naming{"workload " + w, func(p *handover.Pod) bool { return isWorkload(w, p) }})
+	}
+	if o.Pods != nil {
+		all = append(all, naming{"pods " + o.Pods.String(), func(p *handover.Pod) bool { return o.Pods.Matches(labels.Set(p.Labels)) }})
+	}
+	return all
+}
+
 // isWorkload: the text names the pod's workload, of any namespace or kind if it names none.
 func isWorkload(text string, p *handover.Pod) bool {
 	key := p.Subject() // deployment/apps/nginx, or rollout.argoproj.io/apps/nginx

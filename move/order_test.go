@@ -170,7 +170,17 @@ func TestOptionsReachTheErrand(t *testing.T) {
 	})
 }
 
-// … and what concerns the way back reaches it there, too.
+// Of nodes that are yet to be made, the core is told every field; or there is a reason.
+func TestWhatIsYetToBeMadeIsHandedOn(t *testing.T) {
+	without := []string{"Heirs"} // no plan makes them in the place of others: who has them made may let the old ones stay
+	var f Fresh
+	fieldtest.Fill(t, "Fresh", reflect.ValueOf(&f).Elem())
+	if empty := fieldtest.Empty((&job{Options: Options{Fresh: []Fresh{f}}}).fresh()); !slices.Equal(empty, without) {
+		t.Errorf("job.fresh leaves out %q, and is said to leave out %q", empty, without)
+	}
+}
+
+// What concerns the way back reaches it there, too.
 func TestOptionsReachTheWayBack(t *testing.T) {
 	errand := func(o Options) any {
 		return comparable(t, (&way{job: &job{Options: o}, move: "web"}).back(nil))
@@ -213,14 +223,42 @@ func eachOption(t *testing.T, but map[string]string, wrong string, holds func(op
 	}
 }
 
-// Each way to narrow a move leaves out a pod that it does not name.
-func TestOnlyLeavesOut(t *testing.T) {
-	p := &handover.Pod{Ref: handover.Ref{Namespace: "other", Name: "other"}, Deleting: true, GoneBy: testClock().Add(-time.Hour)}
+// ofOnly are the fields of Only, each with a move that it alone narrows.
+func ofOnly(t *testing.T) map[string]Only {
+	t.Helper()
+	all := map[string]Only{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Only]()) {
 		at := slices.IndexFunc(allOptions(), func(o option) bool { return o.name == f.Name })
-		o := allOptions()[at].only(t)
-		if in := o.Only.in(); in == nil || in(p, testClock()) {
-			t.Errorf("%s leaves nothing out", f.Name)
+		all[f.Name] = allOptions()[at].only(t).Only
+	}
+	return all
+}
+
+// Of two pods, one that each name names and one that none does, each way to narrow a
+// move leaves out exactly one, be it the one that is named or the other.
+func TestOnlyLeavesOut(t *testing.T) {
+	named := &handover.Pod{Ref: handover.Ref{Namespace: "x", Name: "x"}, Workload: "deployment/x/x", Labels: map[string]string{"app": "web"}}
+	other := &handover.Pod{Ref: handover.Ref{Namespace: "other", Name: "other"}, Deleting: true, GoneBy: testClock().Add(-time.Hour)}
+	for name, only := range ofOnly(t) {
+		if in := only.in(); in == nil || in(named, testClock()) == in(other, testClock()) {
+			t.Errorf("%s leaves out neither or both", name)
+		}
+	}
+}
+
+// A name that no pod has is told of, by whatever option it is given.
+func TestEachNameIsAskedFor(t *testing.T) {
+	without := map[string]string{"SkipEnding": "a time names nobody"}
+	named := &handover.Pod{Ref: handover.Ref{Namespace: "x", Name: "x"}, Workload: "deployment/x/x", Labels: map[string]string{"app": "web"}}
+	for name, only := range ofOnly(t) {
+		all := only.namings()
+		if (len(all) == 1) == (without[name] != "") {
+			t.Errorf("%s gives %d names to Only.namings; said of it: %q", name, len(all), without[name])
+		}
+		for _, n := range all {
+			if !n.of(named) || n.of(&handover.Pod{Ref: handover.Ref{Namespace: "other", Name: "other"}}) {
+				t.Errorf("%s: %s is not who is named", name, n.text)
+			}
 		}
 	}
 }
