@@ -23,7 +23,7 @@ type Question struct {
 	Group      string
 	Keep       int
 	Leaving    []string                     // nodes, in their order
-	Fresh      bool                         // a group that takes their pods is yet to be made
+	Coming     bool                         // a group that takes their pods is yet to be made
 	Types      []string                     // of instances that such groups have
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
@@ -254,7 +254,7 @@ func (i *inspection) pin(p *Pod) string {
 	if p.Group == i.Group {
 		return "nodes of " + i.Group
 	}
-	if !i.Fresh || i.promised(p).how == AfterJob {
+	if !i.Coming || i.promised(p).how == AfterJob {
 		return ""
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Pins)) {

@@ -1,10 +1,12 @@
 package handover
 
 import (
+	"context"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/fieldtest"
 )
@@ -72,6 +74,79 @@ func TestOptionsReachTheCases(t *testing.T) {
 		}
 		if !arrives {
 			t.Errorf("%s changes no field of Case or NodeCase: give it there, or its reason here", f.Name)
+		}
+	}
+}
+
+// What the engine's Move says of how a hand-over is to go reaches the core's Options,
+// each field and each of the host, or there is a reason here.
+func TestAMoveReachesTheCore(t *testing.T) {
+	without := map[string]string{
+		"Step": "it marks events", "To": "its groups are observed; Awaited are those of the host's own URN", "Keep": "Move.Begin takes it",
+		"Back": "run.begin asks it", "Owed": "as Back", "Memo": "as Back", "Save": "the run writes", "Breach": "it is observed", "Events": "the run tells",
+		"From.URN": "a part of it", "From.Name": "the record has it", "From.Conn": "Mover.open takes it", "From.Fresh": "TestWhatIsYetToComeReachesTheQuestion",
+	}
+	asked := func(name string, of reflect.Value, mv *engine.Move) {
+		mv.From.Soak = max(mv.From.Soak, 1) // which Hasten ends
+		before := reflect.ValueOf((&run{move: *mv}).options())
+		if without[name] == "" {
+			fieldtest.Fill(t, name, of)
+		}
+		if reached := !reflect.DeepEqual(before.Interface(), (&run{move: *mv}).options()); reached == (without[name] != "") {
+			t.Errorf("run.options makes something of Move.%s: %v, and is said not to: %q", name, reached, without[name])
+		}
+		delete(without, name)
+	}
+	for f := range reflect.TypeFor[engine.Move]().Fields() {
+		if f.Name == "From" {
+			for h := range f.Type.Fields() {
+				var mv engine.Move
+				asked("From."+h.Name, reflect.ValueOf(&mv.From).Elem().FieldByIndex(h.Index), &mv)
+			}
+			continue
+		}
+		var mv engine.Move
+		asked(f.Name, reflect.ValueOf(&mv).Elem().FieldByIndex(f.Index), &mv)
+	}
+	for name := range without {
+		t.Errorf("a Move has no %s", name)
+	}
+}
+
+// placing keeps what a cluster is asked to place, and where.
+type placing struct {
+	Cluster
+	fresh []Size
+}
+
+func (c *placing) Place(_ context.Context, _ []string, _, _ []Ref, fresh []Size) ([]Placement, error) {
+	c.fresh = fresh
+	return nil, nil
+}
+
+func (*placing) Rehearse(context.Context, Rehearsal) error { return nil }
+
+func (*placing) Surroundings(context.Context) (Surroundings, error) { return Surroundings{}, nil }
+
+// Of nodes that are yet to come, each field has a part in what is asked.
+func TestWhatIsYetToComeReachesTheQuestion(t *testing.T) {
+	asked := func(f engine.Fresh) any {
+		c, v := &placing{}, NewView()
+		v.PutNode(&Node{Name: "old", Ready: true})
+		r := newRun(New(Nothing{}, Nothing{}, nil, event.Discard), c, engine.Move{Events: event.Discard})
+		r.scope.Nodes = []string{"old"}
+		q := r.question(t.Context(), Observed{View: v}, nil, []engine.Fresh{f})
+		return struct {
+			coming bool
+			types  []string
+			nodes  int
+		}{q.Coming, q.Types, len(c.fresh)}
+	}
+	for f := range reflect.TypeFor[engine.Fresh]().Fields() {
+		var fresh engine.Fresh
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(&fresh).Elem().FieldByIndex(f.Index))
+		if reflect.DeepEqual(asked(fresh), asked(engine.Fresh{})) {
+			t.Errorf("nothing is asked otherwise for engine.Fresh.%s", f.Name)
 		}
 	}
 }

@@ -61,7 +61,7 @@ func TestFindingsOfPods(t *testing.T) {
 		}, blocker, "deployment.apps.example.com/apps/web", "has a partition (1)", "set the partition to 0: kubectl -n apps edit deployment.apps.example.com web"},
 		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
 		{pinned, func(q *Question, p *Pod, _ *Workload) {
-			q.Fresh, p.Pins = true, map[string]string{"kubernetes.io/hostname": "old"}
+			q.Coming, p.Pins = true, map[string]string{"kubernetes.io/hostname": "old"}
 		}, blocker, web, "nodes with label kubernetes.io/hostname=old", "a node group that stays"},
 		{noPlace, func(q *Question, _ *Pod, _ *Workload) {
 			q.Placements = map[string]Placement{"1": {Why: "0 of 3 nodes fit"}}
@@ -137,14 +137,14 @@ func TestLabelsThatNoNewNodeHas(t *testing.T) {
 		found  bool
 	}{
 		"of old nodes":              {func(*Question) {}, true},
-		"all are there":             {func(q *Question) { q.Fresh = false }, false},
+		"all are there":             {func(q *Question) { q.Coming = false }, false},
 		"one stays":                 {func(q *Question) { q.View.PutNode(&Node{Name: "other", Labels: map[string]string{kind: "t3.large"}}) }, false},
 		"new ones are of that type": {func(q *Question) { q.Types = []string{"t3.large"} }, false},
 		"of another":                {func(q *Question) { q.Types = []string{"c5.large"} }, true},
 	} {
 		i := inspect(asked(func(q *Question, p *Pod, _ *Workload) {
 			q.View.PutNode(&Node{Name: "old", Group: "web", Ready: true, Labels: map[string]string{kind: "t3.large"}})
-			q.Fresh, p.Pins = true, map[string]string{kind: "t3.large"}
+			q.Coming, p.Pins = true, map[string]string{kind: "t3.large"}
 			c.change(q)
 		}))
 		if found := pinned(i); (len(found) > 0) != c.found {

@@ -71,7 +71,7 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 // question gathers what an inspection rests on: where pods would go, and what
 // the API server says to each call when it is only tried.
 func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool, fresh []engine.Fresh) Question {
-	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced, Fresh: len(fresh) > 0}
+	q := Question{Observed: o, Options: r.options(), Group: r.move.From.Name, Keep: r.move.Keep, Replaced: replaced, Coming: len(fresh) > 0}
 	for _, n := range q.Scope.chosen(o, q.Group, q.Keep) {
 		q.Leaving = append(q.Leaving, n.Name)
 	}

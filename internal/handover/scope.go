@@ -126,10 +126,27 @@ func (m *Mover) LetGo(ctx context.Context, group string) error {
 
 // Nothing is Scaling and Balancers where nobody can be asked: there are no groups
 // to hold still, and each load balancer is one that cannot be asked.
-type Nothing struct{ Scaling }
+type Nothing struct{}
 
-// Group is never there.
+var _ Scaling = Nothing{}
+
+// Group is never there, and of no instance type is anything known.
 func (Nothing) Group(context.Context, string) (Group, error) { return Group{}, ErrNotFound }
+func (Nothing) Sizes(context.Context, []string) (map[string]Size, error) {
+	return map[string]Size{}, nil
+}
+
+// States cannot be told: an instance that is left out would be gone.
+func (Nothing) States(context.Context, []string) (map[string]string, error) { return nil, errNobody }
+
+// Suspend and the other changes have no group to be of.
+func (Nothing) Suspend(context.Context, string, []string) error      { return errNobody }
+func (Nothing) Resume(context.Context, string, []string) error       { return errNobody }
+func (Nothing) SetMin(context.Context, string, int) error            { return errNobody }
+func (Nothing) Terminate(context.Context, string, []string) error    { return errNobody }
+func (Nothing) Release(context.Context, string, []string) error      { return errNobody }
+func (Nothing) Tag(context.Context, string, map[string]string) error { return errNobody }
+func (Nothing) Untag(context.Context, string, []string) error        { return errNobody }
 
 // Balancers are none, and nothing is registered with one.
 func (Nothing) Balancers(context.Context, Inquiry) ([]Balancer, error) { return nil, nil }

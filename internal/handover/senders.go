@@ -26,7 +26,7 @@ func attached(i *inspection) []event.Finding {
 				Effect: fmt.Sprintf("Auto Scaling group %s registers its instances with it, and no group that stays does: without the old nodes it would have no target", g.Name),
 				Fix:    "attach the group that takes the pods to it as well: " + attach(b),
 			}
-			if i.Fresh {
+			if i.Coming {
 				f.Severity = warning
 				f.Effect = fmt.Sprintf("Auto Scaling group %s registers its instances with it: unless the group that is made does, too, the move is refused once its nodes are there", g.Name)
 			}

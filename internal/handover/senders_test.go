@@ -42,10 +42,10 @@ func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 	} {
 		i := behindNodes(c.b, service(false, "", ""), Group{Name: "web-asg", Attached: c.attached})
 		i.To = c.to
-		for _, i.Fresh = range []bool{false, true} {
+		for _, i.Coming = range []bool{false, true} {
 			found := attached(i)
-			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Fresh && strings.Contains(found[0].Effect, "web-asg") && strings.Contains(found[0].Fix, c.says); told != (c.says != "") {
-				t.Errorf("%s, yet to come %t: %+v", name, i.Fresh, found)
+			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Coming && strings.Contains(found[0].Effect, "web-asg") && strings.Contains(found[0].Fix, c.says); told != (c.says != "") {
+				t.Errorf("%s, yet to come %t: %+v", name, i.Coming, found)
 			}
 		}
 	}
