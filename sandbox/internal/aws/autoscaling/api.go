@@ -49,7 +49,7 @@ func (s *Service) Actions() map[string]wire.Action {
 		"SuspendProcesses":                    wire.Must(s.suspend, "AutoScalingGroupName"),
 		"ResumeProcesses":                     wire.Must(s.resume, "AutoScalingGroupName"),
 		"DescribePolicies":                    s.none("PolicyNames", "PolicyTypes"),
-		"DescribeScheduledActions":            s.none("ScheduledActionNames", "StartTime", "EndTime"),
+		"DescribeScheduledActions":            s.between(s.none("ScheduledActionNames")),
 		"DescribeWarmPool":                    wire.Must(s.none(), "AutoScalingGroupName"),
 		"DescribeInstanceRefreshes":           wire.Must(s.none("InstanceRefreshIds"), "AutoScalingGroupName"),
 		"DescribeLifecycleHooks":              wire.Must(s.describeHooks, "AutoScalingGroupName"),
@@ -312,6 +312,15 @@ func (s *Service) none(may ...string) wire.Action {
 			s.store.View(func(st *region.State) { _, err = st.Group(name) })
 		}
 		return struct{}{}, err
+	}
+}
+
+// between has a read choose by time among what there is.
+func (s *Service) between(read wire.Action) wire.Action {
+	return func(r *http.Request, f wire.Form) (any, error) {
+		f.Time("StartTime")
+		f.Time("EndTime")
+		return read(r, f)
 	}
 }
 

@@ -73,6 +73,7 @@ func TestReadsOfWhatCannotBeMadeAreStrict(t *testing.T) {
 		ask(url.Values{"MaxRecords": {"0"}}, "ValidationError")
 		ask(url.Values{"NextToken": {"x"}}, "InvalidNextToken")
 		ask(url.Values{"AutoScalingGroupName": {"other"}}, "ValidationError")
+		ask(url.Values{"StartTime": {"tomorrow"}}, "ValidationError")
 		ask(url.Values{"Colour": {"red"}}, "ValidationError")
 		if nameless := (url.Values{"AutoScalingGroupName": {""}}); c.must {
 			ask(nameless, "ValidationError")

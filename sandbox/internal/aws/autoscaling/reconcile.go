@@ -83,12 +83,14 @@ func (s *Scaler) due(st *region.State, g *region.Group) bool {
 	}
 	want := int(*g.DesiredCapacity)
 	switch {
+	case g.Deleting && len(st.Members(g.Name)) == 0:
+		return true
 	case alive < want:
 		return !g.IsSuspended("Launch") && !s.now().Before(g.RetryAt)
 	case alive > want:
 		return !g.IsSuspended("Terminate") && victim(st, g) != nil
 	}
-	return g.Deleting && len(st.Members(g.Name)) == 0
+	return false
 }
 
 // turn brings a group one step nearer to what it wants.

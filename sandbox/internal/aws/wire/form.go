@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 )
@@ -164,6 +165,16 @@ func (f Form) Word(name string, words ...string) string {
 		f.must(name, "one of "+strings.Join(words, ", "))
 	}
 	return text
+}
+
+// Time is a parameter's value as a time, zero if it was not sent.
+func (f Form) Time(name string) time.Time {
+	text := f.Get(name)
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil && text != "" {
+		f.must(name, "a time like 2026-11-01T00:00:00Z")
+	}
+	return at
 }
 
 // Sub is the structure of that name.

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"cmp"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -54,7 +56,46 @@ func (all Routes) Serve(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return one.Serve(Call{r, vars})
+	unread := &said{ReadCloser: r.Body}
+	if r.Method == http.MethodGet || r.Method == http.MethodDelete { // all that they say is in the URL
+		if err := unread.refused(); err != nil {
+			return nil, err
+		}
+	}
+	asked := *r
+	asked.Body = unread
+	out, err := one.Serve(Call{&asked, vars})
+	return out, cmp.Or(err, unread.refused())
+}
+
+// said is the body of a request. What no handler has read has no effect, so the request
+// is refused for it, as those of query services are by Form.AllRead: of a method that has
+// no body before anything is done, of others after their handler.
+type said struct {
+	io.ReadCloser
+	read bool
+}
+
+// Read is a handler's.
+func (b *said) Read(p []byte) (int, error) {
+	b.read = true
+	return b.ReadCloser.Read(p)
+}
+
+// refused: something was said, and nobody has read it. An object with nothing in it says
+// nothing.
+func (b *said) refused() error {
+	if b.read || b.ReadCloser == nil {
+		return nil
+	}
+	text, err := io.ReadAll(b.ReadCloser)
+	if err != nil {
+		return region.Errorf(region.Invalid, "SerializationException", "%s", err)
+	}
+	if rest := strings.TrimSpace(string(text)); rest != "" && rest != "{}" {
+		return region.Errorf(region.Invalid, "InvalidParameterException", "the sandbox does not implement a body here: %s", rest)
+	}
+	return nil
 }
 
 // find is the route that a request takes, and what the stars in its path stand for.
