@@ -34,11 +34,6 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// The same move in the tutorial's steps: add, re-point, scale to 0, remove.
-func TestDemoByHand(t *testing.T) {
-	demo(t, "--manual")
-}
-
 // demo runs it and returns its verdict and its narration.
 func demo(t *testing.T, args ...string) (verdict.Verdict, string) {
 	t.Helper()
