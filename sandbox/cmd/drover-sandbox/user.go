@@ -153,7 +153,7 @@ func envCommand(locate locator) *cobra.Command {
 			if asJSON {
 				return writeJSON(cmd.OutOrStdout(), describe(box).Env)
 			}
-			for _, v := range box.Env() {
+			for _, v := range box.Env(os.Environ()) {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "export %s=%s\n", v.Name, quote(v.Value)); err != nil {
 					return err
 				}
@@ -269,7 +269,7 @@ type status struct {
 
 func describe(box launch.Sandbox) description {
 	env := map[string]string{}
-	for _, v := range box.Env() {
+	for _, v := range box.Env(os.Environ()) {
 		env[v.Name] = v.Value
 	}
 	return description{

@@ -48,7 +48,7 @@ func (b Sandbox) environment(own []string) []string {
 			env = append(env, entry)
 		}
 	}
-	for _, v := range b.Env() {
+	for _, v := range b.Env(own) {
 		env = append(env, v.Name+"="+v.Value)
 	}
 	return env

@@ -55,8 +55,8 @@ type Variable struct{ Name, Value string }
 
 // Env is what points AWS clients and kubectl at the sandbox. A rehearsal needs
 // no passphrase of the user's: what is secret in it is protected by a fixed one,
-// unless the environment has another.
-func (b Sandbox) Env() []Variable {
+// unless their own environment has another.
+func (b Sandbox) Env(own []string) []Variable {
 	vars := []Variable{
 		{"AWS_ENDPOINT_URL", b.Endpoint()},
 		{"AWS_ACCESS_KEY_ID", folder.AccessKeyID},
@@ -66,10 +66,15 @@ func (b Sandbox) Env() []Variable {
 		{"AWS_EC2_METADATA_DISABLED", "true"},
 		{"KUBECONFIG", b.Dir.Kubeconfig()},
 	}
-	if os.Getenv("DROVER_PASSPHRASE") == "" && os.Getenv("DROVER_PASSPHRASE_FILE") == "" {
+	if !slices.ContainsFunc(own, givesPassphrase) {
 		vars = append(vars, Variable{"DROVER_PASSPHRASE", "sandbox"})
 	}
 	return vars
+}
+
+func givesPassphrase(entry string) bool {
+	name, value, _ := strings.Cut(entry, "=")
+	return value != "" && (name == "DROVER_PASSPHRASE" || name == "DROVER_PASSPHRASE_FILE")
 }
 
 // Unset are the variables of an environment that would win over those of Env,
