@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/droverhq/drover/internal/kube/kubetest"
 )
 
 const leaver = "i-0000000000000000b" // node b
@@ -29,9 +27,9 @@ type awsAccount struct {
 }
 
 // inAWS is the strange cluster with node b in that account.
-func inAWS(t *testing.T) (*awsAccount, *kubetest.Server, Access) {
+func inAWS(t *testing.T) (*awsAccount, Access) {
 	t.Helper()
-	server, access := strange(t, fmt.Sprintf(`apiVersion: v1
+	_, access := strange(t, fmt.Sprintf(`apiVersion: v1
 kind: Node
 metadata: {name: b, labels: {role: web}}
 spec: {providerID: "aws:///us-west-2a/%s"}
@@ -61,7 +59,7 @@ status: {loadBalancer: {ingress: [{hostname: network.example.com}]}}`, leaver))
 	} {
 		t.Setenv(name, value)
 	}
-	return a, server, access
+	return a, access
 }
 
 // ServeHTTP answers in the words of the Query protocol, which EC2's differ from a little.
@@ -198,14 +196,14 @@ func TestEachCommandAsksAWSForWhatItsRowsSay(t *testing.T) {
 	}
 	set := []Set{{ASG, "web"}}
 	t.Run("check", func(t *testing.T) {
-		a, _, access := inAWS(t)
+		a, access := inAWS(t)
 		if _, err := Check(t.Context(), Options{Access: access, From: set}); err != nil {
 			t.Fatal(err)
 		}
 		covers(t, "check", a, true)
 	})
 	t.Run("drain, moves and recover", func(t *testing.T) {
-		a, _, access := inAWS(t)
+		a, access := inAWS(t)
 		if err := Run(t.Context(), Options{Access: access, From: []Set{{Node, "b"}}, EndBare: true}); err != nil {
 			t.Fatal(err)
 		}
@@ -220,7 +218,7 @@ func TestEachCommandAsksAWSForWhatItsRowsSay(t *testing.T) {
 		covers(t, "recover", a, false)
 	})
 	t.Run("migrate", func(t *testing.T) {
-		a, _, access := inAWS(t)
+		a, access := inAWS(t)
 		if err := Run(t.Context(), Options{Access: access, From: set, Then: Delete, EndBare: true}); err != nil {
 			t.Fatal(err)
 		}

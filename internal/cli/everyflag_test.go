@@ -297,7 +297,12 @@ func TestEveryFlagIsGiven(t *testing.T) {
 			walk(sub)
 		}
 		commands[path(cmd)] = true
-		_, has := tried[path(cmd)]
+		trial, has := tried[path(cmd)]
+		if has {
+			if made, is := flagsOf(trial.make(env, func(any) {})), flagsOf(cmd); !slices.Equal(made, is) {
+				t.Errorf("%s is tried with %q, and has %q", path(cmd), made, is)
+			}
+		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 			key := path(cmd) + " --" + f.Name
 			is := given[key] || has && names["--"+f.Name]
@@ -312,4 +317,13 @@ func TestEveryFlagIsGiven(t *testing.T) {
 			t.Errorf("there is no command %s", name)
 		}
 	}
+}
+
+func flagsOf(cmd *cobra.Command) (names []string) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			names = append(names, f.Name)
+		}
+	})
+	return names
 }

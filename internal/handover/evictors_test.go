@@ -13,8 +13,8 @@ import (
 
 // withDescheduler is in with a descheduler that looks every 20 s: that it never finds a
 // pod on a node which a move has closed, the world sees to.
-func withDescheduler(t *testing.T, timed bool, nodes int, scene func(p *play)) {
-	in(t, nodes, apps(web(4)), func(p *play) {
+func withDescheduler(t *testing.T, timed bool, scene func(p *play)) {
+	in(t, 2, apps(web(4)), func(p *play) {
 		p.With(func(*world.Hand) { p.Deschedules, p.Timed = 20*time.Second, timed })
 		scene(p)
 	})
@@ -24,12 +24,12 @@ func withDescheduler(t *testing.T, timed bool, nodes int, scene func(p *play)) {
 // it was.
 func TestNoDeschedulerEvictsWhatMoves(t *testing.T) {
 	for _, timed := range []bool{false, true} {
-		withDescheduler(t, timed, 2, func(p *play) {
+		withDescheduler(t, timed, func(p *play) {
 			p.soak = time.Minute
 			p.done(p.move(), "web")
 			p.asItWas()
 		})
-		withDescheduler(t, timed, 2, func(p *play) {
+		withDescheduler(t, timed, func(p *play) {
 			time.AfterFunc(20*time.Second, func() { p.suffer("GET /: 502") })
 			p.ended(p.move(), problem.Guarded, "502")
 			p.asItWas()
@@ -49,7 +49,7 @@ func (p *play) asItWas() {
 // Wherever a run dies, a restoration gives the descheduler back.
 func TestDeschedulersAreGivenBackAfterDeathAnywhere(t *testing.T) {
 	for n := 1; n < 12; n++ {
-		withDescheduler(t, n%2 == 0, 2, func(p *play) {
+		withDescheduler(t, n%2 == 0, func(p *play) {
 			p.die(n)
 			time.Sleep(time.Minute)
 			if lines, err := p.restore(nil); err != nil {
@@ -64,7 +64,7 @@ func TestDeschedulersAreGivenBackAfterDeathAnywhere(t *testing.T) {
 // is the record.
 func TestDeschedulersAreGivenBackByMarkOrRecord(t *testing.T) {
 	for name, lose := range map[string]func(*world.Hand){"the record is lost": (*world.Hand).Forget, "the mark is lost": (*world.Hand).Unmark} {
-		withDescheduler(t, false, 2, func(p *play) {
+		withDescheduler(t, false, func(p *play) {
 			p.die(6)
 			p.With(func(h *world.Hand) {
 				if h.Replicas() != 0 {
@@ -84,7 +84,7 @@ func TestDeschedulersAreGivenBackByMarkOrRecord(t *testing.T) {
 // Who turns a descheduler off once a move is through is not contradicted by its way
 // back.
 func TestDeschedulerThatIsTurnedOffLaterStaysOff(t *testing.T) {
-	withDescheduler(t, false, 2, func(p *play) {
+	withDescheduler(t, false, func(p *play) {
 		p.done(p.move(), "web")
 		p.With(func(h *world.Hand) { h.TurnOn(0) })
 		if lines, err := p.restore(func(r *handover.Rescue) { r.Kept = true }); err != nil {

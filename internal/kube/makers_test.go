@@ -114,7 +114,7 @@ func TestEveryKindThatMakesPods(t *testing.T) {
 			"podCount":  counted,
 			"partition": except["partition"][kind] == "" && halfway(1, "updateStrategy: {type: RollingUpdate, partition: 1, rollingUpdate: {partition: 1}}").state == ready,
 			"OnDelete":  except["OnDelete"][kind] == "" && halfway(2, "updateStrategy: {type: OnDelete}").state == ready,
-			"paused":    except["paused"][kind] == "" && halfway(2, "paused: true, updateStrategy: {paused: true}").state == ready,
+			"paused":    except["paused"][kind] == "" && halfway(2, "paused: true, updateStrategy: {paused: true, rollingUpdate: {paused: true}}").state == ready,
 			"claims":    graph.ClaimsOf(k.Group, k.Name) != graph.NoClaims,
 			"workloads": slices.Contains(workloads, kind),
 			"fixed":     slices.Contains(fixed[strings.TrimPrefix(k.Group+"/"+k.Name, "/")], "spec.selector"),
