@@ -101,7 +101,6 @@ func drawApp(t *rapid.T, name string) *world.App {
 		if kind := rapid.IntRange(0, 5).Draw(t, "balancer"); kind < 2 {
 			a.Balancer = []string{world.NLB, world.ALB}[kind]
 			a.ByAddress = !a.Local && rapid.Bool().Draw(t, "by address")
-			a.Unbound = a.ByAddress && rapid.Bool().Draw(t, "unbound")
 			a.Gated = a.ByAddress && rapid.Bool().Draw(t, "gated")
 		}
 		switch denied := rapid.IntRange(0, 9).Draw(t, "denied"); {

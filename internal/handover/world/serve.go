@@ -775,7 +775,7 @@ func (w *World) Balancers(_ context.Context, q handover.Inquiry) ([]handover.Bal
 			if a.Attached {
 				b.Port = w.port(a)
 			}
-			concerns := slices.Contains(q.Known, name) || slices.Contains(q.Groups, b.Group)
+			concerns := slices.Contains(q.Known, name) || slices.Contains(q.Groups, b.Group) || b.Group != "" && slices.Contains(q.Hosts, b.Host)
 			for _, id := range slices.Sorted(maps.Keys(w.targets[name])) {
 				t := w.targets[name][id]
 				state := handover.InService
