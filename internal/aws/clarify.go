@@ -30,13 +30,10 @@ func clarify(stack *middleware.Stack) error {
 type told struct {
 	text  string
 	cause error
-	is    error // what it counts as; nil: nothing but its cause
 }
 
 func (t told) Error() string { return t.text }
 func (t told) Unwrap() error { return t.cause }
-
-func (t told) Is(target error) bool { return t.is != nil && target == t.is }
 
 func clarified(err error) error {
 	var api smithy.APIError
@@ -47,17 +44,17 @@ func clarified(err error) error {
 	case errors.As(err, &api):
 		return clarifiedRefusal(err, api)
 	case errors.As(err, &name) && name.IsNotFound:
-		return &problem.Error{Kind: problem.Usage, Err: told{fmt.Sprintf("%s: there is no host %s", called(err), name.Name), err, nil},
+		return &problem.Error{Kind: problem.Usage, Err: told{fmt.Sprintf("%s: there is no host %s", called(err), name.Name), err},
 			Fix: "look at the region (drover config get aws:region), at AWS_ENDPOINT_URL, and at the network"}
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return &problem.Error{Kind: problem.Outside, Err: told{called(err) + ": nobody listens at the endpoint", err, nil},
+		return &problem.Error{Kind: problem.Outside, Err: told{called(err) + ": nobody listens at the endpoint", err},
 			Fix: "look at AWS_ENDPOINT_URL and the network; for the sandbox: drover sandbox start"}
 	}
 	return err
 }
 
 func clarifiedRefusal(err error, api smithy.APIError) error {
-	short := told{fmt.Sprintf("%s: %s (%s)", called(err), api.ErrorMessage(), api.ErrorCode()), err, nil}
+	short := told{fmt.Sprintf("%s: %s (%s)", called(err), api.ErrorMessage(), api.ErrorCode()), err}
 	switch api.ErrorCode() {
 	case "AuthFailure", "UnrecognizedClientException", "InvalidClientTokenId", "SignatureDoesNotMatch", "InvalidSignatureException",
 		"IncompleteSignature", "MissingAuthenticationToken", "MissingAuthenticationTokenException", "InvalidAccessKeyId":
@@ -67,7 +64,7 @@ func clarifiedRefusal(err error, api smithy.APIError) error {
 		return &problem.Error{Kind: problem.Outside, Err: short,
 			Fix: `the credentials have run out: take new ones ("aws sso login"), and run the same command again`}
 	case "AccessDenied", "AccessDeniedException", "UnauthorizedOperation":
-		short.is = errBarred
+		short.cause = barred(err)
 		return &problem.Error{Kind: problem.Outside, Err: short,
 			Fix: fmt.Sprintf("allow %s to the identity that calls (aws sts get-caller-identity), and run the same command again; the page permissions.md and drover rbac list all that is needed", action(err))}
 	case "OptInRequired":

@@ -36,8 +36,8 @@ type Scaling struct {
 
 var _ handover.Scaling = (*Scaling)(nil)
 
-// errBarred is what a hand-over takes for a right that the caller lacks.
-var errBarred = handover.ErrBarred
+// barred is err as a hand-over takes what the caller has no right to.
+func barred(err error) error { return handover.Barred(err) }
 
 // Scaling is the hand-over's view of the account's Auto Scaling groups.
 func (c *Cloud) Scaling() *Scaling {

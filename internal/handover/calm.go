@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -17,7 +16,7 @@ const CalmAnnotation = "drover.dev/calmed"
 // Calming are annotations by which autoscalers let a node be, if their value is "true".
 var Calming = []string{
 	"cluster-autoscaler.kubernetes.io/scale-down-disabled", // Cluster Autoscaler FAQ, "How can I prevent Cluster Autoscaler from scaling down a particular node?"
-	"karpenter.sh/do-not-disrupt",                          // Karpenter, Disruption, "Node-Level Controls"
+	DoNotDisruptAnnotation,                                 // Karpenter, Disruption, "Node-Level Controls"
 }
 
 // Calmed records how a node is to be given back to its autoscaler.
@@ -28,8 +27,7 @@ type Calmed struct {
 
 // calmed reads the record on a node; ok is false if it carries none.
 func (n *Node) calmed() (c Calmed, ok bool) {
-	ok = n.Calmed != "" && json.Unmarshal([]byte(n.Calmed), &c) == nil
-	return c, ok
+	return noted[Calmed](n.Calmed)
 }
 
 // calm: it carries all that keeps autoscalers off.

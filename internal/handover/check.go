@@ -162,7 +162,7 @@ func (i *inspection) each(is func(*Pod, *Workload) bool, say func(*Pod, *Workloa
 // promised says how a pod would move.
 func (i *inspection) promised(p *Pod) promise {
 	if w := i.v.Workloads[p.owner()]; p.KeptUntil.Sub(i.v.Now) >= patience && (w == nil || w.Nature != Runs) {
-		return promise{how: Never, why: "its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until " + p.KeptUntil.UTC().Format(time.RFC3339),
+		return promise{how: Never, why: "its annotation " + DoNotDisruptAnnotation + " forbids to disrupt it until " + p.KeptUntil.UTC().Format(time.RFC3339),
 			fix: "wait for that, or remove the annotation"}
 	}
 	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle))

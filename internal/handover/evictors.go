@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,7 +50,7 @@ func (e *Evictor) on() bool { return e.timed() && !e.Suspended || !e.timed() && 
 
 // calmed reads the record on it; ok is false if it carries none.
 func (e *Evictor) calmed() (c Calmed, ok bool) {
-	return c, e.Calmed != "" && json.Unmarshal([]byte(e.Calmed), &c) == nil
+	return noted[Calmed](e.Calmed)
 }
 
 // before is what it is like now, for its record.

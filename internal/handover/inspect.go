@@ -175,13 +175,16 @@ func (r *run) rehearseClosing(ctx context.Context, leaving []string) string {
 		return ""
 	}
 	mark := map[string]*string{BeforeAnnotation: ptr(encode(before{}))}
-	for what, p := range map[string]Patch{
-		"cordon":  {Annotations: mark, Unschedulable: ptr(true)},
-		"exclude": {Annotations: mark, Labels: map[string]*string{excludeLabel: ptr("true")}},
+	for _, try := range []struct {
+		what  string
+		patch Patch
+	}{
+		{"cordon", Patch{Annotations: mark, Unschedulable: ptr(true)}},
+		{"exclude", Patch{Annotations: mark, Labels: map[string]*string{excludeLabel: ptr("true")}}},
 	} {
 		var refusal *Refusal
-		if err := r.cluster.Rehearse(ctx, Rehearsal{Node: leaving[0], Patch: &p}); errors.As(err, &refusal) && !refusal.Passing {
-			return fmt.Sprintf("%s is refused: %s", what, refusal.Why)
+		if err := r.cluster.Rehearse(ctx, Rehearsal{Node: leaving[0], Patch: &try.patch}); errors.As(err, &refusal) && !refusal.Passing {
+			return fmt.Sprintf("%s is refused: %s", try.what, refusal.Why)
 		}
 	}
 	return ""

@@ -19,6 +19,14 @@ var ErrNotFound = errors.New("not found")
 // right to: whoever asks again is told the same.
 var ErrBarred = errors.New("no right to it")
 
+// Barred is an ErrBarred in the words of who refused.
+func Barred(err error) error { return barred{err} }
+
+type barred struct{ error }
+
+func (b barred) Is(target error) bool { return target == ErrBarred }
+func (b barred) Unwrap() error        { return b.error }
+
 // RightsFix is the remedy of a right that the caller lacks in the cluster.
 const RightsFix = "have an administrator run drover rbac --user NAME | kubectl apply -f - (NAME as kubectl auth whoami says it; " +
 	"drover rbac migrate prints what migrate alone needs, and so on), or on EKS give you an access entry with AmazonEKSClusterAdminPolicy"

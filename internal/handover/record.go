@@ -30,6 +30,10 @@ const (
 	AcceptGapAnnotation  = "drover.dev/accept-gap" // by the user, "true": nothing need serve while the pod moves
 	SentinelLabel        = "drover.dev/sentinel"   // on sentinels: the node's name
 
+	// DoNotDisruptAnnotation is Karpenter's: "true" on nodes and pods, or on pods a time
+	// from their start on ("30m").
+	DoNotDisruptAnnotation = "karpenter.sh/do-not-disrupt"
+
 	// CostAnnotation ranks a ReplicaSet's pods for deletion, lowest first.
 	CostAnnotation = "controller.kubernetes.io/pod-deletion-cost"
 	highestCost    = "2147483647" // int32: deleted last
@@ -179,11 +183,7 @@ type Release struct {
 
 // release reads the record of a released pod; ok is false if it is not one.
 func (p *Pod) release() (r Release, ok bool) {
-	if p.Released == "" {
-		return Release{}, false
-	}
-	ok = json.Unmarshal([]byte(p.Released), &r) == nil
-	return r, ok
+	return noted[Release](p.Released)
 }
 
 // beside: released, and not given back.
@@ -199,6 +199,13 @@ func encode(v any) string {
 		return fmt.Sprintf("%q", err.Error())
 	}
 	return string(data)
+}
+
+// noted reads what a move has written into an annotation; ok is false if it carries
+// nothing, or nothing that can be read.
+func noted[T any](text string) (what T, ok bool) {
+	ok = text != "" && json.Unmarshal([]byte(text), &what) == nil
+	return what, ok
 }
 
 // newRecord begins a move.

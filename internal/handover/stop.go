@@ -1,7 +1,6 @@
 package handover
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,8 +83,7 @@ func (m *Move) reopen() bool {
 
 // before is what the node's own record says that it was like.
 func (n *Node) before() (b before, ok bool) {
-	ok = n.Before != "" && json.Unmarshal([]byte(n.Before), &b) == nil
-	return b, ok
+	return noted[before](n.Before)
 }
 
 // like: the node is as it was before, and carries no mark.

@@ -501,7 +501,7 @@ func (h *herd) leave(p *Pod, pr promise) bool {
 		h.wait("%s: pod %s runs until its work is done", h.Key, p.Name)
 		return true
 	case h.now.Before(p.KeptUntil):
-		h.wait("pod %s: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until %s", p.Ref, p.KeptUntil.UTC().Format("15:04:05"))
+		h.wait("pod %s: its annotation %s forbids to disrupt it until %s", p.Ref, DoNotDisruptAnnotation, p.KeptUntil.UTC().Format("15:04:05"))
 		h.again(p.KeptUntil.Sub(h.now))
 		return true
 	case pr.how == Gap && h.Workload == nil:

@@ -25,7 +25,7 @@ const groupLabel = graph.GroupLabel
 // keeps are the annotations by which somebody forbids to disrupt a pod, and the
 // value with which they do.
 var keeps = []struct{ annotation, value string }{
-	{"karpenter.sh/do-not-disrupt", "true"},
+	{handover.DoNotDisruptAnnotation, "true"},
 	{"cluster-autoscaler.kubernetes.io/safe-to-evict", "false"},
 	{"drover.dev/keep", "true"},
 }
@@ -253,7 +253,7 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 	}
 	out.Expendable = w.endsBare && metav1.GetControllerOf(p) == nil
 	for _, a := range annotated {
-		out.KeptUntil = later(out.KeptUntil, keptUntil(p, a[keeps[0].annotation]))
+		out.KeptUntil = later(out.KeptUntil, keptUntil(p, a[handover.DoNotDisruptAnnotation]))
 		out.Expendable = out.Expendable || a[handover.ExpendableAnnotation] == "true"
 		out.AcceptGap = out.AcceptGap || a[handover.AcceptGapAnnotation] == "true"
 		for _, k := range keeps {
@@ -459,6 +459,14 @@ func seeVolume(w *world, key string, _, _ *corev1.PersistentVolume) {
 		w.markUsing(claim)
 	}
 	w.markAttached(key)
+}
+
+// markSharing marks the pods that a pod has to go together with. Those of a volume
+// that many nodes can have at once may be thousands, and do not mind one more.
+func (w *world) markSharing(claim string) {
+	if oneNode(claim, w) != "" {
+		w.markUsing(claim)
+	}
 }
 
 func (w *world) markUsing(claim string) {

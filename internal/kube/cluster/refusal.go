@@ -58,14 +58,8 @@ func barred(err error) error {
 	if !apierrors.IsForbidden(err) {
 		return err
 	}
-	return &problem.Error{Kind: problem.Refused, Err: lacking{err}, Fix: handover.RightsFix}
+	return &problem.Error{Kind: problem.Refused, Err: handover.Barred(err), Fix: handover.RightsFix}
 }
-
-// lacking is a handover.ErrBarred in the API server's words.
-type lacking struct{ error }
-
-func (l lacking) Is(target error) bool { return target == handover.ErrBarred }
-func (l lacking) Unwrap() error        { return l.error }
 
 // rehearsed is refused for a dry run. Where it could not be tried nothing is
 // known, and the call itself will tell.

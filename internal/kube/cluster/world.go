@@ -284,7 +284,7 @@ func seePod(w *world, _ string, before, now *corev1.Pod) {
 	}
 	for _, claim := range claimsOf(now) {
 		w.using.put(claim, string(now.UID))
-		w.markUsing(claim)
+		w.markSharing(claim)
 	}
 	if owner := metav1.GetControllerOf(now); owner != nil {
 		w.owned.put(string(owner.UID), "pod/"+string(now.UID))
@@ -308,7 +308,7 @@ func (w *world) unlinkPod(p *corev1.Pod) {
 	}
 	for _, claim := range claimsOf(p) {
 		w.using.drop(claim, uid)
-		w.markUsing(claim)
+		w.markSharing(claim)
 	}
 	if owner := metav1.GetControllerOf(p); owner != nil {
 		w.owned.drop(string(owner.UID), "pod/"+uid)

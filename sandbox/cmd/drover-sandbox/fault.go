@@ -54,14 +54,7 @@ matches a request hits it.
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.Kind, f.Delay = fault.Kind(args[0]), fault.Duration(delay)
-			if lasts > 0 {
-				f.Until = time.Now().Add(lasts)
-			}
-			box, err := find(locate)
-			if err != nil {
-				return err
-			}
-			return addFault(cmd, box, f)
+			return addFault(cmd, locate, f, lasts)
 		},
 	}
 	flags := cmd.Flags()
@@ -76,7 +69,13 @@ matches a request hits it.
 	return cmd
 }
 
-func addFault(cmd *cobra.Command, box launch.Sandbox, f fault.Fault) error {
+// addFault has it that requests go wrong, for a while or (0) until it is taken away.
+func addFault(cmd *cobra.Command, locate locator, f fault.Fault, lasts time.Duration) error {
+	f.Until = until(lasts)
+	box, err := find(locate)
+	if err != nil {
+		return err
+	}
 	made, err := box.AddFault(cmd.Context(), f)
 	if err != nil {
 		return faultError(cmd, err)
@@ -113,14 +112,7 @@ What a node has pulled already it does not pull again, unless the pod says image
 				return usageError(cmd, fmt.Errorf("%q is none of missing, slow, denied, throttled", args[1]))
 			}
 			f.Resource, f.Kind, f.Delay = args[0], kind, fault.Duration(delay)
-			if lasts > 0 {
-				f.Until = time.Now().Add(lasts)
-			}
-			box, err := find(locate)
-			if err != nil {
-				return err
-			}
-			return addFault(cmd, box, f)
+			return addFault(cmd, locate, f, lasts)
 		},
 	}
 	cmd.Flags().DurationVar(&delay, "delay", 0, "how much later, with slow")
@@ -175,10 +167,7 @@ func disturbCommand(locate locator, what, arg string, words []faultWord) *cobra.
 			if err != nil {
 				return err
 			}
-			f := supervisor.Fault{Target: args[0], Kind: args[1]}
-			if lasts > 0 {
-				f.Until = time.Now().Add(lasts)
-			}
+			f := supervisor.Fault{Target: args[0], Kind: args[1], Until: until(lasts)}
 			if err := box.Disturb(cmd.Context(), f); err != nil {
 				return faultError(cmd, err)
 			}
@@ -188,6 +177,14 @@ func disturbCommand(locate locator, what, arg string, words []faultWord) *cobra.
 	}
 	forFlag(cmd, &lasts)
 	return cmd
+}
+
+// until is when a fault is over that lasts so long; zero: somebody takes it away.
+func until(lasts time.Duration) (end time.Time) {
+	if lasts > 0 {
+		end = time.Now().Add(lasts)
+	}
+	return end
 }
 
 func forFlag(cmd *cobra.Command, lasts *time.Duration) {
