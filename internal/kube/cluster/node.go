@@ -59,7 +59,7 @@ func (w *world) node(name string) (*handover.Node, bool) {
 		}
 	}
 	for _, a := range w.attached.of(n.Name) {
-		if _, volume, _ := strings.Cut(a, " "); !w.stays(volume) {
+		if _, volume, _ := strings.Cut(a, " "); !w.stays(volume, n.Name) {
 			out.Volumes = append(out.Volumes, volume)
 		}
 	}
@@ -104,22 +104,22 @@ func seeAttachment(w *world, key string, before, now *storagev1.VolumeAttachment
 	}
 }
 
-// stays: a DaemonSet's pod uses the volume, which both stay with their node to its end.
-func (w *world) stays(volume string) bool {
+// stays: a DaemonSet's pod on the node uses the volume; both stay there to its end.
+func (w *world) stays(volume, node string) bool {
 	v := w.volume(volume)
 	if v == nil || v.Spec.ClaimRef == nil {
 		return false
 	}
 	key := v.Spec.ClaimRef.Namespace + "/" + v.Spec.ClaimRef.Name
 	users := w.using.of(key)
-	if claim := w.volumeClaim(key); claim != nil {
+	if claim := w.volumeClaim(key); claim != nil && claim.Spec.VolumeName == volume {
 		if owner := metav1.GetControllerOf(claim); owner != nil { // of an ephemeral volume: its pod
 			users = append(users, string(owner.UID))
 		}
 	}
 	return slices.ContainsFunc(users, func(uid string) bool {
 		p := w.pods[types.UID(uid)]
-		return p != nil && daemonic(p)
+		return p != nil && p.Spec.NodeName == node && daemonic(p)
 	})
 }
 
