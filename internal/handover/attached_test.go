@@ -43,6 +43,31 @@ func TestNodesLeaveWhatTheirGroupRegisteredThemWith(t *testing.T) {
 	})
 }
 
+// Registering a node again needs AWS; opening it does not, and does not wait for it.
+func TestNodesAreOpenedBeforeTheyCanBeRegisteredAgain(t *testing.T) {
+	in(t, 2, apps(behind(world.NLB, false)), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		go func() {
+			for !p.excluded() {
+				time.Sleep(time.Second)
+			}
+			time.Sleep(10 * time.Second)
+			p.With(func(h *world.Hand) { h.Down(true, false) })
+			p.suffer("GET /: 502")
+			time.Sleep(20 * time.Second)
+			p.With(func(h *world.Hand) {
+				for _, name := range h.Nodes(world.Old) {
+					if slices.Contains(h.Left(), "node "+name+" is cordoned") {
+						p.t.Errorf("node %s is still cordoned 20 s after the breach", name)
+					}
+				}
+				h.Down(false, false)
+			})
+		}()
+		p.ended(p.move(), problem.Guarded, "502")
+	})
+}
+
 // Nothing leaves the old nodes before the new ones are healthy there.
 func TestTargetsOfAGroupThatIsAttachedLateAreWaitedFor(t *testing.T) {
 	in(t, 2, apps(behind(world.NLB, false)), func(p *play) {

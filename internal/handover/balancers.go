@@ -184,8 +184,8 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 // unheard says why nobody knows what target groups of the pod's Services do now.
 // Who serves is not known then either, so nothing of it may begin.
 func (m *Move) unheard(p *Pod) string {
-	bound := slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 })
-	if !bound && len(m.holders(p)) == 0 {
+	may := slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 || len(m.senders.strangers(s)) > 0 })
+	if !may && len(m.holders(p)) == 0 {
 		return ""
 	}
 	return m.o.silence()

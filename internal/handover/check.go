@@ -436,7 +436,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 		if mute := i.v.senders.mute(s); len(mute) > 0 && len(i.v.behind[key]) > 0 {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("target group %s sends to its pods and cannot be asked: the move waits %s for each pod instead", list(mute), settleTargets),
+				Effect: fmt.Sprintf("what sends to its pods themselves cannot be asked (%s): the move waits %s for each pod instead", list(mute), settleTargets),
 				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
 			})
 		}

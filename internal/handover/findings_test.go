@@ -82,6 +82,7 @@ func TestFindingsOfPods(t *testing.T) {
 			budgeted(Budget{Seen: true, Expected: 1, Desired: 1, Healthy: 1, Owner: p.Owner.UID})(q, p, w)
 		}, warning, web, "the operator is to move the pod once its node is closed", "see that the operator runs"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
+		{unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), warning, service, "cannot be asked (lb.example.com): the move waits 7m0s for each pod", "300 s"},
 		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {
 			q.View.PutNode(&Node{Name: "old", Group: "web", Ready: true, Initialized: true, Daemons: []string{"daemonset/ops/logs"}})
 		}, warning, "daemonset/ops/logs", "no Ready pod on the nodes that leave", "see what it lacks"},

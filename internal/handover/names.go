@@ -107,8 +107,14 @@ func (d directory) sendsFor(b Balancer, s *Service) bool {
 // strangers are the hosts of the Service that no load balancer which was asked has.
 func (d directory) strangers(s *Service) []string { return d.lacks(s.Hosts) }
 
-// mute are the Service's target groups that nobody here can ask.
-func (d directory) mute(s *Service) []string { return d.lacks(s.TargetGroups) }
+// mute is what sends to the Service's pods themselves and nobody here can ask: target
+// groups, or load balancers whose target groups nothing names.
+func (d directory) mute(s *Service) []string {
+	if s.ToPods && len(s.TargetGroups) == 0 {
+		return d.strangers(s)
+	}
+	return d.lacks(s.TargetGroups)
+}
 
 func (d directory) lacks(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(d[strings.ToLower(name)]) > 0 })

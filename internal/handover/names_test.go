@@ -22,15 +22,17 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 		s               Service
 		of, hosts, mute []string
 	}{
-		"no name":          {s: Service{}},
-		"a host":           {s: Service{Hosts: []string{"a.ELB"}}, of: []string{"a"}},
-		"a group":          {s: Service{TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
-		"both":             {s: Service{Hosts: []string{"b.elb"}, TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
-		"two":              {s: Service{Hosts: []string{"b.elb", "a.elb"}}, of: []string{"a", "b"}},
-		"a node port":      {s: Service{NodePorts: []int{30443, 30080}}, of: []string{"d"}},
-		"no node port":     {s: Service{NodePorts: []int{30443}}},
-		"a host of others": {s: Service{Hosts: []string{"X.elb", "a.elb"}}, of: []string{"a"}, hosts: []string{"X.elb"}},
-		"a mute group":     {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, mute: []string{"arn:x"}},
+		"no name":              {s: Service{}},
+		"a host":               {s: Service{Hosts: []string{"a.ELB"}}, of: []string{"a"}},
+		"a group":              {s: Service{TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
+		"both":                 {s: Service{Hosts: []string{"b.elb"}, TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
+		"two":                  {s: Service{Hosts: []string{"b.elb", "a.elb"}}, of: []string{"a", "b"}},
+		"a node port":          {s: Service{NodePorts: []int{30443, 30080}}, of: []string{"d"}},
+		"no node port":         {s: Service{NodePorts: []int{30443}}},
+		"a host of others":     {s: Service{Hosts: []string{"X.elb", "a.elb"}}, of: []string{"a"}, hosts: []string{"X.elb"}},
+		"a mute group":         {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, mute: []string{"arn:x"}},
+		"a mute host":          {s: Service{Hosts: []string{"X.elb", "a.elb"}, ToPods: true}, of: []string{"a"}, hosts: []string{"X.elb"}, mute: []string{"X.elb"}},
+		"whose group is named": {s: Service{Hosts: []string{"X.elb"}, TargetGroups: []string{"arn:b"}, ToPods: true}, of: []string{"b"}, hosts: []string{"X.elb"}},
 	} {
 		if got := found(d, &c.s); !slices.Equal(got, c.of) {
 			t.Errorf("%s: %v, want %v", name, got, c.of)

@@ -102,6 +102,7 @@ func drawApp(t *rapid.T, name string) *world.App {
 			a.Balancer = []string{world.NLB, world.ALB}[kind]
 			a.ByAddress = !a.Local && rapid.Bool().Draw(t, "by address")
 			a.Gated = a.ByAddress && rapid.Bool().Draw(t, "gated")
+			a.Unbound = a.ByAddress && rapid.Bool().Draw(t, "unbound")
 		}
 		switch denied := rapid.IntRange(0, 9).Draw(t, "denied"); {
 		case a.Local:

@@ -39,7 +39,7 @@ const (
 	lull = 30 * time.Second
 
 	// farewell is how long a move that stops tries to put everything back
-	// beyond what that takes, if calls fail.
+	// beyond what that takes, if nothing answers: so long nothing has, then.
 	farewell = 3 * time.Minute
 
 	// hurry is how long a move that was interrupted lets pods under way come to
@@ -641,8 +641,8 @@ func (r *run) last(ctx context.Context, rec *Record) {
 	r.say("the move's record could not be changed in the cluster for the last time: " + err.Error())
 }
 
-// leftFor: putting back has taken longer than it may while calls fail, AWS does
-// not answer, or the same is asked for in vain.
+// leftFor: putting back has taken longer than it may, and for long now every call
+// has failed or AWS has not answered, or the same is asked for in vain.
 func (r *run) leftFor(ctx context.Context) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -653,8 +653,8 @@ func (r *run) leftFor(ctx context.Context) bool {
 		return true
 	}
 	limit := backLimit + farewell + r.core.lettingGo()
-	troubled := !r.failing.IsZero() || !r.awsOff.IsZero()
-	return troubled && r.core.view.Now.Sub(r.core.Record.Since) >= limit
+	away := !r.failing.IsZero() && time.Since(r.failing) >= farewell || !r.awsOff.IsZero() && time.Since(r.awsOff) >= farewell
+	return away && r.core.view.Now.Sub(r.core.Record.Since) >= limit
 }
 
 // paused is what a move returns that was interrupted while its nodes soaked.

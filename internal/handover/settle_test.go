@@ -61,7 +61,7 @@ func TestLimitsAreDocumented(t *testing.T) {
 		short(deadAfter) + "; none if its instance has ended | a kubelet is silent",
 		short(brokenAfter) + " | not Ready for so long",
 		short(backLimit) + " | *stop*: pods under way come to their end before they go back; " + short(hurry) + " after Ctrl-C",
-		short(farewell) + " more | *stop*: while calls fail",
+		short(farewell) + " more | *stop*: nothing has answered for as long",
 		short(expiry) + " | a released pod without word",
 		short(evictRetry) + " | between two evictions",
 		short(soakTime) + ", or `soak` | soak",

@@ -87,8 +87,11 @@ func (n *Node) before() (b before, ok bool) {
 }
 
 // like: the node is as it was before, and carries no mark.
-func (n *Node) like(b before) bool {
-	return n.Before == "" && !n.Leaving && n.Cordoned == b.Unschedulable && n.excluded() == (&Node{Exclude: b.Exclude}).excluded()
+func (n *Node) like(b before) bool { return n.Before == "" && n.opened(b) }
+
+// opened: pods and traffic come to the node again as they did before.
+func (n *Node) opened(b before) bool {
+	return !n.Leaving && n.Cordoned == b.Unschedulable && n.excluded() == (&Node{Exclude: b.Exclude}).excluded()
 }
 
 // out: what the node's Auto Scaling group registered it with does not hold it now.
@@ -113,9 +116,15 @@ func (n *Node) joins(b before) []string {
 	return union(b.Registered, own.Registered)
 }
 
-// putBack gives a node back what it had before.
+// putBack is the next step in giving a node back what it had before. It is opened
+// first, which needs no AWS, and loses its mark once it is registered again.
 func (n *Node) putBack(b before) ChangeNode {
-	return ChangeNode{Node: n.Name, What: "put back", Instance: n.Instance, Register: n.joins(b), Patch: n.backTo(b)}
+	a := ChangeNode{Node: n.Name, What: "put back", Instance: n.Instance, Register: n.joins(b), Patch: n.backTo(b)}
+	if len(a.Register) > 0 && n.Before != "" && !n.opened(b) {
+		a.What, a.Register = "open", nil
+		delete(a.Patch.Annotations, BeforeAnnotation)
+	}
+	return a
 }
 
 func (n *Node) backTo(b before) Patch {

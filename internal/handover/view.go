@@ -554,6 +554,7 @@ type Service struct {
 	Name         string
 	Balanced     bool              // of type LoadBalancer
 	Hosts        []string          // DNS names or addresses of its load balancers
+	ToPods       bool              // those send to its pods' addresses, and to no node
 	Local        bool              // externalTrafficPolicy Local, with a node port: a node only serves through pods of its own
 	NodeLocal    bool              // internalTrafficPolicy Local: pods of a node reach only those of the same node
 	Headless     bool              // clients find its pods by DNS

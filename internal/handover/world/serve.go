@@ -224,7 +224,7 @@ func (w *World) viewService(v *handover.View, a *App) {
 		s.Balanced, s.NodePorts = false, []int{w.port(a)}
 	}
 	if s.Balanced && a.own() {
-		s.Hosts = []string{a.Name + ".elb"}
+		s.Hosts, s.ToPods = []string{a.Name + ".elb"}, a.ByAddress
 	}
 	if a.bound() && !a.Attached {
 		s.TargetGroups = []string{"arn:" + a.Name}

@@ -56,6 +56,7 @@ func (w *world) service(key string) (*handover.Service, bool) {
 			}
 		}
 	}
+	out.ToPods = toPods(s, out)
 	if names, enough := published(s); s.Spec.Type == corev1.ServiceTypeNodePort && len(names) > 0 {
 		out.Balanced, out.Hosts = true, names // clients balance among addresses of nodes
 	} else if out.Headless {
@@ -69,6 +70,22 @@ func (w *world) service(key string) (*handover.Service, bool) {
 	}
 	slices.Sort(out.TargetGroups)
 	return out, true
+}
+
+// What tells the controllers of load balancers to register pods: the AWS Load Balancer
+// Controller, and in clusters of before its version 2.2 the type of the load balancer.
+const (
+	targetType   = "service.beta.kubernetes.io/aws-load-balancer-nlb-target-type"
+	balancerType = "service.beta.kubernetes.io/aws-load-balancer-type"
+)
+
+// toPods: the Service's load balancers send to its pods. Without ports of nodes there
+// is nothing else that they could send to.
+func toPods(s *corev1.Service, out *handover.Service) bool {
+	if !out.Balanced {
+		return false
+	}
+	return s.Annotations[targetType] == "ip" || s.Annotations[balancerType] == "nlb-ip" || len(out.NodePorts) == 0
 }
 
 // How external-dns is told to publish a Service, and for how long its records hold.

@@ -605,6 +605,30 @@ func TestStartupTaints(t *testing.T) {
 	}
 }
 
+// Load balancers send to pods themselves where they are told to, or have no other way.
+func TestServicesWhoseLoadBalancersSendToPods(t *testing.T) {
+	port := []corev1.ServicePort{{Port: 80, NodePort: 30080}}
+	for _, c := range []struct {
+		name string
+		is   bool
+		s    corev1.ServiceSpec
+		tags map[string]string
+	}{
+		{"nodes", false, corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: port}, nil},
+		{"told", true, corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: port}, equal("service.beta.kubernetes.io/aws-load-balancer-nlb-target-type", "ip")},
+		{"told of nodes", false, corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: port}, equal("service.beta.kubernetes.io/aws-load-balancer-nlb-target-type", "instance")},
+		{"told long ago", true, corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: port}, equal("service.beta.kubernetes.io/aws-load-balancer-type", "nlb-ip")},
+		{"no node ports", true, corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Port: 80}}}, nil},
+		{"no load balancer", false, corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Ports: []corev1.ServicePort{{Port: 80}}}, nil},
+	} {
+		f := newFixture()
+		f.service.Spec.Type, f.service.Spec.Ports, f.service.Annotations = c.s.Type, c.s.Ports, c.tags
+		if s := f.view().Services["apps/web"]; s.ToPods != c.is {
+			t.Errorf("%s: %t", c.name, s.ToPods)
+		}
+	}
+}
+
 // What external-dns publishes is used for as long as its records hold: addresses of pods,
 // or of nodes, among which nobody can ask clients to choose others.
 func TestServicesThatExternalDNSPublishes(t *testing.T) {
