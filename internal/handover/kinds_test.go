@@ -283,6 +283,26 @@ func TestNodesShortOfRoomAreFilledAsFarAsTheyGo(t *testing.T) {
 	})
 }
 
+// Workloads for whose new pods no node has room are given up beside each other, those of
+// the first node before the others' turn, and hold up nobody else who finds room.
+func TestWhatFindsNoRoomHoldsUpNobody(t *testing.T) {
+	large := func(name string) *world.App { return &world.App{Name: name, Replicas: 2, Surge: 1, Large: true} }
+	in(t, 2, apps(large("a"), large("b"), large("c"), web(6)), func(p *play) {
+		began := time.Now()
+		var moved time.Duration
+		go func() {
+			for left := true; left; time.Sleep(time.Second) {
+				p.With(func(h *world.Hand) { left = len(h.On(world.Old, "web")) > 0 })
+			}
+			moved = time.Since(began)
+		}()
+		p.parked(p.move(), "/a", "Insufficient cpu")
+		if moved == 0 || moved > 12*time.Minute || p.took > 22*time.Minute {
+			p.t.Errorf("web has moved after %s, and all took %s", moved, p.took)
+		}
+	})
+}
+
 func TestEvictionThatIsDeniedParksItsWorkload(t *testing.T) {
 	for _, kind := range []string{"Deployment", "StatefulSet"} {
 		in(t, 2, apps(&world.App{Name: "db", Kind: kind, Replicas: 2, Surge: 1, Denies: []string{"evict"}}, web(2)), func(p *play) {

@@ -633,16 +633,18 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 }
 
 // room is how many pods the workload may have made in addition. Each workload's
-// own maxSurge bounds it; only when a replacement finds no room somewhere, one
-// at a time may try.
+// own maxSurge bounds it; only while replacements find no room somewhere, of all
+// others one at a time may try.
 func (m *Move) room(key string) int {
 	if len(m.crowded) == 0 {
 		return len(m.view.Pods)
 	}
-	if len(m.crowded) == 1 && m.crowded[key] || m.under[key] > 0 {
-		return 0
+	for other := range m.under {
+		if other == key || !m.crowded[other] {
+			return 0
+		}
 	}
-	return max(0, 1-len(m.crowded))
+	return 1
 }
 
 // wake makes the nodes of a wave due, and the workloads on them.

@@ -63,6 +63,7 @@ type App struct {
 	Attached  bool          // … whose targets the Auto Scaling groups register themselves; no controller knows it
 
 	NewNeverReady bool // pods made after the set-up never become Ready
+	Large         bool // … and no node has room for them
 	Leader        bool // only the oldest pod is Ready
 	Tolerates     bool // its pods may start on cordoned nodes
 	SelectsHash   bool // its Service selects by pod-template-hash
@@ -682,7 +683,7 @@ func (w *World) live(p *pod) {
 		}
 		return
 	}
-	bad := p.broken || p.app.NewNeverReady && p.Created.After(w.began.Add(w.Skew).Add(20*time.Second)) ||
+	bad := p.broken || p.app.NewNeverReady && w.later(p) ||
 		p.app.Leader && !w.leads(p)
 	if p.app.Work > 0 && !p.Finished && w.now().Sub(p.Created) > p.app.Work {
 		p.Finished, p.Ready = true, false
@@ -719,7 +720,7 @@ func (w *World) schedule(p *pod) bool {
 		switch {
 		case p.Group != "" && p.Group != n.Group:
 		case !n.Ready || !n.deadSince.IsZero() || n.Cordoned && !p.Tolerates || w.repelled(p, n.Name):
-		case w.Room > 0 && w.holds(n.Name) >= w.Room:
+		case w.Room > 0 && w.holds(n.Name) >= w.Room, p.app.Large && w.later(p):
 			full++
 		default:
 			open = append(open, n.Name)
@@ -743,6 +744,9 @@ func (w *World) schedule(p *pod) bool {
 	p.ready = w.now().Add(takes)
 	return true
 }
+
+// later: the pod was made after the set-up.
+func (w *World) later(p *pod) bool { return p.Created.After(w.began.Add(w.Skew).Add(20 * time.Second)) }
 
 // spreading are the nodes in the zones with the fewest pods of the app, as the
 // scheduler's own default constraints prefer them.
