@@ -53,7 +53,7 @@ var (
 // Provider is the engine's provider for all types that hold "::".
 func (c *Cloud) Provider() *Provider {
 	return &Provider{control: control{c.control}, catalog: newCatalog(c.registry), region: c.cfg.Region, elsewhere: &elsewhere{home: c},
-		controllers: controllers{c.cfg.Region, c.ec2, c.Balancers().families}, associations: associations{c.ec2}, eks: c.eks, scaling: c.Scaling(), stable: c.stable}
+		controllers: controllers{c.cfg.Region, c.ec2, c.eks, c.Balancers().families}, associations: associations{c.ec2}, eks: c.eks, scaling: c.Scaling(), stable: c.stable}
 }
 
 // manyTries bounds the tries of one create. Most of them are replays of the

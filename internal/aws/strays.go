@@ -3,6 +3,7 @@ package aws
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
@@ -27,6 +30,7 @@ var _ engine.Strayer = (*Provider)(nil)
 type controllers struct {
 	region   string
 	ec2      *ec2.Client
+	eks      *eks.Client
 	families []family // of load balancers
 }
 
@@ -40,7 +44,7 @@ func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) 
 	}
 	var strays []engine.Stray
 	for _, look := range []func(context.Context, string) ([]engine.Stray, error){
-		p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces,
+		p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces, p.controllers.instances, p.controllers.nodegroups,
 	} {
 		found, err := look(ctx, name)
 		if err != nil {
@@ -157,6 +161,72 @@ func (g *grouped) tagged(ctx context.Context) ([]found, error) {
 		}
 	}
 	return all, nil
+}
+
+// nodegroups are the managed ones: EKS deletes no cluster that has any.
+func (c controllers) nodegroups(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := eks.NewListNodegroupsPaginator(c.eks, &eks.ListNodegroupsInput{ClusterName: &cluster})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		var gone *ekstypes.ResourceNotFoundException
+		switch {
+		case errors.As(err, &gone):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		for _, name := range page.Nodegroups {
+			strays = append(strays, engine.Stray{Object: "node group " + name, Owner: "AWS::EKS::Nodegroup/" + cluster + "/" + name, Blocks: true,
+				Leaves: "a node group in EKS, which does not delete its cluster before it",
+				Fix:    fmt.Sprintf("aws eks delete-nodegroup --region %s --cluster-name %s --nodegroup-name %s", c.region, cluster, name)})
+		}
+	}
+	return strays, nil
+}
+
+// instances are nodes that others launched: Karpenter, an Auto Scaling group, a person.
+// EKS ends those of its node groups and of its Auto Mode itself.
+func (c controllers) instances(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+	pages := ec2.NewDescribeInstancesPaginator(c.ec2, &ec2.DescribeInstancesInput{Filters: append(
+		filters("tag-key", clusterTagOf(cluster)), ec2types.Filter{Name: aws.String("instance-state-name"), Values: []string{"pending", "running", "stopping", "stopped"}})})
+	told := map[string]bool{}
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range page.Reservations {
+			for _, i := range r.Instances {
+				tags := ec2Tags(i.Tags)
+				s := c.launched(aws.ToString(i.InstanceId), tags)
+				if ofEKS(tags) || told[s.Fix] { // of many that one launched, the first
+					continue
+				}
+				told[s.Fix] = true
+				strays = append(strays, s)
+			}
+		}
+	}
+	return strays, nil
+}
+
+func ofEKS(tags map[string]string) bool {
+	return tags["eks:nodegroup-name"] != "" || tags["aws:eks:cluster-name"] != ""
+}
+
+// launched is an instance, with the command that ends it so that no other one follows.
+func (c controllers) launched(id string, tags map[string]string) engine.Stray {
+	s := engine.Stray{Object: "instance " + id, Blocks: true, Leaves: "itself, which blocks the network's subnets and goes on to cost money"}
+	switch pool, group := tags["karpenter.sh/nodepool"], tags["aws:autoscaling:groupName"]; {
+	case pool != "":
+		s.Object, s.Fix = s.Object+" of Karpenter's NodePool "+pool, "kubectl delete nodepool/"+pool
+	case group != "":
+		s.Object, s.Owner = s.Object+" of Auto Scaling group "+group, "AWS::AutoScaling::AutoScalingGroup/"+group
+		s.Fix = fmt.Sprintf("aws autoscaling delete-auto-scaling-group --region %s --auto-scaling-group-name %s --force-delete", c.region, group)
+	default:
+		s.Fix = fmt.Sprintf("aws ec2 terminate-instances --region %s --instance-ids %s", c.region, id)
+	}
+	return s
 }
 
 // volumes are those of claims: the disks of nodes have the cluster's tag, too.

@@ -24,7 +24,7 @@ func TestStraysInAWS(t *testing.T) {
 	}
 	const owned = "kubernetes.io/cluster/shop"
 	v2 := func(f url.Values) bool { return f.Get("Version") == "2015-12-01" }
-	api := &queryAPI{answer: map[string]func(url.Values) string{
+	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
 		"DescribeLoadBalancers": func(f url.Values) string {
 			if v2(f) {
 				return "<LoadBalancers><member><LoadBalancerArn>arn:web</LoadBalancerArn></member></LoadBalancers>"
@@ -59,20 +59,33 @@ func TestStraysInAWS(t *testing.T) {
 		"DescribeNetworkInterfaces": func(url.Values) string {
 			return "=<networkInterfaceSet><item><networkInterfaceId>eni-1</networkInterfaceId></item></networkInterfaceSet>"
 		},
+		"DescribeInstances": func(url.Values) string {
+			instance := func(id string, tags ...string) string {
+				return "<item><instanceId>" + id + "</instanceId>" + set(append([]string{owned, "owned"}, tags...)...) + "</item>"
+			}
+			return "=<reservationSet><item><instancesSet>" + instance("i-own", "aws:autoscaling:groupName", "web-1") + instance("i-eks", "eks:nodegroup-name", "blue") +
+				instance("i-other", "aws:autoscaling:groupName", "old") + instance("i-pool", "karpenter.sh/nodepool", "spot") + instance("i-pool-2", "karpenter.sh/nodepool", "spot") +
+				instance("i-hand") + "</instancesSet></item></reservationSet>"
+		},
+	}}, eks: map[string]func(string) string{
+		"GET /clusters/shop/node-groups": func(string) string { return `{"nodegroups": ["own", "blue"]}` },
 	}}
-	strays, err := api.cloud().Provider().Strays(t.Context(), plan.Props{"cluster": "shop"}, []string{"v1/Service/apps/nginx"})
+	known := []string{"v1/Service/apps/nginx", "AWS::AutoScaling::AutoScalingGroup/web-1", "AWS::EKS::Nodegroup/shop/own"}
+	strays, err := api.cloud().Provider().Strays(t.Context(), plan.Props{"cluster": "shop"}, known)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, s := range strays {
 		got = append(got, fmt.Sprint(s.Object, " of ", s.Owner, " ", s.Blocks))
-		if !strings.HasPrefix(s.Fix, "aws ") || !strings.Contains(s.Fix, "--region us-west-2") {
+		if s.Fix != "kubectl delete nodepool/spot" && (!strings.HasPrefix(s.Fix, "aws ") || !strings.Contains(s.Fix, "--region us-west-2")) {
 			t.Errorf("%s: %s", s.Object, s.Fix)
 		}
 	}
 	want := []string{"load balancer gone of v1/Service/apps/old true", "load balancer arn:web of networking.k8s.io/v1/Ingress/apps/gone true",
-		"volume vol-1 of v1/PersistentVolumeClaim/apps/data false", "security group sg-gone of v1/Service/apps/old false", "network interface eni-1 of  false"}
+		"volume vol-1 of v1/PersistentVolumeClaim/apps/data false", "security group sg-gone of v1/Service/apps/old false", "network interface eni-1 of  false",
+		"instance i-other of Auto Scaling group old of AWS::AutoScaling::AutoScalingGroup/old true", "instance i-pool of Karpenter's NodePool spot of  true",
+		"instance i-hand of  true", "node group blue of AWS::EKS::Nodegroup/shop/blue true"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

@@ -262,7 +262,8 @@ func TestDestroyNamesWhatWouldBeLeftBehind(t *testing.T) {
 	if _, err := w.cloud.engine(event.Discard).PlanDestroy(t.Context(), s.Snapshot()); kind(err) != problem.Refused || !strings.Contains(err.Error(), "legacy") {
 		t.Errorf("%v", err)
 	}
-	if !slices.Contains(w.cloud.known, "v1/Service/apps/nginx") {
+	groups := func(known string) bool { return strings.HasPrefix(known, group+"/") }
+	if !slices.Contains(w.cloud.known, "v1/Service/apps/nginx") || !slices.ContainsFunc(w.cloud.known, groups) {
 		t.Errorf("the stack's own objects are not told: %v", w.cloud.known)
 	}
 	w.cloud.strays = nil

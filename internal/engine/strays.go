@@ -18,14 +18,14 @@ import (
 // Or it is that something, whose object is not there any more.
 type Stray struct {
 	Object string // "service default/legacy"
-	Owner  string // the Kubernetes object that it is, or was made for: v1/Service/default/legacy; empty: nobody can tell
+	Owner  string // the object that it is, or was made for or by: v1/Service/default/legacy; empty: nobody can tell
 	Leaves string // "a load balancer, which stays, costs money and blocks the subnets"
 	Blocks bool   // the network cannot be deleted before it is gone
 	Fix    string // the command that removes it
 }
 
-// Strayer is what a Provider adds that can find strays. Known are the objects
-// of the stack (v1/Service/apps/nginx).
+// Strayer is what a Provider adds that can find strays. Known are the objects of the stack
+// in the cluster (v1/Service/apps/nginx), and its node groups (AWS::EKS::Nodegroup/shop/web).
 type Strayer interface {
 	Strays(ctx context.Context, conn plan.Props, known []string) ([]Stray, error)
 }
@@ -62,8 +62,12 @@ func (e *Engine) strays(ctx context.Context, s *state.Snapshot, seen sightings) 
 func (e *Engine) straysIn(ctx context.Context, conn plan.Props, s *state.Snapshot) ([]Stray, error) {
 	var known []string
 	for _, r := range s.Resources {
-		if inCluster(&r) && !r.Gone {
+		switch {
+		case r.Gone:
+		case inCluster(&r):
 			known = append(known, r.Type+"/"+r.URN.Name())
+		case r.Hosts != nil:
+			known = append(known, r.Type+"/"+r.ID)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookFor)

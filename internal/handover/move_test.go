@@ -259,6 +259,25 @@ func TestBrokenReplicaHoldsNothingUp(t *testing.T) {
 	}
 }
 
+func TestPodsWithoutAProbeCountOnceTheyHadTimeToListen(t *testing.T) {
+	for _, kind := range []string{"Deployment", "StatefulSet"} {
+		for replicas := 1; replicas <= 3; replicas++ {
+			in(t, 2, apps(&world.App{Name: "web", Kind: kind, Replicas: replicas, Surge: 1, Listens: 20 * time.Second, AcceptGap: kind == "StatefulSet" && replicas == 1}), func(p *play) { p.done(p.move(), "web") })
+		}
+	}
+}
+
+func TestPodsWithoutAProbeThatCrashTimeAndAgainTakeNobodysPlace(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Crashes: 15 * time.Second}, other()), func(p *play) {
+		p.parked(p.move(), "deployment/apps/web", "does not serve after 10m0s")
+		p.With(func(h *world.Hand) {
+			if left := h.On(world.Old, "web"); len(left) != 2 {
+				p.t.Errorf("of 2 pods that serve %v are left", left)
+			}
+		})
+	})
+}
+
 func TestActivePassiveIsParkedAndMovesWithConsent(t *testing.T) {
 	ha := func(accept bool) *world.App {
 		return &world.App{Name: "ha", Replicas: 2, Surge: 1, Leader: true, AcceptGap: accept}

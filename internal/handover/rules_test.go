@@ -52,7 +52,7 @@ func lagging(name string) Balancer {
 func (s *scene) pod(name, node string) *Pod {
 	p := &Pod{
 		Ref: Ref{"apps", name, name}, Node: node, Workload: "deployment/apps/web", Owner: &Owner{Kind: "ReplicaSet", Name: "web-abc"},
-		Labels: map[string]string{"app": "web", "tier": "front", "pod-template-hash": "abc"}, Handle: "pod-template-hash", Doors: []string{"app"},
+		Labels: map[string]string{"app": "web", "tier": "front", "pod-template-hash": "abc"}, Handle: "pod-template-hash", Doors: []string{"app"}, Probe: true,
 		Created: noon.Add(-time.Hour), Ready: true, ReadySince: noon.Add(-time.Hour), Grace: 30 * time.Second,
 		Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}},
 	}
@@ -197,6 +197,15 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.web.MinReady = time.Minute
 			s.pod("web-3", "new").ReadySince = noon.Add(-time.Second)
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"… only if it had time to listen, where nothing says that it does", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			p := s.pod("web-3", "new")
+			p.ReadySince, p.Probe = noon.Add(-29*time.Second), false
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does: pod web-3 has no readiness probe, and counts once it has run for 30s"},
+		{"… or its probe says so", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new").ReadySince = noon.Add(-time.Second)
+		}, "surging; take out pod apps/web-1"},
 		{"… only if the Service lists it", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new").Paths[0].Ready = false

@@ -234,7 +234,7 @@ func (v *View) replaced(r Release) bool {
 	}
 	serve := 0
 	for _, p := range v.Of(r.Workload) {
-		if _, released := p.release(); !released && !p.Deleting && p.Ready && v.Now.Sub(p.ReadySince) >= w.MinReady && !p.unlisted() {
+		if _, released := p.release(); !released && !p.Deleting && p.Ready && v.Now.Sub(p.ReadySince) >= w.proof(p) && !p.unlisted() {
 			serve++
 		}
 	}

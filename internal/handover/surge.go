@@ -120,7 +120,11 @@ func (h *herd) trouble() string {
 	why := ""
 	for _, p := range h.Pods {
 		switch {
-		case p.Deleting || p.stays() || p.beside() || p.Ready:
+		case p.Deleting || p.stays() || p.beside():
+		case p.Ready:
+			if why == "" && h.w.proof(p) > h.w.MinReady && p.selected() && h.proof(p, p.Paths[0].Service) > 0 {
+				why = fmt.Sprintf("pod %s has no readiness probe, and counts once it has run for %s", p.Name, unproven)
+			}
 		case p.Trouble != "":
 			return fmt.Sprintf("pod %s: %s", p.Name, p.Trouble)
 		case len(p.Gates) > 0:

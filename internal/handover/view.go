@@ -313,7 +313,7 @@ type Pod struct {
 	PreStop     bool          // every container that serves has a preStop hook
 	PreStopTime time.Duration // how long all of these sleep at the least; 0 if unknown
 	LongestHook time.Duration // how long the longest preStop hook of any container sleeps; 0 if unknown
-	Probe       bool          // every container with a port has a readiness probe
+	Probe       bool          // Ready means that it answers: what serves in it has a readiness or startup probe
 	EmptyDir    bool          // holds data that ends with it, other than in memory
 	HostPath    string        // directory of its node that it can write to, and that does not move with it; empty: none
 	HostPorts   []int         // ports of its node on which it listens itself

@@ -54,6 +54,11 @@ const (
 	// without a replacement: one that is just starting may serve any moment.
 	brokenAfter = time.Minute
 
+	// unproven is how long a new pod must be Ready to count if nobody says when it
+	// answers: it is Ready as soon as its processes run, also between two crashes
+	// (CrashLoopBackOff is reached after 10 s). Servers that start slowly take some 20 s.
+	unproven = 30 * time.Second
+
 	// evictRetry is the pause before asking again for a pod whose eviction was
 	// refused: kubectl's (kubectl/pkg/drain/drain.go, evictPods).
 	evictRetry = 5 * time.Second
@@ -218,6 +223,9 @@ func (h *herd) sort(p *Pod) {
 		return
 	}
 	for _, path := range h.paths(p) {
+		if rest := h.proof(p, path); p.Ready && rest > 0 {
+			h.again(rest)
+		}
 		if !h.serves(p, path) {
 			continue
 		}
@@ -245,7 +253,7 @@ func (h *herd) paths(p *Pod) []string {
 
 // serves: requests by that path reach the pod.
 func (h *herd) serves(p *Pod, path string) bool {
-	if !p.Ready || h.now.Sub(p.ReadySince) < h.w.MinReady || h.Ended(p.Node) {
+	if !p.Ready || h.proof(p, path) > 0 || h.Ended(p.Node) {
 		return false
 	}
 	for _, x := range p.Paths {
@@ -256,6 +264,24 @@ func (h *herd) serves(p *Pod, path string) bool {
 		return x.Ready && (s == nil || (!s.Local || h.Through(p.Node, s)) && h.Healthy(p, s))
 	}
 	return path == ""
+}
+
+// proof is how much longer a pod that is Ready must be so to count by a path. What
+// leaves has served for long enough.
+func (h *herd) proof(p *Pod, path string) time.Duration {
+	least := h.w.MinReady
+	if path != "" && !h.Leaves(p.Node) {
+		least = h.w.proof(p)
+	}
+	return least - h.now.Sub(p.ReadySince)
+}
+
+// proof is how long one of its pods that requests are sent to must be Ready to count.
+func (w *Workload) proof(p *Pod) time.Duration {
+	if p.Probe {
+		return w.MinReady
+	}
+	return cmp.Or(w.MinReady, unproven) // who sets minReadySeconds has thought of it
 }
 
 // raiseFloors keeps for each path the most of its own pods that were seen

@@ -206,7 +206,7 @@ func (s scenario) judge(r result) []string {
 	say(!r.Stuck, "it did not end by itself")
 	say(slices.Contains(s.Ends, r.last()), "it ended with an exit code that does not fit")
 	say(len(r.Left) == 0, "it left something behind")
-	if s.Says != "" && slices.Contains([]int{3, 5, 8}, r.last()) {
+	if s.Says != "" && (r.failed() > 0 || slices.Contains([]int{3, 5, 8}, r.last())) {
 		say(regexp.MustCompile(s.Says).MatchString(r.said), "it does not tell the reason: "+s.Says)
 	}
 	return broken

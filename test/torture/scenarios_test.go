@@ -47,7 +47,7 @@ type scenario struct {
 	Ends    []int  // exit codes that are right for Drover; 0 unless given
 	MayFail int    // requests that may fail, where nobody could help it
 	Why     string // … why they do
-	Says    string // the reason that Drover gives if it does not end with 0
+	Says    string // the reason that Drover gives if requests fail, or if it does not end with 0
 	Broken  string // why pods may be left not Ready; empty: none may
 }
 

@@ -62,12 +62,14 @@ type App struct {
 	Gated     bool          // … and its pods are Ready only when it does
 	Attached  bool          // … whose targets the Auto Scaling groups register themselves; no controller knows it
 
-	NewNeverReady bool // pods made after the set-up never become Ready
-	Large         bool // … and no node has room for them
-	Leader        bool // only the oldest pod is Ready
-	Tolerates     bool // its pods may start on cordoned nodes
-	SelectsHash   bool // its Service selects by pod-template-hash
-	Rolling       bool // its rollout never completes
+	Listens       time.Duration // its pods have no probe, and answer only so long after they are Ready
+	Crashes       time.Duration // … and pods made after the set-up end so long after that, time and again
+	NewNeverReady bool          // pods made after the set-up never become Ready
+	Large         bool          // … and no node has room for them
+	Leader        bool          // only the oldest pod is Ready
+	Tolerates     bool          // its pods may start on cordoned nodes
+	SelectsHash   bool          // its Service selects by pod-template-hash
+	Rolling       bool          // its rollout never completes
 	Paused        bool
 	Each          bool          // each of its pods has a further Service of its own, by its name
 	Keep          bool          // annotated karpenter.sh/do-not-disrupt
@@ -636,7 +638,7 @@ func (w *World) spawn(a *App, name string) *pod {
 	p := &pod{app: a, Pod: handover.Pod{
 		Ref:      handover.Ref{Namespace: "apps", Name: name, UID: fmt.Sprintf("uid-%04d", w.serial)},
 		Workload: a.key(), Labels: map[string]string{"app": a.Name}, Created: w.now(), ReadySince: w.now(), Grace: max(30*time.Second, a.Grace),
-		Probe: true, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop, LongestHook: a.PreStop,
+		Probe: a.Listens+a.Crashes == 0, Tolerates: a.Tolerates, AcceptGap: a.AcceptGap, PreStop: a.PreStop > 0, PreStopTime: a.PreStop, LongestHook: a.PreStop,
 	}}
 	if a.Budgets > 0 {
 		p.Labels["tier"] = "front"
@@ -688,6 +690,9 @@ func (w *World) live(p *pod) {
 	if p.app.Work > 0 && !p.Finished && w.now().Sub(p.Created) > p.app.Work {
 		p.Finished, p.Ready = true, false
 	}
+	if p.app.Crashes > 0 && w.later(p) && p.Ready && w.now().Sub(p.ReadySince) >= p.app.Crashes {
+		p.Ready, p.ReadySince, p.ready, p.Trouble = false, w.now(), w.now().Add(20*time.Second), "CrashLoopBackOff: back-off restarting failed container"
+	}
 	p.up = !bad && !w.now().Before(p.ready)
 	switch {
 	case p.Deleting || p.Finished:
@@ -702,6 +707,9 @@ func (w *World) live(p *pod) {
 		p.Ready, p.ReadySince = true, w.now()
 	}
 }
+
+// answers: the pod is Ready, and what runs in it listens.
+func (w *World) answers(p *pod) bool { return p.Ready && w.now().Sub(p.ReadySince) >= p.app.Listens }
 
 // leads: it is the oldest pod of its app that is not ending.
 func (w *World) leads(p *pod) bool {
@@ -980,7 +988,7 @@ func (w *World) serving(a *App) map[string]int {
 	}
 	for _, uid := range w.sentTo(a) {
 		p := w.pods[uid]
-		if p == nil || !p.Ready || p.Deleting && !w.preStopping(p) {
+		if p == nil || !w.answers(p) || p.Deleting && !w.preStopping(p) {
 			continue
 		}
 		if a.Local && !w.inService(a.Name, p.Node) {
@@ -1026,7 +1034,7 @@ func (w *World) check() {
 			continue
 		}
 		for _, uid := range w.sentTo(a) {
-			if p := w.pods[uid]; p != nil && p.Deleting && !w.silent(p) && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && !a.scaled && !a.AcceptGap && !w.trapped(p) {
+			if p := w.pods[uid]; p != nil && p.Deleting && !w.silent(p) && !w.preStopping(p) && a.nature() == handover.Replicated && p.app.Surge > 0 && !p.broken && a.Crashes == 0 && !a.scaled && !a.AcceptGap && !w.trapped(p) {
 				w.fail("pod %s ended while proxies sent to it", p.Name)
 			}
 		}

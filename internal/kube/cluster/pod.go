@@ -153,12 +153,7 @@ func lifecycle(p *corev1.Pod, out *handover.Pod) {
 	if s := p.Spec.TerminationGracePeriodSeconds; s != nil {
 		out.Grace = time.Duration(*s) * time.Second
 	}
-	out.Probe = true
-	for _, c := range p.Spec.Containers {
-		if len(c.Ports) > 0 && c.ReadinessProbe == nil {
-			out.Probe = false
-		}
-	}
+	out.Probe = probed(p.Spec.Containers)
 	hooks(p.Spec.Containers, out)
 	for _, c := range p.Spec.Containers {
 		for _, port := range c.Ports {
@@ -181,11 +176,27 @@ func lifecycle(p *corev1.Pod, out *handover.Pod) {
 	out.Tolerates = schedule.TolerationsTolerateTaint(klog.Background(), p.Spec.Tolerations, &cordon, false)
 }
 
+// probed: a pod is Ready only once each container that serves has answered. A startup
+// probe says so, too. Of containers that name no ports one may be the one that serves.
+func probed(all []corev1.Container) bool {
+	answers := func(c corev1.Container) bool { return c.ReadinessProbe != nil || c.StartupProbe != nil }
+	mute := func(c corev1.Container) bool { return !answers(c) }
+	if serving := ofPorts(all); len(serving) > 0 {
+		return !slices.ContainsFunc(serving, mute)
+	}
+	return slices.ContainsFunc(all, answers)
+}
+
+// ofPorts are the containers that name a port.
+func ofPorts(all []corev1.Container) []corev1.Container {
+	return slices.DeleteFunc(slices.Clone(all), func(c corev1.Container) bool { return len(c.Ports) == 0 })
+}
+
 // hooks reads what keeps a pod serving once it is told to end: the hook of a
 // container that serves nobody, such as one that ships logs, does not. Sidecars
 // among the init containers outlive all others.
 func hooks(all []corev1.Container, out *handover.Pod) {
-	serving := slices.DeleteFunc(slices.Clone(all), func(c corev1.Container) bool { return len(c.Ports) == 0 })
+	serving := ofPorts(all)
 	if len(serving) == 0 {
 		serving = all // none says which
 	}

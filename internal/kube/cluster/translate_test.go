@@ -344,6 +344,30 @@ func TestHooksOfWhoServes(t *testing.T) {
 	}
 }
 
+// Ready says that a pod answers if what serves in it was asked.
+func TestProbesOfWhoServes(t *testing.T) {
+	ports := []corev1.ContainerPort{{ContainerPort: 80}}
+	mute, ready, starts := corev1.Container{Ports: ports}, corev1.Container{Ports: ports, ReadinessProbe: &corev1.Probe{}}, corev1.Container{Ports: ports, StartupProbe: &corev1.Probe{}}
+	logs, unnamed := corev1.Container{}, corev1.Container{ReadinessProbe: &corev1.Probe{}}
+	for name, c := range map[string]struct {
+		containers []corev1.Container
+		probed     bool
+	}{
+		"a readiness probe":                 {[]corev1.Container{ready}, true},
+		"a startup probe":                   {[]corev1.Container{starts}, true},
+		"none":                              {[]corev1.Container{mute}, false},
+		"one of two that serve":             {[]corev1.Container{ready, mute}, false},
+		"beside one that ships logs":        {[]corev1.Container{ready, logs}, true},
+		"only who ships logs has one":       {[]corev1.Container{mute, unnamed}, false},
+		"none has ports, nor a probe":       {[]corev1.Container{logs}, false},
+		"none has ports, and one has probe": {[]corev1.Container{logs, unnamed}, true},
+	} {
+		if got := probed(c.containers); got != c.probed {
+			t.Errorf("%s: %v, want %v", name, got, c.probed)
+		}
+	}
+}
+
 func TestSleeps(t *testing.T) {
 	for want, h := range map[time.Duration]*corev1.LifecycleHandler{
 		20 * time.Second: {Sleep: &corev1.SleepAction{Seconds: 20}},
