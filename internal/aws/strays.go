@@ -211,7 +211,7 @@ func (c controllers) instances(ctx context.Context, cluster string) (strays []en
 }
 
 func ofEKS(tags map[string]string) bool {
-	return tags["eks:nodegroup-name"] != "" || tags["aws:eks:cluster-name"] != ""
+	return tags[managedName] != "" || tags["aws:eks:cluster-name"] != ""
 }
 
 // launched is an instance, with the command that ends it so that no other one follows.
