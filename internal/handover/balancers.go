@@ -222,29 +222,76 @@ func (m *Move) needed(p *Pod) string {
 	return ""
 }
 
-// comeBack is how long pods are kept, at the most, until the nodes of their wave
-// are out of load balancers: of an NLB new targets are in service after one to three
-// minutes, of others after a few health checks.
-const comeBack = 3 * time.Minute
+const (
+	// comeBack is how long pods that are out of their Services are kept, at the most,
+	// until load balancers have let go of the nodes that leave: of an NLB new targets
+	// are in service after one to three minutes, of others after a few health checks,
+	// and a node with local traffic leaves when its last pod's replacement serves.
+	comeBack = 10 * time.Minute
+
+	// goodbyes is what a pod that is told to end has to say goodbye, before a load
+	// balancer cuts what clients keep to it.
+	goodbyes = 10 * time.Second
+)
+
+// goingNodes is how far a load balancer is with the nodes that leave.
+type goingNodes struct {
+	in    string        // one that it has yet to let go of
+	lags  string        // one that it has let go of, and may open connections through …
+	still time.Duration // … for so long
+	cuts  time.Time     // when it cuts what clients keep through the first of those that it drains; zero: it never does
+}
 
 // returns says by which load balancer, and which node that leaves, clients of
-// the Service would come back that a pod sends away now. The load balancer cuts
-// connections that they keep there when it has drained the node, and nobody says
-// goodbye then.
-func (m *Move) returns(service string) string {
+// the Service would come back that the pod sends away now. What they keep there is
+// cut when the load balancer has drained the node, or when its instance ends, and
+// nobody says goodbye then. But neither does anybody to those that are cut before
+// that, so what a load balancer is about to cut waits for nothing.
+func (m *Move) returns(p *Pod, service string) string {
 	s := m.view.Services[service]
 	if s == nil || s.Local || m.Record.Phase == Stop {
 		return ""
 	}
+	r, _ := p.release()
 	for _, lb := range m.sendersTo(s) {
-		if _, known := m.yet[lb]; !known {
-			m.yet[lb] = m.notYetOut(lb)
+		if _, known := m.going[lb]; !known {
+			m.going[lb] = m.goingNodes(lb)
 		}
-		if m.yet[lb] != "" {
-			return fmt.Sprintf("load balancer %s and node %s", lb, m.yet[lb])
+		switch g := m.going[lb]; {
+		case !g.cuts.IsZero() && !m.view.Now.Add(p.PreStopTime+goodbyes).Before(g.cuts):
+		case g.in != "" && m.view.Now.Sub(r.OutAt) < comeBack:
+			return fmt.Sprintf("load balancer %s and node %s", lb, g.in)
+		case g.still > 0:
+			return fmt.Sprintf("load balancer %s and node %s, through which it may open connections for %s more", lb, g.lags, g.still.Round(time.Second))
 		}
 	}
 	return ""
+}
+
+// goingNodes looks at the nodes that leave, as far as their wave has come or load
+// balancers let go of them before it.
+func (m *Move) goingNodes(lb string) (g goingNodes) {
+	b := m.lbs[lb]
+	if b.ByAddress {
+		return g
+	}
+	for _, name := range m.Record.leaving() {
+		n, r := m.view.Nodes[name], m.Record.Nodes[name]
+		if n == nil || r.State == NodeOpen || r.State.settled() || r.serving || m.hasEnded(name) {
+			continue
+		}
+		t, left := m.targets[n.Instance][lb], r.Left[lb]
+		if t.State == InService && (m.open(name) || r.asked || n.excluded() || m.leavesEarly(name)) {
+			g.in = cmp.Or(g.in, name)
+		}
+		if rest := r.Left.rest(lb, b.Lag, m.view.Now); rest > g.still {
+			g.lags, g.still = name, rest
+		}
+		if cut := left.Add(b.Draining); t.State == Draining && !b.Keeps && !left.IsZero() && (g.cuts.IsZero() || cut.Before(g.cuts)) {
+			g.cuts = cut
+		}
+	}
+	return g
 }
 
 // clients names a pod that has yet to leave the pod's node, for which the move is
@@ -260,24 +307,6 @@ func (m *Move) clients(p *Pod) string {
 			continue
 		}
 		return q.String()
-	}
-	return ""
-}
-
-// notYetOut is a node that is being emptied, has just begun, and that the load
-// balancer was not seen to let go of.
-func (m *Move) notYetOut(lb string) string {
-	if m.lbs[lb].ByAddress {
-		return ""
-	}
-	for _, name := range m.Record.leaving() {
-		n, r := m.view.Nodes[name], m.Record.Nodes[name]
-		if n == nil || !m.open(name) || r.State != NodeEmptying || r.serving || m.view.Now.Sub(r.Since) >= comeBack {
-			continue
-		}
-		if m.targets[n.Instance][lb].State == InService {
-			return name
-		}
 	}
 	return ""
 }

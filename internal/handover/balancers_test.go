@@ -76,6 +76,41 @@ func TestLoadBalancersLetGoOfNodesBeforePodsSayGoodbye(t *testing.T) {
 	})
 }
 
+// What clients keep through a node is cut when the load balancer has drained it, or
+// when its instance ends, and the pod behind it knows nothing of that. So no pod
+// sends its clients away while any node that leaves, of whatever wave, takes new
+// connections: some load balancers do when they have long let go of it.
+func TestNobodyIsSentAwayToNodesThatLeave(t *testing.T) {
+	for _, kind := range []string{world.NLB, world.ALB} {
+		in(t, 3, apps(&world.App{Name: "shop", Replicas: 6, Surge: 2, Balancer: kind}), func(p *play) {
+			p.Draining = 5 * time.Minute
+			time.Sleep(3 * time.Minute)
+			p.done(p.move(), "shop")
+			out, first := map[string]time.Time{}, time.Time{} // since when targets drain; when the first pod is told to end
+			for i, f := range p.facts {
+				switch c := f.(type) {
+				case event.TargetChanged:
+					if c.State == event.TargetDraining && strings.Contains(c.Balancer, "shop") {
+						out[c.Instance] = p.at[i]
+					}
+				case event.PodMoved:
+					if c.Change == event.PodEvicted && strings.HasPrefix(c.Pod, "shop") && first.IsZero() {
+						first = p.at[i]
+					}
+				}
+			}
+			if len(out) != 3 {
+				t.Errorf("%q: %d of 3 nodes were let go of", kind, len(out))
+			}
+			for target, since := range out {
+				if after := first.Sub(since); after < world.KindOfBalancer(kind).Sends {
+					t.Errorf("%q: a pod is told to end %s after %s was let go of", kind, after, target)
+				}
+			}
+		})
+	}
+}
+
 // A load balancer whose new targets never come does not hold pods for ever.
 func TestPodsDoNotWaitForLoadBalancersForEver(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.NLB}), func(p *play) {

@@ -91,6 +91,20 @@ func TestFindingsOfPods(t *testing.T) {
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each of its pods goes before the next one comes", "more than one replica"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
 		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
+		{rollsUnasked, func(q *Question, p *Pod, w *Workload) {
+			p.Group, w.Nature, w.Kind, q.Replaced = "web", Ordered, "StatefulSet", map[string]bool{"statefulset/apps/web": true}
+			p.Workload = w.Key()
+			q.View.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn:web"}})
+			q.Balancers = []Balancer{{Name: "edge", Group: "arn:web", ByAddress: true, Draining: time.Minute}}
+		}, warning, "statefulset/apps/web", "a pod ends while load balancer edge, which drains for 1m0s, may still send to it", "updateStrategy: {type: OnDelete}"},
+		{rollsUnasked, func(q *Question, _ *Pod, w *Workload) { // no selector of its own names the group
+			q.Replaced = map[string]bool{web: true}
+			q.View.PutService(&Service{Namespace: "apps", Name: "web", Local: true, Balanced: true, Hosts: []string{"edge.elb"}})
+			q.Balancers = []Balancer{{Name: "edge", Host: "edge.elb"}}
+		}, warning, web, "goes on to send to a node when the pod on it has ended", "labels of both groups"},
+		{daemonsReplaced, func(q *Question, p *Pod, _ *Workload) {
+			p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
+		}, blocker, "daemonset/apps/web", "ends its pods on nodes of web all at once: nothing would serve Service web", AcceptGapAnnotation},
 		{onDelete, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }, warning, web, "OnDelete", ""},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }, warning, web, "not complete (1 of 2 pods are new); the move waits", "rollout status deployment/web"},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Stalled = "1 of 2 pods are new", true }, warning, web, "has failed", "rollout undo deployment/web"},
@@ -127,6 +141,7 @@ func TestFindingsOfPods(t *testing.T) {
 		})
 	}
 	mustTry(t, "check.go", tried)
+	mustTry(t, "rollouts.go", tried)
 }
 
 // A label that a pod asks for and that only nodes have which leave is none of those that

@@ -60,6 +60,11 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 			found[key] = true
 		}
 	}
+	for _, key := range replaced { // no workloads: what they run stays with its node
+		if key.Type == "apps/v1/DaemonSet" {
+			found["daemonset/"+key.Name] = true
+		}
+	}
 	for key := range v.Services {
 		if slices.Contains(replaced, graph.Key{Type: "v1/Service", Name: key}) {
 			found["service/"+key] = true

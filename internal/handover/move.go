@@ -121,7 +121,7 @@ type Move struct {
 	served  map[string]map[string]time.Time // since when targets are in service, by load balancers with slow start; zero: from the first look on
 	stale   string                          // why AWS did not answer, when it was last asked
 	lack    map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
-	yet     map[string]string               // … which node that is being emptied it has yet to let go of; of this turn
+	going   map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
 	foreign []foreign                       // load balancers that nobody can ask; of this turn
 	off     *bool                           // sentinels stand where they should; of this turn
 
@@ -146,6 +146,7 @@ type Move struct {
 	longest      time.Duration // that those who send to pods under way take to let go
 	handed       time.Time     // since when nothing of the canary serves any more
 	alone        bool          // … for long enough
+	first        bool          // load balancers have let go of the canary
 	pausing      bool
 	closed       bool            // all is ready for the first pod to move
 	rests        bool            // nothing is left to do before the rollouts that it waits for
@@ -171,7 +172,7 @@ func (m *Move) Turn(o Observed) []Action {
 	if o.Stale == "" {
 		m.heard = o.Asked
 	}
-	m.lack, m.yet, m.off = map[string]string{}, map[string]string{}, nil
+	m.lack, m.going, m.off = map[string]string{}, map[string]goingNodes{}, nil
 	changes := o.View.Take()
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
@@ -461,7 +462,7 @@ func (m *Move) nodeCase(name string) NodeCase {
 	n := m.view.Nodes[name]
 	c := NodeCase{
 		Move: m.Record.Group, Name: name, View: m.view, Node: n, Pods: m.view.On(name),
-		Open: m.Record.Phase != Ready && m.open(name),
+		Open: m.Record.Phase != Ready && m.open(name), Early: m.early(name),
 		Dead: m.dead(name),
 		Parked: func(p *Pod) bool {
 			w := m.Record.Workloads[p.owner()]
@@ -471,10 +472,10 @@ func (m *Move) nodeCase(name string) NodeCase {
 		Drains: m.balancer,
 		Settle: m.Options.Settle, Soak: m.Options.Soak, UnaskedDrain: m.Options.unasked(),
 	}
-	if n == nil || !c.Open {
+	if n == nil || !c.Open && !c.Early {
 		return c
 	}
-	c.Targets, c.Unheard, c.Lagging = m.targets[n.Instance], m.neverHeard(), m.lagging
+	c.Targets, c.Unheard, c.Silent, c.Lagging = m.targets[n.Instance], m.neverHeard(), m.o.silence(), m.lagging
 	c.Unasked, c.Own = m.unasked(n), m.attached(n)
 	if !n.excluded() || len(c.Own) > 0 {
 		c.Hold = m.cannotSpare(n)
@@ -492,6 +493,7 @@ func (m *Move) shift(workloads, nodes map[string]bool) {
 		m.wait("%s", m.o.Pause)
 	}
 	m.follow(nodes, workloads)
+	m.leadOthers()
 	m.due(workloads, nodes)
 	if m.Record.Phase != Soak || !m.through() {
 		m.calmNodes(nodes)

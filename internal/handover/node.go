@@ -54,6 +54,7 @@ type NodeCase struct {
 	View    *View
 	Node    *Node // nil: it is gone
 	Open    bool  // its wave has come
+	Early   bool  // it has not, and load balancers may let go of it already
 	Pods    []*Pod
 	Dead    bool                  // its kubelet is silent for good
 	Parked  func(*Pod) bool       // the pod's workload is parked
@@ -63,6 +64,7 @@ type NodeCase struct {
 	Drains  func(string) Balancer // a load balancer by its name
 	Lagging func() []string       // load balancers that may send through a node when they list it no more
 	Unheard string                // why none has answered since the run began; empty: they have
+	Silent  string                // why they do not answer now; empty: they do
 	Hold    string                // why load balancers cannot do without it yet; empty: they can
 	Unasked []string              // load balancers that may send through it and that nobody can ask
 	Settle  time.Duration         // the user's least settle time
@@ -84,7 +86,7 @@ func NextNode(c NodeCase, r NodeRecord) NodeDecision {
 	n.d.Record = r
 	n.r = &n.d.Record
 	n.r.Released = maps.Clone(r.Released)
-	if c.Open {
+	if c.Open || c.Early {
 		n.r.Left = r.Left.follow(c.Targets, n.now)
 		if n.unremembered() {
 			n.r.Left = n.r.Left.suspect(c.Lagging(), n.now)
@@ -140,6 +142,7 @@ func (n *station) next() {
 		return
 	case !n.Open:
 		n.to(NodeClosed)
+		n.early()
 		return
 	}
 	left, kept := n.left()
@@ -167,6 +170,16 @@ func (n *station) closed() bool {
 	}})
 	n.stuck("cordon", fmt.Sprintf("it could not be cordoned for %s", patience))
 	return false
+}
+
+// early takes a node out of load balancers whose pods have yet to leave: those that
+// pods of other nodes send away are not to come back through it. If it may not go
+// yet it goes with its wave, and counts as stuck only then.
+func (n *station) early() {
+	if n.Early {
+		n.excluded()
+		n.r.Why, n.r.mark = "", mark{}
+	}
 }
 
 // left counts the pods that have to leave yet, and those that are parked. What
@@ -369,10 +382,12 @@ func (n *station) drained() bool {
 			word = "draining"
 		}
 		n.wait("load balancer %s: node %s still %s (%s of %s)", name, n.Name, word, since, b.Draining)
-		limit := b.Draining + drainMargin
-		if since >= limit {
+		switch limit := b.Draining + drainMargin; {
+		case since >= limit && n.Silent != "":
+			n.again(reread) // that is what it said before
+		case since >= limit:
 			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller)", word, name, since, b.Draining, drainMargin)
-		} else {
+		default:
 			n.again(min(limit-since, tellEvery))
 		}
 		return false

@@ -348,7 +348,7 @@ func (h *herd) finish(p *Pod) {
 func (h *herd) comingBack(p *Pod) bool {
 	r, _ := p.release()
 	for _, name := range r.Services {
-		if why := h.Returns(p.Namespace + "/" + name); why != "" {
+		if why := h.Returns(p, p.Namespace+"/"+name); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
 			return true

@@ -176,6 +176,83 @@ func (m *Move) next(node string) bool {
 // ahead: pods of such a node may get their replacements beside the canary's end.
 func (m *Move) ahead(node string) bool { return m.next(node) && m.alone && !m.pausing }
 
+// leadOthers has load balancers let go of all other nodes once they have let go of the
+// canary: pods say goodbye to what clients keep when none of the nodes that leave
+// takes new connections any more, for those would be cut.
+func (m *Move) leadOthers() {
+	if before := m.first; m.canaryOut() == before {
+		return
+	}
+	m.first = !m.first
+	for name, r := range m.Record.Nodes {
+		if r.Wave > m.Record.Wave {
+			m.dueNodes[name] = time.Time{}
+		}
+	}
+}
+
+// canaryOut: no load balancer has a node of the first wave any more.
+func (m *Move) canaryOut() bool {
+	if m.Record.Wave > 0 {
+		return true
+	}
+	for name, r := range m.Record.Nodes {
+		n := m.view.Nodes[name]
+		if r.Wave > 0 || n == nil || m.hasEnded(name) {
+			continue
+		}
+		if r.State == NodeOpen || r.State == NodeClosed || !n.excluded() {
+			return false
+		}
+		for _, t := range m.targets[n.Instance] {
+			if t.State != Draining && t.State != Unused {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// early: load balancers may let go of the node now, and its wave has yet to come.
+func (m *Move) early(node string) bool {
+	r := m.Record.Nodes[node]
+	return m.first && m.Record.Phase == Shift && !m.pausing && r.State == NodeClosed && !m.open(node) &&
+		!m.needs(node, func(p *Pod) bool { return p.Released != "" })
+}
+
+// leavesEarly: load balancers let go of the node before its wave comes, or as soon as
+// what serves through it alone has its replacements, which the next wave gets early.
+func (m *Move) leavesEarly(node string) bool {
+	next := m.Record.Nodes[node].Wave == m.Record.Wave+1
+	return !m.needs(node, func(p *Pod) bool { return p.Released != "" || next && m.surges(p) })
+}
+
+// needs: some pod needs the node in load balancers: it stays there, or it is reached
+// through it alone and is none that may do without.
+func (m *Move) needs(node string, spared func(*Pod) bool) bool {
+	for _, p := range m.view.on[node] {
+		if !p.stays() && !p.Deleting && (m.tiesNode(p) || m.local(p) && !spared(p)) {
+			return true
+		}
+	}
+	return false
+}
+
+// tiesNode: the pod does not leave, and its node with it stays in load balancers.
+func (m *Move) tiesNode(p *Pod) bool {
+	w := m.Record.Workloads[p.owner()]
+	return !m.concerns(p) || w != nil && w.State == WorkloadParked
+}
+
+// surges: the pod's replacement comes first.
+func (m *Move) surges(p *Pod) bool {
+	var denied map[string]string
+	if r := m.Record.Workloads[p.owner()]; r != nil {
+		denied = r.Denied
+	}
+	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle)).how == SurgeFirst
+}
+
 func (m *Move) dead(node string) bool {
 	n := m.view.Nodes[node]
 	return n == nil || m.hasEnded(node) || !n.Ready && m.view.Now.Sub(n.ReadySince) >= deadAfter

@@ -101,7 +101,7 @@ type Case struct {
 	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
 	Needed   func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
 	Unheard  func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
-	Returns  func(service string) string               // why clients that are sent away would come back through a node that leaves; empty: they would not
+	Returns  func(p *Pod, service string) string       // why clients that the pod sends away would come back through a node that leaves; empty: they would not
 	Clients  func(*Pod) string                         // a pod that has yet to leave the pod's node, and may be served by it alone; empty: there is none
 	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
 	Holders  func(*Pod) []string                       // target groups that may hold, or have held, the pod's address

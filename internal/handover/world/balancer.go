@@ -18,6 +18,7 @@ type BalancerKind struct {
 	Pods   bool          // its targets may be pods
 	Reuses bool          // it sends many clients' requests on connections that it keeps
 	Groups bool          // it sends to target groups, and each is told by itself
+	Keeps  bool          // what clients keep lives on when it has drained a target, until that ends
 	Hosted bool          // a Service of type LoadBalancer makes it, and has its host; else a binding names its groups
 }
 
@@ -32,7 +33,7 @@ const (
 // for a row, and compares. Where the numbers come from stands with its constants.
 var BalancerKinds = []BalancerKind{
 	{Starts: 2 * time.Second, Hosted: true},
-	{Name: NLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Groups: true, Hosted: true},
+	{Name: NLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Groups: true, Keeps: true, Hosted: true},
 	{Name: ALB, Starts: 2 * time.Second, Sends: 20 * time.Second, Lag: 30 * time.Second, Pods: true, Groups: true, Reuses: true},
 	{Name: GWLB, Starts: 90 * time.Second, Sends: 2 * time.Minute, Lag: 3 * time.Minute, Zonal: true, Pods: true, Groups: true},
 }
@@ -62,7 +63,7 @@ func (a *App) bound() bool {
 // one that every world has is nobody's: its app is the zero one.
 func (a *App) says(name string, draining time.Duration) handover.Balancer {
 	k := a.kindOfBalancer()
-	b := handover.Balancer{Name: name, Host: name + ".elb", Draining: draining, Zonal: k.Zonal, Lag: k.Lag, Reuses: k.Reuses, ByAddress: a.ByAddress}
+	b := handover.Balancer{Name: name, Host: name + ".elb", Draining: draining, Zonal: k.Zonal, Lag: k.Lag, Reuses: k.Reuses, Keeps: k.Keeps, ByAddress: a.ByAddress}
 	if k.Groups {
 		b.Group = "arn:" + name
 	}
