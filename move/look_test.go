@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -151,5 +152,32 @@ func TestSurroundingsAreAskedOnce(t *testing.T) {
 	}
 	if asked != 1 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// habitual counts how often each group's habits are asked for.
+type habitual struct {
+	fleet
+	asked map[string]int
+}
+
+func (h habitual) Habits(_ context.Context, group string) (handover.Habits, error) {
+	h.asked[group]++
+	return handover.Habits{Policies: []string{group}}, errors.New("the rest may not be read")
+}
+
+// A group is asked once what it does on its own, though each of its nodes is looked at.
+func TestHabitsAreAskedOnceAGroup(t *testing.T) {
+	asked := map[string]int{}
+	f := &askedOnce{fleet: habitual{asked: asked}, habits: map[string]habit{}}
+	for range 3 {
+		for _, group := range []string{"web", "db"} {
+			if h, err := f.Habits(t.Context(), group); err == nil || !slices.Equal(h.Policies, []string{group}) {
+				t.Errorf("%s: %+v, %v", group, h, err)
+			}
+		}
+	}
+	if asked["web"] != 1 || asked["db"] != 1 {
+		t.Errorf("asked %v times", asked)
 	}
 }

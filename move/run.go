@@ -46,6 +46,9 @@ func CheckAll(ctx context.Context, o Options) ([]Report, error) {
 	}
 	defer s.close()
 	s.cluster = lookedAround(ctx, s.cluster)
+	if s.fleet != nil {
+		s.fleet = &askedOnce{fleet: s.fleet, habits: map[string]habit{}}
+	}
 	v, err := s.cluster.View()
 	if err != nil {
 		return nil, err
@@ -75,6 +78,28 @@ type around struct {
 
 // Surroundings are as they were.
 func (a around) Surroundings(context.Context) (handover.Surroundings, error) { return a.ask() }
+
+// askedOnce is a fleet that tells of a group's habits as they were when they were first
+// asked for: each of its nodes is looked at by itself.
+type askedOnce struct {
+	fleet
+	habits map[string]habit
+}
+
+type habit struct {
+	handover.Habits
+	err error
+}
+
+// Habits are as they were.
+func (f *askedOnce) Habits(ctx context.Context, group string) (handover.Habits, error) {
+	h, known := f.habits[group]
+	if !known {
+		h.Habits, h.err = f.fleet.Habits(ctx, group)
+		f.habits[group] = h
+	}
+	return h.Habits, h.err
+}
 
 func check(ctx context.Context, s *session, o Options) (Report, error) {
 	j, err := newJob(ctx, s, o)

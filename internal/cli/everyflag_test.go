@@ -48,12 +48,8 @@ func trials() map[string]trial {
 		"protect": trying(newProtect, "asg/web"), "unprotect": trying(newUnprotect, "asg/web"), "rbac": trying(newRBAC),
 		"load": trying(newLoad, "http://x/"), "token": trying(newToken, "--cluster", "a"), "demo": trying(newDemo),
 	}
-	for verb, flags := range map[string]func(*cobra.Command, *movesOptions){
-		"ls": nil, "status": nil, "log": nil, "pause": nil, "abort": nil, "resume": yesFlags, "return": returnFlags, "recover": recoverFlags,
-	} {
-		of["moves "+verb] = trial{make: func(env Env, seen func(any)) *cobra.Command {
-			return movesCommand(env, verb, "", nil, flags, ran[movesOptions](seen))
-		}}
+	for _, v := range movesVerbs() {
+		of["moves "+v.name] = trial{make: func(env Env, seen func(any)) *cobra.Command { return movesCommand(env, v, ran[movesOptions](seen)) }}
 	}
 	for name, more := range map[string]trial{
 		"up":      {samples: map[string]string{"guard": "off"}, beside: map[string][]string{"json": {"--yes"}}, idle: map[string]string{"plan": "it names a file, which a script makes"}},

@@ -39,23 +39,37 @@ func newMoves(env Env) *cobra.Command {
 named by its set (nodegroup/web), a stack's by its group; the name may be left out
 if there is only one.`,
 	}
-	cmd.AddCommand(
-		movesCommand(env, "ls", "List the moves of the cluster", exits(problem.Outside), nil, listMoves),
-		movesCommand(env, "status", "Say how far a move is, what it waits for and since when", exits(problem.Outside), nil, tellMove),
-		movesCommand(env, "log", "Print the last events of a move", exits(problem.Outside), nil, logMove),
-		movesCommand(env, "pause", "Let a move begin nothing new; what is under way comes to its end", exits(problem.Refused, problem.Outside), nil, ask(move.PauseIt, "asked to pause")),
-		movesCommand(env, "resume", "End a pause, or go on with a move whose run is gone", exits(movesExits...), yesFlags, resumeMove),
-		movesCommand(env, "abort", "Let a move put back what it has closed, and end; what has moved stays moved", exits(problem.Refused, problem.Locked, problem.Outside), nil, abortMove),
-		movesCommand(env, "return", "Move back what a move has moved, once its nodes serve again", exits(movesExits...), returnFlags, returnMove),
-		movesCommand(env, "recover", "Give back what runs left that are gone (of all moves, or of one)", exits(problem.Refused, problem.Locked, problem.Outside), recoverFlags, recoverMoves),
-	)
+	for _, v := range movesVerbs() {
+		cmd.AddCommand(movesCommand(env, v, v.run))
+	}
 	return cmd
 }
 
-func movesCommand(env Env, verb, short string, ends map[string]string, flags func(*cobra.Command, *movesOptions), run func(context.Context, movesOptions) error) *cobra.Command {
+// movesVerb is a command under `drover moves`.
+type movesVerb struct {
+	name, short string
+	ends        map[string]string
+	flags       func(*cobra.Command, *movesOptions) // nil: those of all verbs alone
+	run         func(context.Context, movesOptions) error
+}
+
+func movesVerbs() []movesVerb {
+	return []movesVerb{
+		{"ls", "List the moves of the cluster", exits(problem.Outside), nil, listMoves},
+		{"status", "Say how far a move is, what it waits for and since when", exits(problem.Outside), nil, tellMove},
+		{"log", "Print the last events of a move", exits(problem.Outside), nil, logMove},
+		{"pause", "Let a move begin nothing new; what is under way comes to its end", exits(problem.Refused, problem.Outside), nil, ask(move.PauseIt, "asked to pause")},
+		{"resume", "End a pause, or go on with a move whose run is gone", exits(movesExits...), yesFlags, resumeMove},
+		{"abort", "Let a move put back what it has closed, and end; what has moved stays moved", exits(problem.Refused, problem.Locked, problem.Outside), nil, abortMove},
+		{"return", "Move back what a move has moved, once its nodes serve again", exits(movesExits...), returnFlags, returnMove},
+		{"recover", "Give back what runs left that are gone (of all moves, or of one)", exits(problem.Refused, problem.Locked, problem.Outside), recoverFlags, recoverMoves},
+	}
+}
+
+func movesCommand(env Env, v movesVerb, run func(context.Context, movesOptions) error) *cobra.Command {
 	o := movesOptions{Env: env}
 	cmd := &cobra.Command{
-		Use: verb + " [NAME]", Short: short, Args: cobra.MaximumNArgs(1), Annotations: ends,
+		Use: v.name + " [NAME]", Short: v.short, Args: cobra.MaximumNArgs(1), Annotations: v.ends,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				o.Name = args[0]
@@ -66,11 +80,11 @@ func movesCommand(env Env, verb, short string, ends map[string]string, flags fun
 	cmd.ValidArgsFunction = offerCluster(movesOf)
 	access(cmd.Flags(), &o.Access)
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
-	if flags != nil {
-		flags(cmd, &o)
+	if v.flags != nil {
+		v.flags(cmd, &o)
 	}
-	if verb == "ls" {
-		cmd.Use, cmd.Args, cmd.ValidArgsFunction = verb, cobra.NoArgs, nil
+	if v.name == "ls" {
+		cmd.Use, cmd.Args, cmd.ValidArgsFunction = v.name, cobra.NoArgs, nil
 	}
 	return cmd
 }

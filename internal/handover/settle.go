@@ -2,6 +2,7 @@ package handover
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,25 +21,56 @@ const (
 	settleEach = 3 * time.Second
 )
 
-// bound is a kind of sender with the time that is enough for it.
+// bound is a kind of sender with the time that is enough for it. It may send to pods of
+// a Service that sends says; with neither sends nor routes, to those of any.
 type bound struct {
 	who    string // as docs/hand-over.md has it, under "Who still sends here"
 	enough time.Duration
 	source string                         // of the number, as there
-	sends  func(v *View, s *Service) bool // it may send to pods of the Service; nil: to those of any
+	routes []string                       // kinds of objects that name the Services it sends to: what Service.Routes begin with
+	sends  func(v *View, s *Service) bool // nil: routes tell
 }
 
 // bounds are all kinds. A pod that several send to waits for the slowest.
 var bounds = []bound{
-	{"kube-proxy", settleProxies, "measured: 2.3 s at most on a machine under heavy load, 0.03 s on a quiet one; with 3 s 0 of 131,430 requests were lost; consumers that were 5 s behind lost some at 3 s", nil},
-	{"ingress controllers and gateways (an Ingress or a route of the Gateway API names the Service)", settleIngress, "ingress-nginx reloads at most every 3.3 s (`sync-rate-limit` 0.3), after it has seen the change",
-		func(_ *View, s *Service) bool { return len(s.Routes) > 0 }},
-	{"DNS (headless Services)", settleDNS, "CoreDNS answers with a TTL of 30 s on EKS, and clients look up anew after that",
-		func(_ *View, s *Service) bool { return s.Headless }},
-	{"external-dns (its annotation on a headless Service)", settleRecords, "records hold for 300 s by default, and it looks every minute; for longer if its `ttl` says so",
-		func(_ *View, s *Service) bool { return s.Published > 0 }},
-	{"target groups and load balancers that AWS does not show", settleTargets, "300 s deregistration delay by default, and 2 min for what follows its API late",
-		func(v *View, s *Service) bool { return len(v.senders.mute(s)) > 0 }},
+	{who: "kube-proxy", enough: settleProxies, source: "measured: 2.3 s at most on a machine under heavy load, 0.03 s on a quiet one; with 3 s 0 of 131,430 requests were lost; consumers that were 5 s behind lost some at 3 s"},
+	{who: "ingress controllers and gateways (an Ingress or a route of the Gateway API names the Service)", enough: settleIngress,
+		source: "ingress-nginx reloads at most every 3.3 s (`sync-rate-limit` 0.3), after it has seen the change",
+		routes: []string{"ingress", "httproute", "grpcroute", "tlsroute", "tcproute", "udproute"}},
+	{who: "DNS (headless Services)", enough: settleDNS, source: "CoreDNS answers with a TTL of 30 s on EKS, and clients look up anew after that",
+		sends: func(_ *View, s *Service) bool { return s.Headless }},
+	{who: "external-dns (its annotation on a headless Service)", enough: settleRecords, source: "records hold for 300 s by default, and it looks every minute; for longer if its `ttl` says so",
+		sends: func(_ *View, s *Service) bool { return s.Published > 0 }},
+	{who: "target groups and load balancers that AWS does not show", enough: settleTargets, source: "300 s deregistration delay by default, and 2 min for what follows its API late",
+		sends: func(v *View, s *Service) bool { return len(v.senders.mute(s)) > 0 }},
+}
+
+// RouteKinds are the kinds of objects that Service.Routes may begin with: each is in a
+// row of bounds. Package kube/cluster asks that it sees no others, for whose proxies
+// nobody would wait.
+func RouteKinds() []string {
+	var all []string
+	for _, b := range bounds {
+		all = append(all, b.routes...)
+	}
+	return all
+}
+
+// reaches: it may send to pods of the Service; nil: of one that is known by its
+// EndpointSlices alone.
+func (b bound) reaches(v *View, s *Service) bool {
+	switch {
+	case b.sends == nil && b.routes == nil:
+		return true
+	case s == nil:
+		return false
+	case b.sends != nil && b.sends(v, s):
+		return true
+	}
+	return slices.ContainsFunc(s.Routes, func(r string) bool {
+		kind, _, _ := strings.Cut(r, "/")
+		return slices.Contains(b.routes, kind)
+	})
 }
 
 // settle is the longest of the bounds of those who send to the pod, of what those
@@ -73,7 +105,7 @@ func (v *View) bound(s *Service) time.Duration {
 		longest = s.Published
 	}
 	for _, b := range bounds {
-		if b.sends == nil || s != nil && b.sends(v, s) {
+		if b.reaches(v, s) {
 			longest = max(longest, b.enough)
 		}
 	}

@@ -14,7 +14,7 @@ func TestTheSlowestSenderCounts(t *testing.T) {
 	before := bounds
 	defer func() { bounds = before }()
 	headless := func(_ *View, s *Service) bool { return s.Headless }
-	slow := bound{"a proxy of somebody's", time.Minute, "measured", headless}
+	slow := bound{who: "a proxy of somebody's", enough: time.Minute, source: "measured", sends: headless}
 	v := NewView()
 	for _, all := range [][]bound{append([]bound{slow}, before...), append(slices.Clone(before), slow)} {
 		bounds = all
@@ -23,6 +23,20 @@ func TestTheSlowestSenderCounts(t *testing.T) {
 		}
 		if got := v.bound(&Service{}); got != settleProxies {
 			t.Errorf("it waits %s for one that does not send to it", got)
+		}
+	}
+}
+
+// What an object of a kind routes to is waited for by the row that names the kind, and
+// by no other.
+func TestEachRouteHasItsBound(t *testing.T) {
+	before := bounds
+	defer func() { bounds = before }()
+	bounds = append(slices.Clone(before), bound{who: "a slow mesh", enough: time.Minute, routes: []string{"meshroute.example.com"}})
+	for route, want := range map[string]time.Duration{"ingress/apps/web": settleIngress, "udproute/apps/web": settleIngress, "meshroute.example.com/apps/web": time.Minute} {
+		kind, _, _ := strings.Cut(route, "/")
+		if got := NewView().bound(&Service{Routes: []string{route}}); got != want || !slices.Contains(RouteKinds(), kind) {
+			t.Errorf("%s: it waits %s, want %s; all kinds: %q", route, got, want, RouteKinds())
 		}
 	}
 }

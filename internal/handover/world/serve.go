@@ -192,8 +192,9 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 	if a.bare() || a.daemon() {
 		return
 	}
+	api, kind := named(a.kind())
 	load := handover.Workload{
-		Kind: a.kind(), API: "apps/v1", Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
+		Kind: kind, API: api, Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
 		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
 	}
 	if a.nature() == handover.Operated { // it has no scale to ask: what it wants is what is there
@@ -208,7 +209,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 		load.Rolling = "1 of 3 pods are new"
 	}
 	if a.kind() == "Deployment" || a.kind() == "Rollout" {
-		load.Holder = &handover.Owner{API: "apps/v1", Kind: a.kind(), Name: a.Name, UID: a.Name}
+		load.Holder = &handover.Owner{API: api, Kind: kind, Name: a.Name, UID: a.Name}
 	}
 	if have := v.Workloads[load.Key()]; have == nil || !reflect.DeepEqual(*have, load) {
 		v.PutWorkload(&load)

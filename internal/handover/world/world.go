@@ -98,6 +98,7 @@ type App struct {
 
 func (a *App) key() string { return strings.ToLower(a.kind()) + "/apps/" + a.Name }
 
+// kind is its KindName.
 func (a *App) kind() string {
 	if a.Kind == "" {
 		return "Deployment"

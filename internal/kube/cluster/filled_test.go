@@ -40,8 +40,14 @@ func unfilled[T any](all map[string]*T) []string {
 	return fieldtest.Empty(slices.Collect(maps.Values(all)))
 }
 
+// failing is a test, or a run of a property.
+type failing interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // parsed is an object of its own type, or of none if only its CRD knows it.
-func parsed(t *testing.T, text string) any {
+func parsed(t failing, text string) any {
 	t.Helper()
 	o, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(text), nil, nil)
 	if err == nil {

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/informers"
@@ -16,8 +18,45 @@ type kind struct {
 	// this version or in another one.
 	optional schema.GroupVersionResource
 	// see notes a change of the object that is kept under key (namespace/name);
-	// before or now is nil if it was not, or is no more, there.
+	// before or now is nil if it was not, or is no more, there. Nil: the view has
+	// nothing of it, and who wants it reads its store.
 	see func(w *world, key string, before, now any)
+	// routes are the Services (namespace/name) that an object of the kind names, as one
+	// for whom a proxy of its own keeps a list of their pods; nil: none does. How long
+	// such a proxy may be behind is asked by the kind's name: see handover.RouteKinds.
+	routes func(o any) []string
+}
+
+// changed takes a change of an object of the kind.
+func (k kind) changed(w *world, key string, before, now any) {
+	if k.routes != nil {
+		w.route(k.route()+"/"+key, k.routed(before), k.routed(now))
+	}
+	if k.see != nil {
+		k.see(w, key, before, now)
+	}
+}
+
+// route is how the kind's objects begin among a Service's Routes: ingress, or
+// ingressroute.traefik.io of a group that is neither Kubernetes' nor its Gateway API's.
+func (k kind) route() string {
+	name := strings.ToLower(k.name)
+	if g := k.optional.Group; g != "" && g != gatewayAPI {
+		name += "." + g
+	}
+	return name
+}
+
+func (k kind) routed(o any) []string {
+	if o == nil {
+		return nil
+	}
+	return k.routes(o)
+}
+
+// routing lets a kind's function have an object of its own type.
+func routing[T any](services func(*T) []string) func(any) []string {
+	return func(o any) []string { return services(o.(*T)) }
 }
 
 // typed lets a kind's function have objects of its own type.
@@ -56,14 +95,14 @@ func init() {
 
 		{name: "Pod", watch: podsOf, see: typed(seePod)},
 		{name: "NetworkPolicy", watch: networkPolicies, see: typed(seeNetworkPolicy)},
-		{name: "Ingress", watch: ingresses, see: typed(seeIngress)},
+		{name: "Ingress", watch: ingresses, routes: routing(ingressBackends)},
 		{name: "VolumeAttachment", watch: attachments, see: typed(seeAttachment)},
 
-		{name: "HTTPRoute", optional: crd("gateway.networking.k8s.io", "v1", "httproutes"), see: routesOf("httproute")},
-		{name: "GRPCRoute", optional: crd("gateway.networking.k8s.io", "v1", "grpcroutes"), see: routesOf("grpcroute")},
-		{name: "TLSRoute", optional: crd("gateway.networking.k8s.io", "v1", "tlsroutes"), see: routesOf("tlsroute")},
-		{name: "TCPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "tcproutes"), see: routesOf("tcproute")},
-		{name: "UDPRoute", optional: crd("gateway.networking.k8s.io", "v1alpha2", "udproutes"), see: routesOf("udproute")},
+		{name: "HTTPRoute", optional: crd(gatewayAPI, "v1", "httproutes"), routes: routing(routeBackends)},
+		{name: "GRPCRoute", optional: crd(gatewayAPI, "v1", "grpcroutes"), routes: routing(routeBackends)},
+		{name: "TLSRoute", optional: crd(gatewayAPI, "v1", "tlsroutes"), routes: routing(routeBackends)},
+		{name: "TCPRoute", optional: crd(gatewayAPI, "v1alpha2", "tcproutes"), routes: routing(routeBackends)},
+		{name: "UDPRoute", optional: crd(gatewayAPI, "v1alpha2", "udproutes"), routes: routing(routeBackends)},
 		{name: "TargetGroupBinding", optional: crd("elbv2.k8s.aws", "v1beta1", "targetgroupbindings"), see: typed(seeBinding)},
 		{name: "TargetGroupBinding", optional: crd("eks.amazonaws.com", "v1", "targetgroupbindings"), see: typed(seeBinding)}, // EKS Auto Mode's
 		{name: "PeerAuthentication", optional: crd("security.istio.io", "v1", "peerauthentications"), see: policy(istioSelector)},
@@ -79,6 +118,8 @@ func init() {
 		kinds = append(kinds, k.watched())
 	}
 }
+
+const gatewayAPI = "gateway.networking.k8s.io"
 
 func crd(group, version, plural string) schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: group, Version: version, Resource: plural}

@@ -104,8 +104,8 @@ func TestTheModelHasEveryKindOfWorkload(t *testing.T) {
 			continue
 		}
 		w := k.workload(parsed(t, "apiVersion: "+k.api+"\nkind: "+k.kind).(metav1.Object))
-		if makes, known := model.Kinds[k.kind]; !known || makes.Nature != w.Nature || makes.Ordinals != w.Ordinals {
-			t.Errorf("%s: the model says %+v, the row %s, with ordinals: %v", k.kind, makes, w.Nature, w.Ordinals)
+		if makes, known := model.Kinds[model.KindName(k.api, k.kind)]; !known || makes.Nature != w.Nature || makes.Ordinals != w.Ordinals {
+			t.Errorf("%s: the model says %+v, the row %s, with ordinals: %v", model.KindName(k.api, k.kind), makes, w.Nature, w.Ordinals)
 		}
 	}
 }
@@ -172,6 +172,40 @@ func TestRowsMayLackAnything(t *testing.T) {
 		if newDaemon(a) == nil || a.fixed() != "" || !a.same(a) {
 			t.Errorf("%05b: %+v", has, a)
 		}
+	}
+}
+
+// What makes pods for its owner and lets go of none, since it has no labels that it takes
+// pods by, says of its owner no more than that it is there: that one moves as its row says,
+// or by its operator. Only what stands as a ReplicaSet does has its owner move surge-first.
+func TestWhatStandsForOthers(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(k *ownerKind)
+		want   handover.Nature
+	}{
+		"as a ReplicaSet":           {func(*ownerKind) {}, handover.Replicated},
+		"it lets go of no pod":      {func(k *ownerKind) { k.selects = nil }, handover.Operated},
+		"… and is no workload, too": {func(k *ownerKind) { k.selects, k.workload = nil, nil }, handover.Operated},
+		"it stands for nobody":      {func(k *ownerKind) { k.stands = false }, handover.Replicated}, // its own row's
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fleets()
+			c.change(k)
+			teach(t, k)
+			f := newFixture()
+			f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("example.com/v1", "Fleet", "fleet")}
+			set := &custom{Object: map[string]any{"apiVersion": "example.com/v1", "kind": "Fleet"}}
+			dub(set, objectMeta("fleet", nil, ownedBy("example.com/v1", "Game", "game")))
+			f.more = append(f.more, set)
+			want := "game.example.com/apps/game"
+			if !k.stands {
+				want = "fleet.example.com/apps/fleet"
+			}
+			v := f.view()
+			if w := v.Workloads[want]; w == nil || w.Nature != c.want || v.Pods["pod"].Workload != want {
+				t.Errorf("%s: %+v, the pod counts to %s", want, w, v.Pods["pod"].Workload)
+			}
+		})
 	}
 }
 

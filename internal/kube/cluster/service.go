@@ -141,14 +141,7 @@ func (w *world) route(who string, before, now []string) {
 	}
 }
 
-func seeIngress(w *world, key string, before, now *networkingv1.Ingress) {
-	w.route("ingress/"+key, ingressBackends(before), ingressBackends(now))
-}
-
 func ingressBackends(in *networkingv1.Ingress) []string {
-	if in == nil {
-		return nil
-	}
 	var found []string
 	note := func(b *networkingv1.IngressBackend) {
 		if b != nil && b.Service != nil {
@@ -167,13 +160,7 @@ func ingressBackends(in *networkingv1.Ingress) []string {
 	return found
 }
 
-// routesOf sees one kind of the Gateway API's routes. All name their Services alike.
-func routesOf(kind string) func(w *world, key string, before, now any) {
-	return typed(func(w *world, key string, before, now *custom) {
-		w.route(kind+"/"+key, routeBackends(before), routeBackends(now))
-	})
-}
-
+// routeBackends are those of a route of the Gateway API: all name their Services alike.
 func routeBackends(u *custom) []string {
 	var found []string
 	for _, rule := range list(u, "spec", "rules") {

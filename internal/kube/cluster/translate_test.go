@@ -2,9 +2,9 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -452,24 +452,70 @@ func TestRecordName(t *testing.T) {
 }
 
 // Whatever in the cluster names a Service keeps a list of its pods: an Ingress, and
-// each kind of route of the Gateway API that is watched. Another kind of an ingress
-// controller or a mesh is a row here.
+// each kind of route that is watched. How far its proxies may be behind is known of each.
 func TestRoutesToServices(t *testing.T) {
-	f := newFixture()
-	want := []string{"ingress/apps/web"}
-	f.more = append(f.more, &networkingv1.Ingress{ObjectMeta: objectMeta("web", nil), Spec: networkingv1.IngressSpec{
-		Rules: []networkingv1.IngressRule{{IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-			Paths: []networkingv1.HTTPIngressPath{{Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: "web"}}}},
-		}}}},
-	}})
-	for _, kind := range routeKinds() {
-		o := parsed(t, "apiVersion: gateway.networking.k8s.io/v1\nkind: "+kind+"\nmetadata: {namespace: apps, name: by}\n"+
-			"spec: {rules: [{backendRefs: [{name: web}, {kind: Bucket, name: files}]}]}")
-		f.more, want = append(f.more, o), append(want, strings.ToLower(kind)+"/apps/by")
+	f, want := newFixture(), []string{}
+	for _, k := range kinds {
+		if k.routes == nil {
+			continue
+		}
+		f.more, want = append(f.more, routeTo(t, k, objectMeta("by", nil), "web")), append(want, k.route()+"/apps/by")
+		if !slices.Contains(handover.RouteKinds(), k.route()) {
+			t.Errorf("no row of bounds (internal/handover/settle.go) has %q among its routes: nobody waits for its proxies", k.route())
+		}
 	}
 	slices.Sort(want)
 	if got := f.view().Services["apps/web"].Routes; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+	if len(want) != len(handover.RouteKinds()) {
+		t.Errorf("%d kinds route, and the rows of bounds have %q", len(want), handover.RouteKinds())
+	}
+}
+
+// routeSpecs is, of each kind that routes, the spec of an object that routes to one
+// Service of its own namespace: %s. What is drawn in property tests is made of it, too.
+var routeSpecs = map[string]string{
+	"ingress":   "rules: [{http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: %q, port: {number: 80}}}}]}}]",
+	"httproute": gatewayRoute, "grpcroute": gatewayRoute, "tlsroute": gatewayRoute, "tcproute": gatewayRoute, "udproute": gatewayRoute,
+}
+
+const gatewayRoute = "rules: [{backendRefs: [{name: %q}, {kind: Bucket, name: files}]}]"
+
+// routeTo is an object of the kind that routes to the Service.
+func routeTo(t failing, k kind, m metav1.ObjectMeta, service string) any {
+	spec, known := routeSpecs[k.route()]
+	if !known {
+		t.Fatalf("routeSpecs has no object of kind %s", k.route())
+	}
+	api := "networking.k8s.io/v1"
+	if k.optional.Group != "" {
+		api = k.optional.GroupVersion().String()
+	}
+	o := parsed(t, "apiVersion: "+api+"\nkind: "+k.name+"\nspec: {"+fmt.Sprintf(spec, service)+"}")
+	dub(o.(metav1.Object), m)
+	return o
+}
+
+// dub gives an object its name, and what else of the metadata counts.
+func dub(o metav1.Object, m metav1.ObjectMeta) {
+	o.SetNamespace(m.Namespace)
+	o.SetName(m.Name)
+	o.SetUID(m.UID)
+	o.SetLabels(m.Labels)
+	o.SetAnnotations(m.Annotations)
+	o.SetOwnerReferences(m.OwnerReferences)
+}
+
+// A kind of which the view has nothing is watched all the same: who wants it reads its store.
+func TestKindThatOnlyItsStoreHas(t *testing.T) {
+	before := kinds
+	defer func() { kinds = before }()
+	kinds = append(slices.Clone(kinds), kind{name: "Thing", optional: crd("example.com", "v1", "things")})
+	f := newFixture()
+	f.more = append(f.more, parsed(t, "apiVersion: example.com/v1\nkind: Thing\nmetadata: {namespace: apps, name: web}"))
+	if v := f.view(); len(v.Pods) != 1 {
+		t.Errorf("%d pods", len(v.Pods))
 	}
 }
 
@@ -483,17 +529,6 @@ func TestTargetGroupsOfAService(t *testing.T) {
 			t.Errorf("%s: %q", api, got)
 		}
 	}
-}
-
-// routeKinds are all of the Gateway API that are watched.
-func routeKinds() []string {
-	var all []string
-	for _, k := range kinds {
-		if k.optional.Group == "gateway.networking.k8s.io" && strings.HasSuffix(k.name, "Route") {
-			all = append(all, k.name)
-		}
-	}
-	return all
 }
 
 // Pods that work until they are done are waited for, whoever makes them; those of

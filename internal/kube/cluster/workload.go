@@ -99,7 +99,7 @@ func (w *world) top(p *corev1.Pod) claimed {
 	}
 	if above, known := w.owners[owner.UID]; known && above.stands {
 		if next := metav1.GetControllerOf(above); next != nil {
-			return newClaimed(p.Namespace, ownerOf(next), true)
+			return newClaimed(p.Namespace, ownerOf(next), above.letsGo())
 		}
 	}
 	return newClaimed(p.Namespace, ownerOf(owner), false)
@@ -206,7 +206,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
 	}
 	switch k := kindOf(c.owner); {
-	case c.sets || k != nil && k.stands:
+	case c.sets || k != nil && k.letsGo():
 		out.Nature, out.Surge = handover.Replicated, 1
 		out.Rolling = w.rolling(key)
 	case w.ends(key) && !slices.Contains(endless, groupOf(c.owner.API)):

@@ -113,7 +113,7 @@ func (w *world) see(k int, key string, now any) {
 		w.seen[k][key] = now
 	}
 	if before != nil || now != nil {
-		kinds[k].see(w, key, before, now)
+		kinds[k].changed(w, key, before, now)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -136,38 +137,71 @@ func drawSelector(t *rapid.T) *metav1.LabelSelector {
 	return s
 }
 
-// drawOwner draws a controller, by a UID that such an object may have.
-func drawOwner(t *rapid.T, kinds ...string) []metav1.OwnerReference {
-	kind := pick(t, append(kinds, "")...)
-	if kind == "" {
+// uidOf begins the UIDs of a kind's objects; those of another group's are its own.
+func uidOf(group, kind string) string {
+	if strings.Contains(group, ".") {
+		return kind + "." + group
+	}
+	return kind
+}
+
+// drawOwner draws a controller of one of the kinds, by a UID that such an object may have.
+func drawOwner(t *rapid.T, of ...handover.Owner) []metav1.OwnerReference {
+	o := pick(t, append(of, handover.Owner{})...)
+	if o.Kind == "" {
 		return nil
 	}
 	name := pick(t, "0", "1")
-	api := map[string]string{"Job": "batch/v1", "CronJob": "batch/v1", "ReplicationController": "v1", "Rollout": "argoproj.io/v1alpha1", "Node": "v1", "CloneSet": "apps.kruise.io/v1beta1"}[kind]
 	return []metav1.OwnerReference{{
-		APIVersion: cmp.Or(api, "apps/v1"), Kind: kind, Name: name,
-		UID: types.UID(kind + "-" + pick(t, "a", "b") + "-" + name + "-" + pick(t, "1", "1", "2")), Controller: &yes,
+		APIVersion: o.API, Kind: o.Kind, Name: name,
+		UID: types.UID(uidOf(groupOf(o.API), o.Kind) + "-" + pick(t, "a", "b") + "-" + name + "-" + pick(t, "1", "1", "2")), Controller: &yes,
 	}}
 }
 
-// draw draws an object of any kind as it is from now on.
-func draw(t *rapid.T, _ int) (at, any) {
-	kind := pick(t, append(routeKinds(), "Pod", "Pod", "Pod", "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "CronJob",
-		"Node", "Service", "PodDisruptionBudget", "EndpointSlice", "EndpointSlice", "NetworkPolicy", "Ingress",
-		"PersistentVolume", "PersistentVolumeClaim", "VolumeAttachment", "TargetGroupBinding", "AuthorizationPolicy", "CiliumNetworkPolicy", "PodMonitor", "answer")...)
-	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
-	m := metav1.ObjectMeta{
-		Namespace: ns, Name: name, UID: types.UID(kind + "-" + ns + "-" + name + "-" + pick(t, "1", "1", "2")),
-		Labels: drawLabels(t), Annotations: drawAnnotations(t),
+// rowed are the owners that pods and other owners may name: all that have a row.
+func rowed(more ...handover.Owner) []handover.Owner {
+	for _, k := range ownerKinds {
+		more = append(more, handover.Owner{API: k.api, Kind: k.kind})
 	}
-	if kind == "answer" {
+	return more
+}
+
+var (
+	aReplicaSet = handover.Owner{API: "apps/v1", Kind: "ReplicaSet"}
+	aDeployment = handover.Owner{API: "apps/v1", Kind: "Deployment"}
+	aRollout    = handover.Owner{API: "argoproj.io/v1alpha1", Kind: "Rollout"} // it has no row
+	aCronJob    = handover.Owner{API: "batch/v1", Kind: "CronJob"}
+	aNode       = handover.Owner{API: "v1", Kind: "Node"}
+)
+
+// often are drawn more often than other kinds: most of what follows hangs on them.
+var often = []string{"Pod", "Pod", "ReplicaSet", "EndpointSlice"}
+
+// draw draws an object of any kind that is watched, as it is from now on.
+func draw(t *rapid.T, _ int) (at, any) {
+	places := []int{}
+	for i, k := range kinds {
+		places = append(places, i)
+		for _, name := range often {
+			if k.name == name {
+				places = append(places, i)
+			}
+		}
+	}
+	place := pick(t, places...)
+	k := kinds[place]
+	ns, name := pick(t, "a", "b"), pick(t, "0", "1")
+	if place == kindAnswer {
 		key := "rollout.argoproj.io/" + ns + "/" + name
 		scalable := pick(t, true, false)
-		a := &answer{uid: "Rollout-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: scalable, unscaled: !scalable, annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
+		a := &answer{uid: uidOf("argoproj.io", "Rollout") + "-" + ns + "-" + name + "-1", wants: pick(t, 1, 2), counted: true, scalable: scalable, unscaled: !scalable, annotations: drawAnnotations(t), fixed: pick(t, "", "0")}
 		return at{kindAnswer, key}, a
 	}
-	o := drawObject(t, kind, m)
-	return at{kindAt(o), keyOf(o)}, o
+	o := drawObject(t, k, metav1.ObjectMeta{
+		Namespace: ns, Name: name, UID: types.UID(uidOf(k.optional.Group, k.name) + "-" + ns + "-" + name + "-" + pick(t, "1", "1", "2")),
+		Labels: drawLabels(t), Annotations: drawAnnotations(t),
+	})
+	return at{place, keyOf(o)}, o
 }
 
 func drawAnnotations(t *rapid.T) map[string]string {
@@ -180,14 +214,22 @@ func drawAnnotations(t *rapid.T) map[string]string {
 	return nil
 }
 
-func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
+// drawObject has a case for each kind with a type of its own; what CRDs define is drawn
+// by what its row in kinds says of it.
+func drawObject(t *rapid.T, k kind, m metav1.ObjectMeta) any {
 	count := int32(pick(t, 0, 1, 2))
 	template := corev1.PodTemplateSpec{Spec: corev1.PodSpec{NodeName: pick(t, "", "", "0")}}
 	cluster := m
 	cluster.Namespace = ""
-	switch kind {
+	switch {
+	case k.routes != nil:
+		return routeTo(t, k, m, pick(t, "0", "1"))
+	case k.watch == nil:
+		return drawForeign(t, k, m)
+	}
+	switch k.name {
 	case "Pod":
-		m.OwnerReferences = drawOwner(t, "ReplicaSet", "ReplicaSet", "ReplicationController", "Deployment", "StatefulSet", "CloneSet", "DaemonSet", "Job", "Rollout", "Node")
+		m.OwnerReferences = drawOwner(t, rowed(aReplicaSet, aRollout, aNode)...)
 		p := &corev1.Pod{ObjectMeta: m}
 		p.Spec.NodeName, p.Spec.HostNetwork = pick(t, "", "0", "1"), pick(t, false, false, true)
 		p.Status.Phase = pick(t, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded)
@@ -199,7 +241,7 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		}
 		return p
 	case "ReplicaSet":
-		m.OwnerReferences = drawOwner(t, "Deployment", "Deployment", "Rollout")
+		m.OwnerReferences = drawOwner(t, aDeployment, aDeployment, aRollout)
 		return &appsv1.ReplicaSet{ObjectMeta: m, Spec: appsv1.ReplicaSetSpec{Selector: drawSelector(t), Replicas: &count, Template: template}}
 	case "ReplicationController":
 		return &corev1.ReplicationController{ObjectMeta: m, Spec: corev1.ReplicationControllerSpec{Selector: drawLabels(t), Replicas: &count, Template: &template}}
@@ -209,22 +251,11 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		return d
 	case "StatefulSet":
 		return &appsv1.StatefulSet{ObjectMeta: m, Spec: appsv1.StatefulSetSpec{Replicas: &count, Selector: drawSelector(t), Template: template}}
-	case "CloneSet":
-		spec := map[string]any{"replicas": int64(count), "template": map[string]any{"spec": map[string]any{"nodeName": template.Spec.NodeName}}}
-		if pick(t, true, false) {
-			spec["volumeClaimTemplates"] = []any{map[string]any{}}
-		}
-		u := &custom{Object: map[string]any{"apiVersion": "apps.kruise.io/v1alpha1", "kind": kind, "spec": spec}}
-		u.SetNamespace(m.Namespace)
-		u.SetName(m.Name)
-		u.SetUID(m.UID)
-		u.SetAnnotations(m.Annotations)
-		return u
 	case "DaemonSet":
 		template.Spec.NodeSelector = pick(t, nil, map[string]string{"app": "x"})
 		return &appsv1.DaemonSet{ObjectMeta: m, Spec: appsv1.DaemonSetSpec{Selector: drawSelector(t), Template: template}}
 	case "Job":
-		m.OwnerReferences = drawOwner(t, "CronJob")
+		m.OwnerReferences = drawOwner(t, aCronJob)
 		return &batchv1.Job{ObjectMeta: m, Spec: batchv1.JobSpec{Parallelism: &count, Template: template}}
 	case "CronJob":
 		return &batchv1.CronJob{ObjectMeta: m}
@@ -249,8 +280,6 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		}
 		p.Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{peer}}}
 		return p
-	case "Ingress":
-		return &networkingv1.Ingress{ObjectMeta: m, Spec: networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: pick(t, "0", "1")}}}}
 	case "PersistentVolume":
 		return &corev1.PersistentVolume{ObjectMeta: cluster, Spec: corev1.PersistentVolumeSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{pick(t, corev1.ReadWriteMany, corev1.ReadWriteOnce)},
@@ -264,7 +293,8 @@ func drawObject(t *rapid.T, kind string, m metav1.ObjectMeta) any {
 		pv := pick(t, "0", "1")
 		return &storagev1.VolumeAttachment{ObjectMeta: cluster, Spec: storagev1.VolumeAttachmentSpec{NodeName: pick(t, "0", "1"), Source: storagev1.VolumeAttachmentSource{PersistentVolumeName: &pv}}}
 	}
-	return drawForeign(t, kind, m)
+	t.Fatalf("draw nothing yet of kind %s: give it a case", k.name)
+	return nil
 }
 
 func drawSlice(t *rapid.T, m metav1.ObjectMeta) any {
@@ -284,19 +314,23 @@ func drawSlice(t *rapid.T, m metav1.ObjectMeta) any {
 	return s
 }
 
-func drawForeign(t *rapid.T, kind string, m metav1.ObjectMeta) *custom {
+// drawForeign draws an object of a kind that a CRD defines: its fields are those that any
+// of them may have.
+func drawForeign(t *rapid.T, k kind, m metav1.ObjectMeta) *custom {
 	l := map[string]any{}
 	for k, v := range drawLabels(t) {
 		l[k] = v
 	}
 	spec := map[string]any{
 		"selector": map[string]any{"matchLabels": l}, "endpointSelector": map[string]any{"matchLabels": l},
-		"rules":      []any{map[string]any{"backendRefs": []any{map[string]any{"name": pick(t, "0", "1")}}}},
 		"serviceRef": map[string]any{"name": pick(t, "0", "1")}, "targetGroupARN": "arn:" + pick(t, "0", "1"),
+		"replicas": int64(pick(t, 0, 1, 2)), "template": map[string]any{"spec": map[string]any{"nodeName": pick(t, "", "", "0")}},
 	}
-	u := &custom{Object: map[string]any{"kind": kind, "spec": spec}}
-	u.SetNamespace(m.Namespace)
-	u.SetName(m.Name)
-	u.SetUID(m.UID)
+	if pick(t, true, false) {
+		spec["volumeClaimTemplates"] = []any{map[string]any{}}
+	}
+	m.OwnerReferences = drawOwner(t, rowed()...)
+	u := &custom{Object: map[string]any{"apiVersion": k.optional.GroupVersion().String(), "kind": k.name, "spec": spec}}
+	dub(u, m)
 	return u
 }
