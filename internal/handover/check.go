@@ -716,7 +716,7 @@ func rehearsals(i *inspection) []rehearsal {
 		seen[key] = true
 		all = append(all, rehearsal{key, verbCreate, Rehearsal{Pod: p.Ref, Create: true}})
 		all = append(all, rehearsal{key, verbEvict, Rehearsal{Pod: p.Ref, Evict: true}})
-		if w.Nature != Replicated || p.Alone != "" || w.Surge == 0 {
+		if w.Nature != Replicated || p.Alone != "" || !w.surges() {
 			continue
 		}
 		if w.Holder != nil {

@@ -127,8 +127,7 @@ func (i *inspection) way(p *Pod, pods int) time.Duration {
 	settle := i.v.settle(p, i.Settle)
 	switch w := i.v.Workloads[p.owner()]; i.promised(p).how {
 	case SurgeFirst:
-		at := max(1, w.Surge)
-		return time.Duration((pods+at-1)/at)*start + settle + ends // the next ones start while senders let go
+		return time.Duration((pods+w.Surge-1)/w.Surge)*start + settle + ends // the next ones start while senders let go
 	case InOrder, ByOperator:
 		return time.Duration(pods) * (ends + start + settle)
 	case AfterJob, Gap, Never:

@@ -167,7 +167,7 @@ func replicated(p *Pod, w *Workload, denied map[string]string, settle time.Durat
 	case p.Alone != "":
 		inOrder.why = "no second pod may run beside it: " + p.Alone
 		return inOrder
-	case w.Surge == 0:
+	case !w.surges():
 		inOrder.why = "its own strategy allows no pod beyond those wanted (maxSurge 0)"
 		return inOrder
 	}

@@ -534,6 +534,10 @@ type Workload struct {
 	Once      bool          // a Job that fails for good when a pod of it is ended
 }
 
+// surges: it may have a pod beyond those that it wants. Only such a one is promised to
+// move surge-first (replicated).
+func (w *Workload) surges() bool { return w.Surge > 0 }
+
 // Key is how a workload is named everywhere: see WorkloadKey.
 func (w *Workload) Key() string { return WorkloadKey(w.API, w.Kind, w.Namespace, w.Name) }
 

@@ -24,12 +24,26 @@ import (
 	"github.com/droverhq/drover/internal/handover"
 )
 
-// opened is a Cluster in front of a fake API server that holds the objects.
+// opened is a Cluster in front of a fake API server that holds the objects. Of the kinds
+// that CRDs define it serves those that some of the objects are of.
 func opened(t *testing.T, objects ...runtime.Object) (*Cluster, *fake.Clientset) {
 	t.Helper()
-	client := fake.NewClientset(objects...)
+	var own, foreign []runtime.Object
+	lists, served := map[schema.GroupVersionResource]string{}, []*metav1.APIResourceList{}
+	for _, o := range objects {
+		u, is := o.(*custom)
+		if !is {
+			own = append(own, o)
+			continue
+		}
+		r := kinds[kindAt(u)].optional
+		foreign, lists[r] = append(foreign, u), u.GetKind()+"List"
+		served = append(served, &metav1.APIResourceList{GroupVersion: r.GroupVersion().String(), APIResources: []metav1.APIResource{{Name: r.Resource, Kind: u.GetKind()}}})
+	}
+	client := fake.NewClientset(own...)
+	client.Resources = served
 	ctx, cancel := context.WithCancel(t.Context())
-	c := newCluster(client, dynamicfake.NewSimpleDynamicClient(runtime.NewScheme()), newClock(), ctx.Done(), cancel)
+	c := newCluster(client, dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, foreign...), newClock(), ctx.Done(), cancel)
 	t.Cleanup(c.Close)
 	if err := c.fill(ctx, ctx); err != nil {
 		t.Fatal(err)
@@ -234,6 +248,27 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "kueue"}}, running("sys", "second", "r.example/kube-scheduler:v1.35.0"))
 	if got := fieldtest.Empty([]handover.Surroundings{s}); !slices.Equal(got, []string{"Forbidden"}) { // here all may be listed
 		t.Errorf("nobody fills %q", got)
+	}
+}
+
+// A kind that a CRD defines, and of which the view has nothing, is watched by its line in
+// kinds: what tells of the surroundings reads its store, which is there if it is served.
+func TestSurroundingsOfWhatCRDsDefine(t *testing.T) {
+	before := kinds
+	defer func() { kinds = before }()
+	kindThing := len(kinds)
+	kinds = append(slices.Clone(kinds), kind{name: "Thing", optional: crd("example.com", "v1", "things")})
+	if c, _ := opened(t); c.stores[kindThing] != nil {
+		t.Error("it is not served, and has a store")
+	}
+	thing := &custom{Object: map[string]any{"apiVersion": "example.com/v1", "kind": "Thing"}}
+	dub(thing, objectMeta("web", nil))
+	c, _ := opened(t, thing)
+	if got := c.stores[kindThing].ListKeys(); !slices.Equal(got, []string{"apps/web"}) {
+		t.Errorf("its store has %q", got)
+	}
+	if s, err := c.Surroundings(t.Context()); err != nil || len(s.Forbidden) > 0 {
+		t.Errorf("%q may not be listed: %v", s.Forbidden, err)
 	}
 }
 
