@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
+	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -90,7 +91,7 @@ func (c *catalog) describe(ctx context.Context, typ string) (schema.Facts, error
 func replaces(f schema.Facts, old, want map[string]any) []string {
 	var out []string
 	if f.Immutable {
-		for _, k := range unionKeys(old, want) {
+		for _, k := range engine.Keys(old, want) {
 			if !equal(old[k], want[k]) {
 				out = append(out, k)
 			}

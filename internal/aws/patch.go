@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/internal/aws/internal/schema"
+	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/value"
 )
 
@@ -67,7 +68,7 @@ func (p *patch) takeBack(begun, live map[string]any) {
 }
 
 func (p *patch) walk(parents []string, old, want, live map[string]any) {
-	for _, key := range unionKeys(old, want) {
+	for _, key := range engine.Keys(old, want) {
 		path := append(slices.Clone(parents), key)
 		name := strings.Join(path, "/")
 		before, was := old[key]
@@ -177,15 +178,6 @@ func pointer(path []string) string {
 		b.WriteString(escape.Replace(key))
 	}
 	return b.String()
-}
-
-func unionKeys(a, b map[string]any) []string {
-	keys := maps.Clone(a)
-	if keys == nil {
-		keys = map[string]any{}
-	}
-	maps.Copy(keys, b)
-	return slices.Sorted(maps.Keys(keys))
 }
 
 // normal is props as JSON would read them back, so that values compare, with

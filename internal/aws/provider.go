@@ -338,7 +338,7 @@ func (c *creation) adopt(ctx context.Context, id string) (engine.Created, error)
 }
 
 func nameProperty(name string, want map[string]any) string {
-	for _, key := range unionKeys(want, nil) {
+	for _, key := range engine.Keys(want) {
 		if name != "" && want[key] == name {
 			return key
 		}

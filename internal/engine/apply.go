@@ -176,11 +176,12 @@ func (a *apply) leaving(r state.Resource) Host {
 	return h
 }
 
+// replacedBefore is the same as a node's of the plan (order.go), once the plan is all that is left of it.
 func (a *apply) replacedBefore(h plan.Step) []graph.Key {
 	var keys []graph.Key
 	for _, id := range h.Needs {
 		s := a.plan.Steps[id-1]
-		if r, ok := a.journal.Find(s.URN, s.Gen); ok && s.Op != plan.Create && len(r.Conn.Declared) > 0 {
+		if r, ok := a.journal.Find(s.URN, s.Gen); ok && s.Op != plan.Create && inCluster(&r) {
 			keys = append(keys, graph.Key{Type: r.Type, Name: s.URN.Name()})
 		}
 	}

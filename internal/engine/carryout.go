@@ -209,17 +209,33 @@ func (a *apply) update(ctx context.Context, s plan.Step) error {
 	if err := a.shelter(ctx, s, have, want); err != nil {
 		return err
 	}
-	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Update, URN: s.URN, Gen: s.Gen, Resource: &want})
+	in, err := a.begun(ctx, state.Intent{Op: plan.Update, URN: s.URN, Gen: s.Gen, Resource: &want}, func(in state.Intent) error {
+		return a.change(ctx, s, provider, in, have, &want, applied(have, cut, want))
+	})
 	if err != nil {
-		return &journalError{err}
-	}
-	if err := a.change(ctx, s, provider, in, have, &want, applied(have, cut, want)); err != nil {
-		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
-			return errors.Join(err, &journalError{writeErr})
-		}
 		return err
 	}
-	if err := a.journal.Done(ctx, in, &want); err != nil {
+	return a.done(ctx, in, &want)
+}
+
+// begun journals an intent and makes its call. One that fails may have taken effect all
+// the same: the intent stays, for whoever repeats it.
+func (a *apply) begun(ctx context.Context, in state.Intent, call func(state.Intent) error) (state.Intent, error) {
+	in, err := a.journal.Begin(ctx, in)
+	if err != nil {
+		return in, &journalError{err}
+	}
+	if err = call(in); err != nil {
+		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
+			return in, errors.Join(err, &journalError{writeErr})
+		}
+	}
+	return in, err
+}
+
+// done journals what came of a call; nil: nothing is left.
+func (a *apply) done(ctx context.Context, in state.Intent, made *state.Resource) error {
+	if err := a.journal.Done(ctx, in, made); err != nil {
 		return &journalError{err}
 	}
 	return nil
@@ -368,32 +384,22 @@ func (a *apply) handOver(ctx context.Context, s plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := a.journal.Done(ctx, in, nil); err != nil {
-		return &journalError{err}
-	}
-	return nil
+	return a.done(ctx, in, nil)
 }
 
 // handing begins the hand-over of a host, or goes on with it, by one call of the
 // Mover, and keeps that it has begun.
 func (a *apply) handing(ctx context.Context, s plan.Step, r state.Resource, call func(Move) error) (state.Intent, error) {
-	all := a.goes()[state.Need{URN: s.URN, Gen: s.Gen}]
-	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.HandOver, URN: s.URN, Gen: s.Gen, All: all})
-	if err != nil {
-		return in, &journalError{err}
-	}
-	if err = call(a.move(ctx, s, r, in)); err != nil {
-		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
-			return in, errors.Join(err, &journalError{writeErr})
-		}
-	}
-	return in, err
+	all := a.doomed()[state.Need{URN: s.URN, Gen: s.Gen}]
+	return a.begun(ctx, state.Intent{Op: plan.HandOver, URN: s.URN, Gen: s.Gen, All: all}, func(in state.Intent) error {
+		return call(a.move(ctx, s, r, in))
+	})
 }
 
 // move is the move of a host for every call of the Mover that begins one, goes on with
 // it or takes it back.
 func (a *apply) move(ctx context.Context, s plan.Step, r state.Resource, in state.Intent) Move {
-	to := a.others(r, a.goes())
+	to := a.others(r)
 	return Move{
 		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
 		Back: a.plan.Returns, Owed: a.owed(to),
@@ -412,23 +418,24 @@ func (a *apply) patient(r state.Resource) Host {
 	return h
 }
 
-// goes is what the plan deletes.
-func (a *apply) goes() map[state.Need]bool {
-	goes := make(map[state.Need]bool)
+// doomed is what the plan deletes.
+func (a *apply) doomed() map[state.Need]bool {
+	doomed := make(map[state.Need]bool)
 	for _, s := range a.plan.Steps {
 		if s.Op == plan.Delete {
-			goes[state.Need{URN: s.URN, Gen: s.Gen}] = true
+			doomed[state.Need{URN: s.URN, Gen: s.Gen}] = true
 		}
 	}
-	return goes
+	return doomed
 }
 
 // others are the hosts of the same cluster that stay.
-func (a *apply) others(from state.Resource, goes map[state.Need]bool) []Host {
+func (a *apply) others(from state.Resource) []Host {
+	doomed := a.doomed()
 	var hosts []Host
 	for _, r := range a.journal.Snapshot().Resources {
 		self := r.URN == from.URN && r.Gen == from.Gen
-		if r.Hosts != nil && !self && !r.Condemned && !goes[state.Need{URN: r.URN, Gen: r.Gen}] &&
+		if r.Hosts != nil && !self && !r.Condemned && !doomed[state.Need{URN: r.URN, Gen: r.Gen}] &&
 			state.Equal(r.Hosts.Conn.Resolved, from.Hosts.Conn.Resolved) {
 			hosts = append(hosts, host(r))
 		}
@@ -444,20 +451,13 @@ func (a *apply) delete(ctx context.Context, s plan.Step) error {
 	if err := a.closeWay(ctx, s, r); err != nil {
 		return &journalError{err}
 	}
-	in, err := a.journal.Begin(ctx, state.Intent{Op: plan.Delete, URN: s.URN, Gen: s.Gen, First: s.DeleteFirst})
+	in, err := a.begun(ctx, state.Intent{Op: plan.Delete, URN: s.URN, Gen: s.Gen, First: s.DeleteFirst}, func(in state.Intent) error {
+		return a.remove(ctx, s, in, r)
+	})
 	if err != nil {
-		return &journalError{err}
-	}
-	if err := a.remove(ctx, s, in, r); err != nil {
-		if writeErr := a.journal.Failed(ctx, in, false); writeErr != nil {
-			return errors.Join(err, &journalError{writeErr})
-		}
 		return err
 	}
-	if err := a.journal.Done(ctx, in, nil); err != nil {
-		return &journalError{err}
-	}
-	return nil
+	return a.done(ctx, in, nil)
 }
 
 func (a *apply) remove(ctx context.Context, s plan.Step, in state.Intent, r state.Resource) error {

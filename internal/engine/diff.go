@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -52,7 +53,7 @@ func leaves(path string, before, after any) []change {
 		b, bIsMap := c.before.(plan.Props)
 		a, aIsMap := c.after.(plan.Props)
 		if bIsMap && c.after == nil || aIsMap && c.before == nil {
-			for _, k := range union(b, a) {
+			for _, k := range Keys(b, a) {
 				all = append(all, leaves(strings.TrimPrefix(c.path+"."+k, "."), b[k], a[k])...)
 			}
 			continue
@@ -87,4 +88,13 @@ func shown(v any) any {
 		return out
 	}
 	return v
+}
+
+// Keys are the properties that any of the objects has, sorted.
+func Keys(of ...map[string]any) []string {
+	all := map[string]any{}
+	for _, props := range of {
+		maps.Copy(all, props)
+	}
+	return slices.Sorted(maps.Keys(all))
 }

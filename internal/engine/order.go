@@ -76,7 +76,7 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	b.makeAll()
 	b.openFirst()
 	b.deleteAll()
-	if err := b.replaceAll(); err != nil {
+	if err := b.orderReplaced(); err != nil {
 		return plan.Plan{}, err
 	}
 	if err := b.checkFrozen(); err != nil {

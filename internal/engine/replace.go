@@ -16,8 +16,8 @@ import (
 // another resource takes. The gap is the smallest that there is: the delete
 // waits for all that is needed by what comes.
 
-// replaceAll orders the deletes of what is replaced.
-func (b *builder) replaceAll() error {
+// orderReplaced gives each delete of what is replaced its place beside the create.
+func (b *builder) orderReplaced() error {
 	if err := b.findFirst(); err != nil {
 		return err
 	}

@@ -307,13 +307,13 @@ func (b *builder) checkFrozen() error {
 	if len(b.frozen) == 0 {
 		return nil
 	}
-	goes := make(map[state.Need]bool)
+	doomed := make(map[state.Need]bool)
 	for _, d := range b.deletes {
-		goes[state.Need{URN: d.URN, Gen: d.Gen}] = true
+		doomed[state.Need{URN: d.URN, Gen: d.Gen}] = true
 	}
 	for _, d := range b.deletes {
 		for _, r := range b.old.Resources {
-			if !r.Gone && b.frozen[keyOf(r.URN)] && !goes[state.Need{URN: r.URN, Gen: r.Gen}] && refersTo(&r, d.goes) {
+			if !r.Gone && b.frozen[keyOf(r.URN)] && !doomed[state.Need{URN: r.URN, Gen: r.Gen}] && refersTo(&r, d.goes) {
 				return &problem.Error{Kind: problem.Refused, Op: "plan a part of the stack",
 					Err: fmt.Errorf("%s would be deleted, and %s, which is left out, refers to it", what(d.Step), r.URN),
 					Fix: "take that in, too: --target " + keyOf(r.URN).String()}

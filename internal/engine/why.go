@@ -118,7 +118,7 @@ func propsWhys(before, after plan.Props) []string {
 // changes compares the top level only: what a user writes is flat.
 func changes(before, after plan.Props) []string {
 	var reasons []string
-	for _, k := range union(before, after) {
+	for _, k := range Keys(before, after) {
 		if c := (change{k, before[k], after[k]}); !state.Equal(c.before, c.after) {
 			reasons = append(reasons, c.String())
 		}
@@ -186,7 +186,7 @@ func diff(path string, before, after any) []change {
 	a, aIsMap := after.(map[string]any)
 	if bIsMap && aIsMap {
 		var found []change
-		for _, k := range union(b, a) {
+		for _, k := range Keys(b, a) {
 			found = append(found, diff(join(k), b[k], a[k])...)
 		}
 		return found
@@ -201,17 +201,6 @@ func diff(path string, before, after any) []change {
 		return found
 	}
 	return []change{{path, before, after}}
-}
-
-func union(a, b map[string]any) []string {
-	keys := slices.Collect(maps.Keys(a))
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			keys = append(keys, k)
-		}
-	}
-	slices.Sort(keys)
-	return keys
 }
 
 // commonPath is the deepest property that all changes lie in.

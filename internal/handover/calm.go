@@ -69,9 +69,9 @@ func (m *Move) calmNodes(names map[string]bool) {
 			m.Record.Calmed[name] = before
 			m.version++
 		}
-		p := Patch{Annotations: map[string]*string{CalmAnnotation: ptr(encode(Calmed{Group: m.Record.Group, Before: before}))}}
+		p := Patch{Annotations: map[string]*string{CalmAnnotation: new(encode(Calmed{Group: m.Record.Group, Before: before}))}}
 		for _, key := range Calming {
-			p.Annotations[key] = ptr("true")
+			p.Annotations[key] = new("true")
 		}
 		m.act(ChangeNode{Node: name, What: "keep autoscalers off", Patch: p})
 		if at := m.dueNodes[name]; at.IsZero() || at.After(m.view.Now.Add(askAgain)) {

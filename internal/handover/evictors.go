@@ -63,11 +63,11 @@ func (e *Evictor) before() map[string]string {
 
 // rest turns it off.
 func (e *Evictor) rest(c Calmed) ChangeEvictor {
-	a := ChangeEvictor{Evictor: *e, What: "keep from evicting", Patch: Patch{Annotations: map[string]*string{CalmAnnotation: ptr(encode(c))}}}
+	a := ChangeEvictor{Evictor: *e, What: "keep from evicting", Patch: Patch{Annotations: map[string]*string{CalmAnnotation: new(encode(c))}}}
 	if e.timed() {
-		a.Patch.Suspended = ptr(true)
+		a.Patch.Suspended = new(true)
 	} else {
-		a.Patch.Replicas = ptr(0)
+		a.Patch.Replicas = new(0)
 	}
 	return a
 }

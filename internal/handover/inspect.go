@@ -179,13 +179,13 @@ func (r *run) rehearseClosing(ctx context.Context, leaving []string) string {
 	if len(leaving) == 0 {
 		return ""
 	}
-	mark := map[string]*string{BeforeAnnotation: ptr(encode(before{}))}
+	mark := map[string]*string{BeforeAnnotation: new(encode(before{}))}
 	for _, try := range []struct {
 		what  string
 		patch Patch
 	}{
-		{"cordon", Patch{Annotations: mark, Unschedulable: ptr(true)}},
-		{"exclude", Patch{Annotations: mark, Labels: map[string]*string{excludeLabel: ptr("true")}}},
+		{"cordon", Patch{Annotations: mark, Unschedulable: new(true)}},
+		{"exclude", Patch{Annotations: mark, Labels: map[string]*string{excludeLabel: new("true")}}},
 	} {
 		var refusal *Refusal
 		if err := r.cluster.Rehearse(ctx, Rehearsal{Node: leaving[0], Patch: &try.patch}); errors.As(err, &refusal) && !refusal.Passing {

@@ -165,8 +165,8 @@ func (n *station) closed() bool {
 		return true
 	}
 	n.act(ChangeNode{Node: n.Name, What: "cordon", Patch: Patch{
-		Annotations:   map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
-		Unschedulable: ptr(true),
+		Annotations:   map[string]*string{BeforeAnnotation: new(encode(n.r.Before))},
+		Unschedulable: new(true),
 	}})
 	n.stuck("cordon", fmt.Sprintf("it could not be cordoned for %s", patience))
 	return false
@@ -246,8 +246,8 @@ func (n *station) exclude() {
 	n.r.asked = true
 	n.r.Before.Registered = union(n.r.Before.Registered, n.registered())
 	n.act(ChangeNode{Node: n.Name, What: "exclude", Patch: Patch{
-		Labels:      map[string]*string{excludeLabel: ptr("true")},
-		Annotations: map[string]*string{BeforeAnnotation: ptr(encode(n.r.Before))},
+		Labels:      map[string]*string{excludeLabel: new("true")},
+		Annotations: map[string]*string{BeforeAnnotation: new(encode(n.r.Before))},
 	}})
 	n.stuck("exclude", fmt.Sprintf("it could not be taken out of its load balancers for %s", patience))
 }
@@ -326,7 +326,7 @@ func (n *station) daemonsOut() bool {
 
 func (n *station) daemonOut(p *Pod, r Release) {
 	if !n.Node.Leaving {
-		n.act(ChangeNode{Node: n.Name, What: "mark leaving", Patch: Patch{Leaving: ptr(true)}})
+		n.act(ChangeNode{Node: n.Name, What: "mark leaving", Patch: Patch{Leaving: new(true)}})
 		return
 	}
 	r.Group, r.Workload, r.At, r.Until = n.Move, p.Workload, n.now, n.now.Add(expiry+n.Soak)
@@ -339,7 +339,7 @@ func (n *station) daemonOut(p *Pod, r Release) {
 		r.Labels[key], gone[key] = p.Labels[key], nil
 	}
 	n.act(ChangePod{Pod: p.Ref, Workload: p.Workload, What: verbTakeOut, Patch: Patch{
-		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+		Labels: gone, Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))},
 	}})
 }
 

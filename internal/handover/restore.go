@@ -547,12 +547,12 @@ func letIn(p *Pod, r Release, now time.Time) ChangePod {
 			continue
 		}
 		if _, set := p.Labels[key]; !set { // else by others, since
-			labels[key] = ptr(value)
+			labels[key] = new(value)
 		}
 	}
 	r.Labels, r.Out, r.OutAt = left, false, now
 	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "let in", Patch: Patch{
-		Labels: labels, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+		Labels: labels, Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))},
 	}}
 }
 

@@ -210,7 +210,7 @@ func retiring(g Group, v *View, group string, keep int) (ids, nodes []string) {
 // between the look and the end.
 func (m *Mover) shut(ctx context.Context, cluster Cluster, nodes []string) error {
 	for _, node := range nodes {
-		if err := cluster.PatchNode(ctx, node, Patch{Unschedulable: ptr(true)}); err != nil {
+		if err := cluster.PatchNode(ctx, node, Patch{Unschedulable: new(true)}); err != nil {
 			return fmt.Errorf("cordon node %s: %w", node, err)
 		}
 	}

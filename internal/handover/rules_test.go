@@ -534,7 +534,7 @@ func (s *stop) parked() { s.c.Parked = func(*Pod) bool { return true } }
 
 // emptied is a node without pods that has been out of its load balancers for a while.
 func (s *stop) emptied(since time.Duration) {
-	s.c.Pods, s.node.Exclude, s.r.Excluded = nil, ptr("true"), noon.Add(-since)
+	s.c.Pods, s.node.Exclude, s.r.Excluded = nil, new("true"), noon.Add(-since)
 }
 
 // daemon puts a DaemonSet's pod on the node, to which Service web sends.
@@ -578,7 +578,7 @@ func TestRulesOfANode(t *testing.T) {
 			s.r.Left = Left{"nlb": noon.Add(-time.Minute)}
 		}, "draining; wait: load balancer nlb: it let go of node old, and may send through it for 2m0s more"},
 		{"an earlier run took it out, and no record tells of which", func(s *stop) {
-			s.c.Pods, s.node.Exclude = nil, ptr("true")
+			s.c.Pods, s.node.Exclude = nil, new("true")
 		}, "draining; wait: load balancer nlb: it let go of node old, and may send through it for 3m0s more"},
 		{"its load balancers have not answered since the run began", func(s *stop) {
 			s.emptied(time.Hour)
@@ -627,7 +627,7 @@ func TestRulesOfANode(t *testing.T) {
 			s.c.Parked = func(p *Pod) bool { return p == parked }
 		}, "emptying"},
 		{"somebody else took it out before the move: nothing is suspected of it", func(s *stop) {
-			s.c.Pods, s.node.Exclude, s.node.Before = nil, ptr("true"), `{"exclude":"true"}`
+			s.c.Pods, s.node.Exclude, s.node.Before = nil, new("true"), `{"exclude":"true"}`
 		}, "empty"},
 		{"a load balancer that cannot be asked has had its time", func(s *stop) {
 			s.emptied(unaskedDrain)
@@ -731,7 +731,7 @@ func TestWhenANodeIsLookedAtAgain(t *testing.T) {
 // given stays as it is: it may be saved while the next turn goes on.
 func TestRecordOfANode(t *testing.T) {
 	s := newStop()
-	s.c.Pods, s.node.Exclude = nil, ptr("true")
+	s.c.Pods, s.node.Exclude = nil, new("true")
 	if got := NextNode(s.c, s.r).Record.Excluded; !got.Equal(noon) {
 		t.Errorf("it is out since %s", got)
 	}

@@ -11,7 +11,7 @@ import (
 // guarded: sentinels stand on every node that leaves.
 func (m *Move) guarded() bool {
 	if m.off == nil {
-		m.off = ptr(m.Record.Guarded && !slices.ContainsFunc(m.Record.leaving(), m.unguarded))
+		m.off = new(m.Record.Guarded && !slices.ContainsFunc(m.Record.leaving(), m.unguarded))
 	}
 	return *m.off
 }

@@ -134,7 +134,7 @@ func (n *Node) backTo(b before) Patch {
 		Unschedulable: &b.Unschedulable,
 	}
 	if n.Leaving {
-		p.Leaving = ptr(false)
+		p.Leaving = new(false)
 	}
 	return p
 }

@@ -78,7 +78,7 @@ func (h *herd) letGo(p *Pod, pr promise, r Release) {
 		r.Labels = map[string]string{p.Handle: p.Labels[p.Handle]}
 		a.What, a.Patch.Labels, a.Patch.Was = verbRelease, map[string]*string{p.Handle: nil}, r.Labels
 	}
-	a.Patch.Annotations = map[string]*string{ReleasedAnnotation: ptr(encode(r))}
+	a.Patch.Annotations = map[string]*string{ReleasedAnnotation: new(encode(r))}
 	h.act(a)
 }
 
@@ -256,7 +256,7 @@ func takeOut(p *Pod, r Release, keys []string, now time.Time) ChangePod {
 		}
 	}
 	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: verbTakeOut, Patch: Patch{
-		Labels: gone, Was: was, Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))},
+		Labels: gone, Was: was, Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))},
 	}}
 }
 
@@ -412,7 +412,7 @@ func (h *herd) renew(p *Pod) {
 		return
 	}
 	r.Until = h.now.Add(expiry)
-	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: "renew", Patch: Patch{Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r))}}})
+	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: "renew", Patch: Patch{Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))}}})
 }
 
 // restore ends what is under way for a workload that is parked, or whose move
@@ -510,7 +510,7 @@ func (h *herd) giveUp(p *Pod) {
 		return
 	}
 	a := h.toItsSet(p)
-	a.Patch.Annotations[CostAnnotation] = ptr(lowestCost)
+	a.Patch.Annotations[CostAnnotation] = new(lowestCost)
 	h.act(a)
 }
 
@@ -549,19 +549,19 @@ func giveBack(p *Pod, r Release, now time.Time) ChangePod {
 	labels := map[string]*string{}
 	for _, key := range slices.Concat(p.Doors, p.Veils) {
 		if value, is := p.Labels[key]; is {
-			labels[key] = ptr(value)
+			labels[key] = new(value)
 		}
 	}
 	for key, value := range r.Labels {
 		if labels[key] == nil { // else others have set it since
-			labels[key] = ptr(value)
+			labels[key] = new(value)
 		}
 	}
 	owner := r.Owner
 	r.Back, r.Out, r.OutAt = true, false, now
 	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "give back", Patch: Patch{
 		Labels: labels, Owner: owner,
-		Annotations: map[string]*string{ReleasedAnnotation: ptr(encode(r)), CostAnnotation: ptr(highestCost)},
+		Annotations: map[string]*string{ReleasedAnnotation: new(encode(r)), CostAnnotation: new(highestCost)},
 	}}
 }
 
@@ -599,5 +599,3 @@ func after(text string) string {
 	}
 	return ": " + text
 }
-
-func ptr[T any](v T) *T { return &v }

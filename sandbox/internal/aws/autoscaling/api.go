@@ -171,8 +171,6 @@ func showTemplate(st *region.State, ref region.LaunchTemplateRef) templateItem {
 	return item
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
 func showInstance(i *region.Instance, withGroup bool) instanceItem {
 	item := instanceItem{ID: i.ID, Zone: i.Zone, Lifecycle: i.Lifecycle, Health: "Healthy", Protected: i.Protected,
 		Type:     i.Type,
@@ -200,7 +198,7 @@ func showGroup(st *region.State, g *region.Group) groupItem {
 		Desired:  int(*g.DesiredCapacity),
 		Cooldown: int(g.Cooldown), Zones: g.AvailabilityZones, HealthType: g.HealthCheckType,
 		Grace:   g.HealthCheckGracePeriod,
-		Created: stamp(g.Created), Subnets: strings.Join(g.Subnets, ","), Tags: showTags(g),
+		Created: wire.Stamp(g.Created), Subnets: strings.Join(g.Subnets, ","), Tags: showTags(g),
 		Policies:   g.TerminationPolicies,
 		ProtectNew: g.ProtectNew,
 		Protection: cmp.Or(g.DeletionProtection, region.Unprotected),
@@ -357,11 +355,11 @@ type activityItem struct {
 }
 
 func showActivity(g *region.Group, a region.Activity) activityItem {
-	item := activityItem{ID: a.ID, Group: g.Name, Description: a.Description, Cause: a.Cause, Start: stamp(a.Start),
+	item := activityItem{ID: a.ID, Group: g.Name, Description: a.Description, Cause: a.Cause, Start: wire.Stamp(a.Start),
 		Status:  a.Status,
 		Message: a.Message, Progress: 50, Details: "{}"}
 	if !a.End.IsZero() {
-		item.End, item.Progress = stamp(a.End), 100
+		item.End, item.Progress = wire.Stamp(a.End), 100
 	}
 	return item
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
+	"github.com/droverhq/drover/sandbox/internal/aws/wire"
 )
 
 // launchRetry is the pause after a launch that failed.
@@ -159,7 +160,7 @@ func (s *Scaler) unfit(g *region.Group, i *region.Instance) bool {
 // launch adds an instance in the subnet whose zone has the fewest.
 func (s *Scaler) launch(st *region.State, g *region.Group, now time.Time) bool {
 	a := region.Activity{ID: region.UUID(), Status: "InProgress", Start: now,
-		Cause: fmt.Sprintf("At %s an instance was started in response to a difference between desired and actual capacity.", stamp(now))}
+		Cause: fmt.Sprintf("At %s an instance was started in response to a difference between desired and actual capacity.", wire.Stamp(now))}
 	i, err := launchIn(st, g, now)
 	if err != nil {
 		a.Status, a.Message, a.End = "Failed", err.Error(), now

@@ -113,5 +113,3 @@ func need(f wire.Form, names ...string) error {
 
 // done is EC2's answer to what has nothing to tell.
 func done(err error) (any, error) { return nil, err }
-
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -147,7 +147,7 @@ func showNAT(st *region.State, v *region.NATGateway) natItem {
 		a.Public = eip.PublicIP
 	}
 	return natItem{ID: v.NatGatewayID, State: v.State, Subnet: v.SubnetID, VPC: v.VpcID, Type: v.ConnectivityType,
-		Created: stamp(v.Created), Addresses: []natAddress{a}, Tags: tagSet(v.Tags)}
+		Created: wire.Stamp(v.Created), Addresses: []natAddress{a}, Tags: tagSet(v.Tags)}
 }
 
 func (s *Service) createNAT(_ *http.Request, f wire.Form) (any, error) {

@@ -105,7 +105,7 @@ func state(i *region.Instance) stateItem { return stateItem{i.State.Code(), stri
 
 func showInstance(st *region.State, i *region.Instance) instanceItem {
 	image, _ := region.LookupImage(st.Region, i.ImageID)
-	item := instanceItem{ID: i.ID, Image: i.ImageID, State: state(i), Reason: i.Reason, Type: i.Type, Launched: stamp(i.Launched),
+	item := instanceItem{ID: i.ID, Image: i.ImageID, State: state(i), Reason: i.Reason, Type: i.Type, Launched: wire.Stamp(i.Launched),
 		Zone: i.Zone, Tenancy: "default", Monitoring: "disabled", Architecture: image.Arch, RootType: "ebs", RootName: "/dev/xvda",
 		Virtual: "hvm", Hypervisor: "xen", Tags: tagSet(i.Tags)}
 	if i.Reason != "" {

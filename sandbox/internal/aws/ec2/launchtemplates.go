@@ -33,7 +33,7 @@ type templateItem struct {
 }
 
 func showTemplate(_ *region.State, t *region.LaunchTemplate) templateItem {
-	return templateItem{t.LaunchTemplateID, t.LaunchTemplateName, stamp(t.Created), region.UserARN, int(t.Default), int(t.Latest), tagSet(t.Tags)}
+	return templateItem{t.LaunchTemplateID, t.LaunchTemplateName, wire.Stamp(t.Created), region.UserARN, int(t.Default), int(t.Latest), tagSet(t.Tags)}
 }
 
 func unknownTemplateName(name string) error {
@@ -141,7 +141,7 @@ func (s *Service) describeTemplates(_ *http.Request, f wire.Form) (any, error) {
 		names: []name[template]{{"LaunchTemplateId", id, templateIDs.unknown},
 			{"LaunchTemplateName", templateName, unknownTemplateName}},
 		filters: filters[template]{"launch-template-name": one(templateName),
-			"create-time": one(func(t template) string { return stamp(t.Created) })},
+			"create-time": one(func(t template) string { return wire.Stamp(t.Created) })},
 		tags:  func(t template) region.Tags { return t.Tags },
 		show:  showTemplate,
 		pages: wire.Paging{Least: 1, Most: 200, Default: 200, BadSize: "InvalidParameterValue", BadToken: "InvalidParameterValue"},
@@ -262,7 +262,7 @@ func allVersions(st *region.State) (all []templateVersion) {
 }
 
 func showVersion(_ *region.State, v templateVersion) versionItem {
-	return versionItem{v.of.LaunchTemplateID, v.of.LaunchTemplateName, v.Number, v.Description, stamp(v.Created), region.UserARN,
+	return versionItem{v.of.LaunchTemplateID, v.of.LaunchTemplateName, v.Number, v.Description, wire.Stamp(v.Created), region.UserARN,
 		v.isDefault(), showData(v.Data)}
 }
 

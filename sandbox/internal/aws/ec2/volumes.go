@@ -42,7 +42,7 @@ type volumeAttachment struct {
 }
 
 func showVolume(_ *region.State, v *region.Volume) volumeItem {
-	item := volumeItem{ID: v.VolumeID, Size: v.GiB, Zone: v.Zone, Status: "available", Created: stamp(v.Created), Tags: tagSet(v.Tags), Type: v.Type}
+	item := volumeItem{ID: v.VolumeID, Size: v.GiB, Zone: v.Zone, Status: "available", Created: wire.Stamp(v.Created), Tags: tagSet(v.Tags), Type: v.Type}
 	if v.InstanceID != "" {
 		item.Status = "in-use"
 		item.Attachments = []volumeAttachment{attachment(v, "attached")}
@@ -51,7 +51,7 @@ func showVolume(_ *region.State, v *region.Volume) volumeItem {
 }
 
 func attachment(v *region.Volume, status string) volumeAttachment {
-	return volumeAttachment{Volume: v.VolumeID, Instance: v.InstanceID, Device: v.Device, Status: status, At: stamp(v.Attached)}
+	return volumeAttachment{Volume: v.VolumeID, Instance: v.InstanceID, Device: v.Device, Status: status, At: wire.Stamp(v.Attached)}
 }
 
 func (s *Service) createVolume(_ *http.Request, f wire.Form) (any, error) {

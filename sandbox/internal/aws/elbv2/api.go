@@ -88,9 +88,6 @@ func (s *Service) read(f func(*region.State) error) (err error) {
 	return err
 }
 
-// stamp is a time as this API writes it.
-func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
 // pages are those of every Describe of this API.
 var pages = wire.Paging{Least: 1, Most: 400, Default: 400, BadSize: "ValidationError", BadToken: "ValidationError"}
 
@@ -120,7 +117,7 @@ type balancerItem struct {
 }
 
 func showBalancer(lb *region.V2Balancer) balancerItem {
-	item := balancerItem{ARN: lb.ARN, DNSName: lb.DNSName, HostedID: "Z18D5FSROUN65G", Created: stamp(lb.Created), Name: lb.Name,
+	item := balancerItem{ARN: lb.ARN, DNSName: lb.DNSName, HostedID: "Z18D5FSROUN65G", Created: wire.Stamp(lb.Created), Name: lb.Name,
 		Scheme: lb.Scheme, VPC: lb.VpcID, State: "active", Type: lb.Type, Groups: lb.SecurityGroups, Addresses: "ipv4"}
 	for _, z := range lb.Zones {
 		item.Zones = append(item.Zones, zoneItem{Zone: z.Zone, Subnet: z.SubnetID})

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 )
 
 // encode writes a value as XML by the same tags that encoding/xml reads, with
@@ -33,6 +34,9 @@ func encode(b *bytes.Buffer, name string, v reflect.Value) {
 		shut(b, name)
 	}
 }
+
+// Stamp is a time as query services write it.
+func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 func open(b *bytes.Buffer, name string) { fmt.Fprintf(b, "<%s>", name) }
 func shut(b *bytes.Buffer, name string) { fmt.Fprintf(b, "</%s>", name) }

@@ -6,6 +6,7 @@ package echoserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -78,22 +79,15 @@ func Handler(pod Pod) http.Handler {
 // header is the part that is the same for every request.
 func header(pod Pod) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n\nHostname: %s\n\nPod Information:\n", orNA(pod.Hostname))
+	fmt.Fprintf(&b, "\n\nHostname: %s\n\nPod Information:\n", cmp.Or(pod.Hostname, "N/A"))
 	if pod.Name == "" {
 		b.WriteString("\t-no pod information available-\n")
 	} else {
 		fmt.Fprintf(&b, "\tnode name:\t%s\n\tpod name:\t%s\n\tpod namespace:\t%s\n\tpod IP:\t%s\n",
-			orNA(pod.Node), pod.Name, orNA(pod.Namespace), orNA(pod.IP))
+			cmp.Or(pod.Node, "N/A"), pod.Name, cmp.Or(pod.Namespace, "N/A"), cmp.Or(pod.IP, "N/A"))
 	}
 	fmt.Fprintf(&b, "\nServer values:\n\tserver_version=%s\n\n", serverVersion)
 	return b.String()
-}
-
-func orNA(s string) string {
-	if s == "" {
-		return "N/A"
-	}
-	return s
 }
 
 func writeRequest(out *bytes.Buffer, r *http.Request) {

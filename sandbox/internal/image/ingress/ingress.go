@@ -3,7 +3,7 @@
 // stands for the image nginx/nginx-ingress and takes that controller's flags
 // and ConfigMap keys, those of them that concern plain HTTP.
 //
-// Its data flow is: caches -> layOut -> nginx.conf -> `nginx -t` -> reload.
+// Its data flow is: caches -> assign -> nginx.conf -> `nginx -t` -> reload.
 package ingress
 
 import (
@@ -237,7 +237,7 @@ func (c *controller) layout(generation int) (layout, error) {
 			l.settings.apply(m.Data, c.log)
 		}
 	}
-	l.sites, l.upstreams = layOut(w, c.class)
+	l.sites, l.upstreams = assign(w, c.class)
 	return l, nil
 }
 

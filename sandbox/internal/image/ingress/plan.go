@@ -24,9 +24,9 @@ type world struct {
 // classAnnotation names an Ingress's class where the field is not set.
 const classAnnotation = "kubernetes.io/ingress.class"
 
-// layOut decides who serves what. It is a function of its arguments alone and
+// assign decides who serves what. It is a function of its arguments alone and
 // does not depend on their order, so that nginx is reloaded for real changes only.
-func layOut(w world, class string) ([]site, []upstream) {
+func assign(w world, class string) ([]site, []upstream) {
 	mine := slices.DeleteFunc(slices.Clone(w.ingresses), func(i *networking.Ingress) bool { return classOf(i) != class })
 	slices.SortFunc(mine, func(a, b *networking.Ingress) int { // the older one wins a path that two want
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
