@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -62,7 +64,7 @@ func selecting1(in func(*world) *finder, selectors func(string, *custom) []*sele
 		object := ""
 		for _, u := range []*custom{before, now} {
 			if u != nil {
-				object = u.GetKind() + " " + key
+				object = qualified(u) + " " + key
 			}
 		}
 		if now != nil {
@@ -70,6 +72,15 @@ func selecting1(in func(*world) *finder, selectors func(string, *custom) []*sele
 		}
 		w.selects(in(w), object, all)
 	})
+}
+
+// qualified is the object's kind as kubectl has it where several groups have one of that
+// name: NetworkPolicy.crd.projectcalico.org.
+func qualified(u *custom) string {
+	if group := u.GroupVersionKind().Group; group != "" {
+		return u.GetKind() + "." + group
+	}
+	return u.GetKind()
 }
 
 // rootNamespace is Istio's own: what lies there is for every namespace.
@@ -81,6 +92,55 @@ func istioSelector(object string, u *custom) []*selector {
 		namespace = ""
 	}
 	return byMap(object, u.GetName(), namespace, stringMap(u, "spec", "selector", "matchLabels"))
+}
+
+// istioWorkloads are the pods whose proxies the object is for, or that are endpoints of
+// the host which it names.
+func istioWorkloads(object string, u *custom) []*selector {
+	namespace := u.GetNamespace()
+	if namespace == rootNamespace {
+		namespace = ""
+	}
+	return byMap(object, u.GetName(), namespace, stringMap(u, "spec", "workloadSelector", "labels"))
+}
+
+// istioGateway are the proxies that listen for the Gateway, of whatever namespace: one
+// that is selected no longer listens no longer, for connections that it has as well.
+func istioGateway(object string, u *custom) []*selector {
+	return byMap(object, u.GetName(), "", stringMap(u, "spec", "selector"))
+}
+
+// podSelectors are the pods that the object is for, of its own namespace, and those that
+// it names further down as peers, of any.
+func podSelectors(object string, u *custom) []*selector {
+	spec, _, _ := unstructured.NestedMap(u.Object, "spec")
+	all := ciliumSelector(object, u, spec["podSelector"], u.GetNamespace())
+	for _, raw := range deeper(spec) {
+		all = append(all, ciliumSelector(object, u, raw, "")...)
+	}
+	return all
+}
+
+// deeper finds what is called podSelector in parts of something.
+func deeper(within any) []any {
+	var found []any
+	look := func(part any) {
+		if fields, is := part.(map[string]any); is && fields["podSelector"] != nil {
+			found = append(found, fields["podSelector"])
+		}
+		found = append(found, deeper(part)...)
+	}
+	switch within := within.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(within)) {
+			look(within[key])
+		}
+	case []any:
+		for _, part := range within {
+			look(part)
+		}
+	}
+	return found
 }
 
 // istioSubsets are parts of a Service's pods that get traffic of their own.
