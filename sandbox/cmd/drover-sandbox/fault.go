@@ -72,7 +72,7 @@ matches a request hits it.
 // addFault has it that requests go wrong, for a while or (0) until it is taken away.
 func addFault(cmd *cobra.Command, locate locator, f fault.Fault, lasts time.Duration) error {
 	f.Until = until(lasts)
-	box, err := find(locate)
+	box, err := find(locate, "")
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func disturbCommand(locate locator, what, arg string, words []faultWord) *cobra.
 			if !slices.Contains(kinds, args[1]) {
 				return usageError(cmd, fmt.Errorf("%q is none of %s", args[1], strings.Join(kinds, ", ")))
 			}
-			box, err := find(locate)
+			box, err := find(locate, "")
 			if err != nil {
 				return err
 			}
@@ -221,7 +221,7 @@ func faultListCommand(locate locator) *cobra.Command {
 		Short: "List faults, with the requests that they have hit",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			box, err := find(locate)
+			box, err := find(locate, "")
 			if err != nil {
 				return err
 			}
@@ -279,7 +279,7 @@ func faultRemoveCommand(locate locator) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			box, err := find(locate)
+			box, err := find(locate, "")
 			if err != nil {
 				return err
 			}
@@ -344,7 +344,7 @@ this machine's clock; so do Kubernetes, certificates and load balancers.
 					return usageError(cmd, fmt.Errorf("%q is no time to move forward by, such as +36h", args[0]))
 				}
 			}
-			box, err := find(locate)
+			box, err := find(locate, "")
 			if err != nil {
 				return err
 			}

@@ -75,10 +75,11 @@ func controlplaneCommand(locate locator) *cobra.Command {
 		Use:  "controlplane",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
-			if c.Dir, err = locate(); err != nil {
+			dir, err := locate()
+			if err != nil {
 				return err
 			}
+			c.Dir = dir.Plane(c.Number)
 			var cluster machine.Cluster
 			if err := folder.ReadJSON(c.Dir.Cluster(), &cluster); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -88,11 +89,13 @@ func controlplaneCommand(locate locator) *cobra.Command {
 		},
 	}
 	portFlags(cmd, &c.AWSPort, &c.APIPort)
+	planeFlag(cmd, &c.Number)
 	return cmd
 }
 
 func ccmCommand(locate locator) *cobra.Command {
-	return &cobra.Command{
+	var number int
+	cmd := &cobra.Command{
 		Use:  "ccm",
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,20 +103,23 @@ func ccmCommand(locate locator) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			plane := dir.Plane(number)
 			var cluster machine.Cluster
-			if err := folder.ReadJSON(dir.Cluster(), &cluster); err != nil {
+			if err := folder.ReadJSON(plane.Cluster(), &cluster); err != nil {
 				return err
 			}
 			tasks, ctx := errgroup.WithContext(cmd.Context())
 			tasks.Go(func() error {
-				return ccm.Run(ctx, ccm.Config{Cluster: cluster, Kubeconfig: dir.CCMKubeconfig(), CloudConfig: dir.CloudConfig()})
+				return ccm.Run(ctx, ccm.Config{Cluster: cluster, Kubeconfig: plane.CCMKubeconfig(), CloudConfig: plane.CloudConfig()})
 			})
 			tasks.Go(func() error {
-				return ebs.Run(ctx, ebs.Config{Dir: dir, Region: cluster.Region, Endpoint: os.Getenv("AWS_ENDPOINT_URL")})
+				return ebs.Run(ctx, ebs.Config{Dir: dir, Kubeconfig: plane.CCMKubeconfig(), Region: cluster.Region, Endpoint: os.Getenv("AWS_ENDPOINT_URL")})
 			})
 			return tasks.Wait()
 		},
 	}
+	planeFlag(cmd, &number)
+	return cmd
 }
 
 func awsCommand(locate locator) *cobra.Command {
@@ -130,7 +136,7 @@ func awsCommand(locate locator) *cobra.Command {
 			return aws.Run(cmd.Context(), c)
 		},
 	}
-	portFlags(cmd, &c.Port, &c.APIPort)
+	cmd.Flags().IntVar(&c.Port, "aws-port", 0, "port of the AWS endpoint")
 	cmd.Flags().StringVar(&c.Region, "region", "", "AWS region")
 	return cmd
 }
@@ -189,4 +195,8 @@ func corednsCommand() *cobra.Command {
 func portFlags(cmd *cobra.Command, awsPort, apiPort *int) {
 	cmd.Flags().IntVar(awsPort, "aws-port", 0, "port of the AWS endpoint")
 	cmd.Flags().IntVar(apiPort, "api-port", 0, "port of the API server")
+}
+
+func planeFlag(cmd *cobra.Command, number *int) {
+	cmd.Flags().IntVar(number, "plane", 0, "number of the control plane")
 }

@@ -140,13 +140,14 @@ func statusCommand(locate locator) *cobra.Command {
 
 func envCommand(locate locator) *cobra.Command {
 	var asJSON bool
+	var cluster string
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print the environment that points kubectl and AWS clients at the sandbox",
 		Long:  "Print the environment that points kubectl and AWS clients at the sandbox:\n\n    eval \"$(drover sandbox env)\"",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			box, err := find(locate)
+			box, err := find(locate, cluster)
 			if err != nil {
 				return err
 			}
@@ -167,11 +168,13 @@ func envCommand(locate locator) *cobra.Command {
 		},
 	}
 	jsonFlag(cmd, &asJSON)
+	clusterFlag(cmd, &cluster)
 	return cmd
 }
 
 func execCommand(locate locator) *cobra.Command {
-	return &cobra.Command{
+	var cluster string
+	cmd := &cobra.Command{
 		Use:   "exec -- COMMAND [ARGUMENT...]",
 		Short: "Run a command in the sandbox's network",
 		Long: `Run a command in the sandbox's network, where the names and addresses of load balancers lead to
@@ -186,7 +189,7 @@ signals, terminal and exit code are the command's own.
 			return nil
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
-			box, err := find(locate)
+			box, err := find(locate, cluster)
 			if err != nil {
 				return err
 			}
@@ -197,6 +200,8 @@ signals, terminal and exit code are the command's own.
 			return box.Exec(launch.Command{Args: args, Env: os.Environ(), Dir: dir})
 		},
 	}
+	clusterFlag(cmd, &cluster)
+	return cmd
 }
 
 func logsCommand(locate locator) *cobra.Command {
@@ -225,12 +230,17 @@ func logsCommand(locate locator) *cobra.Command {
 	return cmd
 }
 
-func find(locate locator) (launch.Sandbox, error) {
+// find is the sandbox that runs, with the environment of one of its clusters.
+func find(locate locator, cluster string) (launch.Sandbox, error) {
 	dir, err := locate()
 	if err != nil {
 		return launch.Sandbox{}, err
 	}
-	return launch.Find(dir)
+	box, err := launch.Find(dir)
+	if err != nil {
+		return box, err
+	}
+	return box.In(cluster)
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {
@@ -238,6 +248,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError(cmd, fmt.Errorf("unexpected argument %q", args[0]))
 	}
 	return nil
+}
+
+func clusterFlag(cmd *cobra.Command, cluster *string) {
+	cmd.Flags().StringVar(cluster, "cluster", "", "name of the cluster that KUBECONFIG leads to (default the first one)")
 }
 
 func jsonFlag(cmd *cobra.Command, asJSON *bool) {
@@ -274,7 +288,7 @@ func describe(box launch.Sandbox) description {
 	}
 	return description{
 		Dir: box.Dir, PID: box.PID, Region: box.Region, Endpoint: box.Endpoint(), Server: box.Server(),
-		Kubeconfig: box.Dir.Kubeconfig(), Started: box.Started, Env: env,
+		Kubeconfig: box.Kubeconfig, Started: box.Started, Env: env,
 	}
 }
 
@@ -294,7 +308,7 @@ func printStarted(w io.Writer, box launch.Sandbox, running bool, took time.Durat
 }
 
 func printStatus(out io.Writer, box launch.Sandbox, now supervisor.Status) error {
-	if _, err := fmt.Fprintf(out, "running since %s\n\n%s\n", clock(box.Started), addresses(box)); err != nil {
+	if _, err := fmt.Fprintf(out, "running since %s\n\n%s%s\n", clock(box.Started), addresses(box), clusters(now.Clusters)); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -315,6 +329,17 @@ func printStatus(out io.Writer, box launch.Sandbox, now supervisor.Status) error
 func addresses(box launch.Sandbox) string {
 	return fmt.Sprintf("  AWS endpoint  %s  (region %s)\n  API server    %s\n  folder        %s\n",
 		box.Endpoint(), box.Region, box.Server(), box.Dir)
+}
+
+// clusters is a line for each cluster once there are several; one is where the sandbox's own addresses lead.
+func clusters(list []supervisor.ClusterStatus) string {
+	text := ""
+	for _, c := range list {
+		if len(list) > 1 {
+			text += fmt.Sprintf("  cluster       %s  %s  %s\n", c.Name, c.Server, c.Kubeconfig)
+		}
+	}
+	return text
 }
 
 func clock(t time.Time) string { return t.Local().Format(time.DateTime) }

@@ -49,10 +49,9 @@ import (
 
 // Config says where the endpoint lives.
 type Config struct {
-	Dir     string // the sandbox's folder
-	Region  string
-	Port    int // of this endpoint on 127.0.0.1
-	APIPort int // of the Kubernetes API server on 127.0.0.1
+	Dir    string // the sandbox's folder
+	Region string
+	Port   int // of this endpoint on 127.0.0.1
 
 	// Inside is the address by which pods reach this endpoint, at the same port; empty: they do not.
 	Inside string
@@ -76,8 +75,9 @@ func Run(ctx context.Context, c Config) error {
 	}
 	supervisor := machine.NewClient(filepath.Join(c.Dir, "run", "supervisor.sock"))
 	s, err := New(c, Outside{Machines: supervisor, ControlPlane: supervisor, Network: balancer.Host{Link: link},
-		Kubernetes: func() (kubernetes.Interface, error) { return clusterClient(folder.Folder(c.Dir)) }, Now: time.Now, Latency: scale, Log: slog.Default(),
-		AddOns: addons.Cluster{Kubeconfig: folder.Folder(c.Dir).EKSKubeconfig()}})
+		Kubernetes: func(plane int) (kubernetes.Interface, error) { return clusterClient(adminOf(c.Dir, plane)) },
+		AddOns:     func(plane int) eks.Manifests { return addons.Cluster{Kubeconfig: adminOf(c.Dir, plane)} },
+		Now:        time.Now, Latency: scale, Log: slog.Default()})
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,11 @@ func Run(ctx context.Context, c Config) error {
 	return errors.Join(err, <-names)
 }
 
-// clusterClient is EKS's own way into the cluster, as an administrator.
-func clusterClient(dir folder.Folder) (kubernetes.Interface, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", dir.EKSKubeconfig())
+// adminOf is the kubeconfig of EKS itself for a cluster, as an administrator.
+func adminOf(dir string, plane int) string { return folder.Folder(dir).Plane(plane).EKSKubeconfig() }
+
+func clusterClient(kubeconfig string) (kubernetes.Interface, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +133,8 @@ type Outside struct {
 	Machines     ec2.Machines
 	ControlPlane eks.ControlPlane
 	Network      balancer.Network
-	Kubernetes   func() (kubernetes.Interface, error) // EKS's own way into the cluster
-	AddOns       eks.Manifests
+	Kubernetes   eks.Connect
+	AddOns       func(plane int) eks.Manifests
 	Now          func() time.Time
 	Latency      float64 // factor of every latency
 	Log          *slog.Logger
@@ -177,7 +179,6 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		return nil, err
 	}
 	authority := &certificates{dir: filepath.Join(c.Dir, "pki"), made: map[string]*tls.Certificate{}}
-	server := fmt.Sprintf("https://127.0.0.1:%d", c.APIPort)
 	classic := elb.NewDataPlane(store, out.Network, out.Latency, out.Log)
 	targets := elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log)
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
@@ -192,7 +193,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, moved.Now, out.Latency, out.Log),
 		router:       ec2.NewRouter(store, moved.Now, out.Latency, out.Log),
 		scaler:       autoscaling.NewScaler(store, behind(classic, targets), moved.Now, out.Now, out.Log),
-		operator:     eks.NewOperator(store, out.ControlPlane, server, filepath.Join(c.Dir, "pki", "ca.crt"), out.Log),
+		operator:     eks.NewOperator(store, out.ControlPlane, out.Log),
 		reviewer:     eks.NewReviewer(store, moved),
 	}, nil
 }
@@ -266,7 +267,7 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 // handler is the endpoint and, below /_sandbox/, what is not AWS.
 func (s *Sandbox) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /_sandbox/tokenreview", s.reviewer)
+	mux.Handle("POST /_sandbox/tokenreview/{plane}", s.reviewer)
 	mux.HandleFunc("GET /_sandbox/inventory", s.inventory)
 	mux.HandleFunc("GET /_sandbox/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	s.handleFaults(mux)

@@ -117,8 +117,8 @@ func TestNodeGroupFromFirstToLast(t *testing.T) {
 	if n, found := s.inventory(); n != 0 {
 		t.Errorf("left behind: %v", found)
 	}
-	if s.fake.deleted != 1 || len(s.fake.machines()) != 0 {
-		t.Errorf("cluster deleted %d times, %d machines run", s.fake.deleted, len(s.fake.machines()))
+	if len(s.fake.ended) != 1 || len(s.fake.machines()) != 0 {
+		t.Errorf("cluster deleted %d times, %d machines run", len(s.fake.ended), len(s.fake.machines()))
 	}
 }
 

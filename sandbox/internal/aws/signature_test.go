@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os/exec"
@@ -103,9 +104,15 @@ func (p presignAt) PresignHTTP(ctx context.Context, creds awssdk.Credentials, r 
 
 func (w *world) review(token string) (authenticated bool, groups []string) {
 	w.t.Helper()
+	return w.reviewAt(0, token)
+}
+
+// reviewAt asks as the API server of a control plane.
+func (w *world) reviewAt(plane int, token string) (authenticated bool, groups []string) {
+	w.t.Helper()
 	body, _ := json.Marshal(props{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
 		"spec": props{"token": token}})
-	resp, err := http.Post(w.url+"/_sandbox/tokenreview", "application/json", bytes.NewReader(body))
+	resp, err := http.Post(fmt.Sprint(w.url, "/_sandbox/tokenreview/", plane), "application/json", bytes.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}

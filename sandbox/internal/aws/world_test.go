@@ -38,6 +38,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	k8stesting "k8s.io/client-go/testing"
 
+	eksservice "github.com/droverhq/drover/sandbox/internal/aws/eks"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 )
@@ -89,9 +90,9 @@ func newWorld(t *testing.T) *world {
 // start runs the endpoint on what the folder holds, as a restart would.
 func (w *world) start(latency float64) {
 	w.t.Helper()
-	s, err := New(Config{Dir: w.dir, Region: "us-west-2", APIPort: 6443}, Outside{Machines: w.fake, ControlPlane: w.fake,
-		Kubernetes: func() (kubernetes.Interface, error) { return w.fake.cluster, nil },
-		Network:    w.net, AddOns: w.fake, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(Config{Dir: w.dir, Region: "us-west-2"}, Outside{Machines: w.fake, ControlPlane: w.fake,
+		Kubernetes: func(int) (kubernetes.Interface, error) { return w.fake.cluster, nil },
+		Network:    w.net, AddOns: func(int) eksservice.Manifests { return w.fake }, Now: time.Now, Latency: latency, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -261,7 +262,7 @@ type outside struct {
 	rebooted []string
 	cluster  *fake.Clientset
 	clusters []machine.Cluster
-	deleted  int
+	ended    []int       // control planes whose cluster was deleted
 	away     atomic.Bool // the API server, which then answers nothing
 }
 
@@ -319,17 +320,18 @@ func (o *outside) Reboot(_ context.Context, id string) error {
 	return nil
 }
 
-func (o *outside) CreateCluster(_ context.Context, c machine.Cluster) error {
+// CreateCluster lets each control plane answer at a port of its own, from 6443 on.
+func (o *outside) CreateCluster(_ context.Context, c machine.Cluster) (machine.Endpoint, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clusters = append(o.clusters, c)
-	return nil
+	return machine.Endpoint{Server: fmt.Sprintf("https://127.0.0.1:%d", 6443+c.Plane), Authority: "PEM"}, nil
 }
 
-func (o *outside) DeleteCluster(context.Context) error {
+func (o *outside) DeleteCluster(_ context.Context, plane int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.deleted++
+	o.ended = append(o.ended, plane)
 	return nil
 }
 

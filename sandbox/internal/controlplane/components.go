@@ -178,12 +178,12 @@ func writeTokenReviewConfig(c Config) error {
 kind: Config
 clusters:
 - name: aws
-  cluster: {server: "http://127.0.0.1:%d/_sandbox/tokenreview"}
+  cluster: {server: "http://127.0.0.1:%d/_sandbox/tokenreview/%d"}
 users:
 - name: kube-apiserver
 contexts:
 - name: aws
   context: {cluster: aws, user: kube-apiserver}
 current-context: aws
-`, c.AWSPort), 0o600)
+`, c.AWSPort, c.Number), 0o600)
 }

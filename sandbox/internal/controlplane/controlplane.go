@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -22,7 +21,8 @@ import (
 
 // Config is what the control plane needs to know.
 type Config struct {
-	Dir       folder.Folder
+	Dir       folder.Plane
+	Number    int    // which of the sandbox's it is
 	APIPort   int    // of the API server, on every address of the network namespace
 	AWSPort   int    // of the AWS endpoint, which reviews EKS tokens
 	Advertise string // the API server's address for nodes
@@ -68,14 +68,14 @@ func Run(ctx context.Context, c Config) error {
 }
 
 func awaitAPIServer(ctx context.Context, c Config) error {
-	ca, err := os.ReadFile(filepath.Join(c.Dir.PKI(), "ca.crt"))
+	ca, err := os.ReadFile(c.Dir.Authority())
 	if err != nil {
 		return err
 	}
 	return ready.Await(ctx, ready.Client(ca), fmt.Sprintf("https://127.0.0.1:%d/readyz", c.APIPort), nil)
 }
 
-func startEtcd(ctx context.Context, dir folder.Folder) (*embed.Etcd, error) {
+func startEtcd(ctx context.Context, dir folder.Plane) (*embed.Etcd, error) {
 	cfg := embed.NewConfig()
 	cfg.Name = "sandbox"
 	cfg.Dir = dir.Etcd()

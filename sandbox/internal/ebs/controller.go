@@ -76,14 +76,15 @@ type Controller struct {
 
 // Config is what the controller needs to know.
 type Config struct {
-	Dir      folder.Folder
-	Region   string
-	Endpoint string // of AWS
+	Dir        folder.Folder // volumes are here
+	Kubeconfig string
+	Region     string
+	Endpoint   string // of AWS
 }
 
 // Run is the controller of a cluster that exists.
 func Run(ctx context.Context, c Config) error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Dir.CCMKubeconfig())
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
 	if err != nil {
 		return fmt.Errorf("volumes: %w", err)
 	}

@@ -85,12 +85,12 @@ func (f Folder) Claim() error {
 
 // Create makes the folder's standing parts.
 func (f Folder) Create() error {
-	for _, dir := range []string{"pki", "etcd", "aws", "logs", "run", "machines"} {
+	for _, dir := range []string{"aws", "logs", "run", "machines"} {
 		if err := os.MkdirAll(f.path(dir), 0o700); err != nil {
 			return err
 		}
 	}
-	return nil
+	return f.Plane(0).Create()
 }
 
 // Is reports whether the folder holds a sandbox.
@@ -104,18 +104,6 @@ func (f Folder) String() string { return string(f) }
 // Lock is flocked by the supervisor for as long as it lives.
 func (f Folder) Lock() string { return f.path("lock") }
 
-// Kubeconfig belongs to the cluster's administrator.
-func (f Folder) Kubeconfig() string { return f.path("kubeconfig") }
-
-// PKI holds the certificate authority and what it signed for the control plane.
-func (f Folder) PKI() string { return f.path("pki") }
-
-// Etcd is the control plane's store.
-func (f Folder) Etcd() string { return f.path("etcd") }
-
-// EtcdSocket is where etcd listens.
-func (f Folder) EtcdSocket() string { return f.path("run", "etcd.sock") }
-
 // Run holds sockets.
 func (f Folder) Run() string { return f.path("run") }
 
@@ -125,23 +113,8 @@ func (f Folder) Socket() string { return f.path("run", "supervisor.sock") }
 // ResolvConf is /etc/resolv.conf inside the sandbox.
 func (f Folder) ResolvConf() string { return f.path("run", "resolv.conf") }
 
-// CloudConfig configures the cloud-controller-manager.
-func (f Folder) CloudConfig() string { return f.path("run", "cloud.conf") }
-
-// CCMKubeconfig is the cloud-controller-manager's.
-func (f Folder) CCMKubeconfig() string { return f.path("pki", "ccm.kubeconfig") }
-
-// EKSKubeconfig is what the AWS endpoint reaches the cluster with, for managed node groups.
-func (f Folder) EKSKubeconfig() string { return f.path("pki", "eks.kubeconfig") }
-
-// Cluster is the record of the EKS cluster that exists, if one does.
-func (f Folder) Cluster() string { return f.path("cluster.json") }
-
 // Volume is what a volume holds.
 func (f Folder) Volume(id string) string { return f.path("volumes", filepath.Base(id)) }
-
-// Addons is there once the cluster has got the add-ons of a new one.
-func (f Folder) Addons() string { return f.path("addons") }
 
 // Logs holds one file for each component.
 func (f Folder) Logs() string { return f.path("logs") }

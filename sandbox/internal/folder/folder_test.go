@@ -35,7 +35,7 @@ func TestSocketsFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, socket := range []string{dir.Socket(), dir.EtcdSocket()} {
+	for _, socket := range []string{dir.Socket(), dir.Plane(0).EtcdSocket(), dir.Plane(9).EtcdSocket()} {
 		if len(socket) > 107 {
 			t.Errorf("%d bytes: %s", len(socket), socket)
 		}

@@ -22,19 +22,13 @@ import (
 
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/pki"
 )
 
 // readyWithin is how long a start may take before it is given up. It takes
 // about 5 s on two idle cores.
 const readyWithin = 60 * time.Second
-
-// apiHosts are the names and addresses that the API server has: for the host,
-// for nodes, and for pods (the first address of the service range).
-var apiHosts = []string{
-	"127.0.0.1", "localhost", "100.64.0.1", "10.100.0.1",
-	"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-}
 
 // DefaultRegion is where a sandbox is if nobody says otherwise.
 const DefaultRegion = "us-west-2"
@@ -134,7 +128,7 @@ func (b Sandbox) matches(o Options) error {
 // suits refuses options that do not go with what the folder holds.
 func suits(o Options, info folder.Info) error {
 	var differs string
-	_, err := os.Stat(o.Dir.Cluster())
+	_, err := os.Stat(o.Dir.Plane(0).Cluster())
 	switch {
 	case o.Region != "" && info.Region != "" && o.Region != info.Region:
 		differs = fmt.Sprintf("what it holds is in region %s, not %s", info.Region, o.Region)
@@ -155,18 +149,23 @@ func launch(ctx context.Context, o Options, info folder.Info, lock *os.File, iso
 	}
 	defer func() { _ = aws.Close(); _ = api.Close() }()
 	info.Region = cmp.Or(o.Region, info.Region, DefaultRegion)
+	first := o.Dir.Plane(0)
 	if _, err := pki.Prepare(pki.Cluster{
-		Dir: o.Dir.PKI(), Kubeconfig: o.Dir.Kubeconfig(),
-		Server: fmt.Sprintf("https://127.0.0.1:%d", info.APIPort), Hosts: apiHosts,
+		Dir: first.PKI(), Kubeconfig: first.Kubeconfig(), Server: fmt.Sprintf("https://127.0.0.1:%d", info.APIPort),
 	}); err != nil {
 		return Sandbox{}, fmt.Errorf("prepare certificates: %w", err)
 	}
-	supervisor, err := startSupervisor(o, info, isolation, lock, aws, api)
+	further, err := sockets(machine.Planes - 1)
+	defer closeAll(further)
+	if err != nil {
+		return Sandbox{}, err
+	}
+	supervisor, err := startSupervisor(o, info, isolation, lock, append([]*os.File{aws, api}, further...))
 	if err != nil {
 		return Sandbox{}, err
 	}
 	info.PID, info.Started, info.UserNS = supervisor.cmd.Process.Pid, time.Now().UTC(), isolation == userNamespace
-	box := Sandbox{Info: info, Dir: o.Dir}
+	box := at(o.Dir, info)
 	err = o.Dir.WriteInfo(info)
 	if err == nil {
 		_, err = supervisor.begin.Write([]byte{'\n'})
@@ -214,6 +213,28 @@ func listen(flag string, wanted int, kept *int) (*os.File, error) {
 	return l.File()
 }
 
+// sockets makes some on the host that nobody listens on yet. In its own network the supervisor
+// could make none: it binds one when a further cluster needs a port for its API server.
+func sockets(n int) (made []*os.File, err error) {
+	for range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return made, fmt.Errorf("make a socket: %w", err)
+		}
+		made = append(made, os.NewFile(uintptr(fd), "API server"))
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return made, fmt.Errorf("make a socket: %w", err)
+		}
+	}
+	return made, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
 // process is the supervisor, until it is ready.
 type process struct {
 	cmd    *exec.Cmd
@@ -226,12 +247,14 @@ type process struct {
 // The supervisor's inherited files, in the order that Supervise expects.
 const (
 	lockFD = 3 + iota
+	reportFD
 	awsFD
 	apiFD
-	reportFD
+	socketFD // the first of machine.Planes-1
 )
 
-func startSupervisor(o Options, info folder.Info, isolation isolation, lock, aws, api *os.File) (*process, error) {
+// startSupervisor hands down the network that it cannot make itself: listeners and sockets.
+func startSupervisor(o Options, info folder.Info, isolation isolation, lock *os.File, network []*os.File) (*process, error) {
 	out, err := os.OpenFile(o.Dir.Log("supervisor"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -249,7 +272,7 @@ func startSupervisor(o Options, info folder.Info, isolation isolation, lock, aws
 	cmd.Dir = "/"
 	cmd.Env = append(slices.Clone(o.Env), "PATH="+searchPath(o.Env))
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.ExtraFiles = []*os.File{lock, aws, api, tell}
+	cmd.ExtraFiles = append([]*os.File{lock, tell}, network...)
 	cmd.SysProcAttr = isolation.attributes()
 	cmd.SysProcAttr.Setsid = true // it outlives the terminal
 	begin, err := cmd.StdinPipe()

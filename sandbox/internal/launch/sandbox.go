@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/sandbox/internal/folder"
+	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/ready"
 	"github.com/droverhq/drover/sandbox/internal/supervisor"
 )
@@ -21,7 +23,13 @@ import (
 // Sandbox is a sandbox that runs.
 type Sandbox struct {
 	folder.Info
-	Dir folder.Folder
+	Dir        folder.Folder
+	Kubeconfig string // of the cluster that its environment points kubectl at: the first, unless In has chosen
+}
+
+// at is the sandbox in a folder.
+func at(dir folder.Folder, info folder.Info) Sandbox {
+	return Sandbox{Info: info, Dir: dir, Kubeconfig: dir.Plane(0).Kubeconfig()}
 }
 
 // Find is the sandbox that runs in a folder. It returns a problem.Error if
@@ -34,7 +42,7 @@ func Find(dir folder.Folder) (Sandbox, error) {
 		}
 		if running {
 			info, err := dir.ReadInfo()
-			return Sandbox{Info: info, Dir: dir}, err
+			return at(dir, info), err
 		}
 	}
 	return Sandbox{}, &problem.Error{Kind: problem.Refused, Op: fmt.Sprintf("find the sandbox in %s", dir),
@@ -50,6 +58,27 @@ func (b Sandbox) Endpoint() string { return fmt.Sprintf("http://127.0.0.1:%d", b
 // Server is the URL of the API server.
 func (b Sandbox) Server() string { return fmt.Sprintf("https://127.0.0.1:%d", b.APIPort) }
 
+// In is the sandbox as one who works with a cluster sees it; "" is the first.
+func (b Sandbox) In(cluster string) (Sandbox, error) {
+	if cluster == "" {
+		return b, nil
+	}
+	var names []string
+	for n := range machine.Planes {
+		var c machine.Cluster
+		if folder.ReadJSON(b.Dir.Plane(n).Cluster(), &c) != nil {
+			continue
+		}
+		if c.Name == cluster {
+			b.Kubeconfig = b.Dir.Plane(n).Kubeconfig()
+			return b, nil
+		}
+		names = append(names, c.Name)
+	}
+	return b, &problem.Error{Kind: problem.Usage, Op: "find the cluster " + cluster, Err: errors.New("the sandbox has none of that name"),
+		Fix: cmp.Or(strings.Join(names, ", "), "make one") + " (drover sandbox status lists them)"}
+}
+
 // Variable is one of the environment.
 type Variable struct{ Name, Value string }
 
@@ -64,7 +93,7 @@ func (b Sandbox) Env(own []string) []Variable {
 		{"AWS_REGION", b.Region},
 		{"AWS_DEFAULT_REGION", b.Region},
 		{"AWS_EC2_METADATA_DISABLED", "true"},
-		{"KUBECONFIG", b.Dir.Kubeconfig()},
+		{"KUBECONFIG", b.Kubeconfig},
 	}
 	if !slices.ContainsFunc(own, givesPassphrase) {
 		vars = append(vars, Variable{"DROVER_PASSPHRASE", "sandbox"})
@@ -115,20 +144,34 @@ func pause(ctx context.Context) error {
 	}
 }
 
-// awaitReady returns when the AWS endpoint answers and the API server is ready.
-func awaitReady(ctx context.Context, box Sandbox, progress func(string, time.Duration)) error {
-	ca, err := os.ReadFile(filepath.Join(box.Dir.PKI(), "ca.crt"))
-	if err != nil {
-		return err
+// server is one that a start waits for.
+type server struct{ what, url, authority string }
+
+// servers are the AWS endpoint, the standing API server, and those of further clusters.
+func (b Sandbox) servers() []server {
+	first := b.Dir.Plane(0).Authority()
+	list := []server{{"the AWS endpoint", b.Endpoint() + "/_sandbox/ready", first}, {"the API server", b.Server() + "/readyz", first}}
+	for n := 1; n < machine.Planes; n++ {
+		var c machine.Cluster
+		var port int
+		if p := b.Dir.Plane(n); folder.ReadJSON(p.Cluster(), &c) == nil && folder.ReadJSON(p.Port(), &port) == nil {
+			list = append(list, server{"the API server of " + c.Name, fmt.Sprintf("https://127.0.0.1:%d/readyz", port), p.Authority()})
+		}
 	}
-	client, begin := ready.Client(ca), time.Now()
-	for _, server := range []struct{ what, url string }{
-		{"the AWS endpoint", box.Endpoint() + "/_sandbox/ready"},
-		{"the API server", box.Server() + "/readyz"},
-	} {
-		err := ready.Await(ctx, client, server.url, func() { progress(server.what, time.Since(begin)) })
+	return list
+}
+
+// awaitReady returns when the AWS endpoint answers and the API servers are ready.
+func awaitReady(ctx context.Context, box Sandbox, progress func(string, time.Duration)) error {
+	begin := time.Now()
+	for _, s := range box.servers() {
+		ca, err := os.ReadFile(s.authority)
+		if err != nil {
+			return err
+		}
+		err = ready.Await(ctx, ready.Client(ca), s.url, func() { progress(s.what, time.Since(begin)) })
 		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("waited %s for %s", time.Since(begin).Round(time.Second), server.what)
+			return fmt.Errorf("waited %s for %s", time.Since(begin).Round(time.Second), s.what)
 		}
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/droverhq/drover/sandbox/internal/machine"
 	"github.com/droverhq/drover/sandbox/internal/supervisor"
 )
 
@@ -16,7 +17,7 @@ import (
 // that the launcher opened on the host, and tells it whether it could start. The
 // launcher writes one byte once it can be found.
 func Supervise(ctx context.Context, c supervisor.Config, launcher io.Reader) error {
-	for fd := lockFD; fd <= reportFD; fd++ {
+	for fd := lockFD; fd < socketFD+machine.Planes-1; fd++ {
 		unix.CloseOnExec(fd) // they are this process's alone
 	}
 	report := os.NewFile(reportFD, "report")
@@ -38,6 +39,9 @@ func supervise(ctx context.Context, c supervisor.Config, launcher io.Reader, rea
 	}
 	if c.API, err = inherited(apiFD); err != nil {
 		return err
+	}
+	for n := range machine.Planes - 1 {
+		c.Sockets = append(c.Sockets, os.NewFile(uintptr(socketFD+n), "API server"))
 	}
 	return supervisor.Run(ctx, c, ready)
 }

@@ -27,6 +27,7 @@ type Machine struct {
 	CPU            int               `json:"cpu"`            // vCPUs of the instance type
 	MemoryMiB      int               `json:"memoryMiB"`
 	MaxPods        int               `json:"maxPods"`
+	Plane          int               `json:"plane,omitempty"` // the control plane of the cluster that it joins
 }
 
 // Zone is the availability zone that the machine is in.
@@ -35,16 +36,27 @@ func (m Machine) Zone() string {
 	return parts[max(0, len(parts)-2)]
 }
 
+// Planes is how many clusters a sandbox holds at most. Each has a control plane of its own, of
+// some hundred MB; all but the first run only while their cluster exists.
+const Planes = 4
+
 // Cluster is what the supervisor needs to run the control plane and the
 // cloud-controller-manager for an EKS cluster that now exists.
 type Cluster struct {
 	Name     string `json:"name"`
+	Plane    int    `json:"plane,omitempty"` // which control plane it has: 0 to Planes-1
 	Region   string `json:"region"`
 	VPCID    string `json:"vpcId"`
 	SubnetID string `json:"subnetId"` // any subnet of the cluster
 	RoleARN  string `json:"roleArn"`
 	Bare     bool   `json:"bare,omitempty"`     // without the add-ons that EKS makes by itself
 	Emulates string `json:"emulates,omitempty"` // 1.35.6: the version that the control plane answers as; empty: its program's own
+}
+
+// Endpoint is where a cluster's API server answers.
+type Endpoint struct {
+	Server    string `json:"server"`    // https://127.0.0.1:6443
+	Authority string `json:"authority"` // PEM
 }
 
 // Client talks to the supervisor.
@@ -81,19 +93,27 @@ func (c *Client) Terminate(ctx context.Context, id string) error {
 	return c.call(ctx, http.MethodDelete, "/machines/"+id, nil)
 }
 
-// CreateCluster starts the cloud-controller-manager for the cluster. A cluster
+// CreateCluster gives the cluster its control plane and its cloud-controller-manager. A cluster
 // that is there gets the version it emulates, by a control plane that is started anew.
-func (c *Client) CreateCluster(ctx context.Context, cl Cluster) error {
-	return c.call(ctx, http.MethodPut, "/cluster", cl)
+func (c *Client) CreateCluster(ctx context.Context, cl Cluster) (at Endpoint, err error) {
+	err = c.ask(ctx, http.MethodPut, clusterPath(cl.Plane), cl, &at)
+	return at, err
 }
 
-// DeleteCluster stops the cloud-controller-manager and gives the control plane
-// a fresh, empty store.
-func (c *Client) DeleteCluster(ctx context.Context) error {
-	return c.call(ctx, http.MethodDelete, "/cluster", nil)
+// DeleteCluster stops the cloud-controller-manager, and ends the control plane or, of the
+// first one, gives it a fresh, empty store.
+func (c *Client) DeleteCluster(ctx context.Context, plane int) error {
+	return c.call(ctx, http.MethodDelete, clusterPath(plane), nil)
 }
+
+func clusterPath(plane int) string { return fmt.Sprintf("/clusters/%d", plane) }
 
 func (c *Client) call(ctx context.Context, method, path string, body any) error {
+	return c.ask(ctx, method, path, body, nil)
+}
+
+// ask sends an order and reads what the supervisor answers, if out is not nil.
+func (c *Client) ask(ctx context.Context, method, path string, body, out any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
@@ -111,5 +131,8 @@ func (c *Client) call(ctx context.Context, method, path string, body any) error 
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 		return fmt.Errorf("supervisor: %s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(text))
 	}
-	return nil
+	if out == nil {
+		return nil
+	}
+	return json.NewDecoder(resp.Body).Decode(out)
 }

@@ -91,7 +91,7 @@ func kubeletSettings(c Config) (*options.KubeletServer, error) {
 	conf.TLSCertFile, conf.TLSPrivateKeyFile = c.file("kubelet.crt"), c.file("kubelet.key")
 	conf.Authentication.Anonymous.Enabled = false
 	conf.Authentication.Webhook.Enabled = true
-	conf.Authentication.X509.ClientCAFile = c.Dir.PKI() + "/ca.crt"
+	conf.Authentication.X509.ClientCAFile = c.file("ca.crt")
 	conf.Authorization.Mode = kubeletconfig.KubeletAuthorizationModeWebhook
 	conf.ClusterDNS, conf.ClusterDomain, conf.ResolverConfig = []string{clusterDNS}, clusterDomain, resolv
 	conf.PodLogsDir = podLogsDir

@@ -27,7 +27,7 @@ import (
 const uplink = "eth0"
 
 // Config is what a node needs to know. In the machine's folder lie
-// kubelet.kubeconfig, proxy.kubeconfig, kubelet.crt and kubelet.key.
+// kubelet.kubeconfig, proxy.kubeconfig, kubelet.crt, kubelet.key and ca.crt.
 type Config struct {
 	Dir        folder.Folder
 	Machine    machine.Machine

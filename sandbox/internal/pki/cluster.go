@@ -10,10 +10,16 @@ import (
 
 // Cluster is what Prepare needs to know of the control plane.
 type Cluster struct {
-	Dir        string   // where keys and kubeconfigs go
-	Kubeconfig string   // the administrator's kubeconfig
-	Server     string   // the API server's URL for everybody but nodes
-	Hosts      []string // names and addresses the API server answers to
+	Dir        string // where keys and kubeconfigs go
+	Kubeconfig string // the administrator's kubeconfig
+	Server     string // the API server's URL for everybody but nodes
+}
+
+// hosts are the names and addresses that an API server has: for the host,
+// for nodes, and for pods (the first address of the service range).
+var hosts = []string{
+	"127.0.0.1", "localhost", "100.64.0.1", "10.100.0.1",
+	"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
 }
 
 // Prepare makes what the control plane starts with. Keys and certificates that
@@ -23,7 +29,7 @@ func Prepare(c Cluster) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := keep(c.Dir, "apiserver", func() (Pair, error) { return ca.Server("kube-apiserver", c.Hosts...) }); err != nil {
+	if err := keep(c.Dir, "apiserver", func() (Pair, error) { return ca.Server("kube-apiserver", hosts...) }); err != nil {
 		return nil, err
 	}
 	kubelet := func() (Pair, error) { return ca.Client("kube-apiserver-kubelet-client", "system:masters") }
@@ -57,7 +63,8 @@ type Node struct {
 }
 
 // PrepareNode writes what a node's kubelet and kube-proxy start with:
-// kubelet.kubeconfig, proxy.kubeconfig, kubelet.crt and kubelet.key.
+// kubelet.kubeconfig, proxy.kubeconfig, kubelet.crt and kubelet.key, and ca.crt, by which it
+// knows the API server's own requests.
 func (a *Authority) PrepareNode(n Node) error {
 	if err := a.writeKubeconfig(filepath.Join(n.Dir, "kubelet.kubeconfig"),
 		n.Server, "system:node:"+n.Name, "system:nodes"); err != nil {
@@ -71,7 +78,10 @@ func (a *Authority) PrepareNode(n Node) error {
 	if err != nil {
 		return err
 	}
-	return serving.Write(n.Dir, "kubelet")
+	if err := serving.Write(n.Dir, "kubelet"); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(n.Dir, "ca.crt"), a.PEM, 0o600)
 }
 
 func (a *Authority) writeKubeconfig(path, server, user, group string) error {

@@ -13,7 +13,7 @@ import (
 func prepare(t *testing.T, dir string) (*Authority, string) {
 	t.Helper()
 	kubeconfig := filepath.Join(dir, "kubeconfig")
-	ca, err := Prepare(Cluster{Dir: dir, Kubeconfig: kubeconfig, Server: "https://127.0.0.1:6443", Hosts: []string{"127.0.0.1", "kubernetes"}})
+	ca, err := Prepare(Cluster{Dir: dir, Kubeconfig: kubeconfig, Server: "https://127.0.0.1:6443"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -14,13 +15,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/machine"
 )
 
 // Status is what the sandbox is doing; PIDs are the host's.
 type Status struct {
 	Components []ComponentStatus `json:"components"`
+	Clusters   []ClusterStatus   `json:"clusters"`
 	Machines   []MachineStatus   `json:"machines"`
+}
+
+// ClusterStatus is a cluster that exists, and how its administrator gets in.
+type ClusterStatus struct {
+	Name       string `json:"name"`
+	Server     string `json:"apiServer"`
+	Kubeconfig string `json:"kubeconfig"`
 }
 
 // ComponentStatus is a component and what it is doing.
@@ -44,7 +54,7 @@ func (s *supervisor) serve(ctx context.Context, l net.Listener) {
 	mux.HandleFunc("GET /machines", func(w http.ResponseWriter, _ *http.Request) { reply(w, s.machineStatuses()) })
 	mux.HandleFunc("PUT /machines/{id}", func(w http.ResponseWriter, r *http.Request) {
 		var m machine.Machine
-		order(w, errors.Join(json.NewDecoder(r.Body).Decode(&m), sameID(m.ID, r.PathValue("id"))),
+		order(w, errors.Join(json.NewDecoder(r.Body).Decode(&m), same(m.ID, r.PathValue("id"))),
 			func() error { return s.runMachine(m) })
 	})
 	mux.HandleFunc("POST /machines/{id}/stop", func(w http.ResponseWriter, r *http.Request) {
@@ -56,12 +66,17 @@ func (s *supervisor) serve(ctx context.Context, l net.Listener) {
 	mux.HandleFunc("DELETE /machines/{id}", func(w http.ResponseWriter, r *http.Request) {
 		order(w, nil, func() error { return s.terminateMachine(r.PathValue("id")) })
 	})
-	mux.HandleFunc("PUT /cluster", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("PUT /clusters/{plane}", func(w http.ResponseWriter, r *http.Request) {
 		var c machine.Cluster
-		order(w, json.NewDecoder(r.Body).Decode(&c), func() error { return s.orderCluster(r.Context(), c) })
+		var at machine.Endpoint
+		read := errors.Join(json.NewDecoder(r.Body).Decode(&c), same(strconv.Itoa(c.Plane), r.PathValue("plane")))
+		if order(w, read, func() (err error) { at, err = s.orderCluster(r.Context(), c); return err }) {
+			reply(w, at)
+		}
 	})
-	mux.HandleFunc("DELETE /cluster", func(w http.ResponseWriter, _ *http.Request) {
-		order(w, nil, s.deleteCluster)
+	mux.HandleFunc("DELETE /clusters/{plane}", func(w http.ResponseWriter, r *http.Request) {
+		number, err := strconv.Atoi(r.PathValue("plane"))
+		order(w, err, func() error { return s.deleteCluster(number) })
 	})
 	s.handleFaults(mux)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
@@ -72,15 +87,16 @@ func (s *supervisor) serve(ctx context.Context, l net.Listener) {
 	}
 }
 
-func sameID(body, path string) error {
+// same wants an order to be about what its path names.
+func same(body, path string) error {
 	if body != path {
-		return errors.New("the machine's id is not the one in the path")
+		return fmt.Errorf("the order is about %s, its path about %s", body, path)
 	}
 	return nil
 }
 
-// order carries out an order whose reading gave err.
-func order(w http.ResponseWriter, err error, do func() error) {
+// order carries out an order whose reading gave err, and tells whether it did.
+func order(w http.ResponseWriter, err error, do func() error) bool {
 	status := http.StatusBadRequest
 	if err == nil {
 		status, err = http.StatusInternalServerError, do()
@@ -89,6 +105,7 @@ func order(w http.ResponseWriter, err error, do func() error) {
 		slog.Error("order failed", "error", err)
 		http.Error(w, err.Error(), status)
 	}
+	return err == nil
 }
 
 func reply(w http.ResponseWriter, v any) {
@@ -100,11 +117,30 @@ func reply(w http.ResponseWriter, v any) {
 func (s *supervisor) parts() []*component {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	parts := []*component{s.controlplane, s.aws}
-	if s.ccm != nil {
-		parts = append(parts, s.ccm)
+	parts := []*component{s.planes[0].controlplane, s.aws}
+	for _, p := range s.planes {
+		if p.number > 0 && p.controlplane != nil {
+			parts = append(parts, p.controlplane)
+		}
+		if p.ccm != nil {
+			parts = append(parts, p.ccm)
+		}
 	}
 	return parts
+}
+
+// clusters are those that exist.
+func (s *supervisor) clusters() []ClusterStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []ClusterStatus{}
+	for _, p := range s.planes {
+		var c machine.Cluster
+		if p.ccm != nil && folder.ReadJSON(p.dir.Cluster(), &c) == nil {
+			list = append(list, ClusterStatus{c.Name, p.server("127.0.0.1"), p.dir.Kubeconfig()})
+		}
+	}
+	return list
 }
 
 func (s *supervisor) status() Status {
@@ -112,6 +148,7 @@ func (s *supervisor) status() Status {
 	for _, c := range s.parts() {
 		status.Components = append(status.Components, ComponentStatus{Name: c.name, State: c.now()})
 	}
+	status.Clusters = s.clusters()
 	status.Machines = s.machineStatuses()
 	onHost := hostPIDs()
 	for i := range status.Components {

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
+	"regexp"
 
 	"github.com/droverhq/drover/sandbox/internal/addons"
 	"github.com/droverhq/drover/sandbox/internal/folder"
@@ -15,63 +15,89 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/ready"
 )
 
-// restoreCluster starts the cloud-controller-manager if the folder holds the
-// record of a cluster.
-func (s *supervisor) restoreCluster() error {
-	var c machine.Cluster
-	err := folder.ReadJSON(s.Dir.Cluster(), &c)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = s.createCluster(c)
-	}
-	if err != nil {
-		return fmt.Errorf("restore the cluster: %w", err)
+// restoreClusters starts what belongs to the clusters whose records are in the folder.
+func (s *supervisor) restoreClusters() error {
+	for _, p := range s.planes {
+		var c machine.Cluster
+		err := folder.ReadJSON(p.dir.Cluster(), &c)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = s.createCluster(c)
+		}
+		if err != nil {
+			return fmt.Errorf("restore the cluster %s: %w", c.Name, err)
+		}
 	}
 	return nil
 }
 
-// orderCluster creates the cluster and returns when its API server is ready,
-// which it is, unless a cluster was deleted just before.
-func (s *supervisor) orderCluster(ctx context.Context, c machine.Cluster) error {
+// orderCluster creates the cluster and returns when its API server is ready. The first
+// control plane is, unless its last cluster was deleted just before.
+func (s *supervisor) orderCluster(ctx context.Context, c machine.Cluster) (machine.Endpoint, error) {
 	if err := s.createCluster(c); err != nil {
-		return err
+		return machine.Endpoint{}, err
 	}
-	if err := ready.Await(ctx, ready.Client(s.ca.PEM), fmt.Sprintf("https://127.0.0.1:%d/readyz", s.APIPort), nil); err != nil {
-		return err
+	p := s.planes[c.Plane]
+	authority, err := os.ReadFile(p.dir.Authority())
+	if err != nil {
+		return machine.Endpoint{}, err
 	}
-	return s.installAddons(ctx, c)
+	at := machine.Endpoint{Server: p.server("127.0.0.1"), Authority: string(authority)}
+	if err := ready.Await(ctx, ready.Client(authority), at.Server+"/readyz", nil); err != nil {
+		return at, err
+	}
+	return at, p.installAddons(ctx, c)
 }
 
 // installAddons gives a new cluster what EKS does, once.
-func (s *supervisor) installAddons(ctx context.Context, c machine.Cluster) error {
-	if _, err := os.Stat(s.Dir.Addons()); c.Bare || !errors.Is(err, fs.ErrNotExist) {
+func (p *plane) installAddons(ctx context.Context, c machine.Cluster) error {
+	if _, err := os.Stat(p.dir.Addons()); c.Bare || !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	cluster := addons.Cluster{Kubeconfig: s.Dir.Kubeconfig()}
+	cluster := addons.Cluster{Kubeconfig: p.dir.Kubeconfig()}
 	if err := cluster.InstallAll(ctx); err != nil {
 		return err
 	}
-	return os.WriteFile(s.Dir.Addons(), nil, 0o600)
+	return os.WriteFile(p.dir.Addons(), nil, 0o600)
 }
 
-// createCluster records the cluster and starts its cloud-controller-manager.
-// A sandbox has one cluster at a time: its control plane runs already, and is
-// started anew if it is to emulate another version.
+// clusterName is EKS's rule, and keeps an order from naming a file elsewhere.
+var clusterName = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
+
+// createCluster records the cluster and starts its cloud-controller-manager, and its control
+// plane unless that is the first one, which runs already. A control plane is started anew if
+// it is to emulate another version.
 func (s *supervisor) createCluster(c machine.Cluster) error {
-	if c.Name == "" || strings.ContainsAny(c.Name+c.Region+c.VPCID+c.SubnetID+c.RoleARN, "\n\r") {
+	if !clusterName.MatchString(c.Name) {
 		return fmt.Errorf("%q is no name of a cluster", c.Name)
+	}
+	if c.Plane < 0 || c.Plane >= len(s.planes) {
+		return fmt.Errorf("a sandbox has no control plane number %d", c.Plane)
 	}
 	s.orders.Lock()
 	defer s.orders.Unlock()
 	if s.closed() {
 		return errClosing
 	}
-	if err := s.record(c); err != nil || s.ccm != nil {
+	p := s.planes[c.Plane]
+	if err := s.record(p, c); err != nil || p.ccm != nil {
 		return err
 	}
-	ccm := s.component("ccm", []string{
+	if p.controlplane == nil {
+		if err := s.raise(p, c.Name); err != nil {
+			return err
+		}
+	}
+	s.startCCM(p, c)
+	slog.Info("cluster created", "cluster", c.Name)
+	return nil
+}
+
+// startCCM starts a cluster's cloud-controller-manager.
+func (s *supervisor) startCCM(p *plane, c machine.Cluster) {
+	ccm := s.component("ccm", p.called("ccm", c.Name), []string{
 		fmt.Sprintf("AWS_ENDPOINT_URL=http://127.0.0.1:%d", s.AWSPort),
 		"AWS_ACCESS_KEY_ID=" + folder.AccessKeyID,
 		"AWS_SECRET_ACCESS_KEY=" + folder.SecretAccessKey,
@@ -79,75 +105,94 @@ func (s *supervisor) createCluster(c machine.Cluster) error {
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/dev/null",
 		"AWS_SHARED_CREDENTIALS_FILE=/dev/null",
-	})
+	}, p.flag()...)
 	ccm.run()
 	s.mu.Lock()
-	s.ccm = ccm
+	p.ccm = ccm
 	s.mu.Unlock()
-	slog.Info("cluster created", "cluster", c.Name)
-	return nil
 }
 
-// record writes the cluster down. A second cluster beside the first is refused;
-// the first in another version is an upgrade.
-func (s *supervisor) record(c machine.Cluster) error {
+// record writes the cluster down. A control plane that has another cluster is refused;
+// its own in another version is an upgrade.
+func (s *supervisor) record(p *plane, c machine.Cluster) error {
 	var old machine.Cluster
-	if err := folder.ReadJSON(s.Dir.Cluster(), &old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := folder.ReadJSON(p.dir.Cluster(), &old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	was := old.Emulates
 	old.Emulates = c.Emulates
-	if s.ccm != nil && old != c {
-		return fmt.Errorf("a sandbox has one cluster at a time, and this one has %s", old.Name)
+	if p.ccm != nil && old != c {
+		return fmt.Errorf("a control plane has one cluster at a time, and this one has %s", old.Name)
 	}
-	write := func() error { return folder.WriteJSON(s.Dir.Cluster(), c) }
-	if was == c.Emulates {
+	write := func() error {
+		return errors.Join(p.dir.Create(), folder.WriteJSON(p.dir.Cluster(), c))
+	}
+	if was == c.Emulates || p.controlplane == nil {
 		return write()
 	}
-	return s.withoutControlPlane(write)
+	return s.withoutControlPlane(p, write)
 }
 
-// withoutControlPlane does something while the control plane is held. It reads
+// withoutControlPlane does something while a control plane is held. It reads
 // anew what it emulates when it starts again.
-func (s *supervisor) withoutControlPlane(do func() error) error {
+func (s *supervisor) withoutControlPlane(p *plane, do func() error) error {
 	s.disorders.Lock()
 	defer s.disorders.Unlock()
-	if f, ok := s.faults[s.controlplane.name]; ok {
+	if f, ok := s.faults[p.controlplane.name]; ok {
 		return fmt.Errorf("the control plane has a fault: %s", f.Kind)
 	}
-	s.controlplane.hold()
-	defer s.controlplane.release()
+	p.controlplane.hold()
+	defer p.controlplane.release()
 	return do()
 }
 
-// deleteCluster stops the cloud-controller-manager and gives the control plane
-// an empty store. Repeated after a crash, it does what is left to do.
-func (s *supervisor) deleteCluster() error {
+// deleteCluster stops the cloud-controller-manager, and ends the control plane or, of the
+// first one, gives it an empty store. Repeated after a crash, it does what is left to do.
+func (s *supervisor) deleteCluster(number int) error {
+	if number < 0 || number >= len(s.planes) {
+		return fmt.Errorf("a sandbox has no control plane number %d", number)
+	}
 	s.orders.Lock()
 	defer s.orders.Unlock()
 	if s.closed() {
 		return errClosing
 	}
-	if _, err := os.Stat(s.Dir.Cluster()); errors.Is(err, fs.ErrNotExist) {
+	p := s.planes[number]
+	if _, err := os.Stat(p.dir.Cluster()); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if s.ccm != nil {
-		s.ccm.stop()
-		s.mu.Lock()
-		s.ccm = nil
-		s.mu.Unlock()
+	s.end(&p.ccm)
+	if number > 0 {
+		s.end(&p.controlplane)
+	} else {
+		p.controlplane.stop()
+		defer p.controlplane.run()
 	}
-	s.controlplane.stop()
-	defer s.controlplane.run()
-	if err := errors.Join(folder.RemoveAll(s.Dir.Etcd()), folder.RemoveAll(s.Dir.Addons())); err != nil {
+	if err := p.dir.Clear(); err != nil {
 		return err
 	}
-	// The record goes last: as long as it is there, the store may be the old one.
-	if err := os.Remove(s.Dir.Cluster()); err != nil {
-		return err
+	slog.Info("cluster deleted", "plane", number)
+	return nil
+}
+
+// end stops a component for good, if there is one, and its fault is over.
+func (s *supervisor) end(of **component) {
+	c := *of
+	if c == nil {
+		return
 	}
-	slog.Info("cluster deleted")
-	return os.MkdirAll(s.Dir.Etcd(), 0o700)
+	c.stop()
+	s.mu.Lock()
+	*of = nil
+	s.mu.Unlock()
+	s.disorders.Lock()
+	defer s.disorders.Unlock()
+	if d, ok := s.faults[c.name]; ok {
+		if d.timer != nil {
+			d.timer.Stop()
+		}
+		delete(s.faults, c.name)
+	}
 }
 
 func (s *supervisor) closed() bool {

@@ -16,7 +16,6 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/machine"
-	"github.com/droverhq/drover/sandbox/internal/pki"
 )
 
 // node is a machine and the process that it is.
@@ -94,8 +93,7 @@ func (s *supervisor) prepare(m machine.Machine) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	server := fmt.Sprintf("https://%s:%d", APIAddress, s.APIPort)
-	if err := s.ca.PrepareNode(pki.Node{Dir: dir, Name: m.NodeName, IP: m.PrivateIP, Server: server}); err != nil {
+	if err := s.planes[m.Plane].keys(dir, m); err != nil {
 		return err
 	}
 	if err := folder.WriteJSON(s.machineFile(m.ID), m); err != nil {
@@ -123,6 +121,13 @@ func (s *supervisor) nodeComponent(m machine.Machine) *component {
 	}
 }
 
+// portOf is where a machine's cluster answers.
+func (s *supervisor) portOf(m machine.Machine) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.planes[m.Plane].port
+}
+
 // boot starts a machine's process, the first one in process, network and mount
 // namespaces of its own. It begins its work when a line on its standard input
 // tells it that its network stands.
@@ -132,7 +137,7 @@ func (s *supervisor) boot(m machine.Machine, out *os.File) (*child, error) {
 		return nil, err
 	}
 	defer func() { _ = begin.Close(); _ = tell.Close() }()
-	cmd := s.command(nil, "node", "--machine", s.machineFile(m.ID), "--api-port", strconv.Itoa(s.APIPort),
+	cmd := s.command(nil, "node", "--machine", s.machineFile(m.ID), "--api-port", strconv.Itoa(s.portOf(m)),
 		"--aws-port", strconv.Itoa(s.AWSPort), "--region", s.Region)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = begin, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{
@@ -269,6 +274,9 @@ func validate(m machine.Machine) error {
 	}
 	if m.NodeName == "" {
 		return fmt.Errorf("machine %s has no node name", m.ID)
+	}
+	if m.Plane < 0 || m.Plane >= machine.Planes {
+		return fmt.Errorf("machine %s: a sandbox has no control plane number %d", m.ID, m.Plane)
 	}
 	return nil
 }

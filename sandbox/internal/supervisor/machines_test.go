@@ -135,7 +135,7 @@ func TestADiskThatIsFull(t *testing.T) {
 	if _, err := os.Stat(s.Dir.DiskFull(id)); err == nil {
 		t.Error("it is full yet")
 	}
-	if err := s.disturb(s.controlplane.name, Fault{Kind: Full}); err == nil {
+	if err := s.disturb(s.planes[0].controlplane.name, Fault{Kind: Full}); err == nil {
 		t.Error("a part has a full disk")
 	}
 }

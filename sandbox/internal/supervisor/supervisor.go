@@ -25,7 +25,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/droverhq/drover/sandbox/internal/folder"
-	"github.com/droverhq/drover/sandbox/internal/pki"
 )
 
 // Config is what the launcher hands down.
@@ -35,20 +34,21 @@ type Config struct {
 	Region           string
 	Program          string       // this program, to start the components
 	AWS, API         net.Listener // opened on the host
+	Sockets          []*os.File   // of the host, not bound yet: for the API servers of further clusters
 }
 
 // supervisor holds what runs.
 type supervisor struct {
 	Config
 	reaper *reaper
-	ca     *pki.Authority
+	carry  func(l net.Listener, port int) // connections of the host to a port in here, until the end
 
-	controlplane, aws *component
+	aws    *component
+	planes []*plane
 
 	orders   sync.Mutex // held while a cluster is created or deleted
-	mu       sync.Mutex
-	closing  bool // nothing is started any more
-	ccm      *component
+	mu       sync.Mutex // held while parts and machines come and go
+	closing  bool       // nothing is started any more
 	machines map[string]*node
 	away     map[string]string // zones that went away, and how; no machine comes up there
 
@@ -60,23 +60,20 @@ type supervisor struct {
 // ends all of it. It calls ready once everything is started, which is before
 // it answers.
 func Run(ctx context.Context, c Config, ready func()) error {
-	ca, err := pki.Open(c.Dir.PKI())
-	if err != nil {
-		return err
-	}
 	if err := setupMounts(c.Dir); err != nil {
 		return err
 	}
-	if err := setupRouter(c.AWSPort, c.APIPort); err != nil {
+	s := &supervisor{Config: c, reaper: newReaper(), planes: newPlanes(c), machines: map[string]*node{}, away: map[string]string{},
+		faults: map[string]*disorder{}}
+	if err := errors.Join(setupRouter(), s.reservePorts()); err != nil {
 		return fmt.Errorf("set up the router's network: %w", err)
 	}
-	s := &supervisor{Config: c, reaper: newReaper(), ca: ca, machines: map[string]*node{}, away: map[string]string{},
-		faults: map[string]*disorder{}}
 	background, end := context.WithCancel(context.Background())
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer end()
 	group.Go(func() { s.reaper.run(background) })
+	s.carry = func(l net.Listener, port int) { group.Go(func() { forward(background, l, port) }) }
 
 	api, err := s.listen(background)
 	if err != nil {
@@ -87,8 +84,8 @@ func Run(ctx context.Context, c Config, ready func()) error {
 		return errors.Join(err, s.shutdown())
 	}
 	group.Go(func() { s.serve(background, api) })
-	group.Go(func() { forward(background, c.AWS, c.AWSPort) })
-	group.Go(func() { forward(background, c.API, c.APIPort) })
+	s.carry(c.AWS, c.AWSPort)
+	s.carry(c.API, c.APIPort)
 	ready()
 	<-ctx.Done()
 	slog.Info("stopping")
@@ -97,21 +94,14 @@ func Run(ctx context.Context, c Config, ready func()) error {
 
 // startStanding starts what runs as long as the sandbox does.
 func (s *supervisor) startStanding() {
-	ports := []string{"--api-port", strconv.Itoa(s.APIPort), "--aws-port", strconv.Itoa(s.AWSPort)}
-	s.controlplane = s.component("controlplane", nil, ports...)
-	// Its own shutdown waits for clients that never leave. The store's journal is written with every request.
-	s.controlplane.grace = 0
-	// Elsewhere others lead once a controller has not renewed its lease for 15 s, and the one that stood still ends itself.
-	// Going on, it would call every node dead that it did not hear of meanwhile. These have no lease (--leader-elect=false).
-	s.controlplane.lease = 15 * time.Second
-	s.aws = s.component("aws", nil, append(ports, "--region", s.Region)...)
-	s.controlplane.run()
+	s.aws = s.component("aws", "aws", nil, "--aws-port", strconv.Itoa(s.AWSPort), "--region", s.Region)
+	s.startControlPlane(s.planes[0], "")
 	s.aws.run()
 }
 
 // restore starts what ran when the sandbox ended the last time.
 func (s *supervisor) restore() error {
-	if err := s.restoreCluster(); err != nil {
+	if err := s.restoreClusters(); err != nil {
 		return err
 	}
 	return s.restoreMachines()
@@ -130,18 +120,25 @@ func (s *supervisor) shutdown() error {
 		group.Go(n.stop)
 	}
 	group.Wait()
-	if s.ccm != nil {
-		s.ccm.stop()
+	for _, p := range s.planes {
+		if p.ccm != nil {
+			p.ccm.stop()
+		}
 	}
 	s.aws.stop()
-	s.controlplane.stop()
+	for _, p := range s.planes {
+		if p.controlplane != nil {
+			p.controlplane.stop()
+		}
+	}
 	return nil
 }
 
-// component is a part of this program that runs in the supervisor's namespaces.
-func (s *supervisor) component(name string, env []string, args ...string) *component {
+// component is a part of this program, and the name by which it is known, that runs in the
+// supervisor's namespaces.
+func (s *supervisor) component(part, name string, env []string, args ...string) *component {
 	start := func(out *os.File) (*child, error) {
-		cmd := s.command(env, append([]string{name}, args...)...)
+		cmd := s.command(env, append([]string{part}, args...)...)
 		cmd.Stdout, cmd.Stderr = out, out
 		return s.reaper.start(cmd)
 	}

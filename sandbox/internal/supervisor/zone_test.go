@@ -21,7 +21,8 @@ func zoned(t *testing.T) *supervisor {
 		t.Cleanup(c.stop)
 		s.machines[id] = &node{component: c, machine: machine.Machine{ID: id, ProviderID: "aws:///" + zone + "/" + id}}
 	}
-	s.controlplane, _ = testComponent(t, r, "exec sleep 60")
+	s.planes = newPlanes(s.Config)
+	s.planes[0].controlplane, _ = testComponent(t, r, "exec sleep 60")
 	s.aws, _ = testComponent(t, r, "exec sleep 60")
 	return s
 }

@@ -188,13 +188,12 @@ func (h *Hypervisor) describe(id string) (m machine.Machine, err error) {
 			err = fmt.Errorf("the instance is %s", i.State)
 			return
 		}
-		if m, err = machineOf(st, i); err == nil {
-			err = mayJoin(st, i)
-		}
+		m, err = machineOf(st, i)
 	})
 	return m, err
 }
 
+// machineOf is the machine of an instance that may join its cluster.
 func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
 	image, _ := region.LookupImage(st.Region, i.ImageID)
 	parse := parseUserData
@@ -209,7 +208,8 @@ func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
 	if err != nil {
 		return machine.Machine{}, err
 	}
-	if err := config.check(st); err != nil {
+	cluster, err := config.cluster(st)
+	if err != nil {
 		return machine.Machine{}, err
 	}
 	typ, _ := region.LookupType(i.Type)
@@ -224,43 +224,40 @@ func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
 	return machine.Machine{ID: i.ID, PrivateIP: i.PrivateIP, PodCIDR: i.PodCIDR, NodeName: st.NodeName(i.PrivateIP),
 		ProviderID: fmt.Sprintf("aws:///%s/%s", i.Zone, i.ID), KubeletVersion: image.Kubelet, Labels: labels,
 		Taints: config.taints(),
-		CPU:    typ.CPU, MemoryMiB: typ.MemoryMiB, MaxPods: pods}, nil
+		CPU:    typ.CPU, MemoryMiB: typ.MemoryMiB, MaxPods: pods, Plane: cluster.Plane}, mayJoin(st, i, cluster)
 }
 
-// check compares the NodeConfig with the cluster it names.
-func (c nodeConfig) check(st *region.State) error {
+// cluster is the one that the NodeConfig names, if it is as that says.
+func (c nodeConfig) cluster(st *region.State) (*region.Cluster, error) {
 	want := c.Spec.Cluster
 	cluster, ok := st.Clusters[want.Name]
 	switch {
 	case !ok:
-		return fmt.Errorf("NodeConfig: there is no cluster %q", want.Name)
+		return nil, fmt.Errorf("NodeConfig: there is no cluster %q", want.Name)
 	case cluster.Status != "ACTIVE":
-		return fmt.Errorf("cluster %s is %s", cluster.Name, cluster.Status)
+		return nil, fmt.Errorf("cluster %s is %s", cluster.Name, cluster.Status)
 	case want.APIServerEndpoint != cluster.Endpoint:
-		return fmt.Errorf("NodeConfig: apiServerEndpoint is %q, the cluster's is %q", want.APIServerEndpoint,
+		return nil, fmt.Errorf("NodeConfig: apiServerEndpoint is %q, the cluster's is %q", want.APIServerEndpoint,
 			cluster.Endpoint)
 	case want.CertificateAuthority != cluster.CertificateAuthorityData:
-		return fmt.Errorf("NodeConfig: certificateAuthority is not that of cluster %s", cluster.Name)
+		return nil, fmt.Errorf("NodeConfig: certificateAuthority is not that of cluster %s", cluster.Name)
 	case want.CIDR != cluster.Kubernetes.ServiceIPv4Cidr:
-		return fmt.Errorf("NodeConfig: cidr is %q, the cluster's Services are in %s", want.CIDR,
+		return nil, fmt.Errorf("NodeConfig: cidr is %q, the cluster's Services are in %s", want.CIDR,
 			cluster.Kubernetes.ServiceIPv4Cidr)
 	}
-	return nil
+	return cluster, nil
 }
 
-// mayJoin asks for an access entry of the instance's role. Its cluster was
-// checked before.
-func mayJoin(st *region.State, i *region.Instance) error {
+// mayJoin asks for an access entry of the instance's role in the cluster.
+func mayJoin(st *region.State, i *region.Instance, c *region.Cluster) error {
 	role := st.ProfileRole(i.ProfileARN)
 	if role == nil {
 		return fmt.Errorf("unauthorized: the instance has no instance profile with a role (%q)", i.ProfileARN)
 	}
-	for _, e := range st.AccessEntries {
-		if e.PrincipalArn == role.Arn && e.Type == "EC2_LINUX" {
-			return nil
-		}
+	if e := st.AccessEntries[role.Arn+"|"+c.Name]; e != nil && e.Type == "EC2_LINUX" {
+		return nil
 	}
-	return fmt.Errorf("unauthorized: no access entry of type EC2_LINUX for %s", role.Arn)
+	return fmt.Errorf("unauthorized: no access entry of type EC2_LINUX for %s in cluster %s", role.Arn, c.Name)
 }
 
 // order has something done to a machine, and does not give up. Then it says so, unless

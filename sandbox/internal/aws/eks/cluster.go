@@ -3,9 +3,8 @@ package eks
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"log/slog"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
@@ -15,71 +14,87 @@ import (
 // ControlPlane is run by the supervisor. A cluster that is created again with
 // another version is brought to it.
 type ControlPlane interface {
-	CreateCluster(ctx context.Context, c machine.Cluster) error
-	DeleteCluster(ctx context.Context) error
+	CreateCluster(ctx context.Context, c machine.Cluster) (machine.Endpoint, error)
+	DeleteCluster(ctx context.Context, plane int) error
 }
 
 // retry is the pause after the supervisor said no.
 const retry = time.Second
 
-// Operator makes the model's cluster real.
+// Operator makes the model's clusters real.
 type Operator struct {
-	store    *region.Store
-	plane    ControlPlane
-	endpoint string // https URL of the API server
-	caFile   string // PEM
-	log      *slog.Logger
+	store *region.Store
+	plane ControlPlane
+	log   *slog.Logger
 }
 
 // NewOperator makes an Operator.
-func NewOperator(store *region.Store, plane ControlPlane, endpoint, caFile string, log *slog.Logger) *Operator {
-	return &Operator{store: store, plane: plane, endpoint: endpoint, caFile: caFile, log: log}
+func NewOperator(store *region.Store, plane ControlPlane, log *slog.Logger) *Operator {
+	return &Operator{store: store, plane: plane, log: log}
 }
 
-// Run acts on every change until ctx ends. A cluster that was active before
-// this process started is announced again, which changes nothing if it runs.
+// Run acts on every change until ctx ends, for each cluster by itself. A cluster that was
+// active before this process started is announced again, which changes nothing if it runs.
 func (o *Operator) Run(ctx context.Context) {
-	announced := ""
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	announced, busy, done := map[string]bool{}, map[string]bool{}, make(chan string)
 	for changed := o.store.Watch(); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+		case name := <-done:
+			delete(busy, name)
 		}
-		var c region.Cluster
-		o.store.View(func(st *region.State) {
-			for _, one := range st.Clusters {
-				c = *one
+		for _, c := range o.clusters() {
+			what, do := o.due(c, announced[c.Name])
+			if do == nil || busy[c.Name] {
+				continue
 			}
-		})
-		switch {
-		case c.Name == "":
-			announced = ""
-		case c.Status == "DELETING":
-			o.insist(ctx, "delete", func() error { return o.delete(ctx, c.Name) })
-			announced = ""
-		case c.Status == "UPDATING":
-			o.insist(ctx, "upgrade", func() error { return o.upgrade(ctx, c) })
-			announced = c.Name
-		case announced != c.Name:
-			o.insist(ctx, "create", func() error { return o.create(ctx, c) })
-			announced = c.Name
+			busy[c.Name], announced[c.Name] = true, c.Status != "DELETING"
+			tasks.Go(func() {
+				o.insist(ctx, what, c.Name, func() error { return do(ctx, c) })
+				select {
+				case done <- c.Name:
+				case <-ctx.Done():
+				}
+			})
 		}
 	}
 }
 
-func (o *Operator) create(ctx context.Context, c region.Cluster) error {
-	ca, err := os.ReadFile(o.caFile)
-	if err != nil {
-		return fmt.Errorf("read the cluster's certificate authority: %w", err)
+func (o *Operator) clusters() (list []region.Cluster) {
+	o.store.View(func(st *region.State) {
+		for _, c := range region.Sorted(st.Clusters) {
+			list = append(list, *c)
+		}
+	})
+	return list
+}
+
+// due is what has to be done about a cluster, if anything.
+func (o *Operator) due(c region.Cluster, announced bool) (what string, do func(context.Context, region.Cluster) error) {
+	switch {
+	case c.Status == "DELETING":
+		return "delete", o.delete
+	case c.Status == "UPDATING":
+		return "upgrade", o.upgrade
+	case !announced:
+		return "create", o.create
 	}
-	if err := o.plane.CreateCluster(ctx, o.ordered(c, c.Version)); err != nil {
+	return "", nil
+}
+
+func (o *Operator) create(ctx context.Context, c region.Cluster) error {
+	at, err := o.plane.CreateCluster(ctx, o.ordered(c, c.Version))
+	if err != nil {
 		return err
 	}
 	return o.store.Update(func(st *region.State) error {
 		if c, ok := st.Clusters[c.Name]; ok && c.Status == "CREATING" {
-			c.Status, c.Endpoint = "ACTIVE", o.endpoint
-			c.CertificateAuthorityData = base64.StdEncoding.EncodeToString(ca)
+			c.Status, c.Endpoint = "ACTIVE", at.Server
+			c.CertificateAuthorityData = base64.StdEncoding.EncodeToString([]byte(at.Authority))
 		}
 		return nil
 	})
@@ -87,7 +102,7 @@ func (o *Operator) create(ctx context.Context, c region.Cluster) error {
 
 // ordered is what the supervisor hears of a cluster.
 func (o *Operator) ordered(c region.Cluster, version string) machine.Cluster {
-	cluster := machine.Cluster{Name: c.Name, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn,
+	cluster := machine.Cluster{Name: c.Name, Plane: c.Plane, VPCID: c.VpcID, SubnetID: c.Network.SubnetIDs[0], RoleARN: c.RoleArn,
 		Bare: c.Rest["BootstrapSelfManagedAddons"] == false}
 	if version != region.KubernetesVersion {
 		cluster.Emulates = region.Patched(version)
@@ -98,7 +113,7 @@ func (o *Operator) ordered(c region.Cluster, version string) machine.Cluster {
 
 // upgrade brings the control plane to the cluster's next version.
 func (o *Operator) upgrade(ctx context.Context, c region.Cluster) error {
-	if err := o.plane.CreateCluster(ctx, o.ordered(c, c.Next)); err != nil {
+	if _, err := o.plane.CreateCluster(ctx, o.ordered(c, c.Next)); err != nil {
 		return err
 	}
 	return o.store.Update(func(st *region.State) error {
@@ -109,12 +124,12 @@ func (o *Operator) upgrade(ctx context.Context, c region.Cluster) error {
 	})
 }
 
-func (o *Operator) delete(ctx context.Context, name string) error {
-	if err := o.plane.DeleteCluster(ctx); err != nil {
+func (o *Operator) delete(ctx context.Context, c region.Cluster) error {
+	if err := o.plane.DeleteCluster(ctx, c.Plane); err != nil {
 		return err
 	}
 	return o.store.Update(func(st *region.State) error {
-		if c, ok := st.Clusters[name]; ok {
+		if c, ok := st.Clusters[c.Name]; ok {
 			st.RemoveCluster(c)
 		}
 		return nil
@@ -122,13 +137,13 @@ func (o *Operator) delete(ctx context.Context, name string) error {
 }
 
 // insist repeats what must succeed in the end.
-func (o *Operator) insist(ctx context.Context, what string, f func() error) {
+func (o *Operator) insist(ctx context.Context, what, cluster string, f func() error) {
 	for ctx.Err() == nil {
 		err := f()
 		if err == nil {
 			return
 		}
-		o.log.Warn(what+" cluster", "err", err)
+		o.log.Warn(what+" cluster", "cluster", cluster, "err", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(retry):

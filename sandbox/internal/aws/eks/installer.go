@@ -32,15 +32,15 @@ const (
 // knows CoreDNS alone runs as pods: what the others do the nodes do by themselves.
 type Installer struct {
 	store     *region.Store
-	connect   func() (kubernetes.Interface, error)
-	manifests Manifests
+	connect   Connect
+	manifests func(plane int) Manifests
 	now       func() time.Time
 	scale     float64
 	log       *slog.Logger
 }
 
 // NewInstaller makes an Installer. Connect is asked once there is an add-on.
-func NewInstaller(store *region.Store, connect func() (kubernetes.Interface, error), manifests Manifests, now func() time.Time,
+func NewInstaller(store *region.Store, connect Connect, manifests func(plane int) Manifests, now func() time.Time,
 	scale float64, log *slog.Logger) *Installer {
 	return &Installer{store: store, connect: connect, manifests: manifests, now: now, scale: scale, log: log}
 }
@@ -86,11 +86,22 @@ func (i *Installer) turn(ctx context.Context, a region.Addon) error {
 	if a.AddonName != "coredns" {
 		return i.settle(a, region.AddonActive)
 	}
-	client, err := i.connect()
+	plane := i.plane(a)
+	client, err := i.connect(plane)
 	if err != nil {
 		return err
 	}
-	return coreDNS{Installer: i, client: client}.turn(ctx, a)
+	return coreDNS{Installer: i, client: client, manifests: i.manifests(plane)}.turn(ctx, a)
+}
+
+// plane is the control plane of the add-on's cluster.
+func (i *Installer) plane(a region.Addon) (plane int) {
+	i.store.View(func(st *region.State) {
+		if c := st.Clusters[a.ClusterName]; c != nil {
+			plane = c.Plane
+		}
+	})
+	return plane
 }
 
 // settle ends what is under way, or takes an add-on away.
@@ -112,7 +123,8 @@ func (i *Installer) settle(a region.Addon, status string, issues ...region.Addon
 // coreDNS is the add-on that runs as a Deployment.
 type coreDNS struct {
 	*Installer
-	client kubernetes.Interface
+	client    kubernetes.Interface
+	manifests Manifests
 }
 
 const (

@@ -31,14 +31,17 @@ const (
 // labels and taints, and replaces nodes for a new version.
 type Keeper struct {
 	store   *region.Store
-	connect func() (kubernetes.Interface, error)
+	connect Connect
 	now     func() time.Time
 	scale   float64
 	log     *slog.Logger
 }
 
+// Connect is EKS's own way into the cluster that a control plane has, as an administrator.
+type Connect func(plane int) (kubernetes.Interface, error)
+
 // NewKeeper makes a Keeper. Connect is asked once there is a group.
-func NewKeeper(store *region.Store, connect func() (kubernetes.Interface, error), now func() time.Time, scale float64,
+func NewKeeper(store *region.Store, connect Connect, now func() time.Time, scale float64,
 	log *slog.Logger) *Keeper {
 	return &Keeper{store: store, connect: connect, now: now, scale: scale, log: log}
 }
@@ -49,26 +52,14 @@ func (k *Keeper) scaled(d time.Duration) time.Duration { return time.Duration(fl
 func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(max(k.scaled(turnPause), 10*time.Millisecond))
 	defer tick.Stop()
-	var client kubernetes.Interface
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		ids := k.busy()
-		if len(ids) == 0 {
-			continue
-		}
-		if client == nil {
-			var err error
-			if client, err = k.connect(); err != nil {
-				k.log.Warn("managed node groups: connect to the cluster", "err", err)
-				continue
-			}
-		}
-		for _, id := range ids {
-			if err := k.turn(ctx, client, id); err != nil && ctx.Err() == nil {
+		for _, id := range k.busy() {
+			if err := k.turn(ctx, id); err != nil && ctx.Err() == nil {
 				k.log.Warn("managed node group", "id", id, "err", err)
 			}
 		}
@@ -95,15 +86,23 @@ func sameIssue(a, b region.NodegroupIssue) bool { return a.Code == b.Code }
 // scene is what one turn sees of a group.
 type scene struct {
 	group   region.Nodegroup
+	plane   int // of its cluster
 	members []region.Instance
 	nodes   map[string]*corev1.Node // by instance
 	zones   int
 }
 
 // turn brings one group a step further.
-func (k *Keeper) turn(ctx context.Context, client kubernetes.Interface, id string) error {
-	s, ok, err := k.look(ctx, client, id)
-	if !ok || err != nil {
+func (k *Keeper) turn(ctx context.Context, id string) error {
+	s, ok := k.scene(id)
+	if !ok {
+		return nil
+	}
+	client, err := k.connect(s.plane)
+	if err != nil {
+		return fmt.Errorf("connect to the cluster: %w", err)
+	}
+	if s.nodes, err = nodes(ctx, client, s); err != nil {
 		return err
 	}
 	d := drainer{client}
@@ -129,13 +128,17 @@ func (k *Keeper) turn(ctx context.Context, client kubernetes.Interface, id strin
 	})
 }
 
-func (k *Keeper) look(ctx context.Context, client kubernetes.Interface, id string) (s scene, ok bool, err error) {
+// scene is what the model knows of a group.
+func (k *Keeper) scene(id string) (s scene, ok bool) {
 	k.store.View(func(st *region.State) {
 		var n *region.Nodegroup
 		if n, ok = st.Nodegroups[id]; !ok {
 			return
 		}
 		s.group = *n
+		if c := st.Clusters[n.ClusterName]; c != nil {
+			s.plane = c.Plane
+		}
 		for _, i := range st.Members(n.Group) {
 			s.members = append(s.members, *i)
 		}
@@ -143,19 +146,24 @@ func (k *Keeper) look(ctx context.Context, client kubernetes.Interface, id strin
 			s.zones = len(g.AvailabilityZones)
 		}
 	})
-	if !ok || len(s.members) == 0 {
-		return s, ok, nil
+	return s, ok
+}
+
+// nodes are those of the cluster, by instance, if the group has any.
+func nodes(ctx context.Context, client kubernetes.Interface, s scene) (map[string]*corev1.Node, error) {
+	if len(s.members) == 0 {
+		return nil, nil
 	}
 	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return s, ok, fmt.Errorf("list nodes: %w", err)
+		return nil, fmt.Errorf("list nodes: %w", err)
 	}
-	s.nodes = map[string]*corev1.Node{}
+	found := map[string]*corev1.Node{}
 	for n := range list.Items {
 		provider := list.Items[n].Spec.ProviderID
-		s.nodes[provider[strings.LastIndexByte(provider, '/')+1:]] = &list.Items[n]
+		found[provider[strings.LastIndexByte(provider, '/')+1:]] = &list.Items[n]
 	}
-	return s, ok, nil
+	return found, nil
 }
 
 // change changes the group of a scene, if it still stands.

@@ -3,10 +3,12 @@ package eks
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,8 +49,9 @@ type userInfo struct {
 	Extra    map[string][]string `json:"extra,omitempty"`
 }
 
-// Reviewer is the webhook that the API server asks about bearer tokens: what
-// aws-iam-authenticator does on EKS.
+// Reviewer is the webhook that API servers ask about bearer tokens: what
+// aws-iam-authenticator does on EKS. Each asks at a path that ends with the number of its
+// control plane.
 type Reviewer struct {
 	store *region.Store
 	clock *clock.Clock
@@ -66,7 +69,7 @@ func (v *Reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the body is not a TokenReview", http.StatusBadRequest)
 		return
 	}
-	user, err := v.review(review.Spec.Token)
+	user, err := v.review(r.PathValue("plane"), review.Spec.Token)
 	review.Spec = nil
 	if err != nil {
 		review.Status = reviewStatus{Error: err.Error()}
@@ -78,7 +81,7 @@ func (v *Reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // review finds the user behind a token: a presigned STS GetCallerIdentity.
-func (v *Reviewer) review(token string) (*userInfo, error) {
+func (v *Reviewer) review(plane, token string) (*userInfo, error) {
 	s, u, err := v.parse(token)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func (v *Reviewer) review(token string) (*userInfo, error) {
 	var user *userInfo
 	v.store.View(func(st *region.State) {
 		var c *region.Cluster
-		if c, err = clusterOf(st, s, u); err != nil {
+		if c, err = clusterOf(st, plane, s, u); err != nil {
 			return
 		}
 		var who region.Caller
@@ -147,17 +150,20 @@ func checkQuery(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// clusterOf finds the cluster whose name makes the signature valid: the URL
+// clusterOf is the cluster that asks, if its name makes the signature valid: the URL
 // tells that the header was signed, but not its value.
-func clusterOf(st *region.State, s sigv4.Signature, u *url.URL) (*region.Cluster, error) {
-	err := fmt.Errorf("there is no cluster")
-	for _, c := range region.Sorted(st.Clusters) {
-		r := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{clusterID: {c.Name}}}
-		if err = s.Verify(r, nil, st.Secret); err == nil {
-			return c, nil
+func clusterOf(st *region.State, plane string, s sigv4.Signature, u *url.URL) (*region.Cluster, error) {
+	for _, c := range st.Clusters {
+		if strconv.Itoa(c.Plane) != plane {
+			continue
 		}
+		r := &http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: http.Header{clusterID: {c.Name}}}
+		if err := s.Verify(r, nil, st.Secret); err != nil {
+			return nil, fmt.Errorf("the token is not for this cluster, or not signed by a known key: %w", err)
+		}
+		return c, nil
 	}
-	return nil, fmt.Errorf("the token is not for this cluster, or not signed by a known key: %w", err)
+	return nil, errors.New("there is no cluster")
 }
 
 // authorize maps an AWS identity to a Kubernetes one. The creator of a cluster

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/machine"
 )
 
 // KubernetesVersion is the control plane's own, and the newest. Of the older ones it
@@ -64,6 +66,7 @@ type Cluster struct {
 	Rest               Rest `json:",omitempty"`
 
 	VpcID   string
+	Plane   int    `json:",omitempty"` // the control plane that the supervisor runs for it: 0 to machine.Planes-1
 	Status  string // CREATING, ACTIVE, UPDATING, DELETING
 	Next    string `json:",omitempty"` // the version that it is brought to while UPDATING
 	Created time.Time
@@ -129,10 +132,12 @@ func (s *State) CreateCluster(c *Cluster, now time.Time) (string, error) {
 	if _, ok := s.Clusters[c.Name]; ok {
 		return "", Errorf(Exists, "ResourceInUseException", "Cluster already exists with name: %s", c.Name)
 	}
-	if len(s.Clusters) > 0 {
-		return "", Errorf(Limit, "ResourceLimitExceededException", "A sandbox holds one cluster, and %q is it. "+
-			"Delete it, or start a second sandbox with another --dir.", Sorted(s.Clusters)[0].Name)
+	plane, ok := s.freePlane()
+	if !ok {
+		return "", Errorf(Limit, "ResourceLimitExceededException", "A sandbox holds %d clusters at most. "+
+			"Delete one, or start a second sandbox with another --dir.", machine.Planes)
 	}
+	c.Plane = plane
 	if s.RoleByARN(c.RoleArn) == nil {
 		return "", Errorf(Invalid, "InvalidParameterException",
 			"Role with arn: %s, could not be assumed because it does not exist", c.RoleArn)
@@ -152,6 +157,20 @@ func (s *State) CreateCluster(c *Cluster, now time.Time) (string, error) {
 	c.ClusterSecurityGroupID = group.ID
 	s.Clusters[c.Name] = c
 	return c.Name, s.admitCreator(c, now)
+}
+
+// freePlane is the first control plane without a cluster.
+func (s *State) freePlane() (int, bool) {
+	used := map[int]bool{}
+	for _, c := range s.Clusters {
+		used[c.Plane] = true
+	}
+	for n := range machine.Planes {
+		if !used[n] {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 // admitCreator gives who made the cluster an access entry with every right.
