@@ -11,6 +11,7 @@ USER = "arn:aws:iam::111122223333:user/drover"
 def judge(j):
     eks = j.client("eks")
     create(j, eks)
+    second(j, eks)
     update(j, eks)
     entries(j, eks)
     tags(j, eks)
@@ -52,6 +53,20 @@ def make_old(j, eks, network):
     """By clients that do not know access entries yet."""
     j.ok("eks create-cluster by an old client", lambda: eks.create_cluster(name=NAME, roleArn=j.made["clients-cluster"], resourcesVpcConfig=network),
          lambda r: r["cluster"]["status"] == "CREATING")
+
+
+def second(j, eks):
+    """Another cluster stands beside it, one minor version behind, and goes without it."""
+    name, network = NAME + "-old", {"subnetIds": j.made["subnets"]}
+    j.ok("eks create-cluster, a second one", lambda: eks.create_cluster(name=name, version="1.35", roleArn=j.made["clients-cluster"],
+                                                                        resourcesVpcConfig=network), lambda r: r["cluster"]["version"] == "1.35")
+    j.ok("eks wait cluster-active, the second one", lambda: wait(eks, "cluster_active", name=name))
+    j.ok("eks describe-cluster, the second one", lambda: eks.describe_cluster(name=name)["cluster"],
+         lambda c: c["endpoint"] != j.made["cluster"]["endpoint"], lambda c: c["version"] == "1.35")
+    j.ok("eks list-clusters, both", eks.list_clusters, lambda r: r["clusters"] == [NAME, name])
+    j.ok("eks delete-cluster, the second one", lambda: eks.delete_cluster(name=name))
+    j.ok("eks wait cluster-deleted, the second one", lambda: wait(eks, "cluster_deleted", name=name))
+    j.ok("eks list-clusters, the first one", eks.list_clusters, lambda r: r["clusters"] == [NAME])
 
 
 def update(j, eks):

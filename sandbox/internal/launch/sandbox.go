@@ -75,8 +75,8 @@ func (b Sandbox) In(cluster string) (Sandbox, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return b, &problem.Error{Kind: problem.Usage, Op: "find the cluster " + cluster, Err: errors.New("the sandbox has none of that name"),
-		Fix: cmp.Or(strings.Join(names, ", "), "make one") + " (drover sandbox status lists them)"}
+	return b, &problem.Error{Kind: problem.Usage, Op: "find the cluster " + cluster,
+		Err: fmt.Errorf("the sandbox has %s", cmp.Or(strings.Join(names, ", "), "no cluster")), Fix: "name one that it has, or make it"}
 }
 
 // Variable is one of the environment.

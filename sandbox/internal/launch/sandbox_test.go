@@ -21,6 +21,7 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/folder"
 	"github.com/droverhq/drover/sandbox/internal/launch"
+	"github.com/droverhq/drover/sandbox/internal/machine"
 )
 
 // box is a sandbox in a folder of its own, driven through its command line.
@@ -111,9 +112,11 @@ func (b box) kill(component string) {
 	}
 }
 
-func (b box) client() kubernetes.Interface {
+func (b box) client() kubernetes.Interface { return b.clientOf(filepath.Join(b.dir, "kubeconfig")) }
+
+func (b box) clientOf(kubeconfig string) kubernetes.Interface {
 	b.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(b.dir, "kubeconfig"))
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -200,6 +203,59 @@ func TestLife(t *testing.T) {
 	}
 	if _, err := os.Stat(b.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the folder is still there: %v", err)
+	}
+}
+
+// A second cluster has a control plane of its own, in its own version, which a restart brings
+// back where it was, and which goes without the first.
+func TestTwoClusters(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts control planes")
+	}
+	b := newBox(t)
+	b.run("start")
+	green := machine.Cluster{Name: "green", Plane: 1, Region: "us-west-2", VPCID: "vpc-1", SubnetID: "subnet-1", Emulates: "1.35.6", Bare: true}
+	supervisor := machine.NewClient(folder.Folder(b.dir).Socket())
+	at, err := supervisor.CreateCluster(t.Context(), green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plane := folder.Folder(b.dir).Plane(1)
+	second := b.clientOf(plane.Kubeconfig())
+	made := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "kept"}}
+	if _, err := second.CoreV1().Namespaces().Create(t.Context(), made, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.client().CoreV1().Namespaces().Get(t.Context(), "kept", metav1.GetOptions{}); err == nil {
+		t.Error("the first cluster has what was made in the second")
+	}
+	if v, err := second.Discovery().ServerVersion(); err != nil || v.GitVersion != "v1.35.6" {
+		t.Errorf("it answers as %v, %v", v, err)
+	}
+	if out := b.run("env", "--cluster", "green"); !strings.Contains(out, "KUBECONFIG="+plane.Kubeconfig()) {
+		t.Errorf("env says %s", out)
+	}
+	if _, err := b.try("env", "--cluster", "red"); exitCode(err) != 2 {
+		t.Errorf("a cluster that is not there: %v, want exit code 2", err)
+	}
+
+	b.run("stop")
+	b.run("start")
+	if _, err := b.clientOf(plane.Kubeconfig()).CoreV1().Namespaces().Get(t.Context(), "kept", metav1.GetOptions{}); err != nil {
+		t.Errorf("a restart has lost it: %v", err)
+	}
+	if again, err := supervisor.CreateCluster(t.Context(), green); err != nil || again != at {
+		t.Errorf("it is at %s, was at %s: %v", again.Server, at.Server, err)
+	}
+	first := b.pid("controlplane")
+	if err := supervisor.DeleteCluster(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := second.Discovery().ServerVersion(); err == nil {
+		t.Error("its API server answers yet")
+	}
+	if _, err := os.Stat(plane.PKI()); !errors.Is(err, os.ErrNotExist) || b.pid("controlplane") != first {
+		t.Errorf("its keys are left (%v), or the first one was touched", err)
 	}
 }
 
