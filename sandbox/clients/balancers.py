@@ -1,5 +1,6 @@
 """Classic and Network Load Balancers, by the calls of both versions of ELB."""
 
+import certificates
 import groups
 from judge import pages, wait
 
@@ -73,6 +74,7 @@ def network(j):
         lambda made: made["DefaultActions"][0]["TargetGroupArn"] == group)["ListenerArn"]
     j.refused("elbv2 create-listener again", "DuplicateListener", lambda: elb.create_listener(
         LoadBalancerArn=arn, Protocol="TCP", Port=80, DefaultActions=[{"Type": "forward", "TargetGroupArn": group}]))
+    certificates.listener(j, elb, arn, group)
     j.ok("elbv2 describe-listeners", lambda: pages(elb, "describe_listeners", 1, LoadBalancerArn=arn), lambda p: p[0]["Listeners"][0]["Port"] == 80)
     j.ok("elbv2 describe-rules", lambda: elb.describe_rules(ListenerArn=listener), lambda r: r["Rules"][0]["IsDefault"] is True)
     j.ok("elbv2 modify-target-group-attributes", lambda: elb.modify_target_group_attributes(

@@ -13,6 +13,7 @@ import botocore
 
 import access
 import balancers
+import certificates
 import cloudcontrol
 import cluster
 import commandline
@@ -24,7 +25,7 @@ from judge import Judge
 
 # The story of a cluster, from the first call to the last. Chapters build on
 # what those before them made, and take their own away in the end.
-CHAPTERS = [access, identity, parameters, network, cluster, groups, balancers, cloudcontrol, commandline]
+CHAPTERS = [access, identity, parameters, network, cluster, groups, certificates, balancers, cloudcontrol, commandline]
 
 
 def main():

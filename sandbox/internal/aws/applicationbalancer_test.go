@@ -16,8 +16,6 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
-
-	"github.com/droverhq/drover/sandbox/internal/pki"
 )
 
 // alb is a stack with two addresses, one in each zone, behind an Application Load
@@ -210,16 +208,13 @@ func TestApplicationBalancerDrains(t *testing.T) {
 // HTTPS is served with a certificate of the sandbox's own authority.
 func TestApplicationBalancerTLS(t *testing.T) {
 	a := newALB(t)
-	a.must(os.Remove(filepath.Join(a.dir, "pki", "ca.crt")))
-	if _, err := pki.Open(filepath.Join(a.dir, "pki")); err != nil {
-		t.Fatal(err)
-	}
+	ca := a.authority()
 	group := a.group("k8s-apps-nginx-1", 8080, addresses[0])
 	input := &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort + 1), Protocol: types.ProtocolEnumHttps,
 		DefaultActions: []types.Action{forward(group)}}
 	_, err := a.api.CreateListener(t.Context(), input)
 	wantCode(t, err, "ValidationError")
-	input.Certificates = []types.Certificate{{CertificateArn: awssdk.String("arn:aws:acm:us-west-2:111122223333:certificate/1")}}
+	input.Certificates = []types.Certificate{{CertificateArn: a.imported(ca, "shop.example.com")}}
 	_, err = a.api.CreateListener(t.Context(), input)
 	a.must(err)
 	a.until("healthy", func() bool { return a.states(group)[addresses[0]] == "healthy" })
@@ -308,8 +303,12 @@ func TestApplicationBalancerIsChanged(t *testing.T) {
 func TestCertificatesOfAListener(t *testing.T) {
 	a := newALB(t)
 	ctx := t.Context()
+	ca, known := a.authority(), map[string]types.Certificate{}
 	certificate := func(name string) types.Certificate {
-		return types.Certificate{CertificateArn: awssdk.String("arn:aws:acm:us-west-2:111122223333:certificate/" + name)}
+		if _, there := known[name]; !there {
+			known[name] = types.Certificate{CertificateArn: a.imported(ca, name+".example.com")}
+		}
+		return known[name]
 	}
 	made, err := a.api.CreateListener(ctx, &elbv2.CreateListenerInput{LoadBalancerArn: a.lb.LoadBalancerArn, Port: awssdk.Int32(lbPort + 1), Protocol: types.ProtocolEnumHttps,
 		Certificates: []types.Certificate{certificate("first")}, DefaultActions: []types.Action{{Type: types.ActionTypeEnumFixedResponse,
@@ -340,7 +339,7 @@ func TestCertificatesOfAListener(t *testing.T) {
 	}
 	_, err = a.api.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: listener, Certificates: many})
 	wantCode(t, err, "TooManyCertificates")
-	for _, arn := range []string{"", "first", "arn:aws:acm:us-east-1:111122223333:certificate/first", "arn:aws:acm:us-west-2:444455556666:certificate/first", "arn:aws:acm:us-west-2:111122223333:certificate/"} {
+	for _, arn := range []string{"", "first", "arn:aws:acm:us-east-1:111122223333:certificate/first", "arn:aws:acm:us-west-2:444455556666:certificate/first", "arn:aws:acm:us-west-2:111122223333:certificate/", "arn:aws:acm:us-west-2:111122223333:certificate/none"} {
 		unknown := []types.Certificate{{CertificateArn: &arn}}
 		_, err = a.api.AddListenerCertificates(ctx, &elbv2.AddListenerCertificatesInput{ListenerArn: listener, Certificates: unknown})
 		wantCode(t, err, "CertificateNotFound")

@@ -1,20 +1,19 @@
 // Package aws is AWS for the sandbox: one HTTP endpoint that answers Cloud
-// Control, EC2, Auto Scaling, both versions of ELB, EKS, IAM, STS and SSM with their
-// wire protocols, for one account in one region.
+// Control, EC2, Auto Scaling, both versions of ELB, EKS, IAM, STS, SSM and ACM with
+// their wire protocols, for one account in one region.
 //
 // A request goes through endpoint.go (signature, which service, which
 // operation) to a package of its service, which reads or changes the model in
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
 // launches instances, ec2.Hypervisor runs them as machines, ec2.Router brings up NAT gateways, eks.Operator
-// brings up the cluster, eks.Keeper keeps managed node groups, eks.Installer brings about add-ons, elb.DataPlane and elbv2.DataPlane run load balancers, and
+// brings up the cluster, eks.Keeper keeps managed node groups, eks.Installer brings about add-ons, acm.Issuer signs certificates, elb.DataPlane and elbv2.DataPlane run load balancers, and
 // cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
 package aws
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +30,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/droverhq/drover/sandbox/internal/addons"
+	"github.com/droverhq/drover/sandbox/internal/aws/acm"
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
@@ -153,6 +153,8 @@ type Sandbox struct {
 	cloudControl *cloudcontrol.Service
 	eks          *eks.Service
 	ssm          *ssm.Service
+	acm          *acm.Service
+	issuer       *acm.Issuer
 	dataPlane    *elb.DataPlane
 	targets      *elbv2.DataPlane
 	hypervisor   *ec2.Hypervisor
@@ -178,9 +180,8 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	authority := &certificates{dir: filepath.Join(c.Dir, "pki"), made: map[string]*tls.Certificate{}}
 	classic := elb.NewDataPlane(store, out.Network, out.Latency, out.Log)
-	targets := elbv2.NewDataPlane(store, out.Network, authority.get, out.Latency, out.Log)
+	targets := elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log)
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
 		faults:       fault.NewSet(out.Now),
 		cloudControl: control,
@@ -188,6 +189,8 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		keeper:       eks.NewKeeper(store, out.Kubernetes, moved.Now, out.Latency, out.Log),
 		installer:    eks.NewInstaller(store, out.Kubernetes, out.AddOns, moved.Now, out.Latency, out.Log),
 		ssm:          ssm.New(c.Region),
+		acm:          acm.New(store, moved.Now),
+		issuer:       acm.NewIssuer(store, filepath.Join(c.Dir, "pki"), moved.Now, out.Now, out.Latency, out.Log),
 		dataPlane:    classic,
 		targets:      targets,
 		hypervisor:   ec2.NewHypervisor(store, out.Machines, moved.Now, out.Latency, out.Log),
@@ -239,7 +242,7 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.router.Run, s.operator.Run,
-		s.keeper.Run, s.installer.Run, s.dataPlane.Run, s.targets.Run} {
+		s.keeper.Run, s.installer.Run, s.issuer.Run, s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}

@@ -14,6 +14,7 @@ import (
 // machines or a control plane behind it. DROVER_CLIENTS_PYTHON is the Python that has botocore.
 func TestOutsideClients(t *testing.T) {
 	w := newWorld(t)
+	w.authority()
 	python := os.Getenv("DROVER_CLIENTS_PYTHON")
 	if python == "" {
 		python = "python3"

@@ -252,6 +252,7 @@ func (s *Sandbox) newEndpoint() *endpoint {
 		json: map[string]jsonService{
 			"cloudcontrolapi": {wire.JSON10, "CloudApiService.", s.cloudControl.Serve},
 			"ssm":             {wire.JSON11, "AmazonSSM.", s.ssm.Serve},
+			"acm":             {wire.JSON11, "CertificateManager.", s.acm.Serve},
 		},
 		rest: map[string]restService{"eks": s.eks},
 	}

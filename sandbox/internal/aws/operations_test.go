@@ -49,6 +49,7 @@ type service struct {
 func (s *Sandbox) services() []service {
 	e := s.newEndpoint()
 	return []service{
+		{"ACM", "ACM", "acm", keys(s.acm.Operations())},
 		{"Auto Scaling", "Auto Scaling", "autoscaling", keys(e.query["autoscaling"].actions)},
 		{"Cloud Control", "CloudControl", "cloudcontrol", keys(s.cloudControl.Operations())},
 		{"EC2", "EC2", "ec2", keys(e.query["ec2"].actions)},

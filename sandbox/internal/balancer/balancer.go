@@ -22,6 +22,9 @@
 //     keeps those that it has, unless Spec.Cut says that they end with draining.
 //   - A registered one is not even checked before Spec.Join is over.
 //
+// With Spec.Front the clients' TLS ends at the balancer, before a target is chosen; with Spec.Behind
+// targets are spoken to by TLS.
+//
 // What it does not: look into HTTP, filter by security group, keep the client's
 // address.
 package balancer
@@ -55,6 +58,8 @@ type Spec struct {
 	Idle    time.Duration // connections without data for that long are closed
 	Flows   bool          // as a Network Load Balancer
 	Cut     bool          // with Flows: connections to a target that has left are cut
+	Front   *Front        // clients speak TLS, which ends here; nil: what they say goes through
+	Behind  bool          // targets are spoken to by TLS
 }
 
 // Target is an instance behind the balancer.

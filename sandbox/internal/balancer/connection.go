@@ -21,6 +21,7 @@ const dialTimeout = 10 * time.Second
 // connection is one client's connection and the one to its target.
 type connection struct {
 	client, target *net.TCPConn
+	near, far      net.Conn // the same, or TLS over it
 	once           sync.Once
 }
 
@@ -51,30 +52,25 @@ func (b *Balancer) accept(ctx context.Context, l *listener) {
 // serve carries one client's connection to a target and back until both sides
 // are done.
 func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	near, err := b.near(ctx, client)
+	if err != nil {
+		b.log.Debug("client does not shake hands", "client", client.RemoteAddr(), "err", err)
+		_ = client.Close()
+		return
+	}
 	t := b.pick(client.RemoteAddr())
 	if t == nil {
 		_ = client.Close()
 		return
 	}
 	defer b.release(t)
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	b.mu.Lock()
-	to := netip.AddrPortFrom(t.spec.IP, uint16(cmp.Or(t.spec.Port, l.instancePort)))
-	from, proxied := b.ip, b.check.Proxy
-	b.mu.Unlock()
-	backend, err := b.net.Dial(ctx, from, to)
-	if err != nil {
+	c := &connection{client: client, near: near}
+	if err := b.reach(ctx, t, l, c); err != nil {
 		b.log.Debug("target does not answer", "instance", t.id, "err", err)
 		_ = client.Close()
 		return
-	}
-	c := &connection{client: client, target: backend}
-	if proxied {
-		if _, err := backend.Write(proxyHeader(client.RemoteAddr(), client.LocalAddr())); err != nil {
-			c.close()
-			return
-		}
 	}
 	if !b.track(t, c) {
 		c.close()
@@ -82,6 +78,39 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 	}
 	defer b.untrack(t, c)
 	c.pipe()
+}
+
+// near is what a client says, without its TLS if that ends here.
+func (b *Balancer) near(ctx context.Context, client *net.TCPConn) (net.Conn, error) {
+	b.mu.Lock()
+	front := b.spec.Front
+	b.mu.Unlock()
+	if front == nil {
+		return client, nil
+	}
+	return front.greet(ctx, client)
+}
+
+// reach connects to the target, in the way that it is spoken to.
+func (b *Balancer) reach(ctx context.Context, t *target, l *listener, c *connection) (err error) {
+	b.mu.Lock()
+	to := netip.AddrPortFrom(t.spec.IP, uint16(cmp.Or(t.spec.Port, l.instancePort)))
+	from, proxied, behind := b.ip, b.check.Proxy, b.spec.Behind
+	b.mu.Unlock()
+	if c.target, err = b.net.Dial(ctx, from, to); err != nil {
+		return err
+	}
+	c.far = c.target
+	if proxied {
+		_, err = c.target.Write(proxyHeader(c.client.RemoteAddr(), c.client.LocalAddr()))
+	}
+	if err == nil && behind {
+		c.far, err = meet(ctx, c.target, c.near)
+	}
+	if err != nil {
+		_ = c.target.Close()
+	}
+	return err
 }
 
 // track makes a connection known, so that it can be cut; false if its target
@@ -111,17 +140,17 @@ func (b *Balancer) untrack(t *target, c *connection) {
 func (c *connection) pipe() {
 	defer c.close()
 	var wg sync.WaitGroup
-	wg.Go(func() { c.copy(c.target, c.client) })
-	c.copy(c.client, c.target)
+	wg.Go(func() { c.copy(c.far, c.near) })
+	c.copy(c.near, c.far)
 	wg.Wait()
 }
 
-func (c *connection) copy(to, from *net.TCPConn) {
+func (c *connection) copy(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
 		c.close()
 		return
 	}
-	_ = to.CloseWrite()
+	_ = to.(interface{ CloseWrite() error }).CloseWrite() // TCP and TLS have it
 }
 
 // reapIdle closes connections on which no data has come for the idle timeout.

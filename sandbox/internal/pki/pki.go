@@ -5,9 +5,11 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -104,6 +106,28 @@ func (a *Authority) Server(name string, hosts ...string) (Pair, error) {
 	return a.issue(template)
 }
 
+// Site signs a certificate for names of a website, with a key of the caller's.
+func (a *Authority) Site(names []string, key crypto.Signer, from, until time.Time) (Pair, error) {
+	template := certificate(pkix.Name{})
+	if len(names[0]) <= 64 { // what a common name may have
+		template.Subject.CommonName = names[0]
+	}
+	template.DNSNames, template.NotBefore, template.NotAfter = names, from, until
+	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	if _, is := key.(*rsa.PrivateKey); is {
+		template.KeyUsage |= x509.KeyUsageKeyEncipherment
+	}
+	cert, err := certify(template, a.cert, key.Public(), a.key)
+	if err != nil {
+		return Pair{}, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return Pair{}, err
+	}
+	return Pair{Cert: cert, Key: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})}, nil
+}
+
 func (a *Authority) issue(template *x509.Certificate) (Pair, error) {
 	key, err := newKey()
 	if err != nil {
@@ -125,20 +149,29 @@ func certificate(subject pkix.Name) *x509.Certificate {
 }
 
 func sign(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) (Pair, error) {
-	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	cert, err := certify(template, parent, key.Public(), signer)
 	if err != nil {
 		return Pair{}, err
-	}
-	template.SerialNumber = serial
-	cert, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		return Pair{}, fmt.Errorf("sign a certificate for %s: %w", template.Subject, err)
 	}
 	keyPEM, err := encodeKey(key)
 	if err != nil {
 		return Pair{}, err
 	}
-	return Pair{Cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), Key: keyPEM}, nil
+	return Pair{Cert: cert, Key: keyPEM}, nil
+}
+
+// certify signs a public key, and gives the certificate as PEM.
+func certify(template, parent *x509.Certificate, key crypto.PublicKey, signer *ecdsa.PrivateKey) ([]byte, error) {
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	template.SerialNumber = serial
+	cert, err := x509.CreateCertificate(rand.Reader, template, parent, key, signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign a certificate for %s: %w", template.Subject, err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), nil
 }
 
 // encodeKey uses the form that kube-apiserver finds the public key in too.

@@ -53,7 +53,7 @@ func (d *DataPlane) applicationSpec(st *region.State, lb *region.V2Balancer) app
 		if l.Balancer != lb.ARN {
 			continue
 		}
-		listener := application.Listener{TLS: l.Protocol == "HTTPS"}
+		listener := application.Listener{TLS: l.Secure(), Identities: d.identities(st, l)}
 		forwards := region.Forwards(l.Actions)
 		for _, r := range st.ListenerRulesOf(l.ARN) {
 			listener.Rules = append(listener.Rules, application.Rule{Conditions: conditions(r.Conditions), Action: action(r.Actions[0])})
@@ -126,7 +126,7 @@ func (d *DataPlane) applyApplications(want map[string]*runningApplication) {
 		a, ok := d.applications[arn]
 		if !ok {
 			a = w
-			a.Balancer = application.New(a.name, d.network, d.certificates, d.log)
+			a.Balancer = application.New(a.name, d.network, d.log)
 			d.applications[arn] = a
 		}
 		a.spec = w.spec

@@ -2,6 +2,7 @@ package elbv2
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
-	"github.com/droverhq/drover/sandbox/internal/balancer/application"
 )
 
 // How far a Network Load Balancer's data plane is behind its API, before the
@@ -40,11 +40,11 @@ type Health struct {
 // DataPlane runs all load balancers: of a Network Load Balancer a balancer for every
 // zone and listener, an Application Load Balancer as one.
 type DataPlane struct {
-	store        *region.Store
-	network      balancer.Network
-	certificates application.Certificates
-	latency      float64
-	log          *slog.Logger
+	store   *region.Store
+	network balancer.Network
+	latency float64
+	log     *slog.Logger
+	known   map[string]*tls.Certificate // by ARN and serial number; of Run alone
 
 	mu           sync.Mutex
 	running      map[string]*running            // by load balancer, zone and port
@@ -58,11 +58,10 @@ type running struct {
 	fail  string // what Apply said last
 }
 
-// NewDataPlane makes a DataPlane. Latency is a factor of the lags; the certificates
-// are what HTTPS listeners identify themselves with.
-func NewDataPlane(store *region.Store, network balancer.Network, certificates application.Certificates, latency float64, log *slog.Logger) *DataPlane {
-	return &DataPlane{store: store, network: &shared{Network: network, users: map[netip.Addr]int{}}, certificates: certificates,
-		latency: latency, log: log, running: map[string]*running{}, applications: map[string]*runningApplication{}}
+// NewDataPlane makes a DataPlane. Latency is a factor of the lags.
+func NewDataPlane(store *region.Store, network balancer.Network, latency float64, log *slog.Logger) *DataPlane {
+	return &DataPlane{store: store, network: &shared{Network: network, users: map[netip.Addr]int{}},
+		latency: latency, log: log, known: map[string]*tls.Certificate{}, running: map[string]*running{}, applications: map[string]*runningApplication{}}
 }
 
 // shared lets several balancers live on one address: listeners of one zone.
@@ -120,7 +119,7 @@ func (d *DataPlane) Run(ctx context.Context) {
 func (d *DataPlane) forgetLeft() {
 	over := func(g *region.TargetGroup) func(t region.GroupTarget) bool {
 		lag := leaveLag
-		if g.Protocol != "TCP" {
+		if !g.Flows() {
 			lag = applicationLeaveLag
 		}
 		return func(t region.GroupTarget) bool {
@@ -172,7 +171,10 @@ func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.Balan
 	ip, _ := netip.ParseAddr(z.IP)
 	spec := balancer.Spec{IP: ip, Ports: map[int]int{l.Port: g.Port}, Targets: map[string]balancer.Target{}, Idle: idle, Flows: true,
 		Cut: g.Attributes["deregistration_delay.connection_termination.enabled"] == "true", Lag: d.scaled(leaveLag), Join: d.scaled(joinLag),
-		Check: check(g)}
+		Check: check(g), Behind: g.Protocol == "TLS"}
+	if l.Secure() {
+		spec.Front = &balancer.Front{Identities: d.identities(st, l), Protocols: alpn[l.ALPN]}
+	}
 	for _, t := range g.Targets {
 		to, zone, ok := st.TargetAddress(g, t.ID)
 		if ok && (zone == z.Zone || g.CrossZone(lb)) {
@@ -180,6 +182,31 @@ func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.Balan
 		}
 	}
 	return spec
+}
+
+// alpn is what the policies of listeners let clients agree on, the best first.
+var alpn = map[string][]string{"HTTP1Only": {"http/1.1", "http/1.0"}, "HTTP2Only": {"h2"}, "HTTP2Optional": {"http/1.1", "http/1.0", "h2"},
+	"HTTP2Preferred": {"h2", "http/1.1", "http/1.0"}}
+
+// identities are the certificates of a listener. What ACM holds has been checked before.
+func (d *DataPlane) identities(st *region.State, l *region.TargetListener) (list balancer.Identities) {
+	for _, arn := range l.Certificates {
+		c := st.Certificates[arn]
+		if c == nil {
+			continue
+		}
+		key := arn + " " + c.Serial
+		if d.known[key] == nil {
+			pair, err := tls.X509KeyPair([]byte(c.Body+"\n"+c.Chain), []byte(c.Key))
+			if err != nil {
+				d.log.Error("read a certificate", "arn", arn, "err", err)
+				continue
+			}
+			d.known[key] = &pair
+		}
+		list = append(list, d.known[key])
+	}
+	return list
 }
 
 func check(g *region.TargetGroup) balancer.Check {

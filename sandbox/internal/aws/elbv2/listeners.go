@@ -170,6 +170,7 @@ type listenerItem struct {
 	Protocol     string            `xml:"Protocol"`
 	Policy       string            `xml:"SslPolicy,omitempty"`
 	Certificates []certificateItem `xml:"Certificates>member,omitempty"`
+	ALPN         []string          `xml:"AlpnPolicy>member,omitempty"`
 	Actions      []actionItem      `xml:"DefaultActions>member"`
 }
 
@@ -184,6 +185,9 @@ func showListener(st *region.State, l *region.TargetListener) listenerItem {
 	if len(l.Certificates) > 0 {
 		item.Certificates = []certificateItem{{ARN: l.Certificates[0]}}
 	}
+	if l.ALPN != "" {
+		item.ALPN = []string{l.ALPN}
+	}
 	return item
 }
 
@@ -193,28 +197,16 @@ func readListener(kind string, l *region.TargetListener, f wire.Form) error {
 		l.Port = *n
 	}
 	l.Protocol = cmp.Or(f.Get("Protocol"), l.Protocol)
-	for k, c := range f.Each("Certificates") {
-		if k == 0 {
-			l.Certificates = nil
-		}
-		l.Certificates = append(l.Certificates, c.Get("CertificateArn"))
-	}
-	if l.Policy = cmp.Or(f.Get("SslPolicy"), l.Policy); l.Policy == "" && l.Protocol == "HTTPS" {
-		l.Policy = "ELBSecurityPolicy-2016-08"
-	}
 	switch {
 	case l.Port < 1 || l.Port > 65535:
 		return invalid("Port must be between 1 and 65535")
-	case kind == region.Network && l.Protocol != "TCP":
-		return region.Errorf(region.Invalid, "UnsupportedProtocol", "The sandbox's Network Load Balancers speak TCP, not '%s'", l.Protocol)
+	case kind == region.Network && l.Protocol != "TCP" && l.Protocol != "TLS":
+		return region.Errorf(region.Invalid, "UnsupportedProtocol", "The sandbox's Network Load Balancers speak TCP and TLS, not '%s'", l.Protocol)
 	case kind == region.Application && l.Protocol != "HTTP" && l.Protocol != "HTTPS":
 		return region.Errorf(region.Invalid, "UnsupportedProtocol", "Application Load Balancers speak HTTP and HTTPS, not '%s'", l.Protocol)
-	case l.Protocol == "HTTPS" && len(l.Certificates) == 0:
-		return region.Errorf(region.Invalid, "ValidationError", "A certificate must be specified for HTTPS listeners")
-	case l.Protocol != "HTTPS" && len(f.Each("Certificates")) > 0:
-		return invalid("A certificate cannot be specified for %s listeners", l.Protocol)
-	case len(f.Each("Certificates")) > 1:
-		return region.Errorf(region.Limit, "TooManyCertificates", "Up to '1' certificate may be specified: more are added to the listener")
+	}
+	if err := readTLS(l, f); err != nil {
+		return err
 	}
 	if len(f.Each("DefaultActions")) > 0 || len(l.Actions) == 0 {
 		actions, err := readActions(kind, f.Each("DefaultActions"))
@@ -222,6 +214,42 @@ func readListener(kind string, l *region.TargetListener, f wire.Form) error {
 			return err
 		}
 		l.Actions = actions
+	}
+	return nil
+}
+
+// readTLS fills in what the request says of certificates and policies. A listener that is no
+// longer one of TLS has none.
+func readTLS(l *region.TargetListener, f wire.Form) error {
+	certificates, policies := f.Each("Certificates"), f.List("AlpnPolicy")
+	if !l.Secure() {
+		l.Certificates, l.Policy, l.ALPN = nil, f.Get("SslPolicy"), ""
+	}
+	for k, c := range certificates {
+		if k == 0 {
+			l.Certificates = nil
+		}
+		l.Certificates = append(l.Certificates, c.Get("CertificateArn"))
+	}
+	if l.Policy = cmp.Or(f.Get("SslPolicy"), l.Policy); l.Policy == "" && l.Secure() {
+		l.Policy = "ELBSecurityPolicy-2016-08"
+	}
+	if len(policies) > 0 {
+		l.ALPN = policies[0]
+	}
+	switch {
+	case l.Secure() && len(l.Certificates) == 0:
+		return region.Errorf(region.Invalid, "ValidationError", "A certificate must be specified for %s listeners", l.Protocol)
+	case !l.Secure() && len(certificates) > 0:
+		return invalid("A certificate cannot be specified for %s listeners", l.Protocol)
+	case len(certificates) > 1:
+		return region.Errorf(region.Limit, "TooManyCertificates", "Up to '1' certificate may be specified: more are added to the listener")
+	case len(policies) > 0 && l.Protocol != "TLS":
+		return invalid("An ALPN policy cannot be specified for %s listeners", l.Protocol)
+	case len(policies) > 1:
+		return invalid("Up to '1' ALPN policy may be specified")
+	case l.ALPN != "" && l.ALPN != "None" && alpn[l.ALPN] == nil:
+		return region.Errorf(region.Invalid, "ALPNPolicyNotFound", "ALPN policy '%s' is not supported", l.ALPN)
 	}
 	return nil
 }
@@ -252,11 +280,11 @@ func (s *Service) modifyListener(_ *http.Request, f wire.Form) (any, error) {
 		if err != nil {
 			return err
 		}
-		lb, changed := st.V2Balancers[l.Balancer], *l
-		if err := readListener(lb.Type, &changed, f); err != nil {
+		changed := *l
+		if err := readListener(st.V2Balancers[l.Balancer].Type, &changed, f); err != nil {
 			return err
 		}
-		if err := cmp.Or(st.CheckActions(lb, changed.Actions), st.CheckTLS(&changed)); err != nil {
+		if err := st.CheckListener(&changed); err != nil {
 			return err
 		}
 		*l = changed
@@ -336,7 +364,7 @@ func (s *Service) changeCertificates(f wire.Form, change func(l *region.TargetLi
 		if err != nil {
 			return err
 		}
-		if l.Protocol != "HTTPS" {
+		if !l.Secure() {
 			return invalid("A certificate cannot be specified for %s listeners", l.Protocol)
 		}
 		changed := *l

@@ -44,7 +44,7 @@ func showGroup(st *region.State, g *region.TargetGroup) groupItem {
 	if g.Check.Protocol != "TCP" {
 		item.Matcher = g.Check.Matcher
 	}
-	if g.Protocol != "TCP" {
+	if !g.Flows() {
 		item.Version = "HTTP1"
 	}
 	if lb := st.BalancerOf(g.ARN); lb != nil {
@@ -94,8 +94,8 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 	switch {
 	case g.Name == "" || len(g.Name) > 32:
 		return nil, invalid("Target group name must have 1 to 32 characters")
-	case g.Protocol != "TCP" && g.Protocol != "HTTP" && g.Protocol != "HTTPS":
-		return nil, invalid("The sandbox's target groups speak TCP, HTTP or HTTPS, not '%s'", g.Protocol)
+	case !slices.Contains([]string{"TCP", "TLS", "HTTP", "HTTPS"}, g.Protocol):
+		return nil, invalid("The sandbox's target groups speak TCP, TLS, HTTP or HTTPS, not '%s'", g.Protocol)
 	case f.Get("ProtocolVersion") != "" && f.Get("ProtocolVersion") != "HTTP1":
 		return nil, invalid("The sandbox's target groups speak HTTP1, not '%s'", f.Get("ProtocolVersion"))
 	case cmp.Or(f.Get("IpAddressType"), "ipv4") != "ipv4":
@@ -122,7 +122,7 @@ func (s *Service) createGroup(_ *http.Request, f wire.Form) (any, error) {
 func defaultCheck(protocol, check string) region.GroupCheck {
 	c := region.GroupCheck{Protocol: "TCP", Port: region.TrafficPort, Interval: 30, Timeout: 10, Healthy: 5, Unhealthy: 2}
 	switch {
-	case protocol != "TCP":
+	case protocol != "TCP" && protocol != "TLS":
 		c.Protocol, c.Path, c.Timeout, c.Matcher = "HTTP", "/", 5, "200"
 	case check == "HTTP" || check == "HTTPS":
 		c.Path, c.Timeout, c.Matcher = "/", 6, "200-399"

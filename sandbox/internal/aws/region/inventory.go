@@ -31,6 +31,7 @@ func (s *State) Inventory() map[string][]string {
 	collect(found, "AWS::ElasticLoadBalancingV2::Listener", s.TargetListeners)
 	collect(found, "AWS::ElasticLoadBalancingV2::ListenerRule", s.ListenerRules)
 	collect(found, "AWS::ElasticLoadBalancingV2::TargetGroup", s.TargetGroups)
+	collect(found, "AWS::CertificateManager::Certificate", s.Certificates)
 	collect(found, "AWS::EC2::Volume", s.Volumes)
 	for id, t := range s.RouteTables {
 		if !t.Main {

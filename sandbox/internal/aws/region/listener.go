@@ -18,13 +18,17 @@ const (
 type TargetListener struct {
 	ARN          string
 	Balancer     string // ARN
-	Protocol     string // TCP; HTTP, HTTPS
+	Protocol     string // TCP, TLS; HTTP, HTTPS
 	Port         int
-	Certificates []string `json:",omitempty"` // of HTTPS
-	Policy       string   `json:",omitempty"` // of HTTPS: stored and shown
+	Certificates []string `json:",omitempty"` // of HTTPS and TLS: ARNs of ACM, the default one first
+	Policy       string   `json:",omitempty"` // of HTTPS and TLS: stored and shown
+	ALPN         string   `json:",omitempty"` // of TLS: a policy; empty: None
 	Actions      []ListenerAction
 	Tags         Tags
 }
+
+// Secure: clients speak TLS with it.
+func (l *TargetListener) Secure() bool { return l.Protocol == "HTTPS" || l.Protocol == "TLS" }
 
 // ListenerRule says of some requests what becomes of them.
 type ListenerRule struct {
@@ -100,7 +104,7 @@ func (s *State) AddListener(l *TargetListener) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(s.CheckActions(lb, l.Actions), s.CheckTLS(l)); err != nil {
+	if err := s.CheckListener(l); err != nil {
 		return err
 	}
 	for _, o := range s.TargetListeners {
@@ -121,7 +125,7 @@ func (s *State) CheckActions(lb *V2Balancer, actions []ListenerAction) error {
 		if err != nil {
 			return err
 		}
-		if (lb.Type == Network) != (g.Protocol == "TCP") {
+		if (lb.Type == Network) != g.Flows() {
 			return Errorf(Invalid, "InvalidConfigurationRequest", "A load balancer of type '%s' cannot forward to the target group '%s', which has protocol '%s'", lb.Type, arn, g.Protocol)
 		}
 		if of := s.BalancerOf(arn); of != nil && of != lb {
@@ -131,12 +135,30 @@ func (s *State) CheckActions(lb *V2Balancer, actions []ListenerAction) error {
 	return nil
 }
 
-// CheckTLS refuses certificates that there cannot be, and policies that there are not.
-// ACM is not part of the sandbox: each ARN of this region's names a certificate.
+// CheckListener refuses a listener of a load balancer that is there whose actions or
+// certificates cannot be.
+func (s *State) CheckListener(l *TargetListener) error {
+	if err := s.CheckActions(s.V2Balancers[l.Balancer], l.Actions); err != nil {
+		return err
+	}
+	for _, arn := range Forwards(l.Actions) {
+		if g := s.TargetGroups[arn]; g.Protocol == "TLS" && l.Protocol != "TLS" {
+			return Errorf(Invalid, "InvalidConfigurationRequest", "A listener of protocol '%s' cannot forward to the target group '%s', which has protocol 'TLS'", l.Protocol, arn)
+		}
+	}
+	return s.CheckTLS(l)
+}
+
+// CheckTLS refuses certificates that ACM does not have, or has not issued yet, and policies that
+// there are not.
 func (s *State) CheckTLS(l *TargetListener) error {
 	for _, arn := range l.Certificates {
-		if id, ok := strings.CutPrefix(arn, s.ARN("acm", "certificate/")); !ok || id == "" {
+		c := s.Certificates[arn]
+		switch {
+		case c == nil:
 			return Errorf(NotFound, "CertificateNotFound", "Certificate '%s' not found", arn)
+		case c.Status != CertificateIssued:
+			return Errorf(Invalid, "UnsupportedCertificate", "The certificate '%s' must have a fully-qualified domain name, a supported signature, and a supported key size.", arn)
 		}
 	}
 	if l.Policy != "" && !strings.HasPrefix(l.Policy, "ELBSecurityPolicy-") {

@@ -64,6 +64,7 @@ type State struct {
 	TargetListeners map[string]*TargetListener
 	ListenerRules   map[string]*ListenerRule
 	TargetGroups    map[string]*TargetGroup
+	Certificates    map[string]*Certificate // of ACM, by ARN
 	Volumes         map[string]*Volume
 
 	Operations map[string]*Operation // Cloud Control requests by token
@@ -108,6 +109,7 @@ func (s *State) fill() {
 	fill(&s.TargetListeners)
 	fill(&s.ListenerRules)
 	fill(&s.TargetGroups)
+	fill(&s.Certificates)
 	fill(&s.Volumes)
 	fill(&s.Operations)
 	fill(&s.Sessions)

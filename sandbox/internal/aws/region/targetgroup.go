@@ -37,7 +37,7 @@ type BalancerZone struct {
 type TargetGroup struct {
 	ARN        string
 	Name       string
-	Protocol   string // TCP, HTTP, HTTPS
+	Protocol   string // TCP, TLS, HTTP, HTTPS
 	Port       int    // of targets that are registered without one
 	VpcID      string
 	Type       string // instance, ip
@@ -84,6 +84,9 @@ func (g *TargetGroup) CheckPort(t GroupTarget) int {
 	}
 	return t.Port
 }
+
+// Flows: it is one of Network Load Balancers, which know connections and no requests.
+func (g *TargetGroup) Flows() bool { return g.Protocol == "TCP" || g.Protocol == "TLS" }
 
 // Delay is the deregistration delay.
 func (g *TargetGroup) Delay() time.Duration {
@@ -247,7 +250,7 @@ func (s *State) CreateTargetGroup(g *TargetGroup, now time.Time) error {
 	g.Created = now
 	g.Attributes = map[string]string{"deregistration_delay.timeout_seconds": "300", crossZone: "use_load_balancer_configuration",
 		"stickiness.enabled": "false"}
-	if g.Protocol == "TCP" {
+	if g.Flows() {
 		maps.Copy(g.Attributes, map[string]string{"deregistration_delay.connection_termination.enabled": "false", "stickiness.type": "source_ip",
 			"preserve_client_ip.enabled": strconv.FormatBool(g.Type == "instance"), "proxy_protocol_v2.enabled": "false"})
 	} else {

@@ -3,7 +3,6 @@
 package ssm
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -41,31 +40,9 @@ func (s *Service) Serve(op string, body []byte) (any, error) {
 }
 
 // Operations lists what is implemented.
-func (s *Service) Operations() map[string]func(body []byte) (any, error) {
-	return map[string]func([]byte) (any, error){"GetParameter": of(s.get), "GetParameters": of(s.getMany),
-		"GetParametersByPath": of(s.getByPath)}
-}
-
-// of reads a request as its operation's own input. What that does not have is
-// refused: it would be silently without effect.
-func of[T any](serve func(T) (any, error)) func([]byte) (any, error) {
-	return func(body []byte) (any, error) {
-		var in T
-		decoder := json.NewDecoder(bytes.NewReader(body))
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&in); err != nil {
-			return nil, refused(err)
-		}
-		return serve(in)
-	}
-}
-
-// refused names what a request holds and nobody reads.
-func refused(err error) error {
-	if field, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown {
-		return region.Errorf(region.Invalid, "ValidationException", "The sandbox does not implement %s.", field)
-	}
-	return region.Errorf(region.Invalid, "SerializationException", "%s", err)
+func (s *Service) Operations() map[string]wire.Operation {
+	return map[string]wire.Operation{"GetParameter": wire.Reading(s.get), "GetParameters": wire.Reading(s.getMany),
+		"GetParametersByPath": wire.Reading(s.getByPath)}
 }
 
 // one is the input of GetParameter.

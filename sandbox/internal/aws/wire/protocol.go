@@ -20,7 +20,7 @@ const (
 	Query  Protocol = iota // awsQuery: Auto Scaling, ELB, IAM, STS
 	EC2                    // ec2Query
 	JSON10                 // awsJson1_0: Cloud Control
-	JSON11                 // awsJson1_1: SSM
+	JSON11                 // awsJson1_1: SSM, ACM
 	REST                   // restJson1: EKS
 )
 

@@ -53,18 +53,15 @@ type Spec struct {
 // Listener is a port that requests come to. What becomes of them say its rules in
 // their order; the last one has no conditions.
 type Listener struct {
-	TLS   bool
-	Rules []Rule
+	TLS        bool
+	Identities balancer.Identities // with TLS
+	Rules      []Rule
 }
-
-// Certificates finds, or makes, what a balancer identifies itself with.
-type Certificates func(*tls.ClientHelloInfo) (*tls.Certificate, error)
 
 // Balancer is one running load balancer.
 type Balancer struct {
-	net          balancer.Network
-	certificates Certificates
-	log          *slog.Logger
+	net balancer.Network
+	log *slog.Logger
 
 	// start runs f on its own until it returns; its context ends with stop, or
 	// when the balancer is closed, which waits for it.
@@ -84,8 +81,8 @@ type server struct {
 }
 
 // New makes a balancer that does nothing until Apply.
-func New(name string, network balancer.Network, certificates Certificates, logger *slog.Logger) *Balancer {
-	b := &Balancer{net: network, certificates: certificates, log: logger.With("balancer", name), servers: map[netip.AddrPort]*server{},
+func New(name string, network balancer.Network, logger *slog.Logger) *Balancer {
+	b := &Balancer{net: network, log: logger.With("balancer", name), servers: map[netip.AddrPort]*server{},
 		groups: map[string]*group{}, claimed: map[netip.Addr]bool{}}
 	b.start, b.end = balancer.Tasks()
 	return b
@@ -163,13 +160,26 @@ func (b *Balancer) open(at netip.AddrPort, l Listener) error {
 		return fmt.Errorf("listen on %s: %w", at, err)
 	}
 	s := &server{tls: l.TLS, http1Only: b.spec.HTTP1Only, Server: &http.Server{Handler: b.handler(at), ReadHeaderTimeout: headerTimeout,
-		IdleTimeout: b.spec.Idle, ErrorLog: log.New(quiet{}, "", 0), TLSConfig: &tls.Config{GetCertificate: b.certificates}}}
+		IdleTimeout: b.spec.Idle, ErrorLog: log.New(quiet{}, "", 0), TLSConfig: &tls.Config{GetCertificate: b.identity(int(at.Port()))}}}
 	if b.spec.HTTP1Only {
 		s.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	b.servers[at] = s
 	b.start(func(context.Context) { b.serve(s, tcp) })
 	return nil
+}
+
+// identity finds the certificate for a client of a port, as the listener is by then.
+func (b *Balancer) identity(port int) func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		b.mu.Lock()
+		identities := b.spec.Listeners[port].Identities
+		b.mu.Unlock()
+		if len(identities) == 0 {
+			return nil, errors.New("the listener has no certificate any more")
+		}
+		return identities.For(hello)
+	}
 }
 
 func (b *Balancer) serve(s *server, tcp net.Listener) {

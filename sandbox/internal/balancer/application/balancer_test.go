@@ -35,7 +35,7 @@ type rig struct {
 	spec Spec
 }
 
-func newRig(t *testing.T, certificates Certificates) *rig {
+func newRig(t *testing.T, identities balancer.Identities) *rig {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -45,11 +45,11 @@ func newRig(t *testing.T, certificates Certificates) *rig {
 	_ = l.Close()
 	r := &rig{t: t, port: port, spec: Spec{
 		Addresses: map[netip.Addr]string{netip.MustParseAddr("127.0.0.1"): "a"}, Idle: time.Minute,
-		Listeners: map[int]Listener{port: {TLS: certificates != nil, Rules: []Rule{{nil, Action{Forward: []Weighted{{groupARN, 1}}}}}}},
+		Listeners: map[int]Listener{port: {TLS: identities != nil, Identities: identities, Rules: []Rule{{nil, Action{Forward: []Weighted{{groupARN, 1}}}}}}},
 		Groups: map[string]Group{groupARN: {Protocol: "HTTP", Targets: map[string]Target{}, CrossZone: true,
 			Check: balancer.Check{Protocol: "HTTP", Path: "/healthy", Matcher: "200-299", Interval: 10 * time.Millisecond, Timeout: time.Second, Healthy: 2, Unhealthy: 2}}},
 	}}
-	r.Balancer = New("lb", loopback{}, certificates, slog.New(slog.DiscardHandler))
+	r.Balancer = New("lb", loopback{}, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	return r
 }
@@ -370,7 +370,7 @@ func TestHTTP2(t *testing.T) {
 	made := httptest.NewUnstartedServer(nil)
 	made.StartTLS()
 	defer made.Close()
-	r := newRig(t, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &made.TLS.Certificates[0], nil })
+	r := newRig(t, balancer.Identities{&made.TLS.Certificates[0]})
 	r.target("one", func(w http.ResponseWriter, req *http.Request) {
 		_, _ = fmt.Fprint(w, req.Proto, " ", req.Header.Get("X-Forwarded-Proto"))
 	})
