@@ -58,7 +58,7 @@ matches a request hits it.
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Service, "service", "", "as requests are signed for it: ec2, autoscaling, cloudcontrolapi, elasticloadbalancing, eks, iam, sts, ssm")
+	flags.StringVar(&f.Service, "service", "", "as requests are signed for it: ec2, autoscaling, cloudcontrolapi, elasticloadbalancing, eks, iam, sts, ssm, acm")
 	flags.StringVar(&f.Operation, "operation", "", "such as DescribeInstances; * stands for any text")
 	flags.StringVar(&f.Resource, "resource", "", "text that the request holds: an ID, a name, an ARN, a type")
 	flags.StringVar(&f.Code, "code", "", "AWS's error code, with fail")

@@ -294,7 +294,11 @@ func (c *cloud) makeListener(ctx context.Context, s stack, lb *types.LoadBalance
 	actions := []types.Action{l.otherwise.made()}
 	var certificates []types.Certificate
 	var policy *string
-	if l.protocol == types.ProtocolEnumHttps {
+	var alpn []string
+	if l.alpn != "" {
+		alpn = []string{l.alpn}
+	}
+	if l.protocol == types.ProtocolEnumHttps || l.protocol == types.ProtocolEnumTls {
 		policy = aws.String(cmp.Or(l.policy, "ELBSecurityPolicy-2016-08"))
 		if len(l.certificates) > 0 {
 			certificates = []types.Certificate{{CertificateArn: &l.certificates[0]}}
@@ -302,11 +306,11 @@ func (c *cloud) makeListener(ctx context.Context, s stack, lb *types.LoadBalance
 	}
 	if old, ok := have[l.port]; ok {
 		_, err := c.elb.ModifyListener(ctx, &elbv2.ModifyListenerInput{ListenerArn: old.ListenerArn, Port: &l.port, Protocol: l.protocol,
-			Certificates: certificates, SslPolicy: policy, DefaultActions: actions})
+			Certificates: certificates, SslPolicy: policy, AlpnPolicy: alpn, DefaultActions: actions})
 		return old.ListenerArn, err
 	}
 	made, err := c.elb.CreateListener(ctx, &elbv2.CreateListenerInput{LoadBalancerArn: lb.LoadBalancerArn, Port: &l.port, Protocol: l.protocol,
-		Certificates: certificates, SslPolicy: policy, DefaultActions: actions, Tags: s.tags(c.cluster, fmt.Sprint(l.port))})
+		Certificates: certificates, SslPolicy: policy, AlpnPolicy: alpn, DefaultActions: actions, Tags: s.tags(c.cluster, fmt.Sprint(l.port))})
 	if err != nil {
 		return nil, err
 	}

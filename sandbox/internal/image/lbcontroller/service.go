@@ -96,6 +96,7 @@ func (c *controller) serviceStack(it item, service *corev1.Service) (stack, erro
 	kind, scheme := a.targetType("nlb-target-type", otherwise), a.scheme("scheme", "internal")
 	s.balancer = &loadBalancer{kind: types.LoadBalancerTypeEnumNetwork, scheme: scheme, subnets: a.list("subnets"), security: a.list("security-groups"),
 		attributes: a.pairs("attributes"), name: a.get("name", nameOf(it.namespace, it.name, c.cluster, it, scheme))}
+	tls := frontOf(a)
 	for _, p := range service.Spec.Ports {
 		port := intstr.FromInt32(p.Port)
 		g := &targetGroup{name: nameOf(it.namespace, it.name, c.cluster, it, service.UID, port.String(), kind), kind: kind, protocol: types.ProtocolEnumTcp,
@@ -104,10 +105,39 @@ func (c *controller) serviceStack(it item, service *corev1.Service) (stack, erro
 		if kind == types.TargetTypeEnumInstance && p.NodePort == 0 {
 			return s, fmt.Errorf("service %s/%s has no node port for targets of type instance", it.namespace, it.name)
 		}
+		l := listener{port: p.Port, protocol: types.ProtocolEnumTcp, otherwise: action{forward: []share{{group: g, weight: 1}}}}
+		if tls.at(p) {
+			l.protocol, l.certificates, l.policy, l.alpn = types.ProtocolEnumTls, tls.certificates, tls.policy, tls.alpn
+			if tls.behind { // a group never changes how it speaks: this is another one
+				g.protocol = types.ProtocolEnumTls
+				g.name = nameOf(it.namespace, it.name, c.cluster, it, service.UID, port.String(), kind, g.protocol)
+			}
+		}
 		s.groups[g.name] = g
-		s.balancer.listeners = append(s.balancer.listeners, listener{port: p.Port, protocol: types.ProtocolEnumTcp, otherwise: action{forward: []share{{group: g, weight: 1}}}})
+		s.balancer.listeners = append(s.balancer.listeners, l)
 	}
 	return s, a.err
+}
+
+// front is what the annotations of a Service say of TLS.
+type front struct {
+	certificates, ports []string // the ports by number or name; none: all
+	policy, alpn        string
+	behind              bool // targets are spoken to by TLS
+}
+
+func frontOf(a *annotations) front {
+	protocol := a.get("backend-protocol", "tcp")
+	if protocol != "tcp" && protocol != "ssl" {
+		a.fail("backend-protocol", "%q is neither tcp nor ssl", protocol)
+	}
+	return front{certificates: a.list("ssl-cert"), ports: a.list("ssl-ports"), policy: a.get("ssl-negotiation-policy", ""), alpn: a.get("alpn-policy", ""), behind: protocol == "ssl"}
+}
+
+// at tells whether TLS ends at the listener of a port.
+func (f front) at(p corev1.ServicePort) bool {
+	named := func(port string) bool { return port == "*" || port == p.Name || port == fmt.Sprint(p.Port) }
+	return len(f.certificates) > 0 && (len(f.ports) == 0 || slices.ContainsFunc(f.ports, named))
 }
 
 // serviceCheck is how targets are probed unless annotations say more: nodes of a

@@ -34,6 +34,7 @@ type listener struct {
 	protocol     types.ProtocolEnum
 	certificates []string
 	policy       string
+	alpn         string // a policy, of TLS
 	otherwise    action
 	rules        []rule // in their order
 }

@@ -163,9 +163,12 @@ func TestGroup(t *testing.T) {
 
 func TestServiceBecomesStack(t *testing.T) {
 	for annotations, want := range map[string]string{
-		`{service.beta.kubernetes.io/aws-load-balancer-type: nlb-ip}`:   "TCP 80 | -> web:ip:1*1\n",
-		`{service.beta.kubernetes.io/aws-load-balancer-type: external}`: "TCP 80 | -> web:instance:30080*1\n",
-		`{service.beta.kubernetes.io/aws-load-balancer-type: nlb}`:      "",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: nlb-ip}`:                                                                                                                                      "TCP 80 | -> web:ip:1*1\n",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: external}`:                                                                                                                                    "TCP 80 | -> web:instance:30080*1\n",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: external, service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:c}`:                                                                      "TLS 80 | -> web:instance:30080*1\n",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: external, service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:c, service.beta.kubernetes.io/aws-load-balancer-ssl-ports: https}`:       "TCP 80 | -> web:instance:30080*1\n",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: external, service.beta.kubernetes.io/aws-load-balancer-ssl-cert: arn:c, service.beta.kubernetes.io/aws-load-balancer-ssl-ports: "443, http"}`: "TLS 80 | -> web:instance:30080*1\n",
+		`{service.beta.kubernetes.io/aws-load-balancer-type: nlb}`:                                                                                                                                         "",
 		`{}`: "",
 	} {
 		svc := decode[corev1.Service](t, service)
