@@ -3,6 +3,7 @@ package balancer
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 )
 
@@ -12,6 +13,9 @@ type Identities []*tls.Certificate
 // For is the certificate for a client: the first that is good for the name that it asks for,
 // else the default one.
 func (i Identities) For(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if len(i) == 0 {
+		return nil, errors.New("the listener has no certificate any more")
+	}
 	for _, c := range i {
 		if hello.SupportsCertificate(c) == nil {
 			return c, nil

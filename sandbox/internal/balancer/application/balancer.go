@@ -175,9 +175,6 @@ func (b *Balancer) identity(port int) func(*tls.ClientHelloInfo) (*tls.Certifica
 		b.mu.Lock()
 		identities := b.spec.Listeners[port].Identities
 		b.mu.Unlock()
-		if len(identities) == 0 {
-			return nil, errors.New("the listener has no certificate any more")
-		}
 		return identities.For(hello)
 	}
 }
