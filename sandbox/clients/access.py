@@ -9,9 +9,10 @@ READS = {
     "elbv2": lambda c: c.describe_load_balancers(),
     "eks": lambda c: c.list_clusters(),
     "ssm": lambda c: c.get_parameters(Names=["x"]),
+    "acm": lambda c: c.list_certificates(),
     "cloudcontrol": lambda c: c.list_resource_requests(),
 }
-EC2, JSON = ("ec2",), ("eks", "ssm", "cloudcontrol")
+EC2, JSON = ("ec2",), ("eks", "ssm", "acm", "cloudcontrol")
 
 
 def code(service, query, ec2, json):

@@ -1,7 +1,6 @@
 package region
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"strings"
