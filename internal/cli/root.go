@@ -10,9 +10,11 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-const rootHelp = `Drover launches an EKS cluster with its network, node groups and workloads from
-one declared file. When a node group must change, it moves everything that runs
-there to the new one with zero downtime, and takes the old group down to nothing.`
+const rootHelp = `Drover empties nodes of a Kubernetes cluster without losing a request: what runs there
+serves on elsewhere before it goes. On any cluster: drover check, then drover migrate.
+Or as a step of a change: it makes an EKS cluster with its network, node groups and
+workloads from one declared file, and when a node group must be replaced, it moves
+everything to the new one and takes the old one down to nothing.`
 
 // Root is the tree of all commands.
 func Root(env Env) *cobra.Command { return newRoot(env) }
@@ -35,19 +37,38 @@ func newRoot(env Env) *cobra.Command {
 	if err := root.RegisterFlagCompletionFunc("stack", offer(env, stacksOf)); err != nil {
 		panic(err) // the flag is defined one line above
 	}
-	root.AddCommand(
-		newNew(env), newStack(env), newState(env), newConfig(env),
-		newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh), newImport(env), newCancel(env, runCancel),
-		newCheck(env, runCheck), newMigrate(env, runMigrate), newDrain(env, runMigrate), newMoves(env), newRBAC(env, runRBAC),
-		newProtect(env, runProtect), newUnprotect(env, runUnprotect),
-		newRestore(env, runRestore), newLoad(env, runLoad), newToken(env, runToken),
-		newSandbox(env), newDemo(env, demo.Run), newVersion(env),
-	)
+	for _, c := range chapters(env) {
+		root.AddGroup(&cobra.Group{ID: c.title, Title: c.title})
+		for _, cmd := range c.commands {
+			cmd.GroupID = c.title
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(newToken(env, runToken), newVersion(env))
 	tellExits(root)
 	tellVariables(root)
 	asUsage(root)
 	offerAll(root)
 	return root
+}
+
+// chapter is some of the commands, as the help has them together.
+type chapter struct {
+	title    string
+	commands []*cobra.Command
+}
+
+func chapters(env Env) []chapter {
+	return []chapter{
+		{"A stack, as drover.yaml or a program describes it:", []*cobra.Command{
+			newNew(env), newPreview(env, runPreview), newUp(env, runUp), newReturn(env, runReturn), newDestroy(env, runDestroy), newRefresh(env, runRefresh),
+			newImport(env), newCancel(env, runCancel), newRestore(env, runRestore), newStack(env), newState(env), newConfig(env),
+		}},
+		{"Any cluster, without a stack:", []*cobra.Command{
+			newCheck(env, runCheck), newMigrate(env, runMigrate), newDrain(env, runMigrate), newMoves(env), newProtect(env, runProtect), newUnprotect(env, runUnprotect), newRBAC(env, runRBAC),
+		}},
+		{"To try things out, and to measure:", []*cobra.Command{newDemo(env, demo.Run), newSandbox(env), newLoad(env, runLoad)}},
+	}
 }
 
 // asUsage makes every command report wrong arguments, and flags that are
