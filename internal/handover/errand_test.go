@@ -32,8 +32,13 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 		"Awaited": "it follows from where the move goes", "Shelter": "it follows from the rollouts that a plan makes",
 	}
 	var e Errand
+	for f := range reflect.TypeFor[Errand]().Fields() {
+		if !f.Anonymous && f.Name != "Scope" {
+			fieldtest.Fill(t, f.Name, reflect.ValueOf(&e).Elem().FieldByIndex(f.Index))
+		}
+	}
 	e.Scope.Nodes = []string{"x"}
-	e.Unasked, e.Move = 7, engine.Move{From: engine.Host{Soak: 7, Settle: 7}}
+	e.Move = engine.Move{From: engine.Host{Soak: 7, Settle: 7}}
 	options := reflect.ValueOf(e.run(nil, nil).options())
 	for f := range options.Type().Fields() {
 		if options.FieldByIndex(f.Index).IsZero() == (without[f.Name] == "") {

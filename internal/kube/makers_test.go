@@ -108,20 +108,33 @@ func TestEveryKindThatMakesPods(t *testing.T) {
 			desiredNumberScheduled: 2, currentNumberScheduled: 2, numberAvailable: 2, numberReady: 2, updatedNumberScheduled: 2, succeeded: 2, phase: Running,
 			conditions: [{type: Complete, status: "True"}, {type: Ready, status: "True"}, {type: Available, status: "True"}, {type: Progressing, status: "True", reason: NewReplicaSetAvailable}]}}`,
 			strings.TrimPrefix(k.Group+"/v1", "/"), k.Name)))
+		said := map[string]verdict{"done": done, "assess": assess(u)}
+		for place, c := range map[string]struct {
+			revises int
+			spec    string
+		}{
+			"partition": {1, "updateStrategy: {type: RollingUpdate, partition: 1, rollingUpdate: {partition: 1}}"},
+			"OnDelete":  {2, "updateStrategy: {type: OnDelete}"},
+			"paused":    {2, "paused: true, updateStrategy: {paused: true, rollingUpdate: {paused: true}}"},
+		} {
+			if except[place][kind] == "" {
+				said[place] = halfway(c.revises, c.spec)
+			}
+		}
 		for place, knows := range map[string]bool{
 			"done":      done.state == ready,
-			"assess":    assess(u).state == waiting,
+			"assess":    said["assess"].state == waiting,
 			"podCount":  counted,
-			"partition": except["partition"][kind] == "" && halfway(1, "updateStrategy: {type: RollingUpdate, partition: 1, rollingUpdate: {partition: 1}}").state == ready,
-			"OnDelete":  except["OnDelete"][kind] == "" && halfway(2, "updateStrategy: {type: OnDelete}").state == ready,
-			"paused":    except["paused"][kind] == "" && halfway(2, "paused: true, updateStrategy: {paused: true, rollingUpdate: {paused: true}}").state == ready,
+			"partition": said["partition"].state == ready,
+			"OnDelete":  said["OnDelete"].state == ready,
+			"paused":    said["paused"].state == ready,
 			"claims":    graph.ClaimsOf(k.Group, k.Name) != graph.NoClaims,
 			"workloads": slices.Contains(workloads, kind),
 			"fixed":     slices.Contains(fixed[strings.TrimPrefix(k.Group+"/"+k.Name, "/")], "spec.selector"),
 		} {
 			switch why := except[place][kind]; {
 			case why == "" && !knows:
-				t.Errorf("%s does not know of %s (of one without a pod it says %+v)", place, kind, assess(u))
+				t.Errorf("%s does not know of %s, and says of the sample %+v: has the sample the field that says so in this kind, and published, too?", place, kind, said[place])
 			case why != "" && knows:
 				t.Errorf("%s knows of %s, and is said not to: %s", place, kind, why)
 			}
