@@ -90,10 +90,11 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // verify checks the signature, its time, its region and its session token. IAM
 // is global and signs for us-east-1, as older clients do for STS.
 func (e *endpoint) verify(s sigv4.Signature, r *http.Request, body []byte) (who region.Caller, err error) {
-	e.store.View(func(st *region.State) {
+	err = e.store.Read(func(st *region.State) (err error) {
 		if err = s.Verify(r, body, st.Secret); err == nil {
 			who, err = st.Caller(s.AccessKey, s.Token, e.clock.Now())
 		}
+		return err
 	})
 	if err != nil {
 		return who, err

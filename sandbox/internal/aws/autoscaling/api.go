@@ -307,7 +307,10 @@ func (s *Service) none(may ...string) wire.Action {
 			err = f.AllRead()
 		}
 		if err == nil && name != "" {
-			s.store.View(func(st *region.State) { _, err = st.Group(name) })
+			err = s.store.Read(func(st *region.State) error {
+				_, err := st.Group(name)
+				return err
+			})
 		}
 		return struct{}{}, err
 	}

@@ -35,11 +35,10 @@ func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.store.View(func(st *region.State) {
-		g, missing := st.Group(group)
-		if missing != nil {
-			err = missing
-			return
+	err = s.store.Read(func(st *region.State) error {
+		g, err := st.Group(group)
+		if err != nil {
+			return err
 		}
 		for _, h := range g.Hooks {
 			if len(names) == 0 || slices.Contains(names, h.Name) {
@@ -47,6 +46,7 @@ func (s *Service) describeHooks(_ *http.Request, f wire.Form) (any, error) {
 					min(globalTimeout, heartbeatsAtMost*h.Heartbeat), h.Result})
 			}
 		}
+		return nil
 	})
 	return out, err
 }

@@ -109,11 +109,10 @@ type attachment struct {
 
 // attachments of the group that the request names: of one type, or of all.
 func (s *Service) attachments(f wire.Form, kind string) (list []attachment, err error) {
-	s.store.View(func(st *region.State) {
-		g, missing := st.Group(f.Get("AutoScalingGroupName"))
-		if missing != nil {
-			err = missing
-			return
+	err = s.store.Read(func(st *region.State) error {
+		g, err := st.Group(f.Get("AutoScalingGroupName"))
+		if err != nil {
+			return err
 		}
 		members := st.Members(g.Name)
 		all := g.Sources()
@@ -129,6 +128,7 @@ func (s *Service) attachments(f wire.Form, kind string) (list []attachment, err 
 				list = append(list, attachment{t, s.stateOf(st, g, members, t)})
 			}
 		}
+		return nil
 	})
 	return list, err
 }

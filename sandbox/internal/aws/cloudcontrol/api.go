@@ -406,14 +406,13 @@ func (s *Service) list(r request) (any, error) {
 
 func (s *Service) status(r request) (any, error) {
 	var event Event
-	var err error
-	s.store.View(func(st *region.State) {
+	err := s.store.Read(func(st *region.State) error {
 		op, ok := st.Operations[r.RequestToken]
 		if !ok {
-			err = unknownToken(r.RequestToken)
-			return
+			return unknownToken(r.RequestToken)
 		}
 		event = s.event(st, op)
+		return nil
 	})
 	return progress{event}, err
 }

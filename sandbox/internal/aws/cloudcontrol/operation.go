@@ -137,9 +137,10 @@ func (s *Service) call(st *region.State, op *region.Operation) (err error) {
 }
 
 func (s *Service) missing(token string) (text string, err error) {
-	s.store.View(func(st *region.State) {
+	err = s.store.Read(func(st *region.State) (err error) {
 		op := st.Operations[token]
 		text, err = s.types[op.Type].Wait(st, op.Identifier, op.Action)
+		return err
 	})
 	return text, err
 }

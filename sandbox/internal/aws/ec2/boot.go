@@ -182,13 +182,13 @@ func (h *Hypervisor) boot(ctx context.Context, id string) {
 
 // describe says how to run an instance, or why it would not come up as a node.
 func (h *Hypervisor) describe(id string) (m machine.Machine, err error) {
-	h.store.View(func(st *region.State) {
+	err = h.store.Read(func(st *region.State) (err error) {
 		i := st.Instances[id]
 		if !i.Alive() {
-			err = fmt.Errorf("the instance is %s", i.State)
-			return
+			return fmt.Errorf("the instance is %s", i.State)
 		}
 		m, err = machineOf(st, i)
+		return err
 	})
 	return m, err
 }

@@ -270,8 +270,10 @@ func (s *Service) describeVersions(_ *http.Request, f wire.Form) (any, error) {
 	wanted, least, most := f.List("LaunchTemplateVersion"), f.Int("MinVersion"), f.Int("MaxVersion")
 	f.Ignore("ResolveAlias")
 	var of *region.LaunchTemplate
-	var err error
-	s.store.View(func(st *region.State) { of, err = s.versionsOf(st, f, wanted) })
+	err := s.store.Read(func(st *region.State) (err error) {
+		of, err = s.versionsOf(st, f, wanted)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,10 @@ func list[T, I any](s *Service, f wire.Form, l listing[T, I]) (found []I, next s
 	if err != nil {
 		return nil, "", err
 	}
-	s.store.View(func(st *region.State) { found, err = l.find(st, f, wanted) })
+	err = s.store.Read(func(st *region.State) (err error) {
+		found, err = l.find(st, f, wanted)
+		return err
+	})
 	if err != nil {
 		return nil, "", err
 	}

@@ -94,11 +94,10 @@ func (s *Service) describeVPCAttribute(_ *http.Request, f wire.Form) (any, error
 		Support   *truth `xml:"enableDnsSupport"`
 		Hostnames *truth `xml:"enableDnsHostnames"`
 	}
-	var err error
-	s.store.View(func(st *region.State) {
-		v, missing := found(st.VPCs, vpcIDs, f.Get("VpcId"))
-		if err = missing; err != nil {
-			return
+	err := s.store.Read(func(st *region.State) error {
+		v, err := found(st.VPCs, vpcIDs, f.Get("VpcId"))
+		if err != nil {
+			return err
 		}
 		out.ID = v.VpcID
 		switch attribute := f.Get("Attribute"); attribute {
@@ -107,9 +106,10 @@ func (s *Service) describeVPCAttribute(_ *http.Request, f wire.Form) (any, error
 		case "enableDnsHostnames":
 			out.Hostnames = &truth{v.EnableDNSHostnames}
 		default:
-			err = region.Errorf(region.Invalid, "InvalidParameterValue",
+			return region.Errorf(region.Invalid, "InvalidParameterValue",
 				"Value (%s) for parameter attribute is invalid, or the sandbox does not implement it", attribute)
 		}
+		return nil
 	})
 	return out, err
 }

@@ -85,7 +85,10 @@ func (s *Service) versions(r *http.Request) (any, error) {
 
 // read looks at the model; f may fail.
 func (s *Service) read(f func(*region.State) (any, error)) (out any, err error) {
-	s.store.View(func(st *region.State) { out, err = f(st) })
+	err = s.store.Read(func(st *region.State) (err error) {
+		out, err = f(st)
+		return err
+	})
 	return out, err
 }
 

@@ -87,15 +87,17 @@ func (v *Reviewer) review(plane, token string) (*userInfo, error) {
 		return nil, err
 	}
 	var user *userInfo
-	v.store.View(func(st *region.State) {
-		var c *region.Cluster
-		if c, err = clusterOf(st, plane, s, u); err != nil {
-			return
+	err = v.store.Read(func(st *region.State) error {
+		c, err := clusterOf(st, plane, s, u)
+		if err != nil {
+			return err
 		}
-		var who region.Caller
-		if who, err = st.Caller(s.AccessKey, s.Token, v.clock.Now()); err == nil {
-			user, err = authorize(st, c, who, s.AccessKey)
+		who, err := st.Caller(s.AccessKey, s.Token, v.clock.Now())
+		if err != nil {
+			return err
 		}
+		user, err = authorize(st, c, who, s.AccessKey)
+		return err
 	})
 	return user, err
 }

@@ -83,16 +83,15 @@ func (s *Service) with(f wire.Form, change func(*region.State, *region.LoadBalan
 }
 
 // look reads the load balancer that the request names.
-func (s *Service) look(f wire.Form, read func(*region.State, *region.LoadBalancer)) (err error) {
-	s.store.View(func(st *region.State) {
-		lb, missing := st.LoadBalancer(f.Get("LoadBalancerName"))
-		if missing != nil {
-			err = missing
-			return
+func (s *Service) look(f wire.Form, read func(*region.State, *region.LoadBalancer)) error {
+	return s.store.Read(func(st *region.State) error {
+		lb, err := st.LoadBalancer(f.Get("LoadBalancerName"))
+		if err != nil {
+			return err
 		}
 		read(st, lb)
+		return nil
 	})
-	return err
 }
 
 func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
@@ -268,11 +267,10 @@ func (s *Service) describe(_ *http.Request, f wire.Form) (any, error) {
 		Next      string         `xml:"NextMarker,omitempty"`
 	}
 	names := f.List("LoadBalancerNames")
-	var err error
-	s.store.View(func(st *region.State) {
+	err := s.store.Read(func(st *region.State) error {
 		for _, name := range names {
-			if _, err = st.LoadBalancer(name); err != nil {
-				return
+			if _, err := st.LoadBalancer(name); err != nil {
+				return err
 			}
 		}
 		for _, lb := range region.Sorted(st.LoadBalancers) {
@@ -280,6 +278,7 @@ func (s *Service) describe(_ *http.Request, f wire.Form) (any, error) {
 				out.Balancers = append(out.Balancers, show(st, lb))
 			}
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -165,13 +165,11 @@ func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Descriptions []description `xml:"TagDescriptions>member"`
 	}
-	var err error
-	s.store.View(func(st *region.State) {
+	err := s.store.Read(func(st *region.State) error {
 		for _, name := range f.List("LoadBalancerNames") {
-			lb, missing := st.LoadBalancer(name)
-			if missing != nil {
-				err = missing
-				return
+			lb, err := st.LoadBalancer(name)
+			if err != nil {
+				return err
 			}
 			d := description{Name: name}
 			for _, t := range lb.Tags {
@@ -179,6 +177,7 @@ func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
 			}
 			out.Descriptions = append(out.Descriptions, d)
 		}
+		return nil
 	})
 	return out, err
 }

@@ -82,12 +82,6 @@ func invalid(format string, args ...any) error {
 	return region.Errorf(region.Invalid, "ValidationError", format, args...)
 }
 
-// read looks at the model; f may fail.
-func (s *Service) read(f func(*region.State) error) (err error) {
-	s.store.View(func(st *region.State) { err = f(st) })
-	return err
-}
-
 // pages are those of every Describe of this API.
 var pages = wire.Paging{Least: 1, Most: 400, Default: 400, BadSize: "ValidationError", BadToken: "ValidationError"}
 
@@ -157,7 +151,7 @@ func (s *Service) deleteBalancer(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) describeBalancers(_ *http.Request, f wire.Form) (any, error) {
 	arns, names := f.List("LoadBalancerArns"), f.List("Names")
 	var out balancers
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		found := 0
 		for _, lb := range region.Sorted(st.V2Balancers) {
 			if len(arns)+len(names) == 0 || slices.Contains(arns, lb.ARN) || slices.Contains(names, lb.Name) {
@@ -223,7 +217,7 @@ func setAttributes(of map[string]string, f wire.Form) error {
 
 func (s *Service) describeBalancerAttributes(_ *http.Request, f wire.Form) (any, error) {
 	var out attributes
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		lb, err := st.V2Balancer(f.Get("LoadBalancerArn"))
 		if err == nil {
 			out = showAttributes(lb.Attributes)
@@ -351,7 +345,7 @@ func (s *Service) describeTags(_ *http.Request, f wire.Form) (any, error) {
 	if len(arns) > 20 {
 		return nil, invalid("ResourceArns must have 20 elements at most")
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		for _, arn := range arns {
 			of, err := tags(st, arn)
 			if err != nil {

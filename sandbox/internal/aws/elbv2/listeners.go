@@ -308,7 +308,7 @@ func (s *Service) deleteListener(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) describeListeners(_ *http.Request, f wire.Form) (any, error) {
 	balancer, arns := f.Get("LoadBalancerArn"), f.List("ListenerArns")
 	var out listeners
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		if balancer == "" && len(arns) == 0 {
 			return invalid("You must specify either listener ARNs or a load balancer ARN")
 		}
@@ -340,7 +340,7 @@ func (s *Service) describeCertificates(_ *http.Request, f wire.Form) (any, error
 		Items []certificateItem `xml:"Certificates>member"`
 		Next  string            `xml:"NextMarker,omitempty"`
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		l, err := st.Listener(f.Get("ListenerArn"))
 		if err != nil {
 			return err

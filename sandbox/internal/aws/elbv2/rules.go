@@ -209,7 +209,7 @@ func (s *Service) setPriorities(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) describeRules(_ *http.Request, f wire.Form) (any, error) {
 	listener, arns := f.Get("ListenerArn"), f.List("RuleArns")
 	var out rules
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		if listener != "" {
 			l, err := st.Listener(listener)
 			if err != nil {

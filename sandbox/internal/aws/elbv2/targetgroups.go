@@ -158,7 +158,7 @@ func (s *Service) deleteGroup(_ *http.Request, f wire.Form) (any, error) {
 func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {
 	arns, names, balancer := f.List("TargetGroupArns"), f.List("Names"), f.Get("LoadBalancerArn")
 	var out groups
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		if balancer != "" {
 			if _, err := st.V2Balancer(balancer); err != nil {
 				return err
@@ -184,7 +184,7 @@ func (s *Service) describeGroups(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) describeGroupAttributes(_ *http.Request, f wire.Form) (any, error) {
 	var out attributes
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		g, err := st.TargetGroup(f.Get("TargetGroupArn"))
 		if err == nil {
 			out = showAttributes(g.Attributes)
@@ -280,7 +280,7 @@ func (s *Service) describeHealth(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Items []healthItem `xml:"TargetHealthDescriptions>member"`
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		g, err := st.TargetGroup(f.Get("TargetGroupArn"))
 		if err != nil {
 			return err

@@ -45,12 +45,6 @@ func page[T any](f wire.Form, list []T) ([]T, cut, error) {
 	return list, cut{next != "", next}, err
 }
 
-// read looks at the model; f may fail.
-func (s *Service) read(f func(*region.State) error) (err error) {
-	s.store.View(func(st *region.State) { err = f(st) })
-	return err
-}
-
 // update changes the model.
 func (s *Service) update(f wire.Form, change func(*region.State) error) (any, error) {
 	return nil, s.store.Update(f.Whole(change))
@@ -122,7 +116,7 @@ func (s *Service) listTags(find tagged) wire.Action {
 			Tags []tag `xml:"Tags>member"`
 			cut
 		}
-		err := s.read(func(st *region.State) error {
+		err := s.store.Read(func(st *region.State) error {
 			tags, err := find(st, f)
 			if err == nil {
 				out.Tags = showTags(*tags)

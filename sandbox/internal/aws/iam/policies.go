@@ -99,7 +99,7 @@ func (s *Service) createPolicy(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) getPolicy(_ *http.Request, f wire.Form) (any, error) {
 	var out struct{ Policy policy }
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		p, err := policyOf(st, f)
 		if err == nil {
 			out.Policy = showPolicy(st, p)
@@ -119,7 +119,7 @@ func (s *Service) getPolicyVersion(_ *http.Request, f wire.Form) (any, error) {
 	var out struct {
 		Version version `xml:"PolicyVersion"`
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		p, err := policyOf(st, f)
 		if err == nil && f.Get("VersionId") != "v1" {
 			err = none("Policy %s version %s does not exist or is not attachable.", p.ARN, f.Get("VersionId"))

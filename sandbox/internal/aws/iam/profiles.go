@@ -64,7 +64,7 @@ func (s *Service) createProfile(_ *http.Request, f wire.Form) (any, error) {
 
 func (s *Service) getProfile(_ *http.Request, f wire.Form) (any, error) {
 	var out struct{ InstanceProfile profile }
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		p, err := profileOf(st, f)
 		if err == nil {
 			out.InstanceProfile = showProfile(st, p)
@@ -79,7 +79,7 @@ func (s *Service) listProfiles(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) listProfilesOf(_ *http.Request, f wire.Form) (any, error) {
-	if err := s.read(func(st *region.State) error { _, err := roleOf(st, f); return err }); err != nil {
+	if err := s.store.Read(func(st *region.State) error { _, err := roleOf(st, f); return err }); err != nil {
 		return nil, err
 	}
 	return s.profiles(f, func(p *region.InstanceProfile) bool { return slices.Contains(p.Roles, f.Get("RoleName")) })

@@ -36,7 +36,7 @@ func (s *Service) getProvider(_ *http.Request, f wire.Form) (any, error) {
 		Created     string   `xml:"CreateDate"`
 		Tags        []tag    `xml:"Tags>member"`
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		p, ok := st.OIDCProviders[f.Get("OpenIDConnectProviderArn")]
 		if !ok {
 			return none("OpenIDConnect Provider not found for arn %s", f.Get("OpenIDConnectProviderArn"))

@@ -138,7 +138,7 @@ func checkDuration(f wire.Form) error {
 
 func (s *Service) getRole(_ *http.Request, f wire.Form) (any, error) {
 	var out struct{ Role role }
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		r, err := roleOf(st, f)
 		if err == nil {
 			out.Role = showRole(r)
@@ -234,7 +234,7 @@ func (s *Service) listAttached(_ *http.Request, f wire.Form) (any, error) {
 		cut
 	}
 	var list []policy
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		r, err := roleOf(st, f)
 		if err != nil {
 			return err
@@ -287,7 +287,7 @@ func (s *Service) getInline(_ *http.Request, f wire.Form) (any, error) {
 		Name     string `xml:"PolicyName"`
 		Document string `xml:"PolicyDocument"`
 	}
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		r, k, err := inline(st, f)
 		if err == nil {
 			out.Role, out.Name, out.Document = r.RoleName, r.Policies[k].PolicyName, escaped(r.Policies[k].PolicyDocument)
@@ -303,7 +303,7 @@ func (s *Service) listInline(_ *http.Request, f wire.Form) (any, error) {
 		cut
 	}
 	var list []string
-	err := s.read(func(st *region.State) error {
+	err := s.store.Read(func(st *region.State) error {
 		r, err := roleOf(st, f)
 		if err != nil {
 			return err

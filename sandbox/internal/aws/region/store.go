@@ -66,6 +66,12 @@ func (st *Store) View(f func(*State)) {
 	f(st.state)
 }
 
+// Read is View for what may not be there: its error is that of f.
+func (st *Store) Read(f func(*State) error) (err error) {
+	st.View(func(s *State) { err = f(s) })
+	return err
+}
+
 // Update lets f change the state. When it returns nil the change is in the
 // file; when it returns an error nothing has changed, however far f came. Others
 // may see the change a moment before it is safe.
