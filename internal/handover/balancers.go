@@ -223,10 +223,10 @@ func (m *Move) needed(p *Pod) string {
 }
 
 const (
-	// comeBack is how long pods that are out of their Services are kept, at the most,
-	// until load balancers have let go of the nodes that leave: of an NLB new targets
-	// are in service after one to three minutes, of others after a few health checks,
-	// and a node with local traffic leaves when its last pod's replacement serves.
+	// comeBack is how long pods that could go are kept, at the most, until load
+	// balancers have let go of the nodes that leave: of an NLB new targets are in
+	// service after one to three minutes, of others after a few health checks, and a
+	// node with local traffic leaves when its last pod's replacement serves.
 	comeBack = 10 * time.Minute
 
 	// goodbyes is what a pod that is told to end has to say goodbye, before a load
@@ -252,20 +252,32 @@ func (m *Move) returns(p *Pod, service string) string {
 	if s == nil || s.Local || m.Record.Phase == Stop {
 		return ""
 	}
-	r, _ := p.release()
+	since := m.beganToLeave(p)
 	for _, lb := range m.sendersTo(s) {
 		if _, known := m.going[lb]; !known {
 			m.going[lb] = m.goingNodes(lb)
 		}
 		switch g := m.going[lb]; {
 		case !g.cuts.IsZero() && !m.view.Now.Add(p.PreStopTime+goodbyes).Before(g.cuts):
-		case g.in != "" && m.view.Now.Sub(r.OutAt) < comeBack:
+		case g.in != "" && m.view.Now.Sub(since) < comeBack:
 			return fmt.Sprintf("load balancer %s and node %s", lb, g.in)
 		case g.still > 0:
 			return fmt.Sprintf("load balancer %s and node %s, through which it may open connections for %s more", lb, g.lags, g.still.Round(time.Second))
 		}
 	}
 	return ""
+}
+
+// beganToLeave is when the pod was taken out of its Services, or, of one that ends in
+// them, when its node's wave came.
+func (m *Move) beganToLeave(p *Pod) time.Time {
+	if r, _ := p.release(); r.Out {
+		return r.OutAt
+	}
+	if n := m.Record.Nodes[p.Node]; n != nil {
+		return n.Since
+	}
+	return time.Time{}
 }
 
 // goingNodes looks at the nodes that leave, as far as their wave has come or load

@@ -81,8 +81,13 @@ func TestLoadBalancersLetGoOfNodesBeforePodsSayGoodbye(t *testing.T) {
 // sends its clients away while any node that leaves, of whatever wave, takes new
 // connections: some load balancers do when they have long let go of it.
 func TestNobodyIsSentAwayToNodesThatLeave(t *testing.T) {
-	for _, kind := range []string{world.NLB, world.ALB} {
-		in(t, 3, apps(&world.App{Name: "shop", Replicas: 6, Surge: 2, Balancer: kind}), func(p *play) {
+	for _, app := range []world.App{
+		{Surge: 2, Balancer: world.NLB}, {Surge: 2, Balancer: world.ALB},
+		{Kind: "StatefulSet", Balancer: world.NLB}, {Kind: "StatefulSet", Balancer: world.ALB},
+	} {
+		kind := app.Balancer
+		app.Name, app.Replicas = "shop", 6
+		in(t, 3, apps(&app), func(p *play) {
 			p.Draining = 5 * time.Minute
 			time.Sleep(3 * time.Minute)
 			p.done(p.move(), "shop")

@@ -48,7 +48,9 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	if h.neededOnNode(p) {
 		return true
 	}
-	h.evict(p)
+	if !h.comingBack(p) {
+		h.evict(p)
+	}
 	return false
 }
 

@@ -213,7 +213,9 @@ func (h *herd) takeOut(p *Pod) {
 		return
 	}
 	if pr.direct {
-		h.evict(p)
+		if !h.comingBack(p) {
+			h.evict(p)
+		}
 		return
 	}
 	r, _ := p.release()
@@ -346,8 +348,7 @@ func (h *herd) finish(p *Pod) {
 // comingBack: a load balancer would lead the clients that keep connections to
 // the pod, and that it sends away, back through a node that leaves.
 func (h *herd) comingBack(p *Pod) bool {
-	r, _ := p.release()
-	for _, name := range r.Services {
+	for _, name := range h.doors(p) {
 		if why := h.Returns(p, p.Namespace+"/"+name); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
@@ -355,6 +356,19 @@ func (h *herd) comingBack(p *Pod) bool {
 		}
 	}
 	return false
+}
+
+// doors are the Services that the pod is in, or was taken out of.
+func (h *herd) doors(p *Pod) (names []string) {
+	if r, _ := p.release(); r.Out {
+		return r.Services
+	}
+	for _, x := range p.Paths {
+		if x.Selected {
+			names = append(names, x.Service)
+		}
+	}
+	return names
 }
 
 // quiet: nobody who sent to a pod that was taken out does so any more.
