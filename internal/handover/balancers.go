@@ -292,14 +292,15 @@ func (m *Move) goingNodes(lb string) (g goingNodes) {
 		if n == nil || r.State == NodeOpen || r.State.settled() || r.serving || m.hasEnded(name) {
 			continue
 		}
-		t, left := m.targets[n.Instance][lb], r.Left[lb]
+		t := m.targets[n.Instance][lb]
+		left := r.Left.follow(m.targets[n.Instance], m.view.Now) // nodes have their turn after workloads
 		if t.State == InService && (m.open(name) || r.asked || n.excluded() || m.leavesEarly(name)) {
 			g.in = cmp.Or(g.in, name)
 		}
-		if rest := r.Left.rest(lb, b.Lag, m.view.Now); rest > g.still {
+		if rest := left.rest(lb, b.Lag, m.view.Now); rest > g.still {
 			g.lags, g.still = name, rest
 		}
-		if cut := left.Add(b.Draining); t.State == Draining && !b.Keeps && !left.IsZero() && (g.cuts.IsZero() || cut.Before(g.cuts)) {
+		if cut := left[lb].Add(b.Draining); t.State == Draining && !b.Keeps && (g.cuts.IsZero() || cut.Before(g.cuts)) {
 			g.cuts = cut
 		}
 	}

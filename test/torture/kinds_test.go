@@ -202,7 +202,10 @@ func total(all map[string]map[string]account) account {
 }
 
 // managedWork is the group as a managed one, whose image has a newer release.
-var managedWork = []edit{{"drover.yaml", workGroup, "work: {kind: managed, release: 1.36.3-20261001, instanceType: t3.large, capacity: 3"}}
+var managedWork = []edit{
+	{"drover.yaml", workGroup, "work: {kind: managed, release: 1.36.3-20261001, instanceType: t3.large, capacity: 3"},
+	{"drover.yaml", "labels: {pool: work}, fence: false}", "labels: {pool: work}}"}, // a managed group has none
+}
 
 // updateByEKS lets EKS update the group to the newest image, and waits for it.
 func updateByEKS(ctx context.Context, k *stack, _ scenario, _ <-chan struct{}) (int, error) {
