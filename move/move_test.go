@@ -127,3 +127,31 @@ func TestMovesAreFoundByTheirSets(t *testing.T) {
 		}
 	}
 }
+
+// An action is allowed on objects of its own service alone, or on all where it knows no
+// single one, and each stands in one statement.
+func TestPolicyNamesObjectsOfTheService(t *testing.T) {
+	for _, command := range append(Commands(), "") {
+		p, err := PermissionsFor(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed := map[string]int{}
+		for _, s := range p.statements() {
+			for _, action := range s.Action {
+				allowed[action]++
+				service, _, _ := strings.Cut(action, ":")
+				for _, resource := range s.Resource {
+					if resource != "*" && strings.Split(resource, ":")[2] != service {
+						t.Errorf("%s: %s on %s", command, action, resource)
+					}
+				}
+			}
+		}
+		for _, c := range p.Calls {
+			if allowed[c.Action] != 1 {
+				t.Errorf("%s: %s is allowed by %d statements", command, c.Action, allowed[c.Action])
+			}
+		}
+	}
+}

@@ -227,41 +227,55 @@ func quoted(texts []string) string {
 	return strings.Join(all, ", ")
 }
 
+// statement is one of an IAM policy.
+type statement struct {
+	Sid, Effect      string
+	Action, Resource []string
+}
+
+// changed is on what calls that change things are allowed, by their service: all of its
+// objects of these types, in any partition.
+var changed = []statement{
+	{"DroverMoves", "Allow", []string{"autoscaling"}, []string{"arn:*:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*"}},
+	{"DroverMovesTargets", "Allow", []string{"elasticloadbalancing"}, []string{"arn:*:elasticloadbalancing:*:*:targetgroup/*", "arn:*:elasticloadbalancing:*:*:loadbalancer/*"}},
+	{"DroverMovesManaged", "Allow", []string{"eks"}, []string{"arn:*:eks:*:*:nodegroup/*"}},
+}
+
+// reads: the call changes nothing, and mostly knows no single object.
+func (c Call) reads() bool {
+	_, verb, _ := strings.Cut(c.Action, ":")
+	return strings.HasPrefix(verb, "Describe") || strings.HasPrefix(verb, "List") || strings.HasPrefix(verb, "Get")
+}
+
+// actions are the calls that are so.
+func (p Permissions) actions(so func(Call) bool) []string {
+	var all []string
+	for _, c := range p.Calls {
+		if so(c) {
+			all = append(all, c.Action)
+		}
+	}
+	return all
+}
+
+// statements are those of the policy. What makes a copy of a group is allowed on all
+// objects: the copy is not there yet.
+func (p Permissions) statements() []statement {
+	everything := []string{"*"}
+	all := []statement{{"DroverReads", "Allow", p.actions(Call.reads), everything}}
+	for _, s := range changed {
+		of := s.Action[0] + ":"
+		s.Action = p.actions(func(c Call) bool { return strings.HasPrefix(c.Action, of) && !c.reads() && c.commands != makes })
+		all = append(all, s)
+	}
+	all = append(all, statement{"DroverMakes", "Allow", p.actions(func(c Call) bool { return c.commands == makes }), everything})
+	return slices.DeleteFunc(all, func(s statement) bool { return len(s.Action) == 0 })
+}
+
 // Policy writes the IAM policy. What changes groups may be narrowed to yours by
 // their tags.
 func (p Permissions) Policy(w io.Writer) error {
-	var reads, writes, managed, made []string
-	for _, c := range p.Calls {
-		switch {
-		case strings.Contains(c.Action, ":Describe"), strings.Contains(c.Action, ":List"), strings.Contains(c.Action, ":Get"):
-			reads = append(reads, c.Action)
-		case c.commands == makes:
-			made = append(made, c.Action)
-		case strings.HasPrefix(c.Action, "eks:"):
-			managed = append(managed, c.Action)
-		default:
-			writes = append(writes, c.Action)
-		}
-	}
-	type statement struct {
-		Sid, Effect string
-		Action      []string
-		Resource    string
-	}
-	statements := []statement{}
-	if len(reads) > 0 {
-		statements = append(statements, statement{"DroverReads", "Allow", reads, "*"})
-	}
-	if len(writes) > 0 {
-		statements = append(statements, statement{"DroverMoves", "Allow", writes, "arn:aws:autoscaling:*:*:autoScalingGroup:*:autoScalingGroupName/*"})
-	}
-	if len(managed) > 0 {
-		statements = append(statements, statement{"DroverMovesManaged", "Allow", managed, "arn:aws:eks:*:*:nodegroup/*"})
-	}
-	if len(made) > 0 {
-		statements = append(statements, statement{"DroverMakes", "Allow", made, "*"})
-	}
-	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": statements}, "", "  ")
+	text, err := json.MarshalIndent(map[string]any{"Version": "2012-10-17", "Statement": p.statements()}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -253,10 +253,12 @@ func pinned(i *inspection) []event.Finding {
 // pin is what nodes a pod's own selectors admit, if all of them leave, and none that is
 // yet to come will be one. Where all are there, placement tells.
 func (i *inspection) pin(p *Pod) string {
-	if p.Group == i.Group {
+	switch {
+	case i.promised(p).how == AfterJob:
+		return "" // it ends where it is, and what comes after it has the template of then
+	case p.Group == i.Group:
 		return "nodes of " + i.Group
-	}
-	if !i.Coming || i.promised(p).how == AfterJob {
+	case !i.Coming:
 		return ""
 	}
 	for _, key := range slices.Sorted(maps.Keys(p.Pins)) {

@@ -169,6 +169,16 @@ func TestLabelsThatNoNewNodeHas(t *testing.T) {
 	}
 }
 
+// A Job of a CronJob that names the old group ends there: it is in nobody's way.
+func TestWorkThatNamesTheOldGroupIsWaitedFor(t *testing.T) {
+	for nature, found := range map[Nature]bool{Runs: false, Replicated: true} {
+		i := inspect(asked(func(_ *Question, p *Pod, w *Workload) { p.Group, w.Nature = "web", nature }))
+		if all := pinned(i); (len(all) > 0) != found {
+			t.Errorf("%s: %+v", nature, all)
+		}
+	}
+}
+
 // Who asks for no eviction need not be let: budgets over Jobs and pipelines, which
 // protect their work, are in nobody's way.
 func TestBudgetsOfWhatIsWaitedForAreNoBlockers(t *testing.T) {
