@@ -51,8 +51,17 @@ def classic(j):
          lambda r: r["TagDescriptions"][0]["Tags"] == [{"Key": "a", "Value": "b"}])
     j.ok("elb delete-load-balancer", lambda: elb.delete_load_balancer(LoadBalancerName="clients"))
     j.ok("elb delete-load-balancer, gone", lambda: elb.delete_load_balancer(LoadBalancerName="clients"))
-    j.refused("elb create-load-balancer, TLS", "InvalidConfigurationRequest", lambda: elb.create_load_balancer(
-        **{**make, "Listeners": [{**listener, "Protocol": "SSL", "SSLCertificateId": "arn:aws:acm:us-west-2:111122223333:certificate/x"}]}))
+    secure = {**listener, "Protocol": "SSL", "LoadBalancerPort": 443}
+    j.refused("elb create-load-balancer, TLS without a certificate", "InvalidConfigurationRequest", lambda: elb.create_load_balancer(
+        **{**make, "Listeners": [secure]}), 400)
+    j.refused("elb create-load-balancer, unknown certificate", "CertificateNotFound", lambda: elb.create_load_balancer(
+        **{**make, "Listeners": [{**secure, "SSLCertificateId": j.made["certificate"] + "0"}]}), 400)
+    j.ok("elb create-load-balancer, TLS", lambda: elb.create_load_balancer(**{**make, "Listeners": [{**secure, "SSLCertificateId": j.made["certificate"]}]}))
+    j.ok("elb set-load-balancer-listener-ssl-certificate", lambda: elb.set_load_balancer_listener_ssl_certificate(
+        LoadBalancerName="clients", LoadBalancerPort=443, SSLCertificateId=j.made["certificate"]))
+    j.ok("elb describe-load-balancers, TLS", lambda: elb.describe_load_balancers()["LoadBalancerDescriptions"][0]["ListenerDescriptions"][0]["Listener"],
+         lambda made: made["SSLCertificateId"] == j.made["certificate"], lambda made: made["InstanceProtocol"] == "TCP")
+    j.ok("elb delete-load-balancer, TLS", lambda: elb.delete_load_balancer(LoadBalancerName="clients"))
 
 
 def network(j):

@@ -180,8 +180,9 @@ func New(c Config, out Outside) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	classic := elb.NewDataPlane(store, out.Network, out.Latency, out.Log)
-	targets := elbv2.NewDataPlane(store, out.Network, out.Latency, out.Log)
+	shelf := acm.NewShelf(out.Log)
+	classic := elb.NewDataPlane(store, out.Network, shelf, out.Latency, out.Log)
+	targets := elbv2.NewDataPlane(store, out.Network, shelf, out.Latency, out.Log)
 	return &Sandbox{region: c.Region, clock: moved, now: moved.Now, here: out.Now, log: out.Log, store: store,
 		faults:       fault.NewSet(out.Now),
 		cloudControl: control,

@@ -19,6 +19,8 @@ import (
 	awssdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	acmtypes "github.com/aws/aws-sdk-go-v2/service/acm/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing/types"
 	elbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 
@@ -259,6 +261,42 @@ func TestNetworkBalancerTLS(t *testing.T) {
 	}
 	_, err = acm.NewFromConfig(n.cfg).DeleteCertificate(ctx, &acm.DeleteCertificateInput{CertificateArn: &wild})
 	n.must(err)
+}
+
+// TLS ends at a Classic load balancer, with what ACM has.
+func TestClassicBalancerTLS(t *testing.T) {
+	n := newNLB(t, "1")
+	ca, ctx, str := n.authority(), t.Context(), awssdk.String
+	shop, next := n.certificate("shop.example.com"), n.certificate("next.example.com")
+	listener := elbtypes.Listener{Protocol: str("SSL"), InstanceProtocol: str("TCP"), LoadBalancerPort: lbPort + 9, InstancePort: awssdk.Int32(nodePort)}
+	input := &elb.CreateLoadBalancerInput{LoadBalancerName: str("classic"), Subnets: n.public, Listeners: []elbtypes.Listener{listener}}
+	_, err := n.elb.CreateLoadBalancer(ctx, input)
+	wantCode(t, err, "InvalidConfigurationRequest")
+	input.Listeners[0].SSLCertificateId = str(shop + "0")
+	_, err = n.elb.CreateLoadBalancer(ctx, input)
+	wantCode(t, err, "CertificateNotFound")
+	input.Listeners[0].SSLCertificateId = &shop
+	made, err := n.elb.CreateLoadBalancer(ctx, input)
+	n.must(err)
+	_, err = n.elb.ConfigureHealthCheck(ctx, &elb.ConfigureHealthCheckInput{LoadBalancerName: str("classic"), HealthCheck: &elbtypes.HealthCheck{
+		Target: str(fmt.Sprintf("TCP:%d", nodePort)), Interval: awssdk.Int32(5), Timeout: awssdk.Int32(2), HealthyThreshold: awssdk.Int32(2), UnhealthyThreshold: awssdk.Int32(2)}})
+	n.must(err)
+	_, err = n.elb.RegisterInstancesWithLoadBalancer(ctx, &elb.RegisterInstancesWithLoadBalancerInput{LoadBalancerName: str("classic"), Instances: []elbtypes.Instance{{InstanceId: &n.ids[0]}}})
+	n.must(err)
+	ips, _ := n.resolve(*made.DNSName)
+	serves := func(name string) func() bool {
+		return func() bool {
+			said, _, err := n.shakeHands(ips[0], lbPort+9, ca, name)
+			return err == nil && said == n.ids[0]
+		}
+	}
+	n.until("TLS ends there", serves("shop.example.com"))
+	if used := n.described(shop).InUseBy; len(used) != 1 || !strings.HasSuffix(used[0], ":loadbalancer/classic") {
+		t.Errorf("in use by %v", used)
+	}
+	_, err = n.elb.SetLoadBalancerListenerSSLCertificate(ctx, &elb.SetLoadBalancerListenerSSLCertificateInput{LoadBalancerName: str("classic"), LoadBalancerPort: lbPort + 9, SSLCertificateId: &next})
+	n.must(err)
+	n.until("with the next certificate", serves("next.example.com"))
 }
 
 // Which listener forwards to which group.

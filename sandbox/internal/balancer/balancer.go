@@ -22,7 +22,7 @@
 //     keeps those that it has, unless Spec.Cut says that they end with draining.
 //   - A registered one is not even checked before Spec.Join is over.
 //
-// With Spec.Front the clients' TLS ends at the balancer, before a target is chosen; with Spec.Behind
+// With Spec.Fronts the clients' TLS ends at the balancer, before a target is chosen; with Spec.Behind
 // targets are spoken to by TLS.
 //
 // What it does not: look into HTTP, filter by security group, keep the client's
@@ -53,13 +53,13 @@ type Spec struct {
 	Ports   map[int]int // listener port -> instance port
 	Targets map[string]Target
 	Check   Check
-	Lag     time.Duration // for which a leaving target still gets new connections
-	Join    time.Duration // after which a new target is looked at
-	Idle    time.Duration // connections without data for that long are closed
-	Flows   bool          // as a Network Load Balancer
-	Cut     bool          // with Flows: connections to a target that has left are cut
-	Front   *Front        // clients speak TLS, which ends here; nil: what they say goes through
-	Behind  bool          // targets are spoken to by TLS
+	Lag     time.Duration  // for which a leaving target still gets new connections
+	Join    time.Duration  // after which a new target is looked at
+	Idle    time.Duration  // connections without data for that long are closed
+	Flows   bool           // as a Network Load Balancer
+	Cut     bool           // with Flows: connections to a target that has left are cut
+	Fronts  map[int]*Front // by listener port: clients speak TLS, which ends here; none: what they say goes through
+	Behind  bool           // targets are spoken to by TLS
 }
 
 // Target is an instance behind the balancer.
@@ -103,7 +103,7 @@ type Balancer struct {
 
 type listener struct {
 	*net.TCPListener
-	instancePort int
+	port, instancePort int
 }
 
 // Tasks are goroutines with one end: start begins one, which the function that it
@@ -199,7 +199,7 @@ func (b *Balancer) listen(ports map[int]int) (err error) {
 			err = fmt.Errorf("listen on %s port %d: %w", b.ip, port, lerr)
 			continue
 		}
-		l := &listener{tcp, instancePort}
+		l := &listener{tcp, port, instancePort}
 		b.listeners[port] = l
 		b.start(func(ctx context.Context) { b.accept(ctx, l) })
 	}

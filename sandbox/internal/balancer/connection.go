@@ -54,7 +54,7 @@ func (b *Balancer) accept(ctx context.Context, l *listener) {
 func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	near, err := b.near(ctx, client)
+	near, err := b.near(ctx, client, l)
 	if err != nil {
 		b.log.Debug("client does not shake hands", "client", client.RemoteAddr(), "err", err)
 		_ = client.Close()
@@ -81,9 +81,9 @@ func (b *Balancer) serve(ctx context.Context, client *net.TCPConn, l *listener) 
 }
 
 // near is what a client says, without its TLS if that ends here.
-func (b *Balancer) near(ctx context.Context, client *net.TCPConn) (net.Conn, error) {
+func (b *Balancer) near(ctx context.Context, client *net.TCPConn, l *listener) (net.Conn, error) {
 	b.mu.Lock()
-	front := b.spec.Front
+	front := b.spec.Fronts[l.port]
 	b.mu.Unlock()
 	if front == nil {
 		return client, nil

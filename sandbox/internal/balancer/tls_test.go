@@ -91,7 +91,7 @@ func (r *rig) say(config *tls.Config) (said string, state tls.ConnectionState, e
 func TestTLSEndsHere(t *testing.T) {
 	r := newRig(t)
 	r.spec.Flows = true
-	r.spec.Front = &Front{Identities: Identities{identity(t, "a.example.com"), identity(t, "*.example.org")}, Protocols: []string{"h2", "http/1.1"}}
+	r.spec.Fronts = map[int]*Front{r.port: {Identities: Identities{identity(t, "a.example.com"), identity(t, "*.example.org")}, Protocols: []string{"h2", "http/1.1"}}}
 	delete(r.spec.Targets, "127.0.0.2")
 	r.apply()
 	r.inService("127.0.0.3")
@@ -124,7 +124,7 @@ func TestTLSEndsHere(t *testing.T) {
 func TestTLSToTargets(t *testing.T) {
 	r := newRig(t)
 	r.spec.Flows, r.spec.Behind = true, true
-	r.spec.Front = &Front{Identities: Identities{identity(t, "a")}, Protocols: []string{"http/1.1", "h2"}}
+	r.spec.Fronts = map[int]*Front{r.port: {Identities: Identities{identity(t, "a")}, Protocols: []string{"http/1.1", "h2"}}}
 	port := freePort(t)
 	tlsEcho(t, "127.0.0.4", port)
 	r.spec.Targets = map[string]Target{"4": {IP: netip.MustParseAddr("127.0.0.4"), Port: port, Check: port}}

@@ -63,6 +63,7 @@ func (s *Service) Actions() map[string]wire.Action {
 		"ApplySecurityGroupsToLoadBalancer":       wire.Must(s.applyGroups, "LoadBalancerName", "SecurityGroups"),
 		"CreateLoadBalancerPolicy":                wire.Must(s.createPolicy, "LoadBalancerName", "PolicyName", "PolicyTypeName"),
 		"DescribeLoadBalancerPolicies":            s.describePolicies,
+		"SetLoadBalancerListenerSSLCertificate":   wire.Must(s.setCertificate, "LoadBalancerName", "SSLCertificateId"),
 		"SetLoadBalancerPoliciesForBackendServer": wire.Must(s.setBackendPolicies, "InstancePort", "LoadBalancerName", "PolicyNames"),
 		"SetLoadBalancerPoliciesOfListener":       wire.Must(s.setListenerPolicies, "LoadBalancerName", "PolicyNames"),
 		"AddTags":                                 wire.Must(s.addTags, "LoadBalancerNames", "Tags"),
@@ -101,7 +102,7 @@ func (s *Service) create(_ *http.Request, f wire.Form) (any, error) {
 		if len(lb.Name) == 0 || len(lb.Name) > 32 {
 			return region.Errorf(region.Invalid, "ValidationError", "LoadBalancer name must have 1 to 32 characters")
 		}
-		if err := addListeners(lb, f); err != nil {
+		if err := addListeners(st, lb, f); err != nil {
 			return err
 		}
 		if len(lb.Listeners) == 0 {
@@ -140,7 +141,7 @@ func same(st *region.State, old, want *region.LoadBalancer) bool {
 		slices.Equal(set(groups), set(old.SecurityGroups)) && reflect.DeepEqual(plain(want.Listeners), plain(old.Listeners))
 }
 
-func addListeners(lb *region.LoadBalancer, f wire.Form) error {
+func addListeners(st *region.State, lb *region.LoadBalancer, f wire.Form) error {
 	for _, each := range f.Each("Listeners") {
 		l := region.Listener{Protocol: strings.ToUpper(each.Get("Protocol")),
 			InstanceProtocol: strings.ToUpper(each.Get("InstanceProtocol")),
@@ -155,13 +156,16 @@ func addListeners(lb *region.LoadBalancer, f wire.Form) error {
 		if l.InstanceProtocol == "" {
 			l.InstanceProtocol = l.Protocol
 		}
-		if l.Protocol != l.InstanceProtocol || l.Protocol != "TCP" && l.Protocol != "HTTP" {
+		if l.InstanceProtocol == "" || l.InstanceProtocol != spokenTo[l.Protocol] {
 			return region.Errorf(region.Invalid, "InvalidConfigurationRequest",
-				"The sandbox's load balancers speak TCP to TCP or HTTP to HTTP, not %s to %s", l.Protocol,
+				"The sandbox's load balancers speak TCP or SSL to TCP, and HTTP or HTTPS to HTTP, not %s to %s", l.Protocol,
 				l.InstanceProtocol)
 		}
+		if err := st.CheckClassic(l); err != nil {
+			return err
+		}
 		for _, o := range lb.Listeners {
-			if o.Port == l.Port && (o.InstancePort != l.InstancePort || o.Protocol != l.Protocol) {
+			if o.Port == l.Port && (o.InstancePort != l.InstancePort || o.Protocol != l.Protocol || o.Certificate != l.Certificate) {
 				return region.Errorf(region.Exists, "DuplicateListener",
 					"A listener already exists for '%s' with LoadBalancerPort %d, "+
 						"but with a different InstancePort, Protocol, or SSLCertificateId", lb.Name, l.Port)
@@ -173,6 +177,9 @@ func addListeners(lb *region.LoadBalancer, f wire.Form) error {
 	}
 	return nil
 }
+
+// spokenTo is how instances are spoken to, by how clients speak.
+var spokenTo = map[string]string{"TCP": "TCP", "SSL": "TCP", "HTTP": "HTTP", "HTTPS": "HTTP"}
 
 func isPort(n int) bool { return n >= 1 && n <= 65535 }
 
@@ -288,7 +295,21 @@ func (s *Service) describe(_ *http.Request, f wire.Form) (any, error) {
 }
 
 func (s *Service) addListeners(_ *http.Request, f wire.Form) (any, error) {
-	return nil, s.with(f, func(_ *region.State, lb *region.LoadBalancer) error { return addListeners(lb, f) })
+	return nil, s.with(f, func(st *region.State, lb *region.LoadBalancer) error { return addListeners(st, lb, f) })
+}
+
+func (s *Service) setCertificate(_ *http.Request, f wire.Form) (any, error) {
+	return nil, s.with(f, func(st *region.State, lb *region.LoadBalancer) error {
+		port, certificate := f.Int("LoadBalancerPort"), f.Get("SSLCertificateId")
+		for k, l := range lb.Listeners {
+			if port != nil && l.Port == *port {
+				l.Certificate = certificate
+				lb.Listeners[k] = l
+				return st.CheckClassic(l)
+			}
+		}
+		return region.Errorf(region.NotFound, "ListenerNotFound", "There is no listener on that port for load balancer %s", lb.Name)
+	})
 }
 
 func (s *Service) removeListeners(_ *http.Request, f wire.Form) (any, error) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/droverhq/drover/sandbox/internal/aws/acm"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
 )
@@ -15,6 +16,7 @@ import (
 type DataPlane struct {
 	store   *region.Store
 	network balancer.Network
+	shelf   *acm.Shelf
 	lag     time.Duration
 	log     *slog.Logger
 
@@ -29,9 +31,9 @@ type running struct {
 }
 
 // NewDataPlane makes a DataPlane. Latency is a factor of the balancers' lag.
-func NewDataPlane(store *region.Store, network balancer.Network, latency float64, log *slog.Logger) *DataPlane {
+func NewDataPlane(store *region.Store, network balancer.Network, shelf *acm.Shelf, latency float64, log *slog.Logger) *DataPlane {
 	lag := time.Duration(float64(balancer.Lag) * latency)
-	return &DataPlane{store: store, network: network, lag: lag, log: log, running: map[string]*running{}}
+	return &DataPlane{store: store, network: network, shelf: shelf, lag: lag, log: log, running: map[string]*running{}}
 }
 
 // Run follows every change until ctx ends; then all load balancers stop.
@@ -53,9 +55,7 @@ func (d *DataPlane) Run(ctx context.Context) {
 		specs := map[string]balancer.Spec{}
 		d.store.View(func(st *region.State) {
 			for name, lb := range st.LoadBalancers {
-				spec := specOf(st, lb)
-				spec.Lag = d.lag
-				specs[name] = spec
+				specs[name] = d.spec(st, lb)
 			}
 		})
 		d.apply(specs)
@@ -138,9 +138,9 @@ func (d *DataPlane) Health(name, instance string) (balancer.Health, bool) {
 	return r.Health(instance)
 }
 
-func specOf(st *region.State, lb *region.LoadBalancer) balancer.Spec {
+func (d *DataPlane) spec(st *region.State, lb *region.LoadBalancer) balancer.Spec {
 	ip, _ := netip.ParseAddr(lb.IP)
-	spec := balancer.Spec{IP: ip, Ports: map[int]int{}, Targets: map[string]balancer.Target{},
+	spec := balancer.Spec{IP: ip, Ports: map[int]int{}, Fronts: map[int]*balancer.Front{}, Targets: map[string]balancer.Target{}, Lag: d.lag,
 		Idle: time.Duration(lb.IdleTimeout) * time.Second}
 	spec.Check.Protocol, spec.Check.Port, spec.Check.Path, _ = balancer.ParseTarget(lb.Check.Target) // was checked when it was set
 	spec.Check.Interval = time.Duration(lb.Check.Interval) * time.Second
@@ -148,6 +148,9 @@ func specOf(st *region.State, lb *region.LoadBalancer) balancer.Spec {
 	spec.Check.Healthy, spec.Check.Unhealthy = lb.Check.HealthyThreshold, lb.Check.UnhealthyThreshold
 	for _, l := range lb.Listeners {
 		spec.Ports[l.Port] = l.InstancePort
+		if l.Secure() {
+			spec.Fronts[l.Port] = &balancer.Front{Identities: d.shelf.Identities(st, l.Certificate)}
+		}
 	}
 	for _, r := range lb.Instances {
 		if i, ok := st.Instances[r.InstanceID]; ok {

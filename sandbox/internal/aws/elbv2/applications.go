@@ -53,7 +53,7 @@ func (d *DataPlane) applicationSpec(st *region.State, lb *region.V2Balancer) app
 		if l.Balancer != lb.ARN {
 			continue
 		}
-		listener := application.Listener{TLS: l.Secure(), Identities: d.identities(st, l)}
+		listener := application.Listener{TLS: l.Secure(), Identities: d.shelf.Identities(st, l.Certificates...)}
 		forwards := region.Forwards(l.Actions)
 		for _, r := range st.ListenerRulesOf(l.ARN) {
 			listener.Rules = append(listener.Rules, application.Rule{Conditions: conditions(r.Conditions), Action: action(r.Actions[0])})

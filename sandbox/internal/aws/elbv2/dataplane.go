@@ -2,7 +2,6 @@ package elbv2
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/droverhq/drover/sandbox/internal/aws/acm"
 	"github.com/droverhq/drover/sandbox/internal/aws/region"
 	"github.com/droverhq/drover/sandbox/internal/balancer"
 )
@@ -44,7 +44,7 @@ type DataPlane struct {
 	network balancer.Network
 	latency float64
 	log     *slog.Logger
-	known   map[string]*tls.Certificate // by ARN and serial number; of Run alone
+	shelf   *acm.Shelf
 
 	mu           sync.Mutex
 	running      map[string]*running            // by load balancer, zone and port
@@ -59,9 +59,9 @@ type running struct {
 }
 
 // NewDataPlane makes a DataPlane. Latency is a factor of the lags.
-func NewDataPlane(store *region.Store, network balancer.Network, latency float64, log *slog.Logger) *DataPlane {
+func NewDataPlane(store *region.Store, network balancer.Network, shelf *acm.Shelf, latency float64, log *slog.Logger) *DataPlane {
 	return &DataPlane{store: store, network: &shared{Network: network, users: map[netip.Addr]int{}},
-		latency: latency, log: log, known: map[string]*tls.Certificate{}, running: map[string]*running{}, applications: map[string]*runningApplication{}}
+		latency: latency, log: log, shelf: shelf, running: map[string]*running{}, applications: map[string]*runningApplication{}}
 }
 
 // shared lets several balancers live on one address: listeners of one zone.
@@ -173,7 +173,7 @@ func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.Balan
 		Cut: g.Attributes["deregistration_delay.connection_termination.enabled"] == "true", Lag: d.scaled(leaveLag), Join: d.scaled(joinLag),
 		Check: check(g), Behind: g.Protocol == "TLS"}
 	if l.Secure() {
-		spec.Front = &balancer.Front{Identities: d.identities(st, l), Protocols: alpn[l.ALPN]}
+		spec.Fronts = map[int]*balancer.Front{l.Port: {Identities: d.shelf.Identities(st, l.Certificates...), Protocols: alpn[l.ALPN]}}
 	}
 	for _, t := range g.Targets {
 		to, zone, ok := st.TargetAddress(g, t.ID)
@@ -187,27 +187,6 @@ func (d *DataPlane) spec(st *region.State, lb *region.V2Balancer, z region.Balan
 // alpn is what the policies of listeners let clients agree on, the best first.
 var alpn = map[string][]string{"HTTP1Only": {"http/1.1", "http/1.0"}, "HTTP2Only": {"h2"}, "HTTP2Optional": {"http/1.1", "http/1.0", "h2"},
 	"HTTP2Preferred": {"h2", "http/1.1", "http/1.0"}}
-
-// identities are the certificates of a listener. What ACM holds has been checked before.
-func (d *DataPlane) identities(st *region.State, l *region.TargetListener) (list balancer.Identities) {
-	for _, arn := range l.Certificates {
-		c := st.Certificates[arn]
-		if c == nil {
-			continue
-		}
-		key := arn + " " + c.Serial
-		if d.known[key] == nil {
-			pair, err := tls.X509KeyPair([]byte(c.Body+"\n"+c.Chain), []byte(c.Key))
-			if err != nil {
-				d.log.Error("read a certificate", "arn", arn, "err", err)
-				continue
-			}
-			d.known[key] = &pair
-		}
-		list = append(list, d.known[key])
-	}
-	return list
-}
 
 func check(g *region.TargetGroup) balancer.Check {
 	return balancer.Check{Protocol: g.Check.Protocol, Port: g.Port, Path: g.Check.Path, Matcher: g.Check.Matcher,

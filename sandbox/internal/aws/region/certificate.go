@@ -55,6 +55,11 @@ func (s *State) CertificateUsers(arn string) []string {
 			arns = append(arns, l.Balancer)
 		}
 	}
+	for _, lb := range Sorted(s.LoadBalancers) {
+		if slices.ContainsFunc(lb.Listeners, func(l Listener) bool { return l.Certificate == arn }) {
+			arns = append(arns, s.ARN("elasticloadbalancing", "loadbalancer/"+lb.Name))
+		}
+	}
 	return arns
 }
 

@@ -31,12 +31,29 @@ type LoadBalancer struct {
 
 // Listener forwards a port to a port of every instance.
 type Listener struct {
-	Protocol         string // TCP; HTTP is carried as TCP, without X-Forwarded headers; HTTPS and SSL are refused
+	Protocol         string // TCP, SSL; HTTP and HTTPS are carried as those, without X-Forwarded headers
 	Port             int
 	InstanceProtocol string
 	InstancePort     int
-	Certificate      string   `json:",omitempty"`
+	Certificate      string   `json:",omitempty"` // of SSL and HTTPS: ARN of ACM
 	Policies         []string `json:",omitempty"`
+}
+
+// Secure: clients speak TLS with it.
+func (l Listener) Secure() bool { return l.Protocol == "SSL" || l.Protocol == "HTTPS" }
+
+// CheckClassic refuses a listener whose certificate ACM does not have, or has not issued yet.
+func (s *State) CheckClassic(l Listener) error {
+	c := s.Certificates[l.Certificate]
+	switch {
+	case !l.Secure() && l.Certificate != "":
+		return Errorf(Invalid, "InvalidConfigurationRequest", "A listener of protocol %s has no SSLCertificateId", l.Protocol)
+	case l.Secure() && l.Certificate == "":
+		return Errorf(Invalid, "InvalidConfigurationRequest", "Secure Listeners need to specify a SSLCertificateId")
+	case l.Secure() && (c == nil || c.Status != CertificateIssued):
+		return Errorf(NotFound, "CertificateNotFound", "Server Certificate not found for the key: %s", l.Certificate)
+	}
+	return nil
 }
 
 // Policy is stored and shown; none has an effect.
