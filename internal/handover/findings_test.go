@@ -92,7 +92,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
 		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
 		{rollsUnasked, func(q *Question, p *Pod, w *Workload) {
-			p.Group, w.Nature, w.Kind, q.Replaced = "web", Ordered, "StatefulSet", map[string]bool{"statefulset/apps/web": true}
+			p.Group, w.Nature, w.Kind, w.Ordinals, q.Replaced = "web", Ordered, "StatefulSet", true, map[string]bool{"statefulset/apps/web": true}
 			p.Workload = w.Key()
 			q.View.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn:web"}})
 			q.Balancers = []Balancer{{Name: "edge", Group: "arn:web", ByAddress: true, Draining: time.Minute}}

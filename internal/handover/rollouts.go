@@ -21,7 +21,7 @@ func rollsUnasked(i *inspection) []event.Finding {
 				Severity: warning, Effect: "the plan places it anew by a rolling update, which asks no load balancer: " + i.needsWord(p),
 				Fix: "let its manifest select nodes by labels of both groups instead of a nodeGroup: the hand-over then moves it, and asks",
 			}
-			if w.API == "apps/v1" && w.Kind == "StatefulSet" {
+			if w.Ordinals { // a StatefulSet, of whatever group
 				f.Fix = "updateStrategy: {type: OnDelete} in its manifest: the hand-over then moves its pods one by one, and asks"
 			}
 			return f
