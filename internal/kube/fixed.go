@@ -46,7 +46,7 @@ func replaces(typ string, old, want plan.Props) []string {
 	if old["immutable"] == true { // a ConfigMap or Secret that said so
 		paths = append(paths, "data", "stringData", "binaryData", "immutable")
 	}
-	if gvk.Kind == "Pod" {
+	if gvk.Group == "" && gvk.Kind == "Pod" {
 		old, want = withoutImages(old), withoutImages(want)
 	}
 	var out []string

@@ -692,5 +692,5 @@ func (p *Provider) Outputs(typ string) []string {
 func (p *Provider) Steady(typ, output string) bool {
 	gvk, err := kindOf(typ)
 	return err == nil && (slices.Contains(identity, output) ||
-		gvk.Kind == "Service" && strings.HasPrefix(output, "spec.clusterIP"))
+		gvk.Group == "" && gvk.Kind == "Service" && strings.HasPrefix(output, "spec.clusterIP"))
 }

@@ -560,13 +560,24 @@ func (s *Service) terminateOne(st *region.State, id, group string, decrement boo
 	return showActivity(g, a), nil
 }
 
+// protectAtMost is how many instances one SetInstanceProtection may name.
+const protectAtMost = 50
+
 func (s *Service) protect(_ *http.Request, f wire.Form) (any, error) {
 	return s.withGroup(f, func(st *region.State, g *region.Group) error {
-		for _, id := range f.List("InstanceIds") {
+		ids := f.List("InstanceIds")
+		if len(ids) > protectAtMost {
+			return region.Errorf(region.Invalid, "ValidationError", "The number of instance ids must not exceed %d", protectAtMost)
+		}
+		for _, id := range ids {
 			i, ok := st.Instances[id]
 			if !ok || i.Group != g.Name {
 				return region.Errorf(region.Invalid, "ValidationError",
 					"The instance %s is not part of Auto Scaling group %s.", id, g.Name)
+			}
+			if !i.Counts() || i.Lifecycle != "InService" {
+				return region.Errorf(region.Invalid, "ValidationError",
+					"The instance %s is not in InService or EnteringStandby or Standby.", id)
 			}
 			i.Protected = f.Bool("ProtectedFromScaleIn")
 		}

@@ -2,9 +2,11 @@ package autoscaling
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,53 @@ func TestReadsOfWhatCannotBeMadeAreStrict(t *testing.T) {
 		} else {
 			ask(nameless, "")
 		}
+	}
+}
+
+// Instances that serve are protected, all that are named or none: one that ends is refused,
+// and so are more than AWS takes.
+func TestWhichInstancesAreProtected(t *testing.T) {
+	for name, c := range map[string]struct {
+		ids     []string
+		refused string
+	}{
+		"two that serve":        {[]string{"i-1", "i-2"}, ""},
+		"one of them ends":      {[]string{"i-1", "i-ends"}, "i-ends is not in InService"},
+		"one of them has ended": {[]string{"i-1", "i-over"}, "i-over is not in InService"},
+		"one of another group":  {[]string{"i-1", "i-other"}, "is not part of"},
+		"more than are taken":   {slices.Repeat([]string{"i-1"}, 51), "must not exceed 50"},
+	} {
+		store, err := region.Open(filepath.Join(t.TempDir(), "state.json"), "us-west-2")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = store.Update(func(st *region.State) error {
+			st.Groups["web"] = &region.Group{Name: "web"}
+			for _, i := range []region.Instance{
+				{ID: "i-1", Group: "web", State: region.Running, Lifecycle: "InService"}, {ID: "i-2", Group: "web", State: region.Running, Lifecycle: "InService"},
+				{ID: "i-ends", Group: "web", State: region.Running, Lifecycle: "Terminating:Wait"}, {ID: "i-over", Group: "web", State: region.Terminated, Lifecycle: "InService"},
+				{ID: "i-other", Group: "db", State: region.Running, Lifecycle: "InService"},
+			} {
+				st.Instances[i.ID] = &i
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"Action": {"SetInstanceProtection"}, "AutoScalingGroupName": {"web"}, "ProtectedFromScaleIn": {"true"}}
+		for n, id := range c.ids {
+			form.Set(fmt.Sprintf("InstanceIds.member.%d", n+1), id)
+		}
+		_, err = New(store, nil, time.Now).Actions()["SetInstanceProtection"](nil, wire.NewForm(form))
+		if (err != nil) != (c.refused != "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+			t.Errorf("%s: %v", name, err)
+		}
+		store.View(func(st *region.State) {
+			if st.Instances["i-1"].Protected != (c.refused == "") {
+				t.Errorf("%s: i-1 is protected: %v", name, st.Instances["i-1"].Protected)
+			}
+		})
 	}
 }
 
