@@ -85,6 +85,7 @@ var checks = []check{
 	single,
 	probeStops,
 	nodeLocal,
+	finalized,
 	unseen,
 }
 
@@ -513,6 +514,18 @@ func nodeLocal(i *inspection) []event.Finding {
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: "Service " + local(p).Name + " has internalTrafficPolicy Local: its pods leave a node after those that they may serve there; DaemonSets' pods stay, and reach none there then",
 				Fix: "where DaemonSets need it, make it a DaemonSet too, or let the policy be Cluster while the move goes on"}
+		})
+}
+
+// finalized: a pod of a Job has a finalizer of Kubernetes' own, which goes by itself.
+func finalized(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, _ *Workload) bool {
+			return i.moves(p) && len(p.Finalizers) > 0 && i.promised(p).how != AfterJob
+		},
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{Severity: note, Effect: fmt.Sprintf("finalizer %s keeps it after its end until its controller takes that away: its node stays for so long", list(p.Finalizers)),
+				Fix: "see that the controller runs"}
 		})
 }
 

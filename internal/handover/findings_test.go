@@ -124,6 +124,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{tolerant, func(_ *Question, p *Pod, _ *Workload) { p.Tolerates = true }, note, web, "sentinels keep them off", ""},
 		{closedBudgetSurged, budgeted(closed), note, web, "the extra pod that comes first makes room", ""},
 		{single, func(_ *Question, _ *Pod, w *Workload) { w.Wants = 1 }, note, web, "one replica", ""},
+		{finalized, func(_ *Question, p *Pod, _ *Workload) { p.Finalizers = []string{"example.com/deregister"} }, note, web, "finalizer example.com/deregister", "controller"},
 		{nodeLocal, served(Service{NodeLocal: true}), note, web, "internalTrafficPolicy Local", "DaemonSet"},
 	}
 	tried := map[string]bool{}
