@@ -341,6 +341,10 @@ func TestPodThatHangsInTerminatingIsNamedAndDoesNotHoldUpOthers(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		p.parked(p.move(), "deployment/apps/web", "example.com/deregister")
 	})
+	in(t, 2, apps(web(3), other()), func(p *play) {
+		p.With(func(h *world.Hand) { h.Stick("web", 0) })
+		p.parked(p.move(), "deployment/apps/web", "example.com/deregister")
+	})
 	in(t, 2, apps(web(3)), func(p *play) {
 		p.With(func(h *world.Hand) { h.Stick("web", 0) })
 		go func() { time.Sleep(4 * time.Minute); p.With((*world.Hand).Free) }()

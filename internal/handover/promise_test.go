@@ -1,9 +1,12 @@
 package handover
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -150,6 +153,29 @@ func TestWavesDouble(t *testing.T) {
 		if wave(i) != w {
 			t.Errorf("node %d: wave %d, want %d", i, wave(i), w)
 		}
+	}
+}
+
+// The canary shows whether pods move: the emptiest node of those that have any.
+func TestCanaryHasSomethingToMove(t *testing.T) {
+	v := NewView()
+	for i, pods := range []int{0, 2, 1, 0} {
+		name := "node-" + strconv.Itoa(i)
+		v.PutNode(&Node{Name: name, Group: "web-1", Ready: true, Initialized: true})
+		v.PutPod(&Pod{Ref: Ref{"kube-system", "proxy-" + name, "proxy-" + name}, Node: name, Workload: "daemonset/kube-system/proxy", Daemon: true})
+		for j := range pods {
+			pod := fmt.Sprint("web-", i, j)
+			v.PutPod(&Pod{Ref: Ref{"apps", pod, pod}, Node: name, Workload: "deployment/apps/web"})
+		}
+	}
+	m := NewMove(newRecord("web-1", 0, noon), Options{})
+	m.Begin(Observed{View: v})
+	waves := map[string]int{}
+	for name, r := range m.Record.Nodes {
+		waves[name] = r.Wave
+	}
+	if want := map[string]int{"node-2": 0, "node-1": 1, "node-0": 1, "node-3": 2}; !maps.Equal(waves, want) {
+		t.Errorf("waves %v, want %v", waves, want)
 	}
 }
 

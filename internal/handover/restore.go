@@ -289,6 +289,8 @@ func (r *Rescue) do(ctx context.Context, a Action) error {
 		return r.Cluster.PatchEvictor(ctx, a.Evictor, a.Patch)
 	case ChangePod:
 		return r.Cluster.PatchPod(ctx, a.Pod, a.Patch)
+	case Evict:
+		return r.Cluster.Evict(ctx, a.Pod)
 	case Unguard:
 		return r.Cluster.Unguard(ctx, a.Node)
 	case Wait:

@@ -122,8 +122,15 @@ func TestRestoreDryRunChangesNothing(t *testing.T) {
 // Without AWS the cluster is given back all the same; the record stays, for the
 // groups that are still held.
 func TestRestoreWithoutAWS(t *testing.T) {
+	for n := 4; n < 20; n++ {
+		t.Run(fmt.Sprint(n), func(t *testing.T) { restoreWithoutAWS(t, n) })
+	}
+}
+
+func restoreWithoutAWS(t *testing.T, n int) {
+	t.Helper()
 	in(t, 3, []*world.App{{Name: "web", Replicas: 3, Surge: 1}}, func(p *play) {
-		p.die(6)
+		p.die(n)
 		time.Sleep(6 * time.Minute)
 		noAWS := func(r *handover.Rescue) {
 			r.AWS = func(context.Context) (handover.Scaling, handover.Balancers, error) {

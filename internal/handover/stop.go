@@ -140,7 +140,9 @@ func (n *Node) backTo(b before) Patch {
 }
 
 // Restore gives back what moves have left in the cluster: what it finds on the
-// objects, and what the records say of objects whose own mark is lost. Alive
+// objects, and what the records say of objects whose own mark is lost. A released pod
+// whose replacement serves goes the rest of its way, as its move would have had it:
+// given back, its ReplicaSet would have one pod too many that serve, and end one at once. Alive
 // says which groups a move is at work on now; those are left alone. It is a pure
 // function: the actions are carried out by the caller, which asks again until
 // there are none.
@@ -176,19 +178,19 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 		switch {
 		case p.Sentinel && !alive(v.groupOf(p.Node)):
 			actions = append(actions, Unguard{Node: p.Node})
-		case !ok || p.Deleting || alive(r.Group):
+		case !ok || alive(r.Group):
+		case p.held(v.Now):
+			actions = append(actions, forget(p, r))
+		case p.Deleting:
 		default:
-			actions = append(actions, v.homeward(p, r))
+			actions = append(actions, v.orphaned(p, r))
 		}
 	}
 	return actions
 }
 
-// Expired sees to released pods whose move has not been heard of for too long:
-// whatever run of Drover looks at the cluster does so. One whose replacement serves
-// goes the rest of its way, as its move would have had it: given back, its
-// ReplicaSet would have one pod too many that serve, and end one at once. Any other
-// is given back, as Restore does.
+// Expired sees to released pods whose move has not been heard of for too long, as
+// Restore does: whatever run of Drover looks at the cluster does so.
 func Expired(v *View) []Action {
 	var actions []Action
 	for _, p := range v.releasedPods() {
@@ -196,13 +198,17 @@ func Expired(v *View) []Action {
 		if !ok || p.Deleting || v.Now.Before(r.Until) {
 			continue
 		}
-		if a, is := v.onward(p, r); is {
-			actions = append(actions, a)
-			continue
-		}
-		actions = append(actions, v.homeward(p, r))
+		actions = append(actions, v.orphaned(p, r))
 	}
 	return actions
+}
+
+// orphaned is the next step of a released pod whose move is gone.
+func (v *View) orphaned(p *Pod, r Release) Action {
+	if a, is := v.onward(p, r); is {
+		return a
+	}
+	return v.homeward(p, r)
 }
 
 // onward is the next step of a released pod on the rest of its way. It is false

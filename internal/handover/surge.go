@@ -457,6 +457,11 @@ func (h *herd) restore() {
 	for _, p := range h.back {
 		h.forget(p)
 	}
+	for _, p := range h.ending {
+		if r, released := p.release(); released && p.held(h.now) {
+			h.act(forget(p, r))
+		}
+	}
 	if h.r.State == WorkloadParked && len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0 {
 		h.to(WorkloadMoved) // somebody else saw to it
 	}
@@ -590,6 +595,12 @@ func (h *herd) forget(p *Pod) {
 		return
 	}
 	h.act(forget(p, r))
+}
+
+// held: the pod has ended, and only its finalizers keep it. What it was is over; its
+// mark would stay for as long as they do.
+func (p *Pod) held(now time.Time) bool {
+	return p.Deleting && len(p.Finalizers) > 0 && now.After(p.GoneBy)
 }
 
 func forget(p *Pod, r Release) ChangePod {

@@ -26,12 +26,25 @@ const (
 	deadAfter = 5 * time.Minute
 )
 
-// Begin chooses the nodes that leave and gives each its wave: 1, 2, 4 … nodes.
+// Begin chooses the nodes that leave and gives each its wave: 1, 2, 4 … nodes. Those
+// on which nothing is to move come last: as a canary they would show nothing.
 func (m *Move) Begin(o Observed) {
 	m.o, m.view = o, o.View
-	for i, n := range m.Options.Scope.chosen(o, m.Record.Group, m.Record.Keep) {
+	nodes := m.Options.Scope.chosen(o, m.Record.Group, m.Record.Keep)
+	slices.SortStableFunc(nodes, func(a, b *Node) int { return falseFirst(m.view.idle(a), m.view.idle(b)) })
+	for i, n := range nodes {
 		m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: wave(i), State: NodeOpen, Since: m.view.Now}
 	}
+}
+
+// idle: no pod of the node is to move, or to leave its Services.
+func (v *View) idle(n *Node) bool {
+	for _, p := range v.on[n.Name] {
+		if !p.stays() || p.selected() {
+			return false
+		}
+	}
+	return true
 }
 
 // wave is the wave of the i-th node: 0 for the first, 1 for the next two, 2 for four.

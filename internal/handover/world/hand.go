@@ -236,7 +236,7 @@ func (h *Hand) Left() []string {
 	}
 	for _, p := range h.w.sorted() {
 		n := h.w.nodes[p.Node]
-		hangs := p.Deleting && (p.stuck || n != nil && !n.deadSince.IsZero()) // it ends, and what it carries with it
+		hangs := p.Deleting && (p.stuck && !h.w.now().After(p.GoneBy) || n != nil && !n.deadSince.IsZero()) // it ends, and what it carries with it
 		add(p.Released != "" && !hangs, "pod %s is released: %s", p.Name, p.Released)
 		add(p.Sentinel, "a sentinel stands on %s", p.Node)
 	}
