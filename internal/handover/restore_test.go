@@ -140,6 +140,7 @@ func restoreWithoutAWS(t *testing.T, n int) {
 		if _, err := p.restore(noAWS); err == nil || !strings.Contains(err.Error(), "no credentials") {
 			t.Error(err)
 		}
+		time.Sleep(10 * time.Second) // pods that were told to end are gone by then
 		var left []string
 		p.With(func(h *world.Hand) { left = h.Left() })
 		for _, line := range left {
