@@ -416,8 +416,8 @@ func TestKilledAtAnyCallItGoesOn(t *testing.T) {
 }
 
 // A move that is killed and never run again is put back by hand. A pod that is
-// given back beside its replacement makes its ReplicaSet end one of them: here
-// preStop hooks cover that.
+// given back beside a replacement that is about to serve makes its ReplicaSet end
+// one of them: here preStop hooks cover that.
 func TestKilledForGoodAndRestored(t *testing.T) {
 	t.Parallel()
 	for calls := 0; ; calls += 3 {
@@ -481,6 +481,7 @@ func (p *play) rescued() {
 		}
 		actions := handover.Restore(v, records, func(string) bool { return false })
 		if len(actions) == 0 {
+			time.Sleep(20 * time.Second) // pods that were told to end are gone by then
 			return
 		}
 		p.carry(actions)
@@ -499,6 +500,8 @@ func (p *play) carry(actions []handover.Action) {
 			err = p.PatchEvictor(p.t.Context(), a.Evictor, a.Patch)
 		case handover.ChangePod:
 			err = p.PatchPod(p.t.Context(), a.Pod, a.Patch)
+		case handover.Evict:
+			err = p.Evict(p.t.Context(), a.Pod)
 		case handover.Unguard:
 			err = p.Unguard(p.t.Context(), a.Node)
 		}
