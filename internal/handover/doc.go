@@ -23,7 +23,7 @@
 // is asked for again. What was done is told when it is seen (facts.go), whoever
 // did it. A turn decides only about what changed and what has become due.
 //
-// Inspect (inspect.go, check.go) says beforehand what a move would meet; promise.go says how
+// Inspect (inspect.go, check.go; rollouts.go of what the plan rolls out itself) says beforehand what a move would meet; promise.go says how
 // each pod may move, for the inspection and for the move alike. Retire takes the
 // emptied nodes away, Ready waits for new ones, and Rescue (restore.go) gives
 // back by hand what dead runs left, from the cluster alone.
@@ -36,6 +36,7 @@
 //
 //	leaving    a node that is to be emptied, and what runs there
 //	wave       nodes that begin together: 1, 2, 4 …; the first is the canary
+//	early      of a node whose wave has yet to come: load balancers let go of it, as they have of the canary
 //	path       a way by which requests reach a workload's pods: a Service, or "" if it has none
 //	serves     Ready for long enough, listed in the path's EndpointSlices, and its node reached
 //	floor      how many pods must serve by a path at all times

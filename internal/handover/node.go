@@ -13,11 +13,11 @@ import (
 //	open ─▶ closed ─▶ emptying ─▶ draining ─▶ empty
 //	                      └──▶ kept
 //
-// Closed: cordoned, and its wave has not come. Emptying: its pods leave, and
-// beside that load balancers let go of it, as soon as they can do without it.
-// Draining: no pod is left, and somebody may still send through the node. Empty: it
-// can be ended. Kept: all that is left on it is parked; it goes on serving. What
-// comes back to a node makes it emptying again.
+// Closed: cordoned, and its wave has not come; load balancers may let go of it
+// already (early). Emptying: its pods leave, and beside that load balancers let go
+// of it, as soon as they can do without it. Draining: no pod is left, and somebody
+// may still send through the node. Empty: it can be ended. Kept: all that is left on
+// it is parked; it goes on serving. What comes back to a node makes it emptying again.
 type NodeState string
 
 // The states of a node.
