@@ -17,8 +17,8 @@ const (
 	canarySoak = 5 * time.Second
 	waveTime   = 3 * time.Second
 
-	// canaryPatience is how long the first wave waits for a pod that ends; one
-	// with a long grace period holds up nobody else.
+	// canaryPatience is how long the first wave waits for a pod that ends, or is out
+	// of its Services; one with a long grace period holds up nobody else.
 	canaryPatience = 30 * time.Second
 
 	// deadAfter is how long a kubelet must have been silent for its node to count
@@ -383,13 +383,16 @@ func (m *Move) busy() bool {
 }
 
 // underWay: pods of the workload on open nodes are released. Those of the wave
-// that comes next do not count: they wait for this one.
+// that comes next do not count: they wait for this one. Nor do those that have been
+// out of their Services for long: they wait for load balancers, some of which let go
+// of other nodes first.
 func (m *Move) underWay(w *WorkloadRecord) bool {
 	if w.State != WorkloadSurging {
 		return false
 	}
-	for uid := range w.Released {
-		if p := m.view.Pods[uid]; p == nil || !m.next(p.Node) {
+	for uid, rec := range w.Released {
+		out := rec.Release.Out && m.view.Now.Sub(rec.Release.OutAt) >= canaryPatience
+		if p := m.view.Pods[uid]; !out && (p == nil || !m.next(p.Node)) {
 			return true
 		}
 	}
