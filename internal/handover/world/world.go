@@ -882,7 +882,7 @@ func (w *World) balance() {
 				continue
 			}
 			w.register(a, targets, n.Instance, w.belongsIn(a, n))
-			if t := targets[n.Instance]; t != nil && t.until.IsZero() && (a.Local && !w.hasLocal(lb, n.Name) || a.apart) {
+			if t := targets[n.Instance]; t != nil && t.until.IsZero() && (a.Local && !w.hasLocal(a, n.Name) || a.apart) {
 				t.since = w.now().Add(3 * time.Second) // its health check fails
 			}
 		}
@@ -970,10 +970,8 @@ func (w *World) instanceGone(id string) bool {
 	return true
 }
 
-func (w *World) hasLocal(app, node string) bool {
-	return slices.ContainsFunc(w.sorted(), func(p *pod) bool {
-		return p.app.Name == app && p.Node == node && p.Ready && !p.Deleting && p.selects()
-	})
+func (w *World) hasLocal(a *App, node string) bool {
+	return slices.ContainsFunc(w.sentTo(a), func(uid string) bool { p := w.pods[uid]; return p != nil && p.Node == node })
 }
 
 // serving counts the pods that requests reach now, by path: "service".
