@@ -96,7 +96,7 @@ func TestFindingsOfPods(t *testing.T) {
 			p.Workload = w.Key()
 			q.View.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn:web"}})
 			q.Balancers = []Balancer{{Name: "edge", Group: "arn:web", ByAddress: true, Draining: time.Minute}}
-		}, warning, "statefulset/apps/web", "a pod ends while load balancer edge, which drains for 1m0s, may still send to it", "updateStrategy: {type: OnDelete}"},
+		}, warning, "statefulset/apps/web", "a pod ends while load balancer edge, which drains for 1m0s, may still send to it", "kubectl -n apps patch statefulset web --type merge"},
 		{rollsUnasked, func(q *Question, _ *Pod, w *Workload) { // no selector of its own names the group
 			q.Replaced = map[string]bool{web: true}
 			q.View.PutService(&Service{Namespace: "apps", Name: "web", Local: true, Balanced: true, Hosts: []string{"edge.elb"}})

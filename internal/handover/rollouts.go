@@ -22,7 +22,7 @@ func rollsUnasked(i *inspection) []event.Finding {
 				Fix: "let its manifest select nodes by labels of both groups instead of a nodeGroup: the hand-over then moves it, and asks",
 			}
 			if w.Ordinals { // a StatefulSet, of whatever group
-				f.Fix = "updateStrategy: {type: OnDelete} in its manifest: the hand-over then moves its pods one by one, and asks"
+				f.Fix = fmt.Sprintf(`let the hand-over move its pods one by one, and ask: kubectl -n %s patch statefulset %s --type merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}', and updateStrategy: {type: OnDelete} in its manifest`, w.Namespace, w.Name)
 			}
 			return f
 		})
