@@ -226,7 +226,9 @@ const (
 	// comeBack is how long pods that could go are kept, at the most, until load
 	// balancers have let go of the nodes that leave: of an NLB new targets are in
 	// service after one to three minutes, of others after a few health checks, and a
-	// node with local traffic leaves when its last pod's replacement serves.
+	// node with local traffic leaves when its last pod's replacement serves. What lags
+	// behind that is given its time once more. Nodes that one pod has waited for in
+	// vain no other waits for.
 	comeBack = 10 * time.Minute
 
 	// goodbyes is what a pod that is told to end has to say goodbye, before a load
@@ -236,7 +238,7 @@ const (
 
 // goingNodes is how far a load balancer is with the nodes that leave.
 type goingNodes struct {
-	in    string        // one that it has yet to let go of
+	in    []string      // those that it has yet to let go of
 	lags  string        // one that it has let go of, and may open connections through …
 	still time.Duration // … for so long
 	cuts  time.Time     // when it cuts what clients keep through the first of those that it drains; zero: it never does
@@ -252,16 +254,20 @@ func (m *Move) returns(p *Pod, service string) string {
 	if s == nil || s.Local || m.Record.Phase == Stop {
 		return ""
 	}
-	since := m.beganToLeave(p)
+	r, _ := p.release()
+	waited := m.view.Now.Sub(m.beganToLeave(p))
 	for _, lb := range m.sendersTo(s) {
 		if _, known := m.going[lb]; !known {
 			m.going[lb] = m.goingNodes(lb)
 		}
+		if r.Out && waited >= comeBack {
+			m.giveUpOn(lb)
+		}
 		switch g := m.going[lb]; {
 		case !g.cuts.IsZero() && !m.view.Now.Add(p.PreStopTime+goodbyes).Before(g.cuts):
-		case g.in != "" && m.view.Now.Sub(since) < comeBack:
-			return fmt.Sprintf("load balancer %s and node %s", lb, g.in)
-		case g.still > 0:
+		case len(g.in) > 0 && waited < comeBack:
+			return fmt.Sprintf("load balancer %s and node %s", lb, g.in[0])
+		case g.still > 0 && waited < comeBack+m.lbs[lb].Lag:
 			return fmt.Sprintf("load balancer %s and node %s, through which it may open connections for %s more", lb, g.lags, g.still.Round(time.Second))
 		}
 	}
@@ -280,6 +286,17 @@ func (m *Move) beganToLeave(p *Pod) time.Time {
 	return time.Time{}
 }
 
+// giveUpOn has no pod wait any more for the nodes that the load balancer has yet to
+// let go of now.
+func (m *Move) giveUpOn(lb string) {
+	g := m.going[lb]
+	for _, node := range g.in {
+		m.vain[lb+"/"+node] = true
+	}
+	g.in = nil
+	m.going[lb] = g
+}
+
 // goingNodes looks at the nodes that leave, as far as their wave has come or load
 // balancers let go of them before it.
 func (m *Move) goingNodes(lb string) (g goingNodes) {
@@ -294,8 +311,8 @@ func (m *Move) goingNodes(lb string) (g goingNodes) {
 		}
 		t := m.targets[n.Instance][lb]
 		left := r.Left.follow(m.targets[n.Instance], m.view.Now) // nodes have their turn after workloads
-		if t.State == InService && (m.open(name) || r.asked || n.excluded() || m.leavesEarly(name)) {
-			g.in = cmp.Or(g.in, name)
+		if t.State == InService && !m.vain[lb+"/"+name] && (m.open(name) || r.asked || n.excluded() || m.leavesEarly(name)) {
+			g.in = append(g.in, name)
 		}
 		if rest := left.rest(lb, b.Lag, m.view.Now); rest > g.still {
 			g.lags, g.still = name, rest
@@ -612,6 +629,9 @@ func (m *Move) localShort(n *Node) string {
 			s := m.view.Services[p.Namespace+"/"+x.Service]
 			if !x.Selected || s == nil || !s.Local {
 				continue
+			}
+			if h.serves(p, x.Service) && !h.goes(p) {
+				return fmt.Sprintf("load balancer of Service %s: pod %s on node %s has yet to begin", x.Service, p.Name, n.Name)
 			}
 			off, on := h.serving[x.Service], 0
 			for _, q := range m.view.Of(p.owner()) {

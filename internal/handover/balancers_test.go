@@ -120,16 +120,38 @@ func TestNobodyIsSentAwayToNodesThatLeave(t *testing.T) {
 	}
 }
 
-// A load balancer whose new targets never come does not hold pods for ever.
+// A node that serves through a pod of its own leaves with its wave if that pod gets no
+// replacement before: the move of the first node does not wait for it.
+func TestNobodyWaitsForNodesThatLeaveAfterTheFirst(t *testing.T) {
+	edge := &world.App{Name: "edge", Replicas: 3, Surge: 1, Local: true}
+	in(t, 3, apps(edge, &world.App{Name: "shop", Replicas: 6, Surge: 2, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		if p.done(p.move(), "edge", "shop"); p.took > 9*time.Minute {
+			t.Errorf("done after %s", p.took)
+		}
+	})
+}
+
+// Where pods with local traffic take their time one by one, on nodes of several waves,
+// none takes the room that another one waits for; and nobody is given up because
+// those nodes leave load balancers for longer than he has patience.
+func TestSlowLocalTrafficParksNobody(t *testing.T) {
+	edge := &world.App{Name: "edge", Replicas: 12, Surge: 1, Local: true, Ready: 40 * time.Second}
+	in(t, 12, apps(edge, &world.App{Name: "shop", Replicas: 12, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		p.done(p.move(), "edge", "shop")
+	})
+}
+
+// A load balancer whose new targets never come does not hold pods for ever, nor each of
+// them anew.
 func TestPodsDoNotWaitForLoadBalancersForEver(t *testing.T) {
-	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Balancer: world.NLB}), func(p *play) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 10, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
 		p.With(func(h *world.Hand) { h.Exclude(h.Nodes(world.New)[0], true); h.Exclude(h.Nodes(world.New)[1], true) })
 		_ = p.move()
-		if !slices.ContainsFunc(p.facts, func(f event.Fact) bool {
-			c, is := f.(event.PodMoved)
-			return is && c.Change == event.PodEvicted
-		}) {
-			t.Error("no pod was evicted")
+		if evicted := p.changes(event.PodEvicted); evicted != 10 || p.took > 30*time.Minute {
+			t.Errorf("after %s %d of 10 pods were evicted", p.took, evicted)
 		}
 		p.With((*world.Hand).Forgive)
 	})

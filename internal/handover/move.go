@@ -122,6 +122,7 @@ type Move struct {
 	stale   string                          // why AWS did not answer, when it was last asked
 	lack    map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
 	going   map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
+	vain    map[string]bool                 // load balancer/node: a pod has waited long enough until it let go of the node
 	foreign []foreign                       // load balancers that nobody can ask; of this turn
 	off     *bool                           // sentinels stand where they should; of this turn
 
@@ -160,7 +161,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
-		met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
+		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
 	}
 }
 

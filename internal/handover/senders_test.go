@@ -122,3 +122,43 @@ func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A pod that is out of its Services waits for load balancers to let go of nodes that
+// leave, and once more for what lags behind that: in all for less than its workload has
+// patience, however many nodes leave one after the other. Another pod does not wait
+// for the same nodes again.
+func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	b := Balancer{Name: "net/web", Host: "net.elb", Lag: 3 * time.Minute, Keeps: true, Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: Draining}}}
+	m := NewMove(&Record{Phase: Shift, Wave: 1, Nodes: map[string]*NodeRecord{
+		"old-1": {Wave: 1, State: NodeEmptying}, "old-2": {Wave: 1, State: NodeEmptying, Left: Left{b.Name: noon.Add(-time.Second)}},
+	}}, Options{})
+	m.view = NewView()
+	m.view.Now = noon
+	m.view.PutNode(&Node{Name: "old-1", Instance: "i-1"})
+	m.view.PutNode(&Node{Name: "old-2", Instance: "i-2"})
+	m.view.PutService(&Service{Namespace: "apps", Name: "web", Hosts: []string{b.Host}})
+	m.o.Balancers = []Balancer{b}
+	m.sortTargets()
+	waits := func(out time.Duration) string {
+		m.going = map[string]goingNodes{}
+		r := Release{Out: true, OutAt: noon.Add(-out)}
+		return m.returns(&Pod{Released: encode(r)}, "apps/web")
+	}
+	for _, c := range []struct {
+		out  time.Duration
+		says string
+	}{
+		{comeBack - time.Second, "node old-1"},
+		{comeBack, "node old-2, through which it may open connections for 2m59s more"},
+		{comeBack - time.Second, "node old-2, through which"}, // another pod
+		{comeBack + b.Lag, ""},
+	} {
+		if got := waits(c.out); !strings.Contains(got, c.says) || c.says == "" && got != "" {
+			t.Errorf("out for %s it waits for %q, and not for %q", c.out, got, c.says)
+		}
+	}
+	if comeBack+b.Lag >= patience {
+		t.Error("it is parked before it has waited")
+	}
+}

@@ -552,6 +552,19 @@ func (h *herd) leave(p *Pod, pr promise) bool {
 // or has passed its deadline, leaves its ReplicaSets at work, and that is enough.
 func (h *herd) rolling() bool { return h.w.Rolling != "" && !h.w.Paused && !h.w.Stalled }
 
+// goes: the pod is under way, or the next one that is. What others of its workload
+// leave room for is theirs: their nodes go first, whatever order load balancers are told in.
+func (h *herd) goes(p *Pod) bool {
+	switch i := slices.Index(h.fresh, p); {
+	case i < 0:
+		return true
+	case h.promised(p).how == SurgeFirst:
+		return false
+	default:
+		return i == 0
+	}
+}
+
 // broken: the pod serves nobody, and is not about to.
 func (h *herd) broken(p *Pod) bool {
 	return h.Ended(p.Node) || !p.Ready && h.now.Sub(p.ReadySince) >= brokenAfter
