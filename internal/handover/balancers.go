@@ -403,8 +403,8 @@ func (m *Move) cannotSpare(n *Node) string {
 		if m.targets[n.Instance][name].State == Unused {
 			continue
 		}
-		if s := m.uses(m.lbs[name]); s != nil && s.Local && !m.serves(n, s) {
-			continue // it is registered there, and nothing is sent through it
+		if s := m.uses(m.lbs[name]); s != nil && s.Local && (!m.serves(n, s) || m.inTurn(n, s, m.lbs[name])) {
+			continue // nothing is sent through it, or others are in service while its pod goes
 		}
 		if _, known := m.lack[name]; !known {
 			m.lack[name] = m.lacks(m.lbs[name])
@@ -429,6 +429,36 @@ func (m *Move) neverHeard() string {
 // list it no more.
 func (m *Move) lagging() []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(m.lbs)), func(lb string) bool { return m.lbs[lb].ByAddress || m.lbs[lb].Lag == 0 })
+}
+
+// inTurn: what the load balancer reaches through the node alone ends before its
+// successor starts, so that none can be in service before. Another node has to be,
+// unless a gap is accepted; how many pods must be, localShort says.
+func (m *Move) inTurn(n *Node, s *Service, b Balancer) bool {
+	is := false
+	for _, p := range m.view.on[n.Name] {
+		if p.Namespace != s.Namespace || !slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) }) {
+			continue
+		}
+		how := m.promised(p).how
+		if is = !p.stays() && p.Released == "" && (how == Gap || ways[how].consent && m.otherTarget(n, b)); !is {
+			return false
+		}
+	}
+	return is
+}
+
+// otherTarget: the load balancer sends through another node than this one, in the same
+// zone if it keeps them apart.
+func (m *Move) otherTarget(n *Node, b Balancer) bool {
+	return slices.ContainsFunc(b.Targets, func(t Target) bool {
+		on := m.view.nodeOf(t)
+		if on == nil || on.Name == n.Name || t.State != InService || on.excluded() || b.Zonal && on.zone() != n.zone() {
+			return false
+		}
+		r := m.Record.Nodes[on.Name]
+		return r == nil || !r.asked
+	})
 }
 
 // serves: a pod that the Service selects is on the node.

@@ -143,6 +143,24 @@ func TestSlowLocalTrafficParksNobody(t *testing.T) {
 	})
 }
 
+// Pods that end before their successors start move behind local traffic as well: one
+// after the other, while other nodes are in service, or with the gap that was accepted.
+func TestPodsInOrderMoveBehindLocalTraffic(t *testing.T) {
+	for _, kind := range []string{"", world.ALB, world.NLB} {
+		for name, app := range map[string]*world.App{
+			"six": {Name: "db", Kind: "StatefulSet", Replicas: 6, PreStop: 5 * time.Second, Local: true, Balancer: kind},
+			"one": {Name: "db", Kind: "StatefulSet", Replicas: 1, PreStop: 5 * time.Second, Local: true, Balancer: kind, AcceptGap: true},
+		} {
+			t.Run(kind+" "+name, func(t *testing.T) {
+				in(t, 6, apps(app, web(6)), func(p *play) {
+					time.Sleep(3 * time.Minute)
+					p.done(p.move(), "db", "web")
+				})
+			})
+		}
+	}
+}
+
 // A load balancer whose new targets never come does not hold pods for ever, nor each of
 // them anew.
 func TestPodsDoNotWaitForLoadBalancersForEver(t *testing.T) {

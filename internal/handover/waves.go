@@ -258,12 +258,15 @@ func (m *Move) tiesNode(p *Pod) bool {
 }
 
 // surges: the pod's replacement comes first.
-func (m *Move) surges(p *Pod) bool {
+func (m *Move) surges(p *Pod) bool { return m.promised(p).how == SurgeFirst }
+
+// promised says how the pod may move.
+func (m *Move) promised(p *Pod) promise {
 	var denied map[string]string
 	if r := m.Record.Workloads[p.owner()]; r != nil {
 		denied = r.Denied
 	}
-	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle)).how == SurgeFirst
+	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle))
 }
 
 func (m *Move) dead(node string) bool {
