@@ -70,9 +70,22 @@ func asGroup(g astypes.AutoScalingGroup) handover.Group {
 	for _, p := range g.SuspendedProcesses {
 		out.Suspended = append(out.Suspended, aws.ToString(p.ProcessName))
 	}
-	out.Attached = slices.Concat(g.TargetGroupARNs, g.LoadBalancerNames)
+	out.Attached = attached(g)
 	out.Judged = slices.Contains(strings.Split(aws.ToString(g.HealthCheckType), ","), "ELB")
 	return out
+}
+
+// attached are what the group registers its instances with, by whichever of its calls it
+// was attached.
+func attached(g astypes.AutoScalingGroup) []string {
+	all := slices.Concat(g.TargetGroupARNs, g.LoadBalancerNames)
+	for _, s := range g.TrafficSources {
+		known := slices.Contains([]string{"elbv2", "elb"}, aws.ToString(s.Type))
+		if name := aws.ToString(s.Identifier); known && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // manyTypes is how many instance types one call may name.

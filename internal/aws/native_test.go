@@ -142,8 +142,10 @@ func TestInstancesOfAClassicLoadBalancerComeAndGo(t *testing.T) {
 // What a group is attached to, and whether it ends what is not healthy there.
 func TestWhatAGroupIsAttachedTo(t *testing.T) {
 	for kind, judged := range map[string]bool{"EC2": false, "ELB": true, "EC2,ELB": true, "": false} {
-		g := asGroup(astypes.AutoScalingGroup{HealthCheckType: &kind, TargetGroupARNs: []string{"arn:web"}, LoadBalancerNames: []string{"old"}})
-		if g.Judged != judged || !slices.Equal(g.Attached, []string{"arn:web", "old"}) {
+		g := asGroup(astypes.AutoScalingGroup{HealthCheckType: &kind, TargetGroupARNs: []string{"arn:web"}, LoadBalancerNames: []string{"old"}, TrafficSources: []astypes.TrafficSourceIdentifier{
+			{Identifier: aws.String("arn:web"), Type: aws.String("elbv2")}, {Identifier: aws.String("arn:api"), Type: aws.String("elbv2")}, {Identifier: aws.String("arn:lattice"), Type: aws.String("vpc-lattice")},
+		}})
+		if g.Judged != judged || !slices.Equal(g.Attached, []string{"arn:web", "old", "arn:api"}) {
 			t.Errorf("%s: %+v", kind, g)
 		}
 	}

@@ -63,11 +63,11 @@ const (
 // that were refused for good; settle is how long those who send to it may go on.
 func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
 	switch {
-	case p.Workload == "" && p.Released == "":
-		return bare(p)
 	case p.Keep != "" && (w == nil || w.Nature != Runs):
 		return promise{how: Never, why: "its annotation " + p.Keep + " forbids to disrupt it",
 			fix: "remove the annotation, or end the pod yourself"}
+	case p.Workload == "" && p.Released == "":
+		return bare(p)
 	case w == nil:
 		return promise{how: InOrder, why: "its controller is gone"}
 	case w.Nature == Runs:

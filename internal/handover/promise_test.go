@@ -78,6 +78,7 @@ func TestPromised(t *testing.T) {
 		{"fixed", func(p *Pod, _ *Workload) { p.Fixed = "old" }, nil, Never, "spec.nodeName"},
 		{"by hand", func(p *Pod, _ *Workload) { p.Paths[0].ByHand = "manual" }, nil, Never, "EndpointSlice manual"},
 		{"bare", func(p *Pod, _ *Workload) { p.Workload = "" }, nil, Never, "gone for good"},
+		{"bare, expendable and kept", func(p *Pod, _ *Workload) { p.Workload, p.Expendable, p.Keep = "", true, "drover.dev/keep" }, nil, Never, "forbids to disrupt it"},
 		{"bare, expendable", func(p *Pod, _ *Workload) { p.Workload, p.Expendable = "", true }, nil, Gap, "ends for good"},
 		{"StatefulSet", func(_ *Pod, w *Workload) { w.Nature, w.InTurn = Ordered, "each has a name of its own" }, nil, InOrder, "name of its own"},
 		{"StatefulSet of one", func(_ *Pod, w *Workload) { w.Nature, w.Wants = Ordered, 1 }, nil, Never, "nothing would serve"},
