@@ -223,3 +223,23 @@ func TestNodesAreRegisteredAgainByTheirMarksAlone(t *testing.T) {
 		p.open()
 	})
 }
+
+// A run that goes on after a kill, and to which AWS does not answer yet, does not know
+// through which nodes requests come: nothing more leaves its Services.
+func TestLocalTrafficWaitsForAWSAfterAKill(t *testing.T) {
+	t.Parallel()
+	for calls := 12; calls < 30; calls += 3 {
+		in(t, 1, apps(&world.App{Name: "web", Replicas: 4, Surge: 3, Balancer: world.ALB, Local: true, Attached: true, Ready: 500 * time.Millisecond}), func(p *play) {
+			time.Sleep(3 * time.Minute)
+			if _, through := p.killedAfter(calls); through {
+				p.t.Fatalf("it is through after %d calls", calls)
+			}
+			p.With(func(h *world.Hand) { h.Down(true, false) })
+			go func() {
+				time.Sleep(time.Minute)
+				p.With(func(h *world.Hand) { h.Down(false, false) })
+			}()
+			p.done(p.move(), "web")
+		})
+	}
+}

@@ -181,14 +181,18 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 	return true
 }
 
-// unheard says why nobody knows what target groups of the pod's Services do now.
-// Who serves is not known then either, so nothing of it may begin.
+// unheard says why nobody knows what target groups of the pod's Services do now, or,
+// with local traffic, has heard of through which nodes requests come. Who serves is
+// not known then either, so nothing of it may begin.
 func (m *Move) unheard(p *Pod) string {
-	may := slices.ContainsFunc(m.view.servicesOf(p), func(s *Service) bool { return len(s.TargetGroups) > 0 || len(m.senders.strangers(s)) > 0 })
-	if !may && len(m.holders(p)) == 0 {
-		return ""
+	services := m.view.servicesOf(p)
+	switch {
+	case len(m.holders(p)) > 0, slices.ContainsFunc(services, func(s *Service) bool { return len(s.TargetGroups) > 0 || len(m.senders.strangers(s)) > 0 }):
+		return m.o.silence()
+	case slices.ContainsFunc(services, func(s *Service) bool { return s.Local }):
+		return m.neverHeard()
 	}
-	return m.o.silence()
+	return ""
 }
 
 // holders are the target groups that may hold the pod's address.
