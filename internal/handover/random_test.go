@@ -113,6 +113,7 @@ func drawApp(t *rapid.T, name string) *world.App {
 		}
 	case "StatefulSet":
 		a.Each = rapid.IntRange(0, 4).Draw(t, "each") == 0
+		a.Local = rapid.IntRange(0, 3).Draw(t, "local") == 0
 	case "Rollout":
 		a.SelectsHash = true
 	case "Cluster":
