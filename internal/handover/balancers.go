@@ -518,12 +518,11 @@ func (m *Move) lacks(b Balancer) string {
 	if m.idle(b, m.uses(b)) {
 		return ""
 	}
-	used, outside := m.uses(b), slices.Contains(slices.Collect(maps.Values(in)), true)
-	switch local := used != nil && used.Local; {
-	case local && (outside || m.othersServe(used)):
-		return "" // one healthy node beside it, and enough pods: see localShort
-	case !outside:
+	if !slices.Contains(slices.Collect(maps.Values(in)), true) {
 		return fmt.Sprintf("load balancer %s: no node outside %s is InService", b.Name, m.Record.Group)
+	}
+	if used := m.uses(b); used != nil && used.Local {
+		return "" // one healthy node outside, and enough pods: see localShort
 	}
 	want, have := 0, 0
 	for _, g := range m.o.To {
@@ -545,26 +544,6 @@ func (m *Move) lacks(b Balancer) string {
 		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService", b.Name, have, want)
 	}
 	return ""
-}
-
-// othersServe: of the nodes through which requests reach a Service with local traffic
-// one can go although all of them leave. What moves in order has no pod elsewhere
-// before its node has gone; what is reached through one node alone must accept that.
-func (m *Move) othersServe(s *Service) bool {
-	nodes, gaps := map[string]bool{}, true
-	for _, p := range m.view.behind[s.Key()] {
-		if !m.leaves(p.Node) || p.stays() {
-			continue
-		}
-		if m.surges(p) {
-			return false
-		}
-		gaps = gaps && p.AcceptGap
-		if m.reached(p.Node, s) {
-			nodes[p.Node] = true
-		}
-	}
-	return len(nodes) > 1 || gaps && len(nodes) > 0
 }
 
 // takes: the node of a group is to become a target: by the Service that the load

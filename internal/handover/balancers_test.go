@@ -52,28 +52,6 @@ func TestEveryKindOfLoadBalancerLetsGoBeforeAnythingEnds(t *testing.T) {
 	}
 }
 
-// What moves in order has nothing on new nodes at first: its load balancer can do
-// without one of several old ones, and without the last where a gap is accepted.
-func TestLocalTrafficOfWhatMovesInOrder(t *testing.T) {
-	t.Parallel()
-	for name, app := range map[string]world.App{
-		"classic":       {Kind: "StatefulSet", Replicas: 3},
-		"network":       {Kind: "StatefulSet", Replicas: 4, Balancer: world.NLB},
-		"application":   {Kind: "StatefulSet", Replicas: 3, Balancer: world.ALB},
-		"an operator's": {Kind: "Cluster", Replicas: 3, Balancer: world.ALB, Budget: 2},
-		"without surge": {Replicas: 3, Balancer: world.ALB},
-		"accepts a gap": {Kind: "StatefulSet", Replicas: 1, Balancer: world.ALB, AcceptGap: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			app.Name, app.Local, app.PreStop = "db", true, 10*time.Second
-			in(t, 3, apps(&app), func(p *play) {
-				time.Sleep(3 * time.Minute)
-				p.done(p.move(), "db")
-			})
-		})
-	}
-}
-
 // A pod that ends says goodbye to the connections that clients keep. They come
 // back at once: not through a node that leaves, where the load balancer would cut
 // them a minute later.
@@ -170,8 +148,10 @@ func TestSlowLocalTrafficParksNobody(t *testing.T) {
 func TestPodsInOrderMoveBehindLocalTraffic(t *testing.T) {
 	for _, kind := range []string{"", world.ALB, world.NLB} {
 		for name, app := range map[string]*world.App{
-			"six": {Name: "db", Kind: "StatefulSet", Replicas: 6, PreStop: 5 * time.Second, Local: true, Balancer: kind},
-			"one": {Name: "db", Kind: "StatefulSet", Replicas: 1, PreStop: 5 * time.Second, Local: true, Balancer: kind, AcceptGap: true},
+			"six":           {Name: "db", Kind: "StatefulSet", Replicas: 6, PreStop: 5 * time.Second, Local: true, Balancer: kind},
+			"one":           {Name: "db", Kind: "StatefulSet", Replicas: 1, PreStop: 5 * time.Second, Local: true, Balancer: kind, AcceptGap: true},
+			"an operator's": {Name: "db", Kind: "Cluster", Replicas: 3, PreStop: 10 * time.Second, Local: true, Balancer: kind, Budget: 2},
+			"without surge": {Name: "db", Replicas: 3, PreStop: 10 * time.Second, Local: true, Balancer: kind},
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				in(t, 6, apps(app, web(6)), func(p *play) {
