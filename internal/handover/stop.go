@@ -179,7 +179,7 @@ func Restore(v *View, records map[string]*Record, alive func(group string) bool)
 		case p.Sentinel && !alive(v.groupOf(p.Node)):
 			actions = append(actions, Unguard{Node: p.Node})
 		case !ok || alive(r.Group):
-		case p.held(v.Now):
+		case p.heldBack():
 			actions = append(actions, forget(p, r))
 		case p.Deleting:
 		default:

@@ -458,7 +458,7 @@ func (h *herd) restore() {
 		h.forget(p)
 	}
 	for _, p := range h.ending {
-		if r, released := p.release(); released && p.held(h.now) {
+		if r, released := p.release(); released && p.heldBack() { // its mark would stay for as long as it is kept
 			h.act(forget(p, r))
 		}
 	}
@@ -595,12 +595,6 @@ func (h *herd) forget(p *Pod) {
 		return
 	}
 	h.act(forget(p, r))
-}
-
-// held: the pod has ended, and only its finalizers keep it. What it was is over; its
-// mark would stay for as long as they do.
-func (p *Pod) held(now time.Time) bool {
-	return p.Deleting && len(p.Finalizers) > 0 && now.After(p.GoneBy)
 }
 
 func forget(p *Pod, r Release) ChangePod {
