@@ -118,7 +118,21 @@ func size(t ec2types.InstanceTypeInfo) handover.Size {
 	if t.MemoryInfo != nil {
 		s.Memory = aws.ToInt64(t.MemoryInfo.SizeInMiB) << 20
 	}
+	if t.ProcessorInfo != nil {
+		s.Arch = arch(t.ProcessorInfo.SupportedArchitectures)
+	}
 	return s
+}
+
+// arch is Kubernetes' word for what the type's nodes are.
+func arch(supported []ec2types.ArchitectureType) string {
+	switch {
+	case slices.Contains(supported, ec2types.ArchitectureTypeX8664):
+		return "amd64"
+	case slices.Contains(supported, ec2types.ArchitectureTypeArm64):
+		return "arm64"
+	}
+	return ""
 }
 
 // manyInstances is how many instances one call asks for: EC2 takes up to 1000

@@ -157,10 +157,11 @@ func TestSizesOfInstanceTypes(t *testing.T) {
 			return "!InvalidParameterValue asked otherwise: " + form.Encode()
 		}
 		return `=<instanceTypeSet><item><instanceType>c5.4xlarge</instanceType><vCpuInfo><defaultVCpus>16</defaultVCpus></vCpuInfo>` +
-			`<memoryInfo><sizeInMiB>32768</sizeInMiB></memoryInfo></item></instanceTypeSet>`
+			`<memoryInfo><sizeInMiB>32768</sizeInMiB></memoryInfo>` +
+			`<processorInfo><supportedArchitectures><item>i386</item><item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>`
 	}}}
 	got, err := api.cloud().Scaling().Sizes(t.Context(), []string{"c5.4xlarge", "x9.nano"})
-	want := map[string]handover.Size{"c5.4xlarge": {CPU: 16, Memory: 32 << 30}}
+	want := map[string]handover.Size{"c5.4xlarge": {CPU: 16, Memory: 32 << 30, Arch: "amd64"}}
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}

@@ -25,6 +25,7 @@ type Question struct {
 	Leaving    []string                     // nodes, in their order
 	Coming     bool                         // a group that takes their pods is yet to be made
 	Types      []string                     // of instances that such groups have
+	Arches     []string                     // of the nodes of such groups; empty: not known
 	Replaced   map[string]bool              // workloads that the plan places anew before the move
 	Denied     map[string]map[string]string // dry runs that were refused: workload -> call -> why
 	Closing    string                       // what must be done to nodes and was refused as a dry run, and why; empty: nothing
@@ -65,6 +66,7 @@ var checks = []check{
 	daemonServices,
 	webhookMoves,
 	imageGone,
+	otherArchitecture,
 	descheduled,
 	gated,
 	oneAtATime,

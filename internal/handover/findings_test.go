@@ -170,6 +170,46 @@ func TestLabelsThatNoNewNodeHas(t *testing.T) {
 	}
 }
 
+// An image that has run on one architecture alone may not be built for another: told if
+// all nodes that take the pods are of that, and no pod of the workload is there yet.
+func TestOtherArchitecture(t *testing.T) {
+	node := func(name, arch string) *Node {
+		return &Node{Name: name, Group: "web", Ready: true, Labels: map[string]string{ArchLabel: arch}}
+	}
+	for name, c := range map[string]struct {
+		arches []string
+		stays  string // the architecture of a node that stays
+		there  bool   // with a pod of the workload
+		job    bool
+		found  bool
+	}{
+		"another":             {arches: []string{"arm64"}, found: true},
+		"the same":            {arches: []string{"amd64"}},
+		"both":                {arches: []string{"arm64", "amd64"}},
+		"not known":           {arches: []string{""}},
+		"one is not known":    {arches: []string{"arm64", ""}},
+		"runs there already":  {arches: []string{"arm64"}, stays: "arm64", there: true},
+		"ends by itself":      {arches: []string{"arm64"}, job: true},
+		"none is yet to come": {stays: "arm64", found: true},
+		"… nor of another":    {stays: "amd64"},
+	} {
+		q := asked(func(q *Question, _ *Pod, w *Workload) {
+			q.View.PutNode(node("old", "amd64"))
+			q.View.PutNode(node("new", c.stays))
+			if q.Arches, q.Coming = c.arches, len(c.arches) > 0; c.job {
+				w.Nature = Runs
+			}
+		})
+		if !c.there {
+			q.View.DropPod("2")
+		}
+		i := inspect(q)
+		if all := otherArchitecture(i); (len(all) > 0) != c.found || c.found && !strings.Contains(all[0].Effect, "amd64 alone") {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+}
+
 // A Job of a CronJob that names the old group ends there: it is in nobody's way.
 func TestWorkThatNamesTheOldGroupIsWaitedFor(t *testing.T) {
 	for nature, found := range map[Nature]bool{Runs: false, Replicated: true} {

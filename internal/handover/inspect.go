@@ -88,11 +88,15 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 		}
 		q.Types = append(q.Types, f.Type)
 	}
+	coming := r.freshNodes(ctx, fresh, len(q.Leaving))
+	for _, n := range coming {
+		q.Arches = append(q.Arches, n.Arch)
+	}
 	q.Host, _ = os.Hostname() // without one it is no pod
 	i := inspect(q)
 	q.Denied, q.Closing = r.rehearse(ctx, rehearsals(i)), r.rehearseClosing(ctx, q.Leaving)
 	i.Denied = q.Denied
-	q.Placements = r.place(ctx, i, fresh)
+	q.Placements = r.place(ctx, i, fresh, coming)
 	around, err := r.cluster.Surroundings(ctx)
 	if q.Around = around; err != nil {
 		q.Unseen = err.Error()
@@ -102,7 +106,7 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 
 // place asks where the pods would go. Without an answer nothing is said about it,
 // nor if nodes that are yet to be made may have what those that are there lack.
-func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) map[string]Placement {
+func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh, coming []Size) map[string]Placement {
 	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
 	var refs, anew []Ref
 	for _, p := range i.pods {
@@ -114,7 +118,7 @@ func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh) ma
 			anew = append(anew, p.Ref)
 		}
 	}
-	where, err := r.cluster.Place(ctx, i.Leaving, refs, anew, r.freshNodes(ctx, fresh, len(i.Leaving)))
+	where, err := r.cluster.Place(ctx, i.Leaving, refs, anew, coming)
 	if err != nil {
 		return nil
 	}

@@ -64,8 +64,9 @@ const Batch = 100
 
 // Size is what an instance type has. A node offers less of it.
 type Size struct {
-	CPU    int   // cores
-	Memory int64 // bytes
+	CPU    int    // cores
+	Memory int64  // bytes
+	Arch   string // of its nodes' ArchLabel; empty: not known
 }
 
 // Group is an Auto Scaling group.

@@ -72,6 +72,9 @@ func freshNodes(nodes []*corev1.Node, leaving []string, wanted []handover.Size) 
 		node.Labels[corev1.LabelHostname] = node.Name
 		delete(node.Labels, groupLabel)
 		node.Labels[freshLabel] = "true"
+		if want.Arch != "" {
+			node.Labels[handover.ArchLabel] = want.Arch
+		}
 		node.Spec.Unschedulable = false
 		for name := range node.Status.Allocatable {
 			node.Status.Allocatable[name] = room(name, want)

@@ -102,6 +102,21 @@ func TestPodsArePlacedOnNodesThatAreYetToCome(t *testing.T) {
 	}
 }
 
+// Nodes that are yet to come are of their own instances' architecture.
+func TestNodesToComeHaveTheirOwnArchitecture(t *testing.T) {
+	old := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: map[string]string{corev1.LabelHostname: "old", corev1.LabelArchStable: "amd64"}}}
+	old.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: ample}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "web"}}
+	pod.Spec.NodeName, pod.Spec.NodeSelector = "old", map[string]string{corev1.LabelArchStable: "amd64"}
+	c := placer(t, fake.NewClientset(old, pod))
+	for arch, want := range map[string]string{"": "new-1", "amd64": "new-1", "arm64": ""} {
+		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "web", UID: "web"}}, nil, []handover.Size{{Arch: arch}})
+		if err != nil || len(where) != 1 || where[0].Node != want {
+			t.Errorf("%q: %v, %v", arch, where, err)
+		}
+	}
+}
+
 // What the plan itself places on the new nodes must find room there as well, and
 // there alone, whatever group its pods name now.
 func TestPodsThatThePlanPlacesFindRoomOnNewNodesAlone(t *testing.T) {
