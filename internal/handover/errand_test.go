@@ -24,7 +24,8 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 			said = said.FieldByName("Nodes") // they stand for all of it: In is a function
 		}
 		fieldtest.Fill(t, f.Name, said)
-		if kept := reflect.ValueOf(e.run(nil, nil)).Elem().FieldByName(strings.ToLower(f.Name)); !kept.IsValid() || kept.IsZero() {
+		same := func(name string) bool { return strings.EqualFold(name, f.Name) } // JobWait as jobWait
+		if kept := reflect.ValueOf(e.run(nil, nil)).Elem().FieldByNameFunc(same); !kept.IsValid() || kept.IsZero() {
 			t.Errorf("Errand.run does not hand on %s", f.Name)
 		}
 	}

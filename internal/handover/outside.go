@@ -241,7 +241,7 @@ type Cluster interface {
 // Placement is where a copy of a pod would go.
 type Placement struct {
 	Pod      Ref
-	Node     string // empty: nowhere
+	Node     string // may be one that is yet to come (new-1), which no View has; empty: nowhere
 	Why      string // nowhere: by which rule, in the scheduler's words, with how many nodes each
 	Fix      string // what would help: nodeTaintsPolicy: Honor
 	Preempts string // it goes there only by ending this pod, which has a lower priority

@@ -487,7 +487,9 @@ func (s *Service) nodeLocal() bool { return s.NodeLocal }
 //	promise.go byNature    surge-first, or   in order         after its     by its
 //	                       in order                           work (job)    operator
 //	promise.go promised    kept where it is  the same         not so        the same
-//	  (Pod.Keep)           by an annotation
+//	  (Pod.Keep), and      by an annotation
+//	check.go promised
+//	  (Pod.KeptUntil)
 //	check.go oneAtATime    a warning, if     a note, if it    –             a warning
 //	                       in order          has several
 //	check.go rehearsals    make, evict,      make, evict      –             make, evict
@@ -497,6 +499,9 @@ func (s *Service) nodeLocal() bool { return s.NodeLocal }
 // (workload.go, leave), its workload's state, its budgets and a gap's consent (promise.go,
 // ways; event/words.go), how long it takes (foresee.go, way), the report's lanes
 // (view/html/lanes.go). A fifth nature is a column here, and perhaps a seventh How.
+//
+// It may change while a move runs: each turn asks anew. Only what dry runs refused is of
+// the nature that it had when they were made.
 type Nature string
 
 // The natures of workloads.

@@ -70,7 +70,7 @@ type Instance struct {
 
 	// Of its Auto Scaling group:
 	Group     string
-	Lifecycle string    // Pending, Pending:Wait, InService, Terminating:Wait, Terminating, Terminated
+	Lifecycle string    // Pending, Pending:Wait, InService, Terminating, Terminating:Wait, Terminating:Retained, Terminated
 	Waits     time.Time `json:",omitzero"` // in one of the Wait states: for its hook, since
 	Protected bool      // from scale-in
 	Unhealthy bool      // set by SetInstanceHealth or by EC2

@@ -3,8 +3,8 @@
 // unique, what is used cannot be deleted, addresses do not overlap).
 //
 // The packages beside it are faces of this model: cloudcontrol, ec2,
-// autoscaling, elb, elbv2, eks, iam, sts and ssm translate a wire protocol into
-// methods of State and back. A VPC made through Cloud Control is the VPC that
+// autoscaling, elb, elbv2, eks, iam, sts, ssm and acm translate a wire protocol
+// into methods of State and back. A VPC made through Cloud Control is the VPC that
 // ec2:DescribeVpcs shows, because there is only one.
 //
 // An object is stored under its CloudFormation identifier, and its JSON form
