@@ -116,7 +116,6 @@ func TestDrainingInstanceIsSeen(t *testing.T) {
 	}
 }
 
-// Types are asked for by filter: by name, one that does not exist fails all.
 // A Classic load balancer is named, and the calls are those of its own API.
 func TestInstancesOfAClassicLoadBalancerComeAndGo(t *testing.T) {
 	var said []string
@@ -151,6 +150,7 @@ func TestWhatAGroupIsAttachedTo(t *testing.T) {
 	}
 }
 
+// Types are asked for by filter: by name, one that does not exist fails all.
 func TestSizesOfInstanceTypes(t *testing.T) {
 	api := &queryAPI{answer: map[string]func(url.Values) string{"DescribeInstanceTypes": func(form url.Values) string {
 		if form.Get("InstanceType.1") != "" || form.Get("Filter.1.Name") != "instance-type" || form.Get("Filter.1.Value.2") != "x9.nano" {

@@ -52,9 +52,10 @@ func TestAnErrandReachesTheCore(t *testing.T) {
 // a field that is left out of the two cases is a flag that does nothing.
 func TestOptionsReachTheCases(t *testing.T) {
 	without := map[string]string{
-		"Scope":   "functions of a case ask it: Move.leaves, Move.concerns",
-		"Shelter": "the move asks for it: Move.shelter",
-		"Awaited": "the move asks for it, before there is a case",
+		"Scope":    "functions of a case ask it: Move.leaves, Move.concerns",
+		"Shelter":  "the move asks for it: Move.shelter",
+		"Awaited":  "the move asks for it, before there is a case",
+		"SoakEnds": "the move's own words say it: Move.soaks",
 	}
 	cases := func(o Options) []reflect.Value {
 		m := NewMove(&Record{Phase: Ready}, o)

@@ -180,22 +180,31 @@ func TestOtherArchitecture(t *testing.T) {
 		arches []string
 		stays  string // the architecture of a node that stays
 		there  bool   // with a pod of the workload
+		to     bool   // that node is in the group that takes the pods, another one of amd64 is not
 		job    bool
 		found  bool
 	}{
-		"another":             {arches: []string{"arm64"}, found: true},
-		"the same":            {arches: []string{"amd64"}},
-		"both":                {arches: []string{"arm64", "amd64"}},
-		"not known":           {arches: []string{""}},
-		"one is not known":    {arches: []string{"arm64", ""}},
-		"runs there already":  {arches: []string{"arm64"}, stays: "arm64", there: true},
-		"ends by itself":      {arches: []string{"arm64"}, job: true},
-		"none is yet to come": {stays: "arm64", found: true},
-		"… nor of another":    {stays: "amd64"},
+		"another":               {arches: []string{"arm64"}, found: true},
+		"the same":              {arches: []string{"amd64"}},
+		"both":                  {arches: []string{"arm64", "amd64"}},
+		"not known":             {arches: []string{""}},
+		"one is not known":      {arches: []string{"arm64", ""}},
+		"runs there already":    {arches: []string{"arm64"}, stays: "arm64", there: true},
+		"ends by itself":        {arches: []string{"arm64"}, job: true},
+		"none is yet to come":   {stays: "arm64", found: true},
+		"… nor of another":      {stays: "amd64"},
+		"a group that is there": {stays: "arm64", to: true, found: true},
+		"… of the same":         {stays: "amd64", to: true},
 	} {
 		q := asked(func(q *Question, _ *Pod, w *Workload) {
+			if c.to {
+				q.View.PutNode(node("elsewhere", "amd64"))
+				q.To = []Group{{Name: "web-2", Instances: []Instance{{ID: "i-new"}, {ID: "i-unknown"}}}}
+			}
 			q.View.PutNode(node("old", "amd64"))
-			q.View.PutNode(node("new", c.stays))
+			taking := node("new", c.stays)
+			taking.Instance = "i-new"
+			q.View.PutNode(taking)
 			if q.Arches, q.Coming = c.arches, len(c.arches) > 0; c.job {
 				w.Nature = Runs
 			}

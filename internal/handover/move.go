@@ -62,6 +62,8 @@ type Options struct {
 	Unasked time.Duration // how long a load balancer that nobody can ask is given to let go of a node; 0: unaskedDrain
 	Scope   Scope
 
+	SoakEnds string // what ends the soak at once, as a user would do it
+
 	// Shelter are workloads that are about to be rolled out: their pods are let go
 	// once the nodes are closed, and then the move rests. None: it goes on.
 	Shelter []string

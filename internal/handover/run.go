@@ -186,7 +186,10 @@ type run struct {
 // options are what holds for this move: the one place that makes them, of what the
 // engine's Move says and of what an Errand has beside it.
 func (r *run) options() Options {
-	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, Unasked: r.unasked, Scope: r.scope}
+	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, Unasked: r.unasked, Scope: r.scope, SoakEnds: "drover up --continue"}
+	if r.order != nil { // it is of no stack
+		o.SoakEnds = "the same command with --soak 0s"
+	}
 	if r.move.Hasten {
 		o.Soak = 0
 	}
@@ -661,7 +664,7 @@ func (r *run) leftFor(ctx context.Context) bool {
 func (r *run) paused(ctx context.Context) error {
 	reason := r.stopping(ctx)
 	reason.Why = fmt.Sprintf("%s. All pods have moved; the empty nodes stay closed and are kept for another %s", reason.Why, inMinutes(r.core.soakLeft()))
-	reason.Fix = "run the same command again: the soak's time has gone on; with --continue it ends at once. To open the nodes again: drover restore"
+	reason.Fix = "run the same command again: the soak's time has gone on; " + r.core.Options.SoakEnds + " ends it at once. To open the nodes again: drover restore"
 	r.move.Events.Emit(event.Finding{Severity: note, Object: named(r.move.From.Name), Effect: reason.Why, Fix: reason.Fix})
 	return errors.Join(failure(reason), ctx.Err())
 }

@@ -27,6 +27,30 @@ func TestTheSlowestSenderCounts(t *testing.T) {
 	}
 }
 
+// Records of external-dns may hold longer than their bound, and who is asked takes its
+// own time.
+func TestWhatASenderSaysItselfCounts(t *testing.T) {
+	v := NewView()
+	v.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn:web"}})
+	p := &Pod{Ref: Ref{"apps", "web-1", "1"}, Paths: []Path{{Service: "web"}}}
+	for _, c := range []struct {
+		b    Balancer
+		want time.Duration
+	}{
+		{Balancer{Name: "web", Group: "arn:web", ByAddress: true, Draining: 5 * time.Minute, Lag: time.Minute}, settleProxies + 5*time.Minute},
+		{Balancer{Name: "web", Group: "arn:web", ByAddress: true, Draining: time.Minute, Lag: 3 * time.Minute}, settleProxies + 3*time.Minute},
+		{Balancer{Name: "web", Group: "arn:web", Draining: time.Hour}, settleProxies},
+	} {
+		v.hear([]Balancer{c.b})
+		if got := v.settle(p, 0); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.b, got, c.want)
+		}
+	}
+	if got := v.bound(&Service{Headless: true, Published: 2 * time.Hour}); got != 2*time.Hour {
+		t.Errorf("records that hold for two hours are given %s", got)
+	}
+}
+
 // What an object of a kind routes to is waited for by the row that names the kind, and
 // by no other.
 func TestEachRouteHasItsBound(t *testing.T) {

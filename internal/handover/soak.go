@@ -40,7 +40,7 @@ func (m *Move) soaks() bool {
 		m.Record.Paused = true
 		m.version++
 	default:
-		m.wait("%s is empty: its nodes stay closed for another %s (drover up --continue ends that)", m.Record.Group, inMinutes(left))
+		m.wait("%s is empty: its nodes stay closed for another %s (%s ends that)", m.Record.Group, inMinutes(left), m.Options.SoakEnds)
 	}
 	return true
 }
