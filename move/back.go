@@ -233,7 +233,7 @@ func giveBack(ctx context.Context, s *session, m Move, o Options) error {
 	if err := o.approve(report); err != nil {
 		return err
 	}
-	return o.told(ctx, "return", y.move, y.plan(report), y.carryOut)
+	return o.told(ctx, "return", y.move, y.plan(report), o.inTime(y.carryOut))
 }
 
 // plan is the way back as views show it.

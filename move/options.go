@@ -36,6 +36,7 @@ type Options struct {
 	Soak           time.Duration  // how long the emptied nodes are watched before the end, or before they go; 5 s at the least
 	Settle         time.Duration  // how long those who send to a pod are given at the least
 	BalancerSettle time.Duration  // how long a load balancer that cannot be asked gets to let go of a node; 0: 7 min
+	Timeout        time.Duration  // the move is given up so long after it was approved, as if it were interrupted; 0: never
 	Park           bool           // begin though some pods cannot be moved: they stay, all others move
 	EndBare        bool           // pods that nothing controls may be ended for good
 	Grace          *time.Duration // how long pods get to end; nil: their own time

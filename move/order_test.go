@@ -25,14 +25,14 @@ var (
 		"Kubeconfig": "who goes on says how he reaches the cluster", "Context": "as Kubeconfig",
 		"Fresh":      "of a look alone: they stand by the time that a move begins",
 		"CreateLike": "the group stands by the time that there is a record, in which it is To",
-		"Show":       "who goes on is asked himself", "Approve": "as Show", "Events": "as Show",
+		"Show":       "who goes on is asked himself", "Approve": "as Show", "Events": "as Show", "Timeout": "it was the time of the run that has ended",
 	}
 	notInErrand = map[string]string{
 		"Kubeconfig": "session: open", "Context": "session: open",
 		"From": "newJob finds their nodes: job.from", "To": "as From: job.to",
 		"CreateLike": "job.makeIt, before the errand", "Guards": "job.watch", "Park": "job.refuse: a run parks what cannot move by itself",
 		"EndBare": "Options.open tells the cluster", "Grace": "as EndBare",
-		"Show": "run asks it first", "Approve": "as Show",
+		"Show": "run asks it first", "Approve": "as Show", "Timeout": "Options.inTime: the errand's context ends",
 	}
 	notOnTheWayBack = map[string]string{
 		"Kubeconfig": "session: open", "Context": "session: open",
@@ -41,7 +41,7 @@ var (
 		"Namespaces": "what was moved goes back: way.goesBack", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
 		"Guards": "way.watchBack", "Soak": "the nodes that it empties stay open", "Park": "nothing is refused on the way back",
 		"EndBare": "what nothing controls was ended for good", "Grace": "each pod gets its own time: whoever was in a hurry is not now",
-		"Show": "giveBack asks it first", "Approve": "as Show",
+		"Show": "giveBack asks it first", "Approve": "as Show", "Timeout": "Options.inTime: its context ends",
 	}
 )
 
@@ -115,11 +115,13 @@ var notElsewhere = map[string]map[string]string{
 	"../pulumi/*.go": {
 		"Namespaces": "a group is handed over whole", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
 		"CreateLike": "Pulumi makes the group itself", "Park": "what cannot move would keep the delete from its end", "Grace": "it is for somebody in a hurry", "Approve": "Pulumi asks",
+		"Timeout": "who waits for Pulumi interrupts it",
 	},
 	"../terraform/provider/*.go": {
 		"Namespaces": "a group is handed over whole", "Workloads": "as Namespaces", "Pods": "as Namespaces", "SkipEnding": "as Namespaces",
 		"Leave": "Terraform makes a group smaller itself", "CreateLike": "Terraform makes the group itself", "Park": "what cannot move would keep the delete from its end",
 		"Grace": "it is for somebody in a hurry", "Show": "the plan has told of it", "Approve": "Terraform asks",
+		"Timeout": "who waits for Terraform interrupts it",
 	},
 }
 

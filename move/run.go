@@ -142,7 +142,27 @@ func run(ctx context.Context, s *session, o Options) error {
 	if err := o.approve(report); err != nil {
 		return err
 	}
-	return o.told(ctx, "migrate", j.name, j.plan(report), j.carryOut)
+	return o.told(ctx, "migrate", j.name, j.plan(report), o.inTime(j.carryOut))
+}
+
+var errLate = errors.New("the time that was given is over")
+
+// inTime carries out what was approved, for as long as it may take. A person's time to
+// answer does not count.
+func (o Options) inTime(carryOut func(context.Context) error) func(context.Context) error {
+	if o.Timeout <= 0 {
+		return carryOut
+	}
+	return func(ctx context.Context) error {
+		ctx, end := context.WithTimeoutCause(ctx, o.Timeout, errLate)
+		defer end()
+		err := carryOut(ctx)
+		if err == nil || !errors.Is(context.Cause(ctx), errLate) {
+			return err
+		}
+		return &problem.Error{Kind: problem.Outside, Op: "move pods", Err: fmt.Errorf("it was not done after %s (%w)", o.Timeout, err),
+			Fix: "what had moved stays moved. Run the same command again: it moves the rest"}
+	}
 }
 
 func (o Options) show(r Report) error {

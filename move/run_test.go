@@ -214,3 +214,28 @@ func problemText(err error) string {
 	problem.Print(&b, err)
 	return b.String()
 }
+
+// A move is given up when its time is over, which begins with the approval, and says so;
+// what ends it before that is told as it is.
+func TestTimeoutEndsWhatWasApproved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		began := time.Now()
+		var told *problem.Error
+		err := Options{Timeout: time.Hour}.inTime(waits)(t.Context())
+		if !errors.As(err, &told) || told.Kind != problem.Outside || !strings.Contains(err.Error(), "not done after 1h0m0s") || time.Since(began) != time.Hour {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+		broken := errors.New("broken")
+		for _, o := range []Options{{}, {Timeout: time.Hour}} {
+			if err := o.inTime(func(context.Context) error { return broken })(t.Context()); err != broken { //nolint:errorlint // as it is
+				t.Errorf("%s: %v", o.Timeout, err)
+			}
+		}
+		interrupted, end := context.WithCancel(t.Context())
+		end()
+		if err := (Options{Timeout: time.Hour}).inTime(waits)(interrupted); !errors.Is(err, context.Canceled) || errors.As(err, &told) && strings.Contains(err.Error(), "not done") {
+			t.Errorf("%v", err)
+		}
+	})
+}

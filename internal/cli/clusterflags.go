@@ -59,6 +59,10 @@ func times(f *pflag.FlagSet, o *move.Options) {
 	f.DurationVar(&o.BalancerSettle, "balancer-settle", 0, "how long a load balancer that cannot be asked is given to let go of a node (default 7m)")
 }
 
+func timeout(f *pflag.FlagSet, o *move.Options) {
+	f.DurationVar(&o.Timeout, "timeout", 0, "give up so long after it has begun, and open the nodes again; 0: never")
+}
+
 // guardFlags make guards of URLs; what they say holds for all of them.
 type guardFlags struct {
 	URLs      []string

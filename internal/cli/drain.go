@@ -23,7 +23,6 @@ type drainFlags struct {
 	Selector         string
 	PodSelector      string
 	GracePeriod      int // seconds; below 0: each pod's own
-	Timeout          time.Duration
 	SkipEnding       int // seconds
 	ChunkSize        int64
 }
@@ -52,12 +51,10 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 		Annotations:       exits(movesExits...),
 		ValidArgsFunction: offerCluster(nodesIn),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, end, err := d.apply(cmd.Context(), args, &o)
-			if err != nil {
+			if err := d.apply(args, &o); err != nil {
 				return err
 			}
-			defer end()
-			return d.late(ctx, run(ctx, o))
+			return run(cmd.Context(), o)
 		},
 	}
 	f := cmd.Flags()
@@ -68,7 +65,6 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 	f.BoolVar(&o.Move.EndBare, "force", false, "end pods for good that nothing controls")
 	f.BoolVar(&d.DisableEviction, "disable-eviction", false, "refused: it would pass disruption budgets by")
 	f.IntVar(&d.GracePeriod, "grace-period", -1, "seconds that each pod gets to end; negative: its own time")
-	f.DurationVar(&d.Timeout, "timeout", 0, "give up after this time, and open the nodes again; 0: never")
 	f.StringVarP(&d.Selector, "selector", "l", "", "the nodes that these `labels` select")
 	f.StringVar(&d.PodSelector, "pod-selector", "", "only the pods that these `labels` select")
 	oneOf(f, &d.DryRun, "dry-run", "none", "none, client or server: only say what would be done", "none", "client", "server")
@@ -77,6 +73,7 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 	f.Int64Var(&d.ChunkSize, "chunk-size", 500, "without effect: the cluster is watched")
 	o.Guards.flags(f)
 	times(f, &o.Move)
+	timeout(f, &o.Move)
 	f.BoolVar(&o.JSON, "json", false, "print events as JSON lines (docs/events.md); with --dry-run the report")
 	f.StringVar(&o.Log, "log", "", "also write the events as JSON lines to `file`")
 	for _, hidden := range []string{"delete-local-data", "chunk-size"} {
@@ -86,9 +83,9 @@ Run as kubectl-drover it is a plugin: kubectl drover drain NODE.`,
 }
 
 // apply turns kubectl's flags into those of a move.
-func (d drainFlags) apply(ctx context.Context, args []string, o *migrateOptions) (context.Context, func(), error) {
+func (d drainFlags) apply(args []string, o *migrateOptions) error {
 	if err := d.verify(args); err != nil {
-		return nil, nil, err
+		return err
 	}
 	o.Then, o.PlanOnly, o.Verify = string(move.Keep), d.DryRun != "none", d.refuse
 	o.Sets.From = nil
@@ -99,7 +96,7 @@ func (d drainFlags) apply(ctx context.Context, args []string, o *migrateOptions)
 		o.Sets.From = append(o.Sets.From, "nodes/"+d.Selector)
 	}
 	if err := o.complete(); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if d.GracePeriod >= 0 {
 		grace := time.Duration(d.GracePeriod) * time.Second
@@ -107,24 +104,9 @@ func (d drainFlags) apply(ctx context.Context, args []string, o *migrateOptions)
 	}
 	o.Move.Only.SkipEnding = time.Duration(d.SkipEnding) * time.Second
 	if err := o.Move.Only.Select(d.PodSelector); err != nil {
-		return nil, nil, badFlag("--pod-selector", err, "see kubectl get pods --show-labels")
+		return badFlag("--pod-selector", err, "see kubectl get pods --show-labels")
 	}
-	if d.Timeout == 0 {
-		return ctx, func() {}, nil
-	}
-	ctx, end := context.WithTimeoutCause(ctx, d.Timeout, errLate)
-	return ctx, end, nil
-}
-
-var errLate = errors.New("the time given by --timeout is over")
-
-// late says of a drain that ran out of time what became of it.
-func (d drainFlags) late(ctx context.Context, err error) error {
-	if err == nil || !errors.Is(context.Cause(ctx), errLate) {
-		return err
-	}
-	return &problem.Error{Kind: problem.Outside, Op: "drain", Err: fmt.Errorf("it was not done after %s (%w)", d.Timeout, err),
-		Fix: "what had moved stays moved. Run the same command again: it moves the rest"}
+	return nil
 }
 
 func (d drainFlags) verify(args []string) error {

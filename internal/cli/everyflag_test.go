@@ -63,7 +63,7 @@ func trials() map[string]trial {
 		},
 		"drain": {
 			samples: map[string]string{"dry-run": "server", "selector": "role=web", "pod-selector": "app=web", "grace-period": "7", "on-breach": "ignore", "guard-rate": "7/s", "guard-header": "A: b"},
-			idle: map[string]string{"chunk-size": "without effect, as its help says", "timeout": "it ends the context: TestDrainTimeout",
+			idle: map[string]string{"chunk-size": "without effect, as its help says",
 				"disable-eviction": "it is refused: anycluster.txtar", "ignore-daemonsets": "it allows what is refused: TestDrainRefuses",
 				"delete-emptydir-data": "the same", "delete-local-data": "the same", "selector": "in place of names: TestDrainSelects"},
 		},
@@ -202,15 +202,6 @@ func TestDrainSelects(t *testing.T) {
 	o, _ := c.try(t, "-l", "role=web,tier!=db").(migrateOptions)
 	if len(o.Move.From) != 1 || o.Move.From[0] != (move.Set{Kind: move.Nodes, Name: "role=web,tier!=db"}) {
 		t.Errorf("%+v", o.Move.From)
-	}
-}
-
-// A drain that ran out of time says so, and that the same command goes on.
-func TestDrainTimeout(t *testing.T) {
-	env, _, _ := screenOf()
-	err := parse(newDrain(env, func(ctx context.Context, _ migrateOptions) error { <-ctx.Done(); return ctx.Err() }), "a", "--timeout", "1ms")
-	if kind(err) != problem.Outside || !strings.Contains(err.Error(), "not done after 1ms") {
-		t.Error(err)
 	}
 }
 

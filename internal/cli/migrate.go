@@ -74,6 +74,7 @@ where nodes are its instances and credentials are there.
 	only(f, &o.Move.Only)
 	o.Guards.flags(f)
 	times(f, &o.Move)
+	timeout(f, &o.Move)
 	f.DurationVar(&o.Move.Soak, "soak", 0, "how long the emptied nodes are watched before the end, or before they go (5s at the least)")
 	f.BoolVar(&o.Move.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	f.BoolVar(&o.PlanOnly, "plan-only", false, "show what would be done; change nothing")
