@@ -2,6 +2,7 @@ package handover
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/droverhq/drover/event"
 )
@@ -22,7 +23,8 @@ func rollsUnasked(i *inspection) []event.Finding {
 				Fix: "let its manifest select nodes by labels of both groups instead of a nodeGroup: the hand-over then moves it, and asks",
 			}
 			if w.Ordinals { // a StatefulSet, of whatever group
-				f.Fix = fmt.Sprintf(`let the hand-over move its pods one by one, and ask: kubectl -n %s patch statefulset %s --type merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}', and updateStrategy: {type: OnDelete} in its manifest`, w.Namespace, w.Name)
+				kind, _, _ := strings.Cut(w.Key(), "/")
+				f.Fix = fmt.Sprintf(`let the hand-over move its pods one by one, and ask: kubectl -n %s patch %s %s --type merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}', and updateStrategy: {type: OnDelete} in its manifest`, w.Namespace, kind, w.Name)
 			}
 			return f
 		})

@@ -509,7 +509,7 @@ const (
 	Replicated Nature = "replicated" // a ReplicaSet's or ReplicationController's: any pod is as good as any other
 	Ordered    Nature = "ordered"    // a StatefulSet's or CloneSet's: each goes before its controller makes the next one, at once
 	Runs       Nature = "runs"       // a Job's: each ends by itself
-	Operated   Nature = "operated"   // of a controller that Drover does not know
+	Operated   Nature = "operated"   // of a controller that Drover does not know, or that does more than make a pod anew: it switches roles, say
 )
 
 // Workload is what controls pods: a Deployment, Rollout or the like (standing
