@@ -33,7 +33,8 @@ type Front struct {
 // greet is the handshake with a client.
 func (f *Front) greet(ctx context.Context, client *net.TCPConn) (*tls.Conn, error) {
 	conn := tls.Server(client, &tls.Config{GetCertificate: f.Identities.For, NextProtos: f.Protocols})
-	return conn, conn.HandshakeContext(ctx)
+	err := conn.HandshakeContext(ctx)
+	return conn, err
 }
 
 // meet is the handshake with a target. Its certificate is not looked at; the protocol is the one
@@ -46,5 +47,6 @@ func meet(ctx context.Context, target *net.TCPConn, near net.Conn) (net.Conn, er
 		}
 	}
 	conn := tls.Client(target, config)
-	return conn, conn.HandshakeContext(ctx)
+	err := conn.HandshakeContext(ctx)
+	return conn, err
 }
