@@ -441,7 +441,7 @@ func (m *Move) lagging() []string {
 func (m *Move) inTurn(n *Node, s *Service, b Balancer) bool {
 	is := false
 	for _, p := range m.view.on[n.Name] {
-		if p.Namespace != s.Namespace || !slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) }) {
+		if !p.isOf(s) {
 			continue
 		}
 		how := m.promised(p).how
@@ -468,11 +468,16 @@ func (m *Move) otherTarget(n *Node, b Balancer) bool {
 // serves: a pod that the Service selects is on the node.
 func (m *Move) serves(n *Node, s *Service) bool {
 	for _, p := range m.view.on[n.Name] {
-		if p.Namespace == s.Namespace && slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) }) {
+		if p.isOf(s) {
 			return true
 		}
 	}
 	return false
+}
+
+// isOf: the Service selects the pod, or an EndpointSlice of it lists it still.
+func (p *Pod) isOf(s *Service) bool {
+	return p.Namespace == s.Namespace && slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) })
 }
 
 // owns is the Service that a load balancer belongs to, nil if there is none.

@@ -589,8 +589,13 @@ func (w *Workload) rollout(verb string) string {
 
 // edit is the command to change it by hand.
 func (w *Workload) edit() string {
-	kind, _, _ := strings.Cut(w.Key(), "/") // with its group, as kubectl takes it
-	return fmt.Sprintf("kubectl -n %s edit %s %s", w.Namespace, kind, w.Name)
+	return fmt.Sprintf("kubectl -n %s edit %s %s", w.Namespace, w.resource(), w.Name)
+}
+
+// resource is its kind, with its group, as kubectl takes it.
+func (w *Workload) resource() string {
+	kind, _, _ := strings.Cut(w.Key(), "/")
+	return kind
 }
 
 func localStorage(i *inspection) []event.Finding {

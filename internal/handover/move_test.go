@@ -540,21 +540,27 @@ func TestBreachPutsEverythingBack(t *testing.T) {
 	}
 }
 
+// sufferWithoutAWS breaches the guard while AWS is away, and wants the nodes open before
+// it is back.
+func (p *play) sufferWithoutAWS() {
+	p.With(func(h *world.Hand) { h.Down(true, false) })
+	p.suffer("GET /: 502")
+	time.Sleep(20 * time.Second)
+	p.With(func(h *world.Hand) {
+		for _, name := range h.Nodes(world.Old) {
+			if slices.Contains(h.Left(), "node "+name+" is cordoned") {
+				p.t.Errorf("node %s is still cordoned 20 s after the breach", name)
+			}
+		}
+		h.Down(false, false)
+	})
+}
+
 func TestBreachPutsBackAlsoWhileAWSIsAway(t *testing.T) {
 	in(t, 3, apps(web(6)), func(p *play) {
 		go func() {
 			time.Sleep(10 * time.Second)
-			p.With(func(h *world.Hand) { h.Down(true, false) })
-			p.suffer("GET /: 502")
-			time.Sleep(20 * time.Second)
-			p.With(func(h *world.Hand) {
-				for _, name := range h.Nodes(world.Old) {
-					if slices.Contains(h.Left(), "node "+name+" is cordoned") {
-						p.t.Errorf("node %s is still cordoned 20 s after the breach", name)
-					}
-				}
-				h.Down(false, false)
-			})
+			p.sufferWithoutAWS()
 		}()
 		p.ended(p.move(), problem.Guarded, "502")
 	})

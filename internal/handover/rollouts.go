@@ -2,7 +2,6 @@ package handover
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/droverhq/drover/event"
 )
@@ -23,8 +22,7 @@ func rollsUnasked(i *inspection) []event.Finding {
 				Fix: "let its manifest select nodes by labels of both groups instead of a nodeGroup: the hand-over then moves it, and asks",
 			}
 			if w.Ordinals { // a StatefulSet, of whatever group
-				kind, _, _ := strings.Cut(w.Key(), "/")
-				f.Fix = fmt.Sprintf(`let the hand-over move its pods one by one, and ask: kubectl -n %s patch %s %s --type merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}', and updateStrategy: {type: OnDelete} in its manifest`, w.Namespace, kind, w.Name)
+				f.Fix = fmt.Sprintf(`let the hand-over move its pods one by one, and ask: kubectl -n %s patch %s %s --type merge -p '{"spec":{"updateStrategy":{"type":"OnDelete","rollingUpdate":null}}}', and updateStrategy: {type: OnDelete} in its manifest`, w.Namespace, w.resource(), w.Name)
 			}
 			return f
 		})

@@ -193,7 +193,7 @@ func (m *Move) ahead(node string) bool { return m.next(node) && m.alone && !m.pa
 // canary: pods say goodbye to what clients keep when none of the nodes that leave
 // takes new connections any more, for those would be cut.
 func (m *Move) leadOthers() {
-	if before := m.first; m.canaryOut() == before {
+	if m.canaryOut() == m.first {
 		return
 	}
 	m.first = !m.first

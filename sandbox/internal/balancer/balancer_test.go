@@ -33,6 +33,16 @@ func echo(t *testing.T, ip string, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, l, func(c net.Conn) {
+		_, _ = io.WriteString(c, ip+"\n")
+		_, _ = io.Copy(c, c)
+		_, _ = io.WriteString(c, "bye")
+	})
+}
+
+// serve has each connection served by itself, until the test ends.
+func serve(t *testing.T, l net.Listener, one func(net.Conn)) {
+	t.Helper()
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -42,9 +52,7 @@ func echo(t *testing.T, ip string, port int) {
 			}
 			go func() {
 				defer func() { _ = c.Close() }()
-				_, _ = io.WriteString(c, ip+"\n")
-				_, _ = io.Copy(c, c)
-				_, _ = io.WriteString(c, "bye")
+				one(c)
 			}()
 		}
 	}()

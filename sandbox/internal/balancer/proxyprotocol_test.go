@@ -20,30 +20,20 @@ func greeted(t *testing.T, address netip.AddrPort) <-chan []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
 	headers := make(chan []byte, 100)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = c.Close() }()
-				r := bufio.NewReader(c)
-				head := make([]byte, 16)
-				if _, err := io.ReadFull(r, head); err != nil || !bytes.HasPrefix(head, []byte("\r\n\r\n\x00\r\nQUIT\n")) {
-					return
-				}
-				rest := make([]byte, binary.BigEndian.Uint16(head[14:]))
-				if _, err := io.ReadFull(r, rest); err != nil {
-					return
-				}
-				headers <- append(head[12:14], rest...)
-				_, _ = io.Copy(c, r)
-			}()
+	serve(t, l, func(c net.Conn) {
+		r := bufio.NewReader(c)
+		head := make([]byte, 16)
+		if _, err := io.ReadFull(r, head); err != nil || !bytes.HasPrefix(head, []byte("\r\n\r\n\x00\r\nQUIT\n")) {
+			return
 		}
-	}()
+		rest := make([]byte, binary.BigEndian.Uint16(head[14:]))
+		if _, err := io.ReadFull(r, rest); err != nil {
+			return
+		}
+		headers <- append(head[12:14], rest...)
+		_, _ = io.Copy(c, r)
+	})
 	return headers
 }
 

@@ -43,25 +43,15 @@ func tlsEcho(t *testing.T, ip string, port int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer func() { _ = c.Close() }()
-				conn := c.(*tls.Conn)
-				if conn.Handshake() != nil {
-					return
-				}
-				_, _ = fmt.Fprintf(c, "%s %q\n", ip, conn.ConnectionState().NegotiatedProtocol)
-				_, _ = io.Copy(c, c)
-				_, _ = io.WriteString(c, "bye")
-			}()
+	serve(t, l, func(c net.Conn) {
+		conn := c.(*tls.Conn)
+		if conn.Handshake() != nil {
+			return
 		}
-	}()
+		_, _ = fmt.Fprintf(c, "%s %q\n", ip, conn.ConnectionState().NegotiatedProtocol)
+		_, _ = io.Copy(c, c)
+		_, _ = io.WriteString(c, "bye")
+	})
 }
 
 // say shakes hands, says something, ends its half, and reads to the end.
