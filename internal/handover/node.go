@@ -236,6 +236,9 @@ func (n *station) held() bool {
 	}
 	n.wait("%s", n.Hold)
 	n.again(reread) // it rests on other nodes, their groups and pods
+	if left, _ := n.left(); left > 0 {
+		return true // they may be what the others wait for; patience with them is their workloads'
+	}
 	n.stuck("hold", fmt.Sprintf("its load balancers cannot do without it: %s", n.Hold))
 	return true
 }
@@ -290,8 +293,12 @@ func union(a, b []string) []string {
 	return slices.Compact(both)
 }
 
-// stuck gives up on a node that waits for the same for too long.
+// stuck gives up on a node that waits for the same for too long. One that waits for
+// something else by now was not stuck.
 func (n *station) stuck(seen, why string) {
+	if n.r.mark.seen != seen {
+		n.r.Why = ""
+	}
 	if n.r.mark.stuck(n.now, seen, patience) {
 		n.r.Why = why
 		return
@@ -316,12 +323,20 @@ func (n *station) daemonsOut() bool {
 			n.daemonOut(p, r)
 		case released && r.Out:
 			out = n.quiet(p, r) && out
+			n.renew(p)
 		}
 	}
 	if !out {
 		n.stuck("daemons", fmt.Sprintf("pods of DaemonSets on it could not be taken out of their Services for %s", patience))
 	}
 	return out
+}
+
+// renew tells that the move is alive, so that nobody gives the pod back.
+func (n *station) renew(p *Pod) {
+	if a, due := renewal(p, expiry+n.Soak, n.now); due {
+		n.act(a)
+	}
 }
 
 func (n *station) daemonOut(p *Pod, r Release) {
@@ -367,31 +382,41 @@ func (n *station) quiet(p *Pod, r Release) bool {
 
 // drained is true when no load balancer sends traffic through the node, or drains it.
 func (n *station) drained() bool {
+	n.r.Why = ""
 	if n.Unheard != "" {
 		n.wait("node %s: %s", n.Name, n.Unheard)
 		n.again(reread)
 		return false
 	}
-	since := n.now.Sub(n.r.Excluded).Round(time.Second)
 	for _, name := range slices.Sorted(maps.Keys(n.Targets)) {
-		if n.Targets[name].State == Unused {
-			continue
+		if n.Targets[name].State != Unused {
+			n.drains(name)
+			return false
 		}
-		b, word := n.Drains(name), "registered"
-		if n.Targets[name].State == Draining {
-			word = "draining"
-		}
-		n.wait("load balancer %s: node %s still %s (%s of %s)", name, n.Name, word, since, b.Draining)
-		switch limit := b.Draining + drainMargin; {
-		case since >= limit && n.Silent != "":
-			n.again(reread) // that is what it said before
-		case since >= limit:
-			n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller)", word, name, since, b.Draining, drainMargin)
-		default:
-			n.again(min(limit-since, tellEvery))
-		}
-		return false
 	}
+	return n.lagged() && n.unaskedDrained()
+}
+
+// drains waits for a load balancer that has the node yet, or drains it, for as long
+// as it says that it takes, and a margin.
+func (n *station) drains(lb string) {
+	b, word, since := n.Drains(lb), "registered", n.excludedFor()
+	if n.Targets[lb].State == Draining {
+		word, since = "draining", n.now.Sub(n.r.Left[lb]).Round(time.Second)
+	}
+	n.wait("load balancer %s: node %s still %s (%s of %s)", lb, n.Name, word, since, b.Draining)
+	switch limit := b.Draining + drainMargin; {
+	case since >= limit && n.Silent != "":
+		n.again(reread) // that is what it said before
+	case since >= limit:
+		n.r.Why = fmt.Sprintf("it is still %s in load balancer %s after %s, which is %s for draining and %s more: see what keeps it registered (another controller)", word, lb, since, b.Draining, drainMargin)
+	default:
+		n.again(min(limit-since, tellEvery))
+	}
+}
+
+// lagged: those that have let go of the node do not send through it any more.
+func (n *station) lagged() bool {
 	for _, name := range slices.Sorted(maps.Keys(n.r.Left)) {
 		if rest := n.r.Left.rest(name, n.Drains(name).Lag, n.now); rest > 0 {
 			n.wait("load balancer %s: it let go of node %s, and may send through it for %s more", name, n.Name, rest.Round(time.Second))
@@ -399,14 +424,21 @@ func (n *station) drained() bool {
 			return false
 		}
 	}
-	if limit := cmp.Or(n.UnaskedDrain, unaskedDrain); len(n.Unasked) > 0 && since < limit {
-		n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, limit, n.Name)
-		n.again(limit - since)
-		return false
-	}
-	n.r.Why = ""
 	return true
 }
+
+// unaskedDrained: load balancers that nobody can ask have had their time.
+func (n *station) unaskedDrained() bool {
+	since, limit := n.excludedFor(), cmp.Or(n.UnaskedDrain, unaskedDrain)
+	if len(n.Unasked) == 0 || since >= limit {
+		return true
+	}
+	n.wait("load balancer %s cannot be asked: waiting %s of %s after node %s left it", list(n.Unasked), since, limit, n.Name)
+	n.again(limit - since)
+	return false
+}
+
+func (n *station) excludedFor() time.Duration { return n.now.Sub(n.r.Excluded).Round(time.Second) }
 
 // detached: no volume is attached to the node any more.
 func (n *station) detached() bool {

@@ -428,7 +428,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.Now = s.Now.Add(patience - 2*time.Minute)
 			d = s.decide()
 			s.r = d.Record
-		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end; renew pod apps/web-1"},
 		{"… not one of which Kubernetes says what it lacks", func(s *scene) {
 			s.web.Deadline = time.Hour
 			s.released(s.one, 16*time.Minute, nil)
@@ -567,6 +567,12 @@ func TestRulesOfANode(t *testing.T) {
 		{"no pod is left, and load balancers send through it", func(s *stop) { s.c.Pods = nil }, "draining; exclude node old"},
 		{"a load balancer drains it", func(s *stop) {
 			s.emptied(10 * time.Second)
+			s.r.Left = Left{"lb": noon.Add(-10 * time.Second)}
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Draining}}
+		}, "draining; wait: load balancer lb: node old still draining (10s of 1m0s)"},
+		{"… which began late: its time counts from then", func(s *stop) {
+			s.emptied(time.Minute + drainMargin)
+			s.r.Left = Left{"lb": noon.Add(-10 * time.Second)}
 			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: Draining}}
 		}, "draining; wait: load balancer lb: node old still draining (10s of 1m0s)"},
 		{"a load balancer does not let go of it in time", func(s *stop) {
@@ -609,12 +615,17 @@ func TestRulesOfANode(t *testing.T) {
 		{"… then the pod leaves the Service", func(s *stop) { s.daemon(); s.node.Leaving = true }, "draining; take out pod apps/web-1"},
 		{"… and those who sent to it get their time", func(s *stop) {
 			p := s.daemon()
-			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
 			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-time.Second)}}
 		}, "draining; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… for long, too: nobody is to give the pod back meanwhile", func(s *stop) {
+			p := s.daemon()
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry / 2), Out: true, Settle: time.Hour})
+			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-time.Second)}}
+		}, "draining; wait: pod apps/web-1: out of its Services, its last requests end; renew pod apps/web-1"},
 		{"… and no more than that", func(s *stop) {
 			p := s.daemon()
-			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
 			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-settleProxies)}}
 		}, "empty"},
 		{"its wave has not come, and it is closed by now", func(s *stop) { s.c.Open, s.r.State = false, NodeOpen }, "closed"},
@@ -645,12 +656,19 @@ func TestRulesOfANode(t *testing.T) {
 		{"a static pod that a Service selects", func(s *stop) { p := s.daemon(); p.Daemon, p.Mirror = false, true }, "empty"},
 		{"those who sent to a DaemonSet's pod still list it", func(s *stop) {
 			p := s.daemon()
-			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
 			s.r.Released = map[string]PodRecord{p.UID: {Gone: noon.Add(-time.Hour)}}
 		}, "draining; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"load balancers cannot do without it for too long", func(s *stop) {
-			s.c.Hold, s.r.State, s.r.mark = "no node outside is InService", NodeEmptying, mark{seen: "hold", since: noon.Add(-patience)}
-		}, "emptying, cannot be emptied: its load balancers cannot do without it: no node outside is InService; wait: no node outside is InService"},
+			s.c.Pods, s.c.Hold, s.r.State, s.r.mark = nil, "no node outside is InService", NodeDraining, mark{seen: "hold", since: noon.Add(-patience)}
+		}, "draining, cannot be emptied: its load balancers cannot do without it: no node outside is InService; wait: no node outside is InService"},
+		{"… which counts for nothing as long as pods have to leave: others may wait for them", func(s *stop) {
+			s.c.Hold, s.r.State, s.r.mark = "pod web-2 on node old-2 has yet to begin", NodeEmptying, mark{seen: "hold", since: noon.Add(-patience)}
+		}, "emptying; wait: pod web-2 on node old-2 has yet to begin"},
+		{"what it waited for came late, and its load balancers let go of it now", func(s *stop) {
+			s.c.Pods, s.r.State, s.r.Why = nil, NodeDraining, "its load balancers cannot do without it: no node outside is InService"
+			s.r.mark = mark{seen: "hold", since: noon.Add(-patience)}
+		}, "draining; exclude node old"},
 		{"DaemonSets' pods do not leave for too long", func(s *stop) {
 			s.daemon()
 			s.node.Leaving, s.r.State, s.r.mark = true, NodeDraining, mark{seen: "daemons", since: noon.Add(-patience)}
@@ -706,11 +724,11 @@ func TestWhenANodeIsLookedAtAgain(t *testing.T) {
 		{"a volume is attached", func(s *stop) { s.emptied(time.Minute); s.node.Volumes = []string{"pv-1"} }, patience},
 		{"the last requests to a DaemonSet's pod end", func(s *stop) {
 			p := s.daemon()
-			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
 		}, settleProxies},
 		{"… of which nothing is known: never at once, or it would be asked without end", func(s *stop) {
 			p := s.daemon()
-			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Out: true})
+			p.Paths, p.Released = []Path{{Service: "web", Listed: true}}, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true})
 		}, time.Millisecond},
 	} {
 		t.Run(row.situation, func(t *testing.T) {
@@ -754,7 +772,7 @@ func TestRecordOfANode(t *testing.T) {
 	}
 	s = newStop()
 	p := s.daemon()
-	p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Out: true, Settle: settleProxies})
+	p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
 	s.r.Released = map[string]PodRecord{}
 	got := NextNode(s.c, s.r).Record.Released[p.UID]
 	if len(s.r.Released) > 0 || got.Ref != p.Ref || !got.Gone.Equal(noon) || got.Release.Settle != settleProxies {

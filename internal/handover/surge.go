@@ -342,6 +342,8 @@ func (h *herd) finish(p *Pod) {
 		h.takeOut(p) // a Service that selects it came, or changed
 	case h.quiet(p) && !h.comingBack(p):
 		h.evict(p)
+	default:
+		h.renew(p)
 	}
 }
 
@@ -421,12 +423,19 @@ func (h *herd) deregistering(p *Pod) bool {
 
 // renew tells that the move is alive, so that nobody gives the pod back.
 func (h *herd) renew(p *Pod) {
-	r, released := p.release()
-	if !released || r.Until.Sub(h.now) > expiry/2 {
-		return
+	if a, due := renewal(p, expiry, h.now); due {
+		h.act(a)
 	}
-	r.Until = h.now.Add(expiry)
-	h.act(ChangePod{Pod: p.Ref, Workload: h.Key, What: "renew", Patch: Patch{Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))}}})
+}
+
+// renewal gives a released pod another term; due: only half an expiry is left.
+func renewal(p *Pod, term time.Duration, now time.Time) (a ChangePod, due bool) {
+	r, released := p.release()
+	if !released || r.Until.Sub(now) > expiry/2 {
+		return ChangePod{}, false
+	}
+	r.Until = now.Add(term)
+	return ChangePod{Pod: p.Ref, Workload: r.Workload, What: "renew", Patch: Patch{Annotations: map[string]*string{ReleasedAnnotation: new(encode(r))}}}, true
 }
 
 // restore ends what is under way for a workload that is parked, or whose move

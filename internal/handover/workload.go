@@ -599,6 +599,7 @@ func (h *herd) evict(p *Pod) {
 	if r, ok := h.Refused[p.UID]; ok && h.now.Sub(r.At) < evictRetry {
 		h.wait("pod %s: %s", p.Ref, r.Why)
 		h.again(evictRetry - h.now.Sub(r.At))
+		h.renew(p)
 		return
 	}
 	h.spend(p)
