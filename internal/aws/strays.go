@@ -43,16 +43,17 @@ func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) 
 		return nil, nil
 	}
 	var strays []engine.Stray
+	var errs []error
 	for _, look := range []func(context.Context, string) ([]engine.Stray, error){
 		p.controllers.balancers, p.controllers.volumes, p.controllers.groups, p.controllers.interfaces, p.controllers.instances, p.controllers.nodegroups,
 	} {
 		found, err := look(ctx, name)
-		if err != nil {
-			return strays, fmt.Errorf("look for what cluster %s made in AWS: %w", name, err)
+		if err != nil { // what cannot be seen hides nothing else
+			errs = append(errs, fmt.Errorf("look for what cluster %s made in AWS: %w", name, err))
 		}
 		strays = append(strays, found...)
 	}
-	return slices.DeleteFunc(strays, func(s engine.Stray) bool { return slices.Contains(known, s.Owner) }), nil
+	return slices.DeleteFunc(strays, func(s engine.Stray) bool { return slices.Contains(known, s.Owner) }), errors.Join(errs...)
 }
 
 // clusterTagOf is the key of the tag of all that belongs to a cluster; lbcTag is
@@ -93,12 +94,11 @@ type found struct {
 }
 
 // balancers are those that belong to the cluster by their tags.
-func (c controllers) balancers(ctx context.Context, cluster string) (strays []engine.Stray, err error) {
+func (c controllers) balancers(ctx context.Context, cluster string) (strays []engine.Stray, _ error) {
+	var errs []error
 	for _, family := range c.families {
 		all, err := family.tagged(ctx)
-		if err != nil {
-			return nil, err
-		}
+		errs = append(errs, err)
 		for _, b := range all {
 			if belongs(b.tags, cluster) {
 				strays = append(strays, engine.Stray{Object: "load balancer " + b.id, Owner: madeFor(b.tags), Blocks: true,
@@ -106,7 +106,7 @@ func (c controllers) balancers(ctx context.Context, cluster string) (strays []en
 			}
 		}
 	}
-	return strays, nil
+	return strays, errors.Join(errs...)
 }
 
 func (c classic) tagged(ctx context.Context) ([]found, error) {

@@ -3,15 +3,15 @@ package aws
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/droverhq/drover/plan"
 )
 
-// What a cluster's controllers made is found by its tags, whoever answers in the
-// cluster; what belongs to an object that the stack knows goes with that.
-func TestStraysInAWS(t *testing.T) {
+// strayAPI is AWS with what the controllers of cluster shop made, and left, there.
+func strayAPI() *managedAPI {
 	tag := func(pairs ...string) string {
 		var b strings.Builder
 		for i := 0; i < len(pairs); i += 2 {
@@ -24,7 +24,7 @@ func TestStraysInAWS(t *testing.T) {
 	}
 	const owned = "kubernetes.io/cluster/shop"
 	v2 := func(f url.Values) bool { return f.Get("Version") == "2015-12-01" }
-	api := &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
+	return &managedAPI{queryAPI: queryAPI{answer: map[string]func(url.Values) string{
 		"DescribeLoadBalancers": func(f url.Values) string {
 			if v2(f) {
 				return "<LoadBalancers><member><LoadBalancerArn>arn:web</LoadBalancerArn></member></LoadBalancers>"
@@ -70,8 +70,15 @@ func TestStraysInAWS(t *testing.T) {
 	}}, eks: map[string]func(string) string{
 		"GET /clusters/shop/node-groups": func(string) string { return `{"nodegroups": ["own", "blue"]}` },
 	}}
-	known := []string{"v1/Service/apps/nginx", "AWS::AutoScaling::AutoScalingGroup/web-1", "AWS::EKS::Nodegroup/shop/own"}
-	strays, err := api.cloud().Provider().Strays(t.Context(), plan.Props{"cluster": "shop"}, known)
+}
+
+// knownStrays is what a stack knows of that.
+var knownStrays = []string{"v1/Service/apps/nginx", "AWS::AutoScaling::AutoScalingGroup/web-1", "AWS::EKS::Nodegroup/shop/own"}
+
+// What a cluster's controllers made is found by its tags, whoever answers in the
+// cluster; what belongs to an object that the stack knows goes with that.
+func TestStraysInAWS(t *testing.T) {
+	strays, err := strayAPI().cloud().Provider().Strays(t.Context(), plan.Props{"cluster": "shop"}, knownStrays)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,5 +95,23 @@ func TestStraysInAWS(t *testing.T) {
 		"instance i-hand of  true", "node group blue of AWS::EKS::Nodegroup/shop/blue true"}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What may not be read hides nothing else: a destroy is refused because of the rest.
+func TestStraysBesideWhatMayNotBeRead(t *testing.T) {
+	denied := func(url.Values) string { return "!AccessDenied not allowed" }
+	for _, action := range []string{"DescribeTags", "DescribeVolumes", "DescribeInstances"} {
+		api := strayAPI()
+		api.answer[action] = denied
+		strays, err := api.cloud().Provider().Strays(t.Context(), plan.Props{"cluster": "shop"}, knownStrays)
+		if err == nil || len(strays) < 5 {
+			t.Errorf("%s: found %v, %v", action, strays, err)
+		}
+		for _, s := range strays {
+			if slices.Contains(knownStrays, s.Owner) {
+				t.Errorf("%s: %s is the stack's own", action, s.Object)
+			}
+		}
 	}
 }

@@ -17,15 +17,15 @@ import (
 
 // changeOptions is what the commands that change a stack have in common.
 type changeOptions struct {
-	Env     Env
-	On      target
-	Yes     bool
-	JSON    bool   // events as JSON lines on stdout
-	Log     string // file that also gets the JSON lines
-	Choices project.Choices
-	Guard   string // of up and return: "off" watches nothing; empty: as the stack file says
-	Plan    string // of up: file with the plan to carry out, and no other
-	Still   bool   // of up: the plan must change nothing
+	Env               Env
+	On                target
+	Yes               bool
+	JSON              bool   // events as JSON lines on stdout
+	Log               string // file that also gets the JSON lines
+	Choices           project.Choices
+	Guard             string // of up and return: "off" watches nothing; empty: as the stack file says
+	Plan              string // of up: file with the plan to carry out, and no other
+	MustChangeNothing bool   // of up: the plan must change nothing
 
 	saved *planFile // what Plan holds
 }
@@ -170,7 +170,7 @@ func follow(ctx context.Context, o changeOptions, do change, question string) (e
 		if err := show.plan(pl, o.write()); err != nil {
 			return err
 		}
-		if o.Still {
+		if o.MustChangeNothing {
 			return unexpected(pl)
 		}
 		if err := confirm(ctx, o.Env, o.Yes || o.saved != nil, question); err != nil {

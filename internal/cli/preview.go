@@ -13,13 +13,13 @@ import (
 
 // previewOptions is what the flags of `drover preview` say.
 type previewOptions struct {
-	Env    Env
-	On     target
-	JSON   bool
-	Detail bool
-	Log    string
-	Out    string // file for the plan
-	Still  bool   // the plan must change nothing
+	Env               Env
+	On                target
+	JSON              bool
+	Detail            bool
+	Log               string
+	Out               string // file for the plan
+	MustChangeNothing bool   // the plan must change nothing
 
 	Choices project.Choices
 }
@@ -48,7 +48,7 @@ can ask beforehand. --json prints {"plan": …, "findings": […]}.`,
 	cmd.Flags().BoolVar(&o.Detail, "detail", false, "one line a resource instead of one a component")
 	choose(cmd, &o.Choices)
 	narrow(cmd, &o.Choices)
-	renew(cmd, &o.Choices, &o.Still)
+	renew(cmd, &o.Choices, &o.MustChangeNothing)
 	cmd.Flags().StringVar(&o.Out, "out", "", "also write the plan to a new `file`, which drover up --plan carries out")
 	cmd.Flags().StringVar(&o.Log, "log", "", "also write the findings and the plan as JSON lines to `file`")
 	return cmd
@@ -107,7 +107,7 @@ func printPreview(ctx context.Context, o previewOptions, at look) (err error) {
 	if o.Out != "" {
 		err = savePlan(o.Out, o.Choices, pl)
 	}
-	if err == nil && o.Still && len(pl.Steps) > 0 {
+	if err == nil && o.MustChangeNothing && len(pl.Steps) > 0 {
 		err = unexpected(pl)
 	}
 	return err

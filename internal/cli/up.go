@@ -26,7 +26,7 @@ it was.`,
 	}
 	o.serve(cmd, run)
 	narrow(cmd, &o.Choices)
-	renew(cmd, &o.Choices, &o.Still)
+	renew(cmd, &o.Choices, &o.MustChangeNothing)
 	cmd.Flags().StringVar(&o.Plan, "plan", "", "carry out the plan in this `file` of drover preview --out without asking, and no other")
 	cmd.Flags().BoolVar(&o.Choices.Park, "park", false, "begin though some workloads cannot be moved: leave those where they are, move all others")
 	cmd.Flags().BoolVar(&o.Choices.Continue, "continue", false, "end the soak of emptied node groups now: delete them")

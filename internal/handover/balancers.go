@@ -31,22 +31,22 @@ func (m *Move) attached(n *Node) []string {
 
 // hear takes in what AWS says, which is mostly what it said before.
 func (m *Move) hear(o Observed) {
-	same := m.begun && o.Stale == m.stale && slices.EqualFunc(m.said, o.Balancers, func(a, b Balancer) bool {
+	same := m.begun && o.Stale == m.stale && slices.EqualFunc(m.lastSaid, o.Balancers, func(a, b Balancer) bool {
 		return a.Name == b.Name && a.alike(b) && slices.Equal(a.Targets, b.Targets)
 	})
 	if !same {
 		m.tellTargets(o.Balancers)
 		m.sortTargets()
 	}
-	m.said, m.asked = o.Balancers, o.Asked
+	m.lastSaid, m.askedAt = o.Balancers, o.Asked
 }
 
 // sortTargets makes the load balancers' answers easy to ask. Due are the nodes
 // of which they say something new; all nodes, if what they say of the nodes that
 // stay is new, or of themselves: on that rests whether any node can be spared.
 func (m *Move) sortTargets() {
-	before, lbs, first := m.targets, m.lbs, m.asked.IsZero()
-	m.asked = m.o.Asked
+	before, lbs, first := m.targets, m.lbs, m.askedAt.IsZero()
+	m.askedAt = m.o.Asked
 	m.targets, m.lbs = map[string]map[string]Target{}, map[string]Balancer{}
 	for _, b := range m.o.Balancers {
 		m.lbs[b.Name] = b
@@ -174,7 +174,7 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 		return false
 	}
 	for _, b := range m.senders.of(s) {
-		if t := m.targets[p.Address][b.Name]; b.ByAddress && m.senders.sendsFor(b, s) && t.State != InService && t.State != Unused {
+		if t := m.targets[p.Address][b.Name]; b.ByAddress && m.senders.belongsTo(b, s) && t.State != InService && t.State != Unused {
 			return false
 		}
 	}
@@ -200,7 +200,7 @@ func (m *Move) holders(p *Pod) []string {
 	var names []string
 	for _, s := range m.view.servicesOf(p) {
 		for _, b := range m.senders.of(s) {
-			if b.ByAddress && m.senders.sendsFor(b, s) {
+			if b.ByAddress && m.senders.belongsTo(b, s) {
 				names = append(names, b.Name)
 			}
 		}
@@ -423,7 +423,7 @@ func (m *Move) cannotSpare(n *Node) string {
 // neverHeard says why no load balancer has answered since the run began. What
 // they said later than that is old at the most.
 func (m *Move) neverHeard() string {
-	if !m.heard.IsZero() {
+	if !m.answeredAt.IsZero() {
 		return ""
 	}
 	return m.o.silence()
@@ -477,13 +477,13 @@ func (m *Move) serves(n *Node, s *Service) bool {
 
 // isOf: the Service selects the pod, or an EndpointSlice of it lists it still.
 func (p *Pod) isOf(s *Service) bool {
-	return p.Namespace == s.Namespace && slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && (x.Selected || x.Listed) })
+	return slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == s.Key() && (x.Selected || x.Listed) })
 }
 
 // owns is the Service that a load balancer belongs to, nil if there is none.
 func (m *Move) owns(b Balancer) *Service {
 	for _, s := range m.view.Services {
-		if m.senders.sendsFor(b, s) {
+		if m.senders.belongsTo(b, s) {
 			return s
 		}
 	}
@@ -497,7 +497,7 @@ func (m *Move) uses(b Balancer) *Service {
 		return s
 	}
 	for _, s := range m.view.Services {
-		if m.senders.sendsTo(b, s) {
+		if m.senders.reaches(b, s) {
 			return s
 		}
 	}
@@ -665,7 +665,7 @@ func (m *Move) localShort(n *Node) string {
 		}
 		h := newHerd(m.workloadCase(p.owner(), m.view.Of(p.owner())), *r)
 		for _, x := range p.Paths {
-			s := m.view.Services[p.Namespace+"/"+x.Service]
+			s := m.view.Services[p.serviceKey(x.Service)]
 			if !x.Selected || s == nil || !s.Local {
 				continue
 			}

@@ -173,8 +173,8 @@ func (i *inspection) promised(p *Pod) promise {
 	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle))
 }
 
-// moves: the workload is left to the move; the plan does not place it anew.
-func (i *inspection) moves(p *Pod) bool { return !i.Replaced[p.owner()] }
+// leftToMove: the workload is left to the move; the plan does not place it anew.
+func (i *inspection) leftToMove(p *Pod) bool { return !i.Replaced[p.owner()] }
 
 // cannotClose: without that nothing begins.
 func cannotClose(i *inspection) []event.Finding {
@@ -199,7 +199,7 @@ func itself(i *inspection) []event.Finding {
 
 func cannotMove(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return i.moves(p) && i.promised(p).how == Never },
+		func(p *Pod, _ *Workload) bool { return i.leftToMove(p) && i.promised(p).how == Never },
 		func(p *Pod, _ *Workload) event.Finding {
 			pr := i.promised(p)
 			return event.Finding{Severity: blocker, Effect: pr.why, Fix: pr.fix}
@@ -210,7 +210,7 @@ func cannotMove(i *inspection) []event.Finding {
 func frozen(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return !i.moves(p) && (w.Paused || w.Partition > 0 && p.Group == i.Group && w.ordinal(p) < w.Partition)
+			return !i.leftToMove(p) && (w.Paused || w.Partition > 0 && p.Group == i.Group && w.ordinal(p) < w.Partition)
 		},
 		func(p *Pod, w *Workload) event.Finding {
 			switch {
@@ -243,7 +243,7 @@ func pinned(i *inspection) []event.Finding {
 	}
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return i.pin(p) != "" && i.moves(p) && w.Rolling == "" && !w.OnDelete && !p.beside()
+			return i.pin(p) != "" && i.leftToMove(p) && w.Rolling == "" && !w.OnDelete && !p.beside()
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
@@ -298,7 +298,7 @@ func twoBudgets(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
 			how := i.promised(p).how
-			return len(p.Budgets) > 1 && i.moves(p) && ways[how].budgets && (how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
+			return len(p.Budgets) > 1 && i.leftToMove(p) && ways[how].budgets && (how != SurgeFirst || len(p.Veils) == 0 && len(p.Doors) == 0)
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{
@@ -325,7 +325,7 @@ func (i *inspection) budgets(p *Pod) []*Budget {
 func brokenBudget(i *inspection) []event.Finding {
 	broken := func(b *Budget) bool { return b.Broken != "" }
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), broken) && i.moves(p) },
+		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), broken) && i.leftToMove(p) },
 		func(p *Pod, _ *Workload) event.Finding {
 			all := i.budgets(p)
 			b := all[slices.IndexFunc(all, broken)]
@@ -348,7 +348,7 @@ func (i *inspection) closed(p *Pod) (*Budget, bool) {
 // closedFor: that is so, and no extra pod comes first that would change it.
 func (i *inspection) closedFor(p *Pod) (*Budget, bool) {
 	b, closed := i.closed(p)
-	return b, closed && !p.beside() && i.moves(p) && ways[i.promised(p).how].first
+	return b, closed && !p.beside() && i.leftToMove(p) && ways[i.promised(p).how].endsFirst
 }
 
 // operatorsBudget: who keeps the budget is to move the pod by itself.
@@ -417,7 +417,7 @@ func noNodesAdmitted(i *inspection) []event.Finding {
 func unmetBudget(i *inspection) []event.Finding {
 	unmet := func(b *Budget) bool { return b.Seen && b.Healthy < b.Desired && !b.AlwaysAllow }
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), unmet) && i.moves(p) },
+		func(p *Pod, _ *Workload) bool { return slices.ContainsFunc(i.budgets(p), unmet) && i.leftToMove(p) },
 		func(p *Pod, _ *Workload) event.Finding {
 			all := i.budgets(p)
 			b := all[slices.IndexFunc(all, unmet)]
@@ -512,7 +512,7 @@ func daemonServices(i *inspection) []event.Finding {
 func nodeLocal(i *inspection) []event.Finding {
 	local := func(p *Pod) *Service { return i.v.serviceOf(p, (*Service).nodeLocal) }
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return i.moves(p) && local(p) != nil },
+		func(p *Pod, _ *Workload) bool { return i.leftToMove(p) && local(p) != nil },
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: "Service " + local(p).Name + " has internalTrafficPolicy Local: its pods leave a node after those that they may serve there; DaemonSets' pods stay, and reach none there then",
 				Fix: "where DaemonSets need it, make it a DaemonSet too, or let the policy be Cluster while the move goes on"}
@@ -523,7 +523,7 @@ func nodeLocal(i *inspection) []event.Finding {
 func finalized(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
-			return i.moves(p) && len(p.Finalizers) > 0 && i.promised(p).how != AfterJob
+			return i.leftToMove(p) && len(p.Finalizers) > 0 && i.promised(p).how != AfterJob
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: fmt.Sprintf("finalizer %s keeps it after its end until its controller takes that away: its node stays for so long", list(p.Finalizers)),
@@ -534,7 +534,7 @@ func finalized(i *inspection) []event.Finding {
 func oneAtATime(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return i.moves(p) && ways[i.promised(p).how].first && p.Workload != ""
+			return i.leftToMove(p) && ways[i.promised(p).how].endsFirst && p.Workload != ""
 		},
 		func(p *Pod, w *Workload) event.Finding {
 			pr := i.promised(p)
@@ -561,7 +561,7 @@ func onDelete(i *inspection) []event.Finding {
 
 func rollingOut(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, w *Workload) bool { return w.Rolling != "" && i.moves(p) },
+		func(p *Pod, w *Workload) bool { return w.Rolling != "" && i.leftToMove(p) },
 		func(_ *Pod, w *Workload) event.Finding {
 			f := event.Finding{
 				Severity: warning, Effect: "its rollout is not complete (" + w.Rolling + "); the move waits for it",
@@ -641,7 +641,7 @@ func longPreStop(i *inspection) []event.Finding {
 func noPreStop(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
-			return p.selected() && !p.PreStop && (i.promised(p).how != SurgeFirst || !i.moves(p))
+			return p.selected() && !p.PreStop && (i.promised(p).how != SurgeFirst || !i.leftToMove(p))
 		},
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{
@@ -694,7 +694,7 @@ func waitsForJob(i *inspection) []event.Finding {
 
 func tolerant(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return p.Tolerates && i.moves(p) && p.Workload != "" },
+		func(p *Pod, _ *Workload) bool { return p.Tolerates && i.leftToMove(p) && p.Workload != "" },
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: "its tolerations let its pods start on cordoned nodes: sentinels keep them off while it moves"}
 		})
@@ -704,7 +704,7 @@ func closedBudgetSurged(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, _ *Workload) bool {
 			_, closed := i.closed(p)
-			return closed && i.promised(p).how == SurgeFirst && i.moves(p)
+			return closed && i.promised(p).how == SurgeFirst && i.leftToMove(p)
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: fmt.Sprintf("PodDisruptionBudget %q allows no eviction; the extra pod that comes first makes room for one", p.Budgets[0])}
@@ -714,7 +714,7 @@ func closedBudgetSurged(i *inspection) []event.Finding {
 func single(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return i.promised(p).how == SurgeFirst && w.Wants == 1 && p.selected() && i.moves(p)
+			return i.promised(p).how == SurgeFirst && w.Wants == 1 && p.selected() && i.leftToMove(p)
 		},
 		func(*Pod, *Workload) event.Finding {
 			return event.Finding{Severity: note, Effect: "one replica: it serves on until its replacement does"}
@@ -728,7 +728,7 @@ func rehearsals(i *inspection) []rehearsal {
 	seen := map[string]bool{}
 	for _, p := range i.pods {
 		key := p.owner()
-		if seen[key] || p.Deleting || p.Released != "" || p.Workload == "" || !i.moves(p) {
+		if seen[key] || p.Deleting || p.Released != "" || p.Workload == "" || !i.leftToMove(p) {
 			continue
 		}
 		w := i.v.Workloads[key]

@@ -164,7 +164,7 @@ func (m *Move) allSeen(groups []Group) bool {
 	switch {
 	case len(m.Record.Holds) == 0:
 		return true
-	case !m.heard.After(m.unclean):
+	case !m.answeredAt.After(m.unclean):
 		return false
 	case m.o.Stale == "":
 		return true

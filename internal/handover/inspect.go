@@ -112,7 +112,7 @@ func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh, co
 	for _, p := range i.pods {
 		switch {
 		case p.Workload == "" || p.Deleting || p.beside() || i.promised(p).how == AfterJob:
-		case i.moves(p):
+		case i.leftToMove(p):
 			refs = append(refs, p.Ref)
 		case heir && p.Group == i.Group:
 			anew = append(anew, p.Ref)

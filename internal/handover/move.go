@@ -110,23 +110,23 @@ type Move struct {
 	Record  *Record
 	Options Options
 
-	o       Observed
-	view    *View
-	actions []Action
-	facts   []event.Fact
-	targets map[string]map[string]Target // instance -> load balancer -> what it is there
-	lbs     map[string]Balancer
-	senders directory // who sends for a Service
-	asked   time.Time
-	ended   map[string]bool                 // of Observed, as it was
-	said    []Balancer                      // what load balancers said then
-	served  map[string]map[string]time.Time // since when targets are in service, by load balancers with slow start; zero: from the first look on
-	stale   string                          // why AWS did not answer, when it was last asked
-	lack    map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
-	going   map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
-	vain    map[string]bool                 // load balancer/node: a pod has waited long enough until it let go of the node
-	foreign []foreign                       // load balancers that nobody can ask; of this turn
-	off     *bool                           // sentinels stand where they should; of this turn
+	o        Observed
+	view     *View
+	actions  []Action
+	facts    []event.Fact
+	targets  map[string]map[string]Target // instance -> load balancer -> what it is there
+	lbs      map[string]Balancer
+	senders  directory // who sends for a Service
+	askedAt  time.Time
+	ended    map[string]bool                 // of Observed, as it was
+	lastSaid []Balancer                      // what load balancers said then
+	served   map[string]map[string]time.Time // since when targets are in service, by load balancers with slow start; zero: from the first look on
+	stale    string                          // why AWS did not answer, when it was last asked
+	lack     map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
+	going    map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
+	vain     map[string]bool                 // load balancer/node: a pod has waited long enough until it let go of the node
+	foreign  []foreign                       // load balancers that nobody can ask; of this turn
+	off      *bool                           // sentinels stand where they should; of this turn
 
 	dueWorkloads map[string]time.Time
 	dueNodes     map[string]time.Time
@@ -140,9 +140,9 @@ type Move struct {
 	quiet        mark            // deschedulers that were turned off, and are not gone yet
 	loud         map[string]bool // … that may not be turned off
 	gone         mark            // the groups that were to take the pods
-	heard        time.Time       // when AWS answered last
+	answeredAt   time.Time       // when AWS answered last
 	unclean      time.Time       // what it said by then may be older than what was done
-	asks         mark            // what is asked for in vain
+	repeats      mark            // what is asked for in vain
 	stalled      bool            // … for longer than it makes sense
 	begun        bool
 	hastened     bool
@@ -173,24 +173,24 @@ func (m *Move) Turn(o Observed) []Action {
 	m.o, m.view, m.actions = o, o.View, nil
 	delete(m.waits, "")
 	if o.Stale == "" {
-		m.heard = o.Asked
+		m.answeredAt = o.Asked
 	}
 	m.lack, m.going, m.off = map[string]string{}, map[string]goingNodes{}, nil
 	changes := o.View.Take()
 	m.tell(changes)
 	workloads, nodes := changes.Workloads, changes.Nodes
-	heard := !m.begun || o.Asked != m.asked
-	if heard {
+	news := !m.begun || o.Asked != m.askedAt
+	if news {
 		m.o.Balancers = m.warm(o.Balancers)
 		m.hear(m.o)
 		m.hearEnds()
 	}
-	m.o.Balancers = m.said
+	m.o.Balancers = m.lastSaid
 	m.foreign = m.strangers()
 	if !m.begun {
 		m.rejoin(workloads, nodes)
 	}
-	m.join(nodes, heard)
+	m.join(nodes, news)
 	switch {
 	case !reversible(m.Record.Phase):
 	case o.Breach != "":
@@ -266,7 +266,7 @@ func (m *Move) to(p Phase) {
 
 // stop turns back; the first reason counts.
 func (m *Move) stop(r Reason) {
-	m.Record.Reason, m.Record.Paused, m.actions, m.unclean = &r, false, nil, m.heard
+	m.Record.Reason, m.Record.Paused, m.actions, m.unclean = &r, false, nil, m.answeredAt
 	clear(m.waits)
 	m.to(Stop)
 	for key := range m.Record.Workloads {
@@ -337,7 +337,7 @@ func (m *Move) cannotClose() {
 	}
 	if refused := m.stuckNodes(); len(refused) > 0 {
 		reason.Why, reason.Notes = refused[0], refused[1:]
-	} else if !m.asks.stuck(m.view.Now, "close", patience) {
+	} else if !m.repeats.stuck(m.view.Now, "close", patience) {
 		return
 	}
 	m.stop(reason)
@@ -632,7 +632,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {
-		c.Back = m.Record.Since
+		c.StopsSince = m.Record.Since
 	}
 	return c
 }

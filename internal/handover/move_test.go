@@ -472,15 +472,19 @@ func TestIngressControllersThatLagAreGivenTime(t *testing.T) {
 }
 
 func TestAutoscalerChangesReplicasUnderWay(t *testing.T) {
-	in(t, 2, apps(web(4)), func(p *play) {
-		go func() {
-			for _, n := range []int{6, 3, 5, 2, 7} {
-				time.Sleep(7 * time.Second)
-				p.With(func(h *world.Hand) { h.Scale("web", n) })
-			}
-		}()
-		p.done(p.move(), "web")
-	})
+	for _, wants := range [][]int{{6, 3, 5, 2, 7}, {0}, {6, 0, 3}} { // some autoscalers take all, and give some back at once
+		in(t, 2, apps(web(4)), func(p *play) {
+			var scales sync.WaitGroup
+			scales.Go(func() {
+				for _, n := range wants {
+					time.Sleep(7 * time.Second)
+					p.With(func(h *world.Hand) { h.Scale("web", n) })
+				}
+			})
+			p.done(p.move(), "web")
+			scales.Wait()
+		})
+	}
 }
 
 // Where nothing of a workload serves a Service any more because somebody made it

@@ -10,7 +10,7 @@ import (
 // them: another sort of name is a line in each of both names methods; if families
 // have to be asked by it, one in Inquiry.about and one in Inquiry.idle; and if it is of
 // one set of targets, as a group's, and not of what many Services share, as a host, it
-// comes first in sendsFor.
+// comes first in belongsTo.
 
 // names are all by which Services find the load balancer.
 func (b Balancer) names() []string { return folded(b.Host, b.Group) }
@@ -20,8 +20,8 @@ func (s *Service) names() []string {
 	return folded(append(slices.Clone(s.Hosts), s.TargetGroups...)...)
 }
 
-// ports are by which the load balancer, and the Service, are found where others made
-// the one send to node ports of the other: it does not belong to the Service then.
+// ports are how a Service is matched with a load balancer that is not its own: one
+// that others made send to a node port, as by Terraform's target group.
 func (b Balancer) ports() []string { return ported(b.Port) }
 
 func (s *Service) ports() []string { return ported(s.NodePorts...) }
@@ -84,16 +84,16 @@ func (d directory) of(s *Service) []Balancer {
 	return slices.CompactFunc(all, func(a, b Balancer) bool { return a.Name == b.Name })
 }
 
-// sendsTo: it is the Service's, or others made it send to one of its node ports.
-func (d directory) sendsTo(b Balancer, s *Service) bool {
-	return d.sendsFor(b, s) || slices.ContainsFunc(b.ports(), func(port string) bool { return slices.Contains(s.ports(), port) })
+// reaches: it is the Service's, or others made it send to one of its node ports.
+func (d directory) reaches(b Balancer, s *Service) bool {
+	return d.belongsTo(b, s) || slices.ContainsFunc(b.ports(), func(port string) bool { return slices.Contains(s.ports(), port) })
 }
 
-// sendsFor: it is the Service's, by the target group that the Service's pods or
+// belongsTo: it is the Service's, by the target group that the Service's pods or
 // nodes are registered with, or else by any name. One host may serve many Services,
 // each through a group of its own: where the Service has one, its host's other groups
 // are not its.
-func (d directory) sendsFor(b Balancer, s *Service) bool {
+func (d directory) belongsTo(b Balancer, s *Service) bool {
 	if b.Group != "" && slices.Contains(s.TargetGroups, b.Group) {
 		return true
 	}

@@ -67,7 +67,7 @@ func TestATargetGroupElsewhereHidesNoHost(t *testing.T) {
 	} {
 		var got []string
 		for _, b := range d.of(&c.s) {
-			if d.sendsFor(b, &c.s) {
+			if d.belongsTo(b, &c.s) {
 				got = append(got, b.Name)
 			}
 		}

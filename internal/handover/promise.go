@@ -22,10 +22,10 @@ const (
 
 // way is what goes by how a pod moves, besides its first step (workload.go, leave).
 type way struct {
-	state   WorkloadState // of its workload, while pods of it leave so
-	budgets bool          // those over it have a say, as its eviction is asked for; of one that cannot move they are told as well
-	first   bool          // it is ended before its replacement is there
-	consent bool          // … and may leave a Service with nobody, which its user has to accept
+	state     WorkloadState // of its workload, while pods of it leave so
+	budgets   bool          // those over it have a say, as its eviction is asked for; of one that cannot move they are told as well
+	endsFirst bool          // it is ended before its replacement is there
+	consent   bool          // … and may leave a Service with nobody, which its user has to accept
 }
 
 // ways has a row for every How: one that lacks it would be evicted without consent to
@@ -33,10 +33,10 @@ type way struct {
 // workload's nature (check.go, rehearsals): how a pod moves follows from it.
 var ways = map[How]way{
 	SurgeFirst: {state: WorkloadSurging, budgets: true},
-	InOrder:    {state: WorkloadInOrder, budgets: true, first: true, consent: true},
-	ByOperator: {state: WorkloadByOperator, budgets: true, first: true, consent: true},
+	InOrder:    {state: WorkloadInOrder, budgets: true, endsFirst: true, consent: true},
+	ByOperator: {state: WorkloadByOperator, budgets: true, endsFirst: true, consent: true},
 	AfterJob:   {state: WorkloadAfterJob},
-	Gap:        {state: WorkloadGap, budgets: true, first: true},
+	Gap:        {state: WorkloadGap, budgets: true, endsFirst: true},
 	Never:      {state: WorkloadParked, budgets: true},
 }
 

@@ -34,7 +34,7 @@ func TestEveryHowHasItsWay(t *testing.T) {
 		switch w, has := ways[how]; {
 		case !has:
 			t.Errorf("%s has no row in ways", spec.Names[0])
-		case w.state == "" || w.consent && !w.first || w.first && !w.budgets:
+		case w.state == "" || w.consent && !w.endsFirst || w.endsFirst && !w.budgets:
 			t.Errorf("%s: %+v: it has no state, or asks for consent to a gap that it does not make, or ends a pod without an eviction", how, w)
 		}
 		return true
@@ -138,8 +138,11 @@ func TestSettle(t *testing.T) {
 				v.PutNode(&Node{Name: time.Duration(i).String()})
 			}
 			p := &Pod{Ref: Ref{Namespace: "apps"}, Paths: []Path{{Service: "web", Selected: true}}}
-			if got := v.settle(p, c.least); got != c.want {
-				t.Errorf("want %s, got %s", c.want, got)
+			elsewhere := &Pod{Ref: Ref{Namespace: "knative-serving"}, Paths: []Path{{Service: "apps/web", Listed: true}}}
+			for _, p := range []*Pod{p, elsewhere} {
+				if got := v.settle(p, c.least); got != c.want {
+					t.Errorf("pod of %s: want %s, got %s", p.Namespace, c.want, got)
+				}
 			}
 		})
 	}

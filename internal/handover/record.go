@@ -116,15 +116,15 @@ type NodeRecord struct {
 
 // WorkloadRecord is one workload of which pods leave.
 type WorkloadRecord struct {
-	State  WorkloadState     `json:"state"`
-	Since  time.Time         `json:"since"`           // when the state began
-	Wants  int               `json:"wants,omitempty"` // most pods that were seen of one of which nobody tells what it wants
-	Floors map[string]int    `json:"floors,omitempty"`
-	Denied map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
-	Back   map[string]bool   `json:"back,omitempty"`   // UIDs of replacements that started on nodes that leave
-	Why    string            `json:"why,omitempty"`    // why it is parked
-	Fix    string            `json:"fix,omitempty"`
-	mark   mark
+	State    WorkloadState     `json:"state"`
+	Since    time.Time         `json:"since"`           // when the state began
+	Wants    int               `json:"wants,omitempty"` // most pods that were seen of one of which nobody tells what it wants
+	Floors   map[string]int    `json:"floors,omitempty"`
+	Denied   map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
+	CameBack map[string]bool   `json:"back,omitempty"`   // UIDs of replacements that started on nodes that leave
+	Why      string            `json:"why,omitempty"`    // why it is parked
+	Fix      string            `json:"fix,omitempty"`
+	mark     mark
 	// nowhere are paths that lead to none of its pods, and since when; not kept, as a mark is not.
 	nowhere map[string]time.Time
 	asked   map[string]time.Time // to leave their Services, or to end, by UID, and when: whatever an old view shows, they count as gone

@@ -14,7 +14,7 @@ import (
 func rollsUnasked(i *inspection) []event.Finding {
 	return i.each(
 		func(p *Pod, w *Workload) bool {
-			return !i.moves(p) && !w.OnDelete && !i.sheltered(p) && i.needsWord(p) != ""
+			return !i.leftToMove(p) && !w.OnDelete && !i.sheltered(p) && i.needsWord(p) != ""
 		},
 		func(p *Pod, w *Workload) event.Finding {
 			f := event.Finding{
@@ -40,7 +40,7 @@ func (i *inspection) needsWord(p *Pod) string {
 	for _, s := range i.v.servicesOf(p) {
 		for _, b := range i.v.senders.of(s) {
 			switch {
-			case b.ByAddress && i.v.senders.sendsFor(b, s):
+			case b.ByAddress && i.v.senders.belongsTo(b, s):
 				return fmt.Sprintf("a pod ends while load balancer %s, which drains for %s, may still send to it", b.Name, b.Draining)
 			case !b.ByAddress && s.Local:
 				return fmt.Sprintf("load balancer %s goes on to send to a node when the pod on it has ended, until its health checks fail (externalTrafficPolicy: Local)", b.Name)

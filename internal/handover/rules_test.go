@@ -178,7 +178,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 		{"its pods would start on nodes that leave: sentinels first", func(s *scene) { s.one.Tolerates = true }, "waiting; wait: deployment/apps/web: it tolerates every taint; sentinels are to keep its pods off the nodes that leave"},
 		{"… and then it moves", func(s *scene) { s.one.Tolerates, s.c.Guarded = true, true }, "surging; hold pod apps/web-1"},
 		{"its replacements start on nodes that leave, time and again", func(s *scene) {
-			s.r.Back = map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true}
+			s.r.CameBack = map[string]bool{"a": true, "b": true, "c": true, "d": true, "e": true}
 		}, "parked: 5 of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes"},
 		{"it was deleted, and its pods are left", func(s *scene) { s.c.Workload = nil }, "waiting; evict pod apps/web-1"},
 
@@ -450,40 +450,40 @@ func TestRulesOfAWorkload(t *testing.T) {
 		}, "waiting; wait: pod apps/web-1: its ReplicaSet takes it back"},
 
 		// The move stops, or the workload is parked.
-		{"the move stops: what was not begun stays", func(s *scene) { s.c.Back = noon.Add(-time.Second) }, "waiting"},
+		{"the move stops: what was not begun stays", func(s *scene) { s.c.StopsSince = noon.Add(-time.Second) }, "waiting"},
 		{"the move stops: what is out goes to its end", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.out(s.one, settleProxies)
 			s.pod("web-3", "new")
 		}, "waiting; evict pod apps/web-1"},
 		{"the move stops: what is out and needed goes back, if its ReplicaSet can spare another", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.out(s.one, settleProxies)
 			s.unready(s.pod("web-3", "new"), time.Second)
 		}, "waiting; give back pod apps/web-1"},
 		{"the move stops: what is beside goes on if its replacement serves", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new")
 		}, "waiting; take out pod apps/web-1"},
 		{"the move stops: what is beside is given time", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.released(s.one, time.Minute, nil)
 		}, "waiting; wait: deployment/apps/web: pod web-1 serves until its replacement does"},
 		{"the move stops: what is beside goes back after that", func(s *scene) {
-			s.c.Back = noon.Add(-backLimit)
+			s.c.StopsSince = noon.Add(-backLimit)
 			s.released(s.one, time.Minute, nil)
 			s.unready(s.pod("web-3", "new"), time.Minute)
 		}, "waiting; give back pod apps/web-1"},
 		{"the move stops: what may not be evicted goes back when nobody sends to it", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.out(s.one, time.Hour)
 			s.pod("web-3", "new")
 			s.r.Denied = map[string]string{verbEvict: "policy"}
 			s.r.Released["web-1"] = PodRecord{Ref: s.one.Ref, Gone: noon.Add(-time.Hour), Left: Left{"tg": noon.Add(-time.Minute)}}
 		}, "waiting; wait: load balancer tg: it let go of pod apps/web-1, and may send to it for 2m0s more"},
 		{"the move stops: what may not be evicted goes back as the first to end", func(s *scene) {
-			s.c.Back = noon.Add(-time.Second)
+			s.c.StopsSince = noon.Add(-time.Second)
 			s.out(s.one, settleProxies)
 			s.pod("web-3", "new")
 			s.r.Denied = map[string]string{verbEvict: "policy"}

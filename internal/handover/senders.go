@@ -52,7 +52,7 @@ func hostPorts(i *inspection) []event.Finding {
 		return i.Balancers[at], true
 	}
 	return i.each(
-		func(p *Pod, _ *Workload) bool { _, is := straight(p); return is && !p.AcceptGap && i.moves(p) },
+		func(p *Pod, _ *Workload) bool { _, is := straight(p); return is && !p.AcceptGap && i.leftToMove(p) },
 		func(p *Pod, _ *Workload) event.Finding {
 			b, _ := straight(p)
 			return event.Finding{
@@ -107,7 +107,7 @@ func (i *inspection) onlyLocally(b Balancer) bool {
 		switch {
 		case i.v.senders.sendsLocally(b, s):
 			local = true
-		case i.v.senders.sendsFor(b, s):
+		case i.v.senders.belongsTo(b, s):
 			return false
 		}
 	}

@@ -78,7 +78,7 @@ func (b bound) reaches(v *View, s *Service) bool {
 func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 	longest := v.settleUnasked(p, least)
 	for _, x := range p.Paths {
-		if s := v.Services[p.Namespace+"/"+x.Service]; s != nil {
+		if s := v.Services[p.serviceKey(x.Service)]; s != nil {
 			longest = max(longest, v.letsGo(s))
 		}
 	}
@@ -89,7 +89,7 @@ func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
 	longest := time.Duration(0)
 	for _, x := range p.Paths {
-		longest = max(longest, v.bound(v.Services[p.Namespace+"/"+x.Service]))
+		longest = max(longest, v.bound(v.Services[p.serviceKey(x.Service)]))
 	}
 	if longest > 0 {
 		longest += time.Duration(len(v.Nodes)/1000) * settleEach
@@ -126,7 +126,7 @@ func (v *View) settleMute(p *Pod) time.Duration {
 func (v *View) letsGo(s *Service) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range v.senders.of(s) {
-		if b.ByAddress && v.senders.sendsFor(b, s) {
+		if b.ByAddress && v.senders.belongsTo(b, s) {
 			longest = max(longest, settleProxies+max(b.Draining, b.Lag))
 		}
 	}

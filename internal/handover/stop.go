@@ -28,10 +28,10 @@ func (m *Move) putBack(workloads map[string]bool) {
 	clean = m.letGo(groups) && m.allSeen(groups) && clean
 	if !clean {
 		if len(m.actions) > 0 {
-			m.unclean = m.heard
+			m.unclean = m.answeredAt
 		}
 		m.clean = mark{}
-		m.stalled = m.asks.stuck(m.view.Now, m.asking(), patience)
+		m.stalled = m.repeats.stuck(m.view.Now, m.asking(), patience)
 		return
 	}
 	if m.clean.stuck(m.view.Now, "clean", sureAfter) {

@@ -293,7 +293,7 @@ func (h *herd) recount(p *Pod, gone map[string]*string) {
 // pod left its Services now: no other pod on the node serves for it.
 func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 	for _, x := range p.Paths {
-		s := h.View.Services[p.Namespace+"/"+x.Service]
+		s := h.View.Services[p.serviceKey(x.Service)]
 		if !x.Selected || !x.Ready || s == nil || !s.Local {
 			continue
 		}
@@ -309,7 +309,7 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 // the node, and pods that may be its clients are there yet.
 func (h *herd) neededOnNode(p *Pod) bool {
 	for _, x := range p.Paths {
-		s := h.View.Services[p.Namespace+"/"+x.Service]
+		s := h.View.Services[p.serviceKey(x.Service)]
 		if !x.Selected || !x.Ready || s == nil || !s.NodeLocal || h.asked(p) || h.localOther(p, x.Service) {
 			continue
 		}
@@ -351,7 +351,7 @@ func (h *herd) finish(p *Pod) {
 // the pod, and that it sends away, back through a node that leaves.
 func (h *herd) comingBack(p *Pod) bool {
 	for _, name := range h.doors(p) {
-		if why := h.Returns(p, p.Namespace+"/"+name); why != "" {
+		if why := h.Returns(p, p.serviceKey(name)); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
 			return true
@@ -446,7 +446,7 @@ func renewal(p *Pod, term time.Duration, now time.Time) (a ChangePod, due bool) 
 // a replacement that becomes Ready just then would be ended while proxies send
 // to it.
 func (h *herd) restore() {
-	if since := h.now.Sub(h.Back); !h.Back.IsZero() && since < backLimit {
+	if since := h.now.Sub(h.StopsSince); !h.StopsSince.IsZero() && since < backLimit {
 		h.again(backLimit - since)
 	}
 	_, short := h.short()
@@ -479,7 +479,7 @@ func (h *herd) restore() {
 // goOnOrBack decides about a pod that is in its Services yet.
 func (h *herd) goOnOrBack(p *Pod) {
 	_, local := h.lastOnNode(p)
-	late := h.Back.IsZero() || h.now.Sub(h.Back) >= backLimit
+	late := h.StopsSince.IsZero() || h.now.Sub(h.StopsSince) >= backLimit
 	switch pr := h.wayOut(p); {
 	case h.missed(p) && !h.asked(p) && (!late && !local || !h.spares() && (!h.overdue() || h.Unheard(p) != "")):
 		h.wait("%s: pod %s serves until its replacement does", h.Key, p.Name)
@@ -516,7 +516,7 @@ func (h *herd) spare() Spare {
 
 // overdue: what is missed has been missed for too long, though every pod is Ready.
 func (h *herd) overdue() bool {
-	since := h.Back
+	since := h.StopsSince
 	if since.IsZero() {
 		since = h.r.Since
 	}

@@ -13,12 +13,12 @@ import (
 // Surroundings are what else in a cluster has a say in a move, and is not
 // watched: it is asked for once, in an inspection. The checks here judge it.
 type Surroundings struct {
-	Webhooks    []Webhook
-	Autoscalers []Autoscaler
-	Schedulers  map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
-	Unpulled    map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
-	ExecProbes  map[string]bool      // by pod UID: its readiness probe is a command
-	Forbidden   []string             // resources that may not, or could not, be listed: nothing is known of them
+	Webhooks   []Webhook
+	NodeEnders []NodeEnder
+	Schedulers map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
+	Unpulled   map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
+	ExecProbes map[string]bool      // by pod UID: its readiness probe is a command
+	Forbidden  []string             // resources that may not, or could not, be listed: nothing is known of them
 }
 
 // Webhook is an admission webhook without whose answer a call about pods fails
@@ -32,8 +32,8 @@ type Webhook struct {
 	Cure    string          // a command
 }
 
-// Autoscaler is a controller that ends nodes by itself.
-type Autoscaler struct {
+// NodeEnder is a controller that ends nodes by itself.
+type NodeEnder struct {
 	Name  string          // Cluster Autoscaler
 	Where string          // pod kube-system/cluster-autoscaler-7d9f…
 	Nodes map[string]bool // nodes that it may end
@@ -122,7 +122,7 @@ func imageGone(i *inspection) []event.Finding {
 // autoscaled: somebody else could end nodes that leave, and is kept from that.
 func autoscaled(i *inspection) []event.Finding {
 	var found []event.Finding
-	for _, a := range i.Around.Autoscalers {
+	for _, a := range i.Around.NodeEnders {
 		nodes := slices.DeleteFunc(slices.Clone(i.Leaving), func(name string) bool { return !a.Nodes[name] })
 		if len(nodes) == 0 {
 			continue

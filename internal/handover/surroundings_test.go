@@ -88,7 +88,7 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 		},
 		"an autoscaler": {
 			autoscaled, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
-				s.Autoscalers = []Autoscaler{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}}}
+				s.NodeEnders = []NodeEnder{{Name: "Cluster Autoscaler", Where: "pod a/b", Nodes: map[string]bool{"old": true, "new": true}}}
 			},
 			note, "nodegroup/web", "Cluster Autoscaler (pod a/b) could end nodes by itself: until the move is over it is kept off old,", "",
 		},
@@ -132,7 +132,7 @@ func TestSurroundingsInOrder(t *testing.T) {
 			s.Webhooks = []Webhook{{Pods: map[string]bool{"9": true}}}
 		},
 		"an autoscaler elsewhere": func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
-			s.Autoscalers = []Autoscaler{{Nodes: map[string]bool{"new": true}}}
+			s.NodeEnders = []NodeEnder{{Nodes: map[string]bool{"new": true}}}
 		},
 		"a command on such a kubelet": func(v *View, _ *Pod, _ *Workload, s *Surroundings) {
 			v.PutNode(&Node{Name: "old", Group: "web", Version: "v1.36.2", Ready: true})

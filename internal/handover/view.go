@@ -95,7 +95,7 @@ func (v *View) PutPod(p *Pod) {
 		v.byAddress[p.Address] = p
 	}
 	for _, path := range p.Paths {
-		v.behind.put(p.Namespace+"/"+path.Service, p)
+		v.behind.put(p.serviceKey(path.Service), p)
 	}
 	for _, b := range p.Budgets {
 		v.under.put(p.Namespace+"/"+b, p)
@@ -123,7 +123,7 @@ func (v *View) forget(uid string) *Pod {
 		delete(v.byAddress, p.Address)
 	}
 	for _, path := range p.Paths {
-		v.behind.drop(p.Namespace+"/"+path.Service, uid)
+		v.behind.drop(p.serviceKey(path.Service), uid)
 	}
 	for _, b := range p.Budgets {
 		v.under.drop(p.Namespace+"/"+b, uid)
@@ -360,7 +360,7 @@ type Owner struct {
 
 // Path is one way by which requests reach a pod.
 type Path struct {
-	Service  string // name of the Service; its namespace is the pod's
+	Service  string // name of the Service; of one in another namespace, whose EndpointSlices list the pod, namespace and name
 	Selected bool   // the Service selects the pod now
 	Own      bool   // … and no other one ever: it asks for the pod's name
 	Listed   bool   // an EndpointSlice of the Service holds it
@@ -427,6 +427,14 @@ func (p *Pod) listed() []string {
 	return names
 }
 
+// serviceKey is the key of a Service on one of its paths.
+func (p *Pod) serviceKey(path string) string {
+	if strings.Contains(path, "/") {
+		return path
+	}
+	return p.Namespace + "/" + path
+}
+
 // servicesOf are the Services that the pod is behind, and those that it was taken
 // out of.
 func (v *View) servicesOf(p *Pod) []*Service {
@@ -438,7 +446,7 @@ func (v *View) servicesOf(p *Pod) []*Service {
 	slices.Sort(names)
 	var all []*Service
 	for _, name := range slices.Compact(names) {
-		if s := v.Services[p.Namespace+"/"+name]; s != nil {
+		if s := v.Services[p.serviceKey(name)]; s != nil {
 			all = append(all, s)
 		}
 	}
@@ -448,7 +456,7 @@ func (v *View) servicesOf(p *Pod) []*Service {
 // served: an EndpointSlice lists a pod of the Service as one that serves.
 func (v *View) served(s *Service) bool {
 	for _, p := range v.behind[s.Key()] {
-		if slices.ContainsFunc(p.Paths, func(x Path) bool { return x.Service == s.Name && x.Ready }) {
+		if slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == s.Key() && x.Ready }) {
 			return true
 		}
 	}
@@ -472,7 +480,7 @@ func (v *View) ails(daemons string, on func(node string) bool) bool {
 // serviceOf is the first Service on the pod's paths that is so; nil: none is.
 func (v *View) serviceOf(p *Pod, is func(*Service) bool) *Service {
 	for _, x := range p.Paths {
-		if s := v.Services[p.Namespace+"/"+x.Service]; s != nil && is(s) {
+		if s := v.Services[p.serviceKey(x.Service)]; s != nil && is(s) {
 			return s
 		}
 	}
@@ -532,7 +540,7 @@ type Workload struct {
 	Stalled   bool          // its rollout has passed its deadline
 	OnDelete  bool          // a StatefulSet whose pods change only when they are ended
 	Partition int           // so many pods keep the old template; with Ordinals, those below it
-	Ordinals  bool          // the number at the end of a pod's name is its place: the last one goes first
+	Ordinals  bool          // its pods are numbered: the next one in the place of a pod has its number, and the highest goes first
 	InTurn    string        // Ordered: why the next pod cannot come first
 	Holder    *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble   string        // why it cannot make a pod: "exceeded quota: …"

@@ -11,7 +11,7 @@ import (
 // taken over only when it takes its whole share. Targets that are in service when
 // a run first looks count as they are, since nobody knows since when.
 func (m *Move) warm(said []Balancer) []Balancer {
-	first := m.asked.IsZero()
+	first := m.askedAt.IsZero()
 	warm := slices.Clone(said)
 	for i, b := range said {
 		if b.SlowStart == 0 {

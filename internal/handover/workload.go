@@ -109,10 +109,10 @@ type Case struct {
 	Guarded  bool      // sentinels stand on all nodes that leave
 	Closed   time.Time // since when all nodes that leave are closed
 
-	Room    int                // pods that it may have made in addition now
-	Refused map[string]Refused // by UID of the pod
-	Settle  time.Duration      // the user's least settle time
-	Back    time.Time          // the move stops since then: everything under way goes back, or to its end; zero: it does not
+	Room       int                // pods that it may have made in addition now
+	Refused    map[string]Refused // by UID of the pod
+	Settle     time.Duration      // the user's least settle time
+	StopsSince time.Time          // the move stops since then: everything under way goes back, or to its end; zero: it does not
 }
 
 // Refused is the last refusal of one eviction, and since when it is refused.
@@ -136,7 +136,7 @@ type Decision struct {
 // still needed is asked for again.
 func NextWorkload(c Case, r WorkloadRecord) Decision {
 	h := newHerd(c, r)
-	if !c.Back.IsZero() || r.State == WorkloadParked {
+	if !c.StopsSince.IsZero() || r.State == WorkloadParked {
 		h.restore()
 	} else {
 		h.move()
@@ -168,7 +168,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	h := &herd{Case: c, now: c.View.Now, serving: map[string]int{}, own: map[string]int{}}
 	h.d.Record = r
 	h.r = &h.d.Record
-	h.r.Floors, h.r.Denied, h.r.Released, h.r.Back = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released), maps.Clone(r.Back)
+	h.r.Floors, h.r.Denied, h.r.Released, h.r.CameBack = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released), maps.Clone(r.CameBack)
 	h.r.asked = maps.Clone(r.asked)
 	if c.Workload != nil {
 		h.w = *c.Workload
@@ -260,7 +260,7 @@ func (h *herd) serves(p *Pod, path string) bool {
 		if !x.Selected || x.Service != path {
 			continue
 		}
-		s := h.View.Services[p.Namespace+"/"+path]
+		s := h.View.Services[p.serviceKey(path)]
 		return x.Ready && (s == nil || (!s.Local || h.Through(p.Node, s)) && h.Healthy(p, s))
 	}
 	return path == ""
@@ -499,17 +499,17 @@ func (h *herd) begin() {
 // and again, whatever is done to keep them off.
 func (h *herd) comesBack() bool {
 	for _, p := range h.fresh {
-		if p.Created.After(h.Closed) && p.Node != "" && !h.r.Back[p.UID] {
-			if h.r.Back == nil {
-				h.r.Back = map[string]bool{}
+		if p.Created.After(h.Closed) && p.Node != "" && !h.r.CameBack[p.UID] {
+			if h.r.CameBack == nil {
+				h.r.CameBack = map[string]bool{}
 			}
-			h.r.Back[p.UID] = true
+			h.r.CameBack[p.UID] = true
 		}
 	}
-	if len(h.r.Back) < tries+h.w.Wants {
+	if len(h.r.CameBack) < tries+h.w.Wants {
 		return false
 	}
-	h.park(fmt.Sprintf("%d of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes", len(h.r.Back)),
+	h.park(fmt.Sprintf("%d of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes", len(h.r.CameBack)),
 		"narrow its tolerations (operator: Exists without a key matches every taint)")
 	return true
 }

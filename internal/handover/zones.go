@@ -75,7 +75,7 @@ func fewForZones(i *inspection) []event.Finding {
 					Severity: warning,
 					Effect: fmt.Sprintf("load balancer %s sends to pods of a zone's own nodes only, in %d zones (%s), and %s: a node is kept (exit code 8) if its zone gets no other pod",
 						b.Name, len(zones), list(slices.Sorted(maps.Keys(zones))), wants),
-					Fix: "let zones share targets (cross-zone load balancing), or want as many pods as there are zones, spread over them (topologySpreadConstraints: topology.kubernetes.io/zone, maxSkew 1, DoNotSchedule)",
+					Fix: "let zones share targets (cross-zone load balancing), or want as many pods as there are zones, spread over them (topologySpreadConstraints: topology.kubernetes.io/zone, maxSkew 1, DoNotSchedule, nodeTaintsPolicy: Honor)",
 				}
 			})...)
 	}
@@ -85,7 +85,7 @@ func fewForZones(i *inspection) []event.Finding {
 // sendsLocally: it is the Service's, and sends to a node for the sake of the
 // Service's pods there.
 func (d directory) sendsLocally(b Balancer, s *Service) bool {
-	return s.Local && d.sendsFor(b, s)
+	return s.Local && d.belongsTo(b, s)
 }
 
 // zonesOf are the zones of all targets of a load balancer.

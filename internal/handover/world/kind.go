@@ -9,7 +9,7 @@ import (
 // Kind is how a kind of workload's controller makes its pods.
 type Kind struct {
 	Nature   handover.Nature
-	Ordinals bool // each pod has a number, and the next one in its place has the same
+	Ordinals bool // as of a handover.Workload
 }
 
 // Kinds are those that package kube/cluster has a row for, by KindName: a test there

@@ -38,9 +38,9 @@ type ownerKind struct {
 	alone    func(o metav1.Object) string                    // why no two of its pods may run beside each other; nil: they may
 	workload func(o metav1.Object) *handover.Workload        // as a move sees it, without its kind; nil: no matter of a move
 
-	// renews: the next pod in p's place is made by the present template, which is not
-	// that of p: it was changed since, and p waits to be ended, or for its turn. Nil:
-	// the next one is like p, but for what template says.
+	// renews: p was made from an older template, and its replacement will be made from
+	// the present one (OnDelete, or p's turn in a rollout has not come). Nil: the
+	// replacement is like p, but for what template says.
 	renews func(o metav1.Object, p *corev1.Pod) bool
 
 	// everywhere: it wants a pod on each node that its template fits. A node without a

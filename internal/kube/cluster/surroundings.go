@@ -38,7 +38,7 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
 	err = s.list(ctx, c)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), Autoscalers: s.autoscalers(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
+		Webhooks: s.webhooks(), NodeEnders: s.nodeEnders(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
 	}, err
 }
 
@@ -48,14 +48,14 @@ type surroundings struct {
 	nodes      []*corev1.Node
 	slices     []*discoveryv1.EndpointSlice
 	namespaces map[string]labels.Set // nil: may not be listed
-	asked      []asked
+	hooks      []hook
 	leases     []coordinationv1.Lease
 	named      map[string]bool // schedulers beside the default one; nil: leases may not be listed
 	forbidden  []string        // resources that may not be listed
 }
 
-// asked is one webhook of either kind of configuration.
-type asked struct {
+// hook is one webhook of either kind of configuration.
+type hook struct {
 	name, config      string
 	service           *admissionv1.ServiceReference
 	ignores           bool
@@ -122,7 +122,7 @@ func (s *surroundings) allowed(resource string, err error) error {
 func (s *surroundings) validate(all []admissionv1.ValidatingWebhookConfiguration) {
 	for _, config := range all {
 		for _, w := range config.Webhooks {
-			s.asked = append(s.asked, asked{
+			s.hooks = append(s.hooks, hook{
 				name: w.Name, config: "validatingwebhookconfiguration/" + config.Name, service: w.ClientConfig.Service,
 				ignores: w.FailurePolicy != nil && *w.FailurePolicy == admissionv1.Ignore,
 				rules:   w.Rules, namespaces: w.NamespaceSelector, picks: w.ObjectSelector, conditions: len(w.MatchConditions) > 0,
@@ -134,7 +134,7 @@ func (s *surroundings) validate(all []admissionv1.ValidatingWebhookConfiguration
 func (s *surroundings) mutate(all []admissionv1.MutatingWebhookConfiguration) {
 	for _, config := range all {
 		for _, w := range config.Webhooks {
-			s.asked = append(s.asked, asked{
+			s.hooks = append(s.hooks, hook{
 				name: w.Name, config: "mutatingwebhookconfiguration/" + config.Name, service: w.ClientConfig.Service,
 				ignores: w.FailurePolicy != nil && *w.FailurePolicy == admissionv1.Ignore,
 				rules:   w.Rules, namespaces: w.NamespaceSelector, picks: w.ObjectSelector, conditions: len(w.MatchConditions) > 0,
@@ -147,7 +147,7 @@ func (s *surroundings) mutate(all []admissionv1.MutatingWebhookConfiguration) {
 // anywhere: the rehearsals ask it.
 func (s *surroundings) webhooks() []handover.Webhook {
 	var all []handover.Webhook
-	for _, a := range s.asked {
+	for _, a := range s.hooks {
 		if a.ignores || a.service == nil {
 			continue
 		}
@@ -167,7 +167,7 @@ func (s *surroundings) webhooks() []handover.Webhook {
 
 // about are the pods that a webhook is asked about when another like it is made,
 // it is changed, or evicted. An Eviction carries no labels.
-func (s *surroundings) about(a asked) map[string]bool {
+func (s *surroundings) about(a hook) map[string]bool {
 	pods := a.listens("pods", admissionv1.Create) || a.listens("pods", admissionv1.Update)
 	evictions := a.listens("pods/eviction", admissionv1.Create)
 	namespaces, err1 := metav1.LabelSelectorAsSelector(everythingOr(a.namespaces))
@@ -196,7 +196,7 @@ func everythingOr(s *metav1.LabelSelector) *metav1.LabelSelector {
 }
 
 // listens: one of its rules is of that resource of the core group.
-func (a asked) listens(resource string, op admissionv1.OperationType) bool {
+func (a hook) listens(resource string, op admissionv1.OperationType) bool {
 	name, sub, _ := strings.Cut(resource, "/")
 	names := []string{resource, "*/*", name + "/*"}
 	if sub == "" {
@@ -244,13 +244,13 @@ const (
 	karpenterLabel  = "karpenter.sh/nodepool"
 )
 
-func (s *surroundings) autoscalers() []handover.Autoscaler {
-	var all []handover.Autoscaler
-	scaler := handover.Autoscaler{Name: "Cluster Autoscaler", Nodes: map[string]bool{}}
+func (s *surroundings) nodeEnders() []handover.NodeEnder {
+	var all []handover.NodeEnder
+	scaler := handover.NodeEnder{Name: "Cluster Autoscaler", Nodes: map[string]bool{}}
 	if at := slices.IndexFunc(s.pods, runs(autoscalerImage)); at >= 0 {
 		scaler.Where = "pod " + podName(s.pods[at])
 	}
-	karpenter := handover.Autoscaler{Name: "Karpenter", Nodes: map[string]bool{}}
+	karpenter := handover.NodeEnder{Name: "Karpenter", Nodes: map[string]bool{}}
 	for _, n := range s.nodes {
 		switch pool := n.Labels[karpenterLabel]; {
 		case pool != "":
@@ -259,7 +259,7 @@ func (s *surroundings) autoscalers() []handover.Autoscaler {
 			scaler.Nodes[n.Name] = true
 		}
 	}
-	for _, a := range []handover.Autoscaler{scaler, karpenter} {
+	for _, a := range []handover.NodeEnder{scaler, karpenter} {
 		if len(a.Nodes) > 0 {
 			all = append(all, a)
 		}

@@ -146,15 +146,15 @@ func TestAutoscalersAround(t *testing.T) {
 		node("plain", nil), node("pool", map[string]string{karpenterLabel: "default"}),
 	}
 	s := aroundOf(t, append(nodes, running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"))...)
-	if len(s.Autoscalers) != 2 {
-		t.Fatalf("%+v", s.Autoscalers)
+	if len(s.NodeEnders) != 2 {
+		t.Fatalf("%+v", s.NodeEnders)
 	}
-	ca, karpenter := s.Autoscalers[0], s.Autoscalers[1]
+	ca, karpenter := s.NodeEnders[0], s.NodeEnders[1]
 	if len(ca.Nodes) != 1 || !ca.Nodes["plain"] || ca.Where != "pod kube-system/ca" || len(karpenter.Nodes) != 1 || !karpenter.Nodes["pool"] {
-		t.Errorf("%+v", s.Autoscalers)
+		t.Errorf("%+v", s.NodeEnders)
 	}
-	if s := aroundOf(t, node("plain", nil)); len(s.Autoscalers) > 0 {
-		t.Errorf("out of nothing: %+v", s.Autoscalers)
+	if s := aroundOf(t, node("plain", nil)); len(s.NodeEnders) > 0 {
+		t.Errorf("out of nothing: %+v", s.NodeEnders)
 	}
 }
 

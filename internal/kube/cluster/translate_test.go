@@ -182,6 +182,10 @@ func TestOwners(t *testing.T) {
 	if w = f.view().Workloads["deployment/apps/web"]; w.Surge != 0 {
 		t.Errorf("maxSurge 0 became %d", w.Surge)
 	}
+	f.deploy.Spec.Strategy.RollingUpdate, f.deploy.Spec.Replicas = nil, new(int32(0))
+	if w = f.view().Workloads["deployment/apps/web"]; w.Wants != 0 || w.Surge != 1 {
+		t.Errorf("one that was scaled to none this moment may make %d in addition", w.Surge)
+	}
 	f.set.OwnerReferences = []metav1.OwnerReference{ownedBy("argoproj.io/v1alpha1", "Rollout", "web")}
 	if w = f.view().Workloads["rollout.argoproj.io/apps/web"]; w.Nature != handover.Replicated || w.Holder != nil || w.Counted || w.Wants != 1 {
 		t.Errorf("rollout, not asked yet: %+v", w)

@@ -227,7 +227,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 	}
 	out.Paused, out.MinReady, out.Deadline = a.paused, a.minReady, cmp.Or(a.deadline, out.Deadline)
 	if c.sets && a.surge != nil {
-		out.Surge = scaled(a.surge, out.Wants)
+		out.Surge = scaled(a.surge, max(1, out.Wants))
 	}
 	return out
 }
@@ -311,8 +311,9 @@ func deployment(d *appsv1.Deployment) *handover.Workload {
 	return w
 }
 
-// surge is how many pods a rollout may make in addition. What is not written is
-// a quarter, which is what the API server fills in.
+// surge is how many pods a rollout may make in addition: of one that wants none now,
+// as if it wanted one, for those of its pods that are there. What is not written is a
+// quarter, which is what the API server fills in.
 func surge(d *appsv1.Deployment, wants int) int {
 	if d.Spec.Strategy.Type == appsv1.RecreateDeploymentStrategyType {
 		return 0
@@ -321,7 +322,7 @@ func surge(d *appsv1.Deployment, wants int) int {
 	if r := d.Spec.Strategy.RollingUpdate; r != nil && r.MaxSurge != nil {
 		more = *r.MaxSurge
 	}
-	return scaled(&more, wants)
+	return scaled(&more, max(1, wants))
 }
 
 // scaled is a number, or a part of all, rounded up as controllers do for what

@@ -48,10 +48,10 @@ func (s *Service) Actions() map[string]wire.Action {
 		"SetInstanceHealth":                   wire.Must(s.setHealth, "InstanceId", "HealthStatus"),
 		"SuspendProcesses":                    wire.Must(s.suspend, "AutoScalingGroupName"),
 		"ResumeProcesses":                     wire.Must(s.resume, "AutoScalingGroupName"),
-		"DescribePolicies":                    s.none("PolicyNames", "PolicyTypes"),
-		"DescribeScheduledActions":            s.between(s.none("ScheduledActionNames")),
-		"DescribeWarmPool":                    wire.Must(s.none(), "AutoScalingGroupName"),
-		"DescribeInstanceRefreshes":           wire.Must(s.none("InstanceRefreshIds"), "AutoScalingGroupName"),
+		"DescribePolicies":                    s.emptyList("PolicyNames", "PolicyTypes"),
+		"DescribeScheduledActions":            s.between(s.emptyList("ScheduledActionNames")),
+		"DescribeWarmPool":                    wire.Must(s.emptyList(), "AutoScalingGroupName"),
+		"DescribeInstanceRefreshes":           wire.Must(s.emptyList("InstanceRefreshIds"), "AutoScalingGroupName"),
 		"DescribeLifecycleHooks":              wire.Must(s.describeHooks, "AutoScalingGroupName"),
 		"PutLifecycleHook":                    wire.Must(s.putHook, "AutoScalingGroupName", "LifecycleHookName"),
 		"DeleteLifecycleHook":                 wire.Must(s.deleteHook, "AutoScalingGroupName", "LifecycleHookName"),
@@ -294,14 +294,14 @@ func invalid(format string, args ...any) error {
 	return region.Errorf(region.Invalid, "ValidationError", format, args...)
 }
 
-// none answers reads of what the sandbox cannot make: policies, schedules, warm pools
-// and refreshes. It is as strict as if there were some: about the group that a request
-// names, about pages, and about what nobody reads. May are parameters that choose
-// among what there is: of a name that nothing has, AWS says nothing.
-func (s *Service) none(may ...string) wire.Action {
+// emptyList answers reads of what the sandbox cannot make: policies, schedules, warm
+// pools and refreshes. It is as strict as if there were some: about the group that a
+// request names, about pages, and about what nobody reads. Filters may be given and
+// change nothing: there is nothing to choose from.
+func (s *Service) emptyList(filters ...string) wire.Action {
 	return func(_ *http.Request, f wire.Form) (any, error) {
 		name := f.Get("AutoScalingGroupName")
-		f.Ignore(may...)
+		f.Ignore(filters...)
 		_, _, err := page(f, []string(nil))
 		if err == nil {
 			err = f.AllRead()
