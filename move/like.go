@@ -91,10 +91,13 @@ func (j *job) like(ctx context.Context) error {
 		missing -= j.joined(ctx)
 	}
 	if missing > 0 {
-		j.Fresh = append(j.Fresh, Fresh{Nodes: missing, InstanceType: j.copy.Type})
+		j.Fresh = append(j.Fresh, freshOf(j.copy, missing))
 	}
 	return nil
 }
+
+// freshOf are nodes of a copy that are yet to come.
+func freshOf(c *aws.Copy, nodes int) Fresh { return Fresh{Nodes: nodes, InstanceType: c.Type} }
 
 // set is the copy, as a set of nodes.
 func (j *job) set() Set {

@@ -25,7 +25,7 @@ type Move struct {
 	State  State             `json:"state"`          //
 	By     string            `json:"by,omitempty"`   // who works on it: alice@laptop
 	Wish   string            `json:"wish,omitempty"` // what that one is asked for, and by whom
-	Heard  time.Time         `json:"heard"`          // when it last wrote its record
+	Heard  time.Time         `json:"heard"`          // the last sign of life of its run, once a minute at least, also if nothing happens
 	Nodes  []string          `json:"nodes"`
 	Empty  int               `json:"empty"`            // of the nodes
 	Moved  int               `json:"moved"`            // workloads that have moved

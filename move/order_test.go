@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/aws"
 	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -172,9 +173,13 @@ func TestOptionsReachTheErrand(t *testing.T) {
 	})
 }
 
-// Of nodes that are yet to be made, the core is told every field; or there is a reason.
+// Of nodes that are yet to be made, the core is told every field, or there is a reason;
+// and of a copy's, every field is known.
 func TestWhatIsYetToBeMadeIsHandedOn(t *testing.T) {
-	without := []string{"Heirs"} // no plan makes them in the place of others: who has them made may let the old ones stay
+	if empty := fieldtest.Empty([]Fresh{freshOf(&aws.Copy{Type: "m7g.large"}, 2)}); len(empty) > 0 {
+		t.Errorf("of a copy nobody fills %q", empty)
+	}
+	without := []string{"Replaces"} // no plan makes them in the place of others: who has them made may let the old ones stay
 	var f Fresh
 	fieldtest.Fill(t, "Fresh", reflect.ValueOf(&f).Elem())
 	if empty := fieldtest.Empty((&job{Options: Options{Fresh: []Fresh{f}}}).fresh()); !slices.Equal(empty, without) {

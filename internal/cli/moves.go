@@ -20,15 +20,15 @@ import (
 
 // movesOptions is what the flags of the commands under `drover moves` say.
 type movesOptions struct {
-	Env    Env
-	Access move.Access
-	Name   string // empty: the only move that there is
-	JSON   bool
-	DryRun bool
-	Force  bool
-	Nodes  bool // of a return: only the nodes
-	Yes    bool
-	Log    string
+	Env       Env
+	Access    move.Access
+	Name      string // empty: the only move that there is
+	JSON      bool
+	DryRun    bool
+	Force     bool
+	NodesOnly bool // of a return
+	Yes       bool
+	Log       string
 }
 
 func newMoves(env Env) *cobra.Command {
@@ -101,7 +101,7 @@ func dryFlags(cmd *cobra.Command, o *movesOptions) {
 func returnFlags(cmd *cobra.Command, o *movesOptions) {
 	yesFlags(cmd, o)
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "show what would go back; change nothing")
-	cmd.Flags().BoolVar(&o.Nodes, "nodes-only", false, "only open the nodes again; what has moved stays where it is")
+	cmd.Flags().BoolVar(&o.NodesOnly, "nodes-only", false, "only open the nodes again; what has moved stays where it is")
 }
 
 func recoverFlags(cmd *cobra.Command, o *movesOptions) {
@@ -260,7 +260,7 @@ func returnMove(ctx context.Context, o movesOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if o.Nodes {
+	if o.NodesOnly {
 		return recoverFrom(ctx, o, m.Name, true)
 	}
 	if o.JSON && !o.Yes && !o.DryRun {

@@ -160,7 +160,7 @@ func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
 func TestInspectionKnowsTheNodesToCome(t *testing.T) {
 	fewer, grown := after, standard
 	fewer.capacity, grown.capacity = 1, standard.capacity+2
-	heirs := engine.Fresh{Nodes: after.capacity, Type: after.instanceType, Heirs: true}
+	heirs := engine.Fresh{Nodes: after.capacity, Type: after.instanceType, Replaces: true}
 	for _, tt := range []struct {
 		about string
 		want  *graph.Graph

@@ -437,7 +437,7 @@ func (b *builder) leaving(r state.Resource) Host {
 // await counts the nodes that a step brings before r goes. Old is what stood
 // before it. Who takes the place of r has its live size, unless fewer are asked for.
 func (h *Host) await(r state.Resource, urn plan.URN, gen int, want *graph.Hosts, old *state.Snapshot) {
-	fresh := Fresh{Nodes: want.Nodes, Type: want.Type, Heirs: urn == r.URN && want.Nodes >= r.Hosts.Nodes}
+	fresh := Fresh{Nodes: want.Nodes, Type: want.Type, Replaces: urn == r.URN && want.Nodes >= r.Hosts.Nodes}
 	if had, stood := old.Find(urn, gen); stood && had.Hosts != nil {
 		fresh.Nodes -= had.Hosts.Nodes
 	}

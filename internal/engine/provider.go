@@ -171,9 +171,9 @@ type Host struct {
 
 // Fresh are nodes that are yet to be made.
 type Fresh struct {
-	Nodes int
-	Type  string // of their instances: t3.2xlarge; empty: not known
-	Heirs bool   // they take the host's place, and are no fewer than it has by then
+	Nodes    int
+	Type     string // of their instances: t3.2xlarge; empty: not known
+	Replaces bool   // they replace the host's own nodes: as many as it has when its turn comes, if that is more than Nodes
 }
 
 // Move asks for one hand-over.

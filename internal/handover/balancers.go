@@ -533,7 +533,7 @@ func (m *Move) lacks(b Balancer) string {
 	for _, g := range m.o.To {
 		for _, i := range g.Instances {
 			n := m.view.byInstance[i.ID]
-			if going[i.ID] || unused[i.ID] || n == nil || !n.usable() || n.excluded() || !takes(g, b, n, s) {
+			if going[i.ID] || unused[i.ID] || n == nil || !n.usable() || n.excluded() || !isToJoin(g, b, n, s) {
 				continue
 			}
 			want++
@@ -551,9 +551,9 @@ func (m *Move) lacks(b Balancer) string {
 	return ""
 }
 
-// takes: the node of a group is to become a target: by the Service that the load
+// isToJoin: the node of a group is to become a target: by the Service that the load
 // balancer belongs to, or by the group itself. Nobody knows that of other nodes.
-func takes(g Group, b Balancer, n *Node, owner *Service) bool {
+func isToJoin(g Group, b Balancer, n *Node, owner *Service) bool {
 	if owner != nil {
 		return owner.admits(n)
 	}

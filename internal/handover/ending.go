@@ -56,7 +56,7 @@ func (m *Move) through() bool {
 		return false
 	}
 	for _, n := range m.Record.Nodes {
-		if !n.State.settled() && n.Why == "" {
+		if !n.over() {
 			return false
 		}
 	}

@@ -112,7 +112,7 @@ func (i *inspection) takes() time.Duration {
 	if n := len(i.Leaving); n > 1 {
 		waves = canarySoak + time.Duration(max(0, wave(n-1)-1))*waveTime
 	}
-	return (longest + waves + i.letsGo() + max(soakTime, i.Soak)).Round(time.Second)
+	return (longest + waves + i.balancersTake() + max(soakTime, i.Soak)).Round(time.Second)
 }
 
 // way is how long a workload's pods take that have to go one after the other, or
@@ -147,8 +147,8 @@ func (i *inspection) takesOver(p *Pod) time.Duration {
 	return longest
 }
 
-// letsGo is how long load balancers take to let go of the last nodes.
-func (i *inspection) letsGo() time.Duration {
+// balancersTake is how long load balancers take to let go of the last nodes.
+func (i *inspection) balancersTake() time.Duration {
 	var longest time.Duration
 	for _, b := range i.Balancers {
 		for _, t := range b.Targets {

@@ -107,7 +107,7 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 // place asks where the pods would go. Without an answer nothing is said about it,
 // nor if nodes that are yet to be made may have what those that are there lack.
 func (r *run) place(ctx context.Context, i *inspection, fresh []engine.Fresh, coming []Size) map[string]Placement {
-	heir := len(fresh) == 1 && fresh[0].Heirs // who is placed anew goes there
+	heir := len(fresh) == 1 && fresh[0].Replaces // who is placed anew goes there
 	var refs, anew []Ref
 	for _, p := range i.pods {
 		switch {
@@ -150,7 +150,7 @@ func (r *run) freshNodes(ctx context.Context, fresh []engine.Fresh, leaving int)
 	var nodes []Size
 	for _, f := range fresh {
 		n := f.Nodes
-		if f.Heirs {
+		if f.Replaces {
 			n = max(n, leaving)
 		}
 		nodes = append(nodes, slices.Repeat([]Size{sizes[f.Type]}, n)...)

@@ -128,35 +128,35 @@ type Move struct {
 	foreign  []foreign                       // load balancers that nobody can ask; of this turn
 	off      *bool                           // sentinels stand where they should; of this turn
 
-	dueWorkloads map[string]time.Time
-	dueNodes     map[string]time.Time
-	waits        map[string][]string // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
-	unsettled    map[string]bool     // workloads that are not moved or parked
-	crowded      map[string]bool     // workloads of which a replacement finds no room
-	stay         map[string]bool     // nodes of the group that were looked at, and are not among those that leave
-	tempted      map[string]bool     // workloads whose pods may start on nodes that leave
-	under        map[string]int      // workload -> pods beside and out
-	clean        mark
-	quiet        mark            // deschedulers that were turned off, and are not gone yet
-	loud         map[string]bool // … that may not be turned off
-	gone         mark            // the groups that were to take the pods
-	answeredAt   time.Time       // when AWS answered last
-	unclean      time.Time       // what it said by then may be older than what was done
-	repeats      mark            // what is asked for in vain
-	stalled      bool            // … for longer than it makes sense
-	begun        bool
-	hastened     bool
-	longest      time.Duration // that those who send to pods under way take to let go
-	handed       time.Time     // since when nothing of the canary serves any more
-	alone        bool          // … for long enough
-	first        bool          // load balancers have let go of the canary
-	pausing      bool
-	closed       bool            // all is ready for the first pod to move
-	rests        bool            // nothing is left to do before the rollouts that it waits for
-	others       map[string]bool // of Observed, as it was
-	met          map[string]bool // moves whose pods were met
-	waited       bool            // what it waits for is news
-	version      int             // changes when something of the record does that must not be lost
+	dueWorkloads   map[string]time.Time
+	dueNodes       map[string]time.Time
+	waits          map[string][]string // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
+	unsettled      map[string]bool     // workloads that are not moved or parked
+	crowded        map[string]bool     // workloads of which a replacement finds no room
+	stay           map[string]bool     // nodes of the group that were looked at, and are not among those that leave
+	tempted        map[string]bool     // workloads whose pods may start on nodes that leave
+	under          map[string]int      // workload -> pods beside and out
+	clean          mark
+	quiet          mark            // deschedulers that were turned off, and are not gone yet
+	loud           map[string]bool // … that may not be turned off
+	gone           mark            // the groups that were to take the pods
+	answeredAt     time.Time       // when AWS answered last
+	unclean        time.Time       // what it said by then may be older than what was done
+	repeats        mark            // what is asked for in vain
+	stalled        bool            // … for longer than it makes sense
+	begun          bool
+	hastened       bool
+	longest        time.Duration // that those who send to pods under way take to let go
+	canaryReplaced time.Time     // since when nothing of the canary serves any more
+	canaryProven   bool          // … for long enough
+	canaryLetGo    bool          // load balancers have let go of the canary
+	pausing        bool
+	closed         bool            // all is ready for the first pod to move
+	rests          bool            // nothing is left to do before the rollouts that it waits for
+	others         map[string]bool // of Observed, as it was
+	met            map[string]bool // moves whose pods were met
+	waited         bool            // what it waits for is news
+	version        int             // changes when something of the record does that must not be lost
 }
 
 // NewMove goes on with a record.

@@ -89,7 +89,7 @@ func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {
 		"it sends on":        {Balancer{Name: "web", Host: "web.elb", Draining: time.Second, Lag: 3 * time.Minute}, leaveGuess + 3*time.Minute},
 		"it cannot be asked": {Balancer{Name: "other", Host: "other.elb"}, unaskedDrain},
 	} {
-		if got := behindNodes(c.b, service, Group{}).letsGo(); got != c.want {
+		if got := behindNodes(c.b, service, Group{}).balancersTake(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}

@@ -57,7 +57,7 @@ type Record struct {
 	Since     time.Time                    `json:"since"`            // when the phase began
 	Beat      time.Time                    `json:"beat,omitzero"`    // when the copy in the cluster was last renewed
 	Wave      int                          `json:"wave,omitempty"`   // nodes of this wave and of earlier ones may move
-	WaveAt    time.Time                    `json:"waveAt,omitzero"`  // when it began
+	WaveAt    time.Time                    `json:"waveAt,omitzero"`  // since when the next wave is waited for: this one began, or nothing of the canary was under way any more
 	Nodes     map[string]*NodeRecord       `json:"nodes,omitempty"`  // that leave
 	Holds     map[string]hold              `json:"holds,omitempty"`  // groups held still, and what they were like before
 	Calmed    map[string]map[string]string `json:"calmed,omitempty"` // nodes that autoscalers are kept off, and which of Calming they had before
@@ -113,6 +113,9 @@ type NodeRecord struct {
 	// Released are its DaemonSets' pods that were taken out of their Services, by UID.
 	Released map[string]PodRecord `json:"released,omitempty"`
 }
+
+// over: the move has nothing more to do for the node, or cannot.
+func (n *NodeRecord) over() bool { return n.State.settled() || n.Why != "" }
 
 // WorkloadRecord is one workload of which pods leave.
 type WorkloadRecord struct {

@@ -8,7 +8,7 @@ import (
 
 // How long those who sent requests to a pod may go on after its last EndpointSlice
 // let go of it, and are not asked, or cannot be. Who is asked says so himself: see
-// View.letsGo.
+// View.takesToDrain.
 
 const (
 	settleProxies = 6 * time.Second
@@ -79,7 +79,7 @@ func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 	longest := v.settleUnasked(p, least)
 	for _, x := range p.Paths {
 		if s := v.Services[p.serviceKey(x.Service)]; s != nil {
-			longest = max(longest, v.letsGo(s))
+			longest = max(longest, v.takesToDrain(s))
 		}
 	}
 	return longest
@@ -121,9 +121,9 @@ func (v *View) settleMute(p *Pod) time.Duration {
 	return 0
 }
 
-// letsGo is how long those who hold the addresses of the Service's pods, and are
+// takesToDrain is how long those who hold the addresses of the Service's pods, and are
 // asked, take to let go of one. Others send to nodes: proxies are their bound.
-func (v *View) letsGo(s *Service) time.Duration {
+func (v *View) takesToDrain(s *Service) time.Duration {
 	longest := time.Duration(0)
 	for _, b := range v.senders.of(s) {
 		if b.ByAddress && v.senders.belongsTo(b, s) {

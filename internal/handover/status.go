@@ -22,7 +22,7 @@ type Status struct {
 	Opened  bool      // … no more: what it moved goes back
 	Ends    bool      // it is done, and its nodes are to end
 	Paused  bool      // interrupted while its nodes soaked; the same command goes on
-	Heard   time.Time // when the record was last written
+	Heard   time.Time // the last sign of life of its run: Record.Beat
 	Nodes   map[NodeState]int
 	Moves   map[WorkloadState]int
 	Parked  map[string]string // workloads that stay, and why

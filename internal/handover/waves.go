@@ -187,16 +187,16 @@ func (m *Move) next(node string) bool {
 }
 
 // ahead: pods of such a node may get their replacements beside the canary's end.
-func (m *Move) ahead(node string) bool { return m.next(node) && m.alone && !m.pausing }
+func (m *Move) ahead(node string) bool { return m.next(node) && m.canaryProven && !m.pausing }
 
 // leadOthers has load balancers let go of all other nodes once they have let go of the
 // canary: pods say goodbye to what clients keep when none of the nodes that leave
 // takes new connections any more, for those would be cut.
 func (m *Move) leadOthers() {
-	if m.canaryOut() == m.first {
+	if m.canaryOut() == m.canaryLetGo {
 		return
 	}
-	m.first = !m.first
+	m.canaryLetGo = !m.canaryLetGo
 	for name, r := range m.Record.Nodes {
 		if r.Wave > m.Record.Wave {
 			m.dueNodes[name] = time.Time{}
@@ -229,7 +229,7 @@ func (m *Move) canaryOut() bool {
 // early: load balancers may let go of the node now, and its wave has yet to come.
 func (m *Move) early(node string) bool {
 	r := m.Record.Nodes[node]
-	return m.first && m.Record.Phase == Shift && !m.pausing && r.State == NodeClosed && !m.open(node) &&
+	return m.canaryLetGo && m.Record.Phase == Shift && !m.pausing && r.State == NodeClosed && !m.open(node) &&
 		!m.needs(node, func(p *Pod) bool { return p.Released != "" })
 }
 
@@ -325,18 +325,18 @@ func (m *Move) advance() {
 // have served alone for a while: what is wrong with them has shown by then.
 func (m *Move) prepare() {
 	if m.canaryServes() {
-		m.alone, m.handed = false, time.Time{}
+		m.canaryProven, m.canaryReplaced = false, time.Time{}
 		return
 	}
-	if m.handed.IsZero() {
-		m.handed = m.view.Now
+	if m.canaryReplaced.IsZero() {
+		m.canaryReplaced = m.view.Now
 	}
-	at := m.handed.Add(canarySoak)
+	at := m.canaryReplaced.Add(canarySoak)
 	switch {
 	case m.view.Now.Before(at):
 		m.dueNodes[m.Record.leaving()[0]] = at
-	case !m.alone:
-		m.alone = true
+	case !m.canaryProven:
+		m.canaryProven = true
 		m.wake(1)
 	}
 }

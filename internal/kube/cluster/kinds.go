@@ -17,9 +17,9 @@ type kind struct {
 	// optional is what a CRD defines: it is watched if the API server serves it, in
 	// this version or in another one.
 	optional schema.GroupVersionResource
-	// see notes a change of the object that is kept under key (namespace/name);
-	// before or now is nil if it was not, or is no more, there. Nil: the view has
-	// nothing of it, and who wants it reads its store.
+	// see takes a change of the object that is kept under key (namespace/name): before
+	// is nil of a new one, now of one that is gone. A kind without see is kept in its
+	// store alone, and nothing of it is in the view.
 	see func(w *world, key string, before, now any)
 	// routes are the Services (namespace/name) that an object of the kind names, as one
 	// for whom a proxy of its own keeps a list of their pods; nil: none does. How long

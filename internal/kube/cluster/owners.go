@@ -24,10 +24,10 @@ type ownerKind struct {
 	optional  schema.GroupVersionResource // in place of watch, if a CRD defines it: see kind
 	place     int                         // in kinds
 
-	// stands: it makes pods for whatever owns it, as a ReplicaSet does for a
-	// Deployment. It is a workload itself only if nothing does. What it stands for moves
-	// as that one's row says; without a row, surge-first if a pod can be let go of below
-	// it (selects), else by its operator.
+	// stands: it makes pods for its owner, as a ReplicaSet does for a Deployment. Its
+	// pods count to that owner, and move as the owner's row says. An owner without a row
+	// moves surge-first if this kind has selects, else by its operator. Without an owner
+	// it is the workload itself.
 	stands bool
 	// named: each pod has a name, or volumes, that no second one can have, and that the
 	// next one gets. So one goes before the next comes. Nil: they have not.
@@ -111,9 +111,9 @@ func (k *ownerKind) watched() kind {
 	}}
 }
 
-// letsGo: it stands for its owner, makes another pod for one that no longer has its
+// releases: it stands for its owner, makes another pod for one that no longer has its
 // labels, and takes back one that has them again.
-func (k *ownerKind) letsGo() bool { return k.stands && k.selects != nil }
+func (k *ownerKind) releases() bool { return k.stands && k.selects != nil }
 
 // adopter is how one of the kind, kept under key, stands among those that take pods.
 func (k *ownerKind) adopter(key string) string { return k.api + " " + k.kind + " " + key }

@@ -99,7 +99,7 @@ func (w *world) top(p *corev1.Pod) claimed {
 	}
 	if above, known := w.owners[owner.UID]; known && above.stands {
 		if next := metav1.GetControllerOf(above); next != nil {
-			return newClaimed(p.Namespace, ownerOf(next), above.letsGo())
+			return newClaimed(p.Namespace, ownerOf(next), above.releases())
 		}
 	}
 	return newClaimed(p.Namespace, ownerOf(owner), false)
@@ -151,9 +151,9 @@ func (w *world) workload(key string) (*handover.Workload, bool) {
 	return out, true
 }
 
-// known translates a workload that is watched. What makes pods for its owner is
-// none; Jobs, which end, and DaemonSets, whose pods belong to their nodes, are no
-// matter of a CronJob's or a move's.
+// known translates a workload that is watched. A ReplicaSet of a Deployment is none,
+// and a DaemonSet is none, whose pods belong to their nodes. A Job is one, its CronJob
+// is not.
 func (w *world) known(key string) (*handover.Workload, bool) {
 	o, is := w.tops[key]
 	if !is || o.workload == nil {
@@ -206,7 +206,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
 	}
 	switch k := kindOf(c.owner); {
-	case c.sets || k != nil && k.letsGo():
+	case c.sets || k != nil && k.releases():
 		out.Nature, out.Surge = handover.Replicated, 1
 		out.Rolling = w.rolling(key)
 	case w.ends(key) && !slices.Contains(endless, groupOf(c.owner.API)):
