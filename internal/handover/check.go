@@ -654,7 +654,7 @@ func noPreStop(i *inspection) []event.Finding {
 func noDraining(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, b := range i.Balancers {
-		if b.Draining > 0 || !i.sends(b) {
+		if !b.cutsAtOnce() || !i.sends(b) {
 			continue
 		}
 		f := event.Finding{

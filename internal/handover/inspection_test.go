@@ -38,10 +38,11 @@ func TestWhichLoadBalancersSendToWhatLeaves(t *testing.T) {
 		if counted := i.balancers() == 1; counted != (c.says != "") {
 			t.Errorf("%s: counted %v", name, counted)
 		}
-		c.b.Draining = time.Minute
-		i = inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{c.b}}, Leaving: []string{"old"}})
+		drains, keeps := c.b, c.b
+		drains.Draining, keeps.Keeps = time.Minute, true
+		i = inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{drains, keeps}}, Leaving: []string{"old"}})
 		if found := noDraining(i); len(found) > 0 {
-			t.Errorf("%s, with draining: %v", name, found)
+			t.Errorf("%s, with draining, and where connections are kept: %v", name, found)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -299,6 +300,33 @@ func TestWhatFindsNoRoomHoldsUpNobody(t *testing.T) {
 		p.parked(p.move(), "/a", "Insufficient cpu")
 		if moved == 0 || moved > 12*time.Minute || p.took > 22*time.Minute {
 			p.t.Errorf("web has moved after %s, and all took %s", moved, p.took)
+		}
+	})
+}
+
+// While replacements of some find no room, others try one after the other, each as soon
+// as the one before it is through, and none of those is given up meanwhile.
+func TestThoseInLineForRoomFollowEachOther(t *testing.T) {
+	all := apps(&world.App{Name: "a", Replicas: 2, Surge: 1, Large: true}, &world.App{Name: "m", Replicas: 2, Surge: 1, Large: true})
+	var small []string
+	for i := range 6 {
+		small = append(small, fmt.Sprintf("web%d", i))
+		all = append(all, &world.App{Name: small[i], Replicas: 4, Surge: 1})
+	}
+	in(t, 1, all, func(p *play) {
+		began := time.Now()
+		var moved time.Duration
+		go func() {
+			for left := true; left; time.Sleep(time.Second) {
+				p.With(func(h *world.Hand) {
+					left = slices.ContainsFunc(small, func(name string) bool { return len(h.On(world.Old, name)) > 0 })
+				})
+			}
+			moved = time.Since(began)
+		}()
+		p.parked(p.move(), "/a", "Insufficient cpu")
+		if moved == 0 || moved > 6*time.Minute {
+			p.t.Errorf("those that find room have moved after %s", moved)
 		}
 	})
 }

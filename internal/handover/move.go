@@ -133,9 +133,10 @@ type Move struct {
 	waits          map[string][]string // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
 	unsettled      map[string]bool     // workloads that are not moved or parked
 	crowded        map[string]bool     // workloads of which a replacement finds no room
+	inLine         map[string]bool     // … and those that wait until they do, or are given up
 	stay           map[string]bool     // nodes of the group that were looked at, and are not among those that leave
 	tempted        map[string]bool     // workloads whose pods may start on nodes that leave
-	under          map[string]int      // workload -> pods beside and out
+	under          map[string]bool     // workloads with pods beside or out
 	clean          mark
 	quiet          mark            // deschedulers that were turned off, and are not gone yet
 	loud           map[string]bool // … that may not be turned off
@@ -163,7 +164,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
-		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]int{},
+		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]bool{},
 	}
 }
 
@@ -548,7 +549,7 @@ func (m *Move) due(workloads, nodes map[string]bool) {
 // first, so that the room that is left is given to what is begun.
 func (m *Move) decideWorkloads(workloads map[string]bool) {
 	keys := slices.SortedFunc(maps.Keys(workloads), func(a, b string) int {
-		return cmp.Or(falseFirst(m.under[a] == 0, m.under[b] == 0), strings.Compare(a, b))
+		return cmp.Or(falseFirst(!m.under[a], !m.under[b]), strings.Compare(a, b))
 	})
 	for _, key := range keys {
 		m.workload(key)
@@ -589,11 +590,15 @@ func (m *Move) recordOf(key string) *WorkloadRecord {
 func (m *Move) note(key string, d Decision) {
 	m.actions = append(m.actions, m.waiting(key, d.Actions)...)
 	set(m.unsettled, key, !settled(d.Record.State) || len(d.Record.Released) > 0)
-	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
 	set(m.tempted, key, d.Tempted)
-	m.under[key] = len(d.Record.Released) + d.Surged
-	if m.under[key] == 0 {
-		delete(m.under, key)
+	set(m.inLine, key, d.InLine)
+	tried := len(m.crowded) + len(m.under)
+	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
+	set(m.under, key, len(d.Record.Released)+d.Surged > 0)
+	if len(m.crowded)+len(m.under) < tried {
+		for other := range m.inLine {
+			m.dueWorkloads[other] = time.Time{}
+		}
 	}
 	delete(m.dueWorkloads, key)
 	if at := m.againBy(d.Actions, d.Again); !at.IsZero() {

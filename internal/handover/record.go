@@ -126,7 +126,10 @@ type WorkloadRecord struct {
 	Denied   map[string]string `json:"denied,omitempty"` // calls that were refused for good, and why
 	CameBack map[string]bool   `json:"back,omitempty"`   // UIDs of replacements that started on nodes that leave
 	Why      string            `json:"why,omitempty"`    // why it is parked
-	Fix      string            `json:"fix,omitempty"`
+	// GaveBack: a pod under way was given back. That its ReplicaSet wants none any more,
+	// and ends it, is not what the workload was parked for.
+	GaveBack bool   `json:"gaveBack,omitempty"`
+	Fix      string `json:"fix,omitempty"`
 	mark     mark
 	// nowhere are paths that lead to none of its pods, and since when; not kept, as a mark is not.
 	nowhere map[string]time.Time

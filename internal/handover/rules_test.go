@@ -150,7 +150,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.web.Wants = 3
 			s.r.Floors["web"] = 3
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
-		{"nowhere is room for one more", func(s *scene) { s.c.Room = 0 }, "waiting"},
+		{"nowhere is room for one more", func(s *scene) { s.c.Room = 0 }, "waiting; wait: deployment/apps/web: replacements of others find no room; until they do, or are given up, one workload at a time tries"},
+		{"… and for a long time: it is not the one that is stuck", func(s *scene) {
+			s.c.Room = 0
+			s.r = s.decide().Record
+			s.Now = s.Now.Add(patience)
+		}, "waiting; wait: deployment/apps/web: replacements of others find no room; until they do, or are given up, one workload at a time tries"},
 		{"fewer serve than must", func(s *scene) { s.unready(s.two, 10*time.Second) }, "waiting; wait: deployment/apps/web: 1 of 2 pods serve behind Service web: pod web-2 is not Ready"},
 		{"a pod that starts is given time", func(s *scene) { s.unready(s.one, 10*time.Second); s.r.Floors["web"] = 1 }, "waiting; wait: deployment/apps/web: pod web-1 is not Ready yet"},
 		{"a pod that serves nobody ends as it is", func(s *scene) { s.unready(s.one, brokenAfter); s.r.Floors["web"] = 1 }, "waiting; evict pod apps/web-1"},

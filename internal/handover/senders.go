@@ -130,10 +130,13 @@ func outlived(i *inspection) []event.Finding {
 	return found
 }
 
+// cutsAtOnce: it neither drains a target that is taken out nor keeps its connections.
+func (b Balancer) cutsAtOnce() bool { return b.Draining == 0 && !b.Keeps }
+
 // cuts says which connections are cut that a target has open when it is taken out.
 func (b Balancer) cuts() string {
 	switch {
-	case b.Keeps && b.ByAddress, b.Draining == 0 && !b.Keeps:
+	case b.Keeps && b.ByAddress, b.cutsAtOnce():
 		return "" // a pod that ends says goodbye by itself; without draining all are, see noDraining
 	case b.Keeps:
 		return fmt.Sprintf("through an old node that are still open when it ends, %s after it left the load balancer at the earliest,", b.Draining)

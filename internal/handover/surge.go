@@ -33,7 +33,11 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
-	case h.extra() >= h.w.Surge || h.d.Surged >= h.Room:
+	case h.extra() >= h.w.Surge:
+		return false
+	case h.d.Surged >= h.Room:
+		h.d.InLine = true
+		h.wait("%s: replacements of others find no room; until they do, or are given up, one workload at a time tries", h.Key)
 		return false
 	}
 	h.letGo(p, pr, Release{Until: h.now.Add(expiry)})
@@ -471,7 +475,7 @@ func (h *herd) restore() {
 			h.act(forget(p, r))
 		}
 	}
-	if h.r.State == WorkloadParked && len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0 {
+	if h.r.State == WorkloadParked && !h.r.GaveBack && len(h.fresh)+len(h.beside)+len(h.out)+len(h.ending)+len(h.back) == 0 {
 		h.to(WorkloadMoved) // somebody else saw to it
 	}
 }
@@ -564,6 +568,7 @@ func (h *herd) giveBack(p *Pod) {
 func (h *herd) toItsSet(p *Pod) ChangePod {
 	r, _ := p.release()
 	delete(h.r.asked, p.UID)
+	h.r.GaveBack = true
 	h.owned++
 	h.again(time.Second)
 	return giveBack(p, r, h.now)

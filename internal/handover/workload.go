@@ -127,6 +127,7 @@ type Decision struct {
 	Actions []Action
 	Surged  int       // pods made in addition
 	Crowded bool      // a replacement finds no room
+	InLine  bool      // it may make none in addition, for the sake of others' that find no room
 	Tempted bool      // a pod may start on nodes that leave: sentinels are needed
 	Again   time.Time // decide again then, if nothing changed; zero: no need
 }
@@ -691,25 +692,33 @@ func (p *Pod) starts() bool {
 	return p.Trouble == "" || strings.HasPrefix(p.Trouble, "ContainerCreating") || strings.HasPrefix(p.Trouble, "PodInitializing")
 }
 
-// resting: nothing of it is to move now: no pod's wave has come, nothing is on its
-// way out, and what is beside its replacement waits for the canary.
+// resting: nothing of it is to move now: no pod's wave has come, or it is not its turn,
+// nothing is on its way out, and what is beside its replacement waits for the canary.
 func (h *herd) resting() bool {
+	if h.d.InLine && len(h.beside) == 0 {
+		return true
+	}
 	return len(h.out)+len(h.ending) == 0 &&
 		!slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) &&
 		!slices.ContainsFunc(h.beside, func(p *Pod) bool { return !h.Next(p.Node) })
 }
 
 // draining is the longest that those who send to a pod that was taken out are given,
-// and target groups take to drain it.
+// and target groups take to drain it, or may send to it after that.
 func (h *herd) draining() time.Duration {
 	longest := time.Duration(0)
 	for _, p := range h.out {
 		longest = max(longest, h.settleOf(p))
-		for name := range h.Targets(p) {
-			longest = max(longest, h.Balancer(name).Draining)
+		for _, name := range h.holding(p) {
+			longest = max(longest, h.Balancer(name).Draining, h.Balancer(name).Lag)
 		}
 	}
 	return longest
+}
+
+// holding are the target groups that hold the pod, or have let go of it.
+func (h *herd) holding(p *Pod) []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(h.Targets(p))), maps.Keys(h.r.Released[p.UID].Left))
 }
 
 // signature changes whenever something of the workload moves.
