@@ -721,8 +721,8 @@ func single(i *inspection) []event.Finding {
 		})
 }
 
-// rehearsals are the calls to try before anything changes, one pod for each
-// workload and revision: they find policies, quotas, webhooks and what is gone.
+// rehearsals are the calls to try before anything changes, with one pod of each
+// workload: they find policies, quotas, webhooks and what is gone.
 func rehearsals(i *inspection) []rehearsal {
 	var all []rehearsal
 	seen := map[string]bool{}

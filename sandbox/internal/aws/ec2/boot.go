@@ -195,7 +195,7 @@ func (h *Hypervisor) describe(id string) (m machine.Machine, err error) {
 
 // machineOf is the machine of an instance that may join its cluster.
 func machineOf(st *region.State, i *region.Instance) (machine.Machine, error) {
-	image, _ := region.LookupImage(st.Region, i.ImageID)
+	image, _ := st.Image(i.ImageID)
 	parse := parseUserData
 	if image.OS == region.Bottlerocket {
 		parse = parseSettings

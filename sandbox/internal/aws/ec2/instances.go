@@ -104,7 +104,7 @@ type nicPrefix struct {
 func state(i *region.Instance) stateItem { return stateItem{i.State.Code(), string(i.State)} }
 
 func showInstance(st *region.State, i *region.Instance) instanceItem {
-	image, _ := region.LookupImage(st.Region, i.ImageID)
+	image, _ := st.Image(i.ImageID)
 	item := instanceItem{ID: i.ID, Image: i.ImageID, State: state(i), Reason: i.Reason, Type: i.Type, Launched: wire.Stamp(i.Launched),
 		Zone: i.Zone, Tenancy: "default", Monitoring: "disabled", Architecture: image.Arch, RootType: "ebs", RootName: "/dev/xvda",
 		Virtual: "hvm", Hypervisor: "xen", Tags: tagSet(i.Tags)}
@@ -158,7 +158,7 @@ var instanceFilters = filters[*region.Instance]{
 		return nil
 	},
 	"architecture": func(st *region.State, i *region.Instance) []string {
-		image, _ := region.LookupImage(st.Region, i.ImageID)
+		image, _ := st.Image(i.ImageID)
 		return []string{image.Arch}
 	},
 	"private-dns-name":   connected(func(st *region.State, i *region.Instance) []string { return []string{st.NodeName(i.PrivateIP)} }),

@@ -182,9 +182,9 @@ func Images(region string) []Image {
 // Bottlerocket is the OS of its images.
 const Bottlerocket = "bottlerocket"
 
-// LookupImage finds an AMI by its ID.
-func LookupImage(region, id string) (Image, bool) {
-	for _, i := range Images(region) {
+// Image finds an AMI by its ID.
+func (s *State) Image(id string) (Image, bool) {
+	for _, i := range Images(s.Region) {
 		if i.ID == id {
 			return i, true
 		}

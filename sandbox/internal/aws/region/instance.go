@@ -117,7 +117,7 @@ func (s *State) Run(l Launch, now time.Time) (*Instance, error) {
 	if !ok {
 		return nil, Errorf(Invalid, "InvalidParameterValue", "Invalid value '%s' for InstanceType.", data.InstanceType)
 	}
-	if _, ok := LookupImage(s.Region, data.ImageID); !ok {
+	if _, ok := s.Image(data.ImageID); !ok {
 		return nil, Errorf(Invalid, "InvalidAMIID.NotFound", "The image id '[%s]' does not exist", data.ImageID)
 	}
 	profile := s.ProfileOf(data)

@@ -229,7 +229,7 @@ func (s *State) customImage(n *Nodegroup, data LaunchTemplateData) error {
 	if n.ReleaseVersion != "" {
 		return invalidParameter("You cannot specify the field releaseVersion when using custom AMIs.")
 	}
-	image, ok := LookupImage(s.Region, data.ImageID)
+	image, ok := s.Image(data.ImageID)
 	if !ok {
 		return Errorf(Invalid, "InvalidRequestException", "The image id '[%s]' does not exist", data.ImageID)
 	}
