@@ -59,6 +59,11 @@ func TestRefusalOfAKilledMoveThatWasToGoOn(t *testing.T) {
 			}
 			p.With(func(h *world.Hand) { h.Cherish("alone") })
 			time.Sleep(time.Minute) // until it is seen
+			for again := range 3 { // killed while it puts back, it says the same
+				if _, through := p.killedAfter(10 + again); through {
+					break
+				}
+			}
 			p.ended(p.move(), problem.Refused, "nothing controls it")
 		})
 	}

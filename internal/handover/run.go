@@ -274,7 +274,7 @@ func (r *run) turnBack(ctx context.Context, err error) error {
 	}
 	r.core = NewMove(r.earlier, r.options())
 	r.core.view = v
-	r.core.stop(Reason{Kind: problem.Outside, Op: "hand over " + r.earlier.Group, Why: err.Error(), Fix: cure(err.Error())})
+	r.core.stop(reasonOf(err, "hand over "+r.earlier.Group))
 	if back := r.turns(ctx); r.earlier.Phase != Stopped {
 		return errors.Join(err, back)
 	}
@@ -701,6 +701,14 @@ func (r *run) trouble() string {
 		return r.lastErr.Error()
 	}
 	return "what was asked for did not come about"
+}
+
+// reasonOf is an error as a reason, of op where it does not say of what itself.
+func reasonOf(err error, op string) Reason {
+	if told := new(problem.Error); errors.As(err, &told) {
+		return Reason{Kind: told.Kind, Op: told.Op, Why: told.Err.Error(), Fix: told.Fix, Notes: told.Notes}
+	}
+	return Reason{Kind: problem.Outside, Op: op, Why: err.Error(), Fix: cure(err.Error())}
 }
 
 // failure is a reason as an error.
