@@ -52,20 +52,19 @@ func TestInterruptBeforeAKilledMoveGoesOn(t *testing.T) {
 // The same if by now it meets what it refuses.
 func TestRefusalOfAKilledMoveThatWasToGoOn(t *testing.T) {
 	for calls := range 8 {
-		alone := &world.App{Name: "alone", Kind: "Pod", Replicas: 1, Expendable: true, NoService: true}
-		in(t, 2, apps(alone), func(p *play) {
-			if _, through := p.killedAfter(calls); through {
-				t.Fatal("it was not killed")
-			}
-			p.With(func(h *world.Hand) { h.Cherish("alone") })
-			time.Sleep(time.Minute) // until it is seen
-			for again := range 3 { // killed while it puts back, it says the same
-				if _, through := p.killedAfter(10 + again); through {
-					break
+		for again := range 30 { // killed while it puts back as well, it says the same
+			alone := &world.App{Name: "alone", Kind: "Pod", Replicas: 1, Expendable: true, NoService: true}
+			in(t, 2, apps(alone), func(p *play) {
+				if _, through := p.killedAfter(calls); through {
+					t.Fatal("it was not killed")
 				}
-			}
-			p.ended(p.move(), problem.Refused, "nothing controls it")
-		})
+				p.With(func(h *world.Hand) { h.Cherish("alone") })
+				time.Sleep(time.Minute) // until it is seen
+				if _, through := p.killedAfter(again); !through {
+					p.ended(p.move(), problem.Refused, "nothing controls it")
+				}
+			})
+		}
 	}
 }
 

@@ -265,6 +265,9 @@ func (r *run) loop(ctx context.Context) error {
 // turnBack ends a run that cannot begin, for the reason of err. What an earlier
 // one had closed by the time that it was killed, nobody else puts back.
 func (r *run) turnBack(ctx context.Context, err error) error {
+	if r.earlier != nil && r.earlier.Phase == Stopped && !r.earlier.Kept {
+		r.forget(ctx) // its run was killed before it came to that
+	}
 	if r.earlier == nil || !closing(r.earlier.Phase) {
 		return err
 	}
