@@ -151,7 +151,7 @@ func TestApplicationBalancer(t *testing.T) {
 		t.Errorf("without a rule: %s", got)
 	}
 	all := a.rule(2, "/*", forward(group))
-	a.rule(1, "/old", types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: types.RedirectActionStatusCodeEnumHttp301, Path: awssdk.String("/new")}})
+	old := a.rule(1, "/old", types.Action{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: types.RedirectActionStatusCodeEnumHttp301, Path: awssdk.String("/new")}})
 	a.until("healthy", func() bool { s := a.states(group); return s[addresses[0]] == "healthy" && s[addresses[1]] == "healthy" })
 	for zone := range 2 {
 		seen := map[string]int{}
@@ -174,8 +174,17 @@ func TestApplicationBalancer(t *testing.T) {
 	if c := rules.Rules[1].Conditions; len(c) != 2 || c[0].PathPatternConfig.Values[0] != "/*" || *rules.Rules[1].Actions[0].TargetGroupArn != *group {
 		t.Errorf("%+v", rules.Rules[1])
 	}
-	_, err = a.api.SetRulePriorities(t.Context(), &elbv2.SetRulePrioritiesInput{RulePriorities: []types.RulePriorityPair{{RuleArn: all, Priority: awssdk.Int32(1)}}})
-	wantCode(t, err, "PriorityInUse")
+	order := func(pairs ...types.RulePriorityPair) error {
+		_, err := a.api.SetRulePriorities(t.Context(), &elbv2.SetRulePrioritiesInput{RulePriorities: pairs})
+		return err
+	}
+	at := func(rule *string, priority int32) types.RulePriorityPair {
+		return types.RulePriorityPair{RuleArn: rule, Priority: &priority}
+	}
+	wantCode(t, order(at(all, 1)), "PriorityInUse")
+	wantCode(t, order(at(all, 3), at(old, 3)), "PriorityInUse")
+	a.must(order(at(all, 1), at(old, 2)))
+	a.until("the first rule that fits decides", func() bool { code, _, _ := a.get(0, "http", "/old"); return code == 200 })
 	_, err = a.api.DeleteRule(t.Context(), &elbv2.DeleteRuleInput{RuleArn: all})
 	a.must(err)
 	a.until("no rule fits", func() bool { code, _, _ := a.get(0, "http", "/x"); return code == 404 })

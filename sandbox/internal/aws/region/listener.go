@@ -1,6 +1,7 @@
 package region
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -225,15 +226,17 @@ func (s *State) SetPriorities(of map[string]int) error {
 			return err
 		}
 	}
-	for _, r := range s.ListenerRules {
-		if _, moves := of[r.ARN]; moves {
-			continue
+	taken := map[string]bool{}
+	for arn, r := range s.ListenerRules {
+		priority := r.Priority
+		if to, moves := of[arn]; moves {
+			priority = to
 		}
-		for arn, priority := range of {
-			if s.ListenerRules[arn].Listener == r.Listener && r.Priority == priority {
-				return Errorf(Exists, "PriorityInUse", "Priority '%d' is currently in use", priority)
-			}
+		place := fmt.Sprint(r.Listener, "|", priority)
+		if taken[place] {
+			return Errorf(Exists, "PriorityInUse", "Priority '%d' is currently in use", priority)
 		}
+		taken[place] = true
 	}
 	for arn, priority := range of {
 		s.ListenerRules[arn].Priority = priority
