@@ -41,10 +41,12 @@ func (h *Hand) Remove(name string) { delete(h.w.nodes, name) }
 // Break makes the i-th pod of an app never Ready again.
 func (h *Hand) Break(app string, i int) { h.pods(app)[i].broken = true }
 
-// Stick puts a finalizer on the i-th pod of an app; Free clears all of them.
+// Stick puts a finalizer on the i-th pod of an app; Free clears all of them. On one
+// that has been told to end the API server takes none.
 func (h *Hand) Stick(app string, i int) {
-	p := h.pods(app)[i]
-	p.stuck, p.Finalizers = true, []string{"example.com/deregister"}
+	if p := h.pods(app)[i]; !p.Deleting {
+		p.stuck, p.Finalizers = true, []string{"example.com/deregister"}
+	}
 }
 
 func (h *Hand) Free() {
