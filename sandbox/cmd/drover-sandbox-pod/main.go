@@ -18,14 +18,13 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/image/echoserver"
 	"github.com/droverhq/drover/sandbox/internal/image/ingress"
 	"github.com/droverhq/drover/sandbox/internal/image/lbcontroller"
-	"github.com/droverhq/drover/sandbox/internal/image/nginx"
 	"github.com/droverhq/drover/sandbox/internal/image/standin"
 	"github.com/droverhq/drover/sandbox/internal/rootfs"
 )
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: drover-sandbox-pod init|echoserver|aws-load-balancer-controller|nginx-ingress|nginx|standin [argument...]")
+		fmt.Fprintln(os.Stderr, "usage: drover-sandbox-pod init|echoserver|aws-load-balancer-controller|nginx-ingress|standin [argument...]")
 		os.Exit(2)
 	}
 	word, args := os.Args[1], os.Args[2:]
@@ -40,9 +39,6 @@ func main() {
 
 // serve runs the program of an image until the signal that stops it.
 func serve(word string, args []string) error {
-	if word == "nginx" {
-		return nginx.Exec(args)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGQUIT, unix.SIGINT)
 	defer stop()
 	switch word {

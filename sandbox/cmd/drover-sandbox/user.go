@@ -88,7 +88,7 @@ on with it; --purge removes it too.`,
 				said = "no sandbox runs in " + dir.String()
 			}
 			if purge {
-				if err := launch.Purge(dir); err != nil {
+				if err := launch.Purge(cmd.Context(), dir, os.Environ()); err != nil {
 					return err
 				}
 				said = "nothing is left of the sandbox in " + dir.String()
@@ -308,7 +308,7 @@ func printStarted(w io.Writer, box launch.Sandbox, running bool, took time.Durat
 }
 
 func printStatus(out io.Writer, box launch.Sandbox, now supervisor.Status) error {
-	if _, err := fmt.Fprintf(out, "running since %s\n\n%s%s\n", clock(box.Started), addresses(box), clusters(now.Clusters)); err != nil {
+	if _, err := fmt.Fprintf(out, "running since %s\n\n%s%s%s\n", clock(box.Started), addresses(box), users(box), clusters(now.Clusters)); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -329,6 +329,14 @@ func printStatus(out io.Writer, box launch.Sandbox, now supervisor.Status) error
 func addresses(box launch.Sandbox) string {
 	return fmt.Sprintf("  AWS endpoint  %s  (region %s)\n  API server    %s\n  folder        %s\n",
 		box.Endpoint(), box.Region, box.Server(), box.Dir)
+}
+
+// users says which ones pods can run as.
+func users(box launch.Sandbox) string {
+	if box.Alone != "" {
+		return "  users of pods root alone: " + box.Alone + "\n"
+	}
+	return fmt.Sprintf("  users of pods %s\n", box.IDs.Users)
 }
 
 // clusters is a line for each cluster once there are several; one is where the sandbox's own addresses lead.

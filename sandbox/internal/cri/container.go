@@ -30,9 +30,13 @@ const portsAnnotation = "io.kubernetes.container.ports"
 
 // Exit reasons, in the words of containerd.
 const (
-	reasonCompleted = "Completed"
-	reasonError     = "Error"
+	reasonCompleted  = "Completed"
+	reasonError      = "Error"
+	reasonStartError = "StartError"
 )
+
+// startErrorCode is the exit code of a container that could not start.
+const startErrorCode = 128
 
 // container is one process tree and what is known of it.
 type container struct {
@@ -40,6 +44,7 @@ type container struct {
 	sandbox *sandbox
 	config  *runtimeapi.ContainerConfig
 	image   images.Image
+	who     rootfs.Identity
 	env     []string
 	logPath string
 	created time.Time
@@ -52,6 +57,7 @@ type container struct {
 	started  time.Time
 	finished time.Time
 	code     int32
+	failure  string // why it could not start
 }
 
 // CreateContainer implements RuntimeService.
@@ -68,6 +74,13 @@ func (r *Runtime) CreateContainer(
 		id: newID(), sandbox: s, config: config, created: time.Now(), exited: make(chan struct{}),
 		image: images.Lookup(reference(config.GetImage())),
 		state: runtimeapi.ContainerState_CONTAINER_CREATED,
+	}
+	if !r.ids.Many() {
+		c.image = c.image.Alone()
+	}
+	var err error
+	if c.who, err = identityOf(config, c.image, r.ids); err != nil {
+		return "", err
 	}
 	if c.image.CallsAWS {
 		c.image.Env = append(slices.Clone(c.image.Env), r.AWS...)
@@ -101,7 +114,8 @@ func environment(image images.Image, hostname string, own []*runtimeapi.KeyValue
 }
 
 // StartContainer implements RuntimeService. It returns when the command runs,
-// or with the reason why it cannot.
+// or with the reason why it cannot: then the container is at its end, and the
+// kubelet waits before it starts another one.
 func (r *Runtime) StartContainer(_ context.Context, id string) error {
 	c, err := r.container(id)
 	if err != nil {
@@ -109,6 +123,25 @@ func (r *Runtime) StartContainer(_ context.Context, id string) error {
 	}
 	if c.status().State != runtimeapi.ContainerState_CONTAINER_CREATED {
 		return fmt.Errorf("container %q was started before", id)
+	}
+	if err := r.start(c); err != nil {
+		c.fail(err)
+		return err
+	}
+	return nil
+}
+
+func (c *container) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state, c.finished = runtimeapi.ContainerState_CONTAINER_EXITED, time.Now()
+	c.code, c.failure = startErrorCode, err.Error()
+	close(c.exited)
+}
+
+func (r *Runtime) start(c *container) (err error) {
+	if err := among(r.ids, c.who); err != nil {
+		return err
 	}
 	if c.log, err = openLog(c.logPath); err != nil {
 		return err
@@ -122,12 +155,15 @@ func (r *Runtime) StartContainer(_ context.Context, id string) error {
 func (r *Runtime) spec(c *container) rootfs.Spec {
 	spec := rootfs.Spec{
 		Root:       r.Scratch,
+		Account:    c.image.Account,
+		Files:      c.image.Files,
 		Binaries:   []rootfs.Mount{{Source: r.PodProgram, Target: images.PodBinary, ReadOnly: true}},
 		Hostname:   c.sandbox.config.GetHostname(),
 		ResolvConf: c.sandbox.resolvConf(),
 		Args:       c.image.Argv(c.config.GetCommand(), c.config.GetArgs(), declaredPorts(c.config)),
 		Env:        c.env,
 		Dir:        c.config.GetWorkingDir(),
+		Identity:   c.who,
 	}
 	if spec.Args[0] == images.SandboxBinary {
 		spec.Binaries = append(spec.Binaries, rootfs.Mount{Source: r.Program, Target: images.SandboxBinary, ReadOnly: true})
@@ -365,13 +401,17 @@ func (c *container) status() *runtimeapi.ContainerStatus {
 		Id: c.id, Metadata: c.config.Metadata, State: c.state, CreatedAt: c.created.UnixNano(),
 		Image: &runtimeapi.ImageSpec{Image: ref}, ImageRef: imageID(ref), ImageId: imageID(ref),
 		Labels: c.config.Labels, Annotations: c.config.Annotations, Mounts: c.config.Mounts, LogPath: c.logPath,
+		User: userOf(c.who),
 	}
 	if !c.started.IsZero() {
 		st.StartedAt = c.started.UnixNano()
 	}
 	if c.state == runtimeapi.ContainerState_CONTAINER_EXITED {
 		st.FinishedAt, st.ExitCode, st.Reason = c.finished.UnixNano(), c.code, reasonCompleted
-		if c.code != 0 {
+		switch {
+		case c.failure != "":
+			st.Reason, st.Message = reasonStartError, c.failure
+		case c.code != 0:
 			st.Reason = reasonError
 		}
 	}

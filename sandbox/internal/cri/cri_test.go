@@ -26,6 +26,7 @@ import (
 	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
 	utilexec "k8s.io/utils/exec"
 
+	"github.com/droverhq/drover/sandbox/internal/idmap"
 	"github.com/droverhq/drover/sandbox/internal/image/standin"
 	"github.com/droverhq/drover/sandbox/internal/podnet"
 	"github.com/droverhq/drover/sandbox/internal/rootfs"
@@ -61,17 +62,26 @@ func TestMain(m *testing.M) {
 	os.Exit(enterNamespaces())
 }
 
+// enterNamespaces has the users of a sandbox that root has started, as only root can give them
+// without other programs.
 func enterNamespaces() int {
+	ids, err := idmap.Subordinate()
+	if os.Geteuid() != 0 {
+		ids, err = idmap.Single(), nil
+	}
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
 			syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
+		UidMappings: lines(ids.Users), GidMappings: lines(ids.Groups), GidMappingsEnableSetgroups: ids.Many(),
 	}
-	err := cmd.Run()
+	err = cmd.Run()
 	if exit := new(exec.ExitError); errors.As(err, &exit) {
 		return exit.ExitCode()
 	}
@@ -79,6 +89,13 @@ func enterNamespaces() int {
 		fmt.Println("skipped: this machine allows no user namespaces:", err)
 	}
 	return 0
+}
+
+func lines(m idmap.Map) (list []syscall.SysProcIDMap) {
+	for _, r := range m {
+		list = append(list, syscall.SysProcIDMap{ContainerID: int(r.Inside), HostID: int(r.Outside), Size: int(r.Count)})
+	}
+	return list
 }
 
 // testNode is a runtime with one pod on it.
@@ -307,12 +324,21 @@ func TestFileSystem(t *testing.T) {
 }
 
 // A command that does not exist fails the start, and says so: the kubelet
-// reports it as RunContainerError.
+// reports it as RunContainerError. The container has come to its end, as under
+// containerd: else the kubelet would start one after the other without a pause.
 func TestStartFailure(t *testing.T) {
 	n := newNode(t)
-	err := n.StartContainer(t.Context(), n.create(&runtimeapi.ContainerConfig{Command: []string{"no-such-command"}}))
+	id := n.create(&runtimeapi.ContainerConfig{Command: []string{"no-such-command"}})
+	err := n.StartContainer(t.Context(), id)
 	if err == nil || !strings.Contains(err.Error(), `"no-such-command": executable file not found`) {
 		t.Errorf("error %v", err)
+	}
+	st := n.exited(id)
+	if st.State != runtimeapi.ContainerState_CONTAINER_EXITED || st.ExitCode != 128 || st.Reason != "StartError" || st.Message != err.Error() || st.FinishedAt == 0 {
+		t.Errorf("status %v", st)
+	}
+	if err := n.StartContainer(t.Context(), id); err == nil {
+		t.Error("it is started once more")
 	}
 }
 

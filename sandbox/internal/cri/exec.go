@@ -2,6 +2,7 @@ package cri
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,11 +70,8 @@ func (r *Runtime) execIn(ctx context.Context, id string, argv []string, f files)
 		return err
 	}
 	cmd := &exec.Cmd{
-		Args: argv, Env: c.env, Dir: c.config.GetWorkingDir(), Stdin: f.stdin, Stdout: f.stdout, Stderr: f.stderr,
+		Args: argv, Env: c.env, Stdin: f.stdin, Stdout: f.stdout, Stderr: f.stderr,
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true}, WaitDelay: outputDelay,
-	}
-	if cmd.Dir == "" {
-		cmd.Dir = "/"
 	}
 	var tty terminal
 	err = c.startInside(cmd, func() (err error) {
@@ -110,8 +108,8 @@ func (r *Runtime) execIn(ctx context.Context, id string, argv []string, f files)
 	return err
 }
 
-// startInside starts the command from a thread that has entered the
-// container's namespaces, so that it is born there; prepare is called there, too.
+// startInside starts the command from a thread that has entered the container's
+// namespaces and has its identity, so that it is born there; prepare is called there, too.
 func (c *container) startInside(cmd *exec.Cmd, prepare func() error) error {
 	c.mu.Lock()
 	process, state := c.process, c.state
@@ -131,6 +129,14 @@ func (c *container) startInside(cmd *exec.Cmd, prepare func() error) error {
 		}
 		if err := unix.Setns(pidfd, containerNamespaces); err != nil {
 			return fmt.Errorf("enter its namespaces: %w", err)
+		}
+		if err := unix.Chdir(cmp.Or(c.config.GetWorkingDir(), "/")); err != nil {
+			return fmt.Errorf("enter its working directory: %w", err)
+		}
+		who := c.who
+		who.Ambient = 0 // of the image's own program, not of this one
+		if err := who.Assume(); err != nil {
+			return err
 		}
 		if err := prepare(); err != nil {
 			return err

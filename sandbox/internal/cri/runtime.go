@@ -19,6 +19,7 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	"k8s.io/cri-streaming/pkg/streaming"
 
+	"github.com/droverhq/drover/sandbox/internal/idmap"
 	"github.com/droverhq/drover/sandbox/internal/podnet"
 )
 
@@ -41,6 +42,7 @@ type Config struct {
 // Runtime runs pods.
 type Runtime struct {
 	Config
+	ids      idmap.IDs // that a container can have
 	listener net.Listener
 	streams  streaming.Server
 
@@ -62,6 +64,10 @@ func New(ctx context.Context, c Config) (*Runtime, error) {
 		sandboxes:  map[string]*sandbox{},
 		containers: map[string]*container{},
 		pulled:     map[string]bool{},
+	}
+	var err error
+	if r.ids, err = idmap.Own(); err != nil {
+		return nil, err
 	}
 	if err := r.listenForStreams(ctx); err != nil {
 		return nil, err
@@ -88,10 +94,13 @@ func (r *Runtime) Version(context.Context, string) (*runtimeapi.VersionResponse,
 
 // Status implements RuntimeService. The network is ready before the runtime is made.
 func (r *Runtime) Status(context.Context, bool) (*runtimeapi.StatusResponse, error) {
-	return &runtimeapi.StatusResponse{Status: &runtimeapi.RuntimeStatus{Conditions: []*runtimeapi.RuntimeCondition{
-		{Type: runtimeapi.RuntimeReady, Status: true},
-		{Type: runtimeapi.NetworkReady, Status: true},
-	}}}, nil
+	return &runtimeapi.StatusResponse{
+		Status: &runtimeapi.RuntimeStatus{Conditions: []*runtimeapi.RuntimeCondition{
+			{Type: runtimeapi.RuntimeReady, Status: true},
+			{Type: runtimeapi.NetworkReady, Status: true},
+		}},
+		Features: &runtimeapi.RuntimeFeatures{SupplementalGroupsPolicy: true}, // images bring no groups: both policies are one
+	}, nil
 }
 
 // UpdateRuntimeConfig implements RuntimeService. It would bring the node's pod

@@ -136,7 +136,8 @@ func (d *Driver) NodePublishVolume(_ context.Context, r *csi.NodePublishVolumeRe
 	if mounted(target) {
 		return &csi.NodePublishVolumeResponse{}, nil
 	}
-	if err := errors.Join(os.MkdirAll(source, 0o777), os.Chmod(source, 0o777), os.MkdirAll(target, 0o750)); err != nil {
+	// A fresh file system is root's; fsGroup is the kubelet's affair.
+	if err := errors.Join(os.MkdirAll(source, 0o755), os.MkdirAll(target, 0o750)); err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
 	if err := unix.Mount(source, target, "", unix.MS_BIND, ""); err != nil {

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/droverhq/drover/sandbox/internal/idmap"
 )
 
 // Folder is the absolute path of a sandbox's folder. Two sandboxes never share one.
@@ -24,7 +26,9 @@ type Info struct {
 	APIPort int       `json:"apiPort"`
 	Region  string    `json:"region"`
 	Started time.Time `json:"started"`
-	UserNS  bool      `json:"userNamespace"` // false: started by root on a kernel that refuses user namespaces
+	UserNS  bool      `json:"userNamespace"`   // false: started by root on a kernel that refuses user namespaces
+	IDs     idmap.IDs `json:"ids"`             // that there are in it, and so who owns what pods wrote
+	Alone   string    `json:"alone,omitempty"` // why there is one user alone, if so
 }
 
 // What every AWS client in the sandbox signs with.
@@ -113,8 +117,11 @@ func (f Folder) Socket() string { return f.path("run", "supervisor.sock") }
 // ResolvConf is /etc/resolv.conf inside the sandbox.
 func (f Folder) ResolvConf() string { return f.path("run", "resolv.conf") }
 
+// Volumes holds a folder for each volume.
+func (f Folder) Volumes() string { return f.path("volumes") }
+
 // Volume is what a volume holds.
-func (f Folder) Volume(id string) string { return f.path("volumes", filepath.Base(id)) }
+func (f Folder) Volume(id string) string { return filepath.Join(f.Volumes(), filepath.Base(id)) }
 
 // Logs holds one file for each component.
 func (f Folder) Logs() string { return f.path("logs") }

@@ -6,8 +6,11 @@ package images
 
 import (
 	"path"
+	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/droverhq/drover/sandbox/internal/rootfs"
 )
 
 // PodBinary is where drover-sandbox-pod, which carries the programs below,
@@ -27,9 +30,31 @@ type Image struct {
 	Cmd        []string       // replaced by a container's command or args
 	Env        []string       // KEY=value, below the container's own
 	StopSignal syscall.Signal // what ends the program gracefully
-	User       int64          // only reported: every process runs as the sandbox's one user
+	User       int64          // who it runs as unless the pod says otherwise
 	TakesPorts bool           // the declared container ports are appended to Entrypoint
 	CallsAWS   bool           // its environment says where AWS is, and with which key
+
+	Account          rootfs.Account // a user that it has besides this machine's
+	Files            []rootfs.File
+	FileCapabilities []string // those of its program, which so has them under any user
+}
+
+// GroupOf is the group that a user is in.
+func (i Image) GroupOf(user int) int {
+	if user == i.Account.ID {
+		return i.Account.ID
+	}
+	return 0
+}
+
+// Alone is the image where there is one user alone: all is theirs.
+func (i Image) Alone() Image {
+	i.User, i.Account.ID = 0, 0
+	i.Files = slices.Clone(i.Files)
+	for n := range i.Files {
+		i.Files[n].Owner = 0
+	}
+	return i
 }
 
 // table is read from the top; the first match wins.
@@ -43,21 +68,20 @@ var table = []struct {
 	},
 	{
 		match: func(repo string) bool { return path.Base(repo) == "aws-load-balancer-controller" },
-		image: Image{Entrypoint: []string{PodBinary, "aws-load-balancer-controller"}, StopSignal: syscall.SIGTERM, User: 65532, CallsAWS: true},
+		image: Image{Entrypoint: []string{PodBinary, "aws-load-balancer-controller"}, StopSignal: syscall.SIGTERM, CallsAWS: true,
+			User: 65532, Account: rootfs.Account{Name: "nonroot", ID: 65532}},
 	},
 	{
 		// nginx/nginx-ingress declares STOPSIGNAL SIGTERM and its controller quits nginx gracefully on it;
 		// SIGQUIT does the same there, and is what the nginx image below it would get.
 		match: func(repo string) bool { return strings.Contains(path.Base(repo), "nginx-ingress") },
-		image: Image{Entrypoint: []string{PodBinary, "nginx-ingress"}, StopSignal: syscall.SIGQUIT, User: 101},
+		image: Image{Entrypoint: []string{PodBinary, "nginx-ingress"}, StopSignal: syscall.SIGQUIT,
+			User: 101, Account: nginxAccount, Files: []rootfs.File{{Path: "/run/nginx", Owner: 101}},
+			FileCapabilities: []string{"NET_BIND_SERVICE"}},
 	},
 	{
 		match: func(repo string) bool { return path.Base(repo) == "nginx" },
-		image: Image{
-			Entrypoint: []string{PodBinary, "nginx"},
-			Cmd:        []string{"nginx", "-g", "daemon off;"},
-			StopSignal: syscall.SIGQUIT,
-		},
+		image: Image{Cmd: []string{"nginx", "-g", "daemon off;"}, StopSignal: syscall.SIGQUIT, Account: nginxAccount, Files: nginxFiles},
 	},
 	{
 		match: func(repo string) bool { return path.Base(repo) == "coredns" },

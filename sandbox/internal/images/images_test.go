@@ -23,11 +23,11 @@ func TestLookup(t *testing.T) {
 		},
 		{
 			reference: "docker.io/library/nginx:1.29",
-			want:      []string{PodBinary, "nginx", "nginx", "-g", "daemon off;"}, stop: syscall.SIGQUIT,
+			want:      []string{"nginx", "-g", "daemon off;"}, stop: syscall.SIGQUIT,
 		},
 		{
 			reference: "nginx", args: []string{"nginx-debug"},
-			want: []string{PodBinary, "nginx", "nginx-debug"}, stop: syscall.SIGQUIT,
+			want: []string{"nginx-debug"}, stop: syscall.SIGQUIT,
 		},
 		{
 			reference: "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/coredns:v1.13.2-eksbuild.1", args: []string{"-conf", "x"},

@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (Sandbox, bool, error) {
 	if err := checkPrograms(o); err != nil {
 		return Sandbox{}, false, err
 	}
-	isolation, err := probe(ctx, o.Program)
+	isolation, err := isolate(ctx, o, &info)
 	if err != nil {
 		return Sandbox{}, false, err
 	}
@@ -141,6 +141,22 @@ func suits(o Options, info folder.Info) error {
 		Fix: "choose another folder with --dir, or start afresh (drover sandbox stop --purge)"}
 }
 
+// isolate finds the best isolation that the folder's files allow, and notes what it gives.
+func isolate(ctx context.Context, o Options, info *folder.Info) (isolation, error) {
+	i, alone, err := probe(ctx, o.Program, o.Env)
+	if err == nil {
+		err = i.owns(o.Dir, *info)
+	}
+	if err != nil {
+		return i, err
+	}
+	info.IDs, info.UserNS, info.Alone = i.ids, i.userNS, ""
+	if !i.ids.Many() {
+		info.Alone = alone.Error()
+	}
+	return i, nil
+}
+
 // launch starts the supervisor and waits until the sandbox is ready.
 func launch(ctx context.Context, o Options, info folder.Info, lock *os.File, isolation isolation) (Sandbox, error) {
 	aws, api, err := listeners(o, &info)
@@ -164,7 +180,7 @@ func launch(ctx context.Context, o Options, info folder.Info, lock *os.File, iso
 	if err != nil {
 		return Sandbox{}, err
 	}
-	info.PID, info.Started, info.UserNS = supervisor.cmd.Process.Pid, time.Now().UTC(), isolation == userNamespace
+	info.PID, info.Started = supervisor.cmd.Process.Pid, time.Now().UTC()
 	box := at(o.Dir, info)
 	err = o.Dir.WriteInfo(info)
 	if err == nil {
@@ -273,12 +289,7 @@ func startSupervisor(o Options, info folder.Info, isolation isolation, lock *os.
 	cmd.Env = append(slices.Clone(o.Env), "PATH="+searchPath(o.Env))
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.ExtraFiles = append([]*os.File{lock, tell}, network...)
-	cmd.SysProcAttr = isolation.attributes()
-	cmd.SysProcAttr.Setsid = true // it outlives the terminal
-	begin, err := cmd.StdinPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
+	begin, err := isolation.start(context.Background(), cmd, namespaces)
 	if err != nil {
 		_ = report.Close()
 		return nil, fmt.Errorf("start the supervisor: %w", err)

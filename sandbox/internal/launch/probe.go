@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -17,63 +15,23 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// isolation is how the sandbox is kept apart from the host.
-type isolation int
-
-const (
-	userNamespace isolation = iota // with a user namespace: nobody needs to be root
-	asRoot                         // without one, which takes root
-)
-
-// attributes are those of the sandbox's first process.
-func (i isolation) attributes() *syscall.SysProcAttr {
-	attr := &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID |
-			syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC,
-	}
-	if i == userNamespace {
-		attr.Cloneflags |= syscall.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	return attr
-}
-
 // probe finds out what the kernel allows by trying it in namespaces that are
 // thrown away: some systems let anybody make a user namespace and then refuse
-// everything in it.
-func probe(ctx context.Context, program string) (isolation, error) {
-	err := try(ctx, program, userNamespace)
-	if err == nil {
-		return userNamespace, nil
-	}
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
-	}
-	if os.Geteuid() == 0 {
-		rootErr := try(ctx, program, asRoot)
-		if rootErr == nil {
-			return asRoot, nil
+// everything in it. If pods will have one user alone, it says why.
+func probe(ctx context.Context, program string, env []string) (i isolation, alone error, err error) {
+	list, alone := isolations(env)
+	for _, i := range list {
+		if err = i.run(ctx, exec.CommandContext(ctx, program, "probe"), namespaces); err == nil {
+			return i, alone, nil
 		}
-		err = rootErr
+		if ctx.Err() != nil {
+			return i, nil, ctx.Err()
+		}
+		if i.ids.Many() && i.userNS {
+			alone = err
+		}
 	}
-	return 0, &problem.Error{Kind: problem.Refused, Op: "make the sandbox's namespaces", Err: err, Fix: remedy()}
-}
-
-func try(ctx context.Context, program string, i isolation) error {
-	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "probe")
-	cmd.Stderr = &said
-	cmd.SysProcAttr = i.attributes()
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && said.Len() > 0 {
-		return errors.New(strings.TrimSpace(said.String()))
-	}
-	if err != nil {
-		return fmt.Errorf("start a process in new namespaces: %w", err)
-	}
-	return nil
+	return i, nil, &problem.Error{Kind: problem.Refused, Op: "make the sandbox's namespaces", Err: err, Fix: remedy()}
 }
 
 // Probe is run in new namespaces and tries what the sandbox will do there.

@@ -107,8 +107,9 @@ func sweep(ctx context.Context, dir folder.Folder, mark mark) (bool, error) {
 	return swept, fmt.Errorf("processes keep starting in the sandbox, such as %v", mark.processes())
 }
 
-// Purge removes the folder of a sandbox that does not run.
-func Purge(dir folder.Folder) error {
+// Purge removes the folder of a sandbox that does not run. The environment says
+// where programs are.
+func Purge(ctx context.Context, dir folder.Folder, env []string) error {
 	if !dir.Is() {
 		if _, err := os.Stat(string(dir)); errors.Is(err, os.ErrNotExist) {
 			return nil
@@ -125,6 +126,9 @@ func Purge(dir folder.Folder) error {
 		return err
 	}
 	defer func() { _ = lock.Close() }()
+	if err := removeOthers(ctx, dir, env); err != nil {
+		return err
+	}
 	return folder.RemoveAll(string(dir))
 }
 

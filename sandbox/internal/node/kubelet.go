@@ -29,6 +29,7 @@ import (
 	"k8s.io/mount-utils"
 
 	"github.com/droverhq/drover/sandbox/internal/cri"
+	"github.com/droverhq/drover/sandbox/internal/idmap"
 )
 
 // The resolvers: that of pods is the Service of CoreDNS, which asks the VPC's
@@ -155,6 +156,10 @@ func kubeletDependencies(
 		return nil, err
 	}
 	reloadCA(ctx.Done())
+	ids, err := idmap.Own()
+	if err != nil {
+		return nil, err
+	}
 	mounter := mount.NewWithoutSystemd("")
 	return &kubelet.Dependencies{
 		Auth:                      auth,
@@ -170,7 +175,7 @@ func kubeletDependencies(
 		Mounter:                   mounter,
 		Subpather:                 subpath.New(mounter),
 		HostUtil:                  hostutil.NewHostUtil(),
-		VolumePlugins:             volumePlugins(),
+		VolumePlugins:             volumePlugins(ids),
 		PodStartupLatencyTracker:  kubeletutil.NewPodStartupLatencyTracker(),
 		NodeStartupLatencyTracker: kubeletutil.NewNodeStartupLatencyTracker(),
 		TracerProvider:            noop.NewTracerProvider(),

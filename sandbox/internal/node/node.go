@@ -53,6 +53,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := setVersion(c.Machine.KubeletVersion); err != nil {
 		return err
 	}
+	unix.Umask(0o022) // whatever the sandbox's user has: pods' volumes are theirs to enter
 	if err := unix.Sethostname([]byte(c.Machine.NodeName)); err != nil {
 		return fmt.Errorf("set hostname: %w", err)
 	}

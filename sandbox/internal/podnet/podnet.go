@@ -43,6 +43,9 @@ const (
 	timestamps    = "2"
 )
 
+// podSysctls are set in a pod's network: any user may take any port there, as containerd has it.
+var podSysctls = map[string]string{timestampsKey: timestamps, "net/ipv4/ip_unprivileged_port_start": "0"}
+
 // Network connects the pods of one node.
 type Network struct {
 	pool  *Pool

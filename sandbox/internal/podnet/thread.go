@@ -34,8 +34,10 @@ func newNamespace() (ns *os.File, err error) {
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			return err
 		}
-		if err := setSysctl(timestampsKey, timestamps); err != nil {
-			return err
+		for key, value := range podSysctls {
+			if err := setSysctl(key, value); err != nil {
+				return err
+			}
 		}
 		ns, err = os.Open("/proc/thread-self/ns/net")
 		return err

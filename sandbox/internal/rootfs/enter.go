@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,6 +34,7 @@ var emptyDirs = []struct {
 // Enter makes the calling process, which is alone in new mount, PID, UTS and
 // IPC namespaces, the container. On success it does not return.
 func Enter(spec Spec) error {
+	unix.Umask(0o022) // every runtime's, whatever the node's user has
 	if spec.Hostname != "" {
 		if err := unix.Sethostname([]byte(spec.Hostname)); err != nil {
 			return fmt.Errorf("set hostname: %w", err)
@@ -78,7 +81,7 @@ func build(spec Spec) error {
 	if err := os.Symlink("/run", filepath.Join(root, "var/run")); err != nil {
 		return err
 	}
-	if err := addHostDirs(root); err != nil {
+	if err := addHostDirs(root, spec); err != nil {
 		return err
 	}
 	if err := addKernelMounts(root); err != nil {
@@ -87,15 +90,23 @@ func build(spec Spec) error {
 	return writeResolvConf(root, spec.ResolvConf)
 }
 
-// addHostDirs lays one writable overlay over each of hostDirs. A single
-// overlay over / is refused without privileges, because / has locked mounts below it.
-func addHostDirs(root string) error {
+// addHostDirs lays one writable overlay over each of hostDirs, with the image's files
+// in it. A single overlay over / is refused without privileges, because / has locked
+// mounts below it.
+func addHostDirs(root string, spec Spec) error {
 	layers := filepath.Join(root, ".layers")
 	if err := os.Mkdir(layers, 0o700); err != nil {
 		return err
 	}
 	if err := unix.Mount("tmpfs", layers, "tmpfs", 0, "mode=700"); err != nil {
 		return fmt.Errorf("mount tmpfs: %w", err)
+	}
+	accounts, err := spec.Account.files()
+	if err != nil {
+		return err
+	}
+	if err := addFiles(root, layers, append(accounts, spec.Files...)); err != nil {
+		return fmt.Errorf("add the image's files: %w", err)
 	}
 	for _, name := range hostDirs {
 		if err := addHostDir(root, layers, name); err != nil {
@@ -107,6 +118,59 @@ func addHostDirs(root string) error {
 		return err
 	}
 	return os.Remove(layers)
+}
+
+// addFiles writes an image's files where they will be: into the upper layer of one
+// of hostDirs, so that this machine's directories of the same names need not be
+// writable for whoever runs the sandbox, or into the root itself.
+func addFiles(root, layers string, files []File) error {
+	for _, f := range files {
+		top, _, _ := strings.Cut(strings.TrimPrefix(f.Path, "/"), "/")
+		base := root
+		if slices.Contains(hostDirs, top) {
+			base = layers
+		}
+		if err := f.write(filepath.Join(base, f.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files are this machine's lists of users and groups, with the account above all but root.
+func (a Account) files() ([]File, error) {
+	if a.Name == "" {
+		return nil, nil
+	}
+	users, err := os.ReadFile("/etc/passwd")
+	groups, err2 := os.ReadFile("/etc/group")
+	return []File{
+		{Path: "/etc/passwd", Content: second(string(users), fmt.Sprintf("%s:x:%d:%d::/nonexistent:/bin/false", a.Name, a.ID, a.ID))},
+		{Path: "/etc/group", Content: second(string(groups), fmt.Sprintf("%s:x:%d:", a.Name, a.ID))},
+	}, errors.Join(err, err2)
+}
+
+// second puts a line below the first one of a text.
+func second(text, line string) string {
+	first, rest, _ := strings.Cut(text, "\n")
+	return first + "\n" + line + "\n" + rest
+}
+
+func (f File) write(path string) error {
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	switch {
+	case err != nil:
+	case f.Link != "":
+		err = os.Symlink(f.Link, path)
+	case f.Content != "":
+		err = os.WriteFile(path, []byte(f.Content), 0o644)
+	default:
+		err = os.MkdirAll(path, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Lchown(path, f.Owner, f.Owner)
 }
 
 func addHostDir(root, layers, name string) error {
@@ -126,7 +190,7 @@ func addHostDir(root, layers, name string) error {
 	}
 	upper, work := filepath.Join(layers, name), filepath.Join(layers, name+".work")
 	for _, dir := range []string{target, upper, work} {
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
@@ -247,15 +311,15 @@ func bind(source, target string, readOnly bool) error {
 
 // become replaces this process by the container's command.
 func become(spec Spec) error {
-	dir := spec.Dir
-	if dir == "" {
-		dir = "/"
+	runtime.LockOSThread() // it gets the identity, and becomes the command
+	if err := giveOutput(spec.Identity.User); err != nil {
+		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil { // as runtimes do for a WORKDIR that is missing
+	if err := enterDir(spec.Dir); err != nil {
 		return fmt.Errorf("enter working directory: %w", err)
 	}
-	if err := os.Chdir(dir); err != nil {
-		return fmt.Errorf("enter working directory: %w", err)
+	if err := spec.Identity.Assume(); err != nil {
+		return err
 	}
 	path, err := LookPath(spec.Args[0], spec.Env)
 	if err != nil {
@@ -267,8 +331,29 @@ func become(spec Spec) error {
 	return nil
 }
 
+// giveOutput lets a user open the container's output by its names in /dev.
+func giveOutput(user int) error {
+	for _, output := range []int{unix.Stdout, unix.Stderr} {
+		if err := unix.Fchown(output, user, -1); err != nil {
+			return fmt.Errorf("give the output to user %d: %w", user, err)
+		}
+	}
+	return nil
+}
+
+// enterDir is done by root, as runtimes do, and makes a WORKDIR that is missing.
+func enterDir(dir string) error {
+	if dir == "" {
+		dir = "/"
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.Chdir(dir)
+}
+
 // LookPath finds a command by the PATH in env, in the file system as the
-// calling thread sees it.
+// calling thread sees it, that its user may execute.
 func LookPath(command string, env []string) (string, error) {
 	if filepath.Base(command) != command {
 		return command, executable(command)
@@ -290,7 +375,7 @@ func executable(path string) error {
 	if err != nil {
 		return fmt.Errorf("exec: %w", err)
 	}
-	if info.IsDir() || info.Mode()&0o111 == 0 {
+	if info.IsDir() || unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) != nil {
 		return fmt.Errorf("exec %s: %w", path, os.ErrPermission)
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 // Spec is all that Enter needs.
 type Spec struct {
 	Root       string   `json:"root"`       // an empty directory to build the new root over
+	Account    Account  `json:"account"`    // the image's own; none without a name
+	Files      []File   `json:"files"`      // the image's own, above this machine's
 	Binaries   []Mount  `json:"binaries"`   // those that the programs of images are part of
 	Mounts     []Mount  `json:"mounts"`     // volumes, in the order of mounting
 	Hostname   string   `json:"hostname"`   // empty keeps the node's
@@ -24,6 +26,21 @@ type Spec struct {
 	Args       []string `json:"args"`
 	Env        []string `json:"env"`
 	Dir        string   `json:"dir"` // working directory; empty is /
+	Identity   Identity `json:"identity"`
+}
+
+// Account is a user, and a group of the same name and number.
+type Account struct {
+	Name string `json:"name"`
+	ID   int    `json:"id"`
+}
+
+// File is a file that an image has: a link if it leads somewhere, a directory if it has no content.
+type File struct {
+	Path    string `json:"path"`
+	Content string `json:"content,omitempty"`
+	Link    string `json:"link,omitempty"`
+	Owner   int    `json:"owner,omitempty"` // a user, and the group with the same number
 }
 
 // Mount makes a file or directory of the node appear inside the container.

@@ -149,6 +149,7 @@ type layout struct {
 	sites      []site
 	openFiles  uint64 // limit of a worker
 	dir        string // where nginx keeps its files
+	root       bool   // whether nginx can choose who its workers are
 	generation int
 }
 
@@ -156,7 +157,9 @@ type layout struct {
 func (l layout) write(w *strings.Builder) {
 	s := l.settings
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
-	p("user root;") // the sandbox has one user
+	if l.root {
+		p("user nginx;")
+	}
 	p("daemon off;")
 	p("pid %s/nginx.pid;", l.dir)
 	p("error_log stderr warn;")

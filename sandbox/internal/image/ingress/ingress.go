@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -227,7 +228,7 @@ func (c *controller) layout(generation int) (layout, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return layout{}, err
 	}
-	l := layout{settings: defaultSettings(), openFiles: openFiles(), dir: dir, generation: generation}
+	l := layout{settings: defaultSettings(), openFiles: openFiles(), dir: dir, root: os.Geteuid() == 0, generation: generation}
 	if c.settings != nil {
 		maps, err := c.settings.List(labels.Everything())
 		if err != nil {

@@ -87,7 +87,7 @@ func clusterExample() world {
 }
 
 func render(w world, settings Settings) string {
-	l := layout{settings: settings, openFiles: 65536, dir: "/run/nginx", generation: 7}
+	l := layout{settings: settings, openFiles: 65536, dir: "/run/nginx", root: true, generation: 7}
 	l.sites, l.upstreams = assign(w, "nginx")
 	var text strings.Builder
 	l.write(&text)
