@@ -56,7 +56,7 @@ const (
 
 // Step is one call of a provider, or one hand-over.
 type Step struct {
-	ID        int    `json:"id"`                  // 1, 2, 3 …; the order a reader sees
+	ID        int    `json:"id"`                  // 1, 2, 3 …: its place in the plan; what is printed are Lines, of several steps each
 	Op        Op     `json:"op"`                  //
 	URN       URN    `json:"urn"`                 //
 	Gen       int    `json:"gen"`                 // 1, 2, …; a replacement adds one

@@ -150,7 +150,7 @@ func bare(p *Pod) promise {
 func job(p *Pod, w *Workload) promise {
 	lost := "what it did would be lost"
 	if w.Once {
-		lost += ", and its Job would fail for good"
+		lost += ", and its " + w.Kind + " would fail for good"
 	}
 	if p.Expendable {
 		return promise{how: Gap, why: lost + ", as its annotation allows"}
