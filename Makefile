@@ -21,7 +21,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules,kustomize_disable_go_plugin_support -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-terraform test-clients test-e2e torture torture-owners torture-by-hand torture-crash torture-upgrade fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-terraform test-clients test-eksctl test-e2e torture torture-owners torture-by-hand torture-crash torture-upgrade fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,14 @@ bin/kubectl: tools/kubectl/go.mod
 OWNERS := TestGroupsOfOthers TestCommandsOfAnyCluster TestGroupsThatRegisterTheirNodesThemselves TestFence TestStackOfFencesAndRolls
 torture-owners: build bin/kubectl ## move what others made: by migrate, drain (beside kubectl's) and without AWS, killed and ended from elsewhere; through fences, and by EKS (about 20 minutes)
 	@for name in $(OWNERS); do DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run "^$$name\$$" -v ./test/e2e || exit 1; done
+
+bin/eksctl: tools/eksctl/go.mod
+	@mkdir -p bin
+	@echo "building eksctl: about 10 minutes the first time"
+	cd tools/eksctl && GOWORK=off go build -ldflags '-s -w' -o ../../bin/eksctl github.com/weaveworks/eksctl/cmd/eksctl
+
+test-eksctl: build bin/kubectl bin/eksctl ## the real eksctl in the sandbox: groups come, are drained and go (about 10 minutes)
+	DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run '^TestEksctl$$' -v ./test/e2e
 
 torture-by-hand: build ## the demo in the tutorial's own steps: add, re-point, scale to 0, remove (about 4 minutes)
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 20m -run TestDemoByHand -v ./test/demo

@@ -82,7 +82,7 @@ def update(j, eks):
     j.refused("eks update-cluster-version", "InvalidParameterException", lambda: eks.update_cluster_version(name=NAME, version="1.37"), 400)
     j.refused("eks describe-update, unknown", "ResourceNotFoundException",
               lambda: eks.describe_update(name=NAME, updateId="00000000-0000-4000-8000-000000000000"), 404)
-    j.ok("eks describe-cluster-versions", lambda: eks.describe_cluster_versions(), lambda r: len(r["clusterVersions"]) == 4)
+    j.ok("eks describe-cluster-versions", lambda: eks.describe_cluster_versions(), lambda r: len(r["clusterVersions"]) == 5)
 
 
 def entries(j, eks):

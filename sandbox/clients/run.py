@@ -21,11 +21,12 @@ import groups
 import identity
 import network
 import parameters
+import stacks
 from judge import Judge
 
 # The story of a cluster, from the first call to the last. Chapters build on
 # what those before them made, and take their own away in the end.
-CHAPTERS = [access, identity, parameters, network, cluster, groups, certificates, balancers, cloudcontrol, commandline]
+CHAPTERS = [access, identity, parameters, network, cluster, groups, certificates, balancers, cloudcontrol, stacks, commandline]
 
 
 def main():

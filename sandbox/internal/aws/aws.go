@@ -1,5 +1,5 @@
 // Package aws is AWS for the sandbox: one HTTP endpoint that answers Cloud
-// Control, EC2, Auto Scaling, both versions of ELB, EKS, IAM, STS, SSM and ACM with
+// Control, CloudFormation, EC2, Auto Scaling, both versions of ELB, EKS, IAM, STS, SSM and ACM with
 // their wire protocols, for one account in one region.
 //
 // A request goes through endpoint.go (signature, which service, which
@@ -7,8 +7,8 @@
 // package region. Nothing happens in an API call beside that change. What
 // follows from it is done by those who watch the model: autoscaling.Scaler
 // launches instances, ec2.Hypervisor runs them as machines, ec2.Router brings up NAT gateways, eks.Operator
-// brings up the cluster, eks.Keeper keeps managed node groups, eks.Installer brings about add-ons, acm.Issuer signs certificates, elb.DataPlane and elbv2.DataPlane run load balancers, and
-// cloudcontrol.Service carries out its asynchronous requests. All of them
+// brings up the cluster, eks.Keeper keeps managed node groups, eks.Installer brings about add-ons, acm.Issuer signs certificates, elb.DataPlane and elbv2.DataPlane run load balancers, cloudformation.Deployer
+// makes and removes stacks, and cloudcontrol.Service carries out its asynchronous requests. All of them
 // compare what is with what shall be, so that a restart needs no special care.
 package aws
 
@@ -34,6 +34,7 @@ import (
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/clock"
 	"github.com/droverhq/drover/sandbox/internal/aws/cloudcontrol"
+	"github.com/droverhq/drover/sandbox/internal/aws/cloudformation"
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/eks"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
@@ -164,6 +165,7 @@ type Sandbox struct {
 	keeper       *eks.Keeper
 	installer    *eks.Installer
 	reviewer     *eks.Reviewer
+	deployer     *cloudformation.Deployer
 }
 
 // New opens the region's state and puts the parts together.
@@ -199,6 +201,7 @@ func New(c Config, out Outside) (*Sandbox, error) {
 		scaler:       autoscaling.NewScaler(store, behind(classic, targets), moved.Now, out.Now, out.Log),
 		operator:     eks.NewOperator(store, out.ControlPlane, out.Log),
 		reviewer:     eks.NewReviewer(store, moved),
+		deployer:     cloudformation.NewDeployer(store, control, moved.Now, out.Log),
 	}, nil
 }
 
@@ -243,7 +246,7 @@ func (s *Sandbox) Serve(ctx context.Context, listeners ...net.Listener) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for _, run := range []func(context.Context){s.cloudControl.Run, s.scaler.Run, s.hypervisor.Run, s.router.Run, s.operator.Run,
-		s.keeper.Run, s.installer.Run, s.issuer.Run, s.dataPlane.Run, s.targets.Run} {
+		s.keeper.Run, s.installer.Run, s.issuer.Run, s.deployer.Run, s.dataPlane.Run, s.targets.Run} {
 		wg.Go(func() { run(ctx) })
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}

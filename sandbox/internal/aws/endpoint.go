@@ -14,6 +14,7 @@ import (
 
 	"github.com/droverhq/drover/sandbox/internal/aws/autoscaling"
 	"github.com/droverhq/drover/sandbox/internal/aws/clock"
+	"github.com/droverhq/drover/sandbox/internal/aws/cloudformation"
 	"github.com/droverhq/drover/sandbox/internal/aws/ec2"
 	"github.com/droverhq/drover/sandbox/internal/aws/elb"
 	"github.com/droverhq/drover/sandbox/internal/aws/elbv2"
@@ -247,6 +248,8 @@ func (s *Sandbox) newEndpoint() *endpoint {
 				elb.New(s.store, s.dataPlane, s.here).Actions()),
 			"elasticloadbalancing " + elbv2.Version: query(wire.Query, elbv2.Namespace, elbv2.Version,
 				elbv2.New(s.store, s.targets, s.here).Actions()),
+			"cloudformation": query(wire.Query, cloudformation.Namespace, cloudformation.Version,
+				cloudformation.New(s.store, s.cloudControl, s.now).Actions()),
 			"iam": query(wire.Query, iam.Namespace, "", iam.New(s.store, s.now).Actions()),
 			"sts": query(wire.Query, sts.Namespace, "", sts.New(s.store, s.now).Actions()),
 		},

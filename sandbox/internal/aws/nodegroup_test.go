@@ -22,11 +22,6 @@ func (s *stack) nodeGroup(size int) {
 	s.t.Helper()
 	const name = "web"
 	cluster := s.get("AWS::EKS::Cluster", s.cluster)
-	config := fmt.Sprintf("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: %s\n    apiServerEndpoint: %s\n"+
-		"    certificateAuthority: %s\n    cidr: 10.100.0.0/16\n  kubelet:\n    flags:\n    - --node-labels=drover.dev/nodegroup=%s,a=b\n"+
-		"    - --register-with-taints=nginx=true:NoSchedule\n", s.cluster, cluster["Endpoint"],
-		cluster["CertificateAuthorityData"], name)
-	userData := "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"//\"\n\n--//\nContent-Type: application/node.eks.aws\n\n" + config + "\n--//--\n"
 	image, err := ssm.NewFromConfig(s.cfg).GetParameter(s.t.Context(), &ssm.GetParameterInput{
 		Name: awssdk.String("/aws/service/eks/optimized-ami/1.35/amazon-linux-2023/x86_64/standard/recommended/image_id")})
 	if err != nil {
@@ -37,7 +32,7 @@ func (s *stack) nodeGroup(size int) {
 	s.add("AWS::IAM::InstanceProfile", props{"InstanceProfileName": name, "Roles": []string{name}})
 	template := s.add("AWS::EC2::LaunchTemplate", props{"LaunchTemplateName": name, "LaunchTemplateData": props{
 		"ImageId": *image.Parameter.Value, "InstanceType": "t3.2xlarge",
-		"UserData":           base64.StdEncoding.EncodeToString([]byte(userData)),
+		"UserData":           s.userData(name),
 		"IamInstanceProfile": props{"Name": name}, "SecurityGroupIds": []any{cluster["ClusterSecurityGroupId"]}}})
 	s.add("AWS::AutoScaling::AutoScalingGroup", props{"AutoScalingGroupName": name, "MinSize": fmt.Sprint(min(size, 1)),
 		"MaxSize":         "10",
@@ -46,6 +41,18 @@ func (s *stack) nodeGroup(size int) {
 		"Tags": []props{{"Key": "kubernetes.io/cluster/" + s.cluster, "Value": "owned",
 			"PropagateAtLaunch": true}}})
 	s.add("AWS::EKS::AccessEntry", props{"ClusterName": s.cluster, "PrincipalArn": role["Arn"], "Type": "EC2_LINUX"})
+}
+
+// userData joins nodes of a group to the cluster.
+func (s *stack) userData(name string) string {
+	s.t.Helper()
+	cluster := s.get("AWS::EKS::Cluster", s.cluster)
+	config := fmt.Sprintf("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec:\n  cluster:\n    name: %s\n    apiServerEndpoint: %s\n"+
+		"    certificateAuthority: %s\n    cidr: 10.100.0.0/16\n  kubelet:\n    flags:\n    - --node-labels=drover.dev/nodegroup=%s,a=b\n"+
+		"    - --register-with-taints=nginx=true:NoSchedule\n", s.cluster, cluster["Endpoint"],
+		cluster["CertificateAuthorityData"], name)
+	userData := "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=\"//\"\n\n--//\nContent-Type: application/node.eks.aws\n\n" + config + "\n--//--\n"
+	return base64.StdEncoding.EncodeToString([]byte(userData))
 }
 
 func (s *stack) group(name string) astypes.AutoScalingGroup {

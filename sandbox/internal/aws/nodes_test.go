@@ -111,3 +111,20 @@ func TestClusterWithKeyAndEndpoint(t *testing.T) {
 	again["EncryptionConfig"].([]props)[0]["Provider"] = props{"KeyArn": key["Arn"]}
 	s.add("AWS::EKS::Cluster", again)
 }
+
+// An image has the disk that it names as its root: clients size a node's by it.
+func TestImagesHaveTheirDisks(t *testing.T) {
+	w := newWorld(t)
+	out, err := w.ec2.DescribeImages(t.Context(), &ec2.DescribeImagesInput{Owners: []string{"amazon"}})
+	if err != nil || len(out.Images) == 0 {
+		t.Fatal(out, err)
+	}
+	for _, i := range out.Images {
+		if root := i.BlockDeviceMappings[0]; *root.DeviceName != *i.RootDeviceName || *root.Ebs.VolumeSize == 0 || *root.Ebs.Encrypted {
+			t.Errorf("%s: root %s is %+v", *i.Name, *i.RootDeviceName, root.Ebs)
+		}
+		if rocket := strings.HasPrefix(*i.Name, "bottlerocket"); rocket != strings.Contains(*i.Description, "Bottlerocket") || rocket != (len(i.BlockDeviceMappings) == 2) {
+			t.Errorf("%s: %s, disks %+v", *i.Name, *i.Description, i.BlockDeviceMappings)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func (s *Sandbox) services() []service {
 		{"ACM", "ACM", "acm", keys(s.acm.Operations())},
 		{"Auto Scaling", "Auto Scaling", "autoscaling", keys(e.query["autoscaling"].actions)},
 		{"Cloud Control", "CloudControl", "cloudcontrol", keys(s.cloudControl.Operations())},
+		{"CloudFormation", "CloudFormation", "cloudformation", keys(e.query["cloudformation"].actions)},
 		{"EC2", "EC2", "ec2", keys(e.query["ec2"].actions)},
 		{"EKS", "EKS", "eks", slices.Sorted(slices.Values(s.eks.Operations()))},
 		{"ELB, Classic", "Elastic Load Balancing", "elb", keys(e.query["elasticloadbalancing"].actions)},

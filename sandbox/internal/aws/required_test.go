@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -25,7 +26,7 @@ func TestWhatARequestLacksIsMissed(t *testing.T) {
 	w := newWorld(t)
 	endpoint := w.sandbox.newEndpoint()
 	for service, client := range map[string]any{
-		"autoscaling": autoscaling.NewFromConfig(w.cfg), "elasticloadbalancing": elb.NewFromConfig(w.cfg),
+		"autoscaling": autoscaling.NewFromConfig(w.cfg), "cloudformation": cloudformation.NewFromConfig(w.cfg), "elasticloadbalancing": elb.NewFromConfig(w.cfg),
 		"elasticloadbalancing " + elbv2.Version: elasticloadbalancingv2.NewFromConfig(w.cfg), "iam": iam.NewFromConfig(w.cfg), "sts": sts.NewFromConfig(w.cfg),
 	} {
 		for name, action := range endpoint.query[service].actions {

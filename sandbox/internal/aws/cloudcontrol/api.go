@@ -5,7 +5,7 @@
 //
 // api.go answers requests; operation.go carries accepted ones out; types.go
 // lists the resource types, whose rules are in package region; schema.go knows
-// CloudFormation's description of them.
+// CloudFormation's description of them; stacks.go lends all this to CloudFormation.
 package cloudcontrol
 
 import (
@@ -207,7 +207,9 @@ func (s *Service) admit(st *region.State, op *region.Operation) error {
 		if o.Ended() {
 			continue
 		}
-		flying++
+		if o.Stack == "" {
+			flying++
+		}
 		if op.Identifier != "" && o.Identifier == op.Identifier && o.Type == op.Type {
 			return region.Errorf(region.Busy, "ConcurrentOperationException",
 				"Another operation with request token %s is being performed on this resource.", o.Token)
@@ -407,9 +409,9 @@ func (s *Service) list(r request) (any, error) {
 func (s *Service) status(r request) (any, error) {
 	var event Event
 	err := s.store.Read(func(st *region.State) error {
-		op, ok := st.Operations[r.RequestToken]
-		if !ok {
-			return unknownToken(r.RequestToken)
+		op, err := sent(st, r.RequestToken)
+		if err != nil {
+			return err
 		}
 		event = s.event(st, op)
 		return nil
@@ -417,8 +419,12 @@ func (s *Service) status(r request) (any, error) {
 	return progress{event}, err
 }
 
-func unknownToken(token string) error {
-	return region.Errorf(region.NotFound, "RequestTokenNotFoundException", "Request with token %s was not found", token)
+// sent is the request of a token that a client of this API was given.
+func sent(st *region.State, token string) (*region.Operation, error) {
+	if op, ok := st.Operations[token]; ok && op.Stack == "" {
+		return op, nil
+	}
+	return nil, region.Errorf(region.NotFound, "RequestTokenNotFoundException", "Request with token %s was not found", token)
 }
 
 func (s *Service) requests(r request) (any, error) {
@@ -426,7 +432,7 @@ func (s *Service) requests(r request) (any, error) {
 	var events []Event
 	s.store.View(func(st *region.State) {
 		for _, op := range region.Sorted(st.Operations) {
-			if wanted(filter.Operations, op.Action) && wanted(filter.OperationStatuses, op.Status) {
+			if op.Stack == "" && wanted(filter.Operations, op.Action) && wanted(filter.OperationStatuses, op.Status) {
 				events = append(events, s.event(st, op))
 			}
 		}
@@ -449,9 +455,9 @@ func wanted(list []string, value string) bool { return len(list) == 0 || slices.
 func (s *Service) cancel(r request) (any, error) {
 	var event Event
 	err := s.store.Update(func(st *region.State) error {
-		op, ok := st.Operations[r.RequestToken]
-		if !ok {
-			return unknownToken(r.RequestToken)
+		op, err := sent(st, r.RequestToken)
+		if err != nil {
+			return err
 		}
 		if op.Ended() {
 			return region.Errorf(region.Invalid, "ConcurrentModificationException", "The request %s has ended with %s",

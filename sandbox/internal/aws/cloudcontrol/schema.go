@@ -22,7 +22,12 @@ type schema struct {
 	CreateOnly  []string        `json:"createOnlyProperties"`
 	ReadOnly    []string        `json:"readOnlyProperties"`
 	WriteOnly   []string        `json:"writeOnlyProperties"`
-	Handlers    map[string]struct {
+	Tagging     struct {
+		Taggable *bool  `json:"taggable"`
+		Property string `json:"tagProperty"`
+		System   *bool  `json:"cloudFormationSystemTags"`
+	} `json:"tagging"`
+	Handlers map[string]struct {
 		HandlerSchema Node `json:"handlerSchema"`
 	} `json:"handlers"`
 }

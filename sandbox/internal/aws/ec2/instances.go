@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -538,58 +537,4 @@ func locations(st *region.State, kind string) (names []string) {
 		names = []string{st.Region}
 	}
 	return names
-}
-
-// eksOwner is the account that publishes EKS-optimized AMIs.
-const eksOwner = "602401143452"
-
-type imageItem struct {
-	ID           string `xml:"imageId"`
-	Location     string `xml:"imageLocation"`
-	State        string `xml:"imageState"`
-	Owner        string `xml:"imageOwnerId"`
-	OwnerAlias   string `xml:"imageOwnerAlias"`
-	Public       bool   `xml:"isPublic"`
-	Architecture string `xml:"architecture"`
-	Type         string `xml:"imageType"`
-	Name         string `xml:"name"`
-	Description  string `xml:"description"`
-	RootType     string `xml:"rootDeviceType"`
-	RootName     string `xml:"rootDeviceName"`
-	Virtual      string `xml:"virtualizationType"`
-	Hypervisor   string `xml:"hypervisor"`
-	Created      string `xml:"creationDate"`
-	Tags         []tag  `xml:"tagSet>item"`
-}
-
-func showImage(_ *region.State, i region.Image) imageItem {
-	return imageItem{ID: i.ID, Location: "amazon/" + i.Name, State: "available", Owner: eksOwner, OwnerAlias: "amazon", Public: true,
-		Architecture: i.Arch, Type: "machine", Name: i.Name, RootType: "ebs", RootName: "/dev/xvda", Virtual: "hvm", Hypervisor: "xen",
-		Description: fmt.Sprintf("EKS-optimized Kubernetes node based on Amazon Linux 2023, (k8s: %s)", i.Kubelet[1:]),
-		Created:     "2026-11-01T00:00:00.000Z"}
-}
-
-func (s *Service) describeImages(_ *http.Request, f wire.Form) (any, error) {
-	f.Ignore("ExecutableBy", "IncludeDeprecated", "IncludeDisabled") // all images are public and in use
-	owners := f.List("Owner")
-	id := func(i region.Image) string { return i.ID }
-	items, next, err := list(s, f, listing[region.Image, imageItem]{
-		all: func(st *region.State) []region.Image {
-			if len(owners) > 0 && !slices.Contains(owners, "amazon") && !slices.Contains(owners, eksOwner) {
-				return nil
-			}
-			return region.Images(st.Region)
-		},
-		names: []name[region.Image]{{"ImageId", id, imageIDs.unknown}},
-		filters: filters[region.Image]{"image-id": one(id), "name": one(func(i region.Image) string { return i.Name }),
-			"architecture": one(func(i region.Image) string { return i.Arch }), "owner-alias": always[region.Image]("amazon"),
-			"owner-id": always[region.Image](eksOwner), "state": always[region.Image]("available"), "is-public": always[region.Image]("true"),
-			"virtualization-type": always[region.Image]("hvm"), "root-device-type": always[region.Image]("ebs"),
-			"image-type": always[region.Image]("machine")},
-		show: showImage,
-	})
-	return struct {
-		Images []imageItem `xml:"imagesSet>item"`
-		Next   string      `xml:"nextToken,omitempty"`
-	}{items, next}, err
 }

@@ -47,15 +47,17 @@ func listing(key string, list any, next string) object {
 	return o
 }
 
-// Minor versions and the ends of their standard and extended support.
+// Minor versions and the ends of their standard and extended support. EKS lists 1.32, too,
+// and clients check it (eksctl has it for its default); no cluster of it can be made here.
 var supported = []struct{ version, standard, extended, status string }{
 	{"1.36", "2027-08-02", "2028-08-02", "STANDARD_SUPPORT"},
 	{"1.35", "2027-03-27", "2028-03-27", "STANDARD_SUPPORT"},
 	{"1.34", "2026-12-02", "2027-12-02", "STANDARD_SUPPORT"},
 	{"1.33", "2026-07-29", "2027-07-29", "EXTENDED_SUPPORT"},
+	{"1.32", "2026-03-23", "2027-03-23", "EXTENDED_SUPPORT"},
 }
 
-// versions lists what clusters and nodes may run.
+// versions lists what EKS supports.
 func (s *Service) versions(r *http.Request) (any, error) {
 	list := []object{}
 	for _, v := range supported {

@@ -4,7 +4,7 @@ import "slices"
 
 // Inventory lists the identifiers of everything that exists, by type. Types
 // without any are left out, and so is what AWS itself makes along with a VPC,
-// security group rules, and instances that are terminated.
+// security group rules, instances that are terminated and stacks that are deleted.
 func (s *State) Inventory() map[string][]string {
 	found := map[string][]string{}
 	collect(found, "AWS::EC2::VPC", s.VPCs)
@@ -51,6 +51,11 @@ func (s *State) Inventory() map[string][]string {
 	for id, i := range s.Instances {
 		if i.State != Terminated {
 			found["AWS::EC2::Instance"] = append(found["AWS::EC2::Instance"], id)
+		}
+	}
+	for id, stack := range s.Stacks {
+		if stack.Status != DeleteComplete {
+			found[StackType] = append(found[StackType], id)
 		}
 	}
 	for _, ids := range found {

@@ -18,6 +18,7 @@ type Operation struct {
 	ErrorCode   string         `json:",omitempty"`
 	Started     time.Time
 	Changed     time.Time
+	Stack       string `json:",omitempty"` // whose it is: no client of Cloud Control has sent it
 }
 
 // Ended tells whether nothing more will happen.

@@ -3,7 +3,7 @@
 // unique, what is used cannot be deleted, addresses do not overlap).
 //
 // The packages beside it are faces of this model: cloudcontrol, ec2,
-// autoscaling, elb, elbv2, eks, iam, sts, ssm and acm translate a wire protocol
+// autoscaling, elb, elbv2, eks, iam, sts, ssm, acm and cloudformation translate a wire protocol
 // into methods of State and back. A VPC made through Cloud Control is the VPC that
 // ec2:DescribeVpcs shows, because there is only one.
 //
@@ -66,6 +66,7 @@ type State struct {
 	TargetGroups    map[string]*TargetGroup
 	Certificates    map[string]*Certificate // of ACM, by ARN
 	Volumes         map[string]*Volume
+	Stacks          map[string]*Stack // of CloudFormation, by ARN
 
 	Operations map[string]*Operation // Cloud Control requests by token
 	Sessions   map[string]*Session   // temporary credentials by access key
@@ -111,6 +112,7 @@ func (s *State) fill() {
 	fill(&s.TargetGroups)
 	fill(&s.Certificates)
 	fill(&s.Volumes)
+	fill(&s.Stacks)
 	fill(&s.Operations)
 	fill(&s.Sessions)
 	fill(&s.Made)
