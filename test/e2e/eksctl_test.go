@@ -52,6 +52,8 @@ func TestEksctl(t *testing.T) {
 }
 
 // eksctlConfig tells eksctl about a network that it does not know, as its manual says.
+// A group of its own for the nodes' security would be a second one with the cluster's
+// tag, which the controller of load balancers does not take.
 func (p *plain) eksctlConfig() string {
 	p.t.Helper()
 	out, err := p.eks.DescribeCluster(p.t.Context(), &eks.DescribeClusterInput{Name: &p.cluster})
@@ -78,7 +80,7 @@ vpc:
 %smanagedNodeGroups:
   - {name: blue, instanceType: t3.large, minSize: 2, maxSize: 3, desiredCapacity: 2, labels: {pool: shop}}
 nodeGroups:
-  - {name: red, instanceType: t3.large, minSize: 2, maxSize: 3, desiredCapacity: 2, amiFamily: AmazonLinux2023, labels: {pool: shop}}
+  - {name: red, instanceType: t3.large, minSize: 2, maxSize: 3, desiredCapacity: 2, amiFamily: AmazonLinux2023, labels: {pool: shop}, securityGroups: {withLocal: false}}
 `, p.cluster, aws.ToString(vpc.VpcId), aws.ToString(vpc.ClusterSecurityGroupId), public.String())
 }
 

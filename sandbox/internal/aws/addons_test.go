@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -118,6 +119,12 @@ func TestAddonVersionsAndIdentities(t *testing.T) {
 			t.Errorf("%s is newer than a control plane of 1.35", *v.AddonVersion)
 		}
 	}
+	can, err := s.eks.DescribeAddonConfiguration(t.Context(), &eks.DescribeAddonConfigurationInput{AddonName: awssdk.String("vpc-cni"), AddonVersion: awssdk.String("v1.21.1-eksbuild.1")})
+	if err != nil || *can.PodIdentityConfiguration[0].ServiceAccount != "aws-node" || !json.Valid([]byte(*can.ConfigurationSchema)) {
+		t.Errorf("%+v, %v", can, err)
+	}
+	_, err = s.eks.DescribeAddonConfiguration(t.Context(), &eks.DescribeAddonConfigurationInput{AddonName: awssdk.String("vpc-cni"), AddonVersion: awssdk.String("v0.1")})
+	wantCode(t, err, "InvalidParameterException")
 	_, err = s.eks.CreateAddon(t.Context(), &eks.CreateAddonInput{ClusterName: &s.cluster, AddonName: awssdk.String("coredns"), AddonVersion: awssdk.String("v0.1")})
 	wantCode(t, err, "InvalidParameterException")
 	role := s.nodeRole() // pods may not assume it

@@ -211,6 +211,29 @@ func (s *Service) addonVersions(c call) (any, error) {
 	return listing("addons", list, next), err
 }
 
+// addonPolicies are what the service accounts of add-ons need.
+var addonPolicies = map[string]string{
+	"vpc-cni": "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy", "aws-ebs-csi-driver": "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy",
+}
+
+// addonSchema is of configurations that may say anything: the sandbox takes all, and
+// acts on the one value that is here.
+const addonSchema = `{"$schema":"http://json-schema.org/draft-06/schema#","type":"object","properties":{"replicaCount":{"type":"integer"}}}`
+
+// addonConfiguration is what a version of an add-on can be told, and which roles it needs.
+func (s *Service) addonConfiguration(c call) (any, error) {
+	name, version := c.URL.Query().Get("addonName"), c.URL.Query().Get("addonVersion")
+	kind, ok := region.LookupAddon(name)
+	if !ok || !slices.ContainsFunc(kind.Versions, func(v region.AddonVersion) bool { return v.Version == version }) {
+		return nil, invalid("Addon %s in version %q is not supported", name, version)
+	}
+	roles := []object{}
+	if kind.Account != "" {
+		roles = append(roles, object{"serviceAccount": kind.Account, "recommendedManagedPolicies": []string{addonPolicies[name]}})
+	}
+	return object{"addonName": name, "addonVersion": version, "configurationSchema": addonSchema, "podIdentityConfiguration": roles}, nil
+}
+
 // showAddonVersions lists those that go with a cluster's version; empty: with any.
 func showAddonVersions(k region.AddonKind, cluster string) []object {
 	list := []object{}

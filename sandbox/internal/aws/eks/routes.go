@@ -38,6 +38,7 @@ func (s *Service) routes() wire.Routes {
 		wire.At("ListAssociatedAccessPolicies", http.MethodGet, entries+"/*/access-policies", s.listPolicies),
 		wire.At("DisassociateAccessPolicy", http.MethodDelete, entries+"/*/access-policies/*", s.disassociatePolicy),
 		wire.At("DescribeAddonVersions", http.MethodGet, "addons/supported-versions", s.addonVersions),
+		wire.At("DescribeAddonConfiguration", http.MethodGet, "addons/configuration-schemas", s.addonConfiguration),
 		wire.At("CreateAddon", http.MethodPost, cluster+"/addons", s.createAddon),
 		wire.At("ListAddons", http.MethodGet, cluster+"/addons", s.listAddons),
 		wire.At("DescribeAddon", http.MethodGet, cluster+"/addons/*", s.describeAddon),
