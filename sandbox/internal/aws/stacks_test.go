@@ -349,6 +349,7 @@ func TestStacksThatAreRefused(t *testing.T) {
 		"Circular dependency between resources: [Net]":                                         text(vpc(props{"DependsOn": "Net"})),
 		"resource Net does not support attribute type Colour in Fn::GetAtt":                    text(props{"Resources": vpc(nil)["Resources"], "Outputs": props{"O": props{"Value": props{"Fn::GetAtt": "Net.Colour"}}}}),
 		"instance of Fn::GetAtt references undefined resource Nobody":                          text(props{"Resources": vpc(nil)["Resources"], "Outputs": props{"O": props{"Value": props{"Fn::Sub": "${Nobody.Arn}"}}}}),
+		"every Fn::GetAtt object requires two non-empty parameters":                            text(props{"Resources": vpc(nil)["Resources"], "Outputs": props{"O": props{"Value": props{"Fn::GetAtt": []any{"Net", props{"Ref": "Net"}}}}}}),
 		"Parameters: [P] must have values":                                                     text(props{"Resources": vpc(nil)["Resources"], "Parameters": props{"P": props{"Type": "String"}}}),
 		"InsufficientCapabilitiesException: Requires capabilities : [CAPABILITY_NAMED_IAM]":    text(role),
 		"the sandbox does not implement dynamic references: {{resolve:ssm:/a}}":                text(vpc(props{"Properties": props{"CidrBlock": "{{resolve:ssm:/a}}"}})),

@@ -124,7 +124,8 @@ func (s *Service) read(st *region.State, stack *region.Stack) (*scope, error) {
 		return nil, err
 	}
 	scope := &scope{template: t, st: st, stack: stack, kind: s.handlers.Kind}
-	return scope, scope.validate()
+	err = scope.validate()
+	return scope, err
 }
 
 // allowed refuses a template that needs more than the request acknowledges.

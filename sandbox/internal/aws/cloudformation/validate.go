@@ -72,6 +72,9 @@ func (s *scope) checkFunctions(v any) error {
 			if strings.HasPrefix(key, "Fn::") && (len(v) != 1 || s.functions()[key] == nil) {
 				return invalid("Template error: the sandbox does not implement %s", key)
 			}
+			if logical, attribute, ok := attributeOf(v[key]); key == "Fn::GetAtt" && (!ok || logical == "" || attribute == "") {
+				return invalid("Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute")
+			}
 			if err := s.checkFunctions(v[key]); err != nil {
 				return err
 			}

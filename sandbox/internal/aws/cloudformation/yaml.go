@@ -18,7 +18,7 @@ func readYAML(text string) (any, error) {
 		return nil, err
 	}
 	if len(document.Content) == 0 {
-		return nil, errors.New("unsupported structure.")
+		return nil, errors.New("unsupported structure")
 	}
 	return fromYAML(document.Content[0])
 }
