@@ -111,7 +111,7 @@ bin/eksctl: tools/eksctl/go.mod
 	@echo "building eksctl: about 10 minutes the first time"
 	cd tools/eksctl && GOWORK=off go build -ldflags '-s -w' -o ../../bin/eksctl github.com/weaveworks/eksctl/cmd/eksctl
 
-test-eksctl: build bin/kubectl bin/eksctl ## the real eksctl in the sandbox: groups come, are drained and go (about 10 minutes)
+test-eksctl: build bin/kubectl bin/eksctl ## the real eksctl in the sandbox: groups come, are drained and go (about 4 minutes)
 	DROVER_BIN=$(CURDIR)/bin KUBECTL=$(CURDIR)/bin/kubectl go test -tags e2e,torture -count=1 -timeout 40m -run '^TestEksctl$$' -v ./test/e2e
 
 torture-by-hand: build ## the demo in the tutorial's own steps: add, re-point, scale to 0, remove (about 4 minutes)
