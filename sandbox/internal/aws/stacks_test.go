@@ -25,7 +25,7 @@ func (w *world) deploy(name string, template any, more ...func(*cloudformation.C
 	for _, f := range more {
 		f(in)
 	}
-	out, err := cloudformation.NewFromConfig(w.cfg).CreateStack(w.t.Context(), in)
+	out, err := w.cfn.CreateStack(w.t.Context(), in)
 	if err != nil {
 		w.t.Fatalf("create stack %s: %v", name, err)
 	}
@@ -36,7 +36,7 @@ func (w *world) deploy(name string, template any, more ...func(*cloudformation.C
 func (w *world) settled(nameOrID string) (stack cfntypes.Stack) {
 	w.t.Helper()
 	w.until("stack "+nameOrID+" is settled", func() bool {
-		out, err := cloudformation.NewFromConfig(w.cfg).DescribeStacks(w.t.Context(), &cloudformation.DescribeStacksInput{StackName: &nameOrID})
+		out, err := w.cfn.DescribeStacks(w.t.Context(), &cloudformation.DescribeStacksInput{StackName: &nameOrID})
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func (w *world) settled(nameOrID string) (stack cfntypes.Stack) {
 // deleteStack asks for the end of a stack and waits for what becomes of that.
 func (w *world) deleteStack(id string, retain ...string) cfntypes.Stack {
 	w.t.Helper()
-	if _, err := cloudformation.NewFromConfig(w.cfg).DeleteStack(w.t.Context(), &cloudformation.DeleteStackInput{StackName: &id, RetainResources: retain}); err != nil {
+	if _, err := w.cfn.DeleteStack(w.t.Context(), &cloudformation.DeleteStackInput{StackName: &id, RetainResources: retain}); err != nil {
 		w.t.Fatal(err)
 	}
 	return w.settled(id)
@@ -58,7 +58,7 @@ func (w *world) deleteStack(id string, retain ...string) cfntypes.Stack {
 // resources are the physical IDs of a stack's resources, each after its status.
 func (w *world) resources(id string) map[string]string {
 	w.t.Helper()
-	out, err := cloudformation.NewFromConfig(w.cfg).DescribeStackResources(w.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &id})
+	out, err := w.cfn.DescribeStackResources(w.t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: &id})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func TestStackOfAManagedGroup(t *testing.T) {
 // events are what has happened to a stack, oldest first.
 func (w *world) events(id string) (list []string) {
 	w.t.Helper()
-	out, err := cloudformation.NewFromConfig(w.cfg).DescribeStackEvents(w.t.Context(), &cloudformation.DescribeStackEventsInput{StackName: &id})
+	out, err := w.cfn.DescribeStackEvents(w.t.Context(), &cloudformation.DescribeStackEventsInput{StackName: &id})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -202,11 +202,11 @@ func TestStackOfASelfManagedGroup(t *testing.T) {
 	if !strings.HasPrefix(name, "own-NodeGroup-") || !tags["kubernetes.io/cluster/demo"] || !tags["aws:cloudformation:stack-name"] {
 		t.Errorf("group %s with tags %v", name, tags)
 	}
-	one, err := cloudformation.NewFromConfig(s.cfg).DescribeStackResource(t.Context(), &cloudformation.DescribeStackResourceInput{StackName: awssdk.String("own"), LogicalResourceId: awssdk.String("NodeGroup")})
+	one, err := s.cfn.DescribeStackResource(t.Context(), &cloudformation.DescribeStackResourceInput{StackName: awssdk.String("own"), LogicalResourceId: awssdk.String("NodeGroup")})
 	if err != nil || *one.StackResourceDetail.PhysicalResourceId != name {
 		t.Errorf("%+v, %v", one, err)
 	}
-	by, err := cloudformation.NewFromConfig(s.cfg).DescribeStackResources(t.Context(), &cloudformation.DescribeStackResourcesInput{PhysicalResourceId: &name})
+	by, err := s.cfn.DescribeStackResources(t.Context(), &cloudformation.DescribeStackResourcesInput{PhysicalResourceId: &name})
 	if err != nil || len(by.StackResources) != 7 {
 		t.Errorf("%+v, %v", by, err)
 	}
@@ -265,7 +265,7 @@ func TestStackThatCannotBeDeleted(t *testing.T) {
 // One stack's export is another's value, and stays as long as it is used.
 func TestExportsAndImports(t *testing.T) {
 	w := newWorld(t)
-	cfn := cloudformation.NewFromConfig(w.cfg)
+	cfn := w.cfn
 	net := w.deploy("net", `
 Resources:
   Net: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}
@@ -315,13 +315,13 @@ func TestStackOutlivesTheProcess(t *testing.T) {
 	release := s.fake.hold() // the nodes cannot be Ready
 	in := &cloudformation.CreateStackInput{StackName: awssdk.String("web"), TemplateBody: text(s.managedTemplate("web")), Capabilities: []cfntypes.Capability{"CAPABILITY_IAM"},
 		ClientRequestToken: awssdk.String("once")}
-	first, err := cloudformation.NewFromConfig(s.cfg).CreateStack(t.Context(), in)
+	first, err := s.cfn.CreateStack(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.until("the group is begun", func() bool { return s.resources("web")["ManagedNodeGroup"] != "" })
 	s.restart(1)
-	again, err := cloudformation.NewFromConfig(s.cfg).CreateStack(t.Context(), in)
+	again, err := s.cfn.CreateStack(t.Context(), in)
 	if err != nil || *again.StackId != *first.StackId {
 		t.Errorf("the same request again: %+v, %v", again, err)
 	}
@@ -332,7 +332,7 @@ func TestStackOutlivesTheProcess(t *testing.T) {
 // What makes no sense is refused in CloudFormation's words, and nothing comes of it.
 func TestStacksThatAreRefused(t *testing.T) {
 	w := newWorld(t)
-	cfn, str := cloudformation.NewFromConfig(w.cfg), awssdk.String
+	cfn, str := w.cfn, awssdk.String
 	vpc := func(more props) props {
 		entry := props{"Type": vpcType, "Properties": props{"CidrBlock": "10.0.0.0/16"}}
 		maps.Copy(entry, more)

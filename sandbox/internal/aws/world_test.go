@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/cloudcontrol"
 	"github.com/aws/aws-sdk-go-v2/service/cloudcontrol/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancing"
@@ -62,6 +63,7 @@ type world struct {
 	asg *autoscaling.Client
 	elb *elb.Client
 	eks *eks.Client
+	cfn *cloudformation.Client
 }
 
 // speed is the factor of every latency in tests.
@@ -115,6 +117,7 @@ func (w *world) start(latency float64) {
 		Credentials: credentials.NewStaticCredentialsProvider(region.AccessKey, region.SecretKey, "")}
 	w.cc, w.ec2 = cloudcontrol.NewFromConfig(w.cfg), ec2.NewFromConfig(w.cfg)
 	w.asg, w.elb, w.eks = autoscaling.NewFromConfig(w.cfg), elb.NewFromConfig(w.cfg), eks.NewFromConfig(w.cfg)
+	w.cfn = cloudformation.NewFromConfig(w.cfg)
 }
 
 func (w *world) restart(latency float64) {
