@@ -134,6 +134,7 @@ type WorkloadRecord struct {
 	// nowhere are paths that lead to none of its pods, and since when; not kept, as a mark is not.
 	nowhere map[string]time.Time
 	asked   map[string]time.Time // to leave their Services, or to end, by UID, and when: whatever an old view shows, they count as gone
+	letGo   map[string]time.Time // by UID, and when: however old the view is, they count as released for a moment
 
 	// Released are the pods under way, by UID: a copy of what lies on them.
 	Released map[string]PodRecord `json:"released,omitempty"`

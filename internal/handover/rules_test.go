@@ -150,6 +150,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.web.Wants = 3
 			s.r.Floors["web"] = 3
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"another was let go of a moment ago, and is not seen so yet", func(s *scene) {
+			s.two.Node, s.r.letGo = "old-2", map[string]time.Time{s.two.UID: noon.Add(-time.Second)}
+		}, "surging; hold pod apps/web-2"},
+		{"… and does not count for ever: the call may have been lost", func(s *scene) {
+			s.two.Node, s.r.letGo = "old-2", map[string]time.Time{s.two.UID: noon.Add(-askAgain)}
+		}, "surging; hold pod apps/web-1"},
 		{"nowhere is room for one more", func(s *scene) { s.c.Room = 0 }, "waiting; wait: deployment/apps/web: replacements of others find no room; until they do, or are given up, one workload at a time tries"},
 		{"… and for a long time: it is not the one that is stuck", func(s *scene) {
 			s.c.Room = 0

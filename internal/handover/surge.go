@@ -33,8 +33,8 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
-	case h.extra() >= h.w.Surge:
-		return false
+	case h.extra()+h.unseen(p) >= h.w.Surge:
+		return h.unseen(p) > 0 // the others may be those
 	case h.d.Surged >= h.Room:
 		h.d.InLine = true
 		h.wait("%s: replacements of others find no room; until they do, or are given up, one workload at a time tries", h.Key)
@@ -65,6 +65,18 @@ func (h *herd) extra() int {
 	return len(h.beside) + len(h.out) - min(leaving, h.w.Surge)
 }
 
+// unseen counts others that were let go of a moment ago, and that the view does not
+// show so yet.
+func (h *herd) unseen(p *Pod) int {
+	n := 0
+	for _, q := range h.fresh {
+		if _, is := h.r.letGo[q.UID]; is && q != p && !slices.Contains(h.beside, q) {
+			n++
+		}
+	}
+	return n
+}
+
 // soonGone: nothing but its settle time keeps a pod that has left its Services.
 func (h *herd) soonGone(p *Pod) bool {
 	rec, settle := h.r.Released[p.UID], h.settleOf(p)
@@ -74,6 +86,10 @@ func (h *herd) soonGone(p *Pod) bool {
 // letGo releases a pod from its ReplicaSet. The record, of which r is the
 // beginning, and the change are one write.
 func (h *herd) letGo(p *Pod, pr promise, r Release) {
+	if h.r.letGo == nil {
+		h.r.letGo = map[string]time.Time{}
+	}
+	h.r.letGo[p.UID] = h.now
 	r.Group, r.Workload, r.At, r.Cost, r.Floors = h.Move, h.Key, h.now, p.Cost, maps.Clone(h.r.Floors)
 	a := ChangePod{Pod: p.Ref, Workload: h.Key, What: verbHold}
 	if pr.byOwner {

@@ -170,7 +170,8 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	h.d.Record = r
 	h.r = &h.d.Record
 	h.r.Floors, h.r.Denied, h.r.Released, h.r.CameBack = maps.Clone(r.Floors), maps.Clone(r.Denied), maps.Clone(r.Released), maps.Clone(r.CameBack)
-	h.r.asked = maps.Clone(r.asked)
+	h.r.asked, h.r.letGo = maps.Clone(r.asked), maps.Clone(r.letGo)
+	maps.DeleteFunc(h.r.letGo, func(_ string, at time.Time) bool { return h.now.Sub(at) >= askAgain })
 	if c.Workload != nil {
 		h.w = *c.Workload
 		h.Workload = &h.w
