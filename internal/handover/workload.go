@@ -696,11 +696,13 @@ func (p *Pod) starts() bool {
 // resting: nothing of it is to move now: no pod's wave has come, or it is not its turn,
 // nothing is on its way out, and what is beside its replacement waits for the canary.
 func (h *herd) resting() bool {
+	if len(h.out)+len(h.ending) > 0 {
+		return false
+	}
 	if h.d.InLine && len(h.beside) == 0 {
 		return true
 	}
-	return len(h.out)+len(h.ending) == 0 &&
-		!slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) &&
+	return !slices.ContainsFunc(h.fresh, func(p *Pod) bool { return h.Open(p.Node) }) &&
 		!slices.ContainsFunc(h.beside, func(p *Pod) bool { return !h.Next(p.Node) })
 }
 
