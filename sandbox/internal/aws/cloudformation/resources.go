@@ -75,15 +75,9 @@ func noResource(stack *region.Stack, logical string) error {
 }
 
 type detailItem struct {
-	StackID    string `xml:"StackId"`
-	StackName  string
-	LogicalID  string `xml:"LogicalResourceId"`
-	PhysicalID string `xml:"PhysicalResourceId,omitempty"`
-	Type       string `xml:"ResourceType"`
-	Changed    string `xml:"LastUpdatedTimestamp"`
-	Status     string `xml:"ResourceStatus"`
-	Reason     string `xml:"ResourceStatusReason,omitempty"`
-	Drift      string `xml:"DriftInformation>StackResourceDriftStatus"`
+	StackID   string `xml:"StackId"`
+	StackName string
+	resourceSummary
 }
 
 // describeResource shows one resource of a stack.
@@ -98,7 +92,7 @@ func (s *Service) describeResource(_ *http.Request, f wire.Form) (any, error) {
 			return noResource(stack, logical)
 		}
 		r := list[0]
-		out.Detail = detailItem{stack.ID, stack.Name, r.LogicalID, r.Shown(), r.Type, wire.Stamp(r.Changed), r.Status, r.Reason, "NOT_CHECKED"}
+		out.Detail = detailItem{stack.ID, stack.Name, summary(r)}
 		return nil
 	})
 	return out, err
@@ -114,12 +108,16 @@ type resourceSummary struct {
 	Drift      string `xml:"DriftInformation>StackResourceDriftStatus"`
 }
 
+func summary(r *region.StackResource) resourceSummary {
+	return resourceSummary{r.LogicalID, r.Shown(), r.Type, wire.Stamp(r.Changed), r.Status, r.Reason, "NOT_CHECKED"}
+}
+
 // listResources lists the resources of a stack, in pages.
 func (s *Service) listResources(_ *http.Request, f wire.Form) (any, error) {
 	var all []resourceSummary
 	err := s.withStack(f, func(_ *region.State, stack *region.Stack) error {
 		for _, r := range shown(stack, "") {
-			all = append(all, resourceSummary{r.LogicalID, r.Shown(), r.Type, wire.Stamp(r.Changed), r.Status, r.Reason, "NOT_CHECKED"})
+			all = append(all, summary(r))
 		}
 		return nil
 	})
