@@ -21,7 +21,7 @@ SANDBOX_LDFLAGS := -s -w \
 DROVER_FLAGS := -tags grpcnotrace,disable_grpc_modules,kustomize_disable_go_plugin_support -ldflags '-s -w'
 DROVER_MAX := 90000000
 
-.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-terraform test-clients test-eksctl test-e2e torture torture-owners torture-by-hand torture-crash torture-upgrade fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
+.PHONY: help setup build size sandbox demo test test-unit test-owners test-pulumi test-terraform test-clients test-eksctl test-e2e torture torture-owners torture-by-hand torture-crash torture-upgrade torture-users fuzz check gate fmt lint lint-sandbox bench update pictures manual release-dry-run requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ torture-crash: build ## kill drover at every step boundary of up, change and des
 
 torture-upgrade: build ## a cluster as people have them, upgraded by one minor under load; needs helm in the PATH (about 10 minutes)
 	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 40m -run TestUpgradeOfAClusterAsPeopleHaveIt -v ./test/e2e
+
+torture-users: build ## pods of other users and groups in a sandbox, their volumes and what they leave (about 2 minutes)
+	DROVER_BIN=$(CURDIR)/bin go test -tags e2e,torture -count=1 -timeout 20m -run TestUsersOfPods -v ./test/e2e
 
 check: fmt lint size ## the quick gate, without the sandbox: format, lint, size, tests of the root module
 	go test ./...
