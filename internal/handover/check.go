@@ -134,7 +134,8 @@ func refusal(group string, findings []event.Finding) *Reason {
 	if p == nil {
 		return nil
 	}
-	return &Reason{Kind: p.Kind, Op: p.Op, Why: p.Err.Error(), Fix: p.Fix, Notes: p.Notes}
+	reason := reasonOf(p, p.Op)
+	return &reason
 }
 
 // each makes one finding for each workload of which a leaving pod is of the
