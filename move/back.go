@@ -185,8 +185,8 @@ func (y *way) opening() handover.Errand {
 // back is the errand that moves the pods back.
 func (y *way) back(breach func() (string, bool)) handover.Errand {
 	e := handover.Errand{
-		Move:    engine.Move{Step: 2, From: engine.Host{Name: y.backName(), Settle: y.Settle}, Events: y.Events, Back: true, Owed: []json.RawMessage{y.memo}, Breach: breach},
-		Unasked: y.BalancerSettle,
+		Move:        engine.Move{Step: 2, From: engine.Host{Name: y.backName(), Settle: y.Settle}, Events: y.Events, Back: true, Owed: []json.RawMessage{y.memo}, Breach: breach},
+		UnaskedTime: y.BalancerSettle,
 		Scope: handover.Scope{Nodes: y.nodes.nodes, Beside: y.nodes.groupNames(), Keep: true,
 			In: func(p *handover.Pod, _ time.Time) bool { return y.goesBack(p) }},
 	}

@@ -76,7 +76,7 @@ func (j *job) unasked(context.Context, handover.Foresight) []event.Finding {
 	}
 	settle := j.BalancerSettle
 	if settle == 0 {
-		settle = handover.UnaskedDrain
+		settle = handover.UnaskedTime
 	}
 	if j.why == "" {
 		if !slices.ContainsFunc(j.from.nodes, func(name string) bool { return v.Nodes[name] != nil }) {

@@ -337,10 +337,10 @@ func (j *job) errand() handover.Errand {
 		scope.Beside = j.from.groupNames()
 	}
 	e := handover.Errand{
-		Move:    engine.Move{Step: j.id(1), From: engine.Host{Name: j.name, Fresh: j.fresh(), Soak: j.Soak, Settle: j.Settle}, Keep: j.Leave, Events: j.Events},
-		Scope:   scope,
-		Unasked: j.BalancerSettle,
-		Ending:  ending,
+		Move:        engine.Move{Step: j.id(1), From: engine.Host{Name: j.name, Fresh: j.fresh(), Soak: j.Soak, Settle: j.Settle}, Keep: j.Leave, Events: j.Events},
+		Scope:       scope,
+		UnaskedTime: j.BalancerSettle,
+		Ending:      ending,
 	}
 	for _, g := range j.hosts(j.to, append(j.from.groupNames(), j.name)) {
 		e.To = append(e.To, engine.Host{Name: g})

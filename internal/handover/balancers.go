@@ -13,8 +13,9 @@ import (
 // What load balancers have to do with a move: through which nodes requests come,
 // whether they can do without one, and which of them nobody can ask.
 
-// foreign is a load balancer that no provider here knows.
-type foreign struct {
+// unasked is a load balancer that nobody here can ask: of another cloud, or of no
+// provider at all.
+type unasked struct {
 	service *Service
 	host    string
 }
@@ -170,7 +171,7 @@ func (m *Move) sendersTo(s *Service) []string {
 // healthy: every target group that the Service's pods are registered with by
 // their addresses sends to the pod. Of one that has not answered yet nobody knows.
 func (m *Move) healthy(p *Pod, s *Service) bool {
-	if m.o.Stale != "" && len(m.senders.mute(s)) > 0 {
+	if m.o.Stale != "" && len(m.senders.unaskedToPods(s)) > 0 {
 		return false
 	}
 	for _, b := range m.senders.of(s) {
@@ -187,7 +188,7 @@ func (m *Move) healthy(p *Pod, s *Service) bool {
 func (m *Move) unheard(p *Pod) string {
 	services := m.view.servicesOf(p)
 	switch {
-	case len(m.holders(p)) > 0, slices.ContainsFunc(services, func(s *Service) bool { return len(s.TargetGroups) > 0 || len(m.senders.strangers(s)) > 0 }):
+	case len(m.holders(p)) > 0, slices.ContainsFunc(services, func(s *Service) bool { return len(s.TargetGroups) > 0 || len(m.senders.unasked(s)) > 0 }):
 		return m.o.silence()
 	case slices.ContainsFunc(services, func(s *Service) bool { return s.Local }):
 		return m.neverHeard()
@@ -352,11 +353,11 @@ func (m *Move) sender(node, service string) (string, bool) {
 		return "", false
 	}
 	r := m.Record.Nodes[node]
-	for _, host := range m.senders.strangers(s) {
+	for _, host := range m.senders.unasked(s) {
 		if !n.excluded() {
 			return host, true // nobody can be asked: as long as the node is not excluded
 		}
-		if r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < m.Options.unasked()) {
+		if r != nil && (r.Excluded.IsZero() || m.view.Now.Sub(r.Excluded) < m.Options.unaskedTime()) {
 			return host, true
 		}
 	}
@@ -371,31 +372,97 @@ func (m *Move) sender(node, service string) (string, bool) {
 	return "", false
 }
 
-// strangers are the load balancers of Services that no provider here knows.
-func (m *Move) strangers() []foreign {
-	var all []foreign
+// allUnasked are the load balancers of Services that nobody can ask.
+func (m *Move) allUnasked() []unasked {
+	var all []unasked
 	for _, s := range m.view.Services {
 		if !s.Balanced {
 			continue
 		}
-		for _, host := range m.senders.strangers(s) {
-			all = append(all, foreign{s, host})
+		for _, host := range m.senders.unasked(s) {
+			all = append(all, unasked{s, host})
 		}
 	}
-	slices.SortFunc(all, func(a, b foreign) int { return strings.Compare(a.host, b.host) })
+	slices.SortFunc(all, func(a, b unasked) int { return strings.Compare(a.host, b.host) })
 	return all
 }
 
-// unasked are the load balancers that may send through the node, and that
-// nobody can ask.
-func (m *Move) unasked(n *Node) []string {
+// sendsThrough: it may send through the node.
+func (u unasked) sendsThrough(n *Node) bool { return n.registers() && u.service.admits(n) }
+
+// unaskedOf are the hosts of those that may send through the node.
+func (m *Move) unaskedOf(n *Node) []string {
 	var hosts []string
-	for _, f := range m.foreign {
-		if n.registers() && f.service.admits(n) {
-			hosts = append(hosts, f.host)
+	for _, u := range m.unasked {
+		if u.sendsThrough(n) {
+			hosts = append(hosts, u.host)
 		}
 	}
 	return hosts
+}
+
+// unaskedShort says which load balancer that nobody can ask may not send through the
+// nodes that stay yet: it may take as long to take one up as to let one go. It has to
+// have had that time with as many as leave, or with all that stay.
+func (m *Move) unaskedShort(n *Node) string {
+	for _, u := range m.unasked {
+		if !u.sendsThrough(n) || u.service.ToPods || u.service.Local && !m.serves(n, u.service) {
+			continue
+		}
+		if _, known := m.lack[u.host]; !known {
+			m.lack[u.host] = m.unaskedLacks(u)
+		}
+		if m.lack[u.host] != "" {
+			return m.lack[u.host]
+		}
+	}
+	return ""
+}
+
+// unaskedLacks says what such a load balancer lacks of the nodes that stay.
+func (m *Move) unaskedLacks(u unasked) string {
+	if !m.view.served(u.service) {
+		return ""
+	}
+	stay := m.stayers(u)
+	want, had := max(1, min(len(stay), len(m.Record.leaving()))), 0
+	for _, n := range stay {
+		if m.view.Now.Sub(m.joined(n)) >= m.Options.unaskedTime() {
+			had++
+		}
+	}
+	if had >= want {
+		return ""
+	}
+	return fmt.Sprintf("load balancer %s cannot be asked: %d of %d nodes outside %s have been there for %s, which it may take to send through them", u.host, had, want, m.Record.Group, m.Options.unaskedTime())
+}
+
+// stayers are the nodes through which it may go on to send: with local traffic those
+// with pods of its Service, if there are any yet.
+func (m *Move) stayers(u unasked) []*Node {
+	var all, local []*Node
+	for name, n := range m.view.Nodes {
+		if m.leaves(name) || !n.Ready || !n.Initialized || n.excluded() || !u.sendsThrough(n) {
+			continue
+		}
+		all = append(all, n)
+		if u.service.Local && m.serves(n, u.service) {
+			local = append(local, n)
+		}
+	}
+	if len(local) > 0 {
+		return local
+	}
+	return all
+}
+
+// joined is since when load balancers may take the node up. A move that takes another
+// back has opened it itself.
+func (m *Move) joined(n *Node) time.Time {
+	if m.Record.Back && m.Record.Since.After(n.ReadySince) {
+		return m.Record.Since
+	}
+	return n.ReadySince
 }
 
 // cannotSpare says which load balancer could not do without the node yet.
@@ -417,7 +484,7 @@ func (m *Move) cannotSpare(n *Node) string {
 			return why
 		}
 	}
-	return m.localShort(n)
+	return cmp.Or(m.unaskedShort(n), m.localShort(n))
 }
 
 // neverHeard says why no load balancer has answered since the run began. What

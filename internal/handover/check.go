@@ -434,17 +434,17 @@ func unaskedBalancers(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
 		s := i.v.Services[key]
-		for _, host := range i.strangers(s) {
+		for _, host := range i.unasked(s) {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unasked()),
+				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unaskedTime()),
 				Fix:    "see that its deregistration delay is not longer than 300 s",
 			})
 		}
-		if mute := i.v.senders.mute(s); len(mute) > 0 && len(i.v.behind[key]) > 0 {
+		if hosts := i.v.senders.unaskedToPods(s); len(hosts) > 0 && len(i.v.behind[key]) > 0 {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("what sends to its pods themselves cannot be asked (%s): the move waits %s for each pod instead", list(mute), settleTargets),
+				Effect: fmt.Sprintf("what sends to its pods themselves cannot be asked (%s): the move waits %s for each pod instead", list(hosts), settleTargets),
 				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
 			})
 		}
@@ -452,13 +452,13 @@ func unaskedBalancers(i *inspection) []event.Finding {
 	return found
 }
 
-// strangers are the hosts of the Service's load balancers that send through nodes
+// unasked are the hosts of the Service's load balancers that send through nodes
 // which leave, and that nobody here can ask.
-func (i *inspection) strangers(s *Service) []string {
+func (i *inspection) unasked(s *Service) []string {
 	if !s.Balanced || !i.admitsLeaving(s) {
 		return nil
 	}
-	return i.v.senders.strangers(s)
+	return i.v.senders.unasked(s)
 }
 
 func (i *inspection) admitsLeaving(s *Service) bool {

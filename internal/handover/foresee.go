@@ -158,8 +158,8 @@ func (i *inspection) balancersTake() time.Duration {
 		}
 	}
 	for _, s := range i.v.Services {
-		if len(i.strangers(s)) > 0 {
-			longest = max(longest, i.unasked())
+		if len(i.unasked(s)) > 0 {
+			longest = max(longest, i.unaskedTime())
 		}
 	}
 	return longest

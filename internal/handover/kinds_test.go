@@ -69,6 +69,18 @@ func TestLoadBalancerThatNobodyCanAskIsGivenItsTime(t *testing.T) {
 	})
 }
 
+// It may take as long to send through new nodes: the first old one leaves it after that,
+// on the way back as well, where the old nodes have been known for long, but were kept
+// out of it in between.
+func TestLoadBalancerThatNobodyCanAskHasTheNodesThatStay(t *testing.T) {
+	all := apps(&world.App{Name: "web", Replicas: 3, Surge: 1, Host: "lb.example.com"})
+	in(t, 2, all, func(p *play) {
+		p.soak = 2 * time.Hour
+		y := p.breachedIn(event.PhaseSoak, 10*time.Minute)
+		y.asBefore(y.walk(), all...)
+	})
+}
+
 // One of each kind moves, and none of them below what it was promised: the world says
 // what must never happen to it.
 func TestEveryKindOfWorkloadMoves(t *testing.T) {

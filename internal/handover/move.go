@@ -57,10 +57,10 @@ const (
 
 // Options are what a user may set of a move.
 type Options struct {
-	Soak    time.Duration // how long the emptied nodes are kept; the least is soakTime
-	Settle  time.Duration // how long those who sent to a pod are given at the least
-	Unasked time.Duration // how long a load balancer that nobody can ask is given to let go of a node; 0: unaskedDrain
-	Scope   Scope
+	Soak        time.Duration // how long the emptied nodes are kept; the least is soakTime
+	Settle      time.Duration // how long those who sent to a pod are given at the least
+	UnaskedTime time.Duration // how long a load balancer that nobody can ask is given to let go of a node, or to take one up; 0: unaskedTime
+	Scope       Scope
 
 	SoakEnds string // what ends the soak at once, as a user would do it
 
@@ -74,8 +74,8 @@ type Options struct {
 	Awaited []string
 }
 
-// unasked is how long such a load balancer is given.
-func (o Options) unasked() time.Duration { return cmp.Or(o.Unasked, unaskedDrain) }
+// unaskedTime is how long such a load balancer is given.
+func (o Options) unaskedTime() time.Duration { return cmp.Or(o.UnaskedTime, unaskedTime) }
 
 // Observed is everything a turn rests on.
 type Observed struct {
@@ -125,7 +125,7 @@ type Move struct {
 	lack     map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
 	going    map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
 	vain     map[string]bool                 // load balancer/node: a pod has waited long enough until it let go of the node
-	foreign  []foreign                       // load balancers that nobody can ask; of this turn
+	unasked  []unasked                       // load balancers that nobody can ask; of this turn
 	off      *bool                           // sentinels stand where they should; of this turn
 
 	dueWorkloads   map[string]time.Time
@@ -187,7 +187,7 @@ func (m *Move) Turn(o Observed) []Action {
 		m.hearEnds()
 	}
 	m.o.Balancers = m.lastSaid
-	m.foreign = m.strangers()
+	m.unasked = m.allUnasked()
 	if !m.begun {
 		m.rejoin(workloads, nodes)
 	}
@@ -474,13 +474,13 @@ func (m *Move) nodeCase(name string) NodeCase {
 		},
 		Local:  m.local,
 		Drains: m.balancer,
-		Settle: m.Options.Settle, Soak: m.Options.Soak, UnaskedDrain: m.Options.unasked(),
+		Settle: m.Options.Settle, Soak: m.Options.Soak, UnaskedTime: m.Options.unaskedTime(),
 	}
 	if n == nil || !c.Open && !c.Early {
 		return c
 	}
 	c.Targets, c.Unheard, c.Silent, c.Lagging = m.targets[n.Instance], m.neverHeard(), m.o.silence(), m.lagging
-	c.Unasked, c.Own = m.unasked(n), m.attached(n)
+	c.Unasked, c.Own = m.unaskedOf(n), m.attached(n)
 	if !n.excluded() || len(c.Own) > 0 {
 		c.Hold = m.cannotSpare(n)
 	}

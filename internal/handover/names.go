@@ -104,14 +104,14 @@ func (d directory) belongsTo(b Balancer, s *Service) bool {
 	return slices.ContainsFunc(s.names(), func(name string) bool { return slices.Contains(names, name) })
 }
 
-// strangers are the hosts of the Service that no load balancer which was asked has.
-func (d directory) strangers(s *Service) []string { return d.lacks(s.Hosts) }
+// unasked are the hosts of the Service that no load balancer which was asked has.
+func (d directory) unasked(s *Service) []string { return d.lacks(s.Hosts) }
 
-// mute is what sends to the Service's pods themselves and nobody here can ask: target
+// unaskedToPods is what sends to the Service's pods themselves and nobody here can ask: target
 // groups, or load balancers whose target groups nothing names.
-func (d directory) mute(s *Service) []string {
+func (d directory) unaskedToPods(s *Service) []string {
 	if s.ToPods && len(s.TargetGroups) == 0 {
-		return d.strangers(s)
+		return d.unasked(s)
 	}
 	return d.lacks(s.TargetGroups)
 }

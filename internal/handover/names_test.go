@@ -19,8 +19,8 @@ func found(d directory, s *Service) (names []string) {
 func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}, {Name: "d", Group: "arn:d", Port: 30080}})
 	for name, c := range map[string]struct {
-		s               Service
-		of, hosts, mute []string
+		s                 Service
+		of, hosts, toPods []string
 	}{
 		"no name":              {s: Service{}},
 		"a host":               {s: Service{Hosts: []string{"a.ELB"}}, of: []string{"a"}},
@@ -30,18 +30,18 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 		"a node port":          {s: Service{NodePorts: []int{30443, 30080}}, of: []string{"d"}},
 		"no node port":         {s: Service{NodePorts: []int{30443}}},
 		"a host of others":     {s: Service{Hosts: []string{"X.elb", "a.elb"}}, of: []string{"a"}, hosts: []string{"X.elb"}},
-		"a mute group":         {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, mute: []string{"arn:x"}},
-		"a mute host":          {s: Service{Hosts: []string{"X.elb", "a.elb"}, ToPods: true}, of: []string{"a"}, hosts: []string{"X.elb"}, mute: []string{"X.elb"}},
+		"an unasked group":     {s: Service{TargetGroups: []string{"arn:x", "arn:b"}}, of: []string{"b"}, toPods: []string{"arn:x"}},
+		"an unasked host":      {s: Service{Hosts: []string{"X.elb", "a.elb"}, ToPods: true}, of: []string{"a"}, hosts: []string{"X.elb"}, toPods: []string{"X.elb"}},
 		"whose group is named": {s: Service{Hosts: []string{"X.elb"}, TargetGroups: []string{"arn:b"}, ToPods: true}, of: []string{"b"}, hosts: []string{"X.elb"}},
 	} {
 		if got := found(d, &c.s); !slices.Equal(got, c.of) {
 			t.Errorf("%s: %v, want %v", name, got, c.of)
 		}
-		if got := d.strangers(&c.s); !slices.Equal(got, c.hosts) {
+		if got := d.unasked(&c.s); !slices.Equal(got, c.hosts) {
 			t.Errorf("%s: nobody can ask %v, want %v", name, got, c.hosts)
 		}
-		if got := d.mute(&c.s); !slices.Equal(got, c.mute) {
-			t.Errorf("%s: mute are %v, want %v", name, got, c.mute)
+		if got := d.unaskedToPods(&c.s); !slices.Equal(got, c.toPods) {
+			t.Errorf("%s: to pods are %v, want %v", name, got, c.toPods)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {
 	}{
 		"it drains":          {Balancer{Name: "web", Host: "web.elb", Draining: time.Minute, Lag: time.Second}, leaveGuess + time.Minute},
 		"it sends on":        {Balancer{Name: "web", Host: "web.elb", Draining: time.Second, Lag: 3 * time.Minute}, leaveGuess + 3*time.Minute},
-		"it cannot be asked": {Balancer{Name: "other", Host: "other.elb"}, unaskedDrain},
+		"it cannot be asked": {Balancer{Name: "other", Host: "other.elb"}, unaskedTime},
 	} {
 		if got := behindNodes(c.b, service, Group{}).balancersTake(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)

@@ -41,10 +41,10 @@ const (
 	// tellEvery is how often a long wait says for how much longer.
 	tellEvery = 10 * time.Second
 
-	// unaskedDrain is how long a node stays after it was excluded, if a load
+	// unaskedTime is how long a node stays after it was excluded, if a load
 	// balancer sends through it that nobody here can ask: 300 s, by default, of
 	// deregistration delay, and 2 min for what follows its API later.
-	unaskedDrain = 7 * time.Minute
+	unaskedTime = 7 * time.Minute
 )
 
 // NodeCase is everything that the decision about one node rests on.
@@ -70,7 +70,7 @@ type NodeCase struct {
 	Settle  time.Duration         // the user's least settle time
 	Soak    time.Duration         // how long it stays once it is empty
 
-	UnaskedDrain time.Duration // how long Unasked are given; 0: unaskedDrain
+	UnaskedTime time.Duration // how long Unasked are given; 0: unaskedTime
 }
 
 // NodeDecision is what to do for one node now.
@@ -394,7 +394,7 @@ func (n *station) drained() bool {
 			return false
 		}
 	}
-	return n.lagged() && n.unaskedDrained()
+	return n.lagged() && n.unaskedHaveHadTime()
 }
 
 // drains waits for a load balancer that has the node yet, or drains it, for as long
@@ -427,9 +427,9 @@ func (n *station) lagged() bool {
 	return true
 }
 
-// unaskedDrained: load balancers that nobody can ask have had their time.
-func (n *station) unaskedDrained() bool {
-	since, limit := n.excludedFor(), cmp.Or(n.UnaskedDrain, unaskedDrain)
+// unaskedHaveHadTime: load balancers that nobody can ask have had their time.
+func (n *station) unaskedHaveHadTime() bool {
+	since, limit := n.excludedFor(), cmp.Or(n.UnaskedTime, unaskedTime)
 	if len(n.Unasked) == 0 || since >= limit {
 		return true
 	}

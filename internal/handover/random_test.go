@@ -98,7 +98,10 @@ func drawApp(t *rapid.T, name string) *world.App {
 		a.NoService, a.Expendable = true, rapid.Bool().Draw(t, "expendable")
 	case "Deployment":
 		a.Local = rapid.IntRange(0, 3).Draw(t, "local") == 0
-		if kind := rapid.IntRange(0, 5).Draw(t, "balancer"); kind < 2 {
+		switch kind := rapid.IntRange(0, 6).Draw(t, "balancer"); kind {
+		case 2:
+			a.Host = "other.example.com"
+		case 0, 1:
 			a.Balancer = []string{world.NLB, world.ALB}[kind]
 			a.ByAddress = !a.Local && rapid.Bool().Draw(t, "by address")
 			a.Gated = a.ByAddress && rapid.Bool().Draw(t, "gated")

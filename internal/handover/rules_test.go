@@ -652,7 +652,7 @@ func TestRulesOfANode(t *testing.T) {
 			s.c.Pods, s.node.Exclude, s.node.Before = nil, new("true"), `{"exclude":"true"}`
 		}, "empty"},
 		{"a load balancer that cannot be asked has had its time", func(s *stop) {
-			s.emptied(unaskedDrain)
+			s.emptied(unaskedTime)
 			s.c.Unasked = []string{"nlb.example.com"}
 		}, "empty"},
 		{"what was wrong with it is over", func(s *stop) { s.emptied(time.Minute); s.r.Why = "it is still registered" }, "empty"},
@@ -731,7 +731,7 @@ func TestWhenANodeIsLookedAtAgain(t *testing.T) {
 		}, 3 * time.Second},
 		{"a load balancer may send on", func(s *stop) { s.emptied(time.Hour); s.r.Left = Left{"nlb": noon.Add(-time.Minute)} }, tellEvery},
 		{"… for a moment", func(s *stop) { s.emptied(time.Hour); s.r.Left = Left{"nlb": noon.Add(4*time.Second - 3*time.Minute)} }, 4 * time.Second},
-		{"a load balancer cannot be asked", func(s *stop) { s.emptied(time.Minute); s.c.Unasked = []string{"nlb"} }, unaskedDrain - time.Minute},
+		{"a load balancer cannot be asked", func(s *stop) { s.emptied(time.Minute); s.c.Unasked = []string{"nlb"} }, unaskedTime - time.Minute},
 		{"a volume is attached", func(s *stop) { s.emptied(time.Minute); s.node.Volumes = []string{"pv-1"} }, patience},
 		{"the last requests to a DaemonSet's pod end", func(s *stop) {
 			p := s.daemon()

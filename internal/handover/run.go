@@ -148,7 +148,7 @@ type run struct {
 	move     engine.Move
 	core     *Move
 	scope    Scope           // see Errand.Scope
-	unasked  time.Duration   // see Errand.Unasked
+	unasked  time.Duration   // see Errand.UnaskedTime
 	order    json.RawMessage // see Errand.Order
 	baseline engine.Baseline // see Errand.Baseline
 	ending   *Ending         // see Errand.Ending
@@ -186,7 +186,7 @@ type run struct {
 // options are what holds for this move: the one place that makes them, of what the
 // engine's Move says and of what an Errand has beside it.
 func (r *run) options() Options {
-	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, Unasked: r.unasked, Scope: r.scope, SoakEnds: "drover up --continue"}
+	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, UnaskedTime: r.unasked, Scope: r.scope, SoakEnds: "drover up --continue"}
 	if r.order != nil { // it is of no stack
 		o.SoakEnds = "the same command with --soak 0s"
 	}

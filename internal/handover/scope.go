@@ -77,11 +77,11 @@ func (m *Move) pause() {
 // what the core goes by.
 type Errand struct {
 	engine.Move
-	Scope    Scope
-	Unasked  time.Duration   // see Options.Unasked
-	Order    json.RawMessage // how to go on with it, for whoever finds its record
-	Baseline engine.Baseline // what traffic was like before it, for a run that goes on with it; nil: nobody looked
-	Ending   *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
+	Scope       Scope
+	UnaskedTime time.Duration   // see Options.UnaskedTime
+	Order       json.RawMessage // how to go on with it, for whoever finds its record
+	Baseline    engine.Baseline // what traffic was like before it, for a run that goes on with it; nil: nobody looked
+	Ending      *Ending         // what ends once the nodes are empty: the record stays until End has seen to it; nil: nothing
 }
 
 // Run empties the nodes of an errand's scope. Interrupted, the same errand goes
@@ -99,13 +99,13 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 // run is one that does the errand.
 func (e Errand) run(m *Mover, cluster Cluster) *run {
 	r := newRun(m, cluster, e.Move)
-	r.scope, r.unasked, r.order, r.baseline, r.ending = e.Scope, e.Unasked, e.Order, e.Baseline, e.Ending
+	r.scope, r.unasked, r.order, r.baseline, r.ending = e.Scope, e.UnaskedTime, e.Order, e.Baseline, e.Ending
 	return r
 }
 
-// UnaskedDrain is how long a load balancer that nobody can ask is given to let go
+// UnaskedTime is how long a load balancer that nobody can ask is given to let go
 // of a node, if the user does not say otherwise.
-const UnaskedDrain = unaskedDrain
+const UnaskedTime = unaskedTime
 
 // LetGo lets an Auto Scaling group that a move held still, and emptied, act on its
 // own again, with none to keep.

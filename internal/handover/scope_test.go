@@ -286,7 +286,7 @@ func TestWhoLosesTheLockEnds(t *testing.T) {
 func TestNodesOfAClusterWithoutAWS(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Host: "203.0.113.7"}), func(p *play) {
 		e := p.errand("nodes/old", p.old()...)
-		e.Scope.Beside, e.Unasked = nil, 6*time.Minute
+		e.Scope.Beside, e.UnaskedTime = nil, 6*time.Minute
 		began := time.Now()
 		m := handover.New(handover.Nothing{}, handover.Nothing{}, func(ctx context.Context, _ plan.Props) (handover.Cluster, error) {
 			return watched{p.Another(), ctx}, nil

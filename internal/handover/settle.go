@@ -42,7 +42,7 @@ var bounds = []bound{
 	{who: "external-dns (its annotation on a headless Service)", enough: settleRecords, source: "records hold for 300 s by default, and it looks every minute; for longer if its `ttl` says so",
 		sends: func(_ *View, s *Service) bool { return s.Published > 0 }},
 	{who: "target groups and load balancers that AWS does not show", enough: settleTargets, source: "300 s deregistration delay by default, and 2 min for what follows its API late",
-		sends: func(v *View, s *Service) bool { return len(v.senders.mute(s)) > 0 }},
+		sends: func(v *View, s *Service) bool { return len(v.senders.unaskedToPods(s)) > 0 }},
 }
 
 // RouteKinds are the kinds of objects that Service.Routes may begin with: each is in a
@@ -115,7 +115,7 @@ func (v *View) bound(s *Service) time.Duration {
 // settleMute is how long target groups that nobody here can ask may go on to send
 // to a pod that was taken out, whoever could ask them then.
 func (v *View) settleMute(p *Pod) time.Duration {
-	if slices.ContainsFunc(v.servicesOf(p), func(s *Service) bool { return len(v.senders.mute(s)) > 0 }) {
+	if slices.ContainsFunc(v.servicesOf(p), func(s *Service) bool { return len(v.senders.unaskedToPods(s)) > 0 }) {
 		return settleTargets
 	}
 	return 0

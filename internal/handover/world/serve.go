@@ -383,10 +383,7 @@ func (w *World) PatchNode(_ context.Context, name string, p handover.Patch) erro
 			return err
 		}
 		if value, ok := p.Labels["node.kubernetes.io/exclude-from-external-load-balancers"]; ok {
-			if n.Exclude == nil {
-				n.excludedAt = w.now()
-			}
-			n.Exclude = value
+			w.exclude(n, value)
 		}
 		if value, ok := p.Annotations[handover.BeforeAnnotation]; ok {
 			n.Before = text(value)
@@ -742,6 +739,39 @@ func (w *World) letGo(g *handover.Group) {
 	}
 }
 
+// hostTakes is how long a load balancer that nobody can ask (App.Host) takes, at the
+// most, to take a node up or to let it go.
+const hostTakes = 5 * time.Minute
+
+// exclude labels a node, or takes the label from it, and says which load balancer
+// that nobody can ask has no other that it can send through.
+func (w *World) exclude(n *node, value *string) {
+	if n.Exclude == nil {
+		n.excludedAt = w.now()
+	}
+	n.Exclude = value
+	if value == nil {
+		n.admitted = w.now()
+		return
+	}
+	for _, a := range w.apps {
+		if a.Host != "" && len(w.serving(a)) > 0 && !w.lostNode() && !w.hostReaches(a) {
+			w.fail("node %s is excluded, and load balancer %s may have no other yet", n.Name, a.Host)
+		}
+	}
+}
+
+// hostReaches: the load balancer that nobody can ask has had the time to take up a node
+// that serves the app.
+func (w *World) hostReaches(a *App) bool {
+	for _, n := range w.nodes {
+		if n.Ready && n.Exclude == nil && w.now().Sub(n.admitted) >= hostTakes {
+			return true
+		}
+	}
+	return false
+}
+
 // sends says who still sends through an instance that ends.
 func (w *World) sends(instance string) {
 	for lb, targets := range w.targets {
@@ -754,7 +784,7 @@ func (w *World) sends(instance string) {
 			continue
 		}
 		for _, a := range w.apps {
-			if a.Host != "" && (n.Exclude == nil || w.now().Sub(n.excludedAt) < 5*time.Minute) {
+			if a.Host != "" && (n.Exclude == nil || w.now().Sub(n.excludedAt) < hostTakes) {
 				w.fail("node %s ended, and load balancer %s may send through it", n.Name, a.Host)
 			}
 			for _, uid := range w.sentTo(a) {

@@ -200,6 +200,7 @@ type node struct {
 	idleSince  time.Time
 	tended     bool // somebody keeps autoscalers off it
 	excludedAt time.Time
+	admitted   time.Time // since when load balancers may take it up
 	closedAt   time.Time // when it was cordoned
 }
 
@@ -233,7 +234,9 @@ func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 		w.groups[name] = &handover.Group{Name: name, Min: nodes, Tags: map[string]string{}}
 		for range nodes {
 			n := w.launch(name)
-			n.Cordoned = name == New
+			if n.Cordoned = name == New; name == Old {
+				n.ReadySince, n.admitted = w.began.Add(-time.Hour), w.began.Add(-time.Hour)
+			}
 			w.targets[Balanced][n.Instance] = &target{}
 		}
 	}
@@ -259,6 +262,7 @@ func (w *World) launch(group string) *node {
 		Name: fmt.Sprintf("%s-%02d", group[:5], i), Group: group, Instance: fmt.Sprintf("i-%s%02d", group[4:], i), Created: w.began.Add(-time.Hour),
 		Ready: true, ReadySince: w.now(), Initialized: true,
 	}}
+	n.admitted = n.ReadySince
 	w.nodes[n.Name] = n
 	g.Desired++
 	g.Instances = append(g.Instances, handover.Instance{ID: n.Instance, Lifecycle: "InService"})
