@@ -56,7 +56,7 @@ func only(f *pflag.FlagSet, o *move.Only) {
 // times adds the flags about how long is waited.
 func times(f *pflag.FlagSet, o *move.Options) {
 	f.DurationVar(&o.Settle, "settle", 0, "how long those who send to a pod are given at the least before it ends")
-	f.DurationVar(&o.BalancerSettle, "balancer-settle", 0, "how long a load balancer that cannot be asked is given to let go of a node (default 7m)")
+	f.DurationVar(&o.BalancerSettle, "balancer-settle", 0, "how long a load balancer that cannot be asked is given to let go of a node, or to send through a new one (default 7m)")
 }
 
 func timeout(f *pflag.FlagSet, o *move.Options) {

@@ -429,7 +429,7 @@ func unmetBudget(i *inspection) []event.Finding {
 		})
 }
 
-// unaskedBalancers: somebody sends requests, and cannot be asked whether it has let go.
+// unaskedBalancers: somebody sends requests, and cannot be asked through what.
 func unaskedBalancers(i *inspection) []event.Finding {
 	var found []event.Finding
 	for _, key := range slices.Sorted(maps.Keys(i.v.Services)) {
@@ -437,7 +437,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 		for _, host := range i.unasked(s) {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node: the move waits %s instead", host, i.unaskedTime()),
+				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node, or sends through a new one: the move waits %s instead, for each", host, i.unaskedTime()),
 				Fix:    "see that its deregistration delay is not longer than 300 s",
 			})
 		}

@@ -159,8 +159,20 @@ func (i *inspection) balancersTake() time.Duration {
 	}
 	for _, s := range i.v.Services {
 		if len(i.unasked(s)) > 0 {
-			longest = max(longest, i.unaskedTime())
+			longest = max(longest, i.unaskedTakes(s))
 		}
 	}
 	return longest
+}
+
+// unaskedTakes is how long one that nobody can ask is given, to let go of the nodes that
+// leave, and before that to take up one that stays.
+func (i *inspection) unaskedTakes(s *Service) time.Duration {
+	lacks := i.unaskedTime()
+	for name, n := range i.v.Nodes {
+		if !i.leaving[name] && n.Ready && n.registers() && s.admits(n) {
+			lacks = min(lacks, max(0, i.unaskedTime()-i.v.Now.Sub(n.ReadySince)))
+		}
+	}
+	return lacks + i.unaskedTime()
 }

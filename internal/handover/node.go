@@ -43,7 +43,8 @@ const (
 
 	// unaskedTime is how long a node stays after it was excluded, if a load
 	// balancer sends through it that nobody here can ask: 300 s, by default, of
-	// deregistration delay, and 2 min for what follows its API later.
+	// deregistration delay, and 2 min for what follows its API later. So long it
+	// may also take to send through a new one.
 	unaskedTime = 7 * time.Minute
 )
 
