@@ -744,28 +744,42 @@ func (w *World) letGo(g *handover.Group) {
 const hostTakes = 5 * time.Minute
 
 // exclude labels a node, or takes the label from it, and says which load balancer
-// that nobody can ask has no other that it can send through.
+// that nobody can ask may have no other that it can send through.
 func (w *World) exclude(n *node, value *string) {
-	if n.Exclude == nil {
+	switch {
+	case n.Exclude == nil && value != nil:
 		n.excludedAt = w.now()
+	case n.Exclude != nil && value == nil:
+		n.admitted = w.now()
 	}
 	n.Exclude = value
-	if value == nil {
-		n.admitted = w.now()
-		return
-	}
 	for _, a := range w.apps {
-		if a.Host != "" && len(w.serving(a)) > 0 && !w.lostNode() && !w.hostReaches(a) {
+		serves := w.nodesOf(a)
+		if a.Host == "" || value == nil || len(serves) == 0 || a.Local && !serves[n.Name] || w.lostNode() {
+			continue
+		}
+		if delete(serves, n.Name); !w.hostReaches(func(name string) bool { return !a.Local || len(serves) == 0 || serves[name] }) {
 			w.fail("node %s is excluded, and load balancer %s may have no other yet", n.Name, a.Host)
 		}
 	}
 }
 
-// hostReaches: the load balancer that nobody can ask has had the time to take up a node
-// that serves the app.
-func (w *World) hostReaches(a *App) bool {
+// nodesOf are the nodes with pods of the app that requests are sent to.
+func (w *World) nodesOf(a *App) map[string]bool {
+	nodes := map[string]bool{}
+	for _, uid := range w.sentTo(a) {
+		if p := w.pods[uid]; p != nil && w.answers(p) {
+			nodes[p.Node] = true
+		}
+	}
+	return nodes
+}
+
+// hostReaches: a load balancer that nobody can ask has had the time to take up one of
+// such nodes.
+func (w *World) hostReaches(such func(node string) bool) bool {
 	for _, n := range w.nodes {
-		if n.Ready && n.Exclude == nil && w.now().Sub(n.admitted) >= hostTakes {
+		if n.Ready && n.Exclude == nil && such(n.Name) && w.now().Sub(n.admitted) >= hostTakes {
 			return true
 		}
 	}
