@@ -249,12 +249,12 @@ type goingNodes struct {
 	cuts  time.Time     // when it cuts what clients keep through the first of those that it drains; zero: it never does
 }
 
-// returns says by which load balancer, and which node that leaves, clients of
+// wouldComeBack says by which load balancer, and which node that leaves, clients of
 // the Service would come back that the pod sends away now. What they keep there is
 // cut when the load balancer has drained the node, or when its instance ends, and
-// nobody says goodbye then. But neither does anybody to those that are cut before
-// that, so what a load balancer is about to cut waits for nothing.
-func (m *Move) returns(p *Pod, service string) string {
+// nobody says goodbye then. A load balancer that is about to cut connections anyway
+// is not waited for: the pod had better say goodbye before.
+func (m *Move) wouldComeBack(p *Pod, service string) string {
 	s := m.view.Services[service]
 	if s == nil || s.Local || m.Record.Phase == Stop {
 		return ""

@@ -438,7 +438,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
 				Effect: fmt.Sprintf("its load balancer %s cannot be asked whether it has let go of a node, or sends through a new one: the move waits %s instead, for each", host, i.unaskedTime()),
-				Fix:    "see that its deregistration delay is not longer than 300 s",
+				Fix:    "see that it needs no longer for either (a deregistration delay of 300 s); --balancer-settle of migrate says another time",
 			})
 		}
 		if hosts := i.v.senders.unaskedToPods(s); len(hosts) > 0 && len(i.v.behind[key]) > 0 {

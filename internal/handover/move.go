@@ -497,7 +497,7 @@ func (m *Move) shift(workloads, nodes map[string]bool) {
 		m.wait("%s", m.o.Pause)
 	}
 	m.follow(nodes, workloads)
-	m.leadOthers()
+	m.othersLeaveEarly()
 	m.due(workloads, nodes)
 	if m.Record.Phase != Soak || !m.through() {
 		m.calmNodes(nodes)
@@ -633,7 +633,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Ended: m.hasEnded, Before: m.before, Through: m.reached, Sender: m.sender,
-		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, Returns: m.returns, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
+		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, WouldComeBack: m.wouldComeBack, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

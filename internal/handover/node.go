@@ -138,7 +138,7 @@ func (n *station) next() {
 	case n.Node == nil:
 		n.to(NodeEmpty)
 		return
-	case !n.closed():
+	case !n.cordon():
 		n.to(NodeOpen)
 		return
 	case !n.Open:
@@ -148,20 +148,20 @@ func (n *station) next() {
 	}
 	left, kept := n.left()
 	n.r.serving = kept > 0 && !n.blocks()
-	switch excluded := n.r.serving || n.excluded(); {
+	switch excluded := n.r.serving || n.leaveBalancers(); {
 	case left > 0:
 		n.to(NodeEmptying)
 	case kept > 0:
 		n.to(NodeKept)
-	case !excluded, !n.daemonsOut(), !n.drained(), !n.detached():
+	case !excluded, !n.takeDaemonsOut(), !n.drained(), !n.detached():
 		n.to(NodeDraining)
 	default:
 		n.to(NodeEmpty)
 	}
 }
 
-// closed cordons the node; it is asked for again, should somebody open it.
-func (n *station) closed() bool {
+// cordon cordons the node, and is true once it is: again, should somebody open it.
+func (n *station) cordon() bool {
 	if n.Node.Cordoned && n.Node.Before != "" {
 		return true
 	}
@@ -178,7 +178,7 @@ func (n *station) closed() bool {
 // yet it goes with its wave, and counts as stuck only then.
 func (n *station) early() {
 	if n.Early {
-		n.excluded()
+		n.leaveBalancers()
 		n.r.Why, n.r.mark = "", mark{}
 	}
 }
@@ -214,13 +214,14 @@ func (n *station) blocks() bool {
 	return leave > 0 && stay == 0
 }
 
-// excluded takes the node out of load balancers, once they can do without it.
-func (n *station) excluded() bool {
+// leaveBalancers takes the node out of load balancers, once they can do without it,
+// and is true once it has been told to leave all of them.
+func (n *station) leaveBalancers() bool {
 	if n.Node.excluded() {
 		if n.r.Excluded.IsZero() {
 			n.r.Excluded = n.now
 		}
-		return n.deregistered()
+		return n.deregister()
 	}
 	n.r.Excluded = time.Time{}
 	if n.held() {
@@ -268,9 +269,9 @@ func (n *station) registered() []string {
 	return in
 }
 
-// deregistered takes the node out of what its group registered it with: no label
-// does that, and the group does it only when it ends the instance.
-func (n *station) deregistered() bool {
+// deregister takes the node out of what its group registered it with, and is true
+// once it is: no label does that, and the group does it only when it ends the instance.
+func (n *station) deregister() bool {
 	in := n.registered()
 	if len(in) == 0 {
 		return true
@@ -307,11 +308,11 @@ func (n *station) stuck(seen, why string) {
 	n.again(patience - n.now.Sub(n.r.mark.since))
 }
 
-// daemonsOut takes DaemonSets' pods out of the Services that send to them: an
+// takeDaemonsOut takes DaemonSets' pods out of the Services that send to them: an
 // endpoint on a node that ends stays listed for 40 s and more. Until the node
 // goes a taint keeps their controllers from making others there. One that cannot
 // be taken out serves to the end; that was found and told beforehand.
-func (n *station) daemonsOut() bool {
+func (n *station) takeDaemonsOut() bool {
 	out := true
 	for _, p := range n.Pods {
 		if !p.daemon() || p.Deleting || n.Dead {

@@ -142,9 +142,9 @@ type Balancer struct {
 	ByAddress bool          // its targets are pods, by their addresses; it has a Group then, by which their Services are found
 	Port      int           // of its targets, where those are nodes: a Service may have it as a node port; 0: not known
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only
-	Draining  time.Duration // how long open connections may live on after deregistration; 0: draining is off
-	Keeps     bool          // they live on after that, too, until the target ends: connection termination is off
-	Lag       time.Duration // how long after deregistration it may still open connections, whatever it says
+	Draining  time.Duration // how long it lists a target as Draining, at the most, while open connections live on; 0: draining is off
+	Keeps     bool          // open connections live on after that, too, until the target ends: connection termination is off
+	Lag       time.Duration // how long it may open connections to a target after it lists it as Draining, as Unused, or no more
 	SlowStart time.Duration // how long a target that has become healthy gets less than its share; 0: it gets that at once
 	Health    time.Duration // what its health checks take, at the least, to find a new target healthy; 0: not known
 	Reuses    bool          // it sends requests of many clients on connections that it keeps to its targets

@@ -36,7 +36,7 @@ func newScene() *scene {
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Ahead: func(string) bool { return false }, Next: func(string) bool { return false },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Ended: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
-		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, Returns: func(*Pod, string) string { return "" }, Clients: func(*Pod) string { return "" },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, WouldComeBack: func(*Pod, string) string { return "" }, Clients: func(*Pod) string { return "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
@@ -341,7 +341,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 		}, "surging; wait: deployment/apps/web: pod web-1 alone serves Service web on node old, which pod apps/shop-1 has yet to leave"},
 		{"its last clients would come back through a node that leaves", func(s *scene) {
 			s.out(s.one, time.Hour)
-			s.c.Returns = func(_ *Pod, service string) string { return "load balancer lb and node old-2 for " + service }
+			s.c.WouldComeBack = func(_ *Pod, service string) string { return "load balancer lb and node old-2 for " + service }
 		}, "surging; wait: pod apps/web-1: its last clients would come back by load balancer lb and node old-2 for apps/web"},
 		{"its Services let go of it a moment ago", func(s *scene) { s.out(s.one, settleProxies-time.Second); s.pod("web-3", "new") }, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"nobody sends to it any more", func(s *scene) { s.out(s.one, settleProxies); s.pod("web-3", "new") }, "surging; evict pod apps/web-1"},

@@ -143,7 +143,7 @@ func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	waits := func(out time.Duration) string {
 		m.going = map[string]goingNodes{}
 		r := Release{Out: true, OutAt: noon.Add(-out)}
-		return m.returns(&Pod{Released: encode(r)}, "apps/web")
+		return m.wouldComeBack(&Pod{Released: encode(r)}, "apps/web")
 	}
 	for _, c := range []struct {
 		out  time.Duration

@@ -371,7 +371,7 @@ func (h *herd) finish(p *Pod) {
 // the pod, and that it sends away, back through a node that leaves.
 func (h *herd) comingBack(p *Pod) bool {
 	for _, name := range h.doors(p) {
-		if why := h.Returns(p, p.serviceKey(name)); why != "" {
+		if why := h.WouldComeBack(p, p.serviceKey(name)); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
 			return true

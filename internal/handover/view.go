@@ -534,7 +534,7 @@ type Workload struct {
 	Counted   bool          // Wants is known; else it is how many pods there are
 	Surge     int           // pods beyond that during a rollout, by its own strategy; 0: never one more
 	MinReady  time.Duration // how long a pod must be Ready to count
-	Deadline  time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it
+	Deadline  time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it, or its kind has none
 	Rolling   string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
 	Paused    bool          // its rollouts are paused
 	Stalled   bool          // its rollout has passed its deadline

@@ -189,10 +189,10 @@ func (m *Move) next(node string) bool {
 // ahead: pods of such a node may get their replacements beside the canary's end.
 func (m *Move) ahead(node string) bool { return m.next(node) && m.canaryProven && !m.pausing }
 
-// leadOthers has load balancers let go of all other nodes once they have let go of the
+// othersLeaveEarly has load balancers let go of all other nodes once they have let go of the
 // canary: pods say goodbye to what clients keep when none of the nodes that leave
 // takes new connections any more, for those would be cut.
-func (m *Move) leadOthers() {
+func (m *Move) othersLeaveEarly() {
 	if m.canaryOut() == m.canaryLetGo {
 		return
 	}

@@ -87,27 +87,27 @@ type Case struct {
 	Workload *Workload // nil: it was deleted
 	Pods     []*Pod    // all of it, those too that it was made to let go of
 
-	Leaves   func(node string) bool                    // pods must leave the node
-	In       func(*Pod) bool                           // … if they are among those that the move concerns; nil: all are
-	Anothers func(*Pod) bool                           // released by another move that is under way; nil: none is
-	Open     func(node string) bool                    // … and may do so now: its wave has come
-	Ahead    func(node string) bool                    // … or may get its replacement, as its wave comes next
-	Next     func(node string) bool                    // its wave comes next: until then nothing is taken away there
-	Before   func(a, b string) int                     // the order in which nodes are emptied
-	Dead     func(node string) bool                    // its kubelet is silent for good: what ends there is gone
-	Ended    func(node string) bool                    // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
-	Through  func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
-	Sender   func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
-	Healthy  func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
-	Needed   func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
-	Unheard  func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
-	Returns  func(p *Pod, service string) string       // why clients that the pod sends away would come back through a node that leaves; empty: they would not
-	Clients  func(*Pod) string                         // a pod that has yet to leave the pod's node, and may be served by it alone; empty: there is none
-	Targets  func(*Pod) map[string]Target              // the pod's address in target groups, by their names
-	Holders  func(*Pod) []string                       // target groups that may hold, or have held, the pod's address
-	Balancer func(name string) Balancer
-	Guarded  bool      // sentinels stand on all nodes that leave
-	Closed   time.Time // since when all nodes that leave are closed
+	Leaves        func(node string) bool                    // pods must leave the node
+	In            func(*Pod) bool                           // … if they are among those that the move concerns; nil: all are
+	Anothers      func(*Pod) bool                           // released by another move that is under way; nil: none is
+	Open          func(node string) bool                    // … and may do so now: its wave has come
+	Ahead         func(node string) bool                    // … or may get its replacement, as its wave comes next
+	Next          func(node string) bool                    // its wave comes next: until then nothing is taken away there
+	Before        func(a, b string) int                     // the order in which nodes are emptied
+	Dead          func(node string) bool                    // its kubelet is silent for good: what ends there is gone
+	Ended         func(node string) bool                    // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
+	Through       func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
+	Sender        func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
+	Healthy       func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
+	Needed        func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
+	Unheard       func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
+	WouldComeBack func(p *Pod, service string) string       // why clients that the pod sends away would come back through a node that leaves; empty: they would not
+	Clients       func(*Pod) string                         // a pod that has yet to leave the pod's node, and may be served by it alone; empty: there is none
+	Targets       func(*Pod) map[string]Target              // the pod's address in target groups, by their names
+	Holders       func(*Pod) []string                       // target groups that may hold, or have held, the pod's address
+	Balancer      func(name string) Balancer
+	Guarded       bool      // sentinels stand on all nodes that leave
+	Closed        time.Time // since when all nodes that leave are closed
 
 	Room       int                // pods that it may have made in addition now
 	Refused    map[string]Refused // by UID of the pod
@@ -189,7 +189,7 @@ func newHerd(c Case, r WorkloadRecord) *herd {
 	})
 	h.raiseFloors()
 	h.follow()
-	h.lead()
+	h.notePathsToNowhere()
 	return h
 }
 
@@ -311,13 +311,13 @@ func (h *herd) raiseFloor(path string, n int) {
 	h.r.Floors[path] = n
 }
 
-// lead notes which paths lead to none of the pods any more: their Service is gone,
+// notePathsToNowhere notes which paths lead to none of the pods any more: their Service is gone,
 // or selects others. Whoever labels pods (a leader election) may take its time.
-func (h *herd) lead() {
+func (h *herd) notePathsToNowhere() {
 	before := h.r.nowhere
 	h.r.nowhere = nil
 	for path := range h.r.Floors {
-		if h.serving[path] > 0 || slices.ContainsFunc(h.Pods, func(p *Pod) bool { return slices.Contains(h.ways(p), path) }) {
+		if h.serving[path] > 0 || slices.ContainsFunc(h.Pods, func(p *Pod) bool { return slices.Contains(h.pathsOrFormer(p), path) }) {
 			continue
 		}
 		if h.r.nowhere == nil {
@@ -331,8 +331,8 @@ func (h *herd) lead() {
 	}
 }
 
-// ways are the paths of a pod, or those that it was taken out of.
-func (h *herd) ways(p *Pod) []string {
+// pathsOrFormer are the paths of a pod, or those that it was taken out of.
+func (h *herd) pathsOrFormer(p *Pod) []string {
 	if r, released := p.release(); released && r.Out && !r.Back {
 		return r.Services
 	}

@@ -109,8 +109,8 @@ func ownerOf(r *metav1.OwnerReference) handover.Owner {
 	return handover.Owner{API: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: string(r.UID)}
 }
 
-func newClaimed(namespace string, o handover.Owner, sets bool) claimed {
-	return claimed{key: handover.WorkloadKey(o.API, o.Kind, namespace, o.Name), namespace: namespace, owner: o, sets: sets}
+func newClaimed(namespace string, o handover.Owner, byReplicaSets bool) claimed {
+	return claimed{key: handover.WorkloadKey(o.API, o.Kind, namespace, o.Name), namespace: namespace, owner: o, byReplicaSets: byReplicaSets}
 }
 
 // seeReplicaSet follows for whom it makes pods.
@@ -180,8 +180,8 @@ func (w *world) claim(key string) (claimed, bool) {
 
 // compareClaims puts what ReplicaSets say first.
 func compareClaims(a, b claimed) int {
-	if a.sets != b.sets {
-		if a.sets {
+	if a.byReplicaSets != b.byReplicaSets {
+		if a.byReplicaSets {
 			return -1
 		}
 		return 1
@@ -206,7 +206,7 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
 	}
 	switch k := kindOf(c.owner); {
-	case c.sets || k != nil && k.releases():
+	case c.byReplicaSets || k != nil && k.releases():
 		out.Nature, out.Surge = handover.Replicated, 1
 		out.Rolling = w.rolling(key)
 	case w.ends(key) && !slices.Contains(endless, groupOf(c.owner.API)):
@@ -222,11 +222,11 @@ func (w *world) unknown(key string, c claimed) *handover.Workload {
 	if a.counted {
 		out.Wants, out.Counted = a.wants, true
 	}
-	if c.sets && a.scalable {
+	if c.byReplicaSets && a.scalable {
 		out.Holder = &handover.Owner{API: c.owner.API, Kind: c.owner.Kind, Name: c.owner.Name, UID: c.owner.UID}
 	}
 	out.Paused, out.MinReady, out.Deadline = a.paused, a.minReady, cmp.Or(a.deadline, out.Deadline)
-	if c.sets && a.surge != nil {
+	if c.byReplicaSets && a.surge != nil {
 		out.Surge = scaled(a.surge, max(1, out.Wants))
 	}
 	return out

@@ -63,10 +63,10 @@ type world struct {
 
 // claimed is what something counts to.
 type claimed struct {
-	key       string // of the workload
-	namespace string
-	owner     handover.Owner
-	sets      bool // ReplicaSets of it make the pods
+	key           string // of the workload
+	namespace     string
+	owner         handover.Owner
+	byReplicaSets bool // its pods are made by ReplicaSets of it
 }
 
 // marks are what must be translated anew.
