@@ -60,6 +60,7 @@ var checks = []check{
 	noScheduler,
 	unmetBudget,
 	operatorsBudget,
+	soleServer,
 	unaskedBalancers,
 	fewForZones,
 	ailingDaemons,
@@ -427,6 +428,26 @@ func unmetBudget(i *inspection) []event.Finding {
 				Fix: fmt.Sprintf("repair the pods, or set unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s edit pdb %s", b.Namespace, b.Name),
 			}
 		})
+}
+
+// soleServer: of several pods one alone serves a Service, as a database's primary does
+// behind one that asks for its role. Nobody but its controller has another do so.
+func soleServer(i *inspection) []event.Finding {
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			return ways[i.promised(p).how].consent && !p.AcceptGap && w.Wants > 1 && i.servedByItAlone(p) != ""
+		},
+		func(p *Pod, _ *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("pod %s alone serves Service %s: it goes only once its controller has another one serve it, and is parked if none does for %s", p.Name, i.servedByItAlone(p), patience),
+				Fix: fmt.Sprintf("see that its operator switches over when its node is closed, do so by hand, or accept the gap: kubectl -n %s annotate pod %s %s=true", p.Namespace, p.Name, AcceptGapAnnotation),
+			}
+		})
+}
+
+// servedByItAlone is a Service that others may serve as well, and do not.
+func (i *inspection) servedByItAlone(p *Pod) string {
+	return p.behind(func(x Path) bool { return x.Ready && !x.Own && i.v.servers(p.serviceKey(x.Service)) == 1 })
 }
 
 // unaskedBalancers: somebody sends requests, and cannot be asked through what.

@@ -81,6 +81,10 @@ func TestFindingsOfPods(t *testing.T) {
 			w.Nature, p.Owner = Operated, &Owner{Kind: "Cluster", Name: "db", UID: "db"}
 			budgeted(Budget{Seen: true, Expected: 1, Desired: 1, Healthy: 1, Owner: p.Owner.UID})(q, p, w)
 		}, warning, web, "the operator is to move the pod once its node is closed", "see that the operator runs"},
+		{soleServer, func(q *Question, p *Pod, w *Workload) {
+			w.Nature, p.Paths[0].Service = Operated, "db-rw"
+			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
+		}, warning, web, "alone serves Service db-rw", "switches over"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), warning, service, "cannot be asked (lb.example.com): the move waits 7m0s for each pod", "300 s"},
 		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {

@@ -24,9 +24,11 @@ func asked(change func(q *Question, p *Pod, w *Workload)) Question {
 	change(&q, p, w)
 	v.PutWorkload(w)
 	v.PutPod(p)
-	second := *p
-	second.Ref, second.Node = Ref{"apps", "web-2", "2"}, "new"
-	v.PutPod(&second)
+	if v.Pods["2"] == nil {
+		second := *p
+		second.Ref, second.Node = Ref{"apps", "web-2", "2"}, "new"
+		v.PutPod(&second)
+	}
 	return q
 }
 

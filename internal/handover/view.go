@@ -454,13 +454,17 @@ func (v *View) servicesOf(p *Pod) []*Service {
 }
 
 // served: an EndpointSlice lists a pod of the Service as one that serves.
-func (v *View) served(s *Service) bool {
-	for _, p := range v.behind[s.Key()] {
-		if slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == s.Key() && x.Ready }) {
-			return true
+func (v *View) served(s *Service) bool { return v.servers(s.Key()) > 0 }
+
+// servers counts the pods that serve a Service.
+func (v *View) servers(service string) int {
+	n := 0
+	for _, p := range v.behind[service] {
+		if slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == service && x.Ready }) {
+			n++
 		}
 	}
-	return false
+	return n
 }
 
 // ails: a DaemonSet lacks pods on such nodes, and none is Ready there. It has
