@@ -681,7 +681,7 @@ func (l Left) follow(targets map[string]Target, now time.Time) Left {
 	}
 	for name, t := range targets {
 		switch {
-		case t.State != Draining && t.State != Unused:
+		case t.registered():
 			next[name] = time.Time{}
 		case next[name].IsZero():
 			next[name] = now

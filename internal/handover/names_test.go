@@ -89,8 +89,13 @@ func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {
 		"it sends on":        {Balancer{Name: "web", Host: "web.elb", Draining: time.Second, Lag: 3 * time.Minute}, leaveGuess + 3*time.Minute},
 		"it cannot be asked": {Balancer{Name: "other", Host: "other.elb"}, unaskedTime},
 	} {
-		if got := behindNodes(c.b, service, Group{}).balancersTake(); got != c.want {
+		i := behindNodes(c.b, service, Group{})
+		i.v.PutNode(&Node{Name: "stays", Instance: "i-stays", Ready: true, ReadySince: i.v.Now.Add(-time.Hour)})
+		if got := i.balancersTake(); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+	if got := behindNodes(Balancer{Name: "other", Host: "other.elb"}, service, Group{}).balancersTake(); got != 2*unaskedTime {
+		t.Errorf("it cannot be asked, and all nodes that stay are yet to come: %s", got)
 	}
 }

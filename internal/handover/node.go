@@ -261,7 +261,7 @@ func (n *station) exclude() {
 func (n *station) registered() []string {
 	var in []string
 	for name, t := range n.Targets {
-		if id := n.Drains(name).id(); slices.Contains(n.Own, id) && t.State != Draining && t.State != Unused {
+		if id := n.Drains(name).id(); slices.Contains(n.Own, id) && t.registered() {
 			in = append(in, id)
 		}
 	}

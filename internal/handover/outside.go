@@ -177,6 +177,9 @@ const (
 	Unused       = event.TargetUnused       // registered, and nothing is ever sent to it: no listener, or a zone that is not enabled
 )
 
+// registered: requests may come, now or once it is healthy.
+func (t Target) registered() bool { return t.State == InService || t.State == OutOfService }
+
 // Cluster is the part of Kubernetes that a move needs. Reads come from
 // watches, so they cost nothing; writes may be repeated. A *Refusal as error
 // means that this one object must not be changed so; any other error means that

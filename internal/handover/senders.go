@@ -69,7 +69,7 @@ func (i *inspection) stays(b Balancer) bool {
 	}
 	return slices.ContainsFunc(b.Targets, func(t Target) bool {
 		n := i.v.nodeOf(t)
-		return t.State != Draining && t.State != Unused && (n == nil || !i.leaving[n.Name])
+		return t.registered() && (n == nil || !i.leaving[n.Name])
 	})
 }
 

@@ -218,7 +218,7 @@ func (m *Move) canaryOut() bool {
 			return false
 		}
 		for _, t := range m.targets[n.Instance] {
-			if t.State != Draining && t.State != Unused {
+			if t.registered() {
 				return false
 			}
 		}
