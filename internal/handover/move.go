@@ -632,7 +632,7 @@ func set(of map[string]bool, key string, is bool) {
 func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
-		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Ended: m.hasEnded, Before: m.before, Through: m.reached, Sender: m.sender,
+		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Ended: m.hasEnded, Before: m.byWave, Through: m.reached, Sender: m.sender,
 		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, WouldComeBack: m.wouldComeBack, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}

@@ -149,7 +149,7 @@ func bare(p *Pod) promise {
 
 func job(p *Pod, w *Workload) promise {
 	lost := "what it did would be lost"
-	if w.Once {
+	if w.FailsIfEnded {
 		lost += ", and its " + w.Kind + " would fail for good"
 	}
 	if p.Expendable {

@@ -98,7 +98,7 @@ func TestPromised(t *testing.T) {
 		{"operated", func(_ *Pod, w *Workload) { w.Nature = Operated }, nil, ByOperator, "only its controller"},
 		{"job", func(_ *Pod, w *Workload) { w.Nature = Runs }, nil, AfterJob, "would be lost"},
 		{"job, expendable", func(p *Pod, w *Workload) { w.Nature, p.Expendable = Runs, true }, nil, Gap, "would be lost, as its annotation allows"},
-		{"job that fails for good", func(_ *Pod, w *Workload) { w.Kind, w.Nature, w.Once = "Job", Runs, true }, nil, AfterJob, "its Job would fail for good"},
+		{"job that fails for good", func(_ *Pod, w *Workload) { w.Kind, w.Nature, w.FailsIfEnded = "Job", Runs, true }, nil, AfterJob, "its Job would fail for good"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &Workload{Kind: "Deployment", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 3, Surge: 1, Holder: &Owner{Kind: "Deployment"}}

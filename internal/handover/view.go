@@ -528,27 +528,27 @@ const (
 // for its ReplicaSets), a ReplicaSet or ReplicationController without one, a
 // StatefulSet, a Job, or a kind that Drover knows by its owner reference alone.
 type Workload struct {
-	Kind      string // Deployment
-	API       string // apps/v1
-	Namespace string
-	Name      string
-	UID       string
-	Nature    Nature
-	Wants     int           // pods it wants, by its own field or /scale
-	Counted   bool          // Wants is known; else it is how many pods there are
-	Surge     int           // pods beyond that during a rollout, by its own strategy; 0: never one more
-	MinReady  time.Duration // how long a pod must be Ready to count
-	Deadline  time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it, or its kind has none
-	Rolling   string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
-	Paused    bool          // its rollouts are paused
-	Stalled   bool          // its rollout has passed its deadline
-	OnDelete  bool          // a StatefulSet whose pods change only when they are ended
-	Partition int           // so many pods keep the old template; with Ordinals, those below it
-	Ordinals  bool          // its pods are numbered: the next one in the place of a pod has its number, and the highest goes first
-	InTurn    string        // Ordered: why the next pod cannot come first
-	Holder    *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
-	Trouble   string        // why it cannot make a pod: "exceeded quota: …"
-	Once      bool          // a Job that fails for good when a pod of it is ended
+	Kind         string // Deployment
+	API          string // apps/v1
+	Namespace    string
+	Name         string
+	UID          string
+	Nature       Nature
+	Wants        int           // pods it wants, by its own field or /scale
+	Counted      bool          // Wants is known; else it is how many pods there are
+	Surge        int           // pods beyond that during a rollout, by its own strategy; 0: never one more
+	MinReady     time.Duration // how long a pod must be Ready to count
+	Deadline     time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it, or its kind has none
+	Rolling      string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
+	Paused       bool          // its rollouts are paused
+	Stalled      bool          // its rollout has passed its deadline
+	OnDelete     bool          // a StatefulSet whose pods change only when they are ended
+	Partition    int           // so many pods keep the old template; with Ordinals, those below it
+	Ordinals     bool          // its pods are numbered: the next one in the place of a pod has its number, and the highest goes first
+	InTurn       string        // Ordered: why the next pod cannot come first
+	Holder       *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
+	Trouble      string        // why it cannot make a pod: "exceeded quota: …"
+	FailsIfEnded bool          // a Job that fails for good when a pod of it is ended
 }
 
 // surges: it may have a pod beyond those that it wants. Only such a one is promised to

@@ -158,9 +158,9 @@ func leavesFirst(g Group, pods func(string) int) func(a, b *Node) int {
 	}
 }
 
-// before is the order in which nodes are emptied, the same for every workload:
+// byWave is the order in which nodes are emptied, the same for every workload:
 // two that share nodes never wait for each other's.
-func (m *Move) before(a, b string) int {
+func (m *Move) byWave(a, b string) int {
 	wave := func(node string) int {
 		if r := m.Record.Nodes[node]; r != nil {
 			return r.Wave

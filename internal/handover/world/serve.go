@@ -195,7 +195,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 	api, kind := named(a.kind())
 	load := handover.Workload{
 		Kind: kind, API: api, Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
-		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, Once: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
+		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, FailsIfEnded: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
 	}
 	if a.nature() == handover.Operated { // it has no scale to ask: what it wants is what is there
 		load.Counted, load.Wants = false, 0

@@ -400,12 +400,12 @@ func updates(w *handover.Workload, first, pods int) int {
 
 func job(j *batchv1.Job) *handover.Workload {
 	w := newWorkload(j, handover.Runs, j.Spec.Parallelism, 0)
-	w.Once = once(j)
+	w.FailsIfEnded = failsIfEnded(j)
 	return w
 }
 
-// once: the Job, or an index of it, fails for good when one pod of it is ended.
-func once(j *batchv1.Job) bool {
+// failsIfEnded: the Job, or an index of it, fails for good when one pod of it is ended.
+func failsIfEnded(j *batchv1.Job) bool {
 	if policy := j.Spec.PodFailurePolicy; policy != nil {
 		for _, rule := range policy.Rules {
 			disruption := slices.ContainsFunc(rule.OnPodConditions, func(c batchv1.PodFailurePolicyOnPodConditionsPattern) bool {
