@@ -257,7 +257,7 @@ func TestOnce(t *testing.T) {
 		"default": {batchv1.JobSpec{}, false}, "no retries": {batchv1.JobSpec{BackoffLimit: &none}, true},
 		"policy fails": {batchv1.JobSpec{PodFailurePolicy: fail}, true}, "policy ignores": {batchv1.JobSpec{BackoffLimit: &none, PodFailurePolicy: ignore}, false},
 	} {
-		if got := once(&batchv1.Job{Spec: c.spec}); got != c.want {
+		if got := failsIfEnded(&batchv1.Job{Spec: c.spec}); got != c.want {
 			t.Errorf("%s: once is %v", name, got)
 		}
 	}
