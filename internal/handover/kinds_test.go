@@ -301,17 +301,10 @@ func TestNodesShortOfRoomAreFilledAsFarAsTheyGo(t *testing.T) {
 func TestWhatFindsNoRoomHoldsUpNobody(t *testing.T) {
 	large := func(name string) *world.App { return &world.App{Name: name, Replicas: 2, Surge: 1, Large: true} }
 	in(t, 2, apps(large("a"), large("b"), large("c"), web(6)), func(p *play) {
-		began := time.Now()
-		var moved time.Duration
-		go func() {
-			for left := true; left; time.Sleep(time.Second) {
-				p.With(func(h *world.Hand) { left = len(h.On(world.Old, "web")) > 0 })
-			}
-			moved = time.Since(began)
-		}()
+		moved := p.movedAfter("web")
 		p.parked(p.move(), "/a", "Insufficient cpu")
-		if moved == 0 || moved > 12*time.Minute || p.took > 22*time.Minute {
-			p.t.Errorf("web has moved after %s, and all took %s", moved, p.took)
+		if m := <-moved; m > 12*time.Minute || p.took > 22*time.Minute {
+			p.t.Errorf("web has moved after %s, and all took %s", m, p.took)
 		}
 	})
 }
@@ -326,21 +319,42 @@ func TestThoseInLineForRoomFollowEachOther(t *testing.T) {
 		all = append(all, &world.App{Name: small[i], Replicas: 4, Surge: 1})
 	}
 	in(t, 1, all, func(p *play) {
-		began := time.Now()
-		var moved time.Duration
-		go func() {
-			for left := true; left; time.Sleep(time.Second) {
-				p.With(func(h *world.Hand) {
-					left = slices.ContainsFunc(small, func(name string) bool { return len(h.On(world.Old, name)) > 0 })
-				})
-			}
-			moved = time.Since(began)
-		}()
+		moved := p.movedAfter(small...)
 		p.parked(p.move(), "/a", "Insufficient cpu")
-		if moved == 0 || moved > 6*time.Minute {
-			p.t.Errorf("those that find room have moved after %s", moved)
+		if m := <-moved; m > 6*time.Minute {
+			p.t.Errorf("those that find room have moved after %s", m)
 		}
 	})
+}
+
+// Two that serve one node's local traffic leave it together: the one whose replacement
+// serves takes nobody's place in that line while it waits for the other.
+func TestLocalTrafficInLineForRoomLeavesTogether(t *testing.T) {
+	all := apps(&world.App{Name: "a", Replicas: 2, Surge: 1, Large: true})
+	for _, name := range []string{"x", "y", "z"} {
+		all = append(all, &world.App{Name: name, Replicas: 3, Surge: 1, Local: true})
+	}
+	in(t, 1, all, func(p *play) {
+		moved := p.movedAfter("x", "y", "z")
+		p.parked(p.move(), "/a", "Insufficient cpu")
+		if m := <-moved; m > 6*time.Minute {
+			p.t.Errorf("those that find room have moved after %s", m)
+		}
+	})
+}
+
+// movedAfter receives how long it took until none of the apps had pods on old nodes.
+func (p *play) movedAfter(apps ...string) <-chan time.Duration {
+	began, moved := time.Now(), make(chan time.Duration, 1)
+	go func() {
+		for left := true; left; time.Sleep(time.Second) {
+			p.With(func(h *world.Hand) {
+				left = slices.ContainsFunc(apps, func(name string) bool { return len(h.On(world.Old, name)) > 0 })
+			})
+		}
+		moved <- time.Since(began)
+	}()
+	return moved
 }
 
 func TestEvictionThatIsDeniedParksItsWorkload(t *testing.T) {

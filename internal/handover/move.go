@@ -136,7 +136,7 @@ type Move struct {
 	inLine         map[string]bool     // … and those that wait until they do, or are given up
 	stay           map[string]bool     // nodes of the group that were looked at, and are not among those that leave
 	tempted        map[string]bool     // workloads whose pods may start on nodes that leave
-	under          map[string]bool     // workloads with pods beside or out
+	unreplaced     map[string]bool     // workloads with pods let go of, in whose place no others serve yet
 	clean          mark
 	quiet          mark            // deschedulers that were turned off, and are not gone yet
 	loud           map[string]bool // … that may not be turned off
@@ -164,7 +164,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
-		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, under: map[string]bool{},
+		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, unreplaced: map[string]bool{},
 	}
 }
 
@@ -549,7 +549,7 @@ func (m *Move) due(workloads, nodes map[string]bool) {
 // first, so that the room that is left is given to what is begun.
 func (m *Move) decideWorkloads(workloads map[string]bool) {
 	keys := slices.SortedFunc(maps.Keys(workloads), func(a, b string) int {
-		return cmp.Or(falseFirst(!m.under[a], !m.under[b]), strings.Compare(a, b))
+		return cmp.Or(falseFirst(!m.unreplaced[a], !m.unreplaced[b]), strings.Compare(a, b))
 	})
 	for _, key := range keys {
 		m.workload(key)
@@ -592,10 +592,10 @@ func (m *Move) note(key string, d Decision) {
 	set(m.unsettled, key, !settled(d.Record.State) || len(d.Record.Released) > 0)
 	set(m.tempted, key, d.Tempted)
 	set(m.inLine, key, d.InLine)
-	tried := len(m.crowded) + len(m.under)
+	tried := len(m.crowded) + len(m.unreplaced)
 	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
-	set(m.under, key, len(d.Record.Released)+d.Surged > 0)
-	if len(m.crowded)+len(m.under) < tried {
+	set(m.unreplaced, key, d.Unreplaced)
+	if len(m.crowded)+len(m.unreplaced) < tried {
 		for other := range m.inLine {
 			m.dueWorkloads[other] = time.Time{}
 		}
@@ -649,7 +649,7 @@ func (m *Move) room(key string) int {
 	if len(m.crowded) == 0 {
 		return len(m.view.Pods)
 	}
-	for other := range m.under {
+	for other := range m.unreplaced {
 		if other == key || !m.crowded[other] {
 			return 0
 		}

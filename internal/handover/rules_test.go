@@ -258,6 +258,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 				p.Paths = nil
 			}
 		}, "surging; evict pod apps/web-1"},
+		{"one that its Service let go of by itself waits for those who send for the Service", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Floors = map[string]int{"web": 2} })
+			s.pod("web-3", "new")
+			s.one.Paths, s.service.Routes = nil, []string{"ingress/apps/web"}
+			s.r.Released = map[string]PodRecord{"web-1": {Ref: s.one.Ref, Gone: noon.Add(-settleIngress + time.Second)}}
+		}, "surging; wait: pod apps/web-1: its Services have let go of it, its last requests end"},
 		{"… unless a target group sends to its address all the same", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.pod("web-3", "new")

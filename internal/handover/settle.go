@@ -87,14 +87,24 @@ func (v *View) settle(p *Pod, least time.Duration) time.Duration {
 
 // settleUnasked is the same without those who are asked until they have let go.
 func (v *View) settleUnasked(p *Pod, least time.Duration) time.Duration {
-	longest := time.Duration(0)
+	var services []string
 	for _, x := range p.Paths {
-		longest = max(longest, v.bound(v.Services[p.serviceKey(x.Service)]))
+		services = append(services, x.Service)
+	}
+	return max(v.settleOf(p, services), least)
+}
+
+// settleOf is the longest of the bounds of those who may send to the pod for such
+// Services, as its paths name them.
+func (v *View) settleOf(p *Pod, services []string) time.Duration {
+	longest := time.Duration(0)
+	for _, name := range services {
+		longest = max(longest, v.bound(v.Services[p.serviceKey(name)]))
 	}
 	if longest > 0 {
 		longest += time.Duration(len(v.Nodes)/1000) * settleEach
 	}
-	return max(longest, least)
+	return longest
 }
 
 // bound is the longest of those who may send to pods of the Service; nil: it is

@@ -43,6 +43,7 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 	h.letGo(p, pr, Release{Until: h.now.Add(expiry)})
 	h.beside = append(h.beside, p) // so that it counts
 	h.d.Surged++
+	h.d.Unreplaced = true
 	return true
 }
 
@@ -109,11 +110,13 @@ func (h *herd) replace(p *Pod) {
 	if !released {
 		return // released in this very turn
 	}
+	missed := !h.asked(p) && h.missed(p)
+	h.d.Unreplaced = h.d.Unreplaced || missed
 	if h.Next(p.Node) && !h.asked(p) && !h.broken(p) {
 		h.wait("%s: %s serves on until the first node is through", h.Key, p.Name)
 		return
 	}
-	if h.asked(p) || !h.missed(p) || p.AcceptGap && h.standsBy() {
+	if !missed || p.AcceptGap && h.standsBy() {
 		h.takeOut(p)
 		return
 	}
@@ -246,12 +249,12 @@ func (h *herd) takeOut(p *Pod) {
 }
 
 // leftLately: the pod had a Service when it was released, which let go of it for
-// another's sake a moment ago: proxies may send to it yet.
+// another's sake a moment ago: who sends for them may do so yet.
 func (h *herd) leftLately(p *Pod) bool {
 	rec := h.r.Released[p.UID]
-	served := slices.ContainsFunc(slices.Collect(maps.Keys(rec.Release.Floors)), func(path string) bool { return path != "" })
-	rest := settleProxies - h.now.Sub(rec.Gone)
-	if !served || rest <= 0 {
+	services := slices.DeleteFunc(slices.Collect(maps.Keys(rec.Release.Floors)), func(path string) bool { return path == "" })
+	rest := h.View.settleOf(p, services) - h.now.Sub(rec.Gone)
+	if rest <= 0 {
 		return false
 	}
 	h.wait("pod %s: its Services have let go of it, its last requests end", p.Ref)

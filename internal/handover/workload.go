@@ -123,13 +123,14 @@ type Refused struct {
 
 // Decision is what to do for one workload now.
 type Decision struct {
-	Record  WorkloadRecord
-	Actions []Action
-	Surged  int       // pods made in addition
-	Crowded bool      // a replacement finds no room
-	InLine  bool      // it may make none in addition, for the sake of others' that find no room
-	Tempted bool      // a pod may start on nodes that leave: sentinels are needed
-	Again   time.Time // decide again then, if nothing changed; zero: no need
+	Record     WorkloadRecord
+	Actions    []Action
+	Surged     int       // pods made in addition
+	Unreplaced bool      // a pod that it was made to let go of serves on, as no other one does in its place yet
+	Crowded    bool      // a replacement finds no room
+	InLine     bool      // it may make none in addition, for the sake of others' that find no room
+	Tempted    bool      // a pod may start on nodes that leave: sentinels are needed
+	Again      time.Time // decide again then, if nothing changed; zero: no need
 }
 
 // NextWorkload decides one turn for one workload. It does no I/O and reads no
