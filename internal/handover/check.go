@@ -172,7 +172,7 @@ func (i *inspection) promised(p *Pod) promise {
 		return promise{how: Never, why: "its annotation " + DoNotDisruptAnnotation + " forbids to disrupt it until " + p.KeptUntil.UTC().Format(time.RFC3339),
 			fix: "wait for that, or remove the annotation"}
 	}
-	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle))
+	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle), func(service string) bool { return i.v.shared(p, service) })
 }
 
 // leftToMove: the workload is left to the move; the plan does not place it anew.
@@ -430,12 +430,12 @@ func unmetBudget(i *inspection) []event.Finding {
 		})
 }
 
-// soleServer: of several pods one alone serves a Service, as a database's primary does
+// soleServer: of several pods, of one workload or more, one alone serves a Service, as a database's primary does
 // behind one that asks for its role. Nobody but its controller has another do so.
 func soleServer(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, w *Workload) bool {
-			return ways[i.promised(p).how].consent && !p.AcceptGap && w.Wants > 1 && i.servedByItAlone(p) != ""
+		func(p *Pod, _ *Workload) bool {
+			return ways[i.promised(p).how].consent && !p.AcceptGap && i.servedByItAlone(p) != ""
 		},
 		func(p *Pod, _ *Workload) event.Finding {
 			return event.Finding{

@@ -111,6 +111,18 @@ func TestPodsWithServicesOfTheirOwn(t *testing.T) {
 	})
 }
 
+// Sets of one pod each behind one Service, as some operators of databases make them: no
+// gap is asked for, as the others serve it, and they go one after the other, whatever
+// gap each of them might have.
+func TestSetsOfOnePodBehindOneServiceGoOneAtATime(t *testing.T) {
+	for _, gap := range []bool{false, true} {
+		set := func(name, behind string) *world.App {
+			return &world.App{Name: name, Behind: behind, Kind: "StatefulSet", Replicas: 1, PreStop: 10 * time.Second, Ready: 20 * time.Second, AcceptGap: gap && behind != ""}
+		}
+		in(t, 2, apps(set("a", ""), set("b", "a"), set("c", "a")), func(p *play) { p.done(p.move(), "a", "b", "c") })
+	}
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }

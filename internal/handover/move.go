@@ -130,13 +130,14 @@ type Move struct {
 
 	dueWorkloads   map[string]time.Time
 	dueNodes       map[string]time.Time
-	waits          map[string][]string // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
-	unsettled      map[string]bool     // workloads that are not moved or parked
-	crowded        map[string]bool     // workloads of which a replacement finds no room
-	inLine         map[string]bool     // … and those that wait until they do, or are given up
-	stay           map[string]bool     // nodes of the group that were looked at, and are not among those that leave
-	tempted        map[string]bool     // workloads whose pods may start on nodes that leave
-	unreplaced     map[string]bool     // workloads with pods let go of, in whose place no others serve yet
+	waits          map[string][]string        // by workload, and node/NAME: what it waits for; "": what the move does, of this turn
+	unsettled      map[string]bool            // workloads that are not moved or parked
+	owed           map[string]map[string]bool // by Service: workloads that owe it pods that serve
+	crowded        map[string]bool            // workloads of which a replacement finds no room
+	inLine         map[string]bool            // … and those that wait until they do, or are given up
+	stay           map[string]bool            // nodes of the group that were looked at, and are not among those that leave
+	tempted        map[string]bool            // workloads whose pods may start on nodes that leave
+	unreplaced     map[string]bool            // workloads with pods let go of, in whose place no others serve yet
 	clean          mark
 	quiet          mark            // deschedulers that were turned off, and are not gone yet
 	loud           map[string]bool // … that may not be turned off
@@ -164,7 +165,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
-		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, unreplaced: map[string]bool{},
+		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, owed: map[string]map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, unreplaced: map[string]bool{},
 	}
 }
 
@@ -592,6 +593,7 @@ func (m *Move) note(key string, d Decision) {
 	set(m.unsettled, key, !settled(d.Record.State) || len(d.Record.Released) > 0)
 	set(m.tempted, key, d.Tempted)
 	set(m.inLine, key, d.InLine)
+	m.noteFloors(key, d.Record)
 	tried := len(m.crowded) + len(m.unreplaced)
 	set(m.crowded, key, d.Crowded && !settled(d.Record.State))
 	set(m.unreplaced, key, d.Unreplaced)
@@ -633,7 +635,7 @@ func (m *Move) workloadCase(key string, pods []*Pod) Case {
 	c := Case{
 		Move: m.Record.Group, Key: key, View: m.view, Workload: m.view.Workloads[key], Pods: pods,
 		Leaves: m.leaves, In: m.concerns, Anothers: m.anothers, Open: m.open, Ahead: m.ahead, Next: m.next, Dead: m.dead, Ended: m.hasEnded, Before: m.byWave, Through: m.reached, Sender: m.sender,
-		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, WouldComeBack: m.wouldComeBack, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
+		Healthy: m.healthy, Needed: m.needed, Unheard: m.unheard, WouldComeBack: m.wouldComeBack, Shared: m.shared, Sharers: m.sharers, Clients: m.clients, Targets: func(p *Pod) map[string]Target { return m.targets[p.Address] }, Holders: m.holders, Balancer: m.balancer,
 		Guarded: m.guarded(), Closed: m.Record.Closed, Room: m.room(key), Refused: m.o.Refused, Settle: m.Options.Settle,
 	}
 	if m.Record.Phase == Stop {

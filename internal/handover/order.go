@@ -36,8 +36,14 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
 	}
+	if path, short := h.othersShort(p); short != "" {
+		h.wait("%s: pod %s serves Service %s, which %s is to serve again first", h.Key, p.Name, path, short)
+		h.again(reread)
+		return true
+	}
 	if path, alone := h.alone(p); alone && pr.how != Gap && !p.AcceptGap {
 		h.wait("%s: pod %s alone serves Service %s; its controller is to let another one do so", h.Key, p.Name, path)
+		h.again(reread)
 		return true
 	}
 	if lb, last := h.lastOnNode(p); last {
@@ -69,12 +75,28 @@ func (h *herd) isYoung(p *Pod) bool {
 
 // alone: the pod is the only one that serves a Service.
 func (h *herd) alone(p *Pod) (service string, is bool) {
-	for _, path := range h.paths(p) {
-		if path != "" && h.serves(p, path) && h.serving[path] == 1 {
+	for _, path := range h.last(p) {
+		if others, _ := h.Sharers(p, path); !others {
 			return path, true
 		}
 	}
 	return "", false
+}
+
+// othersShort: the pod is the last one of its workload that serves a Service, and
+// another workload has one that serves it on its way.
+func (h *herd) othersShort(p *Pod) (service, workload string) {
+	for _, path := range h.last(p) {
+		if _, short := h.Sharers(p, path); short != "" {
+			return path, short
+		}
+	}
+	return "", ""
+}
+
+// last are the Services that no other pod of its workload serves.
+func (h *herd) last(p *Pod) []string {
+	return slices.DeleteFunc(slices.Clone(h.paths(p)), func(path string) bool { return path == "" || !h.serves(p, path) || h.serving[path] > 1 })
 }
 
 // falseFirst orders false before true.

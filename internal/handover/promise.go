@@ -60,8 +60,9 @@ const (
 )
 
 // promised says how a pod may move. Denied are the calls about its workload
-// that were refused for good; settle is how long those who send to it may go on.
-func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
+// that were refused for good; settle is how long those who send to it may go on;
+// shared, that pods of other workloads stand behind the Service as well.
+func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration, shared func(service string) bool) promise {
 	switch {
 	case p.Keep != "" && (w == nil || w.Nature != Runs):
 		return promise{how: Never, why: "its annotation " + p.Keep + " forbids to disrupt it",
@@ -94,7 +95,7 @@ func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 		return promise{how: Never, why: "it tolerates every taint, and no pod may be made that keeps it off the nodes that leave: " + why,
 			fix: "take the toleration out, or let Drover make pods in kube-system (drover rbac prints the Role), then run the same command again"}
 	}
-	return withGap(p, w, byNature(p, w, denied, settle))
+	return withGap(p, w, byNature(p, w, denied, settle), shared)
 }
 
 func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duration) promise {
@@ -110,12 +111,15 @@ func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 
 // withGap asks for consent where a pod that has no other beside it serves
 // requests and cannot be replaced before it goes.
-func withGap(p *Pod, w *Workload, pr promise) promise {
-	service, second := p.service(), ", or let a second pod run beside it"
+func withGap(p *Pod, w *Workload, pr promise, shared func(service string) bool) promise {
+	if !ways[pr.how].consent || !p.Ready {
+		return pr
+	}
+	service, second := p.behind(func(x Path) bool { return !shared(x.Service) }), ", or let a second pod run beside it"
 	if w.Wants > 1 {
 		service, second = p.ownService(), ""
 	}
-	if !ways[pr.how].consent || !p.Ready || service == "" {
+	if service == "" {
 		return pr
 	}
 	if p.AcceptGap {

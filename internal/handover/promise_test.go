@@ -83,6 +83,7 @@ func TestPromised(t *testing.T) {
 		{"StatefulSet", func(_ *Pod, w *Workload) { w.Nature, w.InTurn = Ordered, "each has a name of its own" }, nil, InOrder, "name of its own"},
 		{"StatefulSet of one", func(_ *Pod, w *Workload) { w.Nature, w.Wants = Ordered, 1 }, nil, Never, "nothing would serve"},
 		{"StatefulSet of one without a Service", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths = Ordered, 1, nil }, nil, InOrder, "goes before the next one comes"},
+		{"StatefulSet of one behind a Service that others serve as well", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths[0].Service = Ordered, 1, "shared" }, nil, InOrder, "goes before the next one comes"},
 		{"StatefulSet with a Service for each", func(p *Pod, w *Workload) {
 			w.Nature, p.Paths = Ordered, append(p.Paths, Path{Service: "web-1", Selected: true, Own: true})
 		}, nil, Never, "nothing would serve Service web-1"},
@@ -105,7 +106,7 @@ func TestPromised(t *testing.T) {
 			p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Workload: w.Key(), Ready: true, Grace: 30 * time.Second,
 				Handle: "pod-template-hash", Doors: []string{"app"}, Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}}
 			c.change(p, w)
-			got := promised(p, w, c.denied, settleProxies)
+			got := promised(p, w, c.denied, settleProxies, func(service string) bool { return service == "shared" })
 			if got.how != c.want || !strings.Contains(got.why, c.words) || got.how == Never && got.fix == "" {
 				t.Errorf("want %s (%s), got %+v", c.want, c.words, got)
 			}

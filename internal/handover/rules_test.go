@@ -36,7 +36,7 @@ func newScene() *scene {
 		Leaves: func(node string) bool { return strings.HasPrefix(node, "old") }, Open: func(node string) bool { return strings.HasPrefix(node, "old") },
 		Ahead: func(string) bool { return false }, Next: func(string) bool { return false },
 		Before: strings.Compare, Dead: func(string) bool { return false }, Ended: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
-		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, WouldComeBack: func(*Pod, string) string { return "" }, Clients: func(*Pod) string { return "" },
+		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, WouldComeBack: func(*Pod, string) string { return "" }, Clients: func(*Pod) string { return "" }, Shared: func(*Pod, string) bool { return false }, Sharers: func(*Pod, string) (bool, string) { return false, "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
 		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}

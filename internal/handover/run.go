@@ -144,14 +144,14 @@ func newRun(m *Mover, cluster Cluster, mv engine.Move) *run {
 // run is one hand-over under way.
 type run struct {
 	*Mover
-	cluster  Cluster
-	move     engine.Move
-	core     *Move
-	scope    Scope           // see Errand.Scope
-	unasked  time.Duration   // see Errand.UnaskedTime
-	order    json.RawMessage // see Errand.Order
-	baseline engine.Baseline // see Errand.Baseline
-	ending   *Ending         // see Errand.Ending
+	cluster     Cluster
+	move        engine.Move
+	core        *Move
+	scope       Scope           // see Errand.Scope
+	unaskedTime time.Duration   // see Errand.UnaskedTime
+	order       json.RawMessage // see Errand.Order
+	baseline    engine.Baseline // see Errand.Baseline
+	ending      *Ending         // see Errand.Ending
 
 	rollouts  []graph.Key     // objects that are about to be rolled out: it goes no further than that takes; nil: all the way
 	replaced  []graph.Key     // … and all others whose pods the plan places anew meanwhile
@@ -186,7 +186,7 @@ type run struct {
 // options are what holds for this move: the one place that makes them, of what the
 // engine's Move says and of what an Errand has beside it.
 func (r *run) options() Options {
-	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, UnaskedTime: r.unasked, Scope: r.scope, SoakEnds: "drover up --continue"}
+	o := Options{Soak: r.move.From.Soak, Settle: r.move.From.Settle, UnaskedTime: r.unaskedTime, Scope: r.scope, SoakEnds: "drover up --continue"}
 	if r.order != nil { // it is of no stack
 		o.SoakEnds = "the same command with --soak 0s"
 	}

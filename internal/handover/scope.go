@@ -99,7 +99,7 @@ func (m *Mover) Run(ctx context.Context, e Errand) error {
 // run is one that does the errand.
 func (e Errand) run(m *Mover, cluster Cluster) *run {
 	r := newRun(m, cluster, e.Move)
-	r.scope, r.unasked, r.order, r.baseline, r.ending = e.Scope, e.UnaskedTime, e.Order, e.Baseline, e.Ending
+	r.scope, r.unaskedTime, r.order, r.baseline, r.ending = e.Scope, e.UnaskedTime, e.Order, e.Baseline, e.Ending
 	return r
 }
 

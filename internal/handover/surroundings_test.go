@@ -165,7 +165,7 @@ func TestRefusalForLackOfARightNamesTheRoles(t *testing.T) {
 	if got := cureCreate(&Pod{}, why); got != RightsFix {
 		t.Error(got)
 	}
-	if got := promised(&Pod{Workload: "web"}, &Workload{}, map[string]string{verbEvict: evict}, 0); got.fix != RightsFix {
+	if got := promised(&Pod{Workload: "web"}, &Workload{}, map[string]string{verbEvict: evict}, 0, nil); got.fix != RightsFix {
 		t.Errorf("%+v", got)
 	}
 	if got := cure(`admission webhook "policy" denied the request: User "alice" is new here`); got == RightsFix {

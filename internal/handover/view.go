@@ -460,11 +460,26 @@ func (v *View) served(s *Service) bool { return v.servers(s.Key()) > 0 }
 func (v *View) servers(service string) int {
 	n := 0
 	for _, p := range v.behind[service] {
-		if slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == service && x.Ready }) {
+		if p.serves(service) {
 			n++
 		}
 	}
 	return n
+}
+
+// serves: an EndpointSlice of the Service lists the pod as one that serves.
+func (p *Pod) serves(service string) bool {
+	return slices.ContainsFunc(p.Paths, func(x Path) bool { return p.serviceKey(x.Service) == service && x.Ready })
+}
+
+// shared: pods of other workloads stand behind the pod's Service.
+func (v *View) shared(p *Pod, service string) bool {
+	for _, q := range v.behind[p.serviceKey(service)] {
+		if q.owner() != p.owner() {
+			return true
+		}
+	}
+	return false
 }
 
 // ails: a DaemonSet lacks pods on such nodes, and none is Ready there. It has

@@ -266,7 +266,58 @@ func (m *Move) promised(p *Pod) promise {
 	if r := m.Record.Workloads[p.owner()]; r != nil {
 		denied = r.Denied
 	}
-	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle))
+	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle), func(service string) bool { return m.shared(p, service) })
+}
+
+// shared: pods of other workloads stand behind the pod's Service, or one that owes it
+// pods has them on their way.
+func (m *Move) shared(p *Pod, service string) bool {
+	for owner := range m.owed[p.serviceKey(service)] {
+		if owner != p.owner() {
+			return true
+		}
+	}
+	return m.view.shared(p, service)
+}
+
+// sharers says whether pods of other workloads serve the pod's Service, and which of
+// these does so with fewer than it owes.
+func (m *Move) sharers(p *Pod, service string) (serve bool, short string) {
+	key, serving := p.serviceKey(service), map[string]int{}
+	for _, q := range m.view.behind[key] {
+		owner := q.owner()
+		r := m.Record.Workloads[owner]
+		young := m.view.Now.Sub(q.ReadySince) < m.view.settleUnasked(q, m.Options.Settle) // proxies have yet to send to it
+		if owner == p.owner() || q.Deleting || young || !q.serves(key) || r != nil && !r.asked[q.UID].IsZero() {
+			continue
+		}
+		serving[owner]++
+	}
+	for owner := range m.owed[key] {
+		r := m.Record.Workloads[owner]
+		if owner != p.owner() && r != nil && r.State != WorkloadParked && serving[owner] < r.Floors[service] && (short == "" || owner < short) {
+			short = owner
+		}
+	}
+	return len(serving) > 0, short
+}
+
+// noteFloors keeps which Services a workload owes pods that serve.
+func (m *Move) noteFloors(key string, r WorkloadRecord) {
+	w := m.view.Workloads[key]
+	if w == nil {
+		return
+	}
+	for path, n := range r.Floors {
+		service := w.Namespace + "/" + path
+		if n == 0 || path == "" || m.owed[service][key] {
+			continue
+		}
+		if m.owed[service] == nil {
+			m.owed[service] = map[string]bool{}
+		}
+		m.owed[service][key] = true
+	}
 }
 
 func (m *Move) dead(node string) bool {

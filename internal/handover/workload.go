@@ -87,24 +87,26 @@ type Case struct {
 	Workload *Workload // nil: it was deleted
 	Pods     []*Pod    // all of it, those too that it was made to let go of
 
-	Leaves        func(node string) bool                    // pods must leave the node
-	In            func(*Pod) bool                           // … if they are among those that the move concerns; nil: all are
-	Anothers      func(*Pod) bool                           // released by another move that is under way; nil: none is
-	Open          func(node string) bool                    // … and may do so now: its wave has come
-	Ahead         func(node string) bool                    // … or may get its replacement, as its wave comes next
-	Next          func(node string) bool                    // its wave comes next: until then nothing is taken away there
-	Before        func(a, b string) int                     // the order in which nodes are emptied
-	Dead          func(node string) bool                    // its kubelet is silent for good: what ends there is gone
-	Ended         func(node string) bool                    // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
-	Through       func(node string, s *Service) bool        // requests to a Local Service reach pods through the node
-	Sender        func(node, service string) (string, bool) // a load balancer that sends to the node for the sake of its pods
-	Healthy       func(*Pod, *Service) bool                 // target groups that hold pods' addresses for the Service send to the pod
-	Needed        func(*Pod) string                         // why a target group cannot do without the pod yet; empty: it can
-	Unheard       func(*Pod) string                         // why nobody knows what its target groups do now; empty: they answer
-	WouldComeBack func(p *Pod, service string) string       // why clients that the pod sends away would come back through a node that leaves; empty: they would not
-	Clients       func(*Pod) string                         // a pod that has yet to leave the pod's node, and may be served by it alone; empty: there is none
-	Targets       func(*Pod) map[string]Target              // the pod's address in target groups, by their names
-	Holders       func(*Pod) []string                       // target groups that may hold, or have held, the pod's address
+	Leaves        func(node string) bool                                  // pods must leave the node
+	In            func(*Pod) bool                                         // … if they are among those that the move concerns; nil: all are
+	Anothers      func(*Pod) bool                                         // released by another move that is under way; nil: none is
+	Open          func(node string) bool                                  // … and may do so now: its wave has come
+	Ahead         func(node string) bool                                  // … or may get its replacement, as its wave comes next
+	Next          func(node string) bool                                  // its wave comes next: until then nothing is taken away there
+	Before        func(a, b string) int                                   // the order in which nodes are emptied
+	Dead          func(node string) bool                                  // its kubelet is silent for good: what ends there is gone
+	Ended         func(node string) bool                                  // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
+	Through       func(node string, s *Service) bool                      // requests to a Local Service reach pods through the node
+	Sender        func(node, service string) (string, bool)               // a load balancer that sends to the node for the sake of its pods
+	Healthy       func(*Pod, *Service) bool                               // target groups that hold pods' addresses for the Service send to the pod
+	Needed        func(*Pod) string                                       // why a target group cannot do without the pod yet; empty: it can
+	Unheard       func(*Pod) string                                       // why nobody knows what its target groups do now; empty: they answer
+	WouldComeBack func(p *Pod, service string) string                     // why clients that the pod sends away would come back through a node that leaves; empty: they would not
+	Shared        func(p *Pod, service string) bool                       // pods of other workloads stand behind the Service, or did
+	Sharers       func(p *Pod, service string) (serve bool, short string) // pods of other workloads serve it; one of those that does so with fewer than it did, and is to again
+	Clients       func(*Pod) string                                       // a pod that has yet to leave the pod's node, and may be served by it alone; empty: there is none
+	Targets       func(*Pod) map[string]Target                            // the pod's address in target groups, by their names
+	Holders       func(*Pod) []string                                     // target groups that may hold, or have held, the pod's address
 	Balancer      func(name string) Balancer
 	Guarded       bool      // sentinels stand on all nodes that leave
 	Closed        time.Time // since when all nodes that leave are closed
@@ -519,7 +521,7 @@ func (h *herd) comesBack() bool {
 
 // promised says how the pod may move.
 func (h *herd) promised(p *Pod) promise {
-	return promised(p, h.Workload, h.r.Denied, h.View.settle(p, h.Settle))
+	return promised(p, h.Workload, h.r.Denied, h.View.settle(p, h.Settle), func(service string) bool { return h.Shared(p, service) })
 }
 
 // leave takes the pod's first step. False: no other pod of the workload may

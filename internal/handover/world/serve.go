@@ -217,7 +217,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 }
 
 func (w *World) viewService(v *handover.View, a *App) {
-	if a.NoService {
+	if a.NoService || a.Behind != "" {
 		return
 	}
 	s := handover.Service{Namespace: "apps", Name: a.Name, Local: a.Local, NodeLocal: a.NodeLocal, Balanced: a.own() && a.kindOfBalancer().Hosted || a.Host != ""}

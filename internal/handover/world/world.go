@@ -71,6 +71,7 @@ type App struct {
 	SelectsHash   bool          // its Service selects by pod-template-hash
 	Rolling       bool          // its rollout never completes
 	Paused        bool
+	Behind        string        // the app whose Service selects its pods, too; it has none of its own
 	Each          bool          // each of its pods has a further Service of its own, by its name
 	Keep          bool          // annotated karpenter.sh/do-not-disrupt
 	AcceptGap     bool          // annotated drover.dev/accept-gap
@@ -838,12 +839,12 @@ func (w *World) endpoints() {
 	for _, p := range w.sorted() {
 		p.Paths, p.Doors, p.Budgets, p.Veils = nil, nil, nil, nil
 		if p.selects() && !p.Finished {
-			x := handover.Path{Service: p.app.Name, Selected: true}
+			x := handover.Path{Service: cmp.Or(p.app.Behind, p.app.Name), Selected: true}
 			if !p.Deleting {
 				x.Listed, x.Ready = p.Node != "", p.Ready
 			}
 			if x.Ready {
-				now[p.app.Name] = append(now[p.app.Name], p.UID)
+				now[x.Service] = append(now[x.Service], p.UID)
 			}
 			p.Paths, p.Doors = []handover.Path{x}, []string{"app"}
 			if p.app.Each {
@@ -1043,7 +1044,7 @@ func (w *World) check() {
 		}
 		w.checkLost(a)
 		w.checkBalancer(a)
-		floor := min(a.Replicas, a.start[a.Name]) - w.lost(a)
+		floor := min(w.replicas(a), a.start[a.Name]) - w.lost(a)
 		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
 			floor--
 		}
@@ -1057,6 +1058,17 @@ func (w *World) check() {
 		}
 		w.checkSurge(a)
 	}
+}
+
+// replicas counts the pods that are to stand behind the app's Service.
+func (w *World) replicas(a *App) int {
+	n := a.Replicas
+	for _, b := range w.apps {
+		if b.Behind == a.Name {
+			n += b.Replicas
+		}
+	}
+	return n
 }
 
 // lossTime is how long requests may be sent to a pod whose instance has ended: a
