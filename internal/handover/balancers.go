@@ -421,9 +421,6 @@ func (m *Move) unaskedShort(n *Node) string {
 
 // unaskedLacks says what such a load balancer lacks of the nodes that stay.
 func (m *Move) unaskedLacks(u unasked) string {
-	if !m.view.served(u.service) {
-		return ""
-	}
 	stay := m.stayers(u)
 	want, had := max(1, min(len(stay), len(m.Record.leaving()))), 0
 	for _, n := range stay {

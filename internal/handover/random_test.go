@@ -64,6 +64,11 @@ func draw(t *rapid.T) drawn {
 	for i := range rapid.IntRange(1, 4).Draw(t, "apps") {
 		d.apps = append(d.apps, drawApp(t, string(rune('a'+i))))
 	}
+	for _, a := range d.apps[1:] { // sets of one pod stand behind the first one's Service
+		if first := d.apps[0]; a.Kind == "StatefulSet" && !a.Each && !a.Local && slices.Contains([]string{"Deployment", "StatefulSet"}, first.Kind) && rapid.Bool().Draw(t, "behind") {
+			a.Behind, a.Replicas, a.Budget = first.Name, 1, min(a.Budget, 1)
+		}
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "hands") {
 		d.hands = append(d.hands, hand{
 			after: seconds(t, "when", 120), i: rapid.IntRange(0, 3).Draw(t, "which"),

@@ -1044,10 +1044,7 @@ func (w *World) check() {
 		}
 		w.checkLost(a)
 		w.checkBalancer(a)
-		floor := min(w.replicas(a), a.start[a.Name]) - w.lost(a)
-		if a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController" {
-			floor--
-		}
+		floor := min(w.replicas(a), a.start[a.Name]) - w.lost(a) - w.mayLack(a)
 		if n := w.serving(a)[a.Name]; !a.NoService && !a.apart && n < floor && !a.AcceptGap && !a.scaled && (!a.Local || !a.returned) {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
@@ -1060,15 +1057,36 @@ func (w *World) check() {
 	}
 }
 
+// sharers are the apps whose pods stand behind the app's Service besides its own.
+func (w *World) sharers(a *App) []*App {
+	return slices.DeleteFunc(slices.Clone(w.apps), func(b *App) bool { return b.Behind != a.Name })
+}
+
 // replicas counts the pods that are to stand behind the app's Service.
 func (w *World) replicas(a *App) int {
 	n := a.Replicas
-	for _, b := range w.apps {
-		if b.Behind == a.Name {
-			n += b.Replicas
-		}
+	for _, b := range w.sharers(a) {
+		n += b.Replicas
 	}
 	return n
+}
+
+// mayLack is how many of them may be gone at a time: one of the app's own, if those go
+// before others come, and one of all that share its Service.
+func (w *World) mayLack(a *App) int {
+	n := 0
+	if a.goesFirst() {
+		n++
+	}
+	if slices.ContainsFunc(w.sharers(a), (*App).goesFirst) {
+		n++
+	}
+	return n
+}
+
+// goesFirst: a pod of it goes before its replacement comes.
+func (a *App) goesFirst() bool {
+	return a.nature() != handover.Replicated || a.Surge == 0 || a.kind() == "ReplicationController"
 }
 
 // lossTime is how long requests may be sent to a pod whose instance has ended: a
@@ -1165,7 +1183,7 @@ func (w *World) lostNode() bool {
 func (w *World) lost(a *App) int {
 	n := 0
 	for _, p := range w.pods {
-		if p.app == a && w.silent(p) {
+		if (p.app == a || p.app.Behind == a.Name) && w.silent(p) {
 			n++
 		}
 	}
