@@ -175,7 +175,7 @@ func retiring(g Group, v *View, group string, keep int) (ids, nodes []string) {
 		return room >= 0
 	}
 	pods := movable(v)
-	first := leavesFirst(g, pods)
+	first := surplusFirst(g, pods)
 	unjoined := false // a node of the group without an instance's name may be any of them
 	var members []*Node
 	for _, n := range v.Nodes {

@@ -51,7 +51,7 @@ func (s Scope) chosen(o Observed, group string, keep int) []*Node {
 			nodes = append(nodes, n)
 		}
 	}
-	slices.SortFunc(nodes, leavesFirst(o.From, movable(o.View)))
+	slices.SortFunc(nodes, surplusFirst(o.From, movable(o.View)))
 	return nodes
 }
 

@@ -559,7 +559,7 @@ type Workload struct {
 	Stalled      bool          // its rollout has passed its deadline
 	OnDelete     bool          // a StatefulSet whose pods change only when they are ended
 	Partition    int           // so many pods keep the old template; with Ordinals, those below it
-	Ordinals     bool          // its pods are numbered: the next one in the place of a pod has its number, and the highest goes first
+	Ordinals     bool          // its pods' names end with a number: the next one in the place of a pod has it as well, and the highest goes first
 	InTurn       string        // Ordered: why the next pod cannot come first
 	Holder       *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble      string        // why it cannot make a pod: "exceeded quota: …"

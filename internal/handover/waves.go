@@ -26,12 +26,13 @@ const (
 	deadAfter = 5 * time.Minute
 )
 
-// Begin chooses the nodes that leave and gives each its wave: 1, 2, 4 … nodes. Those
-// on which nothing is to move come last: as a canary they would show nothing.
+// Begin chooses the nodes that leave and gives each its wave, in this order: 1, 2, 4 …
+// nodes. Those on which nothing is to move come last: as a canary they would show nothing.
 func (m *Move) Begin(o Observed) {
 	m.o, m.view = o, o.View
 	nodes := m.Options.Scope.chosen(o, m.Record.Group, m.Record.Keep)
-	slices.SortStableFunc(nodes, func(a, b *Node) int { return falseFirst(m.view.idle(a), m.view.idle(b)) })
+	spared := surplusFirst(o.From, movable(o.View))
+	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Or(falseFirst(m.view.idle(a), m.view.idle(b)), spared(a, b)) })
 	for i, n := range nodes {
 		m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: wave(i), State: NodeOpen, Since: m.view.Now}
 	}
@@ -73,7 +74,7 @@ func chosen(o Observed, group string, keep int) []*Node {
 			nodes = append(nodes, n)
 		}
 	}
-	slices.SortFunc(nodes, leavesFirst(o.From, movable(o.View)))
+	slices.SortFunc(nodes, surplusFirst(o.From, movable(o.View)))
 	if keep > 0 {
 		nodes = nodes[:max(0, len(nodes)-keep)]
 	}
@@ -143,10 +144,10 @@ func movable(v *View) func(node string) int {
 	}
 }
 
-// leavesFirst is the order in which nodes of a group leave: those whose instance
-// has left it, then those that were chosen before, then broken ones, then those
+// surplusFirst is the order in which a group that shrinks can spare nodes: those whose
+// instance has left it, then those that were chosen before, then broken ones, then those
 // with the fewest pods, then the oldest.
-func leavesFirst(g Group, pods func(string) int) func(a, b *Node) int {
+func surplusFirst(g Group, pods func(string) int) func(a, b *Node) int {
 	return func(a, b *Node) int {
 		return cmp.Or(
 			falseFirst(!g.Left(a.Instance), !g.Left(b.Instance)),
