@@ -10,7 +10,7 @@ import (
 )
 
 // Choices are what a person may decide about a plan beforehand. Those with a name in
-// JSON decide what the plan is: a saved plan has them, so that name is a format, and
+// JSON decide what the plan of an up is: a saved plan has them, so that name is a format, and
 // what is not there must mean what it meant before there was such a choice. The
 // others say how a plan is carried out, and are given anew with it.
 type Choices struct {

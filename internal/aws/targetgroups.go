@@ -126,7 +126,7 @@ func (g *grouped) list(ctx context.Context) error {
 			return fmt.Errorf("list the target groups: %w", err)
 		}
 		for _, tg := range page.TargetGroups {
-			if tg.TargetType == types.TargetTypeEnumLambda || tg.TargetType == types.TargetTypeEnumAlb {
+			if holdsOf(tg.TargetType) == others {
 				continue // no instance and no pod is ever in there
 			}
 			arn := aws.ToString(tg.TargetGroupArn)
@@ -199,16 +199,39 @@ func (g *grouped) health(ctx context.Context, tg *targetGroup, q handover.Inquir
 	return nil
 }
 
+// holds is what the targets of a group are.
+type holds int
+
+const (
+	others    holds = iota // load balancers, functions
+	instances              // by their IDs
+	addresses              // of pods
+)
+
+func holdsOf(typ types.TargetTypeEnum) holds {
+	switch typ {
+	case types.TargetTypeEnumInstance:
+		return instances
+	case types.TargetTypeEnumIp:
+		return addresses
+	case types.TargetTypeEnumLambda, types.TargetTypeEnumAlb:
+	}
+	return others
+}
+
 // registered reads a target's health in handover's words.
 func registered(tg *targetGroup, d types.TargetHealthDescription) (t handover.Target, in bool) {
 	if d.Target == nil || d.TargetHealth == nil {
 		return t, false
 	}
 	t.State, t.Why = handover.OutOfService, aws.ToString(d.TargetHealth.Description)
-	if tg.TargetType == types.TargetTypeEnumIp {
+	switch holdsOf(tg.TargetType) {
+	case addresses:
 		t.Address = aws.ToString(d.Target.Id)
-	} else {
+	case instances:
 		t.Instance = aws.ToString(d.Target.Id)
+	case others:
+		return t, false
 	}
 	switch d.TargetHealth.State {
 	case types.TargetHealthStateEnumHealthy:
@@ -368,12 +391,12 @@ func (tg *targetGroup) name(lb *balancer) string {
 // balancer is the group as a hand-over sees it; lb is nil if none sends to it.
 func (tg *targetGroup) balancer(lb *balancer) handover.Balancer {
 	b := handover.Balancer{
-		Name: tg.name(lb), Group: aws.ToString(tg.TargetGroupArn), ByAddress: tg.TargetType == types.TargetTypeEnumIp,
+		Name: tg.name(lb), Group: aws.ToString(tg.TargetGroupArn), ByAddress: holdsOf(tg.TargetType) == addresses,
 		Draining: tg.draining, Keeps: tg.keeps, SlowStart: tg.slowStart, Health: healthTime(tg.HealthCheckIntervalSeconds, tg.HealthyThresholdCount), Targets: slices.SortedFunc(slices.Values(tg.targets), func(a, b handover.Target) int {
 			return cmp.Or(strings.Compare(a.Instance, b.Instance), strings.Compare(a.Address, b.Address))
 		}),
 	}
-	if tg.TargetType == types.TargetTypeEnumInstance {
+	if holdsOf(tg.TargetType) == instances {
 		b.Port = int(aws.ToInt32(tg.Port))
 	}
 	if lb == nil {

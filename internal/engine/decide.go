@@ -71,7 +71,7 @@ func (e *Engine) PlanDestroyOf(ctx context.Context, g *graph.Graph, s *state.Sna
 	if err != nil {
 		return plan.Plan{}, err
 	}
-	if err := e.strays(ctx, s, seen); err != nil {
+	if err := e.strays(ctx, g, s, seen); err != nil {
 		return plan.Plan{}, err
 	}
 	seen.unless(g.Frozen)

@@ -266,6 +266,9 @@ func TestDestroyNamesWhatWouldBeLeftBehind(t *testing.T) {
 	if !slices.Contains(w.cloud.known, "v1/Service/apps/nginx") || !slices.ContainsFunc(w.cloud.known, groups) {
 		t.Errorf("the stack's own objects are not told: %v", w.cloud.known)
 	}
+	if _, err := w.narrow(nil, engine.Scope{Except: []string{"cluster"}}, as); err != nil {
+		t.Errorf("the cluster stays, and so may what others have in it: %v", err)
+	}
 	w.cloud.strays = nil
 	w.mustRun(nil)
 }

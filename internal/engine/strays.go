@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
@@ -20,7 +21,7 @@ type Stray struct {
 	Object string // "service default/legacy"
 	Owner  string // the object that it is, or was made for or by: v1/Service/default/legacy; empty: nobody can tell
 	Leaves string // "a load balancer, which stays, costs money and blocks the subnets"
-	Blocks bool   // the network cannot be deleted before it is gone
+	Blocks bool   // the network, or the cluster itself, cannot be deleted before it is gone
 	Fix    string // the command that removes it
 }
 
@@ -30,11 +31,12 @@ type Strayer interface {
 	Strays(ctx context.Context, conn plan.Props, known []string) ([]Stray, error)
 }
 
-// strays looks for what a destroy would leave behind. What blocks it is
-// refused before anything is deleted; the rest is told.
-func (e *Engine) strays(ctx context.Context, s *state.Snapshot, seen sightings) error {
+// strays looks for what a destroy would leave behind of the clusters that go. What
+// blocks it is refused before anything is deleted; the rest is told.
+func (e *Engine) strays(ctx context.Context, g *graph.Graph, s *state.Snapshot, seen sightings) error {
+	goes := func(r *state.Resource) bool { return !g.Frozen[keyOf(r.URN)] }
 	var blocking []Stray
-	for _, conn := range clusters(s, seen) {
+	for _, conn := range clusters(s, seen, goes) {
 		found, err := e.straysIn(ctx, conn, s)
 		if err != nil {
 			e.Events.Emit(event.Finding{Severity: event.Warning, Object: "cluster", Effect: fmt.Sprintf(
@@ -94,8 +96,8 @@ func (e *Engine) straysOf(ctx context.Context, typ string, conn plan.Props, know
 	return strayer.Strays(ctx, conn, known)
 }
 
-// clusters are the connections to clusters of the stack that still stand.
-func clusters(s *state.Snapshot, seen sightings) []plan.Props {
+// clusters are the connections to such clusters of the stack as still stand.
+func clusters(s *state.Snapshot, seen sightings, such func(*state.Resource) bool) []plan.Props {
 	var conns []plan.Props
 	for _, r := range s.Resources {
 		conn := r.Conn.Resolved
@@ -103,16 +105,16 @@ func clusters(s *state.Snapshot, seen sightings) []plan.Props {
 			conn = r.Hosts.Conn.Resolved
 		}
 		same := func(o plan.Props) bool { return state.Equal(o, conn) }
-		if len(conn) > 0 && !r.Gone && !seen.gone(r) && ownCluster(s, r) && !slices.ContainsFunc(conns, same) {
+		if len(conn) > 0 && !r.Gone && !seen.gone(r) && ownCluster(s, r, such) && !slices.ContainsFunc(conns, same) {
 			conns = append(conns, conn)
 		}
 	}
 	return conns
 }
 
-// ownCluster reports that the cluster goes with the stack: one of its resources is it.
-func ownCluster(s *state.Snapshot, r state.Resource) bool {
+// ownCluster reports that the resource's cluster is one of the stack's, and such a one.
+func ownCluster(s *state.Snapshot, r state.Resource, such func(*state.Resource) bool) bool {
 	return slices.ContainsFunc(s.Resources, func(o state.Resource) bool {
-		return dependsOn(&r, &o) && strings.HasSuffix(o.Type, "::Cluster") && !o.Gone
+		return dependsOn(&r, &o) && strings.HasSuffix(o.Type, "::Cluster") && !o.Gone && such(&o)
 	})
 }

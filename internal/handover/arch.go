@@ -39,22 +39,32 @@ func (i *inspection) archesOf() []string {
 	for _, arch := range i.Arches {
 		found[arch] = true
 	}
-	for _, g := range i.To {
-		for _, in := range g.Instances {
-			if n := i.v.byInstance[in.ID]; n != nil {
-				found[n.Labels[ArchLabel]] = true
-			}
-		}
-	}
-	for name, n := range i.v.Nodes {
-		if len(i.To) == 0 && !i.Coming && !i.leaving[name] {
-			found[n.Labels[ArchLabel]] = true
-		}
+	for _, n := range i.takers() {
+		found[n.Labels[ArchLabel]] = true
 	}
 	if found[""] {
 		return nil
 	}
 	return slices.Sorted(maps.Keys(found))
+}
+
+// takers are the nodes that take the pods, as far as they are there: those of the groups
+// that do, or, where none is named or yet to be made, all that stay.
+func (i *inspection) takers() []*Node {
+	var all []*Node
+	for _, g := range i.To {
+		for _, in := range g.Instances {
+			if n := i.v.byInstance[in.ID]; n != nil {
+				all = append(all, n)
+			}
+		}
+	}
+	for name, n := range i.v.Nodes {
+		if len(i.To) == 0 && !i.Coming && !i.leaving[name] {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 // archOf is the architecture of the pod's node; empty: it is not known.

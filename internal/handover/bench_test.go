@@ -25,7 +25,7 @@ type shape struct {
 
 // The critical path of a shape, by its parts.
 const (
-	canary  = 5 * time.Second  // the first wave's soak, see canarySoak
+	canary  = 5 * time.Second  // the first wave's soak, see canaryProof
 	settle  = 6 * time.Second  // proxies, see settleProxies
 	grace   = 3 * time.Second  // of every pod of these shapes
 	drain   = 60 * time.Second // of the load balancer

@@ -110,7 +110,7 @@ func (i *inspection) takes() time.Duration {
 	}
 	waves := time.Duration(0)
 	if n := len(i.Leaving); n > 1 {
-		waves = canarySoak + time.Duration(max(0, wave(n-1)-1))*waveTime
+		waves = canaryProof + time.Duration(max(0, wave(n-1)-1))*waveTime
 	}
 	return (longest + waves + i.balancersTake() + max(soakTime, i.Soak)).Round(time.Second)
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,7 +31,7 @@ func (m *Mover) Inspect(ctx context.Context, from engine.Host, keep int, replace
 	if err != nil {
 		return engine.Inspection{}, fmt.Errorf("inspect %s: %w", from.Name, err)
 	}
-	q := r.question(ctx, o, keys(o.View, replaced), from.Fresh)
+	q := r.question(ctx, o, placedAnew(replaced), from.Fresh)
 	i := inspect(q)
 	return engine.Inspection{Nodes: len(q.Leaving), Pods: len(i.pods), Balancers: i.balancers(), Findings: Findings(q), Closed: r.closed(ctx, o.View.Now)}, nil
 }
@@ -51,24 +53,14 @@ func (i *inspection) balancers() int {
 	return len(slices.DeleteFunc(slices.Clone(i.Balancers), func(b Balancer) bool { return !i.sends(b) }))
 }
 
-// keys are the workloads of the view that the plan replaces, and the Services
-// that it changes.
-func keys(v *View, replaced []graph.Key) map[string]bool {
+// placedAnew are the keys of the workloads that the plan places anew, and of the Services
+// that it changes, in whatever version of their API the stack has them.
+func placedAnew(replaced []graph.Key) map[string]bool {
 	found := map[string]bool{}
-	for key, w := range v.Workloads {
-		if slices.Contains(replaced, graph.Key{Type: w.API + "/" + w.Kind, Name: w.Namespace + "/" + w.Name}) {
-			found[key] = true
-		}
-	}
-	for _, key := range replaced { // no workloads: what they run stays with its node
-		if key.Type == "apps/v1/DaemonSet" {
-			found["daemonset/"+key.Name] = true
-		}
-	}
-	for key := range v.Services {
-		if slices.Contains(replaced, graph.Key{Type: "v1/Service", Name: key}) {
-			found["service/"+key] = true
-		}
+	for _, key := range replaced {
+		api, kind := path.Split(key.Type)
+		namespace, name, _ := strings.Cut(key.Name, "/")
+		found[WorkloadKey(strings.TrimSuffix(api, "/"), kind, namespace, name)] = true
 	}
 	return found
 }

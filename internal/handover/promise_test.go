@@ -184,6 +184,18 @@ func TestCanaryHasSomethingToMove(t *testing.T) {
 	}
 }
 
+// What a stack places anew is found whatever it is, and in whatever version of its API.
+func TestWhatIsPlacedAnewIsFoundByItsKey(t *testing.T) {
+	for typ, want := range map[string]string{
+		"apps/v1/Deployment": "deployment/apps/x", "apps/v1/DaemonSet": "daemonset/apps/x", "v1/Service": "service/apps/x",
+		"apps.kruise.io/v1beta1/CloneSet": (&Workload{API: "apps.kruise.io/v1alpha1", Kind: "CloneSet", Namespace: "apps", Name: "x"}).Key(),
+	} {
+		if got := placedAnew([]graph.Key{{Type: typ, Name: "apps/x"}}); !got[want] {
+			t.Errorf("%s: %v, want %s", typ, got, want)
+		}
+	}
+}
+
 // A Service whose load balancer takes nodes of the old group only is a blocker,
 // unless the plan changes the Service before the hand-over.
 func TestServiceThatThePlanChangesIsLookedAtOnceItHas(t *testing.T) {
@@ -192,7 +204,7 @@ func TestServiceThatThePlanChangesIsLookedAtOnceItHas(t *testing.T) {
 		v.Nodes[name] = &Node{Name: name, Labels: map[string]string{"ingress": colour}, Ready: true}
 	}
 	v.Services["apps/nginx"] = &Service{Namespace: "apps", Name: "nginx", Balanced: true, NodeLabels: map[string]string{"ingress": "blue"}}
-	changed := keys(v, []graph.Key{{Type: "v1/Service", Name: "apps/nginx"}})
+	changed := placedAnew([]graph.Key{{Type: "v1/Service", Name: "apps/nginx"}})
 	for _, tt := range []struct {
 		replaced map[string]bool
 		want     int

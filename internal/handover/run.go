@@ -393,7 +393,7 @@ func (r *run) inspect(ctx context.Context) error {
 
 // consider tells what the move meets, and parks what cannot be moved.
 func (r *run) consider(ctx context.Context, o Observed) error {
-	q := r.question(ctx, o, keys(o.View, r.replaced), nil)
+	q := r.question(ctx, o, placedAnew(r.replaced), nil)
 	found := Findings(q)
 	for _, f := range found {
 		r.move.Events.Emit(f)

@@ -86,7 +86,7 @@ func (r *run) sheltered() []string {
 	if err != nil {
 		return all // the first turn meets the same error
 	}
-	for key := range keys(v, r.rollouts) {
+	for key := range placedAnew(r.rollouts) {
 		if v.Workloads[key] != nil {
 			all = append(all, key)
 		}

@@ -11,11 +11,11 @@ import (
 // one is the canary; what is wrong with a move shows there and costs one node.
 
 const (
-	// canarySoak is how long the first wave must have been through before the
+	// canaryProof is how long the first wave must have been through before the
 	// others begin, and how long its replacements must have served alone before
 	// those of the second wave are made; waveTime is between the others.
-	canarySoak = 5 * time.Second
-	waveTime   = 3 * time.Second
+	canaryProof = 5 * time.Second
+	waveTime    = 3 * time.Second
 
 	// canaryPatience is how long the first wave waits for a pod that ends, or is out
 	// of its Services; one with a long grace period holds up nobody else.
@@ -360,7 +360,7 @@ func (m *Move) advance() {
 			m.Record.WaveAt = m.view.Now
 			return
 		}
-		wait = canarySoak
+		wait = canaryProof
 	}
 	since := m.view.Now.Sub(m.Record.WaveAt)
 	if since < wait {
@@ -383,7 +383,7 @@ func (m *Move) prepare() {
 	if m.canaryReplaced.IsZero() {
 		m.canaryReplaced = m.view.Now
 	}
-	at := m.canaryReplaced.Add(canarySoak)
+	at := m.canaryReplaced.Add(canaryProof)
 	switch {
 	case m.view.Now.Before(at):
 		m.dueNodes[m.Record.leaving()[0]] = at

@@ -15,16 +15,12 @@ import (
 // stays that could be its target. Groups whose nodes are yet to come are not
 // judged: it is asked again when they are there.
 func emptyZone(i *inspection) []event.Finding {
-	to := map[string]bool{}
-	for _, g := range i.To {
-		for _, in := range g.Instances {
-			if n := i.v.byInstance[in.ID]; n != nil {
-				to[n.zone()] = true
-			}
-		}
-	}
-	if len(to) == 0 {
+	takers, to := i.takers(), map[string]bool{}
+	if len(takers) == 0 {
 		return nil
+	}
+	for _, n := range takers {
+		to[n.zone()] = true
 	}
 	for _, n := range i.v.Nodes {
 		if !i.leaving[n.Name] && n.usable() {

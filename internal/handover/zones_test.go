@@ -69,11 +69,18 @@ func TestAZoneWithoutNodesIsTold(t *testing.T) {
 		b := Balancer{Name: "net/web", Zonal: true, Targets: []Target{{Instance: "i-old", State: InService}}}
 		to := Group{Instances: []Instance{{ID: "i-new"}}}
 		change(&b, &to)
-		return emptyZone(inspect(Question{Observed: Observed{View: v, Balancers: []Balancer{b}, To: []Group{to}}, Group: "web", Leaving: []string{"old"}}))
+		q := Question{Observed: Observed{View: v, Balancers: []Balancer{b}, To: []Group{to}}, Group: "web", Leaving: []string{"old"}}
+		if to.Name == "none" {
+			q.To = nil
+		}
+		return emptyZone(inspect(q))
 	}
 	as := func(*Balancer, *Group) {}
 	if found := of("b", as); len(found) != 1 || found[0].Severity != blocker || found[0].Object != "load balancer net/web" || !strings.Contains(found[0].Effect, "no node stays in zone a") {
 		t.Errorf("%+v", found)
+	}
+	if found := of("b", func(_ *Balancer, g *Group) { g.Name = "none" }); len(found) != 1 {
+		t.Errorf("of nodes that are emptied, and the others take their pods: %+v", found)
 	}
 	for name, nothing := range map[string][]event.Finding{
 		"a node stays there":      of("a", as),
