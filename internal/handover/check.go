@@ -61,6 +61,7 @@ var checks = []check{
 	unmetBudget,
 	operatorsBudget,
 	soleServer,
+	lacksMember,
 	unaskedBalancers,
 	fewForZones,
 	ailingDaemons,
@@ -448,6 +449,24 @@ func soleServer(i *inspection) []event.Finding {
 // servedByItAlone is a Service that others may serve as well, and do not.
 func (i *inspection) servedByItAlone(p *Pod) string {
 	return p.behind(func(x Path) bool { return x.Ready && !x.Own && i.v.servers(p.serviceKey(x.Service)) == 1 })
+}
+
+// lacksMember: while one of those that know each other does not work, none of the
+// others is ended.
+func lacksMember(i *inspection) []event.Finding {
+	lacks := func(w *Workload) string {
+		return w.lacks(i.v.Of(w.Key()), func(string) bool { return false })
+	}
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			return i.leftToMove(p) && ways[i.promised(p).how].consent && p.Ready && !p.AcceptGap && lacks(w) != ""
+		},
+		func(p *Pod, w *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("it lacks a pod that works (%s): none of its others is ended until it has that, and it is parked if nothing of it moves for %s", lacks(w), patience),
+				Fix: fmt.Sprintf("repair it first (kubectl -n %s describe pods), or let one more be missing: annotation %s=true on the workload", p.Namespace, AcceptGapAnnotation),
+			}
+		})
 }
 
 // unaskedBalancers: somebody sends requests, and cannot be asked through what.

@@ -85,6 +85,10 @@ func TestFindingsOfPods(t *testing.T) {
 			w.Nature, p.Paths[0].Service = Operated, "db-rw"
 			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
 		}, warning, web, "alone serves Service db-rw", "switches over"},
+		{lacksMember, func(q *Question, p *Pod, w *Workload) {
+			w.Nature, w.Wants = Ordered, 3
+			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
+		}, warning, web, "it lacks a pod that works (pod web-3 is not Ready: CrashLoopBackOff)", "repair it first"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), warning, service, "cannot be asked (lb.example.com): the move waits 7m0s for each pod", "300 s"},
 		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {

@@ -123,6 +123,49 @@ func TestSetsOfOnePodBehindOneServiceGoOneAtATime(t *testing.T) {
 	}
 }
 
+// While one of those that know each other is broken none of the others is ended: two of
+// three may be a majority, one is none, and a StatefulSet would make no other pod for
+// one that comes after the broken one.
+func TestNoMemberIsEndedWhileAnotherIsBroken(t *testing.T) {
+	for _, kind := range []string{"StatefulSet", "Cluster"} {
+		for _, sick := range []string{"db-0", "db-1", "db-2"} {
+			db := func() *world.App {
+				return &world.App{Name: "db", Kind: kind, Replicas: 3, PreStop: 10 * time.Second}
+			}
+			broken := func(p *play, ready int) {
+				p.With(func(h *world.Hand) { h.Sicken(sick) })
+				time.Sleep(2 * time.Minute)
+				go func() {
+					time.Sleep(10 * time.Minute)
+					p.With(func(h *world.Hand) {
+						if n := h.Ready("db"); n < ready {
+							p.t.Errorf("%s %s: %d are Ready", kind, sick, n)
+						}
+					})
+				}()
+			}
+			in(t, 3, apps(db(), other()), func(p *play) {
+				broken(p, 2)
+				p.parked(p.move(), "db", "pod "+sick+" is not Ready")
+				p.told("lacks a pod")
+			})
+			in(t, 3, apps(db(), other()), func(p *play) { // it is repaired meanwhile
+				broken(p, 2)
+				time.AfterFunc(11*time.Minute, func() { p.With(func(h *world.Hand) { h.Heal(sick) }) })
+				p.done(p.move(), "db")
+			})
+		}
+	}
+	sicken := func(p *play) {
+		p.With(func(h *world.Hand) { h.Sicken("db-2") })
+		time.Sleep(2 * time.Minute)
+	}
+	in(t, 3, apps(&world.App{Name: "db", Kind: "StatefulSet", Replicas: 3, AcceptGap: true}, other()), func(p *play) {
+		sicken(p)
+		p.done(p.move(), "db")
+	})
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }
