@@ -68,6 +68,7 @@ var checks = []check{
 	daemonServices,
 	webhookMoves,
 	imageGone,
+	endsLate,
 	otherArchitecture,
 	descheduled,
 	gated,
@@ -570,6 +571,30 @@ func finalized(i *inspection) []event.Finding {
 			return event.Finding{Severity: note, Effect: fmt.Sprintf("finalizer %s keeps it after its end until its controller takes that away: its node stays for so long", list(p.Finalizers)),
 				Fix: "see that the controller runs"}
 		})
+}
+
+// endsLate: what has been told to end and does not keeps its node, whatever is done for
+// the others. On a node whose kubelet is silent it counts as gone.
+func endsLate(i *inspection) []event.Finding {
+	var found []event.Finding
+	told := map[string]bool{}
+	for _, p := range i.pods {
+		n := i.v.Nodes[p.Node]
+		if !p.Deleting || told[p.owner()] || n == nil || !n.Ready || i.v.Now.Sub(p.GoneBy) < overdue {
+			continue
+		}
+		told[p.owner()] = true
+		f := event.Finding{
+			Severity: warning, Object: p.owner(), Effect: fmt.Sprintf("pod %s was to have ended by %s and is there yet: node %s is kept if it does not end within %s", p.Name, p.GoneBy.UTC().Format(time.RFC3339), p.Node, patience),
+			Fix: fmt.Sprintf("see what keeps it (kubectl -n %[1]s describe pod %[2]s); once its processes are gone for certain: kubectl -n %[1]s delete pod %[2]s --force", p.Namespace, p.Name),
+		}
+		if len(p.Finalizers) > 0 {
+			f.Effect += ": finalizer " + list(p.Finalizers)
+			f.Fix = fmt.Sprintf("see why the controller of the finalizer does not clear it: kubectl -n %s get pod %s -o yaml", p.Namespace, p.Name)
+		}
+		found = append(found, f)
+	}
+	return found
 }
 
 func oneAtATime(i *inspection) []event.Finding {

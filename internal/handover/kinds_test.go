@@ -166,6 +166,22 @@ func TestNoMemberIsEndedWhileAnotherIsBroken(t *testing.T) {
 	})
 }
 
+// A pod that was told to end long before the move and has not keeps its node: that is
+// told beforehand, and all else moves.
+func TestPodThatHasNotEndedLongBeforeIsTold(t *testing.T) {
+	in(t, 2, apps(web(3), other()), func(p *play) {
+		p.With(func(h *world.Hand) { h.Stick("web", 0); h.End("web", 0) })
+		time.Sleep(10 * time.Minute)
+		p.parked(p.move(), "web", "finalizer example.com/deregister keeps it")
+		p.told("was to have ended by")
+		p.With(func(h *world.Hand) {
+			if left := h.On(world.Old, "web"); len(left) > 0 {
+				p.t.Errorf("left: %v", left)
+			}
+		})
+	})
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }

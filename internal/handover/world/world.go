@@ -177,7 +177,7 @@ type World struct {
 	held     map[string]time.Time          // instances that it holds, until when
 	awsDown  bool
 	apiDown  bool
-	watchOff bool // for good: whoever watches must end
+	watchOff bool            // for good: whoever watches must end
 	ill      map[string]bool // names of pods that are never Ready, however often they are made
 	records  map[string][]byte
 	locks    map[string]handover.Lock
