@@ -182,6 +182,25 @@ func TestPodThatHasNotEndedLongBeforeIsTold(t *testing.T) {
 	})
 }
 
+// What tolerates everything and comes to nodes that leave when sentinels stand there
+// already is kept off, too, from its next pods on.
+func TestWhatToleratesEverythingAndComesLaterIsKeptOff(t *testing.T) {
+	all := apps(&world.App{Name: "first", Replicas: 6, Surge: 1, Tolerates: true}, &world.App{Name: "web", Surge: 2, Tolerates: true},
+		&world.App{Name: "build", Kind: "Job", Replicas: 1, Work: 20 * time.Minute, NoService: true})
+	in(t, 3, all, func(p *play) {
+		came := 0
+		time.AfterFunc(5*time.Minute, func() {
+			p.With(func(h *world.Hand) { h.Scale("web", 12) })
+			time.Sleep(2 * time.Second)
+			p.With(func(h *world.Hand) { came = len(h.On(world.Old, "web")) })
+		})
+		p.done(p.move(), "first", "web")
+		if n := p.changes(event.PodEvicted); came == 0 || n != came {
+			p.t.Errorf("%d evictions of %d pods that came", n, came)
+		}
+	})
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }

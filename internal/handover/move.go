@@ -136,6 +136,7 @@ type Move struct {
 	crowded        map[string]bool            // workloads of which a replacement finds no room
 	inLine         map[string]bool            // … and those that wait until they do, or are given up
 	stay           map[string]bool            // nodes of the group that were looked at, and are not among those that leave
+	repels         string                     // what sentinels are to say; empty: not worked out yet
 	tempted        map[string]bool            // workloads whose pods may start on nodes that leave
 	unreplaced     map[string]bool            // workloads with pods let go of, in whose place no others serve yet
 	clean          mark

@@ -213,10 +213,11 @@ type node struct {
 type pod struct {
 	handover.Pod
 	app    *App
-	ready  time.Time // becomes Ready
-	stuck  bool      // a finalizer keeps it
-	broken bool      // it never becomes Ready again
-	up     bool      // its containers are Ready; a readiness gate may not be met
+	ready  time.Time           // becomes Ready
+	stuck  bool                // a finalizer keeps it
+	repels []handover.Repelled // a sentinel's
+	broken bool                // it never becomes Ready again
+	up     bool                // its containers are Ready; a readiness gate may not be met
 }
 
 type target struct {
@@ -832,9 +833,13 @@ func (w *World) grow() {
 	}
 }
 
-// repelled: a sentinel stands on the node.
-func (w *World) repelled(_ *pod, name string) bool {
-	return slices.ContainsFunc(w.sorted(), func(q *pod) bool { return q.Sentinel && q.Node == name })
+// repelled: a sentinel that keeps the pod off stands on the node.
+func (w *World) repelled(p *pod, name string) bool {
+	whom := func(r handover.Repelled) bool {
+		has := func(key string) bool { return p.Labels[key] == r.Labels[key] }
+		return p.Namespace == r.Namespace && !slices.ContainsFunc(slices.Collect(maps.Keys(r.Labels)), func(key string) bool { return !has(key) })
+	}
+	return slices.ContainsFunc(w.sorted(), func(q *pod) bool { return q.Sentinel && q.Node == name && slices.ContainsFunc(q.repels, whom) })
 }
 
 // selects: the app's Service selects the pod.
