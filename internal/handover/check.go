@@ -69,6 +69,7 @@ var checks = []check{
 	webhookMoves,
 	imageGone,
 	endsLate,
+	laterPods,
 	otherArchitecture,
 	descheduled,
 	gated,
@@ -260,18 +261,24 @@ func pinned(i *inspection) []event.Finding {
 // pin is what nodes a pod's own selectors admit, if all of them leave, and none that is
 // yet to come will be one. Where all are there, placement tells.
 func (i *inspection) pin(p *Pod) string {
-	switch {
-	case i.promised(p).how == AfterJob:
+	if i.promised(p).how == AfterJob {
 		return "" // it ends where it is, and what comes after it has the template of then
-	case p.Group == i.Group:
+	}
+	return i.admitsOnly(p.Group, p.Pins)
+}
+
+// admitsOnly is what pin tells of selectors that ask for a group, and for labels.
+func (i *inspection) admitsOnly(group string, pins map[string]string) string {
+	switch {
+	case group == i.Group:
 		return "nodes of " + i.Group
 	case !i.Coming:
 		return ""
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Pins)) {
-		stays := func(n *Node) bool { return n.Labels[key] == p.Pins[key] && !i.leaving[n.Name] }
-		if !slices.Contains(i.Types, p.Pins[key]) && !slices.ContainsFunc(slices.Collect(maps.Values(i.v.Nodes)), stays) {
-			return "nodes with label " + key + "=" + p.Pins[key]
+	for _, key := range slices.Sorted(maps.Keys(pins)) {
+		stays := func(n *Node) bool { return n.Labels[key] == pins[key] && !i.leaving[n.Name] }
+		if !slices.Contains(i.Types, pins[key]) && !slices.ContainsFunc(slices.Collect(maps.Values(i.v.Nodes)), stays) {
+			return "nodes with label " + key + "=" + pins[key]
 		}
 	}
 	return ""

@@ -60,9 +60,12 @@ func keys(v *View, replaced []graph.Key) map[string]bool {
 			found[key] = true
 		}
 	}
-	for _, key := range replaced { // no workloads: what they run stays with its node
-		if key.Type == "apps/v1/DaemonSet" {
+	for _, key := range replaced { // no workloads: what DaemonSets run stays with its node, and CronJobs make Jobs
+		switch key.Type {
+		case "apps/v1/DaemonSet":
 			found["daemonset/"+key.Name] = true
+		case "batch/v1/CronJob":
+			found["cronjob/"+key.Name] = true
 		}
 	}
 	for key := range v.Services {
