@@ -469,10 +469,10 @@ func lacksMember(i *inspection) []event.Finding {
 		func(p *Pod, w *Workload) bool {
 			return i.leftToMove(p) && ways[i.promised(p).how].consent && p.Ready && !p.AcceptGap && lacks(w) != ""
 		},
-		func(p *Pod, w *Workload) event.Finding {
+		func(_ *Pod, w *Workload) event.Finding {
 			return event.Finding{
 				Severity: warning, Effect: fmt.Sprintf("it lacks a pod that works (%s): none of its others is ended until it has that, and it is parked if nothing of it moves for %s", lacks(w), patience),
-				Fix: fmt.Sprintf("repair it first (kubectl -n %s describe pods), or let one more be missing: annotation %s=true on the workload", p.Namespace, AcceptGapAnnotation),
+				Fix: w.repair(),
 			}
 		})
 }

@@ -146,7 +146,9 @@ func TestNoMemberIsEndedWhileAnotherIsBroken(t *testing.T) {
 			}
 			in(t, 3, apps(db(), other()), func(p *play) {
 				broken(p, 2)
-				p.parked(p.move(), "db", "pod "+sick+" is not Ready")
+				err := p.move()
+				p.parked(err, "db", "pod "+sick+" is not Ready")
+				p.ended(err, problem.Parked, "repair it first")
 				p.told("lacks a pod")
 			})
 			in(t, 3, apps(db(), other()), func(p *play) { // it is repaired meanwhile

@@ -86,6 +86,11 @@ func (w *Workload) lacks(pods []*Pod, gone func(node string) bool) string {
 	return cmp.Or(why, fmt.Sprintf("%d of %d pods are there", ready, w.Wants))
 }
 
+// repair is what helps a workload that lacks a pod.
+func (w *Workload) repair() string {
+	return fmt.Sprintf("repair it first (kubectl -n %s describe pods), or let one more be missing: annotation %s=true on the workload", w.Namespace, AcceptGapAnnotation)
+}
+
 // young is a pod that became Ready so lately that some may not send to it yet:
 // until they do, the next one must not go.
 func (h *herd) young() *Pod {
