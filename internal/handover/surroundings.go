@@ -18,6 +18,7 @@ type Surroundings struct {
 	NodeEnders []NodeEnder
 	Schedulers map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled   map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
+	Keyless    map[string]string    // by pod UID: pull secrets that it names, if none of them is there
 	ExecProbes map[string]bool      // by pod UID: its readiness probe is a command
 	Later      []Later              // templates of which pods may come that are not there
 	Forbidden  []string             // resources that may not, or could not, be listed: nothing is known of them
@@ -121,11 +122,17 @@ func noScheduler(i *inspection) []event.Finding {
 // imageGone: a replacement on a node that does not hold the image could not start.
 func imageGone(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return i.Around.Unpulled[p.UID] != "" },
+		func(p *Pod, _ *Workload) bool { return i.Around.Unpulled[p.UID] != "" || i.Around.Keyless[p.UID] != "" },
 		func(p *Pod, _ *Workload) event.Finding {
+			if why := i.Around.Unpulled[p.UID]; why != "" {
+				return event.Finding{
+					Severity: warning, Effect: "an image of it cannot be pulled now: " + why,
+					Fix: "push the image again, or see to its pull secret and its registry",
+				}
+			}
 			return event.Finding{
-				Severity: warning, Effect: "an image of it cannot be pulled now: " + i.Around.Unpulled[p.UID],
-				Fix: "push the image again, or see to its pull secret and its registry",
+				Severity: warning, Effect: "its pull secret (" + i.Around.Keyless[p.UID] + ") is not there: an image of a private registry could not be pulled on another node",
+				Fix: "make the Secret again, or take it out of the template",
 			}
 		})
 }

@@ -76,6 +76,10 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			},
 			warning, "cronjob/apps/report", "fits only nodes that leave (old)", "select nodes that stay",
 		},
+		"a pull secret that is not there": {
+			imageGone, func(_ *View, p *Pod, _ *Workload, s *Surroundings) { s.Keyless = map[string]string{p.UID: "registry"} },
+			warning, "deployment/apps/web", "its pull secret (registry) is not there", "make the Secret again",
+		},
 		"no scheduler": {
 			noScheduler, func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
 				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {}}

@@ -42,9 +42,10 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 		return handover.Surroundings{}, err
 	}
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
-	err = s.list(ctx, c)
+	keyless, err1 := c.keyless(ctx, s.pods)
+	err = errors.Join(s.list(ctx, c), err1)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), NodeEnders: s.nodeEnders(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Later: s.later, Forbidden: append(s.forbidden, c.unlisted()...),
+		Webhooks: s.webhooks(), NodeEnders: s.nodeEnders(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), Keyless: keyless, ExecProbes: s.execProbes(), Later: s.later, Forbidden: append(s.forbidden, c.unlisted()...),
 	}, err
 }
 
@@ -378,6 +379,31 @@ func pulls(p *corev1.Pod) map[string]string {
 		}
 	}
 	return failed
+}
+
+// keyless are the pods that name pull secrets of which none is there.
+func (c *Cluster) keyless(ctx context.Context, pods []*corev1.Pod) (map[string]string, error) {
+	missing, found := map[string]bool{}, map[string]string{}
+	for _, p := range pods {
+		var lacks []string
+		for _, s := range p.Spec.ImagePullSecrets {
+			key := p.Namespace + "/" + s.Name
+			if _, asked := missing[key]; !asked {
+				err := c.look(ctx, p.Namespace, named{"Secret", s.Name})
+				if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+					return nil, err
+				}
+				missing[key] = apierrors.IsNotFound(err)
+			}
+			if missing[key] {
+				lacks = append(lacks, s.Name)
+			}
+		}
+		if len(lacks) > 0 && len(lacks) == len(p.Spec.ImagePullSecrets) {
+			found[string(p.UID)] = strings.Join(lacks, ", ")
+		}
+	}
+	return found, nil
 }
 
 // execProbes are the pods whose readiness is told by a command.

@@ -215,6 +215,20 @@ func TestImagesThatAreGone(t *testing.T) {
 	}
 }
 
+// The kubelet passes over pull secrets that are not there: told if none of them is.
+func TestPullSecretsThatAreNotThere(t *testing.T) {
+	there := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "there"}}
+	for names, want := range map[string]string{"": "", "there": "", "gone": "gone", "gone there": "", "gone lost": "gone, lost"} {
+		p := running("apps", "web", "web:1")
+		for _, name := range strings.Fields(names) {
+			p.Spec.ImagePullSecrets = append(p.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+		}
+		if got := aroundOf(t, p, there).Keyless["apps-web"]; got != want {
+			t.Errorf("%q: %q", names, got)
+		}
+	}
+}
+
 func sentinelLike(p *corev1.Pod) *corev1.Pod {
 	p.Labels[handover.SentinelLabel] = "node"
 	return p
@@ -282,6 +296,7 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 	web.Spec.SchedulerName = "volcano"
 	web.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
 	trains := running("apps", "trains", "trains:1")
+	trains.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "gone"}}
 	trains.Spec.SchedulerName = "kueue"
 	pulling := running("apps", "new", "web:1")
 	pulling.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "web:1: not found"}}}}
