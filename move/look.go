@@ -17,7 +17,7 @@ import (
 type look func(j *job, ctx context.Context, f handover.Foresight) []event.Finding
 
 // sights are asked in this order. Each has a row in docs/migrate.md.
-var sights = []look{(*job).elsewhere, (*job).habits, (*job).unasked, (*job).nameless, (*job).hurried, (*job).begun}
+var sights = []look{(*job).elsewhere, (*job).habits, (*job).unasked, (*job).nameless, (*job).hurried, (*job).roleless, (*job).begun}
 
 // elsewhere tells of pods that would not go where the user wants them.
 func (j *job) elsewhere(_ context.Context, f handover.Foresight) []event.Finding {
@@ -125,6 +125,28 @@ func (j *job) hurried(context.Context, handover.Foresight) []event.Finding {
 	}
 	return []event.Finding{{Severity: event.Warning, Object: "--grace-period", Fix: "leave it out: each pod gets its own time",
 		Effect: fmt.Sprintf("every pod gets %s to end: requests that take longer, and preStop hooks, are cut", *j.Grace)}}
+}
+
+// roleless tells of nodes that may lose the cluster when EKS deletes the managed group:
+// it takes the group's role out of aws-auth, whatever nodes of no managed group have it
+// (aws/containers-roadmap#755).
+func (j *job) roleless(context.Context, handover.Foresight) []event.Finding {
+	v, err := j.cluster.View()
+	managed := func(name string) bool { n := v.Nodes[name]; return n != nil && n.Labels[managedLabel] != "" }
+	if err != nil || j.Then != Delete || !slices.ContainsFunc(j.from.nodes, managed) {
+		return nil
+	}
+	var stay []string
+	for name, n := range v.Nodes {
+		if n.Instance != "" && !managed(name) && !slices.Contains(j.from.nodes, name) {
+			stay = append(stay, name)
+		}
+	}
+	if len(stay) == 0 {
+		return nil
+	}
+	return []event.Finding{{Severity: event.Warning, Object: names(j.From), Fix: "see that they have another role, or that theirs has an access entry (aws eks list-access-entries)",
+		Effect: fmt.Sprintf("when EKS deletes it, it takes its role out of aws-auth, if no other managed group has that: nodes of none that have the same role would not be Ready any more (%s is of none)", slices.Min(stay))}}
 }
 
 // begun tells of an earlier run that has done all but the end.

@@ -60,8 +60,14 @@ func TestLooks(t *testing.T) {
 		"no credentials":          {(*job).unasked, func(j *job) { j.fleet, j.why = nil, "no credentials" }, event.Warning, "AWS is not asked (no credentials)"},
 		"a name that nothing has": {(*job).nameless, func(j *job) { j.Only.Workloads = []string{"deploy/web", "deployment/web"} }, event.Warning, "no pod of the cluster"},
 		"a name of others":        {(*job).nameless, func(j *job) { j.Only.Namespaces = []string{"shop", "apps"} }, event.Note, "none of its pods is on these nodes"},
-		"a grace period for all":  {(*job).hurried, func(j *job) { j.Grace = &grace }, event.Warning, "every pod gets 5s"},
-		"only the end is left":    {(*job).begun, func(j *job) { j.ends = true }, event.Note, "an earlier run has moved"},
+		"nodes may lose their role": {(*job).roleless, func(j *job) {
+			mixed := handover.NewView()
+			mixed.PutNode(&handover.Node{Name: "old", Instance: "i-1", Labels: map[string]string{managedLabel: "web"}})
+			mixed.PutNode(&handover.Node{Name: "new", Instance: "i-2"})
+			j.Then, j.cluster = Delete, seen{view: mixed}
+		}, event.Warning, "takes its role out of aws-auth, if no other managed group has that"},
+		"a grace period for all": {(*job).hurried, func(j *job) { j.Grace = &grace }, event.Warning, "every pod gets 5s"},
+		"only the end is left":   {(*job).begun, func(j *job) { j.ends = true }, event.Note, "an earlier run has moved"},
 	} {
 		tried[nameOf(tt.look)] = true
 		found := tt.look(looked(tt.change), context.Background(), pod)

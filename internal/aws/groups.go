@@ -121,7 +121,29 @@ func size(t ec2types.InstanceTypeInfo) handover.Size {
 	if t.ProcessorInfo != nil {
 		s.Arch = arch(t.ProcessorInfo.SupportedArchitectures)
 	}
+	s.Devices = strings.Join(slices.DeleteFunc(slices.Clone(handover.Devices), func(d string) bool { return !offers(t, d) }), " ")
 	return s
+}
+
+// offers: its nodes may have devices of that sort. Types of which EC2 says that they burst
+// (t3) are those that take no security groups for pods.
+func offers(t ec2types.InstanceTypeInfo, device string) bool {
+	made := func(by string) bool {
+		return t.GpuInfo != nil && slices.ContainsFunc(t.GpuInfo.Gpus, func(g ec2types.GpuDeviceInfo) bool { return strings.EqualFold(aws.ToString(g.Manufacturer), by) })
+	}
+	switch device {
+	case "nvidia.com/":
+		return made("nvidia")
+	case "amd.com/":
+		return made("amd")
+	case "habana.ai/":
+		return made("habana")
+	case "aws.amazon.com/neuron":
+		return t.NeuronInfo != nil || t.InferenceAcceleratorInfo != nil
+	case "vpc.amazonaws.com/efa":
+		return t.NetworkInfo != nil && aws.ToBool(t.NetworkInfo.EfaSupported)
+	}
+	return !aws.ToBool(t.BurstablePerformanceSupported)
 }
 
 // arch is Kubernetes' word for what the type's nodes are.

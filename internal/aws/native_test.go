@@ -158,10 +158,19 @@ func TestSizesOfInstanceTypes(t *testing.T) {
 		}
 		return `=<instanceTypeSet><item><instanceType>c5.4xlarge</instanceType><vCpuInfo><defaultVCpus>16</defaultVCpus></vCpuInfo>` +
 			`<memoryInfo><sizeInMiB>32768</sizeInMiB></memoryInfo>` +
-			`<processorInfo><supportedArchitectures><item>i386</item><item>x86_64</item></supportedArchitectures></processorInfo></item></instanceTypeSet>`
+			`<processorInfo><supportedArchitectures><item>i386</item><item>x86_64</item></supportedArchitectures></processorInfo></item>` +
+			`<item><instanceType>g5.xlarge</instanceType><vCpuInfo><defaultVCpus>4</defaultVCpus></vCpuInfo><gpuInfo><gpus><item><manufacturer>NVIDIA</manufacturer><count>1</count></item></gpus></gpuInfo>` +
+			`<networkInfo><efaSupported>true</efaSupported></networkInfo></item>` +
+			`<item><instanceType>inf2.xlarge</instanceType><neuronInfo><neuronDevices><item><count>1</count></item></neuronDevices></neuronInfo></item>` +
+			`<item><instanceType>t3.large</instanceType><burstablePerformanceSupported>true</burstablePerformanceSupported></item></instanceTypeSet>`
 	}}}
 	got, err := api.cloud().Scaling().Sizes(t.Context(), []string{"c5.4xlarge", "x9.nano"})
-	want := map[string]handover.Size{"c5.4xlarge": {CPU: 16, Memory: 32 << 30, Arch: "amd64"}}
+	want := map[string]handover.Size{
+		"c5.4xlarge":  {CPU: 16, Memory: 32 << 30, Arch: "amd64", Devices: "vpc.amazonaws.com/pod-eni"},
+		"g5.xlarge":   {CPU: 4, Devices: "nvidia.com/ vpc.amazonaws.com/efa vpc.amazonaws.com/pod-eni"},
+		"inf2.xlarge": {Devices: "aws.amazon.com/neuron vpc.amazonaws.com/pod-eni"},
+		"t3.large":    {},
+	}
 	if err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v; want %v", got, err, want)
 	}

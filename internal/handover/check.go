@@ -61,12 +61,15 @@ var checks = []check{
 	unmetBudget,
 	operatorsBudget,
 	soleServer,
+	lacksMember,
 	unaskedBalancers,
 	fewForZones,
 	ailingDaemons,
 	daemonServices,
 	webhookMoves,
 	imageGone,
+	endsLate,
+	laterPods,
 	otherArchitecture,
 	descheduled,
 	gated,
@@ -258,18 +261,24 @@ func pinned(i *inspection) []event.Finding {
 // pin is what nodes a pod's own selectors admit, if all of them leave, and none that is
 // yet to come will be one. Where all are there, placement tells.
 func (i *inspection) pin(p *Pod) string {
-	switch {
-	case i.promised(p).how == AfterJob:
+	if i.promised(p).how == AfterJob {
 		return "" // it ends where it is, and what comes after it has the template of then
-	case p.Group == i.Group:
+	}
+	return i.admitsOnly(p.Group, p.Pins)
+}
+
+// admitsOnly is what pin tells of selectors that ask for a group, and for labels.
+func (i *inspection) admitsOnly(group string, pins map[string]string) string {
+	switch {
+	case group == i.Group:
 		return "nodes of " + i.Group
 	case !i.Coming:
 		return ""
 	}
-	for _, key := range slices.Sorted(maps.Keys(p.Pins)) {
-		stays := func(n *Node) bool { return n.Labels[key] == p.Pins[key] && !i.leaving[n.Name] }
-		if !slices.Contains(i.Types, p.Pins[key]) && !slices.ContainsFunc(slices.Collect(maps.Values(i.v.Nodes)), stays) {
-			return "nodes with label " + key + "=" + p.Pins[key]
+	for _, key := range slices.Sorted(maps.Keys(pins)) {
+		stays := func(n *Node) bool { return n.Labels[key] == pins[key] && !i.leaving[n.Name] }
+		if !slices.Contains(i.Types, pins[key]) && !slices.ContainsFunc(slices.Collect(maps.Values(i.v.Nodes)), stays) {
+			return "nodes with label " + key + "=" + pins[key]
 		}
 	}
 	return ""
@@ -450,6 +459,24 @@ func (i *inspection) servedByItAlone(p *Pod) string {
 	return p.behind(func(x Path) bool { return x.Ready && !x.Own && i.v.servers(p.serviceKey(x.Service)) == 1 })
 }
 
+// lacksMember: while one of those that know each other does not work, none of the
+// others is ended.
+func lacksMember(i *inspection) []event.Finding {
+	lacks := func(w *Workload) string {
+		return w.lacks(i.v.Of(w.Key()), func(string) bool { return false })
+	}
+	return i.each(
+		func(p *Pod, w *Workload) bool {
+			return i.leftToMove(p) && ways[i.promised(p).how].consent && p.Ready && !p.AcceptGap && lacks(w) != ""
+		},
+		func(_ *Pod, w *Workload) event.Finding {
+			return event.Finding{
+				Severity: warning, Effect: fmt.Sprintf("it lacks a pod that works (%s): none of its others is ended until it has that, and it is parked if nothing of it moves for %s", lacks(w), patience),
+				Fix: w.repair(),
+			}
+		})
+}
+
 // unaskedBalancers: somebody sends requests, and cannot be asked through what.
 func unaskedBalancers(i *inspection) []event.Finding {
 	var found []event.Finding
@@ -551,6 +578,30 @@ func finalized(i *inspection) []event.Finding {
 			return event.Finding{Severity: note, Effect: fmt.Sprintf("finalizer %s keeps it after its end until its controller takes that away: its node stays for so long", list(p.Finalizers)),
 				Fix: "see that the controller runs"}
 		})
+}
+
+// endsLate: what has been told to end and does not keeps its node, whatever is done for
+// the others. On a node whose kubelet is silent it counts as gone.
+func endsLate(i *inspection) []event.Finding {
+	var found []event.Finding
+	told := map[string]bool{}
+	for _, p := range i.pods {
+		n := i.v.Nodes[p.Node]
+		if !p.Deleting || told[p.owner()] || n == nil || !n.Ready || i.v.Now.Sub(p.GoneBy) < overdue {
+			continue
+		}
+		told[p.owner()] = true
+		f := event.Finding{
+			Severity: warning, Object: p.owner(), Effect: fmt.Sprintf("pod %s was to have ended by %s and is there yet: node %s is kept if it does not end within %s", p.Name, p.GoneBy.UTC().Format(time.RFC3339), p.Node, patience),
+			Fix: fmt.Sprintf("see what keeps it (kubectl -n %[1]s describe pod %[2]s); once its processes are gone for certain: kubectl -n %[1]s delete pod %[2]s --force", p.Namespace, p.Name),
+		}
+		if len(p.Finalizers) > 0 {
+			f.Effect += ": finalizer " + list(p.Finalizers)
+			f.Fix = fmt.Sprintf("see why the controller of the finalizer does not clear it: kubectl -n %s get pod %s -o yaml", p.Namespace, p.Name)
+		}
+		found = append(found, f)
+	}
+	return found
 }
 
 func oneAtATime(i *inspection) []event.Finding {

@@ -85,6 +85,10 @@ func TestFindingsOfPods(t *testing.T) {
 			w.Nature, p.Paths[0].Service = Operated, "db-rw"
 			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
 		}, warning, web, "alone serves Service db-rw", "switches over"},
+		{lacksMember, func(q *Question, p *Pod, w *Workload) {
+			w.Nature, w.Wants = Ordered, 3
+			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
+		}, warning, web, "it lacks a pod that works (pod web-3 is not Ready: CrashLoopBackOff)", "repair it first"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), warning, service, "cannot be asked (lb.example.com): the move waits 7m0s for each pod", "300 s"},
 		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {
@@ -92,6 +96,12 @@ func TestFindingsOfPods(t *testing.T) {
 		}, warning, "daemonset/ops/logs", "no Ready pod on the nodes that leave", "see what it lacks"},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }, note, web, "taken out of it before their nodes end", ""},
 		{daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon, p.Doors, p.NoDoor = true, nil, "a policy needs app" }, warning, web, "cannot be taken out of it before their nodes end: a policy needs app", "a label of its own"},
+		{endsLate, func(q *Question, p *Pod, _ *Workload) {
+			p.Deleting, p.GoneBy = true, q.View.Now.Add(-overdue)
+		}, warning, web, "is there yet: node old is kept if it does not end within 15m0s", "delete pod web-1 --force"},
+		{endsLate, func(q *Question, p *Pod, _ *Workload) {
+			p.Deleting, p.GoneBy, p.Finalizers = true, q.View.Now.Add(-time.Hour), []string{"example.com/deregister"}
+		}, warning, web, "finalizer example.com/deregister", "get pod web-1 -o yaml"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each of its pods goes before the next one comes", "more than one replica"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
 		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
@@ -147,6 +157,23 @@ func TestFindingsOfPods(t *testing.T) {
 	}
 	mustTry(t, "check.go", tried)
 	mustTry(t, "rollouts.go", tried)
+}
+
+// What has not ended is told of when it is late, where its node's kubelet would end it.
+func TestOfWhatEndsItIsToldWhenItIsLate(t *testing.T) {
+	for name, change := range map[string]func(q *Question, p *Pod){
+		"not late yet":    func(q *Question, p *Pod) { p.GoneBy = q.View.Now.Add(time.Second - overdue) },
+		"a silent node's": func(q *Question, _ *Pod) { q.View.PutNode(&Node{Name: "old", Group: "web"}) },
+		"not told to end": func(_ *Question, p *Pod) { p.Deleting = false },
+	} {
+		i := inspect(asked(func(q *Question, p *Pod, _ *Workload) {
+			p.Deleting, p.GoneBy = true, q.View.Now.Add(-time.Hour)
+			change(q, p)
+		}))
+		if found := endsLate(i); len(found) > 0 {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
 }
 
 // A label that a pod asks for and that only nodes have which leave is none of those that

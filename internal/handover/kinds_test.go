@@ -123,6 +123,86 @@ func TestSetsOfOnePodBehindOneServiceGoOneAtATime(t *testing.T) {
 	}
 }
 
+// While one of those that know each other is broken none of the others is ended: two of
+// three may be a majority, one is none, and a StatefulSet would make no other pod for
+// one that comes after the broken one.
+func TestNoMemberIsEndedWhileAnotherIsBroken(t *testing.T) {
+	for _, kind := range []string{"StatefulSet", "Cluster"} {
+		for _, sick := range []string{"db-0", "db-1", "db-2"} {
+			db := func() *world.App {
+				return &world.App{Name: "db", Kind: kind, Replicas: 3, PreStop: 10 * time.Second}
+			}
+			broken := func(p *play, ready int) {
+				p.With(func(h *world.Hand) { h.Sicken(sick) })
+				time.Sleep(2 * time.Minute)
+				go func() {
+					time.Sleep(10 * time.Minute)
+					p.With(func(h *world.Hand) {
+						if n := h.Ready("db"); n < ready {
+							p.t.Errorf("%s %s: %d are Ready", kind, sick, n)
+						}
+					})
+				}()
+			}
+			in(t, 3, apps(db(), other()), func(p *play) {
+				broken(p, 2)
+				err := p.move()
+				p.parked(err, "db", "pod "+sick+" is not Ready")
+				p.ended(err, problem.Parked, "repair it first")
+				p.told("lacks a pod")
+			})
+			in(t, 3, apps(db(), other()), func(p *play) { // it is repaired meanwhile
+				broken(p, 2)
+				time.AfterFunc(11*time.Minute, func() { p.With(func(h *world.Hand) { h.Heal(sick) }) })
+				p.done(p.move(), "db")
+			})
+		}
+	}
+	sicken := func(p *play) {
+		p.With(func(h *world.Hand) { h.Sicken("db-2") })
+		time.Sleep(2 * time.Minute)
+	}
+	in(t, 3, apps(&world.App{Name: "db", Kind: "StatefulSet", Replicas: 3, AcceptGap: true}, other()), func(p *play) {
+		sicken(p)
+		p.done(p.move(), "db")
+	})
+}
+
+// A pod that was told to end long before the move and has not keeps its node: that is
+// told beforehand, and all else moves.
+func TestPodThatHasNotEndedLongBeforeIsTold(t *testing.T) {
+	in(t, 2, apps(web(3), other()), func(p *play) {
+		p.With(func(h *world.Hand) { h.Stick("web", 0); h.End("web", 0) })
+		time.Sleep(10 * time.Minute)
+		p.parked(p.move(), "web", "finalizer example.com/deregister keeps it")
+		p.told("was to have ended by")
+		p.With(func(h *world.Hand) {
+			if left := h.On(world.Old, "web"); len(left) > 0 {
+				p.t.Errorf("left: %v", left)
+			}
+		})
+	})
+}
+
+// What tolerates everything and comes to nodes that leave when sentinels stand there
+// already is kept off, too, from its next pods on.
+func TestWhatToleratesEverythingAndComesLaterIsKeptOff(t *testing.T) {
+	all := apps(&world.App{Name: "first", Replicas: 6, Surge: 1, Tolerates: true}, &world.App{Name: "web", Surge: 2, Tolerates: true},
+		&world.App{Name: "build", Kind: "Job", Replicas: 1, Work: 20 * time.Minute, NoService: true})
+	in(t, 3, all, func(p *play) {
+		came := 0
+		time.AfterFunc(5*time.Minute, func() {
+			p.With(func(h *world.Hand) { h.Scale("web", 12) })
+			time.Sleep(2 * time.Second)
+			p.With(func(h *world.Hand) { came = len(h.On(world.Old, "web")) })
+		})
+		p.done(p.move(), "first", "web")
+		if n := p.changes(event.PodEvicted); came == 0 || n != came {
+			p.t.Errorf("%d evictions of %d pods that came", n, came)
+		}
+	})
+}
+
 func TestReplicationControllerMovesInOrderAndCovered(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Kind: "ReplicationController", Replicas: 3, Surge: 1, PreStop: 10 * time.Second}), func(p *play) { p.done(p.move(), "web") })
 }

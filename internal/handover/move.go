@@ -136,6 +136,8 @@ type Move struct {
 	crowded        map[string]bool            // workloads of which a replacement finds no room
 	inLine         map[string]bool            // … and those that wait until they do, or are given up
 	stay           map[string]bool            // nodes of the group that were looked at, and are not among those that leave
+	repels         string                     // what sentinels are to say; empty: not worked out yet
+	repelledFor    map[string]bool            // workloads that were tempted when that was last worked out
 	tempted        map[string]bool            // workloads whose pods may start on nodes that leave
 	unreplaced     map[string]bool            // workloads with pods let go of, in whose place no others serve yet
 	clean          mark
@@ -165,7 +167,7 @@ type Move struct {
 func NewMove(r *Record, o Options) *Move {
 	return &Move{
 		Record: r, Options: o, dueWorkloads: map[string]time.Time{}, dueNodes: map[string]time.Time{}, waits: map[string][]string{},
-		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, owed: map[string]map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, unreplaced: map[string]bool{},
+		vain: map[string]bool{}, met: map[string]bool{}, unsettled: map[string]bool{}, owed: map[string]map[string]bool{}, crowded: map[string]bool{}, inLine: map[string]bool{}, stay: map[string]bool{}, tempted: map[string]bool{}, repelledFor: map[string]bool{}, unreplaced: map[string]bool{},
 	}
 }
 

@@ -2,6 +2,7 @@ package handover
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -25,6 +26,10 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	if path, is := h.short(); is && h.serves(p, path) {
 		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(h.trouble()))
 		return false
+	}
+	if why := h.w.lacks(h.Pods, h.Ended); why != "" && p.Ready && !p.AcceptGap {
+		h.wait("%s: none of its pods that work is ended while others do not: %s", h.Key, why)
+		return true
 	}
 	if q := h.young(); q != nil {
 		h.wait("%s: pod %s is Ready, and not everybody sends to it yet", h.Key, q.Name)
@@ -58,6 +63,32 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		h.evict(p)
 	}
 	return false
+}
+
+// lacks is why a workload whose pods know each other has fewer that work than it
+// wants; empty: it has as many, or any other pod could take the place of one. One
+// less of three that vote leaves no majority of two; and a StatefulSet makes no pod
+// for one that goes while one that comes before it is not Ready.
+func (w *Workload) lacks(pods []*Pod, gone func(node string) bool) string {
+	ready, why := 0, ""
+	for _, p := range pods {
+		switch {
+		case p.Deleting || p.stays():
+		case p.Ready && !gone(p.Node):
+			ready++
+		case why == "":
+			why = "pod " + p.Name + " is not Ready" + after(p.Trouble)
+		}
+	}
+	if w.Nature != Ordered && w.Nature != Operated || ready >= w.Wants {
+		return ""
+	}
+	return cmp.Or(why, fmt.Sprintf("%d of %d pods are there", ready, w.Wants))
+}
+
+// repair is what helps a workload that lacks a pod.
+func (w *Workload) repair() string {
+	return fmt.Sprintf("repair it first (kubectl -n %s describe pods), or let one more be missing: annotation %s=true on the workload", w.Namespace, AcceptGapAnnotation)
 }
 
 // young is a pod that became Ready so lately that some may not send to it yet:

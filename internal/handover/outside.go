@@ -64,10 +64,14 @@ const Batch = 100
 
 // Size is what an instance type has. A node offers less of it.
 type Size struct {
-	CPU    int    // cores
-	Memory int64  // bytes
-	Arch   string // of its nodes' ArchLabel; empty: not known
+	CPU     int    // cores
+	Memory  int64  // bytes
+	Arch    string // of its nodes' ArchLabel; empty: not known
+	Devices string // those of Devices that it has, with blanks between
 }
+
+// Devices begin the names of resources that only nodes of some instance types have.
+var Devices = []string{"nvidia.com/", "amd.com/", "habana.ai/", "aws.amazon.com/neuron", "vpc.amazonaws.com/efa", "vpc.amazonaws.com/pod-eni"}
 
 // Group is an Auto Scaling group.
 type Group struct {

@@ -65,6 +65,7 @@ type Record struct {
 	Workloads map[string]*WorkloadRecord   `json:"workloads,omitempty"`
 	Balancers []string                     `json:"balancers,omitempty"` // that were seen sending traffic through the nodes
 	Guarded   bool                         `json:"guarded,omitempty"`   // sentinels may stand on the nodes
+	Repels    []Repelled                   `json:"repels,omitempty"`    // what they keep off
 	Closed    time.Time                    `json:"closed,omitzero"`     // since when all nodes are closed
 	Reason    *Reason                      `json:"reason,omitempty"`    // why it stops
 	Paused    bool                         `json:"paused,omitempty"`    // interrupted while its empty nodes soaked: no run is at work on it

@@ -372,6 +372,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 		{"… one at a time", func(s *scene) { s.ordered(); s.two.Deleting, s.two.GoneBy = true, noon.Add(time.Minute) }, "waiting"},
 		{"… the next when as many serve as must", func(s *scene) { s.ordered(); s.unready(s.two, 10*time.Second) }, "waiting; wait: statefulset/apps/web: 1 of 2 pods serve behind Service web: pod web-2 is not Ready"},
 		{"… and everybody sends to the one that came", func(s *scene) { s.ordered(); s.two.ReadySince = noon.Add(-time.Second) }, "waiting; wait: statefulset/apps/web: pod web-2 is Ready, and not everybody sends to it yet"},
+		{"… and none while another is broken", func(s *scene) {
+			s.ordered()
+			s.web.Wants = 3
+			s.unready(s.pod("web-3", "new"), 2*brokenAfter)
+		}, "waiting; wait: statefulset/apps/web: none of its pods that work is ended while others do not: pod web-3 is not Ready"},
+		{"… or missing", func(s *scene) { s.ordered(); s.web.Wants = 3 }, "waiting; wait: statefulset/apps/web: none of its pods that work is ended while others do not: 2 of 3 pods are there"},
 		{"what was asked for is asked for again: the call may be lost", func(s *scene) {
 			s.ordered()
 			s.r.asked = map[string]time.Time{"web-1": noon.Add(-time.Second)}

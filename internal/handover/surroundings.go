@@ -2,6 +2,7 @@ package handover
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,8 +18,19 @@ type Surroundings struct {
 	NodeEnders []NodeEnder
 	Schedulers map[string]Scheduler // by schedulerName: of every one that pods name beside the default one
 	Unpulled   map[string]string    // by pod UID: an image of it that some pod cannot pull now, and why
+	Keyless    map[string]string    // by pod UID: pull secrets that it names, if none of them is there
 	ExecProbes map[string]bool      // by pod UID: its readiness probe is a command
+	Later      []Later              // templates of which pods may come that are not there
 	Forbidden  []string             // resources that may not, or could not, be listed: nothing is known of them
+}
+
+// Later is a template of which pods may come that are not there: a CronJob's, or that
+// of a workload that is scaled to nothing. It selects nodes.
+type Later struct {
+	Workload string            // its key: cronjob/apps/report
+	Group    string            // as of a Pod
+	Pins     map[string]string // as of a Pod
+	Fits     map[string]bool   // nodes that its selectors and tolerations admit, were they open
 }
 
 // Webhook is an admission webhook without whose answer a call about pods fails
@@ -110,13 +122,37 @@ func noScheduler(i *inspection) []event.Finding {
 // imageGone: a replacement on a node that does not hold the image could not start.
 func imageGone(i *inspection) []event.Finding {
 	return i.each(
-		func(p *Pod, _ *Workload) bool { return i.Around.Unpulled[p.UID] != "" },
+		func(p *Pod, _ *Workload) bool { return i.Around.Unpulled[p.UID] != "" || i.Around.Keyless[p.UID] != "" },
 		func(p *Pod, _ *Workload) event.Finding {
+			if why := i.Around.Unpulled[p.UID]; why != "" {
+				return event.Finding{
+					Severity: warning, Effect: "an image of it cannot be pulled now: " + why,
+					Fix: "push the image again, or see to its pull secret and its registry",
+				}
+			}
 			return event.Finding{
-				Severity: warning, Effect: "an image of it cannot be pulled now: " + i.Around.Unpulled[p.UID],
-				Fix: "push the image again, or see to its pull secret and its registry",
+				Severity: warning, Effect: "its pull secret (" + i.Around.Keyless[p.UID] + ") is not there: an image of a private registry could not be pulled on another node",
+				Fix: "make the Secret again, or take it out of the template",
 			}
 		})
+}
+
+// laterPods: pods that come when the nodes have gone would find none.
+func laterPods(i *inspection) []event.Finding {
+	var found []event.Finding
+	for _, t := range i.Around.Later {
+		leaves := slices.ContainsFunc(i.Leaving, func(name string) bool { return t.Fits[name] })
+		stays := slices.ContainsFunc(slices.Collect(maps.Keys(t.Fits)), func(name string) bool { return t.Fits[name] && !i.leaving[name] })
+		if !leaves || stays || i.Replaced[t.Workload] || i.Coming && i.admitsOnly(t.Group, t.Pins) == "" {
+			continue
+		}
+		found = append(found, event.Finding{
+			Severity: warning, Object: t.Workload,
+			Effect: fmt.Sprintf("its template fits only nodes that leave (%s): its next pods start nowhere, unless an autoscaler makes such nodes", list(i.Leaving)),
+			Fix:    "let its template select nodes that stay, and tolerate their taints",
+		})
+	}
+	return found
 }
 
 // autoscaled: somebody else could end nodes that leave, and is kept from that.

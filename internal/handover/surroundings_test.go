@@ -70,6 +70,16 @@ func TestFindingsOfTheSurroundings(t *testing.T) {
 			},
 			warning, "deployment/apps/web", "its only pod answers for webhook pods.example.com", "two replicas",
 		},
+		"a CronJob that fits only nodes which leave": {
+			laterPods, func(_ *View, _ *Pod, _ *Workload, s *Surroundings) {
+				s.Later = []Later{{Workload: "cronjob/apps/report", Fits: map[string]bool{"old": true}}}
+			},
+			warning, "cronjob/apps/report", "fits only nodes that leave (old)", "select nodes that stay",
+		},
+		"a pull secret that is not there": {
+			imageGone, func(_ *View, p *Pod, _ *Workload, s *Surroundings) { s.Keyless = map[string]string{p.UID: "registry"} },
+			warning, "deployment/apps/web", "its pull secret (registry) is not there", "make the Secret again",
+		},
 		"no scheduler": {
 			noScheduler, func(_ *View, p *Pod, _ *Workload, s *Surroundings) {
 				p.Scheduler, s.Schedulers = "volcano", map[string]Scheduler{"volcano": {}}
@@ -179,6 +189,34 @@ func TestKubeletsThatStopExecProbes(t *testing.T) {
 	} {
 		if execProbesStop(version) != want {
 			t.Errorf("%s: %v", version, !want)
+		}
+	}
+}
+
+// Pods that come later are told of only if it is certain that no node that stays, or is yet
+// to come, takes them.
+func TestPodsThatComeLater(t *testing.T) {
+	const kind = "node.kubernetes.io/instance-type"
+	for name, c := range map[string]struct {
+		later  Later
+		change func(q *Question)
+		found  bool
+	}{
+		"one that stays will do":   {Later{Fits: map[string]bool{"old": true, "new": true}}, func(*Question) {}, false},
+		"none has ever done":       {Later{Fits: map[string]bool{}}, func(*Question) {}, false},
+		"the plan places it anew":  {Later{Fits: map[string]bool{"old": true}}, func(q *Question) { q.Replaced = map[string]bool{"cronjob/apps/report": true} }, false},
+		"some are yet to come":     {Later{Fits: map[string]bool{"old": true}}, func(q *Question) { q.Coming = true }, false},
+		"… and it names the group": {Later{Fits: map[string]bool{"old": true}, Group: "web"}, func(q *Question) { q.Coming = true }, true},
+		"… or a type of theirs":    {Later{Fits: map[string]bool{"old": true}, Pins: map[string]string{kind: "c5.large"}}, func(q *Question) { q.Coming, q.Types = true, []string{"c5.large"} }, false},
+		"… or of another":          {Later{Fits: map[string]bool{"old": true}, Pins: map[string]string{kind: "t3.large"}}, func(q *Question) { q.Coming, q.Types = true, []string{"c5.large"} }, true},
+	} {
+		c.later.Workload = "cronjob/apps/report"
+		i := inspect(asked(func(q *Question, _ *Pod, _ *Workload) {
+			q.Around.Later = []Later{c.later}
+			c.change(q)
+		}))
+		if found := laterPods(i); (len(found) > 0) != c.found {
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }

@@ -298,6 +298,7 @@ type Pod struct {
 	Expendable  bool      // annotation drover.dev/expendable=true, on it or its workload: it may be lost
 	AcceptGap   bool      // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
 	Sentinel    bool      // label drover.dev/sentinel: a move put it there to keep others off
+	Repels      string    // a sentinel's: whom
 	Daemon      bool      // controlled by a DaemonSet
 	Mirror      bool      // a static pod of its node
 	Finished    bool      // succeeded or failed

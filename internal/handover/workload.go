@@ -776,6 +776,9 @@ func (h *herd) remedy() string {
 			return fmt.Sprintf("let the budget allow one disruption, by more replicas, less protection, or unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s get pdb %s", p.Namespace, r.Budget)
 		}
 	}
+	if h.w.lacks(h.Pods, h.Ended) != "" {
+		return h.w.repair()
+	}
 	if ns := h.w.Namespace; ns != "" {
 		return "see kubectl -n " + ns + " describe pods, then run the same command again"
 	}

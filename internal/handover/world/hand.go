@@ -41,6 +41,12 @@ func (h *Hand) Remove(name string) { delete(h.w.nodes, name) }
 // Break makes the i-th pod of an app never Ready again.
 func (h *Hand) Break(app string, i int) { h.pods(app)[i].broken = true }
 
+// Sicken makes pods of that name never Ready, those too that come in the place of one:
+// what they keep on their volume is broken, say. Heal ends that.
+func (h *Hand) Sicken(name string) { h.w.ill[name] = true }
+
+func (h *Hand) Heal(name string) { delete(h.w.ill, name) }
+
 // Stick puts a finalizer on the i-th pod of an app; Free clears all of them. On one
 // that has been told to end the API server takes none.
 func (h *Hand) Stick(app string, i int) {

@@ -530,11 +530,11 @@ func (w *World) Evict(_ context.Context, r handover.Ref) error {
 func (w *World) TouchBudget(context.Context, string, string) error { return nil }
 
 // Guard puts a sentinel on a node.
-func (w *World) Guard(_ context.Context, name string, _ []handover.Repelled) error {
+func (w *World) Guard(_ context.Context, name string, repels []handover.Repelled) error {
 	return w.call("guard node "+name, &w.apiDown, func() error {
 		uid := "sentinel-" + name
 		w.put(&pod{app: &App{NoService: true}, Pod: handover.Pod{
-			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Created: w.now()}})
+			Ref: handover.Ref{Namespace: "kube-system", Name: uid, UID: uid}, Node: name, Sentinel: true, Repels: handover.Repels(repels), Created: w.now()}, repels: repels})
 		return nil
 	})
 }

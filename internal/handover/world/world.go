@@ -81,6 +81,7 @@ type App struct {
 	Placed        bool          // its template names the old group, and after RollOut the new one
 	BrokenBudget  bool          // its budget cannot be computed
 	Host          string        // a load balancer that nobody can ask sends to its Service
+	Parallel      bool          // a StatefulSet that makes its pods in any order
 	Late          time.Duration // its controller makes the next pod of that name only so long after the last one is gone
 	Denies        []string      // calls that a policy refuses: labels, owner, evict, create
 	DeniesLate    []string      // the same, and no dry run shows it
@@ -117,6 +118,9 @@ func (a *App) makes() Kind {
 	}
 	return Kind{Nature: handover.Operated}
 }
+
+// inTurn: its controller makes a pod only once all that come before it are Ready.
+func (a *App) inTurn() bool { return a.kind() == "StatefulSet" && !a.Parallel }
 
 func (a *App) daemon() bool { return a.kind() == "DaemonSet" }
 func (a *App) bare() bool   { return a.kind() == "Pod" }
@@ -173,7 +177,8 @@ type World struct {
 	held     map[string]time.Time          // instances that it holds, until when
 	awsDown  bool
 	apiDown  bool
-	watchOff bool // for good: whoever watches must end
+	watchOff bool            // for good: whoever watches must end
+	ill      map[string]bool // names of pods that are never Ready, however often they are made
 	records  map[string][]byte
 	locks    map[string]handover.Lock
 	history  []map[string][]string // by tick: what EndpointSlices hold, Service -> pods
@@ -208,10 +213,11 @@ type node struct {
 type pod struct {
 	handover.Pod
 	app    *App
-	ready  time.Time // becomes Ready
-	stuck  bool      // a finalizer keeps it
-	broken bool      // it never becomes Ready again
-	up     bool      // its containers are Ready; a readiness gate may not be met
+	ready  time.Time           // becomes Ready
+	stuck  bool                // a finalizer keeps it
+	repels []handover.Repelled // a sentinel's
+	broken bool                // it never becomes Ready again
+	up     bool                // its containers are Ready; a readiness gate may not be met
 }
 
 type target struct {
@@ -227,7 +233,7 @@ const Balanced = "lb"
 // run by Run; Settle lets it stand for a while first.
 func NewWorld(seed uint64, skew time.Duration, nodes int, apps ...*App) *World {
 	w := &World{
-		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), attached: map[string]time.Time{}, nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, apps: apps,
+		Skew: skew, Lag: usualLag, seed: seed, drawn: map[string]int{}, changing: map[string]int{}, rng: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), attached: map[string]time.Time{}, nodes: map[string]*node{}, pods: map[string]*pod{}, held: map[string]time.Time{}, ill: map[string]bool{}, apps: apps,
 		groups: map[string]*handover.Group{}, targets: map[string]map[string]*target{Balanced: {}}, out: map[string]map[string]bool{}, Draining: 20 * time.Second,
 		records: map[string][]byte{}, locks: map[string]handover.Lock{}, view: handover.NewView(), changed: make(chan struct{}, 1), mins: map[string]int{Old: nodes, New: nodes}, launched: map[string]int{},
 	}
@@ -493,12 +499,17 @@ func (w *World) replicate(a *App) {
 	w.scale(a, hashes[0], mine, a.Replicas)
 }
 
-// number makes the pods whose names nobody has.
+// number makes the pods whose names nobody has. A StatefulSet makes none while one
+// that comes before it is not Ready (podManagementPolicy OrderedReady).
 func (w *World) number(a *App, there []*pod) {
 	for i := range a.Replicas {
 		name := fmt.Sprintf("%s-%d", a.Name, i)
-		if !slices.ContainsFunc(there, func(p *pod) bool { return p.Name == name }) && w.noticed(a, name) {
+		at := slices.IndexFunc(there, func(p *pod) bool { return p.Name == name })
+		if at < 0 && w.noticed(a, name) {
 			w.spawn(a, name)
+		}
+		if a.inTurn() && w.checking && (at < 0 || !there[at].Ready || there[at].Deleting) {
+			return
 		}
 	}
 }
@@ -691,7 +702,7 @@ func (w *World) live(p *pod) {
 		}
 		return
 	}
-	bad := p.broken || p.app.NewNeverReady && w.later(p) ||
+	bad := p.broken || w.ill[p.Name] || p.app.NewNeverReady && w.later(p) ||
 		p.app.Leader && !w.leads(p)
 	if p.app.Work > 0 && !p.Finished && w.now().Sub(p.Created) > p.app.Work {
 		p.Finished, p.Ready = true, false
@@ -822,9 +833,13 @@ func (w *World) grow() {
 	}
 }
 
-// repelled: a sentinel stands on the node.
-func (w *World) repelled(_ *pod, name string) bool {
-	return slices.ContainsFunc(w.sorted(), func(q *pod) bool { return q.Sentinel && q.Node == name })
+// repelled: a sentinel that keeps the pod off stands on the node.
+func (w *World) repelled(p *pod, name string) bool {
+	whom := func(r handover.Repelled) bool {
+		has := func(key string) bool { return p.Labels[key] == r.Labels[key] }
+		return p.Namespace == r.Namespace && !slices.ContainsFunc(slices.Collect(maps.Keys(r.Labels)), func(key string) bool { return !has(key) })
+	}
+	return slices.ContainsFunc(w.sorted(), func(q *pod) bool { return q.Sentinel && q.Node == name && slices.ContainsFunc(q.repels, whom) })
 }
 
 // selects: the app's Service selects the pod.

@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,10 +30,7 @@ func (c *Cluster) Guard(ctx context.Context, node string, repels []handover.Repe
 	if err != nil {
 		return refused(ignoreNotFound(err)) // nothing lands on a node that is gone
 	}
-	want, err := sentinel(live, sortRepelled(repels))
-	if err != nil {
-		return err
-	}
+	want := sentinel(live, repels)
 	pods := c.client.CoreV1().Pods(ownNamespace)
 	_, err = pods.Create(ctx, want, metav1.CreateOptions{FieldManager: manager})
 	if !apierrors.IsAlreadyExists(err) {
@@ -64,17 +59,13 @@ func (c *Cluster) Unguard(ctx context.Context, node string) error {
 }
 
 // sentinel satisfies the Pod Security Standard "restricted".
-func sentinel(n *corev1.Node, repels []handover.Repelled) (*corev1.Pod, error) {
-	text, err := json.Marshal(repels)
-	if err != nil {
-		return nil, err
-	}
+func sentinel(n *corev1.Node, repels []handover.Repelled) *corev1.Pod {
 	no, yes, grace, nobody := false, true, int64(0), int64(65534)
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: ownNamespace, Name: sentinelPrefix + n.Name,
 			Labels:      map[string]string{handover.SentinelLabel: labelValue(n.Name)},
-			Annotations: map[string]string{repelsAnnotation: string(text)},
+			Annotations: map[string]string{repelsAnnotation: handover.Repels(repels)},
 			OwnerReferences: []metav1.OwnerReference{{
 				APIVersion: "v1", Kind: "Node", Name: n.Name, UID: n.UID,
 			}},
@@ -100,7 +91,7 @@ func sentinel(n *corev1.Node, repels []handover.Repelled) (*corev1.Pod, error) {
 				},
 			}},
 		},
-	}, nil
+	}
 }
 
 func terms(repels []handover.Repelled) []corev1.PodAffinityTerm {
@@ -117,15 +108,4 @@ func terms(repels []handover.Repelled) []corev1.PodAffinityTerm {
 // labelValue is a node's name as far as a label can hold it.
 func labelValue(name string) string {
 	return strings.TrimRight(name[:min(len(name), longestLabel)], "-.")
-}
-
-// sortRepelled lets the same wishes read the same, in whatever order they come.
-func sortRepelled(repels []handover.Repelled) []handover.Repelled {
-	sorted := slices.Clone(repels)
-	slices.SortFunc(sorted, func(a, b handover.Repelled) int {
-		x, _ := json.Marshal(a)
-		y, _ := json.Marshal(b)
-		return strings.Compare(string(x), string(y))
-	})
-	return sorted
 }

@@ -91,8 +91,17 @@ func room(name corev1.ResourceName, n handover.Size) resource.Quantity {
 		return *resource.NewQuantity(int64(n.CPU), resource.DecimalSI)
 	case name == corev1.ResourceMemory && n.Memory > 0:
 		return *resource.NewQuantity(n.Memory, resource.BinarySI)
+	case n.CPU > 0 && lacks(n, name):
+		return resource.Quantity{}
 	}
 	return ample
+}
+
+// lacks: the resource is of a sort of devices that the type has none of.
+func lacks(n handover.Size, name corev1.ResourceName) bool {
+	return slices.ContainsFunc(handover.Devices, func(device string) bool {
+		return strings.HasPrefix(string(name), device) && !slices.Contains(strings.Fields(n.Devices), device)
+	})
 }
 
 // ample is more of anything than the pods of a group ask for.

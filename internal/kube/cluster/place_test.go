@@ -117,6 +117,27 @@ func TestNodesToComeHaveTheirOwnArchitecture(t *testing.T) {
 	}
 }
 
+// A GPU, or another device, is only on nodes to come whose type has one.
+func TestNodesToComeHaveTheDevicesOfTheirType(t *testing.T) {
+	old := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "old", Labels: map[string]string{corev1.LabelHostname: "old"}}}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web", UID: "web"}}
+	pod.Spec.NodeName = "old"
+	gpu := corev1.ResourceList{"nvidia.com/gpu": resource.MustParse("1")}
+	pod.Spec.Containers = []corev1.Container{{Resources: corev1.ResourceRequirements{Requests: gpu, Limits: gpu}}}
+	old.Status.Allocatable = corev1.ResourceList{corev1.ResourcePods: ample, "nvidia.com/gpu": resource.MustParse("4")}
+	c := placer(t, fake.NewClientset(old, pod))
+	for size, want := range map[handover.Size]string{
+		{}: "new-1",
+		{CPU: 4, Devices: "nvidia.com/ vpc.amazonaws.com/efa"}: "new-1",
+		{CPU: 4, Devices: "vpc.amazonaws.com/efa"}:             "",
+	} {
+		where, err := c.Place(t.Context(), []string{"old"}, []handover.Ref{{Namespace: "shop", Name: "web", UID: "web"}}, nil, []handover.Size{size})
+		if err != nil || len(where) != 1 || where[0].Node != want || want == "" && (!where[0].Lasting || !strings.Contains(where[0].Why, "Insufficient nvidia.com/gpu")) {
+			t.Errorf("%+v: %+v, %v", size, where, err)
+		}
+	}
+}
+
 // What the plan itself places on the new nodes must find room there as well, and
 // there alone, whatever group its pods name now.
 func TestPodsThatThePlanPlacesFindRoomOnNewNodesAlone(t *testing.T) {

@@ -59,7 +59,9 @@ func (w *world) pod(p *corev1.Pod) *handover.Pod {
 	}
 	_, out.Mirror = p.Annotations[corev1.MirrorPodAnnotationKey]
 	out.Mirror = out.Mirror || owner != nil && owner.Kind == "Node"
-	_, out.Sentinel = p.Labels[handover.SentinelLabel]
+	if _, out.Sentinel = p.Labels[handover.SentinelLabel]; out.Sentinel {
+		out.Repels = p.Annotations[repelsAnnotation]
+	}
 	if cost, ok := p.Annotations[handover.CostAnnotation]; ok {
 		out.Cost = &cost
 	}

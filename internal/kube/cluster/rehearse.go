@@ -189,16 +189,13 @@ func (c *Cluster) look(ctx context.Context, namespace string, n named) error {
 // needed are the objects without which the kubelet does not start a pod. Missing
 // ServiceAccounts, RuntimeClasses and PriorityClasses are refused by admission. A
 // pull secret that is missing is passed over by the kubelet, and the pull fails only
-// if the registry wants one, so it counts.
+// if the registry wants one: that is told (keyless), and no reason not to move.
 func needed(p *corev1.Pod) []named {
 	var all []named
 	add := func(kind, name string, optional *bool) {
 		if name != "" && (optional == nil || !*optional) {
 			all = append(all, named{kind, name})
 		}
-	}
-	for _, s := range p.Spec.ImagePullSecrets {
-		add("Secret", s.Name, nil)
 	}
 	for _, v := range p.Spec.Volumes {
 		neededBy(v, add)

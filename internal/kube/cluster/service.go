@@ -179,7 +179,7 @@ func seeBinding(w *world, key string, before, now *custom) {
 			continue
 		}
 		service := b.GetNamespace() + "/" + text(b, "spec", "serviceRef", "name")
-		who := key + " " + text(b, "spec", "targetGroupARN")
+		who := b.GetAPIVersion() + "/" + key + " " + text(b, "spec", "targetGroupARN") // two controllers' may have one name
 		w.bindings.drop(service, who)
 		if b == now {
 			w.bindings.put(service, who)

@@ -10,12 +10,15 @@ import (
 	"strings"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/droverhq/drover/internal/handover"
 )
@@ -35,10 +38,14 @@ func (c *Cluster) Surroundings(ctx context.Context) (handover.Surroundings, erro
 	if s.slices, err = c.factory.Discovery().V1().EndpointSlices().Lister().List(labels.Everything()); err != nil {
 		return handover.Surroundings{}, err
 	}
+	if s.later, err = c.later(s.nodes); err != nil {
+		return handover.Surroundings{}, err
+	}
 	slices.SortFunc(s.pods, func(a, b *corev1.Pod) int { return strings.Compare(podName(a), podName(b)) })
-	err = s.list(ctx, c)
+	keyless, err1 := c.keyless(ctx, s.pods)
+	err = errors.Join(s.list(ctx, c), err1)
 	return handover.Surroundings{
-		Webhooks: s.webhooks(), NodeEnders: s.nodeEnders(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), ExecProbes: s.execProbes(), Forbidden: append(s.forbidden, c.unlisted()...),
+		Webhooks: s.webhooks(), NodeEnders: s.nodeEnders(), Schedulers: s.schedulers(), Unpulled: s.unpulled(), Keyless: keyless, ExecProbes: s.execProbes(), Later: s.later, Forbidden: append(s.forbidden, c.unlisted()...),
 	}, err
 }
 
@@ -47,6 +54,7 @@ type surroundings struct {
 	pods       []*corev1.Pod
 	nodes      []*corev1.Node
 	slices     []*discoveryv1.EndpointSlice
+	later      []handover.Later
 	namespaces map[string]labels.Set // nil: may not be listed
 	hooks      []hook
 	leases     []coordinationv1.Lease
@@ -373,6 +381,31 @@ func pulls(p *corev1.Pod) map[string]string {
 	return failed
 }
 
+// keyless are the pods that name pull secrets of which none is there.
+func (c *Cluster) keyless(ctx context.Context, pods []*corev1.Pod) (map[string]string, error) {
+	missing, found := map[string]bool{}, map[string]string{}
+	for _, p := range pods {
+		var lacks []string
+		for _, s := range p.Spec.ImagePullSecrets {
+			key := p.Namespace + "/" + s.Name
+			if _, asked := missing[key]; !asked {
+				err := c.look(ctx, p.Namespace, named{"Secret", s.Name})
+				if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+					return nil, err
+				}
+				missing[key] = apierrors.IsNotFound(err)
+			}
+			if missing[key] {
+				lacks = append(lacks, s.Name)
+			}
+		}
+		if len(lacks) > 0 && len(lacks) == len(p.Spec.ImagePullSecrets) {
+			found[string(p.UID)] = strings.Join(lacks, ", ")
+		}
+	}
+	return found, nil
+}
+
 // execProbes are the pods whose readiness is told by a command.
 func (s *surroundings) execProbes() map[string]bool {
 	found := map[string]bool{}
@@ -385,3 +418,50 @@ func (s *surroundings) execProbes() map[string]bool {
 }
 
 func podName(p *corev1.Pod) string { return p.Namespace + "/" + p.Name }
+
+// later are the templates of CronJobs, and of what is scaled to nothing, that select nodes.
+func (c *Cluster) later(nodes []*corev1.Node) ([]handover.Later, error) {
+	apps, all := c.factory.Apps().V1(), labels.Everything()
+	var errs [3]error
+	var timed []*batchv1.CronJob
+	var free []*appsv1.Deployment
+	var sets []*appsv1.StatefulSet
+	timed, errs[0] = c.factory.Batch().V1().CronJobs().Lister().List(all)
+	free, errs[1] = apps.Deployments().Lister().List(all)
+	sets, errs[2] = apps.StatefulSets().Lister().List(all)
+	var found []handover.Later
+	note := func(api, kind string, o metav1.Object, t corev1.PodTemplateSpec) {
+		if t.Spec.NodeSelector == nil && t.Spec.Affinity == nil {
+			return // any node will do
+		}
+		found = append(found, laterOf(handover.WorkloadKey(api, kind, o.GetNamespace(), o.GetName()), t, nodes))
+	}
+	for _, o := range timed {
+		note("batch/v1", "CronJob", o, o.Spec.JobTemplate.Spec.Template)
+	}
+	for _, o := range free {
+		if replicas(o.Spec.Replicas) == 0 {
+			note("apps/v1", "Deployment", o, o.Spec.Template)
+		}
+	}
+	for _, o := range sets {
+		if replicas(o.Spec.Replicas) == 0 {
+			note("apps/v1", "StatefulSet", o, o.Spec.Template)
+		}
+	}
+	slices.SortFunc(found, func(a, b handover.Later) int { return strings.Compare(a.Workload, b.Workload) })
+	return found, errors.Join(errs[:]...)
+}
+
+// laterOf asks every node whether it would do for pods of the template.
+func laterOf(key string, t corev1.PodTemplateSpec, nodes []*corev1.Node) handover.Later {
+	p := &corev1.Pod{Spec: t.Spec}
+	out := handover.Later{Workload: key, Group: asks(p, groupLabel), Pins: pins(p), Fits: map[string]bool{}}
+	d := &daemon{spec: t.Spec, affinity: nodeaffinity.GetRequiredNodeAffinity(p)}
+	for _, n := range nodes {
+		if d.belongs(n) {
+			out.Fits[n.Name] = true
+		}
+	}
+	return out
+}

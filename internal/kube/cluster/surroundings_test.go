@@ -3,11 +3,14 @@ package cluster
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -212,6 +215,20 @@ func TestImagesThatAreGone(t *testing.T) {
 	}
 }
 
+// The kubelet passes over pull secrets that are not there: told if none of them is.
+func TestPullSecretsThatAreNotThere(t *testing.T) {
+	there := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "there"}}
+	for names, want := range map[string]string{"": "", "there": "", "gone": "gone", "gone there": "", "gone lost": "gone, lost"} {
+		p := running("apps", "web", "web:1")
+		for _, name := range strings.Fields(names) {
+			p.Spec.ImagePullSecrets = append(p.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
+		}
+		if got := aroundOf(t, p, there).Keyless["apps-web"]; got != want {
+			t.Errorf("%q: %q", names, got)
+		}
+	}
+}
+
 func sentinelLike(p *corev1.Pod) *corev1.Pod {
 	p.Labels[handover.SentinelLabel] = "node"
 	return p
@@ -225,6 +242,53 @@ func TestExecProbesAround(t *testing.T) {
 	}
 }
 
+func labelledNode(name string) *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: map[string]string{groupLabel: name, corev1.LabelInstanceTypeStable: "t3.large"}}}
+}
+
+// timed is a CronJob whose pods select a group of nodes; empty: none.
+func timed(name, group string) *batchv1.CronJob {
+	c := &batchv1.CronJob{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: name, UID: types.UID(name)}}
+	if group != "" {
+		c.Spec.JobTemplate.Spec.Template.Spec.NodeSelector = map[string]string{groupLabel: group, corev1.LabelInstanceTypeStable: "t3.large"}
+	}
+	return c
+}
+
+// Templates count whose pods are not there, and that select nodes.
+func TestPodsThatComeLaterAround(t *testing.T) {
+	wants := func(n int32) *appsv1.Deployment {
+		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "web", UID: "web"}}
+		d.Spec.Replicas, d.Spec.Template.Spec.NodeSelector = &n, map[string]string{groupLabel: "old"}
+		return d
+	}
+	none := int32(0)
+	set := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "apps", Name: "db", UID: "db"}, Spec: appsv1.StatefulSetSpec{Replicas: &none, Template: wants(0).Spec.Template}}
+	tainted := labelledNode("old")
+	tainted.Name, tainted.Spec.Taints = "tainted", []corev1.Taint{{Key: "dedicated", Effect: corev1.TaintEffectNoSchedule}}
+	for name, c := range map[string]struct {
+		objects []runtime.Object
+		want    string
+	}{
+		"a CronJob":                 {[]runtime.Object{timed("report", "old")}, "cronjob/apps/report"},
+		"one that selects no nodes": {[]runtime.Object{timed("report", "")}, ""},
+		"scaled to nothing":         {[]runtime.Object{wants(0)}, "deployment/apps/web"},
+		"… a StatefulSet":           {[]runtime.Object{set}, "statefulset/apps/db"},
+		"its pods are there":        {[]runtime.Object{wants(1)}, ""},
+	} {
+		got := ""
+		for _, l := range aroundOf(t, append(c.objects, labelledNode("old"), labelledNode("new"), tainted)...).Later {
+			got += l.Workload
+			if l.Group != "old" || !maps.Equal(l.Fits, map[string]bool{"old": true}) {
+				t.Errorf("%s: %+v", name, l)
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // In a cluster that has everything, every field is filled: one that nobody fills would
 // make a check that never finds anything.
 func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
@@ -232,6 +296,7 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 	web.Spec.SchedulerName = "volcano"
 	web.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{}}}
 	trains := running("apps", "trains", "trains:1")
+	trains.Spec.ImagePullSecrets = []corev1.LocalObjectReference{{Name: "gone"}}
 	trains.Spec.SchedulerName = "kueue"
 	pulling := running("apps", "new", "web:1")
 	pulling.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "c", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ImagePullBackOff", Message: "web:1: not found"}}}}
@@ -243,7 +308,7 @@ func TestEveryFieldOfTheSurroundingsIsFilled(t *testing.T) {
 			Operations: []admissionv1.OperationType{"*"}, Rule: admissionv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
 		}},
 	}}}
-	s := aroundOf(t, web, trains, pulling, answers, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "plain", UID: "plain"}},
+	s := aroundOf(t, timed("report", "plain"), web, trains, pulling, answers, hook, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "apps"}}, labelledNode("plain"),
 		running("kube-system", "ca", "registry.k8s.io/autoscaling/cluster-autoscaler:v1.35.0"),
 		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "sys", Name: "kueue"}}, running("sys", "second", "r.example/kube-scheduler:v1.35.0"))
 	if got := fieldtest.Empty([]handover.Surroundings{s}); !slices.Equal(got, []string{"Forbidden"}) { // here all may be listed
