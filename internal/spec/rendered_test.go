@@ -20,7 +20,7 @@ spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: 
 
 func project(t *testing.T, workload string, files map[string]string) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"drover.yaml": {Data: []byte("name: shop\ncluster: {version: \"1.36\"}\nworkloads:\n  web: " + workload + "\n")}}
+	all := fstest.MapFS{"drover.yaml": {Data: []byte("name: shop\ncluster: {version: \"1.35\"}\nworkloads:\n  web: " + workload + "\n")}}
 	for name, text := range files {
 		all[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -50,7 +50,7 @@ func TestKustomize(t *testing.T) {
 		t.Errorf("objects %s", got)
 	}
 	for workload, want := range map[string]string{
-		"{kustomize: ./far}":      "is not in the project folder",
+		"{kustomize: [./far]}":    "is not in the project folder",
 		"{kustomize: ./none}":     "has no kustomization.yaml",
 		"{kustomize: ./nowhere}":  "does not exist",
 		"{kustomize: ../outside}": "leads out of the project folder",
@@ -95,7 +95,7 @@ func TestChart(t *testing.T) {
 	if o := s.Workloads[0].Objects[0]; o.Namespace != "kube-system" {
 		t.Errorf("namespace %s", o.Namespace)
 	}
-	if asked.Release != "web" || asked.Kubernetes != "1.36" || asked.ValueFiles[0] != "prod.yaml" || asked.Values["replicas"] != 3.0 {
+	if asked.Release != "web" || asked.Kubernetes != "1.35" || asked.ValueFiles[0] != "prod.yaml" || asked.Values["replicas"] != 3.0 {
 		t.Errorf("rendered with %+v", asked)
 	}
 	for _, c := range []struct{ workload, output, want string }{
@@ -105,6 +105,7 @@ func TestChart(t *testing.T) {
 		{"{chart: ./charts/web}", "", "chart charts/web: it breaks"},
 		{"{chart: \"oci://registry.example.com/web\"}", deployment, "would change by itself"},
 		{"{chart: {source: ./charts/web, values: {password: !secret x}}}", deployment, "a secret cannot stand here"},
+		{"{chart: {source: ./charts/web, values: [1]}}", deployment, "want a mapping, have a list"},
 	} {
 		_, err := load(c.workload, c.output)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
