@@ -143,7 +143,7 @@ func TestNodeGroupKeys(t *testing.T) {
 func section(text string) (*spec.Spec, error) {
 	s, problems := spec.Load(fstest.MapFS{
 		spec.File:              {Data: []byte("name: shop\n" + text + "\n")},
-		spec.ConfigFile("dev"): {Data: []byte("config: {n: 3, no: false, none: \"\"}\n")},
+		spec.ConfigFile("dev"): {Data: []byte("config: {n: 3, no: false, half: 0.5, none: \"\"}\n")},
 	}, "dev")
 	return s, problems.Err()
 }
@@ -311,6 +311,7 @@ func TestSectionKeys(t *testing.T) {
 		{guard("p99: 1000x"), "Guards.0.P99", "1000x", ""},
 		{guard("p99: 1001x"), "", nil, `"1001x" is not a multiple`},
 		{guard("p99: 0s"), "", nil, `"0s" is not a duration`},
+		{guard("host: !secret x"), "", nil, `a secret cannot stand here`},
 		{guard("host: \"\""), "Guards.0.Target.Host", "", ""}, // the URL's
 		{`guard: [{url: ""}]`, "", nil, `"" is not a URL to probe`},
 		{guard("probes: [{rate: 5/s}, {url: \"http://b.example.com\"}]"), "Guards.0.Target.URL", "http://a.example.com", ""},
@@ -344,7 +345,7 @@ func TestSectionKeys(t *testing.T) {
 		{"cluster: {version: \"1.36\", dependsOn: [vpn]}", "", nil, `there is no "vpn"`},
 		{"state: s3://b", "State.URL", "s3://b", ""},
 		{"---\nname: shop", "", nil, `a second YAML document starts here`},
-		{"", "Config", spec.Config{"n": "3", "no": "false", "none": ""}, ""},
+		{"", "Config", spec.Config{"n": "3", "no": "false", "half": "0.5", "none": ""}, ""},
 		{cluster("\nnodeGroups: {web: {instanceType: m7i.large, capacity: 1}}"), "NodeGroups.0.Managed", true, ""},
 		{cluster("\nnodeGroups: {web: {instanceTypes: [], capacity: 1}}"), "", nil, `names none`},
 		{workload("kind: ConfigMap, metadata: {name: a}"), "Workloads.0.Objects.0.Namespace", "default", ""},
@@ -355,6 +356,9 @@ func TestSectionKeys(t *testing.T) {
 		{both("Namespaced"), "Workloads.0.Objects.1.Namespace", "default", ""},
 		{both("Cluster"), "Workloads.0.Objects.1.Namespace", "", ""},
 		{both("Namespaced") + "\nresources:\n" + thing, "Resources.0.Object.Namespace", "default", ""},
+		{cluster("logs: [ap]"), "", nil, `did you mean "api"?`},
+		{cluster("\nworkloads: {" + strings.Repeat("w", 63) + ": {objects: []}}"), "Workloads.0.Name", strings.Repeat("w", 63), ""},
+		{cluster("\nworkloads: {" + strings.Repeat("w", 64) + ": {objects: []}}"), "", nil, `has 64 characters`},
 		{cluster("\nworkloads: {Web: {objects: []}}"), "", nil, `"Web" is not a name for a workload`},
 		{cluster("\nworkloads: {w: {dependsOn: [vpn], objects: []}}"), "", nil, `there is no "vpn"`},
 		{cluster("\nworkloads: {w: {chart: .}}"), "", nil, `charts are rendered by commands only`},
@@ -364,6 +368,7 @@ func TestSectionKeys(t *testing.T) {
 		{"resources: {m: {type: v1/ConfigMap}}", "Resources.0.Object.Body.metadata.name", "m", ""},
 		{property("${config.n}"), "Resources.0.Properties.A", 3.0, ""}, // as if 3 stood there
 		{property("${config.no}"), "Resources.0.Properties.A", false, ""},
+		{property("${config.half}"), "Resources.0.Properties.A", 0.5, ""},
 		{property("${config.none}"), "Resources.0.Properties.A", nil, ""},
 		{property("\"${config.n}\""), "Resources.0.Properties.A", "3", ""},
 		{property("${config.n}0"), "Resources.0.Properties.A", "30", ""},
@@ -373,6 +378,8 @@ func TestSectionKeys(t *testing.T) {
 		{property("-9007199254740993"), "", nil, `not a number that JSON can hold exactly`},
 		{property("!!int x"), "", nil, `"x" is not a number`},
 		{"resources: {q: {type: AWS::SQS::Queue, properties: {<<: [{A: 1}, {A: 2, B: 3}]}}}", "Resources.0.Properties", plan.Props{"A": 1.0, "B": 3.0}, ""},
+		{cluster("\noutputs: {a: \"in ${network.privateSubnets}\"}"), "", nil, `is a list and cannot stand within text`},
+		{"outputs: {a: !secret \"${planted\"}", "", nil, `outputs.a: "[secret]"`},
 		{"outputs: {a: \"costs $${5}\"}", "Outputs.0.Value", "costs ${5}", ""},
 		{group("settle: {a: b}"), "", nil, `want text, have a mapping`},
 		{group("disk: {size: !secret 20}"), "", nil, `a secret cannot stand here`},
@@ -395,6 +402,25 @@ func TestSectionKeys(t *testing.T) {
 	}
 }
 
+// An Auto Scaling group of several types, or of Spot, needs more than a launch template; EKS
+// sees to that in a managed group.
+func TestMixed(t *testing.T) {
+	several := []string{"m6i.large"}
+	for _, c := range []struct {
+		group spec.NodeGroup
+		want  bool
+	}{
+		{spec.NodeGroup{}, false},
+		{spec.NodeGroup{Spot: true}, true},
+		{spec.NodeGroup{OtherTypes: several}, true},
+		{spec.NodeGroup{Managed: true, Spot: true, OtherTypes: several}, false},
+	} {
+		if got := c.group.Mixed(); got != c.want {
+			t.Errorf("%+v: mixed %v", c.group, got)
+		}
+	}
+}
+
 // references is a stack that has what they can lead to.
 const references = `oidcProvider: true
   network: {NETWORK}
@@ -411,7 +437,8 @@ workloads:
       - {apiVersion: v1, kind: Service, metadata: {name: dns, namespace: default}}
       - {apiVersion: v1, kind: Service, metadata: {name: dns, namespace: kube-system}}
 resources:
-  queue: {type: AWS::SQS::Queue}`
+  queue: {type: AWS::SQS::Queue}
+  view: {type: rbac.authorization.k8s.io/v1/ClusterRole, name: "shop:view"}`
 
 // Each reference of a file leads to one of the graph; one that leads nowhere says what there is.
 func TestReferencesLeadTo(t *testing.T) {
@@ -441,7 +468,10 @@ func TestReferencesLeadTo(t *testing.T) {
 		{own, "workloads.wed.services.web.ip", "there is no \"wed\"; did you mean \"web\"?; workloads that exist: web"},
 		{own, "resources.queue.Arn", "${AWS::SQS::Queue/queue:Arn}"},
 		{own, "resources.queue", "says no output; add an output, as in ${resources.queue.Arn}, or .@name"},
-		{own, "resources.queu.Arn", "resources that exist: queue"},
+		{own, "resources.queu.Arn", "resources that exist: queue, view"},
+		{own, "resources.view.name", "${rbac.authorization.k8s.io/v1/ClusterRole/shop%3Aview:metadata.name}"},
+		{own, "ssm:/a", "${ssm:/a}"},
+		{own, "stackRef", "${stackRef} names no output; write ${stackRef.NAME.OUTPUT}"},
 		{own, "config", "${config} names no value; write ${config.KEY}"},
 	} {
 		s, err := section("cluster:\n  version: \"1.36\"\n  " + strings.Replace(references, "NETWORK", c.network, 1))

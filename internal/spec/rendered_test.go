@@ -10,6 +10,7 @@ import (
 
 	"github.com/droverhq/drover/internal/render"
 	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/problem"
 )
 
 const deployment = `apiVersion: apps/v1
@@ -81,8 +82,11 @@ func TestChart(t *testing.T) {
 	load := func(workload, output string) (*spec.Spec, error) {
 		s, problems := spec.LoadWith(project(t, workload, files), "dev", spec.Outside{Charts: func(c render.Chart) ([]byte, error) {
 			asked = c
-			if output == "" {
+			switch output {
+			case "":
 				return nil, errors.New("it breaks")
+			case "no helm":
+				return nil, &problem.Error{Err: errors.New("there is no helm"), Fix: "install it"}
 			}
 			return []byte(output), nil
 		}})
@@ -103,6 +107,7 @@ func TestChart(t *testing.T) {
 		{"{chart: ./charts/web}", deployment + hook, "the chart has hooks, which Drover does not run as Helm does: ConfigMap seed (pre-install,pre-upgrade)"},
 		{"{chart: {source: ./charts/web, hooks: leave}}", deployment + hook, ""},
 		{"{chart: ./charts/web}", "", "chart charts/web: it breaks"},
+		{"{chart: ./charts/web}", "no helm", "chart charts/web: there is no helm"},
 		{"{chart: \"oci://registry.example.com/web\"}", deployment, "would change by itself"},
 		{"{chart: {source: ./charts/web, values: {password: !secret x}}}", deployment, "a secret cannot stand here"},
 		{"{chart: {source: ./charts/web, values: [1]}}", deployment, "want a mapping, have a list"},
