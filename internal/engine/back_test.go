@@ -205,6 +205,29 @@ func TestChangeTakenBackInTheFileUsesTheOldGroup(t *testing.T) {
 	}
 }
 
+// Workloads of all kinds come back to nodes only once those take pods again, also those that
+// do not say on which they run.
+func TestNodesOpenBeforeAnythingIsPlacedOnThem(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	with := func(g *graph.Graph, image string) *graph.Graph {
+		other := g.Resources[len(g.Resources)-1]
+		other.Name, other.Props = "apps/other", plan.Props{"image": image}
+		g.Resources = append(g.Resources, other)
+		return g
+	}
+	w.mustRun(with(tutorial("web", standard, before), "a:1"))
+	if _, err := w.up(context.Background(), with(guarded(after, graph.Stop), "a:2"), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+	}); kind(err) != problem.Guarded {
+		t.Fatal(err)
+	}
+	p := w.mustRun(with(tutorial("web", standard, before), "a:1"))
+	opens, placed := place(p, plan.Update, group, "web"), place(p, plan.Update, workload, "apps/other")
+	if opens == 0 || placed == 0 || !slices.Equal(p.Steps[placed-1].Needs, []int{opens}) {
+		t.Errorf("the other one does not wait for its nodes:\n%s", detail(p))
+	}
+}
+
 // New nodes that never come are taken back, if a guard asks for that.
 func TestFailedGroupIsTakenBack(t *testing.T) {
 	for answer, want := range map[graph.OnBreach]problem.Kind{graph.Return: problem.Returned, graph.Stop: problem.Outside} {
