@@ -205,6 +205,23 @@ func TestChangeTakenBackInTheFileUsesTheOldGroup(t *testing.T) {
 	}
 }
 
+// Where several groups go at once, none moves to another that goes, too.
+func TestGroupsMoveToThoseThatStay(t *testing.T) {
+	w, mover := newWorld(t), &suffering{}
+	w.mustRun(tutorial("web", standard, before, nodes{"next", "m7i.large", "1.36", 2}))
+	if _, err := w.up(context.Background(), tutorial("standard", standard), func(e *engine.Engine) { mover.Mover = e.Mover; e.Mover = mover }); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mover.moves {
+		if len(m.To) != 1 || m.To[0].URN.Name() != "standard" {
+			t.Errorf("%s moves to %v, want standard alone", m.From.Name, m.To)
+		}
+	}
+	if len(mover.moves) != 2 {
+		t.Errorf("%d moves, want one of each group", len(mover.moves))
+	}
+}
+
 // Workloads of all kinds come back to nodes only once those take pods again, also those that
 // do not say on which they run.
 func TestNodesOpenBeforeAnythingIsPlacedOnThem(t *testing.T) {
