@@ -205,6 +205,46 @@ func TestChangeTakenBackInTheFileUsesTheOldGroup(t *testing.T) {
 	}
 }
 
+// Where several groups go at once, none moves to another that goes, too.
+func TestGroupsMoveToThoseThatStay(t *testing.T) {
+	w, mover := newWorld(t), &suffering{}
+	w.mustRun(tutorial("web", standard, before, nodes{"next", "m7i.large", "1.36", 2}))
+	if _, err := w.up(context.Background(), tutorial("standard", standard), func(e *engine.Engine) { mover.Mover = e.Mover; e.Mover = mover }); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mover.moves {
+		if len(m.To) != 1 || m.To[0].URN.Name() != "standard" {
+			t.Errorf("%s moves to %v, want standard alone", m.From.Name, m.To)
+		}
+	}
+	if len(mover.moves) != 2 {
+		t.Errorf("%d moves, want one of each group", len(mover.moves))
+	}
+}
+
+// Workloads of all kinds come back to nodes only once those take pods again, also those that
+// do not say on which they run.
+func TestNodesOpenBeforeAnythingIsPlacedOnThem(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	with := func(g *graph.Graph, image string) *graph.Graph {
+		other := g.Resources[len(g.Resources)-1]
+		other.Name, other.Props = "apps/other", plan.Props{"image": image}
+		g.Resources = append(g.Resources, other)
+		return g
+	}
+	w.mustRun(with(tutorial("web", standard, before), "a:1"))
+	if _, err := w.up(context.Background(), with(guarded(after, graph.Stop), "a:2"), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+	}); kind(err) != problem.Guarded {
+		t.Fatal(err)
+	}
+	p := w.mustRun(with(tutorial("web", standard, before), "a:1"))
+	opens, placed := place(p, plan.Update, group, "web"), place(p, plan.Update, workload, "apps/other")
+	if opens == 0 || placed == 0 || !slices.Equal(p.Steps[placed-1].Needs, []int{opens}) {
+		t.Errorf("the other one does not wait for its nodes:\n%s", detail(p))
+	}
+}
+
 // New nodes that never come are taken back, if a guard asks for that.
 func TestFailedGroupIsTakenBack(t *testing.T) {
 	for answer, want := range map[graph.OnBreach]problem.Kind{graph.Return: problem.Returned, graph.Stop: problem.Outside} {

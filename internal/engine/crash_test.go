@@ -197,6 +197,9 @@ func (w *world) mustRun(g *graph.Graph) plan.Plan {
 	if err != nil {
 		w.t.Fatalf("%v\nplan:\n%s", err, detail(p))
 	}
+	if p.Destroy != (g == nil) {
+		w.t.Fatalf("a plan to destroy: %v", p.Destroy)
+	}
 	w.check(w.wanted)
 	again, err := w.run(g, new(faults))
 	if err != nil || len(again.Steps) > 0 {

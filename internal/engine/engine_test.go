@@ -95,13 +95,23 @@ func TestBlockerRefuses(t *testing.T) {
 			{Severity: "warning", Object: "pod/a", Effect: "slow"},
 			{Severity: "blocker", Object: "pod/b", Effect: "is gone for good", Fix: "give it a controller"}}}
 	}
-	_, err := w.up(context.Background(), tutorial("web", standard, after), w.intercept(
-		func(op plan.Op, r engine.Request) error {
+	var told []string
+	_, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) {
+		e.Events = sink(func(f event.Fact) {
+			if f, is := f.(event.Finding); is {
+				told = append(told, f.Object)
+			}
+		})
+		w.intercept(func(op plan.Op, r engine.Request) error {
 			t.Errorf("%s of %s", op, r.Name)
 			return nil
-		}))
+		})(e)
+	})
 	if kind(err) != problem.Refused || !strings.Contains(err.Error(), "pod/b") {
 		t.Fatal(err)
+	}
+	if !slices.Equal(told, []string{"pod/a", "pod/b"}) {
+		t.Errorf("told of %q", told)
 	}
 }
 

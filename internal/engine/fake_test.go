@@ -51,6 +51,7 @@ type cloud struct {
 	faults     *faults
 	breaches   []string
 	inspect    func(engine.Host, int) engine.Inspection
+	replaced   [][]graph.Key // by inspection: what it was told of
 	sheltered  func(engine.Move, engine.Sheltering)
 	ready      int // calls of Ready
 	parallel   int
@@ -592,7 +593,8 @@ func (m mover) find(h engine.Host) *object {
 	return nil
 }
 
-func (m mover) Inspect(_ context.Context, h engine.Host, keep int, _ []graph.Key) (engine.Inspection, error) {
+func (m mover) Inspect(_ context.Context, h engine.Host, keep int, replaced []graph.Key) (engine.Inspection, error) {
+	m.replaced = append(m.replaced, replaced)
 	if m.inspect == nil {
 		return engine.Inspection{}, nil
 	}

@@ -158,7 +158,8 @@ func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
 
 // An inspection is told which nodes will have come by the time the host goes.
 func TestInspectionKnowsTheNodesToCome(t *testing.T) {
-	fewer, grown := after, standard
+	fewer, same, grown := after, after, standard
+	same.capacity = before.capacity
 	fewer.capacity, grown.capacity = 1, standard.capacity+2
 	heirs := engine.Fresh{Nodes: after.capacity, Type: after.instanceType, Replaces: true}
 	for _, tt := range []struct {
@@ -166,6 +167,7 @@ func TestInspectionKnowsTheNodesToCome(t *testing.T) {
 		want  *graph.Graph
 		fresh []engine.Fresh
 	}{
+		{"its replacement, as large", tutorial("web", standard, same), []engine.Fresh{{Nodes: 3, Type: same.instanceType, Replaces: true}}},
 		{"its replacement, no smaller than the host is then", tutorial("web", standard, after), []engine.Fresh{heirs}},
 		{"a smaller one is asked for", tutorial("web", standard, fewer), []engine.Fresh{{Nodes: 1, Type: fewer.instanceType}}},
 		{"another group grows", tutorial("web", grown, after), []engine.Fresh{{Nodes: 2, Type: standard.instanceType}, heirs}},
@@ -181,6 +183,31 @@ func TestInspectionKnowsTheNodesToCome(t *testing.T) {
 		}
 		if _, err := w.up(t.Context(), tt.want, func(*engine.Engine) {}); err != nil {
 			t.Fatalf("%s: %v", tt.about, err)
+		}
+	}
+}
+
+// An inspection, for the plan and once more before it is carried out, is told which workloads
+// are placed anew, or gone, before the host goes: their pods do not move. What is new has none there.
+func TestInspectionKnowsWhatIsPlacedAnew(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	g := tutorial("web", standard, after)
+	more := g.Resources[len(g.Resources)-1]
+	nginx := more.Key
+	more.Name = "apps/more"
+	g.Resources = append(g.Resources, more)
+	w.mustRun(g)
+	if !reflect.DeepEqual(w.cloud.replaced, [][]graph.Key{{nginx}, {nginx}}) {
+		t.Errorf("told of %v, want %v alone, twice", w.cloud.replaced, nginx)
+	}
+	w.cloud.replaced = nil
+	g = tutorial("standard", standard)
+	g.Resources = g.Resources[:len(g.Resources)-1]
+	w.mustRun(g)
+	for _, told := range w.cloud.replaced {
+		if !slices.Contains(told, nginx) {
+			t.Errorf("told of %v; what is deleted is not moved, either", told)
 		}
 	}
 }

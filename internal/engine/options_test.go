@@ -39,12 +39,12 @@ func TestAliasKeepsTheObject(t *testing.T) {
 	w := newWorld(t)
 	net, tmpl := res(network, "net", plan.Props{}), graph.Key{Type: template, Name: "jobs"}
 	jobs := graph.Resource{Key: tmpl, NameProperty: "name", Props: plan.Props{"of": net.To("Id")}}
-	w.must(one(net, jobs, res(role, "user", plan.Props{"uses": tmpl.To("Id")})))
+	w.must(one(net, jobs, res(role, "user", plan.Props{"uses": tmpl.To("Id"), "in": tmpl.To("version")})))
 	id, _ := w.read().Live(plan.NewURN(stackName, projectName, template, "jobs"))
 
 	tasks := with(jobs, func(o *graph.Options) { o.Aliases = []graph.Key{tmpl} })
 	tasks.Name = "tasks"
-	user := res(role, "user", plan.Props{"uses": tasks.To("Id")})
+	user := res(role, "user", plan.Props{"uses": tasks.To("Id"), "in": tasks.To("version")})
 	p := w.must(one(net, tasks, user))
 	if len(p.Steps) != 1 || p.Steps[0].Op != plan.Update || p.Steps[0].Why != "was called jobs" || p.Steps[0].Name != id.Name {
 		t.Fatalf("it is not just called otherwise:\n%s", detail(p))
@@ -110,7 +110,7 @@ func TestAnotherVersionIsTheSameObject(t *testing.T) {
 	live, _ := w.read().Live(plan.NewURN(stackName, projectName, old.Type, old.Name))
 	now := object("policy/v1/PodDisruptionBudget", "policy/v1")
 	p := w.must(one(now))
-	if len(p.Steps) != 1 || p.Steps[0].Op != plan.Update || !strings.Contains(p.Steps[0].Why, "apiVersion policy/v1beta1 -> policy/v1") {
+	if len(p.Steps) != 1 || p.Steps[0].Op != plan.Update || p.Steps[0].Why != "was called policy/v1beta1/PodDisruptionBudget, apiVersion policy/v1beta1 -> policy/v1" {
 		t.Fatalf("not an update alone:\n%s", detail(p))
 	}
 	if r, ok := w.read().Live(plan.NewURN(stackName, projectName, now.Type, now.Name)); !ok || r.ID != live.ID || r.Type != now.Type {

@@ -76,6 +76,45 @@ func TestDeleteFirstWaitsForWhatItsReplacementNeeds(t *testing.T) {
 	if place(p, plan.Delete, link, "a") != place(p, plan.Create, role, "route")+1 || place(p, plan.Create, link, "a") != 4 {
 		t.Errorf("the slot is empty longer than it must be:\n%s", detail(p))
 	}
+	if gone := p.Steps[place(p, plan.Delete, link, "a")-1]; !slices.Equal(gone.Needs, []int{place(p, plan.Create, role, "route")}) {
+		t.Errorf("the slot is emptied while what takes it is still waited for:\n%s", detail(p))
+	}
+}
+
+// What is only ordered after something is not made anew with it, and an order more or less
+// is no change.
+func TestOrderAloneChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	net := func(v float64) graph.Resource { return res(network, "net", plan.Props{"fixedCidr": v}) }
+	w.mustRun(one(net(1), res(role, "user", plan.Props{})))
+	if p := w.mustRun(one(net(1), res(role, "user", plan.Props{}, net(1).Key))); len(p.Steps) > 0 {
+		t.Errorf("an order more:\n%s", detail(p))
+	}
+	if p := w.mustRun(one(net(2), res(role, "user", plan.Props{}, net(2).Key))); len(p.Steps) != 2 {
+		t.Errorf("what is ordered after it has not changed:\n%s", detail(p))
+	}
+}
+
+// Parts of a component with a generation are made anew together, whatever it is that takes
+// a new object; parts of one without are made anew one by one.
+func TestComponentIsReplacedAsAWhole(t *testing.T) {
+	for _, c := range []struct {
+		generation plan.Props
+		steps      int
+	}{{plan.Props{"version": "1"}, 4}, {nil, 2}} {
+		w := newWorld(t)
+		g := func(path string) *graph.Graph {
+			a, b := res(role, "a", plan.Props{"fixedPath": path}), res(template, "b", plan.Props{"size": 1.0})
+			for _, r := range []*graph.Resource{&a, &b} {
+				r.NameProperty, r.Component, r.Generation = "name", "nodegroup/web", c.generation
+			}
+			return one(b, a)
+		}
+		w.mustRun(g("/a/"))
+		if p := w.mustRun(g("/b/")); len(p.Steps) != c.steps {
+			t.Errorf("generation %v: %d steps, want %d\n%s", c.generation, len(p.Steps), c.steps, detail(p))
+		}
+	}
 }
 
 // What refers to something that must go first goes even before it, in the open.

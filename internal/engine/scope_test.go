@@ -56,6 +56,23 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// What was deleted by hand and is left out is no part of the plan.
+func TestTargetLeavesOutWhatIsGone(t *testing.T) {
+	w := newWorld(t)
+	a, b := res(role, "a", plan.Props{"size": 1.0}), res(role, "b", plan.Props{})
+	w.must(one(a, b))
+	w.cloud.lose(w.cloud.named(role, "b"))
+	a.Props = plan.Props{"size": 2.0}
+	p, err := w.narrow(one(a, b), engine.Scope{Only: []string{"a"}}, as)
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].URN.Name() != "a" {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	p, err = w.narrow(nil, engine.Scope{Only: []string{"a"}}, as)
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].URN.Name() != "a" {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+}
+
 // What is left out is not deleted, nor what it needs; a part that it refers to
 // does not go from under it.
 func TestExclude(t *testing.T) {

@@ -91,6 +91,30 @@ metadata: {name: b}
 	}
 }
 
+// A custom object comes after its definition, and after the nodes, so that it goes while
+// there are pods that may clean up after it.
+func TestCustomObjectsNeedTheirDefinitionAndNodes(t *testing.T) {
+	g := load(t, fstest.MapFS{"drover.yaml": {Data: []byte(`name: n
+cluster: {version: "1.36"}
+nodeGroups: {web: {kind: self-managed, instanceType: m7i.large, capacity: 1}}
+workloads:
+  w:
+    objects:
+      - {apiVersion: example.com/v1, kind: Binding, metadata: {name: b, namespace: default}}
+      - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}
+      - {apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: bindings.example.com},
+         spec: {group: example.com, names: {kind: Binding}}}
+`)}}, oregon)
+	definition := graph.Key{Type: "apiextensions.k8s.io/v1/CustomResourceDefinition", Name: "bindings.example.com"}
+	nodes := graph.Key{Type: "AWS::AutoScaling::AutoScalingGroup", Name: "web"}
+	if after := find(t, g, "example.com/v1/Binding/default/b").After; !slices.Contains(after, definition) || !slices.Contains(after, nodes) {
+		t.Errorf("the custom object comes after %v only", after)
+	}
+	if after := find(t, g, "v1/ConfigMap/default/c").After; slices.Contains(after, nodes) {
+		t.Errorf("the ConfigMap waits for nodes: %v", after)
+	}
+}
+
 // Controllers that need what they would serve, or each other's, are no cycle.
 func TestControllersMakeNoCycle(t *testing.T) {
 	rules := `{apiGroups: [""], resources: [services/status], verbs: [update]}, {apiGroups: [networking.k8s.io], resources: [ingresses/status], verbs: [update]}`

@@ -120,7 +120,7 @@ func (e entry) access() Access {
 	if !ok {
 		return a
 	}
-	a.Principal = o.need("principal", "add principal: arn:aws:iam::111122223333:role/dev").arn(principalARN, "an IAM role or user")
+	a.Principal = o.need("principal", "add principal: arn:aws:iam::111122223333:role/dev").arn(principalARN, "an IAM role or user", "principal: arn:aws:iam::111122223333:role/dev")
 	for _, item := range o.get("policies").items("policies: [AmazonEKSViewPolicy]") {
 		name, ok := item.word("AmazonEKSViewPolicy")
 		if ok && !policyName.MatchString(name) {
@@ -155,10 +155,10 @@ func (f field) words(what, one string) []string {
 	return list
 }
 
-// arn is a name that AWS gave, or a reference that will be one.
-func (f field) arn(form *regexp.Regexp, of string) any {
-	v := f.open(form.String())
-	if text, plain := v.(string); plain && text != "" && !form.MatchString(text) {
+// arn is a name that AWS gave, as the example is, or a reference that will be one.
+func (f field) arn(form *regexp.Regexp, of, example string) any {
+	v, ok := f.open(example)
+	if text, plain := v.(string); ok && plain && !form.MatchString(text) {
 		f.fail("write its whole ARN, or a reference to it", "%q is not the ARN of %s", text, of)
 	}
 	return v
@@ -181,7 +181,7 @@ func (f field) podIdentities() []PodIdentity {
 		if p.Namespace, p.Account, both = strings.Cut(text, "/"); text != "" && (!both || !dnsLabel.MatchString(p.Namespace) || !dnsSubdomain.MatchString(p.Account)) {
 			account.fail("write namespace and name, as in shop/web", "%q is not the name of a service account", text)
 		}
-		p.Role = o.need("role", "add role: ${resources.role.Arn}").arn(principalARN, "an IAM role")
+		p.Role = o.need("role", "add role: ${resources.role.Arn}").arn(roleARN, "an IAM role", "role: ${resources.role.Arn}")
 		list = append(list, p)
 	}
 	return list

@@ -89,7 +89,7 @@ func (e entry) addon() Addon {
 		}
 	}
 	if role := o.get("role"); role.given() {
-		a.Role = role.open("role: ${resources.role.Arn}")
+		a.Role = role.arn(roleARN, "an IAM role", "role: ${resources.role.Arn}")
 		if a.Account() == "" {
 			role.fail("remove it, and write an entry of podIdentities for the service account of its pods",
 				"which service account the pods of %s have is not known", a.Name)

@@ -44,7 +44,7 @@ func (l *loader) cluster(f field) {
 	c.Options = o.options()
 	c.Endpoint = o.get("endpoint").endpoint()
 	if key := o.get("encryptionKey"); key.given() {
-		c.Key = key.arn(keyARN, "a KMS key")
+		c.Key = key.arn(keyARN, "a KMS key", "encryptionKey: ${resources.key.Arn}")
 	}
 	c.Access, c.PodIdentities = o.get("access").access(), o.get("podIdentities").podIdentities()
 	c.OIDC = o.get("oidcProvider").truth()

@@ -113,13 +113,21 @@ func (o object) query(g graph.Guard) graph.Guard {
 		return g
 	}
 	g.Target.URL = p.need("url", "add where Prometheus answers").url()
-	g.Target.Query = p.need("query", "add a query in PromQL").open(`query: "sum(rate(errors[1m]))"`)
+	g.Target.Query = p.need("query", "add a query in PromQL").promQL()
 	read(p.get("headers"), &g.Target.Headers, field.headers)
 	g.Max, g.Min = p.get("max").bound(), p.get("min").bound()
 	if g.Max == nil && g.Min == nil {
 		p.fail("add max: 0.1, min: 1, or both", "has neither max nor min")
 	}
 	return g
+}
+
+func (f field) promQL() any {
+	query, ok := f.open(`query: "sum(rate(errors[1m]))"`)
+	if ok && query == "" { // a guard without a query is a probe
+		f.fail("write a query in PromQL", "is empty")
+	}
+	return query
 }
 
 func (f field) bound() *float64 {
@@ -227,17 +235,17 @@ func (f field) maxErrors(g *graph.Guard) {
 
 // url checks what can be seen before references are filled in.
 func (f field) url() any {
-	url := f.open(`url: "http://example.com/"`)
+	url, ok := f.open(`url: "http://example.com/"`)
 	start := fmt.Sprint(url)
-	if start != "" && !strings.HasPrefix(start, "${") && !strings.HasPrefix(start, "http://") && !strings.HasPrefix(start, "https://") {
+	if ok && !strings.HasPrefix(start, "${") && !strings.HasPrefix(start, "http://") && !strings.HasPrefix(start, "https://") {
 		f.fail("start it with http:// or https://", "%q is not a URL to probe", start)
 	}
 	return url
 }
 
 func (f field) host() any {
-	host := f.open("host: apps.example.com")
-	if name, ok := host.(string); ok && name != "" && !hostName.MatchString(name) {
+	host, _ := f.open("host: apps.example.com")
+	if name, plain := host.(string); plain && name != "" && !hostName.MatchString(name) { // empty: the URL's
 		f.fail("write it as in apps.example.com", "%q is not a host name", name)
 	}
 	return host

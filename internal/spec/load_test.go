@@ -118,6 +118,7 @@ func TestReadState(t *testing.T) {
 		{"name: [\nstate: s3://b\n", "", "drover.yaml:3: not YAML: did not find expected ',' or ']'"},
 		{"state: folder\n", "", `drover.yaml:1: state: "folder" does not say where the state is`},
 		{"state: file://folder\n", "", `drover.yaml:1: state: "file://folder" does not say where the state is`},
+		{"state: file://host/folder\n", "", `drover.yaml:1: state: "file://host/folder" does not say where the state is`},
 		{"state: mem://\n", "", `drover.yaml:1: state: "mem://" does not say where the state is`},
 		{"state: s3://${config.bucket}\n", "", "drover.yaml:1: state: references cannot stand here: the state is looked for before anything else is read"},
 		{"state: !secret s3://b\n", "", "drover.yaml:1: state: a secret cannot stand here: the value is shown"},

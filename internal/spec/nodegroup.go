@@ -191,9 +191,9 @@ func (f field) ami() any {
 	if !f.given() {
 		return nil
 	}
-	image := f.open("ami: ami-0123456789abcdef0")
-	id, known := image.(string)
-	if known && id != "" && id != newest && !imageID.MatchString(id) {
+	image, ok := f.open("ami: ami-0123456789abcdef0")
+	id, plain := image.(string)
+	if ok && plain && id != newest && !imageID.MatchString(id) {
 		f.fail("write it as in ami-0123456789abcdef0, or latest, or remove it: the image is looked up for the version",
 			"%q is not an image ID", id)
 	}

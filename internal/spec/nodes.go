@@ -56,7 +56,7 @@ func (f field) disk() *Disk {
 	}
 	d.Encrypted = o.get("encrypted").truth()
 	if key := o.get("key"); key.given() {
-		d.Key, d.Encrypted = key.arn(keyARN, "a KMS key"), true
+		d.Key, d.Encrypted = key.arn(keyARN, "a KMS key", "key: ${resources.key.Arn}"), true
 	}
 	return d
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/droverhq/drover/internal/render"
 	"github.com/droverhq/drover/internal/spec"
+	"github.com/droverhq/drover/problem"
 )
 
 const deployment = `apiVersion: apps/v1
@@ -20,7 +21,7 @@ spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: 
 
 func project(t *testing.T, workload string, files map[string]string) fs.FS {
 	t.Helper()
-	all := fstest.MapFS{"drover.yaml": {Data: []byte("name: shop\ncluster: {version: \"1.36\"}\nworkloads:\n  web: " + workload + "\n")}}
+	all := fstest.MapFS{"drover.yaml": {Data: []byte("name: shop\ncluster: {version: \"1.35\"}\nworkloads:\n  web: " + workload + "\n")}}
 	for name, text := range files {
 		all[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -50,7 +51,7 @@ func TestKustomize(t *testing.T) {
 		t.Errorf("objects %s", got)
 	}
 	for workload, want := range map[string]string{
-		"{kustomize: ./far}":      "is not in the project folder",
+		"{kustomize: [./far]}":    "is not in the project folder",
 		"{kustomize: ./none}":     "has no kustomization.yaml",
 		"{kustomize: ./nowhere}":  "does not exist",
 		"{kustomize: ../outside}": "leads out of the project folder",
@@ -81,8 +82,11 @@ func TestChart(t *testing.T) {
 	load := func(workload, output string) (*spec.Spec, error) {
 		s, problems := spec.LoadWith(project(t, workload, files), "dev", spec.Outside{Charts: func(c render.Chart) ([]byte, error) {
 			asked = c
-			if output == "" {
+			switch output {
+			case "":
 				return nil, errors.New("it breaks")
+			case "no helm":
+				return nil, &problem.Error{Err: errors.New("there is no helm"), Fix: "install it"}
 			}
 			return []byte(output), nil
 		}})
@@ -95,7 +99,7 @@ func TestChart(t *testing.T) {
 	if o := s.Workloads[0].Objects[0]; o.Namespace != "kube-system" {
 		t.Errorf("namespace %s", o.Namespace)
 	}
-	if asked.Release != "web" || asked.Kubernetes != "1.36" || asked.ValueFiles[0] != "prod.yaml" || asked.Values["replicas"] != 3.0 {
+	if asked.Release != "web" || asked.Kubernetes != "1.35" || asked.ValueFiles[0] != "prod.yaml" || asked.Values["replicas"] != 3.0 {
 		t.Errorf("rendered with %+v", asked)
 	}
 	for _, c := range []struct{ workload, output, want string }{
@@ -103,8 +107,10 @@ func TestChart(t *testing.T) {
 		{"{chart: ./charts/web}", deployment + hook, "the chart has hooks, which Drover does not run as Helm does: ConfigMap seed (pre-install,pre-upgrade)"},
 		{"{chart: {source: ./charts/web, hooks: leave}}", deployment + hook, ""},
 		{"{chart: ./charts/web}", "", "chart charts/web: it breaks"},
+		{"{chart: ./charts/web}", "no helm", "chart charts/web: there is no helm"},
 		{"{chart: \"oci://registry.example.com/web\"}", deployment, "would change by itself"},
 		{"{chart: {source: ./charts/web, values: {password: !secret x}}}", deployment, "a secret cannot stand here"},
+		{"{chart: {source: ./charts/web, values: [1]}}", deployment, "want a mapping, have a list"},
 	} {
 		_, err := load(c.workload, c.output)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

@@ -282,6 +282,8 @@ func (sc Scope) network(ref, rest string) (any, error) {
 		return nil, remedy("write ${network."+name+".0}", "${%s}: %q is not the number of a subnet", ref, index)
 	case sc.zones == nil && sc.there == nil:
 		return "", nil
+	case len(subnets) == 0:
+		return nil, remedy("name them under network.subnets", "${%s}: the network has none of them", ref)
 	case i >= len(subnets):
 		return nil, remedy(fmt.Sprintf("take a number from 0 to %d", len(subnets)-1),
 			"${%s}: the network has %d of them", ref, len(subnets))

@@ -27,13 +27,17 @@ func (f field) text(what string) any {
 }
 
 // open is text that will be shown, and so cannot be secret.
-func (f field) open(what string) any {
-	v := f.text(what)
-	if value.HasSecret(v) {
+func (f field) open(what string) (any, bool) {
+	v, ok := f.scalar("!!str", "text", "quote it: "+what)
+	switch {
+	case !ok:
+		return "", false
+	case value.HasSecret(v):
 		f.refuseSecret(what)
-		return ""
+		return "", false
 	}
-	return v
+	f.remember(v, true)
+	return v, true
 }
 
 // word reads a string that holds no reference, except to config.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -23,9 +22,8 @@ type reader struct {
 	config   Config
 	stack    string
 	problems problem.List
-	texts    []text       // every value that holds a reference
-	merging  []*yaml.Node // the mappings whose "<<" is being read
-	aliased  int          // values that were read through aliases
+	texts    []text // every value that holds a reference
+	aliased  int    // values that were read through aliases
 
 	foreign map[string]*foreign // other stacks that this one refers to
 	others  Outputs             // reads their outputs; nil: none are read
@@ -311,12 +309,6 @@ func (f field) merged(node *yaml.Node, what string) []entry {
 	if f.reader.aliased > maxAliased {
 		return nil
 	}
-	if slices.Contains(f.merging, f.node) {
-		f.fail("remove the <<", "<< merges the mapping into itself")
-		return nil
-	}
-	f.merging = append(f.merging, f.node)
-	defer func() { f.merging = f.merging[:len(f.merging)-1] }()
 	from := f.inner(f.path, node, node.Line)
 	from.at = f.at
 	if !from.given() || from.node.Kind != yaml.SequenceNode {
