@@ -17,7 +17,7 @@ import (
 // provider at all.
 type unasked struct {
 	service *Service
-	host    string
+	name    string // its host, or a target group's ARN
 }
 
 // attached are what the Auto Scaling group of the node registers it with.
@@ -353,7 +353,7 @@ func (m *Move) sender(node, service string) (string, bool) {
 		return "", false
 	}
 	r := m.Record.Nodes[node]
-	for _, host := range m.senders.unasked(s) {
+	for _, host := range m.senders.unaskedThroughNodes(s) {
 		if !n.excluded() {
 			return host, true // nobody can be asked: as long as the node is not excluded
 		}
@@ -376,29 +376,26 @@ func (m *Move) sender(node, service string) (string, bool) {
 func (m *Move) allUnasked() []unasked {
 	var all []unasked
 	for _, s := range m.view.Services {
-		if !s.Balanced {
-			continue
-		}
-		for _, host := range m.senders.unasked(s) {
-			all = append(all, unasked{s, host})
+		for _, name := range m.senders.unaskedThroughNodes(s) {
+			all = append(all, unasked{s, name})
 		}
 	}
-	slices.SortFunc(all, func(a, b unasked) int { return strings.Compare(a.host, b.host) })
+	slices.SortFunc(all, func(a, b unasked) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
 // sendsThrough: it may send through the node.
 func (u unasked) sendsThrough(n *Node) bool { return n.registers() && u.service.admits(n) }
 
-// unaskedOf are the hosts of those that may send through the node.
+// unaskedOf are the names of those that may send through the node.
 func (m *Move) unaskedOf(n *Node) []string {
-	var hosts []string
+	var names []string
 	for _, u := range m.unasked {
 		if u.sendsThrough(n) {
-			hosts = append(hosts, u.host)
+			names = append(names, u.name)
 		}
 	}
-	return hosts
+	return names
 }
 
 // unaskedShort says which load balancer that nobody can ask may not send through the
@@ -409,11 +406,11 @@ func (m *Move) unaskedShort(n *Node) string {
 		if !u.sendsThrough(n) || u.service.ToPods || u.service.Local && !m.serves(n, u.service) {
 			continue
 		}
-		if _, known := m.lack[u.host]; !known {
-			m.lack[u.host] = m.unaskedLacks(u)
+		if _, known := m.lack[u.name]; !known {
+			m.lack[u.name] = m.unaskedLacks(u)
 		}
-		if m.lack[u.host] != "" {
-			return m.lack[u.host]
+		if m.lack[u.name] != "" {
+			return m.lack[u.name]
 		}
 	}
 	return ""
@@ -431,7 +428,7 @@ func (m *Move) unaskedLacks(u unasked) string {
 	if had >= want {
 		return ""
 	}
-	return fmt.Sprintf("load balancer %s cannot be asked: %d of %d nodes outside %s have been there for %s, which it may take to send through them", u.host, had, want, m.Record.Group, m.Options.unaskedTime())
+	return fmt.Sprintf("load balancer %s cannot be asked: %d of %d nodes outside %s have been there for %s, which it may take to send through them", u.name, had, want, m.Record.Group, m.Options.unaskedTime())
 }
 
 // stayers are the nodes through which it may go on to send: with local traffic those

@@ -492,7 +492,7 @@ func unaskedBalancers(i *inspection) []event.Finding {
 		if hosts := i.v.senders.unaskedToPods(s); len(hosts) > 0 && len(i.v.behind[key]) > 0 {
 			found = append(found, event.Finding{
 				Severity: warning, Object: "service/" + key,
-				Effect: fmt.Sprintf("what sends to its pods themselves cannot be asked (%s): the move waits %s for each pod instead", list(hosts), settleTargets),
+				Effect: fmt.Sprintf("what sends to its pods themselves cannot be asked (%s): the move waits %s for each pod instead, and, of a target group, for each node", list(hosts), settleTargets),
 				Fix:    "see that its deregistration delay is not longer than 300 s, and that pods have its readiness gate",
 			})
 		}

@@ -116,6 +116,16 @@ func (d directory) unaskedToPods(s *Service) []string {
 	return d.lacks(s.TargetGroups)
 }
 
+// unaskedThroughNodes is what may send through nodes for the Service, and nobody here can
+// ask: its load balancers, and target groups, whose targets may be nodes.
+func (d directory) unaskedThroughNodes(s *Service) []string {
+	groups := d.lacks(s.TargetGroups)
+	if !s.Balanced {
+		return groups
+	}
+	return append(d.unasked(s), groups...)
+}
+
 func (d directory) lacks(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(d[strings.ToLower(name)]) > 0 })
 }

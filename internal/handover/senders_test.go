@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,6 +128,25 @@ func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
 // leave, and once more for what lags behind that: in all for less than its workload has
 // patience, however many nodes leave one after the other. Another pod does not wait
 // for the same nodes again.
+// A target group that nobody can ask, as one of another account, may send to nodes: these
+// are given the time of a load balancer that nobody can ask, whatever type the Service has.
+func TestNodesWaitForTargetGroupsThatNobodyCanAsk(t *testing.T) {
+	m := NewMove(&Record{Phase: Shift, Nodes: map[string]*NodeRecord{"old": {}}}, Options{})
+	m.view = NewView()
+	m.view.PutNode(&Node{Name: "old", Instance: "i-1"})
+	m.view.PutService(&Service{Namespace: "apps", Name: "web", TargetGroups: []string{"arn:elsewhere", "arn:own"}, NodePorts: []int{30080}})
+	m.o.Balancers = []Balancer{{Name: "own", Group: "arn:own"}}
+	m.sortTargets()
+	m.unasked = m.allUnasked()
+	if got := m.unaskedOf(m.view.Nodes["old"]); !slices.Equal(got, []string{"arn:elsewhere"}) {
+		t.Errorf("%v", got)
+	}
+	m.lack = map[string]string{}
+	if why := m.unaskedShort(m.view.Nodes["old"]); !strings.Contains(why, "arn:elsewhere cannot be asked: 0 of 1 nodes outside") {
+		t.Error(why)
+	}
+}
+
 func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	b := Balancer{Name: "net/web", Host: "net.elb", Lag: 3 * time.Minute, Keeps: true, Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: Draining}}}

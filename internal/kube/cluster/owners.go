@@ -24,8 +24,8 @@ type ownerKind struct {
 	optional  schema.GroupVersionResource // in place of watch, if a CRD defines it: see kind
 	place     int                         // in kinds
 
-	// stands: it makes pods for its owner, as a ReplicaSet does for a Deployment. Its
-	// pods count to that owner, and move as the owner's row says. An owner without a row
+	// stands: it lets go of a pod that loses its labels, and takes it back, as a ReplicaSet
+	// does. Its pods count to its owner, if it has one, and move as the owner's row says. An owner without a row
 	// moves surge-first if this kind has selects, else by its operator. Without an owner
 	// it is the workload itself.
 	stands bool

@@ -123,7 +123,7 @@ func showInstance(st *region.State, i *region.Instance) instanceItem {
 	item.PrivateDNS, item.PrivateIP, item.PublicIP = dns, i.PrivateIP, i.PublicIP
 	item.Subnet, item.VPC, item.SourceCheck = i.SubnetID, i.VpcID, true
 	item.Groups = groupRefs(st, i.SecurityGroups)
-	item.Interfaces = []nicItem{{ID: "eni-" + i.ID[2:], Subnet: i.SubnetID, VPC: i.VpcID, Owner: region.Account, Status: "in-use",
+	item.Interfaces = []nicItem{{ID: i.InterfaceID(), Subnet: i.SubnetID, VPC: i.VpcID, Owner: region.Account, Status: "in-use",
 		PrivateIP: i.PrivateIP, PrivateDNS: dns, Attached: "attached", Groups: item.Groups,
 		Addresses: []nicAddr{{i.PrivateIP, dns, true}},
 		Prefixes:  []nicPrefix{{i.PodCIDR}}}}
@@ -164,7 +164,7 @@ var instanceFilters = filters[*region.Instance]{
 	"private-ip-address": connected(privateIP),
 	"ip-address":         connected(func(_ *region.State, i *region.Instance) []string { return []string{i.PublicIP} }),
 	"network-interface.addresses.private-ip-address": connected(privateIP),
-	"network-interface.network-interface-id":         connected(func(_ *region.State, i *region.Instance) []string { return []string{"eni-" + i.ID[2:]} }),
+	"network-interface.network-interface-id":         connected(func(_ *region.State, i *region.Instance) []string { return []string{i.InterfaceID()} }),
 	"network-interface.subnet-id":                    connected(subnetOf),
 	"network-interface.vpc-id":                       connected(vpcOf),
 	"network-interface.group-id":                     connected(groupsOf),

@@ -20,6 +20,9 @@ type Interface struct {
 	InstanceID  string
 }
 
+// InterfaceID is that of the instance's only interface.
+func (i *Instance) InterfaceID() string { return "eni-" + i.ID[2:] }
+
 // Interfaces lists the network interfaces that match.
 func (s *State) Interfaces(match func(Interface) bool) []Interface {
 	var list []Interface
@@ -30,7 +33,7 @@ func (s *State) Interfaces(match func(Interface) bool) []Interface {
 	}
 	for _, i := range Sorted(s.Instances) {
 		if i.State != Terminated {
-			add(Interface{ID: "eni-" + i.ID[2:], Type: "interface", VpcID: i.VpcID, SubnetID: i.SubnetID,
+			add(Interface{ID: i.InterfaceID(), Type: "interface", VpcID: i.VpcID, SubnetID: i.SubnetID,
 				PrivateIP: i.PrivateIP, PublicIP: i.PublicIP, Groups: i.SecurityGroups, InstanceID: i.ID})
 		}
 	}
