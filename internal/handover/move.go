@@ -145,6 +145,7 @@ type Move struct {
 	loud           map[string]bool // … that may not be turned off
 	gone           mark            // the groups that were to take the pods
 	answeredAt     time.Time       // when AWS answered last
+	lapsed         time.Time       // when nothing came of a turn, the last time
 	unclean        time.Time       // what it said by then may be older than what was done
 	repeats        mark            // what is asked for in vain
 	stalled        bool            // … for longer than it makes sense

@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -886,5 +887,34 @@ func TestReadyWaitsForWhatTakesItsPlace(t *testing.T) {
 				t.Errorf("want %q, got %q", row.want, got)
 			}
 		})
+	}
+}
+
+// After an outage nodes have a moment to be opened before deschedulers are turned on
+// again, however long the move has been putting back by then.
+func TestDeschedulersWaitForNodesAfterAnOutage(t *testing.T) {
+	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	deployment := &Evictor{Namespace: "kube-system", Name: "descheduler", Calmed: encode(Calmed{Group: "old", Before: map[string]string{replicasBefore: "1"}})}
+	turn := func(stopped time.Duration, lapsed time.Duration) (wakes bool) {
+		m := NewMove(&Record{Group: "old", Phase: Stop, Since: noon.Add(-stopped), Nodes: map[string]*NodeRecord{"old": {}}}, Options{})
+		m.view = NewView()
+		m.view.PutNode(&Node{Name: "old", Group: "old", Cordoned: true, Before: encode(before{})})
+		m.view.Evictors = map[string]*Evictor{deployment.Key(): deployment}
+		m.view.Now = noon.Add(-lapsed)
+		m.lapse()
+		m.view.Now = noon
+		m.putBack(map[string]bool{})
+		return slices.ContainsFunc(m.actions, func(a Action) bool { _, is := a.(ChangeEvictor); return is })
+	}
+	for _, c := range []struct {
+		stopped, lapsed time.Duration
+		wakes           bool
+	}{
+		{backLimit - time.Second, time.Hour, false}, {backLimit, time.Hour, true},
+		{time.Hour, reopenTime - time.Second, false}, {time.Hour, reopenTime, true},
+	} {
+		if got := turn(c.stopped, c.lapsed); got != c.wakes {
+			t.Errorf("stopped for %s, nothing came of a turn %s ago: turned on %t", c.stopped, c.lapsed, got)
+		}
 	}
 }

@@ -307,8 +307,12 @@ func (r *run) turns(ctx context.Context) error {
 		if r.core.Record.Paused {
 			return r.paused(ctx)
 		}
-		if r.mine() {
+		carried := r.mine()
+		if carried {
 			r.carryOut(context.WithoutCancel(ctx), actions)
+		}
+		if !carried || r.inVain() {
+			r.core.lapse()
 		}
 		switch r.core.Record.Phase {
 		case Ready:
@@ -645,6 +649,13 @@ func (r *run) last(ctx context.Context, rec *Record) {
 		time.Sleep(reread)
 	}
 	r.say("the move's record could not be changed in the cluster for the last time: " + err.Error())
+}
+
+// inVain: every call has failed of late.
+func (r *run) inVain() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.failing.IsZero()
 }
 
 // leftFor: putting back has taken longer than it may, and for long now every call

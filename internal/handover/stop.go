@@ -17,7 +17,7 @@ func (m *Move) putBack(workloads map[string]bool) {
 	m.due(workloads, nodes)
 	clean := m.reopen()
 	clean = m.stirNodes(func(string) bool { return true }) && clean
-	if clean || m.view.Now.Sub(m.Record.Since) >= backLimit { // once its nodes are open, if they can be
+	if clean || m.cannotReopen() { // once its nodes are open, if they can be
 		clean = m.wakeEvictors() && clean
 	}
 	m.decideWorkloads(workloads)
@@ -38,6 +38,18 @@ func (m *Move) putBack(workloads map[string]bool) {
 		m.to(Stopped)
 	}
 }
+
+// cannotReopen: nodes have been asked for in vain for long enough, and lately by calls
+// that reached somebody.
+func (m *Move) cannotReopen() bool {
+	return m.view.Now.Sub(m.Record.Since) >= backLimit && m.view.Now.Sub(m.lapsed) >= reopenTime
+}
+
+// lapse notes that nothing, as far as is known, came of what the turn asked for.
+func (m *Move) lapse() { m.lapsed = m.view.Now }
+
+// reopenTime is how long nodes that can be opened may take to be seen open.
+const reopenTime = 10 * time.Second
 
 // asking is what this turn asks for, to be compared with the turns before.
 func (m *Move) asking() string {
