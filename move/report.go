@@ -45,6 +45,9 @@ func (r Report) Blockers() []event.Finding {
 	return event.Blockers(r.Findings)
 }
 
+// CanPark: with [Options.Park] a move would begin, as not everything is in its way.
+func (r Report) CanPark() bool { return len(r.moving()) > len(r.Blockers()) }
+
 // moving are the pods that would move.
 func (r Report) moving() (pods []Pod) {
 	return slices.DeleteFunc(slices.Clone(r.Pods), func(p Pod) bool { return p.How == stays })

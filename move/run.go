@@ -381,7 +381,7 @@ func (j *job) look(ctx context.Context) (Report, error) {
 // refuse stops before anything is changed.
 func (j *job) refuse(r Report) error {
 	p := event.Refused("move "+r.From, r.Findings)
-	if p == nil || j.Park && len(r.moving()) > len(r.Blockers()) {
+	if p == nil || j.Park && r.CanPark() {
 		return nil
 	}
 	p.Notes = append(p.Notes, "drover migrate --park leaves what cannot move where it is, and moves all else")

@@ -113,7 +113,11 @@ func runMigrate(ctx context.Context, o migrateOptions) (err error) {
 		if err != nil {
 			return err
 		}
-		return tellReports(o.Env, o.JSON, []move.Report{report})
+		refused := tellReports(o.Env, o.JSON, []move.Report{report})
+		if o.Move.Park && report.CanPark() && errors.As(refused, new(*problem.Error)) {
+			return nil // what is in the way would be left where it is
+		}
+		return refused
 	}
 	show, err := newScreen(o.Env, o.JSON, o.Log)
 	if err != nil {

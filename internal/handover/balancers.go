@@ -567,7 +567,7 @@ func (m *Move) uses(b Balancer) *Service {
 
 // lacks says what a load balancer still lacks of the nodes that stay.
 func (m *Move) lacks(b Balancer) string {
-	in, unused := map[string]bool{}, map[string]bool{}
+	in, unused, said := map[string]bool{}, map[string]bool{}, map[string]string{}
 	going := map[string]bool{}
 	for name := range m.Record.Nodes {
 		if n := m.view.Nodes[name]; n != nil && n.Instance != "" {
@@ -578,6 +578,7 @@ func (m *Move) lacks(b Balancer) string {
 		if !going[t.Instance] {
 			in[t.Instance] = t.State == InService
 			unused[t.Instance] = t.State == Unused
+			said[t.Instance] = t.Why
 		}
 	}
 	s := m.owns(b)
@@ -590,7 +591,7 @@ func (m *Move) lacks(b Balancer) string {
 	if used := m.uses(b); used != nil && used.Local {
 		return "" // one healthy node outside, and enough pods: see localShort
 	}
-	want, have := 0, 0
+	want, have, why := 0, 0, ""
 	for _, g := range m.o.To {
 		for _, i := range g.Instances {
 			n := m.view.byInstance[i.ID]
@@ -598,8 +599,11 @@ func (m *Move) lacks(b Balancer) string {
 				continue
 			}
 			want++
-			if in[i.ID] {
+			switch {
+			case in[i.ID]:
 				have++
+			case why == "" && said[i.ID] != "":
+				why = fmt.Sprintf(" (node %s: %s)", n.Name, said[i.ID])
 			}
 		}
 	}
@@ -607,7 +611,7 @@ func (m *Move) lacks(b Balancer) string {
 		want = min(want, serving(b, going)) // what is behind it may be on some nodes only
 	}
 	if have < want {
-		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService", b.Name, have, want)
+		return fmt.Sprintf("load balancer %s: %d of %d new nodes InService%s", b.Name, have, want, why)
 	}
 	return ""
 }

@@ -147,6 +147,22 @@ func TestNodesWaitForTargetGroupsThatNobodyCanAsk(t *testing.T) {
 	}
 }
 
+// Who waits for new nodes at a load balancer reads why the first of them is not in service.
+func TestWhatALoadBalancerLacksIsSaidInItsWords(t *testing.T) {
+	m := NewMove(&Record{Group: "old"}, Options{})
+	m.view = NewView()
+	b := Balancer{Name: "web", Host: "web.elb", Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: OutOfService, Why: "Health checks failed"}}}
+	for name, id := range map[string]string{"new-1": "i-1", "new-2": "i-2"} {
+		m.view.PutNode(&Node{Name: name, Instance: id, Ready: true, Initialized: true})
+	}
+	m.view.PutService(&Service{Namespace: "apps", Name: "web", Balanced: true, Hosts: []string{"web.elb"}})
+	m.o = Observed{View: m.view, Balancers: []Balancer{b}, To: []Group{{Instances: []Instance{{ID: "i-1"}, {ID: "i-2"}}}}}
+	m.sortTargets()
+	if got, want := m.lacks(b), "load balancer web: 1 of 2 new nodes InService (node new-2: Health checks failed)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	b := Balancer{Name: "net/web", Host: "net.elb", Lag: 3 * time.Minute, Keeps: true, Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: Draining}}}
