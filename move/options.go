@@ -146,7 +146,7 @@ type Guard struct {
 	Rate    float64       // probes per second; 0: 50
 	Timeout time.Duration // after which a probe has failed; 0: 5 s
 
-	MaxErrors *int   // failures that are forgiven, in all; nil: 1 within 10 s, and 10 in all
+	MaxErrors *int   // failures that are forgiven, in all, and be they within 10 s; nil: 1 within 10 s, and 10 in all
 	P99       string // "500ms", or "3x" what it was before the move; empty: not watched
 	OnBreach  string // stop or ignore; empty: stop
 }

@@ -1,8 +1,10 @@
 package move
 
 import (
+	"reflect"
 	"testing"
 
+	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/handover"
 )
 
@@ -22,6 +24,18 @@ func TestIsWorkload(t *testing.T) {
 			if got := isWorkload(text, &handover.Pod{Workload: key}); got != want {
 				t.Errorf("--workload %s is %s: %v", text, key, got)
 			}
+		}
+	}
+}
+
+// Each field of a guard changes what watches the traffic: one that is handed on to
+// nobody is a flag that does nothing.
+func TestEveryFieldOfAGuardIsHandedOn(t *testing.T) {
+	for f := range reflect.TypeFor[Guard]().Fields() {
+		var g Guard
+		fieldtest.Fill(t, f.Name, reflect.ValueOf(&g).Elem().FieldByIndex(f.Index))
+		if reflect.DeepEqual(g.graph(), Guard{}.graph()) {
+			t.Errorf("%s makes no difference", f.Name)
 		}
 	}
 }

@@ -77,7 +77,7 @@ func trials() map[string]trial {
 		of[name] = t
 	}
 	for _, name := range []string{"migrate", "drain"} { // what is said of guards is said of each
-		for _, flag := range []string{"host", "rate", "expect", "status", "p99", "max-errors", "timeout"} {
+		for _, flag := range []string{"host", "method", "header", "body", "rate", "expect", "status", "p99", "max-errors", "timeout"} {
 			if of[name].beside == nil {
 				t := of[name]
 				t.beside = map[string][]string{}
@@ -131,6 +131,8 @@ func write(b *strings.Builder, v reflect.Value, depth int) {
 	case depth > 6 || !v.IsValid():
 	case v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface:
 		write(b, v.Elem(), depth+1)
+	case v.Type() == reflect.TypeFor[guardFlags]() || v.Type() == reflect.TypeFor[setFlags]():
+		// what they say counts once it is in the options of a move
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fmt.Fprintf(b, "%s{", v.Type().Field(i).Name)
