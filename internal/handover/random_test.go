@@ -316,7 +316,7 @@ func TestAnyWorldOfAttachedGroups(t *testing.T) {
 		d := draw(r)
 		for _, a := range d.apps {
 			if a.Kind == "Deployment" && !a.ByAddress && (a.Balancer != "" || a.Local) {
-				a.Attached, a.Balancer = true, cmp.Or(a.Balancer, world.ALB)
+				a.Attached, a.Balancer, a.Host = true, cmp.Or(a.Balancer, world.ALB), ""
 			}
 		}
 		if wrong, _ := d.check(t); len(wrong) > 0 {
