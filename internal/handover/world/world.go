@@ -1169,7 +1169,8 @@ func (w *World) registers(a *App) bool {
 // sends to.
 func (w *World) checkBalancer(a *App) {
 	in := w.zonesOf(a)
-	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) && !w.lostNode() {
+	gap := a.Local && a.AcceptGap // its only pod may be away
+	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) && !w.lostNode() && !gap {
 		w.fail("load balancer %s has no target in service", a.Name)
 	}
 	for zone := range w.zones[a.Name] {
