@@ -1169,7 +1169,7 @@ func (w *World) registers(a *App) bool {
 // sends to.
 func (w *World) checkBalancer(a *App) {
 	in := w.zonesOf(a)
-	gap := a.Local && a.AcceptGap // its only pod may be away
+	gap := a.Local && (a.AcceptGap || a.returned) // its only pod may be away, or its ReplicaSet ended the one that served
 	if a.Attached && w.registers(a) && !w.anyHealthy(a.Name) && !w.lostNode() && !gap {
 		w.fail("load balancer %s has no target in service", a.Name)
 	}
