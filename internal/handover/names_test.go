@@ -49,6 +49,27 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 	}
 }
 
+// A load balancer that belongs to no Service by its name is found by its node port; and
+// what an inquiry is about is asked, or there is nothing to ask.
+func TestNodePortsAndInquiries(t *testing.T) {
+	d := newDirectory([]Balancer{{Name: "b", Port: 30080}, {Name: "a", Port: 30080}, {Name: "c", Port: 30081}, {Name: "d", Host: "d.elb"}})
+	if got := found(d, &Service{NodePorts: []int{30080, 30090}}); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("by its port: %v", got)
+	}
+	for name, c := range map[string]struct {
+		q    Inquiry
+		idle bool
+	}{
+		"nothing": {Inquiry{}, true}, "instances": {Inquiry{Instances: []string{"i"}}, false}, "known": {Inquiry{Known: []string{"b"}}, false},
+		"addresses alone": {Inquiry{Addresses: []string{"10.0.0.1"}}, true}, "groups alone": {Inquiry{Groups: []string{"arn"}}, true},
+		"addresses and groups": {Inquiry{Addresses: []string{"10.0.0.1"}, Groups: []string{"arn"}}, false},
+	} {
+		if c.q.idle() != c.idle {
+			t.Errorf("%s: idle %t", name, !c.idle)
+		}
+	}
+}
+
 // A Service's host is its own, however many target groups elsewhere its pods are
 // registered with. Only where one of these is behind that host, the host's other
 // groups are those of other Services.

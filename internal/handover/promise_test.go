@@ -129,12 +129,21 @@ func TestSettle(t *testing.T) {
 		{"a route of the Gateway API", Service{Routes: []string{"grpcroute/apps/web"}}, 3, 0, settleIngress},
 		{"headless", Service{Headless: true, Routes: []string{"ingress/apps/web"}}, 3, 0, settleDNS},
 		{"target groups", Service{TargetGroups: []string{"arn"}, Headless: true}, 3, 0, settleTargets},
+		{"a name that is kept for longer", Service{Headless: true, Published: 20 * time.Minute}, 3, 0, 20 * time.Minute},
+		{"a target group that is asked, and drains", Service{TargetGroups: []string{"arn:drains"}}, 3, 0, settleProxies + 3*time.Minute},
+		{"… that sends on for longer than it drains", Service{TargetGroups: []string{"arn:lags"}}, 3, 0, settleProxies + 4*time.Minute},
+		{"one of nodes", Service{TargetGroups: []string{"arn:nodes"}}, 3, 0, settleProxies},
 		{"a large cluster", Service{}, 2500, 0, settleProxies + 2*settleEach},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := NewView()
 			c.service.Namespace, c.service.Name = "apps", "web"
 			v.PutService(&c.service)
+			v.hear([]Balancer{
+				{Name: "drains", Group: "arn:drains", ByAddress: true, Draining: 3 * time.Minute, Lag: time.Minute},
+				{Name: "lags", Group: "arn:lags", ByAddress: true, Draining: time.Minute, Lag: 4 * time.Minute},
+				{Name: "nodes", Group: "arn:nodes", Draining: 5 * time.Minute}, {Name: "elsewhere", Group: "arn:elsewhere", ByAddress: true, Draining: time.Hour},
+			})
 			for i := range c.nodes {
 				v.PutNode(&Node{Name: time.Duration(i).String()})
 			}
@@ -146,6 +155,9 @@ func TestSettle(t *testing.T) {
 				}
 			}
 		})
+	}
+	if got := promised(&Pod{Workload: "deployment/apps/web"}, nil, nil, 0, nil); got.how != InOrder || got.why == "" {
+		t.Errorf("its controller is gone: %+v", got)
 	}
 	if got := NewView().settle(&Pod{}, 0); got != 0 {
 		t.Errorf("nobody sends to it, and it waits %s", got)
