@@ -110,7 +110,7 @@ func takesAlong(r *state.Resource, s *state.Snapshot) string {
 	case "v1/Namespace":
 		for _, o := range s.Resources {
 			if claims(&o) != graph.NoClaims && strings.HasPrefix(o.URN.Name(), r.URN.Name()+"/") {
-				return "the volumes of the pods of " + kindOf(o.Type).Name + " " + o.URN.Name()
+				return "the volumes of the pods of " + graph.KindOf(o.Type).Name + " " + o.URN.Name()
 			}
 		}
 	}
@@ -132,20 +132,8 @@ func claims(r *state.Resource) graph.Claims {
 	if templates, _ := spec["volumeClaimTemplates"].([]any); len(templates) == 0 {
 		return graph.NoClaims
 	}
-	kind := kindOf(r.Type)
+	kind := graph.KindOf(r.Type)
 	return graph.ClaimsOf(kind.Group, kind.Name)
-}
-
-// kindOf is the kind of a type: apps' StatefulSet of apps/v1/StatefulSet, and a Service
-// without a group of v1/Service.
-func kindOf(typ string) graph.Kind {
-	switch parts := strings.Split(typ, "/"); len(parts) {
-	case 3:
-		return graph.Kind{Group: parts[0], Name: parts[2]}
-	case 2:
-		return graph.Kind{Name: parts[1]}
-	}
-	return graph.Kind{}
 }
 
 // protect marks the deletes that the user has not allowed by name, and tells of them.

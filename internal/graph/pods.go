@@ -4,10 +4,23 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Kind is a kind of Kubernetes objects; its group is empty for the core's.
 type Kind struct{ Group, Name string }
+
+// KindOf is the kind of a type: apps' StatefulSet of apps/v1/StatefulSet, and a Service
+// without a group of v1/Service.
+func KindOf(typ string) Kind {
+	switch parts := strings.Split(typ, "/"); len(parts) {
+	case 3:
+		return Kind{Group: parts[0], Name: parts[2]}
+	case 2:
+		return Kind{Name: parts[1]}
+	}
+	return Kind{}
+}
 
 // podPaths are where the kinds that make pods hold a pod's spec.
 var podPaths = map[Kind][]string{

@@ -175,7 +175,7 @@ func (i *inspection) promised(p *Pod) promise {
 		return promise{how: Never, why: "its annotation " + DoNotDisruptAnnotation + " forbids to disrupt it until " + p.KeptUntil.UTC().Format(time.RFC3339),
 			fix: "wait for that, or remove the annotation"}
 	}
-	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle), func(service string) bool { return i.v.shared(p, service) })
+	return promised(p, i.v.Workloads[p.owner()], i.Denied[p.owner()], i.v.settle(p, i.Settle), i.v.shared)
 }
 
 // leftToMove: the workload is left to the move; the plan does not place it anew.

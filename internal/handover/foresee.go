@@ -158,7 +158,7 @@ func (i *inspection) balancersTake() time.Duration {
 		}
 	}
 	for _, s := range i.v.Services {
-		if len(i.unasked(s)) > 0 || i.admitsLeaving(s) && len(i.v.senders.lacks(s.TargetGroups)) > 0 {
+		if i.admitsLeaving(s) && len(i.v.senders.unaskedThroughNodes(s)) > 0 {
 			longest = max(longest, i.unaskedTakes(s))
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -58,9 +57,9 @@ func (i *inspection) balancers() int {
 func placedAnew(replaced []graph.Key) map[string]bool {
 	found := map[string]bool{}
 	for _, key := range replaced {
-		api, kind := path.Split(key.Type)
+		kind := graph.KindOf(key.Type)
 		namespace, name, _ := strings.Cut(key.Name, "/")
-		found[WorkloadKey(strings.TrimSuffix(api, "/"), kind, namespace, name)] = true
+		found[WorkloadKey(kind.Group, kind.Name, namespace, name)] = true
 	}
 	return found
 }

@@ -62,7 +62,7 @@ const (
 // promised says how a pod may move. Denied are the calls about its workload
 // that were refused for good; settle is how long those who send to it may go on;
 // shared, that pods of other workloads stand behind the Service as well.
-func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration, shared func(service string) bool) promise {
+func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration, shared func(p *Pod, service string) bool) promise {
 	switch {
 	case p.Keep != "" && (w == nil || w.Nature != Runs):
 		return promise{how: Never, why: "its annotation " + p.Keep + " forbids to disrupt it",
@@ -111,11 +111,11 @@ func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 
 // withGap asks for consent where a pod that has no other beside it serves
 // requests and cannot be replaced before it goes.
-func withGap(p *Pod, w *Workload, pr promise, shared func(service string) bool) promise {
+func withGap(p *Pod, w *Workload, pr promise, shared func(p *Pod, service string) bool) promise {
 	if !ways[pr.how].consent || !p.Ready {
 		return pr
 	}
-	service, second := p.behind(func(x Path) bool { return !shared(x.Service) }), ", or let a second pod run beside it"
+	service, second := p.behind(func(x Path) bool { return !shared(p, x.Service) }), ", or let a second pod run beside it"
 	if w.Wants > 1 {
 		service, second = p.ownService(), ""
 	}

@@ -106,7 +106,7 @@ func TestPromised(t *testing.T) {
 			p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Workload: w.Key(), Ready: true, Grace: 30 * time.Second,
 				Handle: "pod-template-hash", Doors: []string{"app"}, Paths: []Path{{Service: "web", Selected: true, Listed: true, Ready: true}}}
 			c.change(p, w)
-			got := promised(p, w, c.denied, settleProxies, func(service string) bool { return service == "shared" })
+			got := promised(p, w, c.denied, settleProxies, func(_ *Pod, service string) bool { return service == "shared" })
 			if got.how != c.want || !strings.Contains(got.why, c.words) || got.how == Never && got.fix == "" {
 				t.Errorf("want %s (%s), got %+v", c.want, c.words, got)
 			}

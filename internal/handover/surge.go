@@ -551,7 +551,7 @@ func (h *herd) wayOut(p *Pod) promise {
 	denied := maps.Clone(h.r.Denied)
 	delete(denied, verbEvict)
 	delete(denied, verbKeepOff)
-	return promised(p, h.Workload, denied, h.View.settle(p, h.Settle), func(service string) bool { return h.Shared(p, service) })
+	return promised(p, h.Workload, denied, h.View.settle(p, h.Settle), h.Shared)
 }
 
 // giveUp returns a pod that nobody sends to, and that may not be evicted, to its

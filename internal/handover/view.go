@@ -429,11 +429,14 @@ func (p *Pod) listed() []string {
 }
 
 // serviceKey is the key of a Service on one of its paths.
-func (p *Pod) serviceKey(path string) string {
+func (p *Pod) serviceKey(path string) string { return serviceKey(p.Namespace, path) }
+
+// serviceKey is the same, of pods of a namespace.
+func serviceKey(namespace, path string) string {
 	if strings.Contains(path, "/") {
 		return path
 	}
-	return p.Namespace + "/" + path
+	return namespace + "/" + path
 }
 
 // servicesOf are the Services that the pod is behind, and those that it was taken

@@ -267,7 +267,7 @@ func (m *Move) promised(p *Pod) promise {
 	if r := m.Record.Workloads[p.owner()]; r != nil {
 		denied = r.Denied
 	}
-	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle), func(service string) bool { return m.shared(p, service) })
+	return promised(p, m.view.Workloads[p.owner()], denied, m.view.settle(p, m.Options.Settle), m.shared)
 }
 
 // shared: pods of other workloads stand behind the pod's Service, or one that owes it
@@ -288,11 +288,12 @@ func (m *Move) sharers(p *Pod, service string) (serve bool, short string) {
 	for _, q := range m.view.behind[key] {
 		owner := q.owner()
 		r := m.Record.Workloads[owner]
-		young := m.view.Now.Sub(q.ReadySince) < m.view.settleUnasked(q, m.Options.Settle) // proxies have yet to send to it
-		if owner == p.owner() || q.Deleting || young || !q.serves(key) || r != nil && !r.asked[q.UID].IsZero() {
+		if owner == p.owner() || q.Deleting || !q.serves(key) || r != nil && !r.asked[q.UID].IsZero() {
 			continue
 		}
-		serving[owner]++
+		if m.view.Now.Sub(q.ReadySince) >= m.view.settleUnasked(q, m.Options.Settle) { // else proxies have yet to send to it
+			serving[owner]++
+		}
 	}
 	for owner := range m.owed[key] {
 		r := m.Record.Workloads[owner]
@@ -310,7 +311,7 @@ func (m *Move) noteFloors(key string, r WorkloadRecord) {
 		return
 	}
 	for path, n := range r.Floors {
-		service := w.Namespace + "/" + path
+		service := serviceKey(w.Namespace, path)
 		if n == 0 || path == "" || m.owed[service][key] {
 			continue
 		}

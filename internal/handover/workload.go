@@ -521,7 +521,7 @@ func (h *herd) comesBack() bool {
 
 // promised says how the pod may move.
 func (h *herd) promised(p *Pod) promise {
-	return promised(p, h.Workload, h.r.Denied, h.View.settle(p, h.Settle), func(service string) bool { return h.Shared(p, service) })
+	return promised(p, h.Workload, h.r.Denied, h.View.settle(p, h.Settle), h.Shared)
 }
 
 // leave takes the pod's first step. False: no other pod of the workload may
