@@ -4,11 +4,12 @@
 // A mutant that no test fails for is a survivor: either nothing promises what it
 // changed, or a test is missing.
 //
-//	mutate [-files run.go,stop.go] [-run TestX] [-jobs N] ./internal/verdict
+//	mutate [-files run.go,stop.go] [-run TestX] [-budget 10s] [-jobs N] ./internal/verdict
 //
 // All mutants of a package are compiled into one test binary (go test -overlay), in
-// which an environment variable chooses one. So a mutant costs a run of the tests,
-// and no build; one that no test reaches is not run at all.
+// which an environment variable chooses one. Each test is run once as it is, which
+// tells what it reaches. So a mutant costs no build, and only the tests that reach
+// it, the quickest first, until one fails.
 package main
 
 import (
@@ -23,6 +24,8 @@ import (
 func main() {
 	files := flag.String("files", "", "only these `files` of the package, separated by commas")
 	run := flag.String("run", "", "only the tests that match this `regexp`")
+	budget := flag.Duration("budget", 0, "run no more tests for a mutant than take this `time` together (0: all that reach it)")
+	args := flag.String("args", "", "`arguments` for the test binary, separated by spaces")
 	jobs := flag.Int("jobs", max(1, runtime.NumCPU()/2), "run `N` mutants at once")
 	flag.Parse()
 	if flag.NArg() == 0 {
@@ -31,7 +34,7 @@ func main() {
 	}
 	failed := false
 	for _, pkg := range flag.Args() {
-		if err := report(pkg, split(*files), *run, *jobs); err != nil {
+		if err := report(pkg, split(*files), trial{run: *run, args: strings.Fields(*args), budget: *budget, jobs: *jobs}); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", pkg, err)
 			failed = true
 		}
@@ -46,7 +49,7 @@ func split(list string) []string {
 }
 
 // report mutates one package and prints what became of its mutants.
-func report(pkg string, files []string, run string, jobs int) error {
+func report(pkg string, files []string, t trial) error {
 	p, err := load(pkg, files)
 	if err != nil {
 		return err
@@ -55,15 +58,12 @@ func report(pkg string, files []string, run string, jobs int) error {
 	if err := p.build(); err != nil {
 		return err
 	}
-	if err := p.try(run, jobs); err != nil {
+	if err := p.try(t); err != nil {
 		return err
 	}
 	count := map[fate]int{}
 	for _, m := range p.mutants {
 		count[m.fate]++
-		if m.fate == survived || m.fate == unreached {
-			fmt.Printf("%-9s  %s:%d:%d  %s\n", m.fate, m.file, m.line, m.column, m.what)
-		}
 	}
 	fmt.Printf("%s: %d mutants, %d killed, %d timed out, %d survived, %d not reached by a test\n",
 		pkg, len(p.mutants), count[killed], count[endless], count[survived], count[unreached])

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,41 +22,97 @@ const (
 	slack    = 20 * time.Second
 )
 
-// try runs the tests once as they are, and then once for each mutant that they reach.
-func (p *pack) try(run string, jobs int) error {
-	list := filepath.Join(p.scratch, "reached")
-	began := time.Now()
-	if out, err := p.test(context.Background(), run, "MUTANTS_REACHED="+list); err != nil {
-		return fmt.Errorf("the tests fail before anything is changed: %w\n%s", err, out)
-	}
-	limit := patience*time.Since(began) + slack
-	reached, err := numbers(list)
+// trial is how mutants are tried.
+type trial struct {
+	run    string        // regexp of the tests
+	args   []string      // for the test binary
+	budget time.Duration // of tests for each mutant; 0: all that reach it
+	jobs   int
+}
+
+// test is a test of the package, how long it takes and which mutants it reaches.
+type test struct {
+	name    string
+	takes   time.Duration
+	reaches map[int]bool
+}
+
+// try runs each test once as it is, and then, for each mutant, those that reach it.
+func (p *pack) try(t trial) error {
+	tests, err := p.survey(t)
 	if err != nil {
 		return err
 	}
 	due := make(chan *mutant)
 	var work sync.WaitGroup
-	for range jobs {
+	for range t.jobs {
 		work.Go(func() {
 			for m := range due {
-				m.fate = p.fateOf(m, run, limit)
+				m.fate = p.fateOf(m, tests, t)
+				m.tell()
 			}
 		})
 	}
 	for _, m := range p.mutants {
-		if reached[m.id] {
-			due <- m
-		}
+		due <- m
 	}
 	close(due)
 	work.Wait()
 	return nil
 }
 
-func (p *pack) fateOf(m *mutant, run string, limit time.Duration) fate {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+// survey runs the tests one by one. The quickest comes first.
+func (p *pack) survey(t trial) ([]test, error) {
+	names, err := exec.Command(p.binary(), "-test.list", cmp.Or(t.run, ".")).Output()
+	if err != nil {
+		return nil, told(err)
+	}
+	var tests []test
+	for _, name := range strings.Fields(string(names)) {
+		list := filepath.Join(p.scratch, "reached-"+name)
+		began := time.Now()
+		if out, err := p.test(context.Background(), exactly(name), t.args, "MUTANTS_REACHED="+list); err != nil {
+			return nil, fmt.Errorf("%s fails before anything is changed: %w\n%s", name, err, out)
+		}
+		reached, err := numbers(list)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test{name: name, takes: time.Since(began), reaches: reached})
+	}
+	slices.SortFunc(tests, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
+	return tests, nil
+}
+
+func exactly(names ...string) string { return "^(" + strings.Join(names, "|") + ")$" }
+
+// fateOf runs the tests that reach a mutant, the quickest first, a few at once: most
+// mutants are noticed by any of them.
+func (p *pack) fateOf(m *mutant, tests []test, t trial) fate {
+	m.fate = unreached
+	var names []string
+	var these, spent time.Duration
+	for i, test := range tests {
+		if test.reaches[m.id] {
+			names, these = append(names, test.name), these+test.takes
+		}
+		last := i == len(tests)-1 || t.budget > 0 && spent+these >= t.budget
+		if len(names) == 0 || !last && these < max(spent, time.Second) {
+			continue
+		}
+		if m.fate = p.outcome(m, names, t.args, these); m.fate != survived || last {
+			return m.fate
+		}
+		names, these, spent = nil, 0, spent+these
+	}
+	return m.fate
+}
+
+// outcome is what some tests make of a mutant.
+func (p *pack) outcome(m *mutant, names, args []string, takes time.Duration) fate {
+	ctx, cancel := context.WithTimeout(context.Background(), patience*takes+slack)
 	defer cancel()
-	_, err := p.test(ctx, run, "MUTANT="+strconv.Itoa(m.id))
+	_, err := p.test(ctx, exactly(names...), args, "MUTANT="+strconv.Itoa(m.id))
 	switch {
 	case err == nil:
 		return survived
@@ -65,8 +123,8 @@ func (p *pack) fateOf(m *mutant, run string, limit time.Duration) fate {
 }
 
 // test runs the binary where go test would.
-func (p *pack) test(ctx context.Context, run, choice string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, p.binary(), "-test.failfast", "-test.run", run)
+func (p *pack) test(ctx context.Context, run string, args []string, choice string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, p.binary(), append([]string{"-test.failfast", "-test.run", run}, args...)...)
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), choice)
 	cmd.WaitDelay = time.Second
 	return cmd.CombinedOutput()

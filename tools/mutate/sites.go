@@ -29,6 +29,13 @@ type mutant struct {
 	fate          fate
 }
 
+// tell prints a mutant that no test noticed.
+func (m *mutant) tell() {
+	if m.fate == survived || m.fate == unreached {
+		fmt.Printf("%-9s  %s:%d:%d  %s\n", m.fate, m.file, m.line, m.column, m.what)
+	}
+}
+
 // finder collects the mutants of one file.
 type finder struct {
 	file    string
