@@ -287,7 +287,7 @@ func first(key string) string {
 // labels and makes another one for each that it loses.
 func (w *world) controller(p *corev1.Pod) *selector {
 	above, known := w.owner(p)
-	if !known || !above.stands {
+	if !known || !above.forOwner {
 		return nil
 	}
 	own := w.adopters.of[above.adopter(above.GetNamespace()+"/"+above.GetName())]

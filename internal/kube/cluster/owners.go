@@ -24,14 +24,14 @@ type ownerKind struct {
 	optional  schema.GroupVersionResource // in place of watch, if a CRD defines it: see kind
 	place     int                         // in kinds
 
-	// stands: it lets go of a pod that loses its labels, and takes it back, as a ReplicaSet
-	// does. Its pods count to its owner, if it has one, and move as the owner's row says. An owner without a row
-	// moves surge-first if this kind has selects, else by its operator. Without an owner
-	// it is the workload itself.
-	stands bool
-	// named: each pod has a name, or volumes, that no second one can have, and that the
-	// next one gets. So one goes before the next comes. Nil: they have not.
-	named func(o metav1.Object) bool
+	// forOwner: its pods count to its owner, if it has one, and move as the owner's row
+	// says; without an owner it is the workload itself. An owner without a row moves
+	// surge-first if this kind has selects, else by its operator. With selects it also
+	// lets go of a pod that loses its labels, and takes it back, as a ReplicaSet does.
+	forOwner bool
+	// inherits: the next pod gets the name, or the volumes, of the one before, which no
+	// two can have. So one goes before the next comes. Nil: it does not.
+	inherits func(o metav1.Object) bool
 
 	selects  func(o metav1.Object, owner string) []*selector // which pods it would take for its own; nil: none
 	template func(o metav1.Object) *corev1.PodTemplateSpec   // what it makes pods of; nil: it makes none, or its objects do not say of what: the next pod is like the one that goes
@@ -66,12 +66,12 @@ func newOwnerKinds() []*ownerKind {
 			template: of(func(d *appsv1.Deployment) *corev1.PodTemplateSpec { return &d.Spec.Template }),
 			alone:    of(recreates), workload: of(deployment), evictor: of(rested),
 		}, {
-			api: "apps/v1", kind: "ReplicaSet", watch: replicaSets, stands: true,
+			api: "apps/v1", kind: "ReplicaSet", watch: replicaSets, forOwner: true,
 			selects:  labelled(func(r *appsv1.ReplicaSet) *metav1.LabelSelector { return r.Spec.Selector }),
 			template: of(func(r *appsv1.ReplicaSet) *corev1.PodTemplateSpec { return &r.Spec.Template }),
 			workload: of(replicaSet), see: seen(seeReplicaSet),
 		}, {
-			api: "v1", kind: "ReplicationController", watch: replicationControllers, stands: true,
+			api: "v1", kind: "ReplicationController", watch: replicationControllers, forOwner: true,
 			selects: func(o metav1.Object, owner string) []*selector {
 				return byMap(owner, o.GetName(), o.GetNamespace(), o.(*corev1.ReplicationController).Spec.Selector)
 			},
@@ -79,7 +79,7 @@ func newOwnerKinds() []*ownerKind {
 			workload: of(replicationController),
 		}, {
 			api: "apps/v1", kind: "StatefulSet", watch: statefulSets,
-			named:    func(metav1.Object) bool { return true },
+			inherits: func(metav1.Object) bool { return true },
 			selects:  labelled(func(s *appsv1.StatefulSet) *metav1.LabelSelector { return s.Spec.Selector }),
 			template: of(func(s *appsv1.StatefulSet) *corev1.PodTemplateSpec { return &s.Spec.Template }),
 			workload: of(statefulSet), renews: statefulSetRenews,
@@ -95,7 +95,7 @@ func newOwnerKinds() []*ownerKind {
 			api: "batch/v1", kind: "CronJob", watch: cronJobs, evictor: of(suspended),
 		}, {
 			api: "apps.kruise.io/v1alpha1", kind: "CloneSet", optional: crd("apps.kruise.io", "v1alpha1", "clonesets"),
-			named:    func(o metav1.Object) bool { return readCloneSet(o).claims() },
+			inherits: func(o metav1.Object) bool { return readCloneSet(o).claims() },
 			template: func(o metav1.Object) *corev1.PodTemplateSpec { return &readCloneSet(o).Spec.Template },
 			workload: cloneSetWorkload,
 		},
@@ -111,9 +111,9 @@ func (k *ownerKind) watched() kind {
 	}}
 }
 
-// releases: it stands for its owner, makes another pod for one that no longer has its
+// releases: its pods count to its owner, and it makes another pod for one that no longer has its
 // labels, and takes back one that has them again.
-func (k *ownerKind) releases() bool { return k.stands && k.selects != nil }
+func (k *ownerKind) releases() bool { return k.forOwner && k.selects != nil }
 
 // adopter is how one of the kind, kept under key, stands among those that take pods.
 func (k *ownerKind) adopter(key string) string { return k.api + " " + k.kind + " " + key }
@@ -222,8 +222,8 @@ func (a above) fixed() string {
 	return ""
 }
 
-// keepsNames: see named.
-func (a above) keepsNames() bool { return a.named != nil && a.named(a.Object) }
+// keepsNames: see inherits.
+func (a above) keepsNames() bool { return a.inherits != nil && a.inherits(a.Object) }
 
 // keepsAlone is why no two pods below it may run beside each other.
 func (a above) keepsAlone() string {

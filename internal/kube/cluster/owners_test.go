@@ -21,7 +21,7 @@ import (
 // given back.
 func fleets() *ownerKind {
 	return &ownerKind{
-		api: "example.com/v1", kind: "Fleet", optional: crd("example.com", "v1", "fleets"), stands: true,
+		api: "example.com/v1", kind: "Fleet", optional: crd("example.com", "v1", "fleets"), forOwner: true,
 		selects: func(o metav1.Object, owner string) []*selector {
 			return byLabels(owner, o.GetName(), o.GetNamespace(), fleetSpec(o).Selector)
 		},
@@ -150,7 +150,7 @@ func TestRowsMayLackAnything(t *testing.T) {
 	for has := range 1 << 5 {
 		k := &ownerKind{api: "example.com/v1", kind: "Fleet", everywhere: has&16 != 0}
 		if has&1 != 0 {
-			k.named = func(metav1.Object) bool { return true }
+			k.inherits = func(metav1.Object) bool { return true }
 		}
 		if has&2 != 0 {
 			k.template = func(metav1.Object) *corev1.PodTemplateSpec { return &corev1.PodTemplateSpec{} }
@@ -166,7 +166,7 @@ func TestRowsMayLackAnything(t *testing.T) {
 		if (next != nil) != (k.template != nil) || (successor != nil) != (k.template != nil && k.renews != nil) {
 			t.Errorf("%05b: next %v, successor %v", has, next, successor)
 		}
-		if next != nil && (len(next.Spec.Volumes) == 1) != (k.named != nil) {
+		if next != nil && (len(next.Spec.Volumes) == 1) != (k.inherits != nil) {
 			t.Errorf("%05b: the next one gets the volumes %v", has, next.Spec.Volumes)
 		}
 		if newDaemon(a) == nil || a.fixed() != "" || !a.same(a) {
@@ -186,7 +186,7 @@ func TestWhatStandsForOthers(t *testing.T) {
 		"as a ReplicaSet":           {func(*ownerKind) {}, handover.Replicated},
 		"it lets go of no pod":      {func(k *ownerKind) { k.selects = nil }, handover.Operated},
 		"… and is no workload, too": {func(k *ownerKind) { k.selects, k.workload = nil, nil }, handover.Operated},
-		"it stands for nobody":      {func(k *ownerKind) { k.stands = false }, handover.Replicated}, // its own row's
+		"it stands for nobody":      {func(k *ownerKind) { k.forOwner = false }, handover.Replicated}, // its own row's
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := fleets()
@@ -198,7 +198,7 @@ func TestWhatStandsForOthers(t *testing.T) {
 			dub(set, objectMeta("fleet", nil, ownedBy("example.com/v1", "Game", "game")))
 			f.more = append(f.more, set)
 			want := "game.example.com/apps/game"
-			if !k.stands {
+			if !k.forOwner {
 				want = "fleet.example.com/apps/fleet"
 			}
 			v := f.view()

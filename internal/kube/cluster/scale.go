@@ -43,7 +43,7 @@ func seeAnswer(w *world, key string, before, now *answer) {
 	if before != nil && now != nil && before.uid == now.uid && before.fixed == now.fixed && maps.Equal(before.annotations, now.annotations) {
 		return
 	}
-	for who := range w.claims[key] {
+	for who := range w.counted[key] {
 		if uid, is := strings.CutPrefix(who, "pod/"); is {
 			w.marks.pods[types.UID(uid)] = true
 		}
@@ -70,13 +70,13 @@ type asker struct {
 	done  sync.WaitGroup
 
 	mu      sync.Mutex
-	asked   map[string]claimed
+	asked   map[string]topOwner
 	answers map[string]*answer
 }
 
 func newAsker(d dynamic.Interface, mapper meta.RESTMapper, tell func(key string)) *asker {
 	return &asker{
-		dynamic: d, mapper: mapper, tell: tell, asked: map[string]claimed{}, answers: map[string]*answer{},
+		dynamic: d, mapper: mapper, tell: tell, asked: map[string]topOwner{}, answers: map[string]*answer{},
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](askAgain, askLater)),
 	}
 }
@@ -97,7 +97,7 @@ func (a *asker) stop() {
 }
 
 // ask has a workload looked at soon.
-func (a *asker) ask(key string, w claimed) {
+func (a *asker) ask(key string, w topOwner) {
 	a.mu.Lock()
 	a.asked[key] = w
 	a.mu.Unlock()
@@ -149,7 +149,7 @@ func (a *asker) next(ctx context.Context) bool {
 
 // look asks one controller. One that is gone, or may not be read, or has a kind
 // that nobody serves, has nothing to say; an error means that nobody knows.
-func (a *asker) look(ctx context.Context, w claimed) (*answer, error) {
+func (a *asker) look(ctx context.Context, w topOwner) (*answer, error) {
 	out := &answer{uid: w.owner.UID}
 	gv, err := schema.ParseGroupVersion(w.owner.API)
 	if err != nil {

@@ -109,7 +109,7 @@ func TestBudgetOfAnOperator(t *testing.T) {
 
 // A grace period that the user names is the time that all pods get.
 func TestGraceOfTheUser(t *testing.T) {
-	w, d := newWorld(func(string, claimed) {}), 2*time.Second
+	w, d := newWorld(func(string, topOwner) {}), 2*time.Second
 	w.grace = &d
 	if p := w.pod(newFixture().pod); p.Grace != d {
 		t.Errorf("%s", p.Grace)
@@ -774,7 +774,7 @@ func TestWhoHasNoScale(t *testing.T) {
 		d.PrependReactor("get", "experiments/scale", func(k8stesting.Action) (bool, runtime.Object, error) {
 			return c.refused != nil, nil, c.refused
 		})
-		a, err := newAsker(d, mapper, nil).look(t.Context(), newClaimed("apps", o, true))
+		a, err := newAsker(d, mapper, nil).look(t.Context(), newTopOwner("apps", o, true))
 		if err != nil || a.scalable != c.scalable || a.unscaled != c.unscaled {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}

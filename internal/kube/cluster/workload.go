@@ -92,33 +92,33 @@ func (w *world) adopt(k *ownerKind, key string, now metav1.Object) {
 
 // top is the workload that a pod counts to: its controller, or what that stands
 // for.
-func (w *world) top(p *corev1.Pod) claimed {
+func (w *world) top(p *corev1.Pod) topOwner {
 	owner := metav1.GetControllerOf(p)
 	if owner == nil || owner.Kind == "Node" {
-		return claimed{}
+		return topOwner{}
 	}
-	if above, known := w.owners[owner.UID]; known && above.stands {
+	if above, known := w.owners[owner.UID]; known && above.forOwner {
 		if next := metav1.GetControllerOf(above); next != nil {
-			return newClaimed(p.Namespace, ownerOf(next), above.releases())
+			return newTopOwner(p.Namespace, ownerOf(next), above.releases())
 		}
 	}
-	return newClaimed(p.Namespace, ownerOf(owner), false)
+	return newTopOwner(p.Namespace, ownerOf(owner), false)
 }
 
 func ownerOf(r *metav1.OwnerReference) handover.Owner {
 	return handover.Owner{API: r.APIVersion, Kind: r.Kind, Name: r.Name, UID: string(r.UID)}
 }
 
-func newClaimed(namespace string, o handover.Owner, byReplicaSets bool) claimed {
-	return claimed{key: handover.WorkloadKey(o.API, o.Kind, namespace, o.Name), namespace: namespace, owner: o, byReplicaSets: byReplicaSets}
+func newTopOwner(namespace string, o handover.Owner, byReplicaSets bool) topOwner {
+	return topOwner{key: handover.WorkloadKey(o.API, o.Kind, namespace, o.Name), namespace: namespace, owner: o, byReplicaSets: byReplicaSets}
 }
 
 // seeReplicaSet follows for whom it makes pods.
 func seeReplicaSet(w *world, _ string, before, now *appsv1.ReplicaSet) {
-	var above claimed
+	var above topOwner
 	if now != nil {
 		if owner := metav1.GetControllerOf(now); owner != nil {
-			above = newClaimed(now.Namespace, ownerOf(owner), true)
+			above = newTopOwner(now.Namespace, ownerOf(owner), true)
 		}
 	}
 	w.stand(before, now, above)
@@ -128,9 +128,9 @@ func seeReplicaSet(w *world, _ string, before, now *appsv1.ReplicaSet) {
 }
 
 // stand notes whom a ReplicaSet stands for.
-func (w *world) stand(before, now *appsv1.ReplicaSet, above claimed) {
+func (w *world) stand(before, now *appsv1.ReplicaSet, above topOwner) {
 	if before != nil && (now == nil || before.UID != now.UID) {
-		w.count("owner/"+string(before.UID), claimed{})
+		w.count("owner/"+string(before.UID), topOwner{})
 	}
 	if now != nil {
 		w.count("owner/"+string(now.UID), above)
@@ -142,7 +142,7 @@ func (w *world) stand(before, now *appsv1.ReplicaSet, above claimed) {
 func (w *world) workload(key string) (*handover.Workload, bool) {
 	out, ok := w.known(key)
 	if !ok {
-		c, is := w.claim(key)
+		c, is := w.topOwner(key)
 		if !is {
 			return nil, false
 		}
@@ -159,27 +159,27 @@ func (w *world) known(key string) (*handover.Workload, bool) {
 	if !is || o.workload == nil {
 		return nil, false
 	}
-	return o.translated(), !o.stands || metav1.GetControllerOf(o) == nil
+	return o.translated(), !o.forOwner || metav1.GetControllerOf(o) == nil
 }
 
-// claim is what the first that counts to a workload says of it.
-func (w *world) claim(key string) (claimed, bool) {
-	var best claimed
+// topOwner is what the first that counts to a workload says of it.
+func (w *world) topOwner(key string) (topOwner, bool) {
+	var best topOwner
 	found := false
-	for who := range w.claims[key] {
-		c := w.claimed[who]
+	for who := range w.counted[key] {
+		c := w.countsTo[who]
 		if handover.Daemonic(c.owner.Kind) {
 			continue
 		}
-		if !found || compareClaims(c, best) < 0 {
+		if !found || compareTopOwners(c, best) < 0 {
 			best, found = c, true
 		}
 	}
 	return best, found
 }
 
-// compareClaims puts what ReplicaSets say first.
-func compareClaims(a, b claimed) int {
+// compareTopOwners puts what ReplicaSets say first.
+func compareTopOwners(a, b topOwner) int {
 	if a.byReplicaSets != b.byReplicaSets {
 		if a.byReplicaSets {
 			return -1
@@ -190,17 +190,17 @@ func compareClaims(a, b claimed) int {
 }
 
 // stranger is a workload that must be asked about: its kind is not watched.
-func (w *world) stranger(key string) (claimed, bool) {
+func (w *world) stranger(key string) (topOwner, bool) {
 	if _, known := w.known(key); known {
-		return claimed{}, false
+		return topOwner{}, false
 	}
-	c, ok := w.claim(key)
+	c, ok := w.topOwner(key)
 	return c, ok && kindOf(c.owner) == nil
 }
 
 // unknown translates a workload by what its pods and ReplicaSets say, and by
 // what was answered about it.
-func (w *world) unknown(key string, c claimed) *handover.Workload {
+func (w *world) unknown(key string, c topOwner) *handover.Workload {
 	out := &handover.Workload{
 		Kind: c.owner.Kind, API: c.owner.API, Namespace: c.namespace, Name: c.owner.Name, UID: c.owner.UID,
 		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
@@ -261,7 +261,7 @@ func (w *world) countPods(key string) int {
 // running are the pods of a workload that have not finished.
 func (w *world) running(key string) iter.Seq[*corev1.Pod] {
 	return func(yield func(*corev1.Pod) bool) {
-		for who := range w.claims[key] {
+		for who := range w.counted[key] {
 			uid, is := strings.CutPrefix(who, "pod/")
 			if p := w.pods[types.UID(uid)]; is && p != nil && !finished(p) && !yield(p) {
 				return
@@ -273,7 +273,7 @@ func (w *world) running(key string) iter.Seq[*corev1.Pod] {
 // rolling: more than one of its ReplicaSets is to have pods.
 func (w *world) rolling(key string) string {
 	n := 0
-	for who := range w.claims[key] {
+	for who := range w.counted[key] {
 		if uid, is := strings.CutPrefix(who, "owner/"); is {
 			if r, is := w.owners[types.UID(uid)].Object.(*appsv1.ReplicaSet); is && replicas(r.Spec.Replicas) > 0 {
 				n++

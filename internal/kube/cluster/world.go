@@ -37,14 +37,14 @@ type world struct {
 	using    links // claim -> UIDs of pods
 	holding  links // volume -> claims
 
-	owners   map[types.UID]above         // what may stand in a pod's chain of owners
-	owned    links                       // UID of an owner -> what it controls: "pod/UID" and "owner/UID"
-	tops     map[string]above            // workloads that are watched, by key
-	claimed  map[string]claimed          // which workload something counts to, by "pod/UID" and "owner/UID"
-	claims   links                       // workload -> the same
-	answers  map[string]*answer          // about workloads that are not watched, by key
-	ask      func(key string, w claimed) // has a workload that is not watched looked at
-	inquired set                         // workloads to ask about
+	owners   map[types.UID]above          // what may stand in a pod's chain of owners
+	owned    links                        // UID of an owner -> what it controls: "pod/UID" and "owner/UID"
+	tops     map[string]above             // workloads that are watched, by key
+	countsTo map[string]topOwner          // the workload that something counts to, by "pod/UID" and "owner/UID"
+	counted  links                        // workload -> what counts to it, as the same keys
+	answers  map[string]*answer           // about workloads that are not watched, by key
+	ask      func(key string, w topOwner) // has a workload that is not watched looked at
+	inquired set                          // workloads to ask about
 
 	services *finder
 	budgets  *finder
@@ -61,8 +61,8 @@ type world struct {
 	attachedTo links                          // volume -> nodes
 }
 
-// claimed is what something counts to.
-type claimed struct {
+// topOwner is the workload that a pod or a ReplicaSet counts to, as its references tell it.
+type topOwner struct {
 	key           string // of the workload
 	namespace     string
 	owner         handover.Owner
@@ -88,12 +88,12 @@ func (w *world) graceSeconds() *int64 {
 	return &seconds
 }
 
-func newWorld(ask func(key string, w claimed)) *world {
+func newWorld(ask func(key string, w topOwner)) *world {
 	w := &world{
 		view: handover.NewView(), marks: newMarks(), ask: ask, inquired: set{},
 		pods: map[types.UID]*corev1.Pod{}, labelled: newPods(), on: links{}, at: links{}, using: links{}, holding: links{},
 		owners: map[types.UID]above{}, owned: links{}, tops: map[string]above{},
-		claimed: map[string]claimed{}, claims: links{}, answers: map[string]*answer{},
+		countsTo: map[string]topOwner{}, counted: links{}, answers: map[string]*answer{},
 		services: newFinder(), budgets: newFinder(), policies: newFinder(), watchers: newFinder(), adopters: newFinder(),
 		listing: links{}, endpoints: map[string]map[string]endpoint{}, routes: links{}, bindings: links{}, daemons: map[string]*daemon{}, attached: links{}, attachedTo: links{},
 	}
@@ -170,7 +170,7 @@ func (w *world) bringPod(uid types.UID) {
 	p, ok := w.pods[uid]
 	if !ok {
 		w.view.DropPod(string(uid))
-		w.count("pod/"+string(uid), claimed{})
+		w.count("pod/"+string(uid), topOwner{})
 		return
 	}
 	w.count("pod/"+string(uid), w.top(p))
@@ -181,21 +181,21 @@ func (w *world) bringPod(uid types.UID) {
 }
 
 // count notes what something counts to.
-func (w *world) count(who string, now claimed) {
-	before := w.claimed[who]
+func (w *world) count(who string, now topOwner) {
+	before := w.countsTo[who]
 	w.marks.workload(before.key)
 	w.marks.workload(now.key)
 	if before == now {
 		return
 	}
 	if before.key != "" {
-		w.claims.drop(before.key, who)
+		w.counted.drop(before.key, who)
 		w.inquire(before.key)
 	}
-	delete(w.claimed, who)
+	delete(w.countsTo, who)
 	if now.key != "" {
-		w.claimed[who] = now
-		w.claims.put(now.key, who)
+		w.countsTo[who] = now
+		w.counted.put(now.key, who)
 		w.inquire(now.key)
 	}
 }

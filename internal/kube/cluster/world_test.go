@@ -50,7 +50,7 @@ type at = change
 
 // scratch is a world of these objects, in the order in which a map gives them.
 func scratch(objects map[at]any) *world {
-	w := newWorld(func(string, claimed) {})
+	w := newWorld(func(string, topOwner) {})
 	for where, o := range objects {
 		w.see(where.kind, where.key, o)
 	}
@@ -63,7 +63,7 @@ func scratch(objects map[at]any) *world {
 // every dependency that is not followed, before or now.
 func TestIncrementalEqualsScratch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(func(string, claimed) {})
+		w := newWorld(func(string, topOwner) {})
 		objects := map[at]any{}
 		for i := range rapid.IntRange(1, 120).Draw(t, "events") {
 			where, o := draw(t, i)
