@@ -117,11 +117,22 @@ func TestPermissionsCoverWhatIsAsked(t *testing.T) {
 	})
 }
 
+// A move says which sets leave by it, whatever it is called; a way back, which ones get
+// their pods again. A stack's has no order.
+func TestMovesSayWhatLeaves(t *testing.T) {
+	orders := map[string][]byte{"web-1": encode(order{From: []string{"asg/web-1"}}), "web-1/return": encode(wayBack{"web-1"}), "b": nil, "b/return": encode(wayBack{"gone"})}
+	for name, want := range map[string]string{"web-1": "asg/web-1", "web-1/return": "asg/web-1", "b": "", "b/return": ""} {
+		if got := strings.Join(leaving(orders, name), " "); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // A move is found by the set that was moved, though that of a whole group is called as a
 // stack's move of the same group.
 func TestMovesAreFoundByTheirSets(t *testing.T) {
-	all := []Move{{Name: "web-1"}, {Name: "nodegroup/web"}, {Name: "asg/a, asg/b"}}
-	for name, want := range map[string]string{"asg/web-1": "web-1", "group/web-1": "web-1", "web-1": "web-1", "nodegroup/web": "nodegroup/web", "asg/a, asg/b": "asg/a, asg/b", "asg/web": "", "nodegroup/web-1": ""} {
+	all := []Move{{Name: "web-1"}, {Name: "nodegroup/web"}, {Name: "nodegroup/a,nodegroup/b"}}
+	for name, want := range map[string]string{"asg/web-1": "web-1", "group/web-1": "web-1", "web-1": "web-1", "nodegroup/web": "nodegroup/web", "nodegroup/a,nodegroup/b": "nodegroup/a,nodegroup/b", "asg/web": "", "nodegroup/web-1": ""} {
 		if m, err := pick(all, name); m.Name != want || (err == nil) != (want != "") {
 			t.Errorf("%s: %q, %v", name, m.Name, err)
 		}

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,10 +20,11 @@ import (
 
 // Move is one move that is under way, or of which something is kept.
 type Move struct {
-	Name   string            `json:"name"` // its From: nodegroup/web; of a stack's, its group
+	Name   string            `json:"name"`           // as the cluster calls it: its From joined by ",", or the bare group of asg/, group/ and a stack's; web/return is the way back of web
+	From   []string          `json:"from,omitempty"` // the sets that leave: nodegroup/web; of a way back, those that get their pods again; none of a stack's
 	Phase  event.Phase       `json:"phase"`
-	Since  time.Time         `json:"since"`          // when the phase began
-	State  State             `json:"state"`          //
+	Since  time.Time         `json:"since"` // when the phase began
+	State  State             `json:"state"`
 	By     string            `json:"by,omitempty"`   // who works on it: alice@laptop
 	Wish   string            `json:"wish,omitempty"` // what that one is asked for, and by whom
 	Heard  time.Time         `json:"heard"`          // the last sign of life of its run, once a minute at least, also if nothing happens
@@ -90,11 +92,24 @@ func list(ctx context.Context, c ledger, now func() time.Time) ([]Move, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	moves := []Move{}
+	moves, orders := []Move{}, map[string][]byte{}
 	for _, s := range handover.Statuses(records, locks, now()) {
-		moves = append(moves, moveOf(s))
+		moves, orders[s.Move] = append(moves, moveOf(s)), s.Order
+	}
+	for i := range moves {
+		moves[i].From = leaving(orders, moves[i].Name)
 	}
 	return moves, nil
+}
+
+// leaving are the sets that a move empties, or that get their pods again by it.
+func leaving(orders map[string][]byte, name string) []string {
+	if of := returns(orders[name]); of != "" {
+		name = of
+	}
+	var o order
+	_ = json.Unmarshal(orders[name], &o) // a stack's has none
+	return o.From
 }
 
 func unread(err error) error { return unanswered("read the moves of the cluster", err) }

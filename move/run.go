@@ -452,7 +452,7 @@ func (j *job) carryOut(ctx context.Context) error {
 	case Delete:
 	}
 	return j.step(ctx, j.id(2), op, func() error {
-		return j.mover(j.Events).End(ctx, e.Move, func(ctx context.Context) error { return end(ctx, watch) })
+		return j.mover(j.Events).End(ctx, e.Move, func(ctx context.Context) error { return end(ctx, e.Breach) })
 	})
 }
 

@@ -131,9 +131,9 @@ func (j *job) doomed(ctx context.Context) (*handover.Ending, error) {
 }
 
 // retire ends the instances of the group by name.
-func (j *job) retire(ctx context.Context, watch engine.Watch) error {
+func (j *job) retire(ctx context.Context, breach func() (string, bool)) error {
 	return j.mover(j.Events).Retire(ctx, engine.Retirement{
-		Host: engine.Host{Name: j.ending.Group}, Keep: j.Leave, Breach: watch.Breach,
+		Host: engine.Host{Name: j.ending.Group}, Keep: j.Leave, Breach: breach,
 		Wait: func(what string) { j.Events.Emit(event.Progress{Step: j.id(2), Waiting: what}) },
 	})
 }
@@ -155,8 +155,8 @@ func (o Options) unshrinkable() string {
 
 // empty ends the instances of the group by name, all but those that stay, and
 // lets it act on its own again.
-func (j *job) empty(ctx context.Context, watch engine.Watch) error {
-	if err := j.retire(ctx, watch); err != nil {
+func (j *job) empty(ctx context.Context, breach func() (string, bool)) error {
+	if err := j.retire(ctx, breach); err != nil {
 		return err
 	}
 	return j.mover(j.Events).LetGo(ctx, j.ending.Group)
@@ -165,8 +165,8 @@ func (j *job) empty(ctx context.Context, watch engine.Watch) error {
 // delete ends them, and deletes the group, which is held still to its end: a managed
 // one by EKS, with all that EKS made for it. What somebody else made (launch template,
 // roles) stays.
-func (j *job) delete(ctx context.Context, watch engine.Watch) error {
-	if err := j.retire(ctx, watch); err != nil {
+func (j *job) delete(ctx context.Context, breach func() (string, bool)) error {
+	if err := j.retire(ctx, breach); err != nil {
 		return err
 	}
 	if err := j.undo.DeleteGroup(ctx, *j.ending); err != nil {

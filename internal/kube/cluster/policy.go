@@ -34,7 +34,7 @@ func seeNetworkPolicy(w *world, key string, _, now *networkingv1.NetworkPolicy) 
 			all = append(all, byLabels(object, now.Name, namespace, p.PodSelector)...)
 		}
 	}
-	w.selects(w.policies, object, picky(all))
+	w.reselect(w.policies, object, picky(all))
 }
 
 // picky leaves out what selects every pod, whatever its labels.
@@ -70,7 +70,7 @@ func selecting1(in func(*world) *finder, selectors func(string, *custom) []*sele
 		if now != nil {
 			all = picky(selectors(object, now))
 		}
-		w.selects(in(w), object, all)
+		w.reselect(in(w), object, all)
 	})
 }
 

@@ -24,7 +24,7 @@ func seeService(w *world, key string, _, now *corev1.Service) {
 	if now != nil && now.Spec.Type != corev1.ServiceTypeExternalName {
 		selectors = byMap("Service "+key, now.Name, now.Namespace, now.Spec.Selector)
 	}
-	w.selects(w.services, key, selectors)
+	w.reselect(w.services, key, selectors)
 	w.marks.services[key] = true
 }
 
@@ -193,7 +193,7 @@ func seeBudget(w *world, key string, _, now *policyv1.PodDisruptionBudget) {
 	if now != nil {
 		selectors = byLabels("PodDisruptionBudget "+key, now.Name, now.Namespace, now.Spec.Selector)
 	}
-	w.selects(w.budgets, key, selectors)
+	w.reselect(w.budgets, key, selectors)
 	w.marks.budget[key] = true
 }
 

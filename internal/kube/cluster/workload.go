@@ -87,7 +87,7 @@ func (w *world) adopt(k *ownerKind, key string, now metav1.Object) {
 	if now != nil {
 		chosen = k.selects(now, k.adopter(key))
 	}
-	w.selects(w.adopters, k.adopter(key), chosen)
+	w.reselect(w.adopters, k.adopter(key), chosen)
 }
 
 // top is the workload that a pod counts to: its controller, or what that stands

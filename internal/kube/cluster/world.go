@@ -235,9 +235,9 @@ func (w *world) markOf(owner types.UID, depth int) {
 // Deployment, and two kinds of operator above.
 const chainDepth = 4
 
-// selects replaces the selectors of an object, and marks the pods that it
+// reselect replaces the selectors of an object, and marks the pods that it
 // selected or selects.
-func (w *world) selects(f *finder, object string, now []*selector) {
+func (w *world) reselect(f *finder, object string, now []*selector) {
 	if slices.EqualFunc(f.of[object], now, sameSelector) {
 		return
 	}
