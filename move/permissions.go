@@ -43,6 +43,7 @@ var needs = []Need{
 	{"", "", []string{"nodes", "pods", "services", "replicationcontrollers", "persistentvolumes", "persistentvolumeclaims"}, watch, "what runs where, and who sends there", looks},
 	{"", "apps", []string{"deployments", "replicasets", "statefulsets", "daemonsets"}, watch, "whose the pods are, and how they may be replaced", looks},
 	{"", "apps.kruise.io", []string{"clonesets"}, watch, "the same, where it is served", looks},
+	{"", "leaderworkerset.x-k8s.io", []string{"leaderworkersets"}, watch, "the same", looks},
 	{"", "batch", []string{"jobs", "cronjobs"}, watch, "work that must not be cut short", looks},
 	{"", "discovery.k8s.io", []string{"endpointslices"}, watch, "whether a pod has traffic", looks},
 	{"", "policy", []string{"poddisruptionbudgets"}, watch, "what has to keep serving", looks},

@@ -123,6 +123,24 @@ func TestSetsOfOnePodBehindOneServiceGoOneAtATime(t *testing.T) {
 	}
 }
 
+// Pods that end and start by groups, as a LeaderWorkerSet's: one group at a time is away,
+// whichever of its pods is asked to go. A lone group goes with consent alone.
+func TestGroupsOfPodsGoOneAtATime(t *testing.T) {
+	model := func(groups int) *world.App {
+		return &world.App{Name: "llm", Kind: "LeaderWorkerSet.leaderworkerset.x-k8s.io", Replicas: 3 * groups, Group: 3, Ready: time.Minute, PreStop: 10 * time.Second}
+	}
+	in(t, 3, apps(model(3), web(2)), func(p *play) {
+		p.done(p.move(), "llm", "web")
+		p.gone()
+	})
+	in(t, 3, apps(model(1)), func(p *play) {
+		p.ended(p.move(), problem.Refused, "nothing would serve Service llm", "a second group", handover.AcceptGapAnnotation)
+	})
+	consented := model(1)
+	consented.AcceptGap = true
+	in(t, 3, apps(consented), func(p *play) { p.done(p.move(), "llm") })
+}
+
 // While one of those that know each other is broken none of the others is ended: two of
 // three may be a majority, one is none, and a StatefulSet would make no other pod for
 // one that comes after the broken one.

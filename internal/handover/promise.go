@@ -110,23 +110,29 @@ func byNature(p *Pod, w *Workload, denied map[string]string, settle time.Duratio
 }
 
 // withGap asks for consent where a pod that has no other beside it serves
-// requests and cannot be replaced before it goes.
+// requests and cannot be replaced before it goes, or takes all others along.
 func withGap(p *Pod, w *Workload, pr promise, shared func(p *Pod, service string) bool) promise {
-	if !ways[pr.how].consent || !p.Ready {
+	if !ways[pr.how].consent || !p.Ready && !w.Together {
 		return pr
 	}
 	service, second := p.behind(func(x Path) bool { return !shared(p, x.Service) }), ", or let a second pod run beside it"
-	if w.Wants > 1 {
+	switch {
+	case w.Together:
+		second = ", or let a second group run beside it"
+	case w.Wants > 1:
 		service, second = p.ownService(), ""
 	}
-	if service == "" {
+	if service == "" && !w.Together {
 		return pr
 	}
 	if p.AcceptGap {
 		pr.how = Gap
 		return pr
 	}
-	return promise{how: Never, why: "while it moves nothing would serve Service " + service + ": " + pr.why,
+	if service != "" {
+		service = " Service " + service
+	}
+	return promise{how: Never, why: "while it moves nothing would serve" + service + ": " + pr.why,
 		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true (or on its workload)%s", p.Namespace, p.Name, AcceptGapAnnotation, second)}
 }
 

@@ -86,7 +86,7 @@ func seconds(t *rapid.T, label string, most int) time.Duration {
 func drawApp(t *rapid.T, name string) *world.App {
 	a := &world.App{
 		Name: name, Kind: rapid.SampledFrom([]string{
-			"Deployment", "Deployment", "Deployment", "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout", "DaemonSet", "Cluster", "Job", "Pod",
+			"Deployment", "Deployment", "Deployment", "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Rollout", "DaemonSet", "Cluster", "Job", "Pod", "LeaderWorkerSet.leaderworkerset.x-k8s.io",
 		}).Draw(t, "kind"),
 		Replicas: rapid.IntRange(1, 5).Draw(t, "replicas"), Surge: rapid.IntRange(0, 3).Draw(t, "surge"),
 		Ready: seconds(t, "ready", 30), Grace: seconds(t, "grace", 30),
@@ -119,6 +119,10 @@ func drawApp(t *rapid.T, name string) *world.App {
 		case denied == 1:
 			a.DeniesLate = []string{rapid.SampledFrom([]string{"labels", "owner", "evict"}).Draw(t, "late call")}
 		}
+	case "LeaderWorkerSet.leaderworkerset.x-k8s.io":
+		a.Group = rapid.IntRange(1, a.Replicas).Draw(t, "group")
+		a.Replicas -= a.Replicas % a.Group
+		a.Budget = min(a.Budget, a.Replicas)
 	case "StatefulSet":
 		a.Each = rapid.IntRange(0, 4).Draw(t, "each") == 0
 		a.Local = rapid.IntRange(0, 3).Draw(t, "local") == 0

@@ -565,6 +565,7 @@ type Workload struct {
 	Partition    int           // so many pods keep the old template; with Ordinals, those below it
 	Ordinals     bool          // its pods' names end with a number: the next one in the place of a pod has it as well, and the highest goes first
 	InTurn       string        // Ordered: why the next pod cannot come first
+	Together     bool          // Ordered: when one of its pods ends, all others do
 	Holder       *Owner        // owns its ReplicaSet, and can hold a pod that was released; nil: none
 	Trouble      string        // why it cannot make a pod: "exceeded quota: …"
 	FailsIfEnded bool          // a Job that fails for good when a pod of it is ended

@@ -22,7 +22,8 @@ var Kinds = map[string]Kind{
 	"Rollout":                 {Nature: handover.Replicated}, // by its ReplicaSets: it has no row
 	"StatefulSet":             {Nature: handover.Ordered, Ordinals: true},
 	"CloneSet.apps.kruise.io": {Nature: handover.Ordered},
-	"Job":                     {Nature: handover.Runs},
+	"LeaderWorkerSet.leaderworkerset.x-k8s.io": {Nature: handover.Ordered}, // an App's Group
+	"Job": {Nature: handover.Runs},
 }
 
 // KindName is what a kind is called here: as kubectl has it, with its group if that is

@@ -196,6 +196,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 	load := handover.Workload{
 		Kind: kind, API: api, Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
 		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, FailsIfEnded: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
+		Together: a.Group > 0 && a.Replicas <= a.Group,
 	}
 	if a.nature() == handover.Operated { // it has no scale to ask: what it wants is what is there
 		load.Counted, load.Wants = false, 0

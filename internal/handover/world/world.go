@@ -73,6 +73,7 @@ type App struct {
 	Paused        bool
 	Behind        string        // the app whose Service selects its pods, too; it has none of its own
 	Each          bool          // each of its pods has a further Service of its own, by its name
+	Group         int           // so many of its pods by their number end together, and start together; 0: each for itself
 	Keep          bool          // annotated karpenter.sh/do-not-disrupt
 	AcceptGap     bool          // annotated drover.dev/accept-gap
 	Work          time.Duration // a Job's: how long its pods run
@@ -484,6 +485,10 @@ func (w *World) replicate(a *App) {
 			mine = append(mine, p)
 		}
 	}
+	if a.Group > 0 {
+		w.regroup(a, names)
+		return
+	}
 	if a.makes().Ordinals || a.nature() == handover.Operated && !a.bare() {
 		w.yield(a, mine)
 		w.number(a, names)
@@ -510,6 +515,28 @@ func (w *World) number(a *App, there []*pod) {
 		}
 		if a.inTurn() && w.checking && (at < 0 || !there[at].Ready || there[at].Deleting) {
 			return
+		}
+	}
+}
+
+// regroup makes groups of pods whose pods are all gone, and ends what is left of one
+// whose pod ended.
+func (w *World) regroup(a *App, there []*pod) {
+	for first := 0; first < a.Replicas; first += a.Group {
+		var names []string
+		for i := range a.Group {
+			names = append(names, fmt.Sprintf("%s-%d", a.Name, first+i))
+		}
+		group := slices.DeleteFunc(slices.Clone(there), func(p *pod) bool { return !slices.Contains(names, p.Name) })
+		switch ends := slices.ContainsFunc(group, func(p *pod) bool { return p.Deleting }); {
+		case len(group) == 0:
+			for _, name := range names {
+				w.spawn(a, name)
+			}
+		case ends || len(group) < a.Group:
+			for _, p := range group {
+				w.tell(p)
+			}
 		}
 	}
 }
@@ -1064,8 +1091,8 @@ func (w *World) check() {
 			w.fail("%s: %d pods serve, at least %d must", a.Name, n, floor)
 		}
 		if a.nature() == handover.Ordered || a.nature() == handover.Operated {
-			if n, most := w.readyPods(a), min(a.Replicas, a.ready)-w.lost(a); n < most-1 {
-				w.fail("%s: %d pods are Ready, and %d were: it may lose one at a time", a.Name, n, most)
+			if n, most := w.readyPods(a), min(a.Replicas, a.ready)-w.lost(a); n < most-max(1, a.Group) {
+				w.fail("%s: %d pods are Ready, and %d were: it may lose one at a time, or one group", a.Name, n, most)
 			}
 		}
 		w.checkSurge(a)
@@ -1091,7 +1118,7 @@ func (w *World) replicas(a *App) int {
 func (w *World) mayLack(a *App) int {
 	n := 0
 	if a.goesFirst() {
-		n++
+		n += max(1, a.Group)
 	}
 	if slices.ContainsFunc(w.sharers(a), (*App).goesFirst) {
 		n++

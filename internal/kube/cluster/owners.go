@@ -98,6 +98,9 @@ func newOwnerKinds() []*ownerKind {
 			inherits: func(o metav1.Object) bool { return readCloneSet(o).claims() },
 			template: func(o metav1.Object) *corev1.PodTemplateSpec { return &readCloneSet(o).Spec.Template },
 			workload: cloneSetWorkload,
+		}, {
+			api: leaderWorkerAPI, kind: leaderWorkerKind, optional: crd("leaderworkerset.x-k8s.io", "v1", "leaderworkersets"),
+			workload: leaderWorkerWorkload, // its StatefulSets make the pods
 		},
 	}
 }

@@ -277,6 +277,49 @@ func TestCloneSet(t *testing.T) {
 	}
 }
 
+// The pods of a LeaderWorkerSet are one workload, though several StatefulSets make them:
+// it wants all pods of all groups, and a lone group goes as one.
+func TestLeaderWorkerSet(t *testing.T) {
+	set := func(spec, status map[string]any) *custom {
+		return &custom{Object: map[string]any{
+			"apiVersion": "leaderworkerset.x-k8s.io/v1", "kind": "LeaderWorkerSet", "metadata": map[string]any{"namespace": "apps", "name": "llm", "uid": "llm", "generation": int64(2)},
+			"spec": spec, "status": status,
+		}}
+	}
+	done := map[string]any{"observedGeneration": int64(2)}
+	groups := func(n int64, policy string) map[string]any {
+		return map[string]any{"replicas": n, "leaderWorkerTemplate": map[string]any{"size": int64(4), "restartPolicy": policy}}
+	}
+	for name, tt := range map[string]struct {
+		spec, status map[string]any
+		wants        int
+		together     bool
+		rolling      string
+	}{
+		"groups":                      {groups(2, "RecreateGroupOnPodRestart"), done, 8, false, ""},
+		"a lone one":                  {groups(1, ""), done, 4, true, ""},
+		"each pod for itself":         {groups(1, "None"), done, 4, false, ""},
+		"one of one, without numbers": {map[string]any{}, done, 1, true, ""},
+		"an update":                   {groups(2, ""), map[string]any{"observedGeneration": int64(2), "conditions": []any{map[string]any{"type": "UpdateInProgress", "status": "True"}}}, 8, false, "its groups are updated"},
+		"a change that was not seen":  {groups(2, ""), map[string]any{"observedGeneration": int64(1)}, 8, false, "its controller has not seen its last change yet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture()
+			f.pod.Labels[leaderWorkerName] = "llm"
+			f.pod.OwnerReferences = []metav1.OwnerReference{ownedBy("apps/v1", "StatefulSet", "llm-0")}
+			f.more = append(f.more, set(tt.spec, tt.status), &appsv1.StatefulSet{ObjectMeta: objectMeta("llm-0", nil, ownedBy("v1", "Pod", "llm-0"))})
+			v := f.view()
+			w := v.Workloads["leaderworkerset.leaderworkerset.x-k8s.io/apps/llm"]
+			if w == nil || w.Nature != handover.Ordered || !w.Counted || w.Wants != tt.wants || w.Together != tt.together || w.Rolling != tt.rolling {
+				t.Errorf("%+v", w)
+			}
+			if got := v.Pods["pod"].Workload; w == nil || got != w.Key() {
+				t.Errorf("the worker counts to %s", got)
+			}
+		})
+	}
+}
+
 // Kinds of one name in different groups are different workloads, each with its pods.
 func TestKindsOfOneName(t *testing.T) {
 	f := newFixture()

@@ -91,11 +91,14 @@ func (w *world) adopt(k *ownerKind, key string, now metav1.Object) {
 }
 
 // top is the workload that a pod counts to: its controller, or what that stands
-// for.
+// for, or the one that its label names.
 func (w *world) top(p *corev1.Pod) topOwner {
 	owner := metav1.GetControllerOf(p)
 	if owner == nil || owner.Kind == "Node" {
 		return topOwner{}
+	}
+	if set, is := leaderWorkers(p, owner); is {
+		return newTopOwner(p.Namespace, set, false)
 	}
 	if above, known := w.owners[owner.UID]; known && above.forOwner {
 		if next := metav1.GetControllerOf(above); next != nil {

@@ -230,6 +230,9 @@ func drawObject(t *rapid.T, k kind, m metav1.ObjectMeta) any {
 	switch k.name {
 	case "Pod":
 		m.OwnerReferences = drawOwner(t, rowed(aReplicaSet, aRollout, aNode)...)
+		if set := pick(t, "", "", "0", "1"); set != "" {
+			m.Labels[leaderWorkerName] = set
+		}
 		p := &corev1.Pod{ObjectMeta: m}
 		p.Spec.NodeName, p.Spec.HostNetwork = pick(t, "", "0", "1"), pick(t, false, false, true)
 		p.Status.Phase = pick(t, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded)
@@ -324,7 +327,7 @@ func drawForeign(t *rapid.T, k kind, m metav1.ObjectMeta) *custom {
 	spec := map[string]any{
 		"selector": map[string]any{"matchLabels": l}, "endpointSelector": map[string]any{"matchLabels": l},
 		"serviceRef": map[string]any{"name": pick(t, "0", "1")}, "targetGroupARN": "arn:" + pick(t, "0", "1"),
-		"replicas": int64(pick(t, 0, 1, 2)), "template": map[string]any{"spec": map[string]any{"nodeName": pick(t, "", "", "0")}},
+		"replicas": int64(pick(t, 0, 1, 2)), "leaderWorkerTemplate": map[string]any{"size": int64(pick(t, 1, 2))}, "template": map[string]any{"spec": map[string]any{"nodeName": pick(t, "", "", "0")}},
 	}
 	if pick(t, true, false) {
 		spec["volumeClaimTemplates"] = []any{map[string]any{}}
