@@ -9,9 +9,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -309,6 +312,121 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+// A request has what HTTP asks for, and what users give is left as it is.
+func TestRequestsAsTheyAreSent(t *testing.T) {
+	for name, tt := range map[string]struct {
+		o    Options
+		want []string // lines; "-X": no line begins so
+	}{
+		"nothing given":     {Options{URL: "http://app.example.com/"}, []string{"GET / HTTP/1.1", "Host: app.example.com", "User-Agent: drover-load", "-Accept-Encoding", "-Content-Length"}},
+		"an agent":          {Options{URL: "http://app.example.com/", Header: http.Header{"User-Agent": {"me"}}}, []string{"User-Agent: me"}},
+		"gzip":              {Options{URL: "http://app.example.com/", Gzip: true}, []string{"Accept-Encoding: gzip"}},
+		"another encoding":  {Options{URL: "http://app.example.com/", Gzip: true, Header: http.Header{"Accept-Encoding": {"br"}}}, []string{"Accept-Encoding: br"}},
+		"a host as header":  {Options{URL: "http://10.0.0.1/", Header: http.Header{"Host": {"app.example.com"}}}, []string{"Host: app.example.com"}},
+		"a host as both":    {Options{URL: "http://10.0.0.1/", Host: "a.example.com", Header: http.Header{"Host": {"b.example.com"}}}, []string{"Host: a.example.com"}},
+		"a body":            {Options{URL: "http://app.example.com/", Method: "POST", Body: []byte("hello")}, []string{"POST / HTTP/1.1", "Content-Length: 5"}},
+		"a body of nothing": {Options{URL: "http://app.example.com/", Method: "POST"}, []string{"Content-Length: 0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, err := newTarget(tt.o.withDefaults())
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(string(target.kept), "\r\n")
+			for _, want := range tt.want {
+				absent, is := strings.CutPrefix(want, "-")
+				if is == slices.ContainsFunc(lines, func(line string) bool { return line == want || is && strings.HasPrefix(line, absent) }) {
+					t.Errorf("%s: %q", want, lines)
+				}
+			}
+			if !slices.Contains(strings.Split(string(target.fresh), "\r\n"), "Connection: close") || slices.Contains(lines, "Connection: close") {
+				t.Errorf("kept: %q, to be closed: %q", target.kept, target.fresh)
+			}
+		})
+	}
+	if _, err := newTarget(Options{URL: "http://app.example.com/", Method: "GET it"}); err == nil || !strings.Contains(err.Error(), "write request") {
+		t.Errorf("a method of two words: %v", err)
+	}
+}
+
+// What nobody says is hey's, and a port is the scheme's.
+func TestDefaults(t *testing.T) {
+	for url, want := range map[string]string{"http://a/": "a:80", "https://a/": "a:443", "https://a:8443/": "a:8443", "http://[::1]/": "[::1]:80"} {
+		target, err := newTarget(Options{URL: url}.withDefaults())
+		if err != nil || target.addr != want {
+			t.Errorf("%s: %+v, %v; want %s", url, target, err, want)
+		}
+	}
+	if o := (Options{}).withDefaults(); o.Connections != 50 || o.Method != "GET" || o.Source != "closed" || !slices.Equal(o.ExpectStatus, []int{200}) {
+		t.Errorf("%+v", o)
+	}
+	if o := (Options{Rate: 1, Connections: 3}).withDefaults(); o.Source != "steady" || o.Connections != 3 {
+		t.Errorf("steady: %+v", o)
+	}
+	if o := (Options{Rate: 1, Source: "guard"}).withDefaults(); o.Source != "guard" {
+		t.Errorf("named: %+v", o)
+	}
+}
+
+// A connection on which something went wrong, or that the server wants to close, takes no
+// other request; one on which all is well does, and each answer is judged by itself.
+func TestConnectionsThatTakeNoOtherRequest(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer      string
+		connections int64
+		cause       Cause
+	}{
+		"all is well":          {okAnswer, 1, ""},
+		"it is to close":       {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", 2, ""},
+		"it says too much":     {okAnswer + "HTTP/1.1 200 OK\r\n", 2, ""},
+		"it makes no sense":    {"hello\r\n\r\n", 2, Malformed},
+		"a chunk has no size":  {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 2, Malformed},
+		"another application":  {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nokok", 1, WrongApplication},
+		"an interim one first": {"HTTP/1.1 103 Early Hints\r\n\r\n" + okAnswer, 1, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var connections atomic.Int64
+			url := serveRaw(t, func(conn net.Conn, n int64) {
+				connections.Store(n)
+				for in := bufio.NewReader(conn); readRequest(in); {
+					_, _ = io.WriteString(conn, tt.answer)
+				}
+			})
+			r, err := Run(t.Context(), Options{URL: url, Requests: 2, Connections: 1, NoRetry: true, Timeout: 10 * time.Second, ExpectBody: regexp.MustCompile("^ok$")}, event.Discard)
+			if err != nil || connections.Load() != tt.connections || r.Causes[tt.cause] != r.Failed || (r.Failed == 2) != (tt.cause != "") {
+				t.Errorf("%d connections, want %d; %d failed, %v, %v", connections.Load(), tt.connections, r.Failed, r.Causes, err)
+			}
+		})
+	}
+}
+
+// All of a body is counted, though not all of it is kept.
+func TestLargeBodies(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(bytes.Repeat([]byte("x"), maxKept+10))
+	}))
+	defer server.Close()
+	r, err := Run(t.Context(), Options{URL: server.URL, Requests: 2, Connections: 1, ExpectBody: regexp.MustCompile("^x")}, event.Discard)
+	if err != nil || r.OK != 2 || r.Bytes != 2*(maxKept+10) {
+		t.Errorf("%d ok, %d bytes, %v, %v", r.OK, r.Bytes, r.Causes, err)
+	}
+}
+
+// Why there is no connection is told apart.
+func TestWhyThereIsNoConnection(t *testing.T) {
+	for want, err := range map[Cause]error{
+		DNS: &net.DNSError{Err: "no such host", IsTimeout: true}, ConnectTimeout: &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded},
+		Refused: syscall.ECONNREFUSED, Reset: &net.OpError{Op: "dial", Err: syscall.ECONNRESET}, ConnectFailed: syscall.ENETUNREACH,
+	} {
+		if got := dialCause(err); got != want {
+			t.Errorf("%v: %s, want %s", err, got, want)
+		}
+	}
+	if got := dialCause(context.DeadlineExceeded); got != ConnectTimeout {
+		t.Errorf("a deadline: %s", got)
+	}
+}
+
 // A compressed answer is judged by what it says.
 func TestGzip(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -444,6 +562,16 @@ func TestIdentity(t *testing.T) {
 	for expr, want := range map[string]bool{"made": true, "^made$": true, "^ma$": false, "^ma": true, "de$": true, "ma$": false, "(?i)MADE": true, "MADE": false, "": true} {
 		if got := newIdentity(regexp.MustCompile(expr), false).matches("", []byte("made")); got != want {
 			t.Errorf("%q: %v, want %v", expr, got, want)
+		}
+	}
+	packed := newIdentity(regexp.MustCompile("made"), true)
+	for name, tt := range map[string]struct {
+		encoding string
+		body     []byte
+		want     bool
+	}{"packed": {"gzip", gzipped(t, "made"), true}, "plain": {"", []byte("made"), true}, "packed otherwise": {"br", gzipped(t, "made"), false}, "no gzip at all": {"gzip", []byte("made"), false}} {
+		if packed.matches(tt.encoding, tt.body) != tt.want {
+			t.Errorf("%s: want %t", name, tt.want)
 		}
 	}
 }

@@ -58,7 +58,6 @@ func histogram(l *Latencies, fastest, slowest time.Duration) []Bucket {
 	for i := range buckets {
 		buckets[i].UpTo = fastest + (slowest-fastest)*time.Duration(i)/steps
 	}
-	buckets[steps].UpTo = slowest
 	l.each(func(d time.Duration, count int) {
 		at := min(max(d, fastest), slowest)
 		i, _ := slices.BinarySearchFunc(buckets, at, func(b Bucket, t time.Duration) int { return cmp.Compare(b.UpTo, t) })
