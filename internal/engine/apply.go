@@ -86,7 +86,7 @@ func (a *apply) carryOut(ctx context.Context) error {
 		return &journalError{err}
 	}
 	err := a.run(ctx)
-	a.unshelter(context.WithoutCancel(ctx))
+	a.unshelter(ctx)
 	if err != nil {
 		return err
 	}

@@ -109,11 +109,9 @@ func (j *judgement) wayOpen() error {
 // another: it has not the ID that it had before the change, as AWS gives a new
 // one to an association that is switched.
 func (j *judgement) another(it *item) bool {
-	if it.have == nil || j.old.Way == nil {
-		return false
-	}
-	at := slices.IndexFunc(j.old.Way.Former, func(r state.Resource) bool { return r.URN == it.have.URN && r.Gen == it.have.Gen })
-	return at >= 0 && j.old.Way.Former[at].ID != it.have.ID
+	return slices.ContainsFunc(j.old.Way.Former, func(r state.Resource) bool {
+		return r.URN == it.urn && r.Gen == it.gen && r.ID != it.have.ID
+	})
 }
 
 // setOut keeps the way back of a change that is about to begin, and whether it
@@ -140,15 +138,23 @@ func (a *apply) closeWay(ctx context.Context, s plan.Step, r state.Resource) err
 }
 
 // arrive ends a change that is through: there is no way back from it, and
-// nothing left of hand-overs that were taken back.
+// nothing left of hand-overs that were taken back. One that moves what this run
+// leaves out is not through.
 func (a *apply) arrive(ctx context.Context) error {
+	through := true
 	for _, in := range a.journal.Snapshot().Pending {
-		r, exists := a.journal.Find(in.URN, in.Gen)
-		if in.Op == plan.HandOver && exists && !r.Leaving && !r.Condemned {
-			if err := a.journal.Done(ctx, in, nil); err != nil {
-				return &journalError{err}
+		switch {
+		case in.Op != plan.HandOver:
+		case a.graph.Frozen[keyOf(in.URN)]:
+			through = false
+		default:
+			if err := a.done(ctx, in, nil); err != nil {
+				return err
 			}
 		}
+	}
+	if !through {
+		return nil
 	}
 	if err := a.journal.SetWay(ctx, nil); err != nil {
 		return &journalError{err}
@@ -214,7 +220,7 @@ func (a *apply) turnsBack(ctx context.Context, err error) bool {
 	switch {
 	case err == nil, ctx.Err() != nil, a.plan.Returns, a.journal.Way() == nil:
 		return false
-	case a.guard.watch != nil && a.guard.verdict() != nil:
+	case a.guard.verdict() != nil:
 		return a.guard.watch.OnBreach() == graph.Return
 	}
 	var unwritten *journalError
@@ -222,9 +228,9 @@ func (a *apply) turnsBack(ctx context.Context, err error) bool {
 		slices.ContainsFunc(a.graph.Guards, func(g graph.Guard) bool { return g.OnBreach == graph.Return })
 }
 
-// fresh reports that a step failed because of a new host.
+// fresh reports that a step failed, with err, because of a new host.
 func fresh(s plan.Step, err error) bool {
-	return err != nil && (s.Op == plan.Create && s.Hosts || errors.Is(err, ErrFresh))
+	return s.Op == plan.Create && s.Hosts || errors.Is(err, ErrFresh)
 }
 
 // turnBack takes the change back at once, in the same run. Nobody is asked: the

@@ -92,9 +92,7 @@ func (e *Engine) steps(ctx context.Context, j *judgement) (plan.Plan, error) {
 	b.handOverAll()
 	b.deleteLast()
 	b.protect()
-	if err := b.advise(); err != nil {
-		return plan.Plan{}, err
-	}
+	b.advise()
 	b.rehearse(ctx)
 	if err := b.inspectAll(ctx); err != nil {
 		return plan.Plan{}, err
@@ -303,13 +301,6 @@ func (b *builder) handOverAll() {
 	for _, d := range b.deletes {
 		if d.WhenEmpty {
 			d.need("workloads are handed over first", b.addHandOver(d.goes, 0))
-		}
-	}
-	for _, h := range b.handOvers {
-		for _, part := range b.deletes {
-			if h.Component != "" && part.Component == h.Component && part.Gen == h.Gen && !b.first[part] {
-				part.need("its component is handed over first", h)
-			}
 		}
 	}
 	late := lateNodes(b.nodes())

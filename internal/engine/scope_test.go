@@ -167,3 +167,48 @@ func TestDiff(t *testing.T) {
 		t.Errorf("not told: %v", want)
 	}
 }
+
+// shrunk is a stack whose group a killed run was about to shrink, so that some of its
+// nodes are closed.
+func shrunk(t *testing.T, before, after *graph.Graph) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.mustRun(before)
+	killed := &soaking{broken: true}
+	if _, err := w.up(context.Background(), after, func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
+		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
+	}
+	return w
+}
+
+// Of what a change leaves out nothing is forgotten that is under way: nodes that a
+// killed run has closed are opened by the next run that is about them, a create whose
+// end is unknown is looked for, and the way back stays.
+func TestTargetLeavesWhatIsUnderWay(t *testing.T) {
+	with := func(web int, size float64) *graph.Graph {
+		g := one(res(group, "web", plan.Props{"nodes": float64(web)}), res(role, "a", plan.Props{"size": size}))
+		g.Resources[0].Hosts = &graph.Hosts{Nodes: web, Conn: plan.Props{"cluster": "one"}}
+		return g
+	}
+	w := shrunk(t, with(4, 1), with(2, 1))
+	if p, err := w.narrow(with(4, 2), engine.Scope{Only: []string{"a"}}, as); err != nil || len(p.Steps) != 1 {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	if w.read().Way == nil {
+		t.Error("the change that is under way cannot be taken back any more")
+	}
+	opened := &opening{}
+	if _, err := w.up(t.Context(), with(4, 2), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened }); err != nil || len(opened.hosts) != 1 {
+		t.Errorf("%v, opened %v", err, opened.hosts)
+	}
+
+	w = newWorld(t)
+	a, b := res(role, "a", plan.Props{}), res(network, "b", plan.Props{})
+	if _, err := w.run(one(b), &faults{at: 3, kind: "lost after"}); err == nil {
+		t.Fatal("the fault did not strike")
+	}
+	if p, err := w.narrow(one(a, b), engine.Scope{Only: []string{"a"}}, as); err != nil || len(p.Steps) != 1 {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	w.mustRun(one(a, b))
+}

@@ -85,8 +85,10 @@ func (a *apply) handOverEarly(ctx context.Context, s, h plan.Step, rollout graph
 }
 
 // unshelter opens the hosts again whose hand-over was begun and did not go on: the
-// rollout that it was begun for, or something else before it, has failed.
+// rollout that it was begun for, or something else before it, has failed. A run that
+// was interrupted does so, too.
 func (a *apply) unshelter(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
 	for _, h := range a.shelters.begun {
 		r, ok, err := a.find(ctx, h)
 		if err == nil && ok {
