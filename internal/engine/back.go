@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/droverhq/drover/event"
@@ -78,18 +79,16 @@ func (e *Engine) former(g *graph.Graph, s *state.Snapshot, r state.Resource) gra
 
 // unsteady are the properties as they stood, but for what cannot be taken back.
 func (e *Engine) unsteady(s *state.Snapshot, r state.Resource) plan.Props {
-	stays, known := steady[r.Type]
-	now, exists := s.Find(r.URN, r.Gen)
-	if v := now.Inputs[stays.prop]; !known || !exists || v == nil || state.Equal(v, r.Inputs[stays.prop]) {
+	stays := steady[r.Type]
+	now, _ := s.Find(r.URN, r.Gen)
+	v := now.Inputs[stays.prop]
+	if v == nil || state.Equal(v, r.Inputs[stays.prop]) {
 		return r.Inputs
 	}
 	e.Events.Emit(event.Finding{Severity: event.Note, Object: what(plan.Step{URN: r.URN, Name: r.Name}),
-		Effect: fmt.Sprintf("its %s stays %s: %s takes none back", stays.prop, text(now.Inputs[stays.prop]), stays.who)})
-	props := make(plan.Props, len(r.Inputs))
-	for k, v := range r.Inputs {
-		props[k] = v
-	}
-	props[stays.prop] = now.Inputs[stays.prop]
+		Effect: fmt.Sprintf("its %s stays %s: %s takes none back", stays.prop, text(v), stays.who)})
+	props := maps.Clone(r.Inputs)
+	props[stays.prop] = v
 	return props
 }
 

@@ -18,10 +18,11 @@ import (
 	"github.com/droverhq/drover/problem"
 )
 
-// guarded is the tutorial with a guard that asks for that when it is breached.
+// guarded is the tutorial with a guard that asks for that when it is breached, and an output.
 func guarded(n nodes, answer graph.OnBreach) *graph.Graph {
 	g := tutorial("web", standard, n)
 	g.Guards = []graph.Guard{{OnBreach: answer}}
+	g.Outputs = []graph.Output{{Name: "group", Value: graph.Key{Type: group, Name: "web"}.To("Id")}}
 	return g
 }
 
@@ -313,43 +314,78 @@ func TestWayBackGoesOnWithoutAGuardThatCannotJudge(t *testing.T) {
 	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
 		e.Guard, e.Mover, e.Events = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}, events
 	})
-	warned := slices.ContainsFunc(events.facts, func(f event.Fact) bool {
-		n, is := f.(event.Finding)
-		return is && strings.Contains(n.Effect, "cannot judge the way back")
-	})
-	if kind(err) != problem.Returned || !warned {
-		t.Errorf("%v, warned %v", err, warned)
+	if warned := events.unjudged(); kind(err) != problem.Returned || warned != 1 {
+		t.Errorf("%v, warned %d times", err, warned)
 	}
 }
 
-// What nothing takes back stays as it is, and is told.
+// unjudged is how often it was told that no guard can judge the way back.
+func (t *told) unjudged() (n int) {
+	for _, f := range t.facts {
+		if f, is := f.(event.Finding); is && strings.Contains(f.Effect, "cannot judge the way back") {
+			n++
+		}
+	}
+	return n
+}
+
+// Nor does one that suffers from the start, which ends with that.
+func TestWayBackGoesOnWithoutAGuardThatSuffersAtOnce(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return}
+	w.mustRun(guarded(before, graph.Return))
+	events := new(told)
+	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+		e.Guard, e.Mover, e.Events = &doomed{watcher: guard}, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}, events
+	})
+	if warned := events.unjudged(); kind(err) != problem.Returned || warned != 1 || guard.stops != 2 {
+		t.Errorf("%v, warned %d times, %d guards were stopped", err, warned, guard.stops)
+	}
+}
+
+// doomed suffers as soon as it starts for the second time.
+type doomed struct{ *watcher }
+
+func (d *doomed) Start(ctx context.Context, guards []graph.Guard, before engine.Baseline, events event.Sink) (engine.Watch, error) {
+	again := d.starts() > 0
+	w, err := d.watcher.Start(ctx, guards, before, events)
+	if again {
+		d.suffer()
+	}
+	return w, err
+}
+
+// What nothing takes back stays as it is, and is told; the rest is taken back.
 func TestVersionOfAClusterIsNotTakenBack(t *testing.T) {
 	w := newWorld(t)
 	versioned := func(version string, n nodes) *graph.Graph {
-		g := tutorial("web", standard, n)
+		g := guarded(n, graph.Stop)
 		for _, r := range g.Resources {
-			if r.Type == "AWS::EKS::Cluster" {
-				r.Props["Version"] = version
+			if r.Type == cluster {
+				r.Props["Version"], r.Props["tag"] = version, "for "+version
 			}
 		}
 		return g
 	}
 	w.mustRun(versioned("1.35", before))
-	guard := &watcher{}
+	guard, events := &watcher{}, new(told)
 	if _, err := w.up(context.Background(), versioned("1.36", after), func(e *engine.Engine) {
-		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "after the hand-over"}
-	}); err != nil && kind(err) != problem.Guarded {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+	}); kind(err) != problem.Guarded {
 		t.Fatal(err)
 	}
-	events := new(told)
-	if _, err := w.back(new(faults), func(e *engine.Engine) { e.Events = events }); err != nil && kind(err) != problem.Refused {
+	if _, err := w.back(new(faults), func(e *engine.Engine) { e.Events = events }); err != nil {
 		t.Fatal(err)
 	}
-	s, _ := w.store.Read(context.Background(), stackName)
-	for _, r := range s.Resources {
-		if r.Type == "AWS::EKS::Cluster" && r.Inputs["Version"] != "1.36" {
-			t.Errorf("taken back to %v", r.Inputs["Version"])
+	for _, r := range w.read().Resources {
+		if r.Type == cluster && (r.Inputs["Version"] != "1.36" || r.Inputs["tag"] != "for 1.35") {
+			t.Errorf("taken back to %v", r.Inputs)
 		}
+	}
+	if !slices.ContainsFunc(events.facts, func(f event.Fact) bool {
+		n, is := f.(event.Finding)
+		return is && n.Effect == "its Version stays 1.36: EKS takes none back"
+	}) {
+		t.Errorf("told of %v", events.facts)
 	}
 }
 
@@ -430,4 +466,110 @@ func TestWayBackSurvivesAnything(t *testing.T) {
 		}
 		w.check(w.wanted)
 	})
+}
+
+// A change is taken back at once for two reasons alone: its guard is breached, or the
+// nodes that were to take the pods have failed. Credentials that expired help neither way.
+func TestOtherFailuresAreNotTakenBack(t *testing.T) {
+	for about, fails := range map[string]func(op plan.Op, r engine.Request) error{
+		"a rollout":              failing(plan.Update, workload, errLimit),
+		"a part of the group":    failing(plan.Create, template, errLimit),
+		"credentials of a group": failing(plan.Create, group, errExpired),
+	} {
+		w := newWorld(t)
+		w.mustRun(guarded(before, graph.Return))
+		_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+			e.Guard = &watcher{answer: graph.Return}
+			w.intercept(fails)(e)
+		})
+		if kind(err) != problem.Outside || w.read().Way == nil {
+			t.Errorf("%s: %v; the way back is %v, want it left to the user", about, err, w.read().Way)
+		}
+	}
+}
+
+// failing refuses calls of one kind.
+func failing(op plan.Op, typ string, err error) func(plan.Op, engine.Request) error {
+	return func(o plan.Op, r engine.Request) error {
+		if o == op && r.Type == typ {
+			return err
+		}
+		return nil
+	}
+}
+
+// lossy loses the group that it moves, and suffers.
+type lossy struct {
+	engine.Mover
+	w     *world
+	guard *watcher
+}
+
+func (m lossy) HandOver(ctx context.Context, mv engine.Move) error {
+	m.w.cloud.lose(m.w.cloud.named(group, mv.From.Name))
+	return (&suffering{Mover: m.Mover, guard: m.guard, at: "hand-over"}).HandOver(ctx, mv)
+}
+
+// Where the change cannot be taken back, because what stood before is gone, that is
+// told, with what it was to be taken back for.
+func TestWayBackThatIsBarredIsTold(t *testing.T) {
+	w, guard := newWorld(t), &watcher{answer: graph.Return}
+	w.mustRun(guarded(before, graph.Return))
+	_, err := w.up(context.Background(), guarded(after, graph.Return), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, lossy{e.Mover, w, guard}
+	})
+	var p *problem.Error
+	if kind(err) != problem.Refused || !errors.As(err, &p) || p.Op != "take the change back" || !strings.Contains(strings.Join(p.Notes, " "), "1 request failed") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What goes before the hand-over, and can be made anew, leaves the way back open:
+// an object in the cluster, and what cannot stand beside its replacement.
+func TestWayStaysOpenUntilSomethingGoesForGood(t *testing.T) {
+	with := func(g *graph.Graph, more ...graph.Resource) *graph.Graph {
+		g.Resources = append(g.Resources, more...)
+		return g
+	}
+	extra := res("v1/ConfigMap", "apps/extra", plan.Props{})
+	extra.Conn = plan.Props{"cluster": graph.Key{Type: cluster, Name: "shop"}.To(graph.NamePath)}
+	for about, c := range map[string]struct{ was, wants *graph.Graph }{
+		"an object of the cluster": {with(guarded(before, graph.Stop), extra), guarded(after, graph.Stop)},
+		"what goes first":          {with(guarded(before, graph.Stop), res(role, "own", plan.Props{ownName: "mine", "fixedA": 0.0})), with(guarded(after, graph.Stop), res(role, "own", plan.Props{ownName: "mine", "fixedA": 1.0}))},
+	} {
+		w, guard := newWorld(t), &watcher{}
+		w.mustRun(c.was)
+		if _, err := w.up(context.Background(), c.wants, func(e *engine.Engine) {
+			e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+		}); kind(err) != problem.Guarded {
+			t.Fatal(err)
+		}
+		if _, err := w.back(new(faults), unchanged); err != nil {
+			t.Errorf("%s: %v", about, err)
+		}
+		if p := w.mustRun(c.was); len(p.Steps) > 0 {
+			t.Errorf("%s: not as before\n%s", about, detail(p))
+		}
+	}
+}
+
+// The way back is open to its end: a delete that fails on it does not bar it.
+func TestWayBackGoesOnAfterADeleteThatFailed(t *testing.T) {
+	w, guard := newWorld(t), &watcher{}
+	w.mustRun(guarded(before, graph.Stop))
+	was := w.stand()
+	if _, err := w.up(context.Background(), guarded(after, graph.Stop), func(e *engine.Engine) {
+		e.Guard, e.Mover = guard, &suffering{Mover: e.Mover, guard: guard, at: "hand-over"}
+	}); kind(err) != problem.Guarded {
+		t.Fatal(err)
+	}
+	if _, err := w.back(new(faults), w.intercept(failing(plan.Delete, template, errLimit))); kind(err) != problem.Outside {
+		t.Fatal(err)
+	}
+	if _, err := w.back(new(faults), unchanged); err != nil {
+		t.Fatal(err)
+	}
+	if now := w.stand(); now != was {
+		t.Errorf("not as before:\n%s\nwas:\n%s", now, was)
+	}
 }

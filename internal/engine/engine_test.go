@@ -425,6 +425,7 @@ func TestOutputs(t *testing.T) {
 type watcher struct {
 	mu       sync.Mutex
 	urls     []string
+	watches  bool
 	breached bool
 	stops    int
 	answer   graph.OnBreach // to a breach
@@ -432,10 +433,11 @@ type watcher struct {
 	befores  []string       // baselines that it was started with
 }
 
+// suffer breaches it, as long as it watches.
 func (w *watcher) suffer() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.breached = true
+	w.breached = w.breached || w.watches
 }
 
 func (w *watcher) starts() int {
@@ -451,7 +453,7 @@ func (w *watcher) Start(_ context.Context, guards []graph.Guard, before engine.B
 	if w.once && w.urls != nil {
 		return nil, errors.New("no answer")
 	}
-	w.breached = false
+	w.watches, w.breached = true, false
 	for _, g := range guards {
 		w.urls = append(w.urls, g.URL)
 	}
@@ -469,7 +471,12 @@ func (w *watcher) OnBreach() graph.OnBreach { return w.answer }
 // Baseline tells which start it is of.
 func (w *watcher) Baseline() engine.Baseline { return fmt.Appendf(nil, `"look %d"`, len(w.befores)) }
 
-func (w *watcher) Stop() { w.stops++ }
+func (w *watcher) Stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watches = false
+	w.stops++
+}
 
 // The guard watches from before workloads move to after the last node is gone,
 // and once traffic suffers nothing more is moved or deleted.
@@ -480,7 +487,7 @@ func TestGuard(t *testing.T) {
 		g.Guards = []graph.Guard{{Target: graph.Target{URL: value.Text("http://", service.To("Id"), "/echo")}}}
 		return g
 	}
-	for breachAt, ends := range map[string]plan.Op{"": "", workload: plan.HandOver, group: plan.Delete} {
+	for breachAt, ends := range map[string]plan.Op{"": "", workload: plan.HandOver, group: plan.Delete, template: ""} {
 		w, guard := newWorld(t), &watcher{}
 		if _, err := w.up(context.Background(), guarded(before), func(e *engine.Engine) { e.Guard = guard }); err != nil {
 			t.Fatal(err)
@@ -494,16 +501,14 @@ func TestGuard(t *testing.T) {
 				if moves && guard.urls == nil {
 					t.Errorf("%s of %s is not watched", op, r.Name)
 				}
-				if moves && r.Type == breachAt {
-					guard.mu.Lock()
-					guard.breached = true
-					guard.mu.Unlock()
+				if r.Type == breachAt && (moves || op == plan.Delete) {
+					guard.suffer()
 				}
 				return nil
 			})(e)
 			e.Guard = guard
 		})
-		if breachAt == "" {
+		if ends == "" { // the last node is gone by then
 			if err != nil || guard.stops != 1 || !strings.HasPrefix(guard.urls[0], "http://id-") {
 				t.Errorf("%v, %d stops, %v", err, guard.stops, guard.urls)
 			}
@@ -586,6 +591,99 @@ func TestGuardIsAskedBeforeTheGroupIsDeleted(t *testing.T) {
 	if groups != 3 {
 		t.Errorf("%d groups, want 3: nothing may be deleted any more", groups)
 	}
+}
+
+// Where the guard cannot start nothing moves, and the run has not succeeded.
+func TestGuardThatCannotStartStopsTheRun(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(guarded(before, graph.Return))
+	mover := &soaking{}
+	_, err := w.up(t.Context(), guarded(after, graph.Return), func(e *engine.Engine) {
+		mover.Mover, e.Mover, e.Guard = e.Mover, mover, &watcher{once: true, urls: []string{}}
+	})
+	if kind(err) != problem.Outside || !strings.Contains(err.Error(), "start the guard: no answer") || len(mover.moves) > 0 {
+		t.Errorf("%v, and %d moves", err, len(mover.moves))
+	}
+}
+
+// Every step that begins is told to have ended, and how.
+func TestStepsAreTold(t *testing.T) {
+	w, events := newWorld(t), new(told)
+	p, err := w.up(t.Context(), tutorial("web", standard, before), func(e *engine.Engine) {
+		e.Events = events
+		w.intercept(func(op plan.Op, r engine.Request) error {
+			if r.Type == template && strings.HasPrefix(r.Name, "web") {
+				return errors.New("limit exceeded")
+			}
+			return nil
+		})(e)
+	})
+	if err == nil {
+		t.Fatal("it was to fail")
+	}
+	begun := map[int]bool{}
+	for _, f := range events.facts {
+		switch f := f.(type) {
+		case event.StepStarted:
+			begun[f.Step] = true
+			if s := p.Steps[f.Step-1]; f.URN != s.URN || f.Op != s.Op {
+				t.Errorf("step %d began as %+v", f.Step, f)
+			}
+		case event.StepFinished:
+			s := p.Steps[f.Step-1]
+			failed := s.URN.Type() == template && s.URN.Name() == "web"
+			if !begun[f.Step] || failed != strings.Contains(f.Error, "limit exceeded") || !failed && f.Error != "" {
+				t.Errorf("step %d, %s, began %v, ended with %q", f.Step, s.Name, begun[f.Step], f.Error)
+			}
+			delete(begun, f.Step)
+		}
+	}
+	if len(begun) > 0 || len(events.facts) == 0 {
+		t.Errorf("%v have not ended, of %d facts", begun, len(events.facts))
+	}
+}
+
+// What is refused, or wrong in the file, is told as such only as long as nothing was
+// changed; any other failure stays what it is.
+func TestRefusalAfterAChangeIsAFailure(t *testing.T) {
+	for at, want := range []map[problem.Kind]problem.Kind{
+		{problem.Usage: problem.Usage, problem.Refused: problem.Refused, problem.Guarded: problem.Guarded},
+		{problem.Usage: problem.Outside, problem.Refused: problem.Outside, problem.Guarded: problem.Guarded},
+	} {
+		for of, told := range want {
+			w, calls := newWorld(t), 0
+			_, err := w.up(t.Context(), tutorial("web", standard), w.intercept(func(plan.Op, engine.Request) error {
+				if calls++; calls > at {
+					return &problem.Error{Kind: of, Op: "create", Err: errors.New("no"), Fix: "write it otherwise"}
+				}
+				return nil
+			}))
+			var p *problem.Error
+			if kind(err) != told || !errors.As(err, &p) || p.Fix != "write it otherwise" {
+				t.Errorf("%v after %d calls: %v, want it told as %v, with its remedy", of, at, err, told)
+			}
+		}
+	}
+}
+
+// An output that was taken for steady, and has changed: what refers to it is stored as
+// it was sent, so that the next run sees the difference.
+func TestStateHasWhatWasSent(t *testing.T) {
+	w := newWorld(t)
+	of := graph.Key{Type: template, Name: "of"}
+	g := func(size float64) *graph.Graph {
+		return one(res(of.Type, of.Name, plan.Props{"size": size}), res(role, "user", plan.Props{"version": of.To("version")}))
+	}
+	w.mustRun(g(1))
+	p, err := w.up(t.Context(), g(2), func(e *engine.Engine) {
+		e.Providers = func(string) (engine.Provider, error) {
+			return knowing{Provider: w.cloud, steady: []string{"version"}}, nil
+		}
+	})
+	if err != nil || len(p.Steps) != 1 {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	w.mustRun(g(2))
 }
 
 // breaching suffers while nodes are taken away.

@@ -196,7 +196,17 @@ func TestInspectionKnowsWhatIsPlacedAnew(t *testing.T) {
 	more := g.Resources[len(g.Resources)-1]
 	nginx := more.Key
 	more.Name = "apps/more"
-	g.Resources = append(g.Resources, more)
+	g.Resources = slices.Insert(g.Resources, len(g.Resources)-1, more)
+	for _, r := range g.Resources {
+		if r.Type == "AWS::EC2::VPC" { // no Kubernetes object, and updated before the host goes
+			r.Props["tag"] = "new"
+		}
+	}
+	w.cloud.sheltered = func(_ engine.Move, s engine.Sheltering) { // by when the new one stands
+		if !slices.Equal(s.Replaced, []graph.Key{nginx}) || w.cloud.named(workload, more.Name) == nil {
+			t.Errorf("a rollout is sheltered with %v, want %v alone", s.Replaced, nginx)
+		}
+	}
 	w.mustRun(g)
 	if !reflect.DeepEqual(w.cloud.replaced, [][]graph.Key{{nginx}, {nginx}}) {
 		t.Errorf("told of %v, want %v alone, twice", w.cloud.replaced, nginx)
@@ -205,6 +215,7 @@ func TestInspectionKnowsWhatIsPlacedAnew(t *testing.T) {
 	g = tutorial("standard", standard)
 	g.Resources = g.Resources[:len(g.Resources)-1]
 	w.mustRun(g)
+	w.cloud.sheltered = nil
 	for _, told := range w.cloud.replaced {
 		if !slices.Contains(told, nginx) {
 			t.Errorf("told of %v; what is deleted is not moved, either", told)

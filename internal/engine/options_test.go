@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/droverhq/drover/internal/engine"
@@ -188,25 +189,49 @@ func TestRetained(t *testing.T) {
 	}
 }
 
-// slow takes until it is cut off.
-type slow struct{ *cloud }
+// slow takes until it is cut off, or an hour.
+type slow struct {
+	*cloud
+	interrupt context.CancelFunc // of the run, while it takes; nil: nobody does
+}
 
-func (s slow) Create(ctx context.Context, _ engine.Request) (engine.Created, error) {
-	<-ctx.Done()
-	return engine.Created{Call: engine.Send}, ctx.Err()
+func (s slow) Create(ctx context.Context, r engine.Request) (engine.Created, error) {
+	if s.interrupt != nil {
+		s.interrupt()
+	}
+	select {
+	case <-ctx.Done():
+		return engine.Created{Call: engine.Send}, ctx.Err()
+	case <-time.After(time.Hour):
+		return s.cloud.Create(ctx, r)
+	}
 }
 
 // A step that takes longer than it may is cut off, and says so; the next run goes on.
+// One that the user interrupts is not late, nor is one that may take as long as it does.
 func TestTimeouts(t *testing.T) {
-	w := newWorld(t)
-	thing := with(res(role, "a", plan.Props{}), func(o *graph.Options) { o.Create = time.Millisecond })
-	_, err := w.up(context.Background(), one(thing), func(e *engine.Engine) {
-		e.Providers = func(string) (engine.Provider, error) { return slow{w.cloud}, nil }
-	})
-	var p *problem.Error
-	if !errors.As(err, &p) || !strings.Contains(err.Error(), "not done within 1ms (timeouts.create)") {
-		t.Fatalf("%v", err)
+	for limit, late := range map[time.Duration]bool{0: false, time.Minute: true, 2 * time.Hour: false} {
+		for _, interrupted := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				thing := with(res(role, "a", plan.Props{}), func(o *graph.Options) { o.Create = limit })
+				ctx, interrupt := context.WithCancel(t.Context())
+				defer interrupt()
+				by := slow{cloud: w.cloud}
+				if interrupted {
+					by.interrupt = interrupt
+				}
+				_, err := w.up(ctx, one(thing), func(e *engine.Engine) {
+					e.Providers = func(string) (engine.Provider, error) { return by, nil }
+				})
+				var p *problem.Error
+				told := errors.As(err, &p) && strings.Contains(err.Error(), "not done within 1m0s (timeouts.create)")
+				if told != (late && !interrupted) || (err == nil) != (!late && !interrupted) {
+					t.Errorf("limit %s, interrupted %v: %v", limit, interrupted, err)
+				}
+				thing.Options.Create = 0
+				w.mustRun(one(thing))
+			})
+		}
 	}
-	thing.Options.Create = time.Minute
-	w.mustRun(one(thing))
 }

@@ -181,6 +181,32 @@ func shrunk(t *testing.T, before, after *graph.Graph) *world {
 	return w
 }
 
+// What is left out stays in the state as it was: what it needs, and the outputs that it has.
+func TestTargetLeavesTheStateOfTheRest(t *testing.T) {
+	w := newWorld(t)
+	net := res(network, "net", plan.Props{"size": 1.0})
+	user := res(role, "user", plan.Props{"in": net.To("Id")})
+	g := one(net, user)
+	g.Outputs = []graph.Output{{Name: "user", Value: user.To("Id")}, {Name: "net", Value: net.To("version")}}
+	w.must(g)
+	was := w.read()
+	g.Resources[0].Props = plan.Props{"size": 2.0}
+	g.Outputs[0].Value = graph.Key{Type: role, Name: "another"}.To("Id")
+	g.Resources = append(g.Resources, res(role, "another", plan.Props{}))
+	if p, err := w.narrow(g, engine.Scope{Only: []string{"net"}}, as); err != nil || len(p.Steps) != 1 {
+		t.Fatalf("%v:\n%s", err, detail(p))
+	}
+	now := w.read()
+	before, _ := was.Live(plan.NewURN(stackName, projectName, role, "user"))
+	stands, _ := now.Live(before.URN)
+	if text(stands) != text(before) {
+		t.Errorf("what was left out is %s, and was %s", text(stands), text(before))
+	}
+	if now.Outputs["user"] != was.Outputs["user"] || now.Outputs["net"] != 2.0 {
+		t.Errorf("outputs %v, and were %v", now.Outputs, was.Outputs)
+	}
+}
+
 // Of what a change leaves out nothing is forgotten that is under way: nodes that a
 // killed run has closed are opened by the next run that is about them, a create whose
 // end is unknown is looked for, and the way back stays.

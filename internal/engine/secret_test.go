@@ -106,8 +106,9 @@ func (p *tattler) put(r engine.Request) (engine.Object, error) {
 	p.sent[r.Type+"/"+r.Name] = string(data)
 	r.Wait("sending " + string(data))
 	if p.fail {
+		old, _ := value.RevealMap(r.Old)
 		return engine.Object{}, &problem.Error{Kind: problem.Outside, Op: "put " + string(data), Fix: "not " + string(data),
-			Err: fmt.Errorf("invalid %q and %s", want, data), Notes: []string{string(data)}}
+			Err: fmt.Errorf("invalid %q and %s after %v", want, data, old), Notes: []string{string(data)}}
 	}
 	want["Echo"] = string(data)
 	if strings.HasSuffix(r.Type, "DBInstance") {

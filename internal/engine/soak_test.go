@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,32 +69,50 @@ func TestSoakIsAsTheStackFileSays(t *testing.T) {
 // A run that shrank a group was killed, and the change is taken back: nothing is
 // handed over, and its nodes are opened again.
 func TestShrinkThatIsTakenBackIsOpened(t *testing.T) {
-	w := newWorld(t)
 	at := func(n int) *graph.Graph {
 		g := one(res(group, "web", plan.Props{"nodes": float64(n)}))
 		g.Resources[0].Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
 		return g
 	}
-	w.mustRun(at(4))
-	killed := &soaking{broken: true}
-	if _, err := w.up(context.Background(), at(2), func(e *engine.Engine) { killed.Mover, e.Mover = e.Mover, killed }); err == nil || len(killed.moves) != 1 {
-		t.Fatalf("killed in its hand-over, and %v after %d", err, len(killed.moves))
+	w := shrunk(t, at(4), at(2))
+	opened := &opening{broken: true}
+	open := func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened }
+	if _, err := w.up(context.Background(), at(4), open); err == nil || !strings.Contains(err.Error(), "open its nodes: no answer") {
+		t.Errorf("they could not be opened, and %v", err)
 	}
-	opened := &opening{}
-	p, err := w.up(context.Background(), at(4), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened })
+	opened.broken, opened.hosts = false, nil
+	p, err := w.up(context.Background(), at(4), open)
 	if err != nil || p.Counts()[plan.HandOver] > 0 || len(opened.hosts) != 1 {
 		t.Errorf("%v, opened %v:\n%s", err, opened.hosts, detail(p))
 	}
 	w.mustRun(at(4))
 }
 
+// A run that shrank a group was killed, and the next one goes on: it opens nothing that
+// is to go.
+func TestShrinkThatGoesOnOpensNothing(t *testing.T) {
+	at := func(n int) *graph.Graph {
+		g := one(res(group, "web", plan.Props{"nodes": float64(n)}))
+		g.Resources[0].Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
+		return g
+	}
+	w, opened := shrunk(t, at(4), at(2)), &opening{}
+	if _, err := w.up(context.Background(), at(2), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened }); err != nil || len(opened.hosts) > 0 {
+		t.Errorf("%v, opened %v", err, opened.hosts)
+	}
+}
+
 // opening keeps which hosts are opened.
 type opening struct {
 	engine.Mover
-	hosts []string
+	hosts  []string
+	broken bool // it opens none
 }
 
 func (m *opening) Reopen(ctx context.Context, r engine.Move) error {
 	m.hosts = append(m.hosts, r.From.Name)
+	if m.broken {
+		return errors.New("no answer")
+	}
 	return m.Mover.Reopen(ctx, r)
 }
