@@ -1,0 +1,339 @@
+package engine
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
+	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/value"
+)
+
+// A person names what may be deleted in any of the ways in which Drover names it, and
+// an empty name allows nothing.
+func TestDeleteIsAllowedByItsNames(t *testing.T) {
+	s := plan.Step{URN: plan.NewURN("dev", "shop", "AWS::S3::Bucket", "assets"), Name: "assets-1"}
+	part := s
+	part.Component = "nodegroup/web"
+	for name, want := range map[string][2]bool{ // alone, part of a component
+		"AWS::S3::Bucket/assets": {true, true}, "assets": {true, true}, "assets-1": {true, true}, string(s.URN): {true, true},
+		"nodegroup/web": {false, true}, "": {false, false}, "AWS::S3::Bucket": {false, false},
+	} {
+		e := &Engine{AllowDelete: []string{"other", name}}
+		if got := [2]bool{e.allows(s), e.allows(part)}; got != want {
+			t.Errorf("%q allows %v, want %v", name, got, want)
+		}
+	}
+}
+
+// What is gone already, or is only forgotten, loses nothing, and is not protected.
+func TestNothingIsProtectedThatIsNotDeleted(t *testing.T) {
+	bucket := func(change func(*node)) *node {
+		n := &node{goes: &state.Resource{Type: "AWS::S3::Bucket"}}
+		n.Why = "because"
+		change(n)
+		return n
+	}
+	for about, c := range map[string]struct {
+		d         *node
+		protected bool
+	}{
+		"it goes":       {bucket(func(*node) {}), true},
+		"it is gone":    {bucket(func(n *node) { n.Gone = true }), false},
+		"it stays":      {bucket(func(n *node) { n.Stays = true }), false},
+		"it is no loss": {bucket(func(n *node) { n.goes.Type = "AWS::IAM::Role" }), false},
+	} {
+		b := &builder{judgement: &judgement{engine: &Engine{Events: event.Discard}, old: new(state.Snapshot)}, deletes: []*node{c.d}}
+		b.protect()
+		if got := c.d.Protected != ""; got != c.protected || (c.d.Why == "because; loses its objects") != c.protected {
+			t.Errorf("%s: protected %q, why %q", about, c.d.Protected, c.d.Why)
+		}
+	}
+}
+
+// The volumes of what is reclaimed by deleting are data, whoever calls it so.
+func TestReclaimedVolumesAreData(t *testing.T) {
+	for policy, lost := range map[string]bool{"Delete": true, "Recycle": true, "Retain": false} {
+		r := &state.Resource{Type: "v1/PersistentVolume", Inputs: plan.Props{"spec": plan.Props{"persistentVolumeReclaimPolicy": policy}}}
+		if got := takesAlong(r, new(state.Snapshot)); (got != "") != lost {
+			t.Errorf("%s: %q", policy, got)
+		}
+	}
+}
+
+// A diff goes to the leaves, also of what comes or goes as a whole, and shows no secret.
+func TestDiffGoesToTheLeaves(t *testing.T) {
+	hidden := value.Hide("s3cret")
+	for _, c := range []struct {
+		before, after plan.Props
+		want          []plan.Change
+	}{
+		{plan.Props{"a": 1.0, "b": "x"}, plan.Props{"a": 2.0, "b": "x"}, []plan.Change{{Path: "a", Before: 1.0, After: 2.0}}},
+		{nil, plan.Props{"m": plan.Props{"k": "v", "n": plan.Props{"o": true}}}, []plan.Change{{Path: "m.k", After: "v"}, {Path: "m.n.o", After: true}}},
+		{plan.Props{"m": plan.Props{"k": "v"}}, plan.Props{}, []plan.Change{{Path: "m.k", Before: "v"}}},
+		{plan.Props{"m": plan.Props{"k": "v"}}, plan.Props{"m": "text"}, []plan.Change{{Path: "m", Before: plan.Props{"k": "v"}, After: "text"}}},
+		{plan.Props{"l": []any{"a", hidden}}, plan.Props{"l": []any{"a"}}, []plan.Change{{Path: "l", Before: value.Hidden, After: value.Hidden}}},
+		{plan.Props{"p": "open"}, plan.Props{"p": hidden}, []plan.Change{{Path: "p", Before: value.Hidden, After: value.Hidden}}},
+		{plan.Props{"p": hidden}, plan.Props{}, []plan.Change{{Path: "p", Before: value.Hidden}}},
+		{plan.Props{}, plan.Props{"p": []any{hidden, plan.Props{"k": hidden}}}, []plan.Change{{Path: "p", After: []any{value.Hidden, plan.Props{"k": value.Hidden}}}}},
+	} {
+		j := &judgement{engine: &Engine{Providers: func(string) (Provider, error) { return nil, nil }}}
+		it := &item{fate: update, known: c.after}
+		if c.before != nil {
+			it.have = &state.Resource{Inputs: c.before}
+		}
+		if got := j.changes(it); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v -> %v: %#v, want %#v", c.before, c.after, got, c.want)
+		}
+	}
+}
+
+// replacing is a provider that cannot change properties in place.
+type replacing struct {
+	Provider
+	props []string
+}
+
+func (p replacing) Replaces(string, plan.Props, plan.Props) []string { return p.props }
+
+// A change that takes a new object is marked: the property itself, what is in it, and
+// what it is in; and only where one is made.
+func TestDiffMarksWhatTakesANewObject(t *testing.T) {
+	before := plan.Props{"spec": plan.Props{"key": "a", "keys": "a"}, "plain": "a", "own": plan.Props{"b": "a"}}
+	after := plan.Props{"spec": plan.Props{"key": "b", "keys": "b"}, "plain": "b", "own": plan.Props{"b": "b"}}
+	for _, c := range []struct {
+		fate   fate
+		props  []string // that the provider cannot change
+		asked  []string // that the user wants no change of in place
+		forces []string
+	}{
+		{replace, []string{"plain"}, nil, []string{"plain"}},
+		{replace, []string{"/spec/key"}, nil, []string{"spec.key"}},
+		{replace, []string{"spec"}, nil, []string{"spec.key", "spec.keys"}},
+		{replace, []string{"own/b/deeper"}, nil, []string{"own.b"}},
+		{replace, nil, []string{"own.b", "spec.other"}, []string{"own.b"}},
+		{update, []string{"plain"}, []string{"own.b"}, nil},
+	} {
+		j := &judgement{engine: &Engine{Providers: func(string) (Provider, error) { return replacing{props: c.props}, nil }}}
+		it := &item{Resource: graph.Resource{Options: graph.Options{ReplaceOnChanges: c.asked}}, fate: c.fate, known: after, have: &state.Resource{Inputs: before}}
+		var forces []string
+		for _, change := range j.changes(it) {
+			if change.Forces {
+				forces = append(forces, change.Path)
+			}
+		}
+		if !slices.Equal(forces, c.forces) {
+			t.Errorf("%+v: %q", c, forces)
+		}
+	}
+}
+
+// Steps in which pods change their place are watched: hand-overs, updates of what
+// is in the cluster, and of groups, but on the way back, and deletes of groups.
+func TestStepsThatMoveAreWatched(t *testing.T) {
+	a := &apply{Engine: new(Engine), graph: new(graph.Graph), wanted: map[plan.URN]graph.Resource{"object": {Conn: plan.Props{"cluster": "one"}}, "role": {}}}
+	for _, c := range []struct {
+		about       string
+		s           plan.Step
+		there, back bool
+	}{
+		{"a hand-over", plan.Step{Op: plan.HandOver}, true, true},
+		{"an update in the cluster", plan.Step{Op: plan.Update, URN: "object"}, true, true},
+		{"an update of a group", plan.Step{Op: plan.Update, URN: "group", Hosts: true}, true, false},
+		{"another update", plan.Step{Op: plan.Update, URN: "role"}, false, false},
+		{"a create in the cluster", plan.Step{Op: plan.Create, URN: "object"}, false, false},
+		{"a delete of an emptied group", plan.Step{Op: plan.Delete, WhenEmpty: true}, true, true},
+		{"another delete", plan.Step{Op: plan.Delete, URN: "object"}, false, false},
+	} {
+		for returns, want := range map[bool]bool{false: c.there, true: c.back} {
+			if a.plan.Returns = returns; a.moves(c.s) != want {
+				t.Errorf("%s, on the way back %v: %v", c.about, returns, !want)
+			}
+		}
+	}
+	steps := []plan.Step{{Op: plan.Update, URN: "object"}, {Op: plan.Update, URN: "role"}, {Op: plan.HandOver}}
+	for _, c := range []struct {
+		guards []graph.Guard
+		watch  Guard
+		steps  []plan.Step
+		moving int
+	}{
+		{nil, unasked{}, steps, 0}, {[]graph.Guard{{}}, nil, steps, 0}, {[]graph.Guard{{}}, unasked{}, steps[:2], 0}, {[]graph.Guard{{}}, unasked{}, steps, 2},
+	} {
+		a.graph.Guards, a.Guard = c.guards, c.watch
+		if n := countMoving(a, c.steps); n != c.moving {
+			t.Errorf("%d guards, %v, %d steps: %d to watch, want %d", len(c.guards), c.watch, len(c.steps), n, c.moving)
+		}
+	}
+}
+
+type unasked struct{ Guard }
+
+// Properties whose changes are ignored stay as they are, wherever they are, and no other.
+func TestIgnoredPathsStay(t *testing.T) {
+	unknown := value.NotYet(graph.Key{Type: "T", Name: "x"}.To("y"))
+	for _, c := range []struct {
+		path           string
+		now, was, want plan.Props
+	}{
+		{"a", plan.Props{"a": 1.0, "b": 1.0}, plan.Props{"a": 2.0, "b": 2.0}, plan.Props{"a": 2.0, "b": 1.0}},
+		{"a", plan.Props{"b": 1.0}, plan.Props{"a": 2.0}, plan.Props{"a": 2.0, "b": 1.0}},
+		{"a", plan.Props{"a": 1.0}, plan.Props{}, plan.Props{}},
+		{"a.b", plan.Props{"a": plan.Props{"b": 1.0, "c": 1.0}}, plan.Props{"a": plan.Props{"b": 2.0, "c": 2.0}}, plan.Props{"a": plan.Props{"b": 2.0, "c": 1.0}}},
+		{"a.b", plan.Props{}, plan.Props{"a": plan.Props{"b": 2.0, "c": 2.0}}, plan.Props{"a": plan.Props{"b": 2.0}}},
+		{"a.b", plan.Props{"a": plan.Props{"b": 1.0}}, plan.Props{}, plan.Props{}},
+		{"a.b", plan.Props{"x": 1.0}, plan.Props{"x": 2.0}, plan.Props{"x": 1.0}},
+		{"a.b", plan.Props{"a": "text"}, plan.Props{"a": plan.Props{"b": 2.0}}, plan.Props{"a": "text"}},
+		{"a.b", plan.Props{"a": unknown}, plan.Props{"a": plan.Props{"b": 2.0}}, plan.Props{"a": unknown}},
+		{"example.com/a.b", plan.Props{"example.com/a.b": 1.0}, plan.Props{"example.com/a.b": 2.0}, plan.Props{"example.com/a.b": 2.0}},
+		{"m.example.com/a.b", plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 1.0}}}, plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 2.0}}}, plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 2.0}}}},
+		{"l.1", plan.Props{"l": []any{"a", "b"}}, plan.Props{"l": []any{"x", "y"}}, plan.Props{"l": []any{"a", "y"}}},
+		{"l.0.k", plan.Props{"l": []any{plan.Props{"k": 1.0, "o": 1.0}}}, plan.Props{"l": []any{plan.Props{"k": 2.0, "o": 2.0}}}, plan.Props{"l": []any{plan.Props{"k": 2.0, "o": 1.0}}}},
+		{"l.1", plan.Props{"l": []any{"a", "b"}}, plan.Props{"l": []any{"x"}}, plan.Props{"l": []any{"a", "b"}}},
+		{"l.1", plan.Props{"l": []any{"a"}}, plan.Props{"l": []any{"x", "y"}}, plan.Props{"l": []any{"a"}}},
+		{"l.-1", plan.Props{"l": []any{"a"}}, plan.Props{"l": []any{"x"}}, plan.Props{"l": []any{"a"}}},
+		{"l.k", plan.Props{"l": []any{"a"}}, plan.Props{"l": []any{"x"}}, plan.Props{"l": []any{"a"}}},
+	} {
+		now := state.Resource{Inputs: c.now}
+		if got := kept(c.now, c.was, []string{c.path}); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s of %v, which was %v: %v, want %v", c.path, c.now, c.was, got, c.want)
+		}
+		if !reflect.DeepEqual(now.Inputs, c.now) {
+			t.Errorf("%s: what the file says was changed", c.path)
+		}
+	}
+}
+
+// Drift is what others changed of what Drover sets. Services add defaults, items come in
+// any order, numbers may be told as text, and of tags there may be more.
+func TestDriftIsWhatOthersChanged(t *testing.T) {
+	tag := func(k, v string) any { return plan.Props{"Key": k, "Value": v} }
+	size := func(n int) *int { return &n }
+	for _, c := range []struct {
+		about         string
+		applied, live any
+		size          *int
+		drifts        bool
+	}{
+		{"the same", "a", "a", nil, false},
+		{"another", "a", "b", nil, true},
+		{"a number as text", 3.0, "3", nil, false},
+		{"a default more", plan.Props{"a": 1.0}, plan.Props{"a": 1.0, "b": 1.0}, nil, false},
+		{"another in it", plan.Props{"a": plan.Props{"b": 1.0}}, plan.Props{"a": plan.Props{"b": 2.0}}, nil, true},
+		{"never told", plan.Props{"a": 1.0}, plan.Props{}, nil, false},
+		{"another kind of thing", plan.Props{"a": 1.0}, "text", nil, true},
+		{"another kind of list", []any{"a"}, "a", nil, true},
+		{"another order", []any{"a", "b"}, []any{"b", "a"}, nil, false},
+		{"an item less", []any{"a", "b"}, []any{"a"}, nil, true},
+		{"an item more", []any{"a"}, []any{"a", "b"}, nil, true},
+		{"another item", []any{"a", "b"}, []any{"a", "c"}, nil, true},
+		{"emptied", []any{"a"}, []any{}, nil, true},
+		{"a tag more", []any{tag("a", "1")}, []any{tag("a", "1"), tag("aws:b", "2")}, nil, false},
+		{"another tag", []any{tag("a", "1")}, []any{tag("a", "2"), tag("aws:b", "2")}, nil, true},
+		{"no tags", []any{plan.Props{"Key": "a"}}, []any{plan.Props{"Key": "a"}, plan.Props{"Key": "b"}}, nil, true},
+		{"an autoscaler's size", 3.0, 5.0, size(5), false},
+		{"another size", 3.0, 5.0, size(4), true},
+		{"a secret", value.Hide("a"), "b", nil, false},
+		{"what became secret", "a", value.Hide("b"), nil, false},
+	} {
+		r := state.Resource{URN: "a", Inputs: plan.Props{"p": c.applied, "unread": true}}
+		d := drift(r, sighting{size: c.size}, plan.Props{"p": c.live, "more": true})
+		if got := len(d.Changes) > 0; got != c.drifts || d.Gone || (reflect.DeepEqual(d.live.Inputs, r.Inputs)) != !c.drifts {
+			t.Errorf("%s: %+v", c.about, d)
+		}
+	}
+	if d := drift(state.Resource{}, sighting{gone: true}, nil); !d.Gone {
+		t.Error("it is gone, and that is no drift")
+	}
+}
+
+// What is named is meant: by type and name, as in the file, as in a plan, by URN.
+func TestNamesOfResources(t *testing.T) {
+	urn := plan.NewURN("dev", "shop", "AWS::SQS::Queue", "queue")
+	k := keyOf(urn)
+	for _, c := range []struct {
+		name, component string
+		key             graph.Key
+		want            bool
+	}{
+		{"", "", k, false}, {"queue", "", k, true}, {"AWS::SQS::Queue/queue", "", k, true}, {string(urn), "", k, true}, {"queue-1", "", k, true}, {"que", "", k, false},
+		{"nodegroup/web", "nodegroup/web", k, true}, {"nodeGroups.web", "nodegroup/web", k, true}, {"nodeGroups.web", "nodegroup/next", k, false}, {"nodeGroups.queue", "", k, false},
+		{"workloads.nginx", "workload/nginx", k, true}, {"workloads.nginx", "nodegroup/nginx", k, false},
+		{"resources.queue", "", k, true}, {"resources.queue", "network", k, false}, {"resources.other", "", k, false},
+		{"resources.web", "", graph.Key{Type: "v1/Service", Name: "apps/web"}, true}, {"resources.eb", "", graph.Key{Type: "v1/Service", Name: "apps/web"}, false},
+	} {
+		if got := called(c.name, c.key, c.component, "queue-1", urn); got != c.want {
+			t.Errorf("%q means %s of %q: %v", c.name, c.key, c.component, got)
+		}
+	}
+}
+
+// A reason shows no secret, nor a value that would not fit.
+func TestReasonsShowWhatFits(t *testing.T) {
+	hidden := value.Hide("s3cret")
+	long := strings.Repeat("x", maxValue+1)
+	for _, c := range []struct {
+		before, after any
+		want          string
+	}{
+		{nil, hidden, "a [secret] added"},
+		{"x", hidden, "a [secret] -> [secret]"},
+		{long, "x", "a -> x"},
+		{"x", long, "a changes"},
+		{"x", "y\nz", "a changes"},
+		{"x", long[1:], "a x -> " + long[1:]},
+		{plan.Props{"k": "v"}, "x", "a -> x"},
+		{"x", value.NotYet(graph.Key{Type: "T", Name: "x"}.To("y")), "a changes"},
+	} {
+		before, after := plan.Props{}, plan.Props{}
+		if before["a"] = c.before; c.before == nil {
+			delete(before, "a")
+		}
+		after["a"] = c.after
+		if got := propsWhy(before, after); got != c.want {
+			t.Errorf("%v -> %v: %q, want %q", c.before, c.after, got, c.want)
+		}
+	}
+}
+
+// A change of capacity shows once, and a group that something else has enlarged is told
+// to stay so, unless the file asks for fewer than it did.
+func TestReasonsOfACapacity(t *testing.T) {
+	for _, c := range []struct {
+		was, is, has int // 0: nobody has seen
+		want         string
+	}{
+		{3, 5, 3, "capacity 3 -> 5"}, {3, 5, 7, "capacity 3 -> 5, stays at the 7 nodes that it has now"}, {3, 5, 5, "capacity 3 -> 5"},
+		{5, 3, 7, "capacity 5 -> 3"}, {3, 3, 4, "stays at the 4 nodes that it has now"}, {3, 3, 3, ""}, {3, 5, 0, "capacity 3 -> 5"},
+	} {
+		have := &state.Resource{URN: "a", Gen: 1, Hosts: &state.Hosts{Nodes: c.was}, Inputs: plan.Props{"Desired": text(float64(c.was)), "Other": "x"}}
+		it := &item{Resource: graph.Resource{Hosts: &graph.Hosts{Nodes: c.is}}, have: have, known: plan.Props{"Desired": text(float64(c.is)), "Other": "x"}}
+		seen := sightings{}
+		if c.has > 0 {
+			seen[state.Need{URN: "a", Gen: 1}] = sighting{size: &c.has}
+		}
+		if got := updateWhy(it, seen); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+		it.Hosts, have.Inputs = nil, it.known
+		if got := updateWhy(it, seen); got != "" {
+			t.Errorf("no host: %q", got)
+		}
+	}
+}
+
+// What a hand-over would meet, in a line.
+func TestReasonOfAHandOver(t *testing.T) {
+	for want, in := range map[string]Inspection{
+		"nothing runs there": {}, "3 nodes, 0 pods": {Nodes: 3}, "0 nodes, 1 pod": {Pods: 1}, "1 node, 2 pods, 1 load balancer": {Nodes: 1, Pods: 2, Balancers: 1},
+		"0 nodes, 0 pods, 2 load balancers": {Balancers: 2},
+	} {
+		if got := inspectionWhy(in); got != want {
+			t.Errorf("%+v: %q, want %q", in, got, want)
+		}
+	}
+}
