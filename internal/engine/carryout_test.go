@@ -173,6 +173,11 @@ func (m counted) Retire(ctx context.Context, r engine.Retirement) error {
 	return m.Mover.Retire(ctx, r)
 }
 
+func (m counted) Reopen(ctx context.Context, mv engine.Move) error {
+	*m.calls = append(*m.calls, "reopen")
+	return m.Mover.Reopen(ctx, mv)
+}
+
 // A group that shrinks gives its nodes up by name before it is changed; one that grows,
 // or changes otherwise, gives none up and is waited for.
 func TestOnlyAGroupThatShrinksGivesNodesUp(t *testing.T) {

@@ -144,6 +144,37 @@ func TestRefusalOpensWhatAKilledRunClosed(t *testing.T) {
 	w.mustRun(tutorial("web", standard, after))
 }
 
+// hasty is interrupted while it looks at a host that a killed run has closed.
+type hasty struct {
+	engine.Mover
+	interrupt func()
+	opened    int
+}
+
+func (m *hasty) Inspect(context.Context, engine.Host, int, []graph.Key) (engine.Inspection, error) {
+	m.interrupt()
+	return engine.Inspection{Closed: true, Findings: []event.Finding{{Severity: event.Blocker, Object: "pod/b", Effect: "is gone for good"}}}, nil
+}
+
+func (m *hasty) Reopen(ctx context.Context, mv engine.Move) error {
+	m.opened++
+	return errors.Join(ctx.Err(), m.Mover.Reopen(ctx, mv))
+}
+
+// So does one that is interrupted while it looks.
+func TestInterruptOpensWhatAKilledRunClosed(t *testing.T) {
+	w := killedInItsHandOver(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	mover, events := &hasty{interrupt: interrupt}, new(told)
+	_, err := w.up(ctx, tutorial("web", standard, after), func(e *engine.Engine) { mover.Mover, e.Mover, e.Events = e.Mover, mover, events })
+	if kind(err) != problem.Refused || mover.opened != 1 || slices.ContainsFunc(events.facts, func(f event.Fact) bool {
+		x, is := f.(event.Finding)
+		return is && strings.Contains(x.Effect, "could not all be opened again")
+	}) {
+		t.Errorf("%v, opened %d, told %v", err, mover.opened, events.facts)
+	}
+}
+
 // Nor does it stay closed if the next run fails before it comes to the hand-over.
 func TestFailureOpensWhatAKilledRunClosed(t *testing.T) {
 	w := killedInItsHandOver(t)

@@ -391,7 +391,7 @@ func (p *knowledgeable) Advise(typ, name string, old, want plan.Props) []event.F
 
 func (p *knowledgeable) Quota(typ string, total int) []event.Finding {
 	p.asked = append(p.asked, fmt.Sprint(typ, " x ", total))
-	return nil
+	return []event.Finding{{Severity: event.Note, Object: typ, Effect: "by the way"}}
 }
 
 // What a service would refuse ends the plan, with the place in the file; what a
@@ -431,10 +431,10 @@ func TestProvidersAreAskedAboutEveryChange(t *testing.T) {
 		t.Errorf("told %d times, asked %q, want %q", told, provider.asked, want)
 	}
 
-	provider.asked = nil
+	provider.asked, told = nil, 0
 	more := at("1.35")
 	more.Resources = append(more.Resources, res(role, "c", plan.Props{}))
-	if _, err := e.Plan(t.Context(), more, s); err != nil || !slices.Equal(provider.asked, []string{role + " x 2"}) {
-		t.Errorf("%v; of what there will be more, asked %q", err, provider.asked)
+	if _, err := e.Plan(t.Context(), more, s); err != nil || !slices.Equal(provider.asked, []string{role + " x 2"}) || told != 1 {
+		t.Errorf("%v; of what there will be more, asked %q, told %d times", err, provider.asked, told)
 	}
 }

@@ -115,3 +115,88 @@ func TestRefreshTellsDriftAndTakesItOver(t *testing.T) {
 		t.Errorf("%v: %+v", err, drifts)
 	}
 }
+
+// declaring is a provider that can say what a file would have to say.
+type declaring struct {
+	*cloud
+	owner map[string]string
+	asked engine.Request
+}
+
+func (d *declaring) Declared(_ context.Context, r engine.Request) (engine.Declaration, error) {
+	if d.asked = r; d.objects[r.ID] == nil {
+		return engine.Declaration{}, engine.ErrNotFound
+	}
+	return engine.Declaration{Object: d.output(d.objects[r.ID]), Props: plan.Props{"size": 1.0}, Owner: d.owner}, nil
+}
+
+// What is taken into a stack is protected at first. What is not there, what the stack
+// has already, and what another stack has is refused.
+func TestImport(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(one(res(role, "mine", plan.Props{})))
+	w.cloud.objects["id-777"] = &object{id: "id-777", typ: role, name: "theirs", version: 1, kept: -1, inputs: `{"size":1}`}
+	of := func(stack, project string) map[string]string {
+		return map[string]string{"drover:stack": stack, "drover:project": project}
+	}
+	in := res(role, "new", plan.Props{})
+	in.Conn = plan.Props{"cluster": graph.Key{Type: cluster, Name: "none"}.To(graph.NamePath)}
+	for _, c := range []struct {
+		about string
+		r     graph.Resource
+		id    string
+		owner map[string]string
+		want  problem.Kind
+	}{
+		{"it is nobody's", res(role, "new", nil), "id-777", nil, 0},
+		{"it was this stack's", res(role, "new", nil), "id-777", of(stackName, projectName), 0},
+		{"it is another stack's", res(role, "new", nil), "id-777", of("prod", projectName), problem.Refused},
+		{"it is another project's", res(role, "new", nil), "id-777", of(stackName, "office"), problem.Refused},
+		{"the stack has it", res(role, "new", nil), "id-001", nil, problem.Refused},
+		{"another type has such an ID", res(network, "new", nil), "id-001", nil, 0},
+		{"it is not there", res(role, "new", nil), "id-999", nil, problem.Usage},
+		{"the name is taken", res(role, "mine", nil), "id-777", nil, problem.Usage},
+		{"there is no cluster", in, "id-777", nil, problem.Usage},
+	} {
+		e := w.cloud.engine(event.Discard)
+		e.Providers = func(string) (engine.Provider, error) { return &declaring{cloud: w.cloud, owner: c.owner}, nil }
+		d, found, err := e.Find(t.Context(), c.r, c.id, w.read())
+		if got := kind(err); got != c.want || (err == nil) != (c.want == 0) {
+			t.Errorf("%s: %v", c.about, err)
+		}
+		if err == nil && (found.ID != c.id || !found.Protected || found.Gen != 1 || d.Props["size"] != 1.0 || found.Inputs["size"] != 1.0) {
+			t.Errorf("%s: %+v", c.about, found)
+		}
+	}
+	e := w.cloud.engine(event.Discard)
+	if _, _, err := e.Find(t.Context(), res(role, "new", nil), "id-777", w.read()); kind(err) != problem.Usage {
+		t.Errorf("a type of which nobody can say that: %v", err)
+	}
+	e.Providers = func(string) (engine.Provider, error) { return &declaring{cloud: w.cloud}, nil }
+	_, found, err := e.Find(t.Context(), res(role, "new", plan.Props{}), "id-777", w.read())
+	if err := errors.Join(err, e.Import(t.Context(), found, w.lock())); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := w.up(t.Context(), one(res(role, "mine", plan.Props{}), with(res(role, "new", plan.Props{"size": 1.0}), func(*graph.Options) {})), unchanged); err != nil || p.Counts()[plan.Create] > 0 {
+		t.Errorf("%v: it is not taken for what the file declares:\n%s", err, detail(p))
+	}
+}
+
+// Only an object whose create is open is taken for it, and a delete is not told to
+// have made something.
+func TestResolveOfADelete(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(one(res(role, "x", plan.Props{})))
+	urn := plan.NewURN(stackName, projectName, role, "x")
+	if _, err := w.up(t.Context(), one(), w.intercept(failing(plan.Delete, role, errLost))); err == nil {
+		t.Fatal("it was to fail")
+	}
+	e := w.cloud.engine(event.Discard)
+	if err := e.Resolve(t.Context(), urn, "id-001", w.lock()); kind(err) != problem.Usage || !strings.Contains(err.Error(), "a delete of it is open") {
+		t.Errorf("%v", err)
+	}
+	delete(w.cloud.objects, "id-001")
+	if err := e.Resolve(t.Context(), urn, "", w.lock()); err != nil || len(w.read().Resources)+len(w.read().Pending) > 0 {
+		t.Errorf("%v: %+v", err, w.read())
+	}
+}

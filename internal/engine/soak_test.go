@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,32 @@ func TestShrinkThatGoesOnOpensNothing(t *testing.T) {
 	w, opened := shrunk(t, at(4), at(2)), &opening{}
 	if _, err := w.up(context.Background(), at(2), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened }); err != nil || len(opened.hosts) > 0 {
 		t.Errorf("%v, opened %v", err, opened.hosts)
+	}
+}
+
+// What becomes of another group meanwhile keeps no nodes closed.
+func TestShrinkThatIsTakenBackIsOpenedWhileAnotherGroupGoes(t *testing.T) {
+	hosts := func(name string, n int) graph.Resource {
+		r := res(group, name, plan.Props{"nodes": float64(n)})
+		r.Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
+		return r
+	}
+	w, opened := shrunk(t, one(hosts("web", 4), hosts("other", 1)), one(hosts("web", 2), hosts("other", 1))), &opening{}
+	p, err := w.up(t.Context(), one(hosts("web", 4)), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened })
+	if err != nil || p.Counts()[plan.HandOver] != 1 || !slices.Equal(opened.hosts, []string{"web"}) {
+		t.Errorf("%v, opened %v:\n%s", err, opened.hosts, detail(p))
+	}
+}
+
+// A group that was about to go, and is to stay with fewer nodes, is not opened as a
+// whole: its hand-over opens those that it keeps.
+func TestGroupThatStaysSmallerIsNotOpened(t *testing.T) {
+	w, opened, fewer := killedInItsHandOver(t), &opening{}, before
+	fewer.capacity = 2
+	p, err := w.up(t.Context(), tutorial("web", standard, fewer), func(e *engine.Engine) { opened.Mover, e.Mover = e.Mover, opened })
+	kept := slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.Op == plan.HandOver && s.Keep == 2 })
+	if err != nil || !kept || len(opened.hosts) > 0 {
+		t.Errorf("%v, opened %v:\n%s", err, opened.hosts, detail(p))
 	}
 }
 

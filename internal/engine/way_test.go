@@ -3,9 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
+	"github.com/droverhq/drover/internal/fieldtest"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
@@ -160,5 +162,35 @@ func TestSoleIsWhatNoOtherGenerationCanBe(t *testing.T) {
 		if got := sole(state.Resource{URN: "a", Gen: 1, Condemned: c.condemned}, &c.s); got != c.sole {
 			t.Errorf("%s: %v, want %v", c.about, got, c.sole)
 		}
+	}
+}
+
+// What stood before a change is wanted with all that the state has of it: each field of a
+// wanted resource is there, or there is a reason here.
+func TestFormerHasAllThatStood(t *testing.T) {
+	const judges = "it judges changes, and the way back makes none but what it must"
+	without := map[string]string{
+		"At.File": "no file says so", "At.Line": "no file says so", "Rolls": "its generation is asked for by number", "Hosts.Type": "TestHostsAreHandedOn says why",
+		"Options.Aliases.Type": "nothing is called otherwise by then", "Options.Aliases.Name": "the same", "Options.IgnoreChanges": judges, "Options.ReplaceOnChanges": judges, "Options.DeleteFirst": judges,
+		"Options.Create": "a run's own", "Options.Update": "a run's own",
+	}
+	stood := state.Resource{URN: plan.NewURN("dev", "shop", "T", "x"), Name: "web-7c1e04b", Type: "T"}
+	v := reflect.ValueOf(&stood).Elem()
+	for f := range v.Type().Fields() {
+		if v.FieldByIndex(f.Index).IsZero() && f.Name != "Created" && f.Name != "Updated" {
+			fieldtest.Fill(t, f.Name, v.FieldByIndex(f.Index))
+		}
+	}
+	from, after := graph.Resource{Key: graph.Key{Type: "T", Name: "from"}}, graph.Resource{Key: graph.Key{Type: "T", Name: "after"}}
+	stood.Needs = []state.Need{
+		{URN: plan.NewURN("dev", "shop", "T", "from"), Gen: 1}, {URN: plan.NewURN("dev", "shop", "T", "after")}, {URN: plan.NewURN("dev", "shop", "T", "gone"), Gen: 1}}
+	f := new(Engine).former(&graph.Graph{Resources: []graph.Resource{from, after}}, new(state.Snapshot), stood)
+	for _, name := range fieldtest.Empty([]graph.Resource{f}) {
+		if without[name] == "" {
+			t.Errorf("it stood with %s, and is wanted without", name)
+		}
+	}
+	if f.BaseName != "web" || !slices.Equal(f.From, []graph.Key{from.Key}) || !slices.Equal(f.After, []graph.Key{after.Key}) {
+		t.Errorf("%+v", f)
 	}
 }
