@@ -73,6 +73,23 @@ func TestWhatMayHaveBeenMadeIsFound(t *testing.T) {
 	w.mustRun(thing(2))
 }
 
+// What was not made, for certain, is not made as it was once the file says otherwise.
+func TestWhatWasRefusedIsNotAskedForAgain(t *testing.T) {
+	w := newWorld(t)
+	thing := func(size float64) *graph.Graph { return one(res(network, "a", plan.Props{"size": size})) }
+	if _, err := w.up(t.Context(), thing(1), w.intercept(failing(plan.Create, network, errLimit))); !errors.Is(err, errLimit) {
+		t.Fatal(err)
+	}
+	if _, err := w.up(t.Context(), thing(2), w.intercept(func(_ plan.Op, r engine.Request) error {
+		if r.Want["size"] != 2.0 || !r.Begun.IsZero() {
+			t.Errorf("asked for %v, begun %v", r.Want, r.Begun)
+		}
+		return nil
+	})); err != nil {
+		t.Error(err)
+	}
+}
+
 // grabbing takes over an object that is there.
 type grabbing struct {
 	*cloud
@@ -216,20 +233,23 @@ func (stubborn) Ready(context.Context, engine.Host, func(string)) error {
 	return errors.New("3 of 5 nodes Ready")
 }
 
-// A group that cannot give its nodes up is not changed; one whose new nodes do not come
-// is waited for again by the next run.
+// A group that cannot give its nodes up is neither changed nor deleted; one whose new nodes
+// do not come is waited for again by the next run.
 func TestGroupThatDoesNotResizeFailsTheRun(t *testing.T) {
-	for n, why := range map[int]string{2: "take nodes away: pod/a is left", 5: "wait for nodes: 3 of 5 nodes Ready"} {
+	for n, why := range map[int]string{0: "take nodes away: pod/a is left", 2: "take nodes away: pod/a is left", 5: "wait for nodes: 3 of 5 nodes Ready"} {
 		w := newWorld(t)
 		at := func(n int) *graph.Graph {
+			if n == 0 {
+				return one()
+			}
 			g := one(res(group, "web", plan.Props{"nodes": float64(n)}))
 			g.Resources[0].Hosts = &graph.Hosts{Nodes: n, Conn: plan.Props{"cluster": "one"}}
 			return g
 		}
 		w.mustRun(at(3))
 		_, err := w.up(t.Context(), at(n), func(e *engine.Engine) { e.Mover = stubborn{e.Mover} })
-		if err == nil || !strings.Contains(err.Error(), why) || w.cloud.named(group, "web").size < 3 {
-			t.Errorf("to %d: %v, with %d nodes", n, err, w.cloud.named(group, "web").size)
+		if err == nil || !strings.Contains(err.Error(), why) || w.cloud.named(group, "web") == nil || w.cloud.named(group, "web").size < 3 {
+			t.Errorf("to %d: %v, with %+v", n, err, w.cloud.named(group, "web"))
 		}
 		ready := w.cloud.ready
 		if w.mustRun(at(n)); n > 3 && w.cloud.ready == ready {
@@ -275,5 +295,24 @@ func TestRolloutThatCannotBeShelteredDoesNotBegin(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "let go of its pods on web-") || !strings.HasSuffix(err.Error(), "no answer") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What a run was about to make in a cluster that is gone by now is forgotten: nobody can
+// look for it there, and it is made in the new one.
+func TestWhatWasBegunInAClusterThatIsGoneIsForgotten(t *testing.T) {
+	net := res(network, "net", plan.Props{})
+	app := inCluster(plan.Props{"cluster": net.To("Id")})
+	for _, wants := range []*graph.Graph{one(), one(net, app)} {
+		w := newWorld(t)
+		w.mustRun(one(net))
+		if _, err := w.up(t.Context(), one(net, app), w.intercept(failing(plan.Create, workload, errLost))); err == nil {
+			t.Fatal("an answer was lost, and no error")
+		}
+		w.cloud.lose(w.cloud.named(network, "net"))
+		w.mustRun(wants)
+		if s := w.read(); len(s.Pending) > 0 || len(s.Resources) != len(wants.Resources) {
+			t.Errorf("%d are wanted: %+v", len(wants.Resources), s)
+		}
 	}
 }

@@ -652,9 +652,11 @@ func TestStepsAreTold(t *testing.T) {
 	if err == nil {
 		t.Fatal("it was to fail")
 	}
-	begun := map[int]bool{}
+	begun, waited := map[int]bool{}, false
 	for _, f := range events.facts {
 		switch f := f.(type) {
+		case event.Progress:
+			waited = waited || begun[f.Step] && p.Steps[f.Step-1].Hosts && f.Waiting == "3 of 3 nodes Ready"
 		case event.StepStarted:
 			begun[f.Step] = true
 			if s := p.Steps[f.Step-1]; f.URN != s.URN || f.Op != s.Op {
@@ -669,8 +671,8 @@ func TestStepsAreTold(t *testing.T) {
 			delete(begun, f.Step)
 		}
 	}
-	if len(begun) > 0 || len(events.facts) == 0 {
-		t.Errorf("%v have not ended, of %d facts", begun, len(events.facts))
+	if len(begun) > 0 || !waited {
+		t.Errorf("%v have not ended, of %d facts; told what it waits for: %v", begun, len(events.facts), waited)
 	}
 }
 

@@ -41,6 +41,40 @@ func TestHostsAreHandedOn(t *testing.T) {
 	}
 }
 
+// What the file says of a resource, and a later run without that file needs, is in the
+// state: each field, or there is a reason here.
+func TestWhatTheFileSaysIsRemembered(t *testing.T) {
+	const now = "it is asked of the file when it counts"
+	without := map[string]string{
+		"Key": "its type is; its name is in the URN", "BaseName": "it is in the name",
+		"Rolls": now, "After": "Needs", "From": "Needs", "Gen": "the step has it", "At": now, "Hosts": "TestHostsAreHandedOn", "Options": "below",
+		"Options.Aliases": now, "Options.IgnoreChanges": now, "Options.ReplaceOnChanges": now, "Options.DeleteFirst": now, "Options.Create": now, "Options.Update": now,
+	}
+	stored := func(r graph.Resource) state.Resource {
+		got, err := (&apply{veil: new(value.Veil)}).described(t.Context(), r, state.Resource{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	ask := func(prefix string, r *graph.Resource, v reflect.Value) {
+		for f := range v.Type().Fields() {
+			was := stored(*r)
+			field := v.FieldByIndex(f.Index)
+			if why := without[prefix+f.Name]; why != "" {
+				continue
+			}
+			fieldtest.Fill(t, f.Name, field)
+			if reflect.DeepEqual(was, stored(*r)) {
+				t.Errorf("%s%s is not remembered", prefix, f.Name)
+			}
+		}
+	}
+	r := new(graph.Resource)
+	ask("", r, reflect.ValueOf(r).Elem())
+	ask("Options.", r, reflect.ValueOf(&r.Options).Elem())
+}
+
 // What a run is told by the engine's fields and a hand-over goes by is in the Move, which
 // HandOver, Shelter and Reopen are all given: each field of the Engine, or there is a
 // reason here.

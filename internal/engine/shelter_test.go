@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/droverhq/drover/event"
@@ -77,7 +78,7 @@ func TestShelterOfAFailedRolloutIsTakenBack(t *testing.T) {
 	w, d := newWorld(t), &diarist{}
 	w.mustRun(tutorial("web", standard, before))
 	stuck := &problem.Error{Kind: problem.Outside, Op: "update", Err: errors.New("0 of 3 pods available"), Fix: "-"}
-	if err := w.watchedUp(d, after, stuck, event.Discard); kind(err) != problem.Outside {
+	if err := w.watchedUp(d, after, stuck, event.Discard); kind(err) != problem.Outside || !strings.HasSuffix(err.Error(), "0 of 3 pods available") {
 		t.Fatal(err)
 	}
 	if want := []string{"shelter", "update", "reopen"}; !slices.Equal(d.calls, want) {
@@ -89,6 +90,19 @@ func TestShelterOfAFailedRolloutIsTakenBack(t *testing.T) {
 	}
 	if want := []string{"shelter", "update", "hand over"}; !slices.Equal(d.calls, want) {
 		t.Errorf("%v", d.calls)
+	}
+}
+
+// Once its hand-over has gone on a host is not opened, whatever fails after that.
+func TestHandedOverHostIsNotOpened(t *testing.T) {
+	w, d := newWorld(t), &diarist{}
+	w.mustRun(tutorial("web", standard, before))
+	_, err := w.up(context.Background(), tutorial("web", standard, after), func(e *engine.Engine) {
+		d.Mover, e.Mover = e.Mover, d
+		w.intercept(failing(plan.Delete, group, errLimit))(e)
+	})
+	if want := []string{"shelter", "hand over"}; !errors.Is(err, errLimit) || !slices.Equal(d.calls, want) {
+		t.Errorf("%v, %v, want %v", err, d.calls, want)
 	}
 }
 
