@@ -106,8 +106,7 @@ func (a *apply) make(ctx context.Context, s plan.Step, in state.Intent, want sta
 		err = a.journal.Done(ctx, in, &made)
 	case NotMade:
 		err = a.journal.Failed(ctx, in, true)
-	case Unknown:
-		err = a.journal.Failed(ctx, in, false)
+	case Unknown: // its intent stays as it is
 		callErr = unsure(s, cmp.Or(callErr, errNoReason))
 	}
 	if err != nil {
@@ -319,8 +318,7 @@ func (a *apply) predecessorSize(ctx context.Context, s plan.Step, provider Provi
 // cut off: they have nodes, too.
 func (a *apply) findPredecessors(ctx context.Context, s plan.Step, r state.Resource) error {
 	for _, in := range a.journal.Snapshot().Pending {
-		gone := slices.ContainsFunc(a.plan.Steps, func(o plan.Step) bool { return o.Gone && o.URN == in.URN && o.Gen == in.Gen })
-		if in.Op != plan.Create || in.URN != r.URN || in.Gen >= r.Gen || gone {
+		if in.Op != plan.Create || in.URN != r.URN || in.Gen >= r.Gen {
 			continue
 		}
 		earlier := s

@@ -637,6 +637,24 @@ func TestGuardThatCannotStartStopsTheRun(t *testing.T) {
 	}
 }
 
+// An address that the plan makes is waited for, until something is handed over: without
+// it nothing is.
+func TestGuardWaitsForItsAddress(t *testing.T) {
+	for path, starts := range map[string]int{"Id": 1, "nothing": 0} {
+		w, guard, mover := newWorld(t), &watcher{}, &soaking{}
+		w.mustRun(tutorial("web", standard, before))
+		g := tutorial("web", standard, after)
+		service := g.Resources[len(g.Resources)-2]
+		service.Name = "apps/next"
+		g.Resources = append(g.Resources, service) // after nginx is placed anew
+		g.Guards = []graph.Guard{{Target: graph.Target{URL: value.Text("http://", service.To(path))}}}
+		_, err := w.up(t.Context(), g, func(e *engine.Engine) { mover.Mover, e.Mover, e.Guard = e.Mover, mover, guard })
+		if guard.starts() != starts || len(mover.moves) != starts || (err == nil) != (starts == 1) {
+			t.Errorf("%s: %v, %d guards, %d moves, want %d", path, err, guard.starts(), len(mover.moves), starts)
+		}
+	}
+}
+
 // Every step that begins is told to have ended, and how.
 func TestStepsAreTold(t *testing.T) {
 	w, events := newWorld(t), new(told)

@@ -113,21 +113,22 @@ func (a *apply) watch(ctx context.Context, s plan.Step) error {
 
 // startGuard lets the guard watch; one that is breached at once has nothing to
 // judge a move by.
-func (a *apply) startGuard(ctx context.Context, guards []graph.Guard) (err error) {
+func (a *apply) startGuard(ctx context.Context, guards []graph.Guard) error {
 	way := a.journal.Way()
 	var before Baseline
 	if way != nil {
 		before = way.Baseline
 	}
-	if a.guard.watch, err = a.Guard.Start(ctx, guards, before, a.Events); err != nil {
-		a.guard.watch = nil
+	watch, err := a.Guard.Start(ctx, guards, before, a.Events)
+	if err != nil {
 		return err
 	}
+	a.guard.watch = watch
 	if err := a.guard.verdict(); err != nil || way == nil {
 		return err
 	}
 	known := *way
-	known.Baseline = a.guard.watch.Baseline()
+	known.Baseline = watch.Baseline()
 	if err := a.journal.SetWay(ctx, &known); err != nil {
 		return &journalError{err}
 	}

@@ -146,13 +146,16 @@ func TestRaisedCapacityNeverShrinksALiveGroup(t *testing.T) {
 
 // What replaces a group is made for the nodes that it has now.
 func TestReplacementIsMadeForTheLiveSize(t *testing.T) {
-	w := newWorld(t)
-	w.mustRun(tutorial("web", standard, before))
-	w.cloud.named(group, "web").size = 7
-	bigger := after
-	w.mustRun(tutorial("web", standard, bigger)) // 5 in the file: the fake holds it to 7
-	if n := w.cloud.named(group, "web").size; n != 7 {
-		t.Errorf("%d nodes, want 7", n)
+	for _, capacity := range []int{before.capacity, after.capacity} { // the fake holds it to 7
+		w := newWorld(t)
+		w.mustRun(tutorial("web", standard, before))
+		w.cloud.named(group, "web").size = 7
+		next := after
+		next.capacity = capacity
+		w.mustRun(tutorial("web", standard, next))
+		if n := w.cloud.named(group, "web").size; n != 7 {
+			t.Errorf("%d in the file: %d nodes, want 7", capacity, n)
+		}
 	}
 }
 
@@ -436,5 +439,39 @@ func TestProvidersAreAskedAboutEveryChange(t *testing.T) {
 	more.Resources = append(more.Resources, res(role, "c", plan.Props{}))
 	if _, err := e.Plan(t.Context(), more, s); err != nil || !slices.Equal(provider.asked, []string{role + " x 2"}) || told != 1 {
 		t.Errorf("%v; of what there will be more, asked %q, told %d times", err, provider.asked, told)
+	}
+}
+
+// What is given up with a cluster that does not answer is what is in it: of what a
+// killed run may have made outside of it nothing is forgotten, and of what it may have
+// made in it nothing as long as nobody gives it up.
+func TestOnlyWhatCannotBeReachedIsForgotten(t *testing.T) {
+	app := inCluster(plan.Props{"cluster": "one"})
+	for _, forget := range []bool{false, true} {
+		w := newWorld(t)
+		if _, err := w.run(one(res(network, "net", plan.Props{"size": 1.0})), &faults{at: 3, kind: "lost after"}); err == nil {
+			t.Fatal("the fault did not strike")
+		}
+		w.forget = forget
+		w.mustRun(nil)
+
+		w = newWorld(t)
+		w.mustRun(one(res(network, "net", plan.Props{"size": 1.0}), app))
+		app.Name = "apps/more"
+		if _, err := w.up(t.Context(), one(res(network, "net", plan.Props{"size": 1.0}), inCluster(app.Conn), app), w.intercept(failing(plan.Create, workload, errLost))); err == nil {
+			t.Fatal("an answer was lost, and no error")
+		}
+		app.Name = "apps/app"
+		w.cloud.refuse = func(r engine.Request) error {
+			if len(r.Conn) > 0 {
+				return errors.New("Unauthorized")
+			}
+			return nil
+		}
+		w.forget = forget
+		_, err := w.run(nil, new(faults))
+		if s := w.read(); (err == nil) != forget || s.Empty() != forget {
+			t.Errorf("given up %v: %v, and the state has %d and %d pending", forget, err, len(s.Resources), len(s.Pending))
+		}
 	}
 }
