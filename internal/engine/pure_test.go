@@ -337,3 +337,23 @@ func TestReasonOfAHandOver(t *testing.T) {
 		}
 	}
 }
+
+// Only a Deployment whose pods change rolls out in a way that a hand-over can go before.
+func TestRolloutIsOfPods(t *testing.T) {
+	pods := func(typ, image string, replicas float64) state.Resource {
+		return state.Resource{Type: typ, Inputs: plan.Props{"spec": plan.Props{"replicas": replicas, "template": plan.Props{"image": image}}}}
+	}
+	const deployment = "apps/v1/Deployment"
+	for _, c := range []struct {
+		have, want state.Resource
+		rolls      bool
+	}{
+		{pods(deployment, "a:1", 1), pods(deployment, "a:2", 1), true},
+		{pods(deployment, "a:1", 1), pods(deployment, "a:1", 2), false},
+		{pods("apps/v1/StatefulSet", "a:1", 1), pods("apps/v1/StatefulSet", "a:2", 1), false},
+	} {
+		if got := rollsOut(c.have, c.want); got != c.rolls {
+			t.Errorf("%v -> %v: %v", c.have, c.want, got)
+		}
+	}
+}

@@ -42,6 +42,9 @@ func TestUnknownCreateIsResolvedByAPerson(t *testing.T) {
 		if err := w.cloud.engine(event.Discard).Resolve(t.Context(), urn, id, w.lock()); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		if open := w.read().Pending; len(open) > 0 {
+			t.Errorf("%s, and %d calls have an unknown end", name, len(open))
+		}
 		w.mustRun(one()) // with nothing wanted, nothing is left
 	}
 }
