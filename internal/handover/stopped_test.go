@@ -1,0 +1,132 @@
+package handover
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// halt is a move of group old-group that stops: its node old is closed, its group is
+// held still, and nothing of a pod is left to put back. A row changes what is different.
+type halt struct {
+	m    *Move
+	o    Observed
+	node Node
+}
+
+func newHalt() *halt {
+	tags := hold{Processes: []string{"AZRebalance"}, Min: 2}.tags()
+	h := &halt{
+		o: Observed{View: NewView(), Asked: noon, From: Group{Name: "old-group", Desired: 3, Min: 0, Suspended: []string{"AZRebalance"}, Tags: tags}},
+		m: NewMove(&Record{
+			Group: "old-group", Phase: Stop, Since: noon.Add(time.Second - backLimit), Nodes: map[string]*NodeRecord{"old": {}},
+			Holds: map[string]hold{"old-group": {Processes: []string{"AZRebalance"}, Min: 2}}, Workloads: map[string]*WorkloadRecord{},
+		}, Options{}),
+		node: Node{Name: "old", Group: "old-group", Instance: "i-1", Ready: true, Cordoned: true, Exclude: new("true"), Before: encode(before{})},
+	}
+	h.m.unclean = noon.Add(-time.Second)
+	return h
+}
+
+// back is a move that has put everything back, and has seen so for long enough.
+func (h *halt) back() {
+	h.node.Cordoned, h.node.Exclude, h.node.Before = false, nil, ""
+	h.o.From.Min, h.o.From.Suspended, h.o.From.Tags = 2, nil, nil
+	h.m.clean = mark{"clean", noon.Add(-sureAfter)}
+}
+
+// registered has the node's group register it with target group tg.
+func (h *halt) registered() {
+	h.back()
+	h.m.Record.Nodes["old"].Before.Registered = []string{"arn"}
+	h.o.From.Judged, h.o.From.Attached = true, []string{"arn"}
+	h.o.Balancers = []Balancer{{Name: "tg", Group: "arn", Targets: []Target{{Instance: "i-1", State: InService}}}}
+}
+
+func (h *halt) daemon(r Release) *Pod {
+	r.Workload = "daemonset/apps/edge"
+	return &Pod{Ref: Ref{"apps", "edge-1", "edge-1"}, Node: "old", Workload: r.Workload, Daemon: true, Ready: true, Released: encode(r)}
+}
+
+// turn is what the move does, and where it stands then.
+func (h *halt) turn() string {
+	h.o.View.Now = noon
+	if h.node.Name != "" {
+		h.o.View.PutNode(&h.node)
+	}
+	return fmt.Sprintf("%s; %s", lines(h.m.Turn(h.o)), h.m.Record.Phase)
+}
+
+// A move that stops puts back what it changed, and ends once all of it has been seen to
+// be as it was for a moment.
+func TestRulesOfAMoveThatStops(t *testing.T) {
+	const resume = "resume group old-group [AZRebalance], min 2"
+	for situation, row := range map[string]struct {
+		scene func(*halt)
+		want  string
+	}{
+		"its nodes are closed, its group is held": {func(*halt) {}, "put back node old; " + resume + "; stop"},
+		"all is as it was":                        {(*halt).back, "; stopped"},
+		"… only just":                             {func(h *halt) { h.back(); h.m.clean.since = noon.Add(time.Second - sureAfter) }, "; stop"},
+		"the node is gone":                        {func(h *halt) { h.back(); h.node = Node{} }, "; stopped"},
+		"the node still carries its mark":         {func(h *halt) { h.back(); h.node.Before = encode(before{}) }, "put back node old; stop"},
+		"the node is still cordoned":              {func(h *halt) { h.back(); h.node.Cordoned = true }, "put back node old; stop"},
+		"the node was cordoned before":            {func(h *halt) { h.back(); h.node.Cordoned, h.m.Record.Nodes["old"].Before.Unschedulable = true, true }, "; stopped"},
+		"the node still carries the taint":        {func(h *halt) { h.back(); h.node.Leaving = true }, "put back node old; stop"},
+		"the node is still out of load balancers": {func(h *halt) { h.back(); h.node.Exclude = new("true") }, "put back node old; stop"},
+		"a sentinel stands on it": {func(h *halt) {
+			h.back()
+			h.o.View.PutPod(&Pod{Ref: Ref{"drover", "sentinel", "s"}, Node: "old", Sentinel: true})
+		}, "take sentinel from node old; stop"},
+		"a DaemonSet's pod is out of its Services":         {func(h *halt) { h.back(); h.o.View.PutPod(h.daemon(Release{Out: true})) }, "give back pod apps/edge-1; stop"},
+		"… was given back":                                 {func(h *halt) { h.back(); h.o.View.PutPod(h.daemon(Release{Back: true})) }, "forget pod apps/edge-1; stop"},
+		"… is on another node":                             {func(h *halt) { h.back(); p := h.daemon(Release{Out: true}); p.Node = "new"; h.o.View.PutPod(p) }, "; stopped"},
+		"a pod is yet to come to its end":                  {(*halt).leaving, "; stop"},
+		"its group is held":                                {func(h *halt) { h.back(); h.o.From.Suspended = []string{"AZRebalance"} }, resume + "; stop"},
+		"its group may shrink further than before":         {func(h *halt) { h.back(); h.o.From.Min = 1 }, resume + "; stop"},
+		"its group carries a mark":                         {func(h *halt) { h.back(); h.o.From.Tags = hold{}.tags() }, resume + "; stop"},
+		"a group that took pods is held":                   {func(h *halt) { h.back(); h.other(func(g Group) { h.o.To = []Group{g} }) }, "resume group new-group [InstanceRefresh], min 1; stop"},
+		"a group of which some nodes left is held":         {func(h *halt) { h.back(); h.other(func(g Group) { h.o.Beside = []Group{g} }) }, "resume group new-group [InstanceRefresh], min 1; stop"},
+		"AWS has not answered since":                       {func(h *halt) { h.back(); h.m.unclean = noon }, "; stop"},
+		"AWS does not answer, and had told of the group":   {func(h *halt) { h.back(); h.o.Stale, h.m.answeredAt = "throttled", noon }, "; stopped"},
+		"… and had not":                                    {func(h *halt) { h.back(); h.o.Stale, h.m.answeredAt, h.o.From = "throttled", noon, Group{} }, "; stop"},
+		"it had held no group, and AWS has never answered": {func(h *halt) { h.back(); clear(h.m.Record.Holds); h.o.From, h.m.unclean = Group{}, noon }, "; stopped"},
+		"what registered the node has it":                  {(*halt).registered, "; stopped"},
+		"… drains it":                                      {func(h *halt) { h.registered(); h.o.Balancers[0].Targets[0].State = Draining }, "put back node old; stop"},
+		"… has it not: its group is held until then":       {func(h *halt) { h.registered(); h.o.Balancers[0].Targets, h.o.From.Min = nil, 1 }, "put back node old; stop"},
+		"… has it not, and its instance has ended":         {func(h *halt) { h.registered(); h.o.Balancers[0].Targets, h.o.Ended = nil, map[string]bool{"i-1": true} }, "; stopped"},
+		"… is gone":                                        {func(h *halt) { h.registered(); h.o.Balancers = nil }, "; stopped"},
+		"a descheduler is off, and a node closed":          {func(h *halt) { h.descheduler() }, "put back node old; " + resume + "; stop"},
+		"a descheduler is off, and all nodes open":         {func(h *halt) { h.back(); h.descheduler() }, "let evict again deployment/kube-system/descheduler; stop"},
+		"autoscalers are kept off a node that stays": {func(h *halt) {
+			h.back()
+			h.o.View.PutNode(&Node{Name: "new", Calmed: encode(Calmed{Group: "old-group"})})
+		}, "give back to autoscalers node new; stop"},
+	} {
+		h := newHalt()
+		row.scene(h)
+		if got := h.turn(); got != row.want {
+			t.Errorf("%s:\nwant %s\ngot  %s", situation, row.want, got)
+		}
+	}
+}
+
+func (h *halt) other(put func(Group)) {
+	held := hold{Processes: []string{"InstanceRefresh"}, Min: 1}
+	h.m.Record.Holds["new-group"] = held
+	put(Group{Name: "new-group", Desired: 2, Suspended: held.Processes, Tags: held.tags(), Min: 1})
+}
+
+func (h *halt) descheduler() {
+	h.o.View.PutEvictor(&Evictor{Kind: "Deployment", Namespace: "kube-system", Name: "descheduler", Calmed: encode(Calmed{Group: "old-group", Before: map[string]string{replicasBefore: "1"}})})
+}
+
+// leaving has a pod under way in whose place another one serves.
+func (h *halt) leaving() {
+	h.back()
+	s := newScene()
+	s.out(s.one, 0)
+	s.web.Wants = 1
+	s.decide()
+	h.o.View, h.m.Record.Workloads["deployment/apps/web"] = s.View, &s.r
+}
