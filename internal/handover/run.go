@@ -530,9 +530,9 @@ func (r *run) out(what string, err error) *Reason {
 // it tells of, and a copy in the cluster.
 func (r *run) save(ctx context.Context, before Phase) error {
 	news := r.core.version != r.saved || before != r.core.Record.Phase
-	told := r.keepTold()
+	r.behind = r.keepTold() || news || r.behind
 	since := time.Since(r.copied)
-	copies := before != r.core.Record.Phase || r.core.Record.Paused || (news || told || r.behind) && since >= copyPace || since >= heartbeat
+	copies := before != r.core.Record.Phase || r.core.Record.Paused || r.behind && since >= copyPace || since >= heartbeat
 	if !news && !copies {
 		return nil
 	}
@@ -548,7 +548,7 @@ func (r *run) save(ctx context.Context, before Phase) error {
 		}
 	}
 	alone := r.move.Save == nil // nobody else keeps it
-	r.saved, r.behind = r.core.version, news || told || r.behind
+	r.saved = r.core.version
 	if copies || alone && (news || r.unsaved) {
 		r.unsaved = alone && r.behind
 		return r.copy(ctx)

@@ -65,7 +65,6 @@ func (m *Move) pause() {
 	m.pausing = pausing
 	for name := range m.Record.Nodes {
 		m.dueNodes[name] = time.Time{}
-		m.wakePods(name)
 	}
 	for key := range m.Record.Workloads {
 		m.dueWorkloads[key] = time.Time{}

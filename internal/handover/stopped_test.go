@@ -2,6 +2,7 @@ package handover
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -129,4 +130,72 @@ func (h *halt) leaving() {
 	s.web.Wants = 1
 	s.decide()
 	h.o.View, h.m.Record.Workloads["deployment/apps/web"] = s.View, &s.r
+}
+
+// In a pause nothing is closed and no pod begins; a move that soaks or puts back goes
+// on. When it begins, and when it is over, all that is known is looked at anew.
+func TestAPauseIsOfWhatBegins(t *testing.T) {
+	for phase, pauses := range map[Phase]bool{Inspect: false, Ready: true, Shift: true, Soak: false, Done: false, Stop: false, Stopped: false} {
+		m := NewMove(&Record{Phase: phase, Nodes: map[string]*NodeRecord{"old": {}}, Workloads: map[string]*WorkloadRecord{"w": {}}}, Options{})
+		m.view = NewView()
+		for _, asked := range []string{"", "paused by bob", "paused by bob", ""} {
+			was := m.pausing
+			clear(m.dueNodes)
+			clear(m.dueWorkloads)
+			m.o.Pause = asked
+			m.pause()
+			_, node := m.dueNodes["old"]
+			_, workload := m.dueWorkloads["w"]
+			if turns := m.pausing != was; m.pausing != (pauses && asked != "") || node != turns || workload != turns {
+				t.Errorf("%s, %q: pauses %t, looks at its nodes %t, at its workloads %t", phase, asked, m.pausing, node, workload)
+			}
+		}
+	}
+}
+
+// How long emptied nodes are kept, and whether an interruption leaves them closed: as
+// long as was asked, at the least for the moment that it takes to be sure, and no longer
+// than that where a parked workload keeps a node anyway.
+func TestRulesOfASoak(t *testing.T) {
+	interrupted := &Reason{Why: "it was interrupted"}
+	for situation, row := range map[string]struct {
+		phase    Phase
+		asked    time.Duration
+		since    time.Duration
+		parked   bool
+		stopping *Reason
+		left     time.Duration
+		keeps    bool
+		soaks    bool
+		paused   bool
+		waits    string
+	}{
+		"nobody asked for one":      {Soak, 0, 2 * time.Second, false, nil, soakTime - 2*time.Second, false, true, false, "old is empty, watching it for 5s"},
+		"… and it is over":          {Soak, 0, soakTime, false, nil, 0, false, false, false, ""},
+		"one that is shorter":       {Soak, soakTime, 0, false, interrupted, soakTime, false, true, false, "old is empty, watching it for 5s"},
+		"an hour":                   {Soak, time.Hour, 10*time.Minute + time.Second, false, nil, 50*time.Minute - time.Second, true, true, false, "old is empty: its nodes stay closed for another 50m (drover up ends that)"},
+		"… and it is interrupted":   {Soak, time.Hour, 10 * time.Minute, false, interrupted, 50 * time.Minute, true, true, true, ""},
+		"… which is over":           {Soak, time.Hour, time.Hour, false, interrupted, 0, true, false, false, ""},
+		"… and something is parked": {Soak, time.Hour, 2 * time.Second, true, nil, soakTime - 2*time.Second, false, true, false, "old is empty, watching it for 5s"},
+		"… and has yet to come":     {Shift, time.Hour, 0, false, nil, time.Hour, false, true, false, "old is empty, watching it for 5s"},
+	} {
+		m := NewMove(&Record{Group: "old", Phase: row.phase, Since: noon.Add(-row.since), Workloads: map[string]*WorkloadRecord{}}, Options{Soak: row.asked, SoakEnds: "drover up"})
+		m.view, m.o.Stopping = &View{Now: noon}, row.stopping
+		if row.parked {
+			m.Record.Workloads["w"] = &WorkloadRecord{State: WorkloadParked}
+		}
+		version := m.version
+		left, keeps, soaks := m.soakLeft(), m.keeps(), m.soaks()
+		if waits := strings.Join(m.waits[""], ", "); left != row.left || keeps != row.keeps || soaks != row.soaks || m.Record.Paused != row.paused || waits != row.waits {
+			t.Errorf("%s: for %s, keeps %t, soaks %t, paused %t, waits %q", situation, left, keeps, soaks, m.Record.Paused, waits)
+		}
+		if saves := m.version != version; saves != row.paused {
+			t.Errorf("%s: it is to be saved: %t", situation, saves)
+		}
+	}
+	for d, want := range map[time.Duration]string{time.Second: "1m", time.Minute: "1m", 61 * time.Second: "2m", 2 * time.Hour: "2h0m"} {
+		if got := inMinutes(d); got != want {
+			t.Errorf("%s: %s", d, got)
+		}
+	}
 }

@@ -1,0 +1,313 @@
+package handover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/problem"
+)
+
+// desk is a cluster that keeps records, and lets pods be changed unless it fails.
+type desk struct {
+	Cluster
+	view    *View
+	records [][]byte
+	calls   []string
+	fails   error
+}
+
+func (d *desk) View() (*View, error) {
+	d.view.Now = time.Now()
+	return d.view, nil
+}
+
+func (d *desk) SaveRecord(_ context.Context, _ string, record []byte) error {
+	d.calls = append(d.calls, "save")
+	if d.fails == nil {
+		d.records = append(d.records, record)
+	}
+	return d.fails
+}
+
+func (d *desk) PatchPod(_ context.Context, pod Ref, _ Patch) error {
+	d.calls = append(d.calls, "patch "+pod.Name)
+	return d.fails
+}
+
+func (d *desk) Evict(_ context.Context, pod Ref) error {
+	d.calls = append(d.calls, "evict "+pod.Name)
+	return d.fails
+}
+
+// told keeps facts.
+type heard struct{ facts []event.Fact }
+
+func (h *heard) Emit(f event.Fact) { h.facts = append(h.facts, f) }
+
+// atWorkOn is a run in the middle of its move, which has just been copied into d.
+func atWorkOn(d *desk) *run {
+	r := &run{Mover: New(nil, nil, nil, event.Discard), cluster: d, copied: time.Now(), refused: map[string]Refused{}}
+	r.log.to, r.move.Events, r.move.From.Name = event.Discard, &r.log, "old"
+	r.core = NewMove(newRecord("old", 0, time.Now()), Options{})
+	r.core.view = d.view
+	return r
+}
+
+// Who looks at a move from elsewhere sees what it tells within seconds, however soon
+// after the last copy of its record that was told.
+func TestWhatIsToldIsSeenFromElsewhereSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{view: NewView()}
+		r := atWorkOn(d)
+		r.move.Events.Emit(event.PodMoved{Pod: "web-1"})
+		for range 3 {
+			time.Sleep(time.Second)
+			if err := r.save(t.Context(), Inspect); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(d.records) != 1 || !strings.Contains(string(d.records[0]), "web-1") {
+			t.Errorf("%d copies: %s", len(d.records), d.records)
+		}
+	})
+}
+
+// What ends a move from outside, and the kind of its end: not before it has lasted for
+// as long as an outage may.
+func TestWhyAMoveStops(t *testing.T) {
+	interrupted, cancel := context.WithCancel(context.Background())
+	cancel()
+	late, done := context.WithDeadlineCause(context.Background(), time.Now().Add(-time.Second), errors.New("its 2 h are over"))
+	defer done()
+	throttled := errors.New("throttled")
+	since := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	for situation, row := range map[string]struct {
+		ctx   context.Context
+		scene func(*run)
+		why   string // empty: it goes on
+		fix   string
+	}{
+		"all is well":         {context.Background(), func(*run) {}, "", ""},
+		"it was interrupted":  {interrupted, func(*run) {}, "it was interrupted", "run the same command again"},
+		"its time is over":    {late, func(*run) {}, "its 2 h are over", "run the same command again"},
+		"a right is lacking":  {context.Background(), func(r *run) { r.barred = Barred(throttled) }, "throttled", RightsFix},
+		"… that AWS wants":    {context.Background(), func(r *run) { r.barred = &problem.Error{Err: throttled, Fix: "attach a policy"} }, "throttled", "attach a policy"},
+		"calls fail":          {context.Background(), func(r *run) { r.failing, r.failed, r.lastErr = since(outage-time.Second), since(0), throttled }, "", ""},
+		"… for too long":      {context.Background(), func(r *run) { r.failed = since(0); r.failing, r.lastErr = r.failed.Add(-outage), throttled }, "nothing answers any more for 5m0s: throttled", "Cure what fails"},
+		"one failed long ago": {context.Background(), func(r *run) { r.failing, r.failed = since(2*outage), since(2*outage) }, "", ""},
+		"AWS is away":         {context.Background(), func(r *run) { r.awsOff, r.aws.err = since(outage-time.Minute), throttled }, "", ""},
+		"… and stays away":    {context.Background(), func(r *run) { r.awsOff, r.aws.err = since(outage), throttled }, "AWS does not answer any more for 5m0s: throttled", "Cure what fails"},
+	} {
+		r := atWorkOn(&desk{view: NewView()})
+		row.scene(r)
+		switch got := r.stopping(row.ctx); {
+		case (got == nil) != (row.why == ""):
+			t.Errorf("%s: %+v", situation, got)
+		case got != nil && (got.Kind != problem.Outside || got.Op != "hand over old" || !strings.Contains(got.Why, row.why) || !strings.Contains(got.Fix, row.fix)):
+			t.Errorf("%s: %+v", situation, *got)
+		}
+	}
+}
+
+// A move that stops is left only once it has tried for long enough, and nothing has
+// answered for long, or it asks in vain.
+func TestWhenAMoveThatStopsIsLeft(t *testing.T) {
+	const limit = backLimit + farewell
+	for situation, row := range map[string]struct {
+		scene func(*run)
+		left  bool
+	}{
+		"it puts back":         {func(*run) {}, false},
+		"… for very long":      {func(r *run) { r.stops(24 * time.Hour) }, false},
+		"it asks in vain":      {func(r *run) { r.core.stalled = true }, true},
+		"nothing answers":      {func(r *run) { r.stops(limit); r.failing = time.Now().Add(-farewell) }, true},
+		"… and may soon":       {func(r *run) { r.stops(limit - time.Second); r.failing = time.Now().Add(-farewell) }, false},
+		"… of late":            {func(r *run) { r.stops(limit); r.failing = time.Now().Add(time.Second - farewell) }, false},
+		"AWS does not answer":  {func(r *run) { r.stops(limit); r.awsOff = time.Now().Add(-farewell) }, true},
+		"… since a moment ago": {func(r *run) { r.stops(limit); r.awsOff = time.Now().Add(time.Second - farewell) }, false},
+		"… and a pod's senders let go": {func(r *run) {
+			r.stops(limit)
+			r.awsOff = time.Now().Add(-farewell)
+			r.core.Record.Workloads["w"] = &WorkloadRecord{Released: map[string]PodRecord{"1": {Release: Release{Settle: time.Minute}}}}
+		}, false},
+		"… or a load balancer does": {func(r *run) {
+			r.stops(limit + 2*time.Minute)
+			r.awsOff, r.core.lbs = time.Now().Add(-farewell), map[string]Balancer{"lb": {Draining: time.Minute, Lag: time.Minute + time.Second}}
+			r.core.Record.Workloads["w"] = &WorkloadRecord{Released: map[string]PodRecord{"1": {Left: Left{"lb": {}}}}}
+		}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &desk{view: NewView()}
+			r := atWorkOn(d)
+			r.stops(0)
+			d.view.Now = time.Now()
+			row.scene(r)
+			if got := r.leftFor(context.Background()); got != row.left {
+				t.Errorf("%s: left %t", situation, got)
+			}
+		})
+	}
+}
+
+// stops makes it one that has put back for so long.
+func (r *run) stops(ago time.Duration) {
+	r.core.Record.Phase, r.core.Record.Since = Stop, time.Now().Add(-ago)
+}
+
+// Interrupted while it puts back, a move gives its pods less time, once: whoever
+// presses Ctrl-C again changes nothing.
+func TestAnInterruptHastensOnce(t *testing.T) {
+	r := atWorkOn(&desk{view: NewView()})
+	r.stops(0)
+	before := r.core.Record.Since
+	interrupted, cancel := context.WithCancel(context.Background())
+	r.leftFor(interrupted)
+	if !r.core.Record.Since.Equal(before) {
+		t.Error("it was not interrupted, and hastens")
+	}
+	cancel()
+	for range 2 {
+		r.leftFor(interrupted)
+		if got := before.Sub(r.core.Record.Since); got != backLimit-hurry {
+			t.Errorf("it stops as if it had begun %s earlier", got)
+		}
+	}
+}
+
+// What a move could not put back is said with its cause, and keeps the kind of what
+// had made it stop.
+func TestWhatCouldNotBePutBackIsSaid(t *testing.T) {
+	for situation, row := range map[string]struct {
+		scene func(*run)
+		why   string
+	}{
+		"AWS is away": {func(r *run) {
+			r.awsOff, r.aws.err, r.lastErr = time.Now(), errors.New("no credentials"), errors.New("x")
+		}, "no credentials"},
+		"a call failed":    {func(r *run) { r.lastErr = errors.New("no route to host") }, "no route to host"},
+		"nobody knows why": {func(*run) {}, "what was asked for did not come about"},
+	} {
+		r := atWorkOn(&desk{view: NewView()})
+		r.core.Record.Reason = &Reason{Kind: problem.Guarded, Why: "GET /: 502", Notes: []string{"first"}}
+		row.scene(r)
+		interrupted, cancel := context.WithCancel(context.Background())
+		cancel()
+		err := r.unfinished(interrupted)
+		var told *problem.Error
+		if !errors.As(err, &told) || told.Kind != problem.Guarded || len(told.Notes) != 2 || !strings.Contains(told.Notes[1], row.why) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", situation, err)
+		}
+		if len(r.core.Record.Reason.Notes) != 1 {
+			t.Errorf("%s: the record has it as well: %v", situation, r.core.Record.Reason.Notes)
+		}
+	}
+}
+
+// A move that has put everything back says why it stopped. Only one that was
+// interrupted, or met an outage, is said to have been interrupted.
+func TestEndOfAMoveThatStopped(t *testing.T) {
+	interrupted, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, row := range []struct {
+		ctx       context.Context
+		kind      problem.Kind
+		cancelled bool
+	}{
+		{context.Background(), problem.Outside, false}, {interrupted, problem.Outside, true}, {interrupted, problem.Guarded, false}, {interrupted, problem.Refused, false},
+	} {
+		d := &desk{view: NewView()}
+		r := atWorkOn(d)
+		r.core.Record.Reason = &Reason{Kind: row.kind, Why: "why"}
+		err := r.ended(row.ctx)
+		var told *problem.Error
+		if errors.Is(err, context.Canceled) != row.cancelled || !row.cancelled && (!errors.As(err, &told) || told.Kind != row.kind) {
+			t.Errorf("%+v: %v", row, err)
+		}
+		if len(d.records) != 1 || d.records[0] != nil {
+			t.Errorf("its record is left: %s", d.records)
+		}
+	}
+}
+
+// The last word of a move's record is tried a few times, and keeps nobody for ever.
+func TestLastWordOfARecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, h := &desk{view: NewView(), fails: errors.New("no route to host")}, &heard{}
+		r := atWorkOn(d)
+		r.log.to = h
+		r.forget(t.Context())
+		if len(d.calls) != 5 || len(h.facts) != 1 || !strings.Contains(fmt.Sprint(h.facts), "no route to host") {
+			t.Errorf("%v, and told %v", d.calls, h.facts)
+		}
+		d.calls, d.fails = nil, nil
+		if r.forget(t.Context()); len(d.calls) != 1 || len(h.facts) != 1 {
+			t.Errorf("%v, and told %v", d.calls, h.facts)
+		}
+	})
+}
+
+// An error as the reason of a move keeps its kind and its remedy.
+func TestErrorsAsReasons(t *testing.T) {
+	told := &problem.Error{Kind: problem.Refused, Op: "inspect old", Err: errors.New("why"), Fix: "fix", Notes: []string{"note"}}
+	if got := reasonOf(fmt.Errorf("go on: %w", told), "hand over old"); got.Kind != problem.Refused || got.Op != "inspect old" || got.Why != "why" || got.Fix != "fix" || !slices.Equal(got.Notes, told.Notes) {
+		t.Errorf("%+v", got)
+	}
+	if got := reasonOf(errors.New("why"), "hand over old"); got.Kind != problem.Outside || got.Op != "hand over old" || got.Why != "why" || got.Fix != cure("why") {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whatever a run is for, it first sees to what dead moves left released there. What
+// it cannot is told once and keeps it from nothing, and it waits for nobody for long.
+func TestARunRelievesWhatHasExpired(t *testing.T) {
+	for situation, row := range map[string]struct {
+		scene func(d *dead, k *desk)
+		calls string
+		tells int
+		takes time.Duration
+	}{
+		"nothing has expired":   {func(d *dead, _ *desk) { d.released(d.one, 0, nil) }, "", 0, 0},
+		"it may not be changed": {func(_ *dead, k *desk) { k.fails = errors.New("a policy") }, "patch web-1", 1, reread},
+		"it may not be ended":   {func(d *dead, k *desk) { d.expired(func(r *Release) { r.Out = true }); k.fails = errors.New("a policy") }, "evict web-1", 1, reread},
+		"its last requests end": {func(d *dead, _ *desk) {
+			d.expired(func(r *Release) { r.Out, r.OutAt, r.Settle = true, time.Now(), time.Hour })
+		}, "", 0, relief},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d, k, h := newDead(), &desk{}, &heard{}
+			for _, p := range d.pods {
+				p.ReadySince = time.Now().Add(-time.Hour)
+			}
+			d.expired(nil)
+			row.scene(d, k)
+			k.view = d.view()
+			began := time.Now()
+			if err := New(nil, nil, nil, h).relieve(t.Context(), k); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(began); strings.Join(k.calls, ", ") != row.calls || len(h.facts) != row.tells || took != row.takes {
+				t.Errorf("%s: %v, told %v, after %s", situation, k.calls, h.facts, took)
+			}
+		})
+	}
+}
+
+// expired makes web-1 one whose move has not been heard of for too long.
+func (d *dead) expired(change func(*Release)) {
+	d.released(d.one, 0, func(r *Release) {
+		r.Until = time.Now()
+		if change != nil {
+			change(r)
+		}
+	})
+	if r, _ := d.one.release(); r.Out {
+		d.one.Paths, d.one.Doors = nil, nil
+	}
+}
