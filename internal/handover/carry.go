@@ -243,6 +243,7 @@ func (r *run) refuse(a Action, refusal Refusal) {
 			r.denied = append(r.denied, denial{workload: a.Workload, verb: verbEvict, why: refusal.Why})
 		}
 	case ChangePod:
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 		if !refusal.Passing && a.Workload != "" {
 			r.denied = append(r.denied, denial{workload: a.Workload, verb: a.What, why: refusal.Why})
 		}

@@ -141,14 +141,16 @@ type Move struct {
 	tempted        map[string]bool            // workloads whose pods may start on nodes that leave
 	unreplaced     map[string]bool            // workloads with pods let go of, in whose place no others serve yet
 	clean          mark
-	quiet          mark            // deschedulers that were turned off, and are not gone yet
-	loud           map[string]bool // … that may not be turned off
-	gone           mark            // the groups that were to take the pods
-	answeredAt     time.Time       // when AWS answered last
-	lapsed         time.Time       // when nothing came of a turn, the last time
-	unclean        time.Time       // what it said by then may be older than what was done
-	repeats        mark            // what is asked for in vain
-	stalled        bool            // … for longer than it makes sense
+	quiet          mark                 // deschedulers that were turned off, and are not gone yet
+	loud           map[string]bool      // … that may not be turned off
+	gone           mark                 // the groups that were to take the pods
+	answeredAt     time.Time            // when AWS answered last
+	lapsed         time.Time            // when nothing came of a turn, the last time
+	unclean        time.Time            // what it said by then may be older than what was done
+	unclosed       mark                 // it tries to close its nodes
+	asks           map[string]time.Time // what it asked for to put everything back, and when it last did
+	newAsk         time.Time            // when that was last something new
+	stalled        bool                 // … which is longer ago than it makes sense to go on
 	begun          bool
 	hastened       bool
 	longest        time.Duration // that those who send to pods under way take to let go
@@ -342,7 +344,7 @@ func (m *Move) cannotClose() {
 	}
 	if refused := m.stuckNodes(); len(refused) > 0 {
 		reason.Why, reason.Notes = refused[0], refused[1:]
-	} else if !m.repeats.stuck(m.view.Now, "close", patience) {
+	} else if !m.unclosed.stuck(m.view.Now, "close", patience) {
 		return
 	}
 	m.stop(reason)

@@ -191,7 +191,10 @@ func TestWhatCouldNotBePutBackIsSaid(t *testing.T) {
 		"AWS is away": {func(r *run) {
 			r.awsOff, r.aws.err, r.lastErr = time.Now(), errors.New("no credentials"), errors.New("x")
 		}, "no credentials"},
-		"a call failed":    {func(r *run) { r.lastErr = errors.New("no route to host") }, "no route to host"},
+		"a call failed": {func(r *run) { r.lastErr = errors.New("no route to host") }, "no route to host"},
+		"a pod's change is refused": {func(r *run) {
+			r.report(ChangePod{What: "give back", Pod: Ref{Namespace: "apps", Name: "web-1"}}, &Refusal{Why: "no endpoints", Passing: true})
+		}, "give back pod apps/web-1: no endpoints"},
 		"nobody knows why": {func(*run) {}, "what was asked for did not come about"},
 	} {
 		r := atWorkOn(&desk{view: NewView()})

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -31,7 +30,7 @@ func (m *Move) putBack(workloads map[string]bool) {
 			m.unclean = m.answeredAt
 		}
 		m.clean = mark{}
-		m.stalled = m.repeats.stuck(m.view.Now, m.asking(), patience)
+		m.stalled = m.fruitless()
 		return
 	}
 	if m.clean.stuck(m.view.Now, "clean", sureAfter) {
@@ -51,15 +50,20 @@ func (m *Move) lapse() { m.lapsed = m.view.Now }
 // reopenTime is how long nodes that can be opened may take to be seen open.
 const reopenTime = 10 * time.Second
 
-// asking is what this turn asks for, to be compared with the turns before.
-func (m *Move) asking() string {
-	var b strings.Builder
-	for _, a := range m.actions {
-		if _, waits := a.(Wait); !waits {
-			b.WriteString(a.String() + "\n")
-		}
+// fruitless: for long enough the move has asked for nothing that it had not asked for
+// just before. Not every turn asks for the same, since a node is decided about more often
+// than a workload. Whoever sends to pods under way has his time beside that.
+func (m *Move) fruitless() bool {
+	if m.asks == nil {
+		m.asks, m.newAsk = map[string]time.Time{}, m.view.Now
 	}
-	return b.String()
+	for _, a := range m.actions {
+		if at, known := m.asks[a.String()]; !known || m.view.Now.Sub(at) >= lull {
+			m.newAsk = m.view.Now
+		}
+		m.asks[a.String()] = m.view.Now
+	}
+	return m.view.Now.Sub(m.newAsk) >= patience+m.lettingGo()
 }
 
 // reopen opens the nodes again, gives their DaemonSets' pods back and takes

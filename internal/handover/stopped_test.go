@@ -10,9 +10,10 @@ import (
 // halt is a move of group old-group that stops: its node old is closed, its group is
 // held still, and nothing of a pod is left to put back. A row changes what is different.
 type halt struct {
-	m    *Move
-	o    Observed
-	node Node
+	m      *Move
+	o      Observed
+	node   Node
+	renews bool // what is renewed is seen to be
 }
 
 func newHalt() *halt {
@@ -196,6 +197,135 @@ func TestRulesOfASoak(t *testing.T) {
 	for d, want := range map[time.Duration]string{time.Second: "1m", time.Minute: "1m", 61 * time.Second: "2m", 2 * time.Hour: "2h0m"} {
 		if got := inMinutes(d); got != want {
 			t.Errorf("%s: %s", d, got)
+		}
+	}
+}
+
+// What a rollout is about to replace is let go of first, as far as that is sure to lose
+// nothing; the rest is left to the rollout.
+func TestRulesOfAShelter(t *testing.T) {
+	for situation, row := range map[string]struct {
+		scene func(*scene)
+		want  string
+	}{
+		"a pod that serves, and names its group":   {func(*scene) {}, "waiting; hold pod apps/web-1"},
+		"others of its template may run elsewhere": {func(s *scene) { s.one.Group = "" }, "waiting"},
+		"it names another group":                   {func(s *scene) { s.one.Group = "new-group" }, "waiting"},
+		"it serves nobody":                         {func(s *scene) { s.unready(s.one, time.Second) }, "waiting"},
+		"it moves in order":                        {(*scene).ordered, "waiting"},
+		"it can be let go by its label alone":      {func(s *scene) { s.web.Holder = nil }, "waiting"},
+		"its replacement might start on a node that leaves: sentinels first": {func(s *scene) { s.one.Tolerates = true },
+			"waiting; wait: deployment/apps/web: it tolerates every taint; sentinels are to keep its pods off the nodes that leave"},
+		"… which stand":                  {func(s *scene) { s.one.Tolerates, s.c.Guarded = true, true }, "waiting; hold pod apps/web-1"},
+		"it was let go":                  {func(s *scene) { s.released(s.one, time.Minute, nil) }, "surging"},
+		"… and another one is yet to be": {func(s *scene) { s.released(s.one, time.Minute, nil); s.pod("web-3", "old").Group = "old-group" }, "surging; hold pod apps/web-3"},
+	} {
+		s := newScene()
+		s.one.Group, s.two.Group = "old-group", "new-group"
+		row.scene(s)
+		s.decide()
+		d := ShelterWorkload(s.c, s.r)
+		if got := told(d); got != row.want {
+			t.Errorf("%s:\nwant %s\ngot  %s", situation, row.want, got)
+		}
+		for _, a := range d.Actions {
+			if change, is := a.(ChangePod); is {
+				r, _ := (&Pod{Released: *change.Patch.Annotations[ReleasedAnnotation]}).release()
+				if !r.Rollout || !r.Until.Equal(noon.Add(shelterFor)) {
+					t.Errorf("%s: it is kept for a rollout: %t, until %s", situation, r.Rollout, r.Until)
+				}
+			}
+		}
+	}
+}
+
+// The rollout begins once all that is to be let go is seen to be, not when that was
+// asked for: the call may have been lost.
+func TestShelterIsThroughOnceItIsSeen(t *testing.T) {
+	s := newScene()
+	s.one.Group = "old-group"
+	s.PutNode(&Node{Name: "old"})
+	s.decide()
+	m := NewMove(&Record{Group: "old-group", Phase: Ready, Nodes: map[string]*NodeRecord{"old": {}}, Workloads: map[string]*WorkloadRecord{}}, Options{Shelter: []string{s.c.Key, "deployment/apps/x"}})
+	m.o, m.view = Observed{View: s.View}, s.View
+	for range 2 {
+		m.actions = nil
+		if through := m.shelter(); through || lines(m.actions) != "hold pod apps/web-1" {
+			t.Errorf("through %t: %s", through, lines(m.actions))
+		}
+	}
+	s.released(s.one, 0, nil)
+	s.PutPod(s.one)
+	for range 2 {
+		m.actions = nil
+		if through := m.shelter(); !through || len(m.actions) > 0 {
+			t.Errorf("through %t: %s", through, lines(m.actions))
+		}
+	}
+	if got := m.Record.Workloads[s.c.Key].State; got != WorkloadSurging || len(m.facts) != 1 {
+		t.Errorf("it is %s, and told %v", got, m.facts)
+	}
+	m.Options.Shelter = m.Options.Shelter[:1]
+	s.one.Released, s.one.Tolerates = "", true
+	s.PutPod(s.one)
+	m.actions = nil
+	if through := m.shelter(); through || !strings.Contains(lines(m.actions), "put sentinel on node old") {
+		t.Errorf("tempted: through %t: %s", through, lines(m.actions))
+	}
+}
+
+// What cannot be put back is not asked for without end: a move that stops is left once
+// nothing has come of what it asks for, in whatever turns and order it asks. One that
+// waits for a pod's end is not.
+func TestWhatIsAskedForInVainEndsAStop(t *testing.T) {
+	for situation, row := range map[string]struct {
+		scene func(*halt)
+		ends  bool
+	}{
+		"a node cannot be opened": {func(*halt) {}, true},
+		"nodes cannot be given back to autoscalers": {func(h *halt) {
+			h.back()
+			for _, name := range []string{"a", "b", "c"} {
+				h.o.View.PutNode(&Node{Name: name, Calmed: encode(Calmed{Group: "old-group"})})
+			}
+		}, true},
+		"a pod cannot be given back, nor its node be opened": {func(h *halt) {
+			h.leaving()
+			h.node.Cordoned = true
+			h.o.View.Workloads["deployment/apps/web"].Wants = 3
+		}, true},
+		"a pod cannot be given back": {func(h *halt) {
+			h.leaving()
+			h.o.View.Workloads["deployment/apps/web"].Wants = 3
+		}, true},
+		"a pod comes to its end slowly": {func(h *halt) {
+			h.leaving()
+			p := h.o.View.Pods["web-1"]
+			r, _ := p.release()
+			r.Settle = time.Hour
+			p.Released = encode(r)
+			h.renews = true
+		}, false},
+	} {
+		h := newHalt()
+		row.scene(h)
+		h.o.View.PutNode(&h.node)
+		for passed := time.Duration(0); passed < patience+2*lull && !h.m.stalled; passed += 250 * time.Millisecond {
+			h.o.View.Now = noon.Add(passed)
+			h.o.Asked = h.o.View.Now
+			for _, a := range h.m.Turn(h.o) {
+				if change, is := a.(ChangePod); is && change.What == "renew" && h.renews {
+					p := *h.o.View.Pods[change.Pod.UID]
+					p.Released = *change.Patch.Annotations[ReleasedAnnotation]
+					h.o.View.PutPod(&p)
+				}
+			}
+			if h.m.stalled && passed < patience {
+				t.Errorf("%s: it is left after %s", situation, passed)
+			}
+		}
+		if h.m.stalled != row.ends {
+			t.Errorf("%s: left %t, and asks for %s", situation, h.m.stalled, lines(h.m.actions))
 		}
 	}
 }
