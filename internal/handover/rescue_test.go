@@ -115,6 +115,7 @@ func TestWhichGroupsARestorationLooksAt(t *testing.T) {
 		"only one move's":                   {func(r *Rescue) { r.Only = "a" }, "a"},
 		"one that the caller names":         {func(r *Rescue) { r.Groups = []string{"c"} }, "a b c"},
 		"one that is held":                  {func(r *Rescue) { r.records["c"] = holds("d") }, "a b c d"},
+		"a dead move's that held none":      {func(r *Rescue) { r.records["c"] = &Record{} }, "a b c"},
 		"no group of a set of nodes":        {func(r *Rescue) { r.records["nodes/x"] = &Record{Order: []byte("{}")} }, "a b"},
 		"… but those that it holds":         {func(r *Rescue) { r.records["nodes/x"] = holds("c"); r.records["nodes/x"].Order = []byte("{}") }, "a b c nodes/x"},
 		"not one that a move is at work on": {func(r *Rescue) { r.records["a"], r.alive["a"] = holds("a"), time.Now() }, "b"},
@@ -303,5 +304,20 @@ func TestNodesAreOpenedBeforeDeschedulersAreTurnedOn(t *testing.T) {
 	}
 	if got := nodesFirst([]Action{evictor, pod}); len(got) != 2 {
 		t.Errorf("%v", got)
+	}
+}
+
+// Groups that are gone are left out of what is read; that AWS does not answer is no answer.
+func TestGroupsThatAreGone(t *testing.T) {
+	got, err := readGroups(t.Context(), &yard{groups: map[string]Group{"a": {}, "c": {}}}, []string{"a", "b", "c"})
+	if err != nil || len(got) != 2 || got[0].Name != "a" || got[1].Name != "c" {
+		t.Errorf("%v, %v", got, err)
+	}
+	away := errors.New("throttled")
+	if _, err := readGroups(t.Context(), &yard{fails: away}, []string{"a"}); !errors.Is(err, away) {
+		t.Errorf("%v", err)
+	}
+	if of, set := named("web"), named("nodes/web"); of != "nodegroup/web" || set != "nodes/web" {
+		t.Errorf("they are named %s and %s", of, set)
 	}
 }

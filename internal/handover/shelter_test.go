@@ -114,7 +114,7 @@ func TestRolloutAloneAsksNobody(t *testing.T) {
 	}
 }
 
-// The phases of a move are told when it goes on, and not twice.
+// The phases of a move are told when it goes on, and not twice; all else at once.
 func TestShelterTellsNoPhases(t *testing.T) {
 	in(t, 2, apps(placedApp(&world.App{Replicas: 2})), func(p *play) {
 		if err := p.shelter(p.World, p.World); err != nil {
@@ -124,6 +124,9 @@ func TestShelterTellsNoPhases(t *testing.T) {
 			if c, is := f.(event.PhaseChanged); is {
 				t.Errorf("told: %+v", c)
 			}
+		}
+		if p.changes(event.PodReleased) == 0 {
+			t.Error("not told which pods were let go")
 		}
 		p.rollOut()
 		p.done(p.goOn(), "web")

@@ -220,3 +220,65 @@ func TestPodsThatComeLater(t *testing.T) {
 		}
 	}
 }
+
+// Each check is silent where one of its conditions does not hold.
+func TestChecksOfTheSurroundingsThatSayNothing(t *testing.T) {
+	moves := func(ready, asked string) func(q *Question, p *Pod, w *Workload) {
+		return func(q *Question, _ *Pod, _ *Workload) {
+			q.Around.Webhooks = []Webhook{{Ready: []string{ready}, Pods: map[string]bool{asked: true}}}
+		}
+	}
+	none := map[string]Scheduler{"v": {}, "": {}}
+	for name, row := range map[string]struct {
+		check  check
+		change func(q *Question, p *Pod, w *Workload)
+	}{
+		"the pod that answers for a webhook stays":        {webhookMoves, moves("2", "1")},
+		"the webhook is asked about others":               {webhookMoves, moves("1", "2")},
+		"the pod that answers for a webhook ends already": {webhookMoves, func(q *Question, p *Pod, w *Workload) { moves("1", "1")(q, p, w); p.Deleting = true }},
+		"the webhook is up":                               {webhookDown, moves("2", "1")},
+		"the default scheduler":                           {noScheduler, func(q *Question, _ *Pod, _ *Workload) { q.Around.Schedulers = none }},
+		"nobody makes the pod anew":                       {noScheduler, func(q *Question, p *Pod, _ *Workload) { q.Around.Schedulers, p.Scheduler, p.Workload = none, "v", "" }},
+		"pods that come later go elsewhere":               {laterPods, func(q *Question, _ *Pod, _ *Workload) { q.Around.Later = []Later{{Fits: map[string]bool{"new": true}}} }},
+		"a gate that is met":                              {gated, func(*Question, *Pod, *Workload) {}},
+		"a pod with a gate ends":                          {gated, func(_ *Question, p *Pod, w *Workload) { p.Gates, p.Deleting = []string{"g"}, true; w.Wants = 1 }},
+		"a probe that is no command":                      {probeStops, func(*Question, *Pod, *Workload) {}},
+		"no Service selects it":                           {probeStops, func(q *Question, p *Pod, _ *Workload) { q.Around.ExecProbes, p.Paths = map[string]bool{"1": true}, nil }},
+		"all could be looked at":                          {unseen, func(*Question, *Pod, *Workload) {}},
+	} {
+		i := inspect(asked(row.change))
+		for _, p := range i.v.Pods {
+			if p.UID == "2" {
+				p.Gates = nil
+			}
+		}
+		if found := row.check(i); len(found) > 0 {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// Pods that come later fit only nodes that leave, though others have been looked at; and
+// what could not be looked at is told with its reason.
+func TestWhatTheSurroundingsTellAllTheSame(t *testing.T) {
+	i := inspect(asked(func(q *Question, _ *Pod, _ *Workload) {
+		q.Around.Later = []Later{{Workload: "cronjob/apps/report", Fits: map[string]bool{"old": true, "new": false}}}
+		q.Unseen = "no route to host"
+	}))
+	if found := laterPods(i); len(found) != 1 {
+		t.Errorf("%+v", found)
+	}
+	if found := unseen(i); len(found) != 1 || found[0].Severity != note || !strings.Contains(found[0].Effect, "could not be looked at: no route to host") {
+		t.Errorf("%+v", found)
+	}
+	i = inspect(asked(func(q *Question, p *Pod, _ *Workload) {
+		q.Around.Unpulled, q.Around.Keyless = map[string]string{"1": "web:1"}, map[string]string{"1": "registry"}
+		q.Around.NodeEnders = []NodeEnder{{Nodes: map[string]bool{"new": true}}, {Name: "Karpenter", Nodes: map[string]bool{"old": true}}}
+	}))
+	if found := imageGone(i); len(found) != 1 || !strings.Contains(found[0].Effect, "web:1") {
+		t.Errorf("%+v", found)
+	}
+	if found := autoscaled(i); len(found) != 1 || !strings.Contains(found[0].Effect, "Karpenter") {
+		t.Errorf("%+v", found)
+	}
+}
