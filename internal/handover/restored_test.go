@@ -77,6 +77,19 @@ func TestRestorationOfANode(t *testing.T) {
 		"a move that is at work has others": {func(d *dead) {
 			d.records["nodes/a"], d.alive["nodes/a"] = &Record{Nodes: map[string]*NodeRecord{"new": {}}}, true
 		}, "put back node old"},
+		"autoscalers are kept off it": {func(d *dead) {
+			d.old.Cordoned, d.old.Exclude, d.old.Before, d.old.Calmed = false, nil, "", encode(Calmed{Group: "old-group"})
+		}, "give back to autoscalers node old"},
+		"… by a move at work": {func(d *dead) {
+			d.old.Cordoned, d.old.Exclude, d.old.Before, d.old.Calmed, d.alive["old-group"] = false, nil, "", encode(Calmed{Group: "old-group"}), true
+		}, ""},
+		"a descheduler is off": {func(d *dead) {
+			d.PutEvictor(&Evictor{Kind: "Deployment", Namespace: "x", Name: "d", Calmed: encode(Calmed{Group: "old-group"})})
+		}, "put back node old; let evict again deployment/x/d"},
+		"… for a move at work": {func(d *dead) {
+			d.PutEvictor(&Evictor{Kind: "Deployment", Namespace: "x", Name: "d", Calmed: encode(Calmed{Group: "new-group"})})
+			d.alive["new-group"] = true
+		}, "put back node old"},
 		"it was registered elsewhere: it is opened first": {func(d *dead) {
 			d.old.Before = encode(before{Registered: []string{"tg"}})
 		}, "open node old"},
@@ -200,6 +213,41 @@ func TestWhatHasExpired(t *testing.T) {
 		row.scene(d)
 		if got := lines(Expired(d.view())); got != row.want {
 			t.Errorf("%s:\nwant %s\ngot  %s", situation, row.want, got)
+		}
+	}
+}
+
+// A restoration that is decided about anew says the same in the same order: that nothing
+// has changed is seen by that.
+func TestARestorationSaysTheSameTwice(t *testing.T) {
+	d := newDead()
+	for _, name := range []string{"web-7", "web-4", "web-6", "web-5"} {
+		d.released(d.pod(name, "old"), time.Minute, nil)
+	}
+	d.web.Wants = 9
+	v := d.view()
+	const want = "put back node old; give back pod apps/web-1; give back pod apps/web-4; give back pod apps/web-5; give back pod apps/web-6; give back pod apps/web-7"
+	for range 10 {
+		if got := lines(Restore(v, nil, func(string) bool { return false })); got != want {
+			t.Fatalf("want %s\ngot  %s", want, got)
+		}
+	}
+}
+
+// A node gets back what it had: the label, the taint and the mark go, or the label's
+// value of before comes.
+func TestWhatANodeGetsBack(t *testing.T) {
+	for _, b := range []before{{}, {Unschedulable: true, Exclude: new("true")}} {
+		for _, leaving := range []bool{false, true} {
+			n := Node{Name: "old", Cordoned: true, Leaving: leaving, Before: encode(b)}
+			p := n.putBack(b).Patch
+			mark, marked := p.Annotations[BeforeAnnotation]
+			if label, is := p.Labels[excludeLabel]; !is || label != b.Exclude || *p.Unschedulable != b.Unschedulable || !marked || mark != nil {
+				t.Errorf("%+v: %+v", b, p)
+			}
+			if (p.Leaving != nil) != leaving || leaving && *p.Leaving {
+				t.Errorf("leaving %t: %+v", leaving, p.Leaving)
+			}
 		}
 	}
 }

@@ -329,3 +329,31 @@ func TestWhatIsAskedForInVainEndsAStop(t *testing.T) {
 		}
 	}
 }
+
+// That all is as it was is believed once it was seen for a moment without a break, and
+// AWS has answered since the last call that might have changed it.
+func TestAMoveThatStopsIsSureOfIt(t *testing.T) {
+	h := newHalt()
+	h.back()
+	h.m.clean = mark{}
+	for _, step := range []struct {
+		after  time.Duration
+		closed bool // somebody sees the node closed
+		hears  bool // AWS answers
+		want   Phase
+	}{
+		{0, false, true, Stop}, {sureAfter - time.Second, true, true, Stop}, {sureAfter, false, false, Stop},
+		{time.Minute, false, false, Stop}, {2 * time.Minute, false, true, Stop}, {2*time.Minute + sureAfter, false, true, Stopped},
+	} {
+		n := h.node
+		n.Cordoned = step.closed
+		h.o.View.PutNode(&n)
+		h.o.View.Now = noon.Add(step.after)
+		if step.hears {
+			h.o.Asked = h.o.View.Now
+		}
+		if h.m.Turn(h.o); h.m.Record.Phase != step.want {
+			t.Errorf("after %s: %s", step.after, h.m.Record.Phase)
+		}
+	}
+}
