@@ -321,3 +321,114 @@ func TestGroupsThatAreGone(t *testing.T) {
 		t.Errorf("they are named %s and %s", of, set)
 	}
 }
+
+// vault is a cluster that keeps records and locks.
+type vault struct {
+	desk
+	kept    map[string][]byte
+	locks   map[string]Lock
+	away    string // the call that fails
+	unlocks []string
+}
+
+var errAway = errors.New("no route to host")
+
+func (v *vault) answer(call string) error {
+	if v.away == call {
+		return errAway
+	}
+	return nil
+}
+
+func (v *vault) View() (*View, error) {
+	w, _ := v.desk.View()
+	return w, v.answer("view")
+}
+
+func (v *vault) Records(context.Context) (map[string][]byte, error) {
+	return v.kept, v.answer("records")
+}
+func (v *vault) Locks(context.Context) (map[string]Lock, error) { return v.locks, v.answer("locks") }
+
+func (v *vault) Unlock(_ context.Context, move, holder string) error {
+	v.unlocks = append(v.unlocks, move+" of "+holder)
+	return v.answer("unlock")
+}
+
+// Whom a restoration leaves alone: moves that somebody is at work on, unless that is
+// forced, those that are not asked about, and those whose nodes are kept closed.
+func TestWhomARestorationLeavesAlone(t *testing.T) {
+	for situation, row := range map[string]struct {
+		scene   func(*Rescue, *vault)
+		alive   string
+		resting string
+		unlocks string
+	}{
+		"a dead one is not":                            {func(*Rescue, *vault) {}, "lives", "kept", ""},
+		"nor one that is asked about":                  {func(r *Rescue, _ *vault) { r.Only = "dead" }, "lives", "kept nodes/odd", ""},
+		"nor one whose nodes are kept, if it is to be": {func(r *Rescue, _ *vault) { r.Kept = true }, "lives", "", ""},
+		"nor one at work, if it is forced":             {func(r *Rescue, _ *vault) { r.Force = true }, "", "", "lives of bob"},
+		"… which is only asked what would be":          {func(r *Rescue, _ *vault) { r.Force, r.DryRun = true, true }, "", "", ""},
+	} {
+		v := &vault{desk: desk{view: NewView()}, locks: map[string]Lock{"lives": {Holder: "bob", Renewed: time.Now(), For: time.Minute}, "dead": {Holder: "", Renewed: time.Now(), For: time.Minute}}}
+		v.kept = map[string][]byte{
+			"lives": []byte(encode(newRecord("lives", 0, noon))), "dead": []byte(encode(newRecord("dead", 0, noon))), "nodes/odd": []byte("{"),
+			"kept": []byte(encode(&Record{Group: "kept", Kept: true})),
+		}
+		r := &Rescue{Cluster: v}
+		row.scene(r, v)
+		if err := r.begin(t.Context()); err != nil {
+			t.Error(err)
+		}
+		alive, resting := strings.Join(slices.Sorted(maps.Keys(r.alive)), " "), strings.Join(slices.Sorted(maps.Keys(r.resting)), " ")
+		if alive != row.alive || resting != row.resting || strings.Join(v.unlocks, " ") != row.unlocks || len(r.records) != 4 || r.records["nodes/odd"].Group != "nodes/odd" {
+			t.Errorf("%s: alive %s, left alone %s, unlocked %v, records %v", situation, alive, resting, v.unlocks, r.records)
+		}
+	}
+}
+
+// A restoration that cannot read what it needs ends so, and gives nothing back by half.
+func TestRestorationThatCannotRead(t *testing.T) {
+	for _, call := range []string{"view", "records", "locks", "unlock"} {
+		v := &vault{desk: desk{view: NewView()}, away: call, locks: map[string]Lock{"a": {Holder: "bob"}}, kept: map[string][]byte{"a": []byte("{}")}}
+		v.view.PutNode(&Node{Name: "old", Group: "a", Cordoned: true, Before: encode(before{})})
+		err := (&Rescue{Cluster: v, Force: true}).Run(t.Context())
+		var told *problem.Error
+		if !errors.Is(err, errAway) || call != "view" && (!errors.As(err, &told) || told.Kind != problem.Outside) || len(v.calls) > 0 {
+			t.Errorf("%s: %v, %v", call, err, v.calls)
+		}
+	}
+}
+
+// Where records are lost, marks on nodes are as good: of those groups that a restoration
+// is about.
+func TestMarksThatNoRecordTellsOf(t *testing.T) {
+	for _, only := range []string{"", "a"} {
+		r := rescue(new([]Restored))
+		r.Only = only
+		r.records["nodes/x"] = &Record{Group: "nodes/x", Nodes: map[string]*NodeRecord{"5": {}}}
+		v := NewView()
+		for name, n := range map[string]Node{
+			"1": {Group: "a", Before: encode(before{Unschedulable: true})}, "2": {Group: "a", Before: encode(before{})}, "3": {Group: "a", Cordoned: true},
+			"4": {Group: "b", Before: encode(before{})}, "5": {Group: "a", Before: encode(before{})}, "6": {Before: encode(before{})},
+		} {
+			n.Name = name
+			v.PutNode(&n)
+		}
+		r.gather(v)
+		var got []string
+		for _, group := range slices.Sorted(maps.Keys(r.records)) {
+			got = append(got, group+": "+strings.Join(slices.Sorted(maps.Keys(r.records[group].Nodes)), " "))
+		}
+		want := []string{"a: 1 2", "b: 4", "nodes/x: 5"}
+		if only != "" {
+			want = []string{"a: 1 2", "nodes/x: 5"}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("only %q: %v", only, got)
+		}
+		if a := r.records["a"]; a.Group != "a" || !a.Nodes["1"].Before.Unschedulable || a.Nodes["2"].Before.Unschedulable || a.Nodes["1"].State != NodeClosed {
+			t.Errorf("%+v", a)
+		}
+	}
+}

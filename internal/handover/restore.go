@@ -200,8 +200,8 @@ func (r *Rescue) stop(ctx context.Context, mover *Mover, v *View, rec *Record) b
 		From: engine.Host{Name: rec.Group}, Keep: rec.Keep, Events: event.Discard, Save: func(json.RawMessage) error { return nil },
 	})
 	x.did, x.order = r.tell, rec.Order
-	err := x.undo(ctx, v, rec, Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"})
-	return err != nil && rec.Phase == Stopped // the error is the reason above
+	_ = x.undo(ctx, v, rec, Reason{Kind: problem.Outside, Op: "restore " + rec.Group, Why: "its run is gone", Fix: "drover restore"}) // what is left is Restore's
+	return rec.Phase == Stopped
 }
 
 // rounds has Restore decide, and carries out what it says, until it has nothing
