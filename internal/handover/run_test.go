@@ -41,6 +41,11 @@ func (d *desk) PatchPod(_ context.Context, pod Ref, _ Patch) error {
 	return d.fails
 }
 
+func (d *desk) PatchNode(_ context.Context, node string, _ Patch) error {
+	d.calls = append(d.calls, "patch "+node)
+	return d.fails
+}
+
 func (d *desk) Evict(_ context.Context, pod Ref) error {
 	d.calls = append(d.calls, "evict "+pod.Name)
 	return d.fails
@@ -312,5 +317,72 @@ func (d *dead) expired(change func(*Release)) {
 	})
 	if r, _ := d.one.release(); r.Out {
 		d.one.Paths, d.one.Doors = nil, nil
+	}
+}
+
+// What has to be known before a move begins is asked for again, as long as an outage may
+// last; who has no right to it, or is interrupted, is not kept.
+func TestHowLongAnAnswerIsWaitedFor(t *testing.T) {
+	throttled := errors.New("throttled")
+	for situation, row := range map[string]struct {
+		answer func(times int, cancel func()) error
+		want   error
+		takes  time.Duration
+	}{
+		"at once":         {func(int, func()) error { return nil }, nil, 0},
+		"the third time":  {func(n int, _ func()) error { return map[bool]error{true: throttled}[n < 3] }, nil, 2 * reread},
+		"never":           {func(int, func()) error { return throttled }, throttled, outage},
+		"it has no right": {func(int, func()) error { return Barred(throttled) }, ErrBarred, 0},
+		"it is interrupted": {func(n int, cancel func()) error {
+			if n == 2 {
+				cancel()
+			}
+			return throttled
+		}, context.Canceled, reread},
+		"it is interrupted, and answered": {func(_ int, cancel func()) error { cancel(); return nil }, nil, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			began, times := time.Now(), 0
+			err := atWorkOn(&desk{view: NewView()}).insist(ctx, "ask", func() error { times++; return row.answer(times, cancel) })
+			if took := time.Since(began); !errors.Is(err, row.want) || (err == nil) != (row.want == nil) || took != row.takes {
+				t.Errorf("%s: %v after %s", situation, err, took)
+			}
+		})
+	}
+}
+
+// A move that keeps more nodes than an earlier one opens those that it does not choose.
+func TestNodesThatAreSparedAreOpened(t *testing.T) {
+	for situation, row := range map[string]struct {
+		keep  int
+		fails error
+		calls string
+		some  bool
+	}{
+		"all leave":               {0, nil, "", false},
+		"one stays":               {1, nil, "patch c", true},
+		"all stay":                {3, nil, "patch a, patch c", true},
+		"… and may not be opened": {3, errors.New("a policy"), "patch a, patch c", false},
+	} {
+		d := &desk{view: NewView(), fails: row.fails}
+		for name, n := range map[string]Node{
+			"a": {Group: "old", Before: encode(before{}), Created: noon}, "b": {Group: "old", Ready: true, Created: noon},
+			"c": {Group: "old", Before: encode(before{}), Ready: true, Created: noon.Add(time.Hour)}, "d": {Group: "new", Before: encode(before{})},
+		} {
+			n.Name = name
+			d.view.PutNode(&n)
+		}
+		r := atWorkOn(d)
+		r.move.Keep = row.keep
+		if row.keep == 1 { // of those marked the older, and any that is not, leave
+			b := *d.view.Nodes["b"]
+			b.Before = encode(before{})
+			d.view.PutNode(&b)
+		}
+		if some := r.reopenSpared(t.Context(), Observed{View: d.view}); some != row.some || strings.Join(d.calls, ", ") != row.calls {
+			t.Errorf("%s: %v, some %t", situation, d.calls, some)
+		}
 	}
 }
