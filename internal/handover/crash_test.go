@@ -290,3 +290,47 @@ func TestWhoSendsToPodsIsRemembered(t *testing.T) {
 		})
 	}
 }
+
+// What cannot be saved is not done: the move ends with that error.
+func TestWhatCannotBeSavedIsNotDone(t *testing.T) {
+	full := errors.New("no space left on device")
+	for n := range 3 {
+		in(t, 2, apps(web(2)), func(p *play) {
+			saves := 0
+			err := p.by(p.World, p.World).HandOver(context.Background(), p.step(func(json.RawMessage) error {
+				if saves++; saves > n {
+					return full
+				}
+				return nil
+			}))
+			if !errors.Is(err, full) {
+				t.Errorf("after %d saves: %v", n, err)
+			}
+			if left := p.leftBut("record of"); n == 0 && len(left) > 0 {
+				t.Errorf("done before it was saved: %v", left)
+			}
+		})
+	}
+}
+
+// A move that is done leaves no record in the cluster. Asked for again, it looks once more
+// whether the nodes are empty.
+func TestMoveThatIsDoneLooksOnceMore(t *testing.T) {
+	in(t, 2, apps(web(4)), func(p *play) {
+		p.done(p.move(), "web")
+		p.With(func(h *world.Hand) {
+			if left := h.Left(); slices.ContainsFunc(left, func(line string) bool { return strings.Contains(line, "record of") }) {
+				t.Errorf("left behind: %v", left)
+			}
+			h.Uncordon()
+			h.Scale("web", 9)
+		})
+		time.Sleep(30 * time.Second)
+		p.With(func(h *world.Hand) {
+			if len(h.On(world.Old, "web")) == 0 {
+				t.Error("no pod came back: there is nothing to see")
+			}
+		})
+		p.done(p.move(), "web")
+	})
+}

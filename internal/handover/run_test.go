@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/droverhq/drover/event"
+	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -384,5 +385,47 @@ func TestNodesThatAreSparedAreOpened(t *testing.T) {
 		if some := r.reopenSpared(t.Context(), Observed{View: d.view}); some != row.some || strings.Join(d.calls, ", ") != row.calls {
 			t.Errorf("%s: %v, some %t", situation, d.calls, some)
 		}
+	}
+}
+
+// What a run makes of the record of one before it: it goes on, it begins anew and
+// inherits, or it begins anew; and whether it knows what that one has closed.
+func TestWhatBecomesOfAnEarlierRun(t *testing.T) {
+	for situation, row := range map[string]struct {
+		change                func(rec *Record, r *run)
+		read, goesOn, earlier bool
+	}{
+		"it was killed":             {func(*Record, *run) {}, true, true, true},
+		"it had only looked":        {func(rec *Record, _ *run) { rec.Phase = Inspect }, false, false, true},
+		"it had stopped":            {func(rec *Record, _ *run) { rec.Phase = Stopped }, true, false, true},
+		"its nodes are kept closed": {func(rec *Record, _ *run) { rec.Kept = true }, true, false, true},
+		"it was to keep more":       {func(rec *Record, _ *run) { rec.Keep = 2 }, false, false, true},
+		"it was of another group":   {func(rec *Record, _ *run) { rec.Group = "x" }, false, false, false},
+		"it was of the same nodes":  {func(_ *Record, r *run) { r.scope.Nodes = []string{"a"} }, true, true, true},
+		"it was of fewer nodes":     {func(_ *Record, r *run) { r.scope.Nodes = []string{"a", "b"} }, true, false, true},
+	} {
+		r, rec := atWorkOn(&desk{view: NewView()}), newRecord("old", 0, noon)
+		rec.Phase, rec.Nodes["a"] = Shift, &NodeRecord{}
+		row.change(rec, r)
+		r.move.Memo = []byte(encode(rec))
+		got, goesOn, err := r.resume(t.Context())
+		if err != nil || (got != nil) != row.read || goesOn != row.goesOn || (r.earlier != nil) != row.earlier {
+			t.Errorf("%s: read %t, goes on %t, earlier %t, %v", situation, got != nil, goesOn, r.earlier != nil, err)
+		}
+	}
+}
+
+// What takes a group's place is what has its name in the plan, and another one on AWS;
+// what ends a soak is what the user would run.
+func TestOptionsOfARun(t *testing.T) {
+	r := atWorkOn(&desk{view: NewView()})
+	r.move.From = engine.Host{URN: "nodegroup/web", Name: "web-1", Soak: time.Hour}
+	r.move.To = []engine.Host{{URN: "nodegroup/web", Name: "web-2"}, {URN: "nodegroup/web", Name: "web-1"}, {URN: "nodegroup/other", Name: "other"}}
+	if o := r.options(); !slices.Equal(o.Awaited, []string{"web-2"}) || o.Soak != time.Hour || o.SoakEnds != "drover up --continue" || o.Shelter != nil {
+		t.Errorf("%+v", o)
+	}
+	r.move.Hasten, r.order = true, []byte("{}")
+	if o := r.options(); o.Soak != 0 || o.SoakEnds != "the same command with --soak 0s" {
+		t.Errorf("%+v", o)
 	}
 }
