@@ -549,7 +549,7 @@ func (r *run) save(ctx context.Context, before Phase) error {
 	}
 	alone := r.move.Save == nil // nobody else keeps it
 	r.saved = r.core.version
-	if copies || alone && (news || r.unsaved) {
+	if copies || alone {
 		r.unsaved = alone && r.behind
 		return r.copy(ctx)
 	}

@@ -2,6 +2,7 @@ package handover
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -427,5 +428,115 @@ func TestOptionsOfARun(t *testing.T) {
 	r.move.Hasten, r.order = true, []byte("{}")
 	if o := r.options(); o.Soak != 0 || o.SoakEnds != "the same command with --soak 0s" {
 		t.Errorf("%+v", o)
+	}
+}
+
+// When a record is copied into the cluster: at once where that is the only copy, and else
+// within seconds, and often enough to tell that the move is alive. What is kept elsewhere
+// is without what only others read.
+func TestWhenARecordIsCopied(t *testing.T) {
+	const moment = copyPace - time.Millisecond
+	news := func(r *run) { r.core.version++ }
+	told := func(r *run) { r.move.Events.Emit(event.PodMoved{Pod: "web-1"}) }
+	for situation, row := range map[string]struct {
+		alone  bool
+		scene  func(*run)
+		after  time.Duration
+		before Phase
+		copies bool
+	}{
+		"nothing is new":          {false, func(*run) {}, heartbeat - time.Millisecond, Inspect, false},
+		"… for a minute":          {false, func(*run) {}, heartbeat, Inspect, true},
+		"something is new":        {false, news, moment, Inspect, false},
+		"… after a while":         {false, news, copyPace, Inspect, true},
+		"something is told":       {false, told, moment, Inspect, false},
+		"… a while ago":           {false, told, copyPace, Inspect, true},
+		"its phase is new":        {false, func(*run) {}, 0, Ready, true},
+		"it pauses":               {false, func(r *run) { r.core.Record.Paused = true }, 0, Inspect, true},
+		"it is the only copy":     {true, news, 0, Inspect, true},
+		"… and nothing is new":    {true, func(*run) {}, moment, Inspect, false},
+		"… and something is told": {true, told, moment, Inspect, false},
+	} {
+		for _, fails := range []error{nil, errors.New("no route to host")} {
+			synctest.Test(t, func(t *testing.T) {
+				d, memos := &desk{view: NewView(), fails: fails}, 0
+				r := atWorkOn(d)
+				r.core.Record.Waits = []Waiting{{For: "x"}}
+				if !row.alone {
+					r.move.Save = func(memo json.RawMessage) error {
+						memos++
+						if strings.Contains(string(memo), `"waits"`) || strings.Contains(string(memo), `"log"`) {
+							t.Errorf("%s: %s", situation, memo)
+						}
+						return nil
+					}
+				}
+				row.scene(r)
+				isNews := r.core.version > 0 || row.before != Inspect
+				time.Sleep(row.after)
+				if err := r.save(t.Context(), row.before); err != nil || (len(d.calls) == 1) != row.copies || (memos == 1) != (isNews && !row.alone) {
+					t.Errorf("%s: %d copies, %d saves, %v", situation, len(d.calls), memos, err)
+				}
+				if want := row.alone && row.copies && fails != nil; r.unsaved != want {
+					t.Errorf("%s (%v): nothing is to be done before it is saved: %t", situation, fails, r.unsaved)
+				}
+				if r.behind && row.copies && fails == nil {
+					t.Errorf("%s: it was copied, and is to be again", situation)
+				}
+				r.core.Record.Paused = false
+				time.Sleep(copyPace)
+				_ = r.save(t.Context(), Inspect)
+				if again := len(d.calls) == 2; row.copies && again != r.behind || memos > 1 {
+					t.Errorf("%s (%v): %d copies, %d saves", situation, fails, len(d.calls), memos)
+				}
+			})
+		}
+	}
+}
+
+// Where some can move, what cannot is parked from the start; where none can, or what all
+// of them need is in the way, the move is refused.
+func TestWhatIsRefusedBeforehand(t *testing.T) {
+	block := func(object string) event.Finding {
+		return event.Finding{Severity: blocker, Object: object, Effect: "why of " + object, Fix: "fix"}
+	}
+	const web, api = "deployment/apps/web", "deployment/apps/api"
+	for situation, row := range map[string]struct {
+		found  []event.Finding
+		parked string
+		kind   problem.Kind
+	}{
+		"nothing":               {nil, "", 0},
+		"a warning":             {[]event.Finding{{Severity: warning, Object: web}}, "", 0},
+		"one of two":            {[]event.Finding{block(web), block(web), {Severity: warning, Object: api}}, web, 0},
+		"all":                   {[]event.Finding{block(web), block(api)}, "", problem.Refused},
+		"what all of them need": {[]event.Finding{block("loadbalancer/lb")}, "", problem.Refused},
+		"… and one of them":     {[]event.Finding{block(web), block("loadbalancer/lb")}, "", problem.Refused},
+	} {
+		q := asked(func(q *Question, p *Pod, _ *Workload) {
+			other := *p
+			other.Ref, other.Workload = Ref{"apps", "api-1", "9"}, api
+			q.View.PutPod(&other)
+			q.Denied = map[string]map[string]string{api: {verbHold: "policy"}}
+		})
+		r, h := atWorkOn(&desk{view: q.View}), &heard{}
+		r.log.to = h
+		err := r.judge(q, row.found)
+		var told *problem.Error
+		if row.kind == 0 && err != nil || row.kind != 0 && (!errors.As(err, &told) || told.Kind != row.kind) {
+			t.Errorf("%s: %v", situation, err)
+		}
+		parked := ""
+		for key, w := range r.core.Record.Workloads {
+			if w.State == WorkloadParked && w.Why == "why of "+key && w.Fix == "fix" {
+				parked += key
+			}
+		}
+		if parked != row.parked || len(h.facts) != len(strings.Fields(row.parked)) {
+			t.Errorf("%s: parked %s, told %v", situation, parked, h.facts)
+		}
+		if w := r.core.Record.Workloads[api]; row.kind == 0 && (w == nil || w.Denied[verbHold] != "policy") {
+			t.Errorf("%s: what dry runs said is forgotten", situation)
+		}
 	}
 }
