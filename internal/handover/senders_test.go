@@ -124,10 +124,6 @@ func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
 	}
 }
 
-// A pod that is out of its Services waits for load balancers to let go of nodes that
-// leave, and once more for what lags behind that: in all for less than its workload has
-// patience, however many nodes leave one after the other. Another pod does not wait
-// for the same nodes again.
 // A target group that nobody can ask, as one of another account, may send to nodes: these
 // are given the time of a load balancer that nobody can ask, whatever type the Service has.
 func TestNodesWaitForTargetGroupsThatNobodyCanAsk(t *testing.T) {
@@ -163,6 +159,10 @@ func TestWhatALoadBalancerLacksIsSaidInItsWords(t *testing.T) {
 	}
 }
 
+// A pod that is out of its Services waits for load balancers to let go of nodes that
+// leave, and once more for what lags behind that: in all for less than its workload has
+// patience, however many nodes leave one after the other. Another pod does not wait
+// for the same nodes again. One that ends in its Services has not waited in vain.
 func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	b := Balancer{Name: "net/web", Host: "net.elb", Lag: 3 * time.Minute, Keeps: true, Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: Draining}}}
@@ -176,21 +176,24 @@ func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	m.view.PutService(&Service{Namespace: "apps", Name: "web", Hosts: []string{b.Host}})
 	m.o.Balancers = []Balancer{b}
 	m.sortTargets()
-	waits := func(out time.Duration) string {
+	waits := func(p *Pod) string {
 		m.going = map[string]goingNodes{}
-		r := Release{Out: true, OutAt: noon.Add(-out)}
-		return m.wouldComeBack(&Pod{Released: encode(r)}, "apps/web")
+		return m.wouldComeBack(p, "apps/web")
+	}
+	if got := waits(&Pod{}); got != "" { // its wave came long ago
+		t.Errorf("one that ends in its Services waits for %q", got)
 	}
 	for _, c := range []struct {
 		out  time.Duration
 		says string
 	}{
 		{comeBack - time.Second, "node old-1"},
+		{comeBack - time.Second, "node old-1"},
 		{comeBack, "node old-2, through which it may open connections for 2m59s more"},
 		{comeBack - time.Second, "node old-2, through which"}, // another pod
 		{comeBack + b.Lag, ""},
 	} {
-		if got := waits(c.out); !strings.Contains(got, c.says) || c.says == "" && got != "" {
+		if got := waits(&Pod{Released: encode(Release{Out: true, OutAt: noon.Add(-c.out)})}); !strings.Contains(got, c.says) || c.says == "" && got != "" {
 			t.Errorf("out for %s it waits for %q, and not for %q", c.out, got, c.says)
 		}
 	}
