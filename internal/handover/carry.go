@@ -286,7 +286,7 @@ func (r *run) learn() {
 		}
 	}
 	r.denied = nil
-	if r.lastErr != nil && !r.failing.IsZero() {
+	if !r.failing.IsZero() {
 		r.say("trying again: " + r.lastErr.Error())
 	}
 }
