@@ -108,6 +108,12 @@ func (s *scene) budgets(p *Pod, healthy int) {
 
 // decide asks the machine.
 func (s *scene) decide() Decision {
+	s.know()
+	return NextWorkload(s.c, s.r)
+}
+
+// know lets all of the scene be seen.
+func (s *scene) know() {
 	s.PutService(s.service)
 	if s.c.Workload != nil {
 		s.PutWorkload(s.web)
@@ -116,7 +122,6 @@ func (s *scene) decide() Decision {
 		s.PutPod(p)
 	}
 	s.c.Pods = s.pods
-	return NextWorkload(s.c, s.r)
 }
 
 // told is a decision in words: the state, and what is done and waited for.
