@@ -35,7 +35,7 @@ func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 	}{
 		"a target group":          {group, []string{"arn:web"}, to(), "Identifier=arn:web,Type=elbv2"},
 		"a Classic one":           {classic, []string{"old-elb"}, nil, "Identifier=old-elb,Type=elb"},
-		"the new one has another": {group, []string{"arn:web"}, to("arn:other"), "Identifier=arn:web"},
+		"the new one has another": {group, []string{"arn:web"}, to("arn:other"), "Identifier=arn:web,Type=elbv2"},
 		"the new one, too":        {group, []string{"arn:web"}, to("arn:web"), ""},
 		"another's":               {group, []string{"arn:other"}, to(), ""},
 		"a controller's":          {group, nil, to(), ""},
@@ -45,7 +45,7 @@ func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 		i.To = c.to
 		for _, i.Coming = range []bool{false, true} {
 			found := attached(i)
-			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Coming && strings.Contains(found[0].Effect, "web-asg") && strings.Contains(found[0].Fix, c.says); told != (c.says != "") {
+			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Coming && strings.Contains(found[0].Effect, "web-asg") && strings.HasSuffix(found[0].Fix, c.says); told != (c.says != "") {
 				t.Errorf("%s, yet to come %t: %+v", name, i.Coming, found)
 			}
 		}
@@ -88,6 +88,12 @@ func TestConnectionsThatALoadBalancerKeepsAreTold(t *testing.T) {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
+	i := behindNodes(app, service(true, app.Host, app.Group), Group{})
+	both := service(false, app.Host, app.Group)
+	both.Name = "both"
+	if i.v.PutService(both); len(keptByBalancer(i)) != 1 {
+		t.Error("of two Services one has local traffic, and that is taken for both")
+	}
 }
 
 func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
@@ -108,13 +114,21 @@ func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
 // Nobody takes a node out of a load balancer for a pod that listens on a port of the
 // node itself: that is refused, unless it is accepted.
 func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
+	old := Target{Instance: "i-old", State: InService}
 	for name, c := range map[string]struct {
-		port   int
-		accept bool
-		found  int
-	}{"its port": {80, false, 1}, "another port": {443, false, 0}, "it may": {80, true, 0}} {
+		port    int
+		accept  bool
+		targets []Target
+		found   int
+	}{
+		"its port": {80, false, []Target{old}, 1}, "another port": {443, false, []Target{old}, 0}, "it may": {80, true, []Target{old}, 0},
+		"nothing is ever sent there": {80, false, []Target{{Instance: "i-old", State: Unused}}, 0},
+		"through nodes of others":    {80, false, []Target{{Instance: "i-other", State: InService}, {Instance: "i-unknown", State: InService}}, 0},
+	} {
 		i := behindNodes(Balancer{Name: "net/web", Group: "arn:web", Port: c.port}, service(false, "", ""), Group{})
 		p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Node: "old", Workload: "deployment/apps/web", HostPorts: []int{80}, AcceptGap: c.accept}
+		i.Balancers[0].Targets = c.targets
+		i.v.PutNode(&Node{Name: "other", Instance: "i-other"})
 		i.v.PutPod(p)
 		i.pods = []*Pod{p}
 		found := hostPorts(i)
