@@ -284,11 +284,11 @@ func TestReopenedNodesAreInServiceWhenThatIsSaid(t *testing.T) {
 		time.Sleep(3 * time.Minute)
 		p.soak = 2 * time.Hour
 		y := p.breachedIn(event.PhaseSoak, 0)
-		if p.targetsIn(event.TargetInService) == 2 {
+		if p.inService() == 2 {
 			p.t.Fatal("its nodes never left the load balancer")
 		}
-		if err := y.reopen(y.World, y.World, always); err != nil || p.targetsIn(event.TargetInService) != 2 {
-			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.targetsIn(event.TargetInService))
+		if err := y.reopen(y.World, y.World, always); err != nil || p.inService() != 2 {
+			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
 		}
 	})
 	in(t, 2, all, func(p *play) {
@@ -299,8 +299,8 @@ func TestReopenedNodesAreInServiceWhenThatIsSaid(t *testing.T) {
 			p.t.Fatal(err)
 		}
 		for _, takenBack := range []bool{true, false} {
-			if err := p.by(p.World, p.World).Open(context.Background(), e, takenBack); err != nil || p.targetsIn(event.TargetInService) != 2 {
-				p.t.Errorf("%v: %d of 2 nodes are in service", err, p.targetsIn(event.TargetInService))
+			if err := p.by(p.World, p.World).Open(context.Background(), e, takenBack); err != nil || p.inService() != 2 {
+				p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
 			}
 			if left := p.leftBut(); takenBack && !slices.Equal(left, []string{"record of node/" + node}) || !takenBack && len(left) > 0 {
 				p.t.Errorf("taken back %t: left behind: %v", takenBack, left)
@@ -309,8 +309,8 @@ func TestReopenedNodesAreInServiceWhenThatIsSaid(t *testing.T) {
 	})
 }
 
-// targetsIn counts the old nodes that are such targets of a load balancer of their own app.
-func (p *play) targetsIn(state event.TargetState) int {
+// inService counts the old nodes through which the load balancer of an app sends.
+func (p *play) inService() int {
 	v, err := p.View()
 	if err != nil {
 		p.t.Fatal(err)
@@ -326,7 +326,7 @@ func (p *play) targetsIn(state event.TargetState) int {
 	n := 0
 	for _, b := range all {
 		for _, target := range b.Targets {
-			if b.Zonal && target.State == state && slices.Contains(ids, target.Instance) {
+			if b.Zonal && target.State == event.TargetInService && slices.Contains(ids, target.Instance) {
 				n++
 			}
 		}
@@ -449,8 +449,8 @@ func TestInterruptedReopeningIsToldAndPutsBack(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			p.With(func(h *world.Hand) { h.Down(false, false) })
 		}()
-		if err := y.reopen(y.World, y.World, always); err != nil || p.targetsIn(event.TargetInService) != 2 {
-			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.targetsIn(event.TargetInService))
+		if err := y.reopen(y.World, y.World, always); err != nil || p.inService() != 2 {
+			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
 		}
 	})
 }

@@ -45,10 +45,10 @@ func (t *traffic) node(name string, state TargetState) *Node {
 	return n
 }
 
-// fresh adds one more node of the group that takes the pods.
-func (t *traffic) fresh(name string, state TargetState) *Node {
-	t.group.Instances = append(t.group.Instances, Instance{ID: "i-" + name})
-	return t.node(name, state)
+// fresh adds node new-2, of the group that takes the pods.
+func (t *traffic) fresh(state TargetState) *Node {
+	t.group.Instances = append(t.group.Instances, Instance{ID: "i-new-2"})
+	return t.node("new-2", state)
 }
 
 // says changes what lb says of a node; "": it does not list it.
@@ -102,16 +102,16 @@ func TestWhenLoadBalancersCanSpareANode(t *testing.T) {
 			s.Record.Nodes["old-2"] = &NodeRecord{Wave: 1}
 		}, "load balancer lb: no node outside old-group is InService"},
 		{"AWS does not answer", func(s *traffic) { s.o.Stale = "throttled" }, "AWS does not answer: throttled"},
-		{"a new node is not in service yet", func(s *traffic) { s.fresh("new-2", OutOfService) }, "load balancer lb: 1 of 2 new nodes InService"},
-		{"… or not registered yet", func(s *traffic) { s.fresh("new-2", "") }, "load balancer lb: 1 of 2 new nodes InService"},
-		{"… and never gets anything to do", func(s *traffic) { s.fresh("new-2", Unused) }, ""},
-		{"… and somebody has cordoned it", func(s *traffic) { s.fresh("new-2", "").Cordoned = true }, ""},
-		{"… and somebody keeps it out of load balancers", func(s *traffic) { s.fresh("new-2", "").Exclude = new("true") }, ""},
+		{"a new node is not in service yet", func(s *traffic) { s.fresh(OutOfService) }, "load balancer lb: 1 of 2 new nodes InService"},
+		{"… or not registered yet", func(s *traffic) { s.fresh("") }, "load balancer lb: 1 of 2 new nodes InService"},
+		{"… and never gets anything to do", func(s *traffic) { s.fresh(Unused) }, ""},
+		{"… and somebody has cordoned it", func(s *traffic) { s.fresh("").Cordoned = true }, ""},
+		{"… and somebody keeps it out of load balancers", func(s *traffic) { s.fresh("").Exclude = new("true") }, ""},
 		{"… and the Service does not take such nodes", func(s *traffic) {
 			s.service.NodeLabels = map[string]string{"tier": "front"}
-			s.fresh("new-2", "")
+			s.fresh("")
 		}, ""},
-		{"… and leaves itself", func(s *traffic) { s.fresh("new-2", ""); s.Record.Nodes["new-2"] = &NodeRecord{Wave: 1} }, ""},
+		{"… and leaves itself", func(s *traffic) { s.fresh(""); s.Record.Nodes["new-2"] = &NodeRecord{Wave: 1} }, ""},
 		{"one that left is gone", func(s *traffic) { s.Record.Nodes["old-0"] = &NodeRecord{} }, ""},
 		{"a new node has yet to be registered, and is none of the cluster's", func(s *traffic) { s.group.Instances = append(s.group.Instances, Instance{ID: "i-x"}) }, ""},
 		{"a second load balancer lacks a node", func(s *traffic) {
@@ -121,23 +121,23 @@ func TestWhenLoadBalancersCanSpareANode(t *testing.T) {
 
 		{"nobody's: as many as go are enough", func(s *traffic) {
 			s.service.Hosts, s.group.Attached = nil, []string{"lb"}
-			s.fresh("new-2", OutOfService)
+			s.fresh(OutOfService)
 		}, ""},
 		{"… not fewer", func(s *traffic) {
 			s.service.Hosts, s.group.Attached = nil, []string{"lb"}
-			s.fresh("new-2", OutOfService)
+			s.fresh(OutOfService)
 			s.node("old-2", InService)
 			s.Record.Nodes["old-2"] = &NodeRecord{Wave: 1}
 		}, "load balancer lb: 1 of 2 new nodes InService"},
 		{"… of which only those count that are in service", func(s *traffic) {
 			s.service.Hosts, s.group.Attached = nil, []string{"lb"}
-			s.fresh("new-2", OutOfService)
+			s.fresh(OutOfService)
 			s.node("old-2", Draining)
 			s.Record.Nodes["old-2"] = &NodeRecord{Wave: 1}
 		}, ""},
 		{"… and nobody knows whether others are to join, where their group does not register them", func(s *traffic) {
 			s.service.Hosts = nil
-			s.fresh("new-2", "")
+			s.fresh("")
 			s.node("old-2", InService)
 			s.Record.Nodes["old-2"] = &NodeRecord{Wave: 1}
 		}, ""},
@@ -155,13 +155,13 @@ func TestWhenLoadBalancersCanSpareANode(t *testing.T) {
 		{"local traffic: one other node is enough, how many pods are is another matter", func(s *traffic) {
 			s.service.Local = true
 			s.pod("1", "old")
-			s.fresh("new-2", OutOfService)
+			s.fresh(OutOfService)
 		}, ""},
 		{"… also at one that others made send to its node port", func(s *traffic) {
 			s.service.Hosts, s.lb.Port, s.service.NodePorts, s.service.Local = nil, 30080, []int{30080}, true
 			s.group.Attached = []string{"lb"}
 			s.pod("1", "old")
-			s.fresh("new-2", OutOfService)
+			s.fresh(OutOfService)
 			s.node("old-2", InService)
 			s.Record.Nodes["old-2"] = &NodeRecord{Wave: 1}
 		}, ""},
