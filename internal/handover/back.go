@@ -44,7 +44,6 @@ func (m *Mover) Open(ctx context.Context, e Errand, takenBack bool) error {
 		return err
 	}
 	defer cluster.Close()
-	e.Memo, e.Save = nil, nil // the cluster keeps it
 	r := e.run(m, cluster)
 	r.takenBack = takenBack
 	if err := r.putBack(ctx); err != nil {

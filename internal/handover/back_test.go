@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -273,4 +274,204 @@ func TestMoveStopsWhenTheNewGroupIsLost(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A group that was opened again serves as before when that is said: its load balancer
+// sends through its nodes, which takes an NLB a while.
+func TestReopenedNodesAreInServiceWhenThatIsSaid(t *testing.T) {
+	all := apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB})
+	in(t, 2, all, func(p *play) {
+		time.Sleep(3 * time.Minute)
+		p.soak = 2 * time.Hour
+		y := p.breachedIn(event.PhaseSoak, 0)
+		if p.inService() == 2 {
+			p.t.Fatal("its nodes never left the load balancer")
+		}
+		if err := y.reopen(y.World, y.World, always); err != nil || p.inService() != 2 {
+			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
+		}
+	})
+	in(t, 2, all, func(p *play) {
+		time.Sleep(3 * time.Minute)
+		node := p.old()[0]
+		e := p.errand("node/"+node, node)
+		if err := p.send(context.Background(), e); err != nil {
+			p.t.Fatal(err)
+		}
+		for _, takenBack := range []bool{true, false} {
+			if err := p.by(p.World, p.World).Open(context.Background(), e, takenBack); err != nil || p.inService() != 2 {
+				p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
+			}
+			if left := p.leftBut(); takenBack && !slices.Equal(left, []string{"record of node/" + node}) || !takenBack && len(left) > 0 {
+				p.t.Errorf("taken back %t: left behind: %v", takenBack, left)
+			}
+		}
+	})
+}
+
+// inService counts the old nodes through which the load balancer of an app sends.
+func (p *play) inService() int {
+	v, err := p.View()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	ids := []string{}
+	for _, name := range p.old() {
+		ids = append(ids, v.Nodes[name].Instance)
+	}
+	all, err := p.Balancers(context.Background(), handover.Inquiry{Instances: ids})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	n := 0
+	for _, b := range all {
+		for _, target := range b.Targets {
+			if b.Zonal && target.State == event.TargetInService && slices.Contains(ids, target.Instance) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// That nodes could not be opened again, or do not serve, is an error of its own.
+func TestNodesThatDoNotOpenAgainAreAnError(t *testing.T) {
+	for name, c := range map[string]struct {
+		scene func(*way)
+		kind  problem.Kind
+		words []string
+	}{
+		"nobody may change them": {func(y *way) { y.With(func(*world.Hand) { y.Closed = []string{"open"} }) }, problem.Outside, []string{"no-open"}},
+		"they are broken": {func(y *way) {
+			y.With(func(h *world.Hand) {
+				for _, node := range h.Nodes(world.Old) {
+					h.Kill(node)
+				}
+			})
+			time.Sleep(2 * time.Minute)
+		}, problem.Outside, []string{"serve again", "after 15m0s", "is not Ready"}},
+		"another version began it":  {func(y *way) { y.play.memo = []byte("[]") }, problem.Refused, []string{"another version"}},
+		"somebody is at work on it": {func(y *way) { y.seize(world.Old, time.Minute) }, problem.Locked, []string{"bob@desk is at work"}},
+		"somebody takes it over": {func(y *way) {
+			y.With(func(*world.Hand) { y.Closed = []string{"open"} })
+			time.AfterFunc(12*time.Second, func() { y.seize(world.Old, time.Second) }) // between two words of its holder
+		}, problem.Locked, []string{"bob@desk is at work"}},
+		"nothing answers": {func(y *way) { y.With((*world.Hand).Blind) }, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, 2, apps(web(2)), func(p *play) {
+				p.soak = 2 * time.Hour
+				p.pausedInSoak(time.Minute)
+				y := &way{play: p}
+				c.scene(y)
+				err := y.reopen(y.World, y.World, always)
+				var told *problem.Error
+				if err == nil || c.kind != 0 && (!errors.As(err, &told) || told.Kind != c.kind) {
+					p.t.Fatalf("%v", err)
+				}
+				for _, word := range c.words {
+					if text := err.Error() + fmt.Sprint(told.Notes, told.Fix); !strings.Contains(text, word) {
+						p.t.Errorf("%q is not in %s", word, text)
+					}
+				}
+				time.Sleep(time.Minute) // whoever seized it is through
+				p.With(func(h *world.Hand) { h.See(); h.Forgive() })
+			})
+		})
+	}
+	for name, scene := range map[string]func(*way){
+		"nothing answers": func(y *way) { y.With((*world.Hand).Blind) }, "somebody is at work on them": func(y *way) { y.seize("nodes/old", time.Minute) },
+		"they are broken": func(y *way) {
+			if err := y.send(context.Background(), y.errand("nodes/old", y.old()...)); err != nil {
+				y.t.Error(err)
+			}
+			y.With(func(h *world.Hand) { h.Kill(h.Nodes(world.Old)[0]); h.Kill(h.Nodes(world.Old)[1]) })
+			time.Sleep(2 * time.Minute)
+		},
+	} {
+		in(t, 2, apps(web(2)), func(p *play) {
+			scene(&way{play: p})
+			if err := p.by(p.World, p.World).Open(context.Background(), p.errand("nodes/old", p.old()...), false); err == nil {
+				p.t.Errorf("%s, and the nodes of an errand are said to be open", name)
+			}
+			time.Sleep(time.Minute)
+			p.With(func(h *world.Hand) { h.See(); h.Forgive() })
+		})
+	}
+}
+
+// seize has somebody else work on a move for a while.
+func (y *way) seize(move string, d time.Duration) {
+	locks, _ := y.Locks(context.Background())
+	if err := y.Unlock(context.Background(), move, locks[move].Holder); err != nil {
+		y.t.Error(err)
+	}
+	work := func() {
+		if _, err := y.Lock(context.Background(), move, "bob@desk/1-0", time.Hour); err != nil {
+			y.t.Error(err)
+		}
+	}
+	work()
+	go func() {
+		for began := time.Now(); time.Since(began) < d; work() {
+			time.Sleep(time.Second)
+		}
+	}()
+}
+
+// Interrupted, it puts back what was begun, and says that it was interrupted.
+func TestInterruptedReopeningIsToldAndPutsBack(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		p.soak = 2 * time.Hour
+		p.pausedInSoak(time.Minute)
+		ctx, interrupt := context.WithCancel(context.Background())
+		interrupt()
+		err := p.by(p.World, p.World).Reopen(ctx, engine.Move{From: engine.Host{Name: world.Old}, Memo: p.memo, Events: p})
+		if !errors.Is(err, context.Canceled) {
+			p.t.Errorf("%v", err)
+		}
+		p.open()
+	})
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB}), func(p *play) {
+		time.Sleep(3 * time.Minute)
+		p.soak = 2 * time.Hour
+		y := p.breachedIn(event.PhaseSoak, 0)
+		ctx, interrupt := context.WithTimeout(context.Background(), 30*time.Second) // its load balancer takes longer
+		defer interrupt()
+		if err := y.by(y.World, y.World).Reopen(ctx, engine.Move{From: engine.Host{Name: world.Old}, Memo: y.play.memo, Events: p}); !errors.Is(err, context.DeadlineExceeded) {
+			p.t.Errorf("%v", err)
+		}
+		go func() { // what does not answer for a while is asked again
+			time.Sleep(20 * time.Second)
+			p.With(func(h *world.Hand) { h.Blind() })
+			time.Sleep(5 * time.Second)
+			p.With(func(h *world.Hand) { h.See(); h.Down(true, false) })
+			time.Sleep(5 * time.Second)
+			p.With(func(h *world.Hand) { h.Down(false, false) })
+		}()
+		if err := y.reopen(y.World, y.World, always); err != nil || p.inService() != 2 {
+			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
+		}
+	})
+}
+
+// A group that another move holds still is not let go of with the one that is opened.
+func TestReopeningLeavesOthersGroupsAlone(t *testing.T) {
+	in(t, 2, apps(web(2)), func(p *play) {
+		p.soak = 2 * time.Hour
+		y := p.breachedIn(event.PhaseSoak, 0)
+		y.play.memo = nil
+		held := map[string]string{"drover.dev/suspended": "AZRebalance", "drover.dev/min": "2"}
+		if err := errors.Join(y.Tag(context.Background(), world.New, held), y.Suspend(context.Background(), world.New, []string{"AZRebalance"})); err != nil {
+			p.t.Fatal(err)
+		}
+		err := y.by(y.World, y.World).Reopen(context.Background(), engine.Move{
+			From: engine.Host{Name: world.Old}, To: []engine.Host{{Name: world.New}}, Events: y.play,
+		})
+		p.With(func(h *world.Hand) {
+			if g := h.Group(world.New); err != nil || !slices.Contains(g.Suspended, "AZRebalance") {
+				p.t.Errorf("%v: suspended %v", err, g.Suspended)
+			}
+		})
+	})
 }

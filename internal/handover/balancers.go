@@ -23,7 +23,7 @@ type unasked struct {
 // attached are what the Auto Scaling group of the node registers it with.
 func (m *Move) attached(n *Node) []string {
 	for _, g := range append([]Group{m.o.From}, m.o.Beside...) {
-		if n.Instance != "" && slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance }) {
+		if slices.ContainsFunc(g.Instances, func(i Instance) bool { return i.ID == n.Instance }) {
 			return g.Attached
 		}
 	}
@@ -33,21 +33,20 @@ func (m *Move) attached(n *Node) []string {
 // hear takes in what AWS says, which is mostly what it said before.
 func (m *Move) hear(o Observed) {
 	same := m.begun && o.Stale == m.stale && slices.EqualFunc(m.lastSaid, o.Balancers, func(a, b Balancer) bool {
-		return a.Name == b.Name && a.alike(b) && slices.Equal(a.Targets, b.Targets)
+		return a.alike(b) && slices.Equal(a.Targets, b.Targets)
 	})
 	if !same {
 		m.tellTargets(o.Balancers)
 		m.sortTargets()
 	}
-	m.lastSaid, m.askedAt = o.Balancers, o.Asked
+	m.lastSaid, m.askedAt, m.stale = o.Balancers, o.Asked, o.Stale
 }
 
 // sortTargets makes the load balancers' answers easy to ask. Due are the nodes
 // of which they say something new; all nodes, if what they say of the nodes that
 // stay is new, or of themselves: on that rests whether any node can be spared.
 func (m *Move) sortTargets() {
-	before, lbs, first := m.targets, m.lbs, m.askedAt.IsZero()
-	m.askedAt = m.o.Asked
+	before, lbs := m.targets, m.lbs
 	m.targets, m.lbs = map[string]map[string]Target{}, map[string]Balancer{}
 	for _, b := range m.o.Balancers {
 		m.lbs[b.Name] = b
@@ -58,31 +57,51 @@ func (m *Move) sortTargets() {
 			m.targets[t.id()][b.Name] = t
 		}
 	}
-	all := first || m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || m.stayersDiffer(before)
-	m.stale = m.o.Stale
 	m.view.hear(m.o.Balancers)
 	m.senders = m.view.senders
+	news := m.news(before)
+	all := m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || slices.ContainsFunc(news, m.isStayer)
 	for name := range m.Record.Nodes {
-		if n := m.view.Nodes[name]; n != nil && (all || !maps.Equal(before[n.Instance], m.targets[n.Instance])) {
-			m.targetsChanged(name)
+		if n := m.view.Nodes[name]; n != nil && (all || slices.Contains(news, n.Instance)) {
+			m.targetsChanged(n)
 		}
 	}
-	m.addressesChanged(before)
+	m.addressesChanged(news)
+}
+
+// news are the targets of which load balancers say something else than before.
+func (m *Move) news(before map[string]map[string]Target) []string {
+	var ids []string
+	for id, now := range m.targets {
+		if !maps.Equal(before[id], now) {
+			ids = append(ids, id)
+		}
+	}
+	for id := range before {
+		if m.targets[id] == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// isStayer: the target is no pod's address, and no node that leaves.
+func (m *Move) isStayer(target string) bool {
+	n := m.view.byInstance[target]
+	return (n == nil || !m.leaves(n.Name)) && m.view.byAddress[target] == nil
 }
 
 // addressesChanged makes the workloads due of whose pods target groups say
 // something new.
-func (m *Move) addressesChanged(before map[string]map[string]Target) {
-	for _, said := range []map[string]map[string]Target{before, m.targets} {
-		for id := range said {
-			p := m.view.byAddress[id]
-			if p == nil || maps.Equal(before[id], m.targets[id]) {
-				continue
-			}
-			m.dueWorkloads[p.owner()] = time.Time{}
-			if m.leaves(p.Node) {
-				m.remember(id)
-			}
+func (m *Move) addressesChanged(news []string) {
+	for _, id := range news {
+		p := m.view.byAddress[id]
+		if p == nil {
+			continue
+		}
+		m.dueWorkloads[p.owner()] = time.Time{}
+		if m.leaves(p.Node) {
+			m.remember(id)
 		}
 	}
 }
@@ -93,28 +112,12 @@ func (b Balancer) alike(o Balancer) bool {
 	return reflect.DeepEqual(b, o)
 }
 
-// stayersDiffer: load balancers say something new of a node that stays.
-func (m *Move) stayersDiffer(before map[string]map[string]Target) bool {
-	if len(before) != len(m.targets) {
-		return true
-	}
-	for id, now := range m.targets {
-		n := m.view.byInstance[id]
-		if (n == nil || !m.leaves(n.Name)) && m.view.byAddress[id] == nil && !maps.Equal(before[id], now) {
-			return true
-		}
-	}
-	return false
-}
-
 // targetsChanged makes the node due, and the workloads that load balancers reach
 // through it alone.
-func (m *Move) targetsChanged(node string) {
-	m.dueNodes[node] = time.Time{}
-	if n := m.view.Nodes[node]; n != nil {
-		m.remember(n.Instance)
-	}
-	for _, p := range m.view.on[node] {
+func (m *Move) targetsChanged(n *Node) {
+	m.dueNodes[n.Name] = time.Time{}
+	m.remember(n.Instance)
+	for _, p := range m.view.on[n.Name] {
 		if !p.stays() && m.local(p) {
 			m.dueWorkloads[p.owner()] = time.Time{}
 		}
@@ -294,12 +297,9 @@ func (m *Move) beganToLeave(p *Pod) time.Time {
 // giveUpOn has no pod wait any more for the nodes that the load balancer has yet to
 // let go of now.
 func (m *Move) giveUpOn(lb string) {
-	g := m.going[lb]
-	for _, node := range g.in {
+	for _, node := range m.going[lb].in {
 		m.vain[lb+"/"+node] = true
 	}
-	g.in = nil
-	m.going[lb] = g
 }
 
 // goingNodes looks at the nodes that leave, as far as their wave has come or load
@@ -338,7 +338,7 @@ func (m *Move) clients(p *Pod) string {
 	}
 	for _, q := range m.view.On(p.Node) {
 		w := m.Record.Workloads[q.owner()]
-		if q.owner() == p.owner() || q.stays() || q.Deleting || q.Finished || !m.concerns(q) || m.view.serviceOf(q, (*Service).nodeLocal) != nil || w == nil || settled(w.State) {
+		if q.owner() == p.owner() || q.stays() || q.Deleting || !m.concerns(q) || m.view.serviceOf(q, (*Service).nodeLocal) != nil || w == nil || settled(w.State) {
 			continue
 		}
 		return q.String()
@@ -347,12 +347,11 @@ func (m *Move) clients(p *Pod) string {
 }
 
 // sender is a load balancer that sends through the node for the Service.
-func (m *Move) sender(node, service string) (string, bool) {
-	n, s := m.view.Nodes[node], m.view.Services[service]
-	if n == nil || s == nil {
+func (m *Move) sender(node string, s *Service) (string, bool) {
+	n, r := m.view.Nodes[node], m.Record.Nodes[node]
+	if n == nil {
 		return "", false
 	}
-	r := m.Record.Nodes[node]
 	for _, host := range m.senders.unaskedThroughNodes(s) {
 		if !n.excluded() {
 			return host, true // nobody can be asked: as long as the node is not excluded
@@ -570,7 +569,7 @@ func (m *Move) lacks(b Balancer) string {
 	in, unused, said := map[string]bool{}, map[string]bool{}, map[string]string{}
 	going := map[string]bool{}
 	for name := range m.Record.Nodes {
-		if n := m.view.Nodes[name]; n != nil && n.Instance != "" {
+		if n := m.view.Nodes[name]; n != nil {
 			going[n.Instance] = true
 		}
 	}
@@ -710,8 +709,8 @@ func (l Left) suspect(names []string, now time.Time) Left {
 
 // rest is how long a load balancer that lags may yet send to what it let go.
 func (l Left) rest(name string, lag time.Duration, now time.Time) time.Duration {
-	since, is := l[name]
-	if !is || since.IsZero() {
+	since := l[name]
+	if since.IsZero() {
 		return 0
 	}
 	return max(0, lag-now.Sub(since))

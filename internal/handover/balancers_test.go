@@ -206,8 +206,6 @@ func TestNodeLocalServersLeaveAfterTheirClients(t *testing.T) {
 	})
 }
 
-// An NLB drops the address of a zone without targets from its DNS name, and
-// clients keep it: new nodes in every zone first.
 // A load balancer whose Service has nothing to send to, because somebody made it
 // select others or scaled its pods away, has no node in service: that keeps
 // neither a move waiting nor its way back.
@@ -227,6 +225,8 @@ func TestLoadBalancerWithNothingToSendToKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
+// An NLB drops the address of a zone without targets from its DNS name, and
+// clients keep it: new nodes in every zone first.
 func TestNoZoneOfANetworkLoadBalancerGoesEmpty(t *testing.T) {
 	for _, local := range []bool{false, true} {
 		in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.NLB, Local: local}), func(p *play) {

@@ -287,7 +287,7 @@ func (r *run) learn() {
 		}
 	}
 	r.denied = nil
-	if r.lastErr != nil && !r.failing.IsZero() {
+	if !r.failing.IsZero() {
 		r.say("trying again: " + r.lastErr.Error())
 	}
 }

@@ -77,6 +77,18 @@ func TestPromised(t *testing.T) {
 		{"kept", func(p *Pod, _ *Workload) { p.Keep = "karpenter.sh/do-not-disrupt" }, nil, Never, "do-not-disrupt"},
 		{"fixed", func(p *Pod, _ *Workload) { p.Fixed = "old" }, nil, Never, "spec.nodeName"},
 		{"by hand", func(p *Pod, _ *Workload) { p.Paths[0].ByHand = "manual" }, nil, Never, "EndpointSlice manual"},
+		{"a Job's pod that is kept", func(p *Pod, w *Workload) { w.Nature, p.Keep = Runs, "karpenter.sh/do-not-disrupt" }, nil, AfterJob, "would be lost"},
+		{"sentinels denied", func(p *Pod, _ *Workload) { p.Tolerates = true }, denies(verbKeepOff), Never, "tolerates every taint"},
+		{"… which keep off others", func(*Pod, *Workload) {}, denies(verbKeepOff), SurgeFirst, ""},
+		{"… and may stand", func(p *Pod, _ *Workload) { p.Tolerates = true }, nil, SurgeFirst, ""},
+		{"owner denied and no label: why", func(p *Pod, _ *Workload) { p.Handle = "" }, denies(verbHold), InOrder, ": policy"},
+		{"taking out denied, of no Service", func(p *Pod, _ *Workload) { p.Paths = nil }, denies(verbTakeOut), SurgeFirst, ""},
+		{"taking out denied, accepted", func(p *Pod, _ *Workload) { p.AcceptGap = true }, denies(verbTakeOut), SurgeFirst, ""},
+		{"taking out denied, covered just so", func(p *Pod, _ *Workload) { p.PreStopTime = settleProxies }, denies(verbTakeOut), SurgeFirst, ""},
+		{"taking out denied, almost covered", func(p *Pod, _ *Workload) { p.PreStopTime = settleProxies - 1 }, denies(verbTakeOut), Never, "taken out"},
+		{"a door, and a reason against another", func(p *Pod, _ *Workload) { p.NoDoor = "a policy selects by tier" }, nil, SurgeFirst, ""},
+		{"a Service that does not select it", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths[0].Selected = Ordered, 1, false }, nil, InOrder, "goes before"},
+		{"bare, and released: its controller is gone", func(p *Pod, w *Workload) { p.Workload, p.Released = "", encode(Release{Workload: w.Key()}) }, nil, SurgeFirst, ""},
 		{"bare", func(p *Pod, _ *Workload) { p.Workload = "" }, nil, Never, "gone for good"},
 		{"bare, expendable and kept", func(p *Pod, _ *Workload) { p.Workload, p.Expendable, p.Keep = "", true, "drover.dev/keep" }, nil, Never, "forbids to disrupt it"},
 		{"bare, expendable", func(p *Pod, _ *Workload) { p.Workload, p.Expendable = "", true }, nil, Gap, "ends for good"},
@@ -159,8 +171,18 @@ func TestSettle(t *testing.T) {
 	if got := promised(&Pod{Workload: "deployment/apps/web"}, nil, nil, 0, nil); got.how != InOrder || got.why == "" {
 		t.Errorf("its controller is gone: %+v", got)
 	}
-	if got := NewView().settle(&Pod{}, 0); got != 0 {
+	if got := promised(&Pod{Workload: "deployment/apps/web", Keep: "karpenter.sh/do-not-disrupt"}, nil, nil, 0, nil); got.how != Never {
+		t.Errorf("its controller is gone, and it is kept: %+v", got)
+	}
+	large := NewView()
+	for i := range 1000 {
+		large.PutNode(&Node{Name: strconv.Itoa(i)})
+	}
+	if got := large.settle(&Pod{}, 0); got != 0 {
 		t.Errorf("nobody sends to it, and it waits %s", got)
+	}
+	if got := large.settle(&Pod{Paths: []Path{{Service: "gone", Listed: true}}}, 0); got != settleProxies+settleEach {
+		t.Errorf("one that is known by its EndpointSlices alone is given %s", got)
 	}
 }
 

@@ -39,7 +39,7 @@ func newScene() *scene {
 		Before: strings.Compare, Dead: func(string) bool { return false }, Ended: func(string) bool { return false }, Through: func(string, *Service) bool { return true },
 		Healthy: func(*Pod, *Service) bool { return true }, Needed: func(*Pod) string { return "" }, Unheard: func(*Pod) string { return "" }, WouldComeBack: func(*Pod, string) string { return "" }, Clients: func(*Pod) string { return "" }, Shared: func(*Pod, string) bool { return false }, Sharers: func(*Pod, string) (bool, string) { return false, "" },
 		Targets: func(*Pod) map[string]Target { return nil }, Holders: func(*Pod) []string { return nil }, Balancer: lagging,
-		Sender: func(string, string) (string, bool) { return "", false }, Refused: map[string]Refused{},
+		Sender: func(string, *Service) (string, bool) { return "", false }, Refused: map[string]Refused{},
 	}
 	return s
 }
@@ -95,7 +95,7 @@ func (s *scene) ordered() {
 // local makes a load balancer send to the node of each pod for that pod's sake.
 func (s *scene) local() {
 	s.service.Local = true
-	s.c.Sender = func(node, _ string) (string, bool) { return "lb", node == "old" }
+	s.c.Sender = func(node string, _ *Service) (string, bool) { return "lb", node == "old" }
 }
 
 // budgets puts p under two disruption budgets, which have so many healthy pods
@@ -108,6 +108,12 @@ func (s *scene) budgets(p *Pod, healthy int) {
 
 // decide asks the machine.
 func (s *scene) decide() Decision {
+	s.know()
+	return NextWorkload(s.c, s.r)
+}
+
+// know lets all of the scene be seen.
+func (s *scene) know() {
 	s.PutService(s.service)
 	if s.c.Workload != nil {
 		s.PutWorkload(s.web)
@@ -116,7 +122,6 @@ func (s *scene) decide() Decision {
 		s.PutPod(p)
 	}
 	s.c.Pods = s.pods
-	return NextWorkload(s.c, s.r)
 }
 
 // told is a decision in words: the state, and what is done and waited for.

@@ -35,7 +35,7 @@ func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 	}{
 		"a target group":          {group, []string{"arn:web"}, to(), "Identifier=arn:web,Type=elbv2"},
 		"a Classic one":           {classic, []string{"old-elb"}, nil, "Identifier=old-elb,Type=elb"},
-		"the new one has another": {group, []string{"arn:web"}, to("arn:other"), "Identifier=arn:web"},
+		"the new one has another": {group, []string{"arn:web"}, to("arn:other"), "Identifier=arn:web,Type=elbv2"},
 		"the new one, too":        {group, []string{"arn:web"}, to("arn:web"), ""},
 		"another's":               {group, []string{"arn:other"}, to(), ""},
 		"a controller's":          {group, nil, to(), ""},
@@ -45,7 +45,7 @@ func TestLoadBalancersThatOnlyTheOldGroupRegistersWithAreRefused(t *testing.T) {
 		i.To = c.to
 		for _, i.Coming = range []bool{false, true} {
 			found := attached(i)
-			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Coming && strings.Contains(found[0].Effect, "web-asg") && strings.Contains(found[0].Fix, c.says); told != (c.says != "") {
+			if told := len(found) == 1 && (found[0].Severity == blocker) != i.Coming && strings.Contains(found[0].Effect, "web-asg") && strings.HasSuffix(found[0].Fix, c.says); told != (c.says != "") {
 				t.Errorf("%s, yet to come %t: %+v", name, i.Coming, found)
 			}
 		}
@@ -88,6 +88,12 @@ func TestConnectionsThatALoadBalancerKeepsAreTold(t *testing.T) {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
+	i := behindNodes(app, service(true, app.Host, app.Group), Group{})
+	both := service(false, app.Host, app.Group)
+	both.Name = "both"
+	if i.v.PutService(both); len(keptByBalancer(i)) != 1 {
+		t.Error("of two Services one has local traffic, and that is taken for both")
+	}
 }
 
 func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
@@ -108,13 +114,21 @@ func TestConnectionsThatOutliveTheDrainingAreTold(t *testing.T) {
 // Nobody takes a node out of a load balancer for a pod that listens on a port of the
 // node itself: that is refused, unless it is accepted.
 func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
+	old := Target{Instance: "i-old", State: InService}
 	for name, c := range map[string]struct {
-		port   int
-		accept bool
-		found  int
-	}{"its port": {80, false, 1}, "another port": {443, false, 0}, "it may": {80, true, 0}} {
+		port    int
+		accept  bool
+		targets []Target
+		found   int
+	}{
+		"its port": {80, false, []Target{old}, 1}, "another port": {443, false, []Target{old}, 0}, "it may": {80, true, []Target{old}, 0},
+		"nothing is ever sent there": {80, false, []Target{{Instance: "i-old", State: Unused}}, 0},
+		"through nodes of others":    {80, false, []Target{{Instance: "i-other", State: InService}, {Instance: "i-unknown", State: InService}}, 0},
+	} {
 		i := behindNodes(Balancer{Name: "net/web", Group: "arn:web", Port: c.port}, service(false, "", ""), Group{})
 		p := &Pod{Ref: Ref{Namespace: "apps", Name: "web-1", UID: "1"}, Node: "old", Workload: "deployment/apps/web", HostPorts: []int{80}, AcceptGap: c.accept}
+		i.Balancers[0].Targets = c.targets
+		i.v.PutNode(&Node{Name: "other", Instance: "i-other"})
 		i.v.PutPod(p)
 		i.pods = []*Pod{p}
 		found := hostPorts(i)
@@ -124,10 +138,6 @@ func TestLoadBalancersThatSendToHostPortsAreRefused(t *testing.T) {
 	}
 }
 
-// A pod that is out of its Services waits for load balancers to let go of nodes that
-// leave, and once more for what lags behind that: in all for less than its workload has
-// patience, however many nodes leave one after the other. Another pod does not wait
-// for the same nodes again.
 // A target group that nobody can ask, as one of another account, may send to nodes: these
 // are given the time of a load balancer that nobody can ask, whatever type the Service has.
 func TestNodesWaitForTargetGroupsThatNobodyCanAsk(t *testing.T) {
@@ -163,6 +173,10 @@ func TestWhatALoadBalancerLacksIsSaidInItsWords(t *testing.T) {
 	}
 }
 
+// A pod that is out of its Services waits for load balancers to let go of nodes that
+// leave, and once more for what lags behind that: in all for less than its workload has
+// patience, however many nodes leave one after the other. Another pod does not wait
+// for the same nodes again. One that ends in its Services has not waited in vain.
 func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	noon := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	b := Balancer{Name: "net/web", Host: "net.elb", Lag: 3 * time.Minute, Keeps: true, Targets: []Target{{Instance: "i-1", State: InService}, {Instance: "i-2", State: Draining}}}
@@ -176,21 +190,24 @@ func TestPodsWaitForNodesThatLeaveForAWhile(t *testing.T) {
 	m.view.PutService(&Service{Namespace: "apps", Name: "web", Hosts: []string{b.Host}})
 	m.o.Balancers = []Balancer{b}
 	m.sortTargets()
-	waits := func(out time.Duration) string {
+	waits := func(p *Pod) string {
 		m.going = map[string]goingNodes{}
-		r := Release{Out: true, OutAt: noon.Add(-out)}
-		return m.wouldComeBack(&Pod{Released: encode(r)}, "apps/web")
+		return m.wouldComeBack(p, "apps/web")
+	}
+	if got := waits(&Pod{}); got != "" { // its wave came long ago
+		t.Errorf("one that ends in its Services waits for %q", got)
 	}
 	for _, c := range []struct {
 		out  time.Duration
 		says string
 	}{
 		{comeBack - time.Second, "node old-1"},
+		{comeBack - time.Second, "node old-1"},
 		{comeBack, "node old-2, through which it may open connections for 2m59s more"},
 		{comeBack - time.Second, "node old-2, through which"}, // another pod
 		{comeBack + b.Lag, ""},
 	} {
-		if got := waits(c.out); !strings.Contains(got, c.says) || c.says == "" && got != "" {
+		if got := waits(&Pod{Released: encode(Release{Out: true, OutAt: noon.Add(-c.out)})}); !strings.Contains(got, c.says) || c.says == "" && got != "" {
 			t.Errorf("out for %s it waits for %q, and not for %q", c.out, got, c.says)
 		}
 	}

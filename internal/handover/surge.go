@@ -320,7 +320,7 @@ func (h *herd) lastOnNode(p *Pod) (balancer string, is bool) {
 		if !x.Selected || !x.Ready || s == nil || !s.Local {
 			continue
 		}
-		lb, sends := h.Sender(p.Node, s.Key())
+		lb, sends := h.Sender(p.Node, s)
 		if sends && !h.localOther(p, x.Service) {
 			return lb, true
 		}

@@ -97,7 +97,7 @@ type Case struct {
 	Dead          func(node string) bool                                  // its kubelet is silent for good: what ends there is gone
 	Ended         func(node string) bool                                  // its instance has ended: its pods serve nobody, whatever Kubernetes says yet
 	Through       func(node string, s *Service) bool                      // requests to a Local Service reach pods through the node
-	Sender        func(node, service string) (string, bool)               // a load balancer that sends to the node for the sake of its pods
+	Sender        func(node string, s *Service) (string, bool)            // a load balancer that sends to the node for the sake of its pods
 	Healthy       func(*Pod, *Service) bool                               // target groups that hold pods' addresses for the Service send to the pod
 	Needed        func(*Pod) string                                       // why a target group cannot do without the pod yet; empty: it can
 	Unheard       func(*Pod) string                                       // why nobody knows what its target groups do now; empty: they answer
