@@ -74,9 +74,7 @@ func (m *Move) calmNodes(names map[string]bool) {
 			p.Annotations[key] = new("true")
 		}
 		m.act(ChangeNode{Node: name, What: "keep autoscalers off", Patch: p})
-		if at := m.dueNodes[name]; at.IsZero() || at.After(m.view.Now.Add(askAgain)) {
-			m.dueNodes[name] = m.view.Now.Add(askAgain) // unless something becomes due earlier
-		}
+		m.lookAt(name, m.view.Now.Add(askAgain))
 	}
 }
 

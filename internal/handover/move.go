@@ -299,7 +299,8 @@ func (m *Move) ready() {
 		m.wait("%s", m.o.Pause)
 		return
 	}
-	if missing := m.nodesMissing(); len(missing) > 0 {
+	missing := m.nodesMissing()
+	if len(missing) > 0 {
 		m.wait("%s", list(missing))
 		if m.clean.stuck(m.view.Now, missing[0], patience) {
 			m.stop(Reason{
@@ -310,27 +311,34 @@ func (m *Move) ready() {
 		}
 		return
 	}
-	if m.closed = m.holdGroups() && m.evictorsOff() && m.closeNodes(); m.closed && m.o.First != "" {
+	m.clean = mark{}
+	m.closed = m.holdGroups() && m.evictorsOff() && m.closeNodes()
+	if !m.closed {
+		m.cannotClose()
+		return
+	}
+	m.repeats = mark{}
+	switch {
+	case m.o.First != "":
 		m.wait("%s", m.o.First)
-		return
-	}
-	if m.closed && m.Options.Shelter != nil {
+	case m.Options.Shelter != nil:
 		m.rests = m.shelter()
-		return
+	default:
+		m.beginShift()
 	}
-	if m.closed {
-		m.to(Shift)
-		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
-		m.wake(0)
-		for name := range m.view.Nodes { // autoscalers are to be kept off
-			m.dueNodes[name] = time.Time{}
-		}
-		for key := range m.Record.Workloads { // some may have nothing on these nodes
-			m.dueWorkloads[key] = time.Time{}
-		}
-		return
+}
+
+// beginShift has the first pods move: all is ready.
+func (m *Move) beginShift() {
+	m.to(Shift)
+	m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
+	m.wake(0)
+	for name := range m.view.Nodes { // autoscalers are to be kept off
+		m.dueNodes[name] = time.Time{}
 	}
-	m.cannotClose()
+	for key := range m.Record.Workloads { // some may have nothing on these nodes
+		m.dueWorkloads[key] = time.Time{}
+	}
 }
 
 // cannotClose stops a move that may not close its nodes, or hold its groups still.
@@ -546,6 +554,13 @@ func (m *Move) due(workloads, nodes map[string]bool) {
 			nodes[name] = true
 			delete(m.dueNodes, name)
 		}
+	}
+}
+
+// lookAt makes a node due then, unless it is due earlier.
+func (m *Move) lookAt(node string, then time.Time) {
+	if at, due := m.dueNodes[node]; !due || then.Before(at) {
+		m.dueNodes[node] = then
 	}
 }
 
