@@ -75,6 +75,9 @@ func TestWhatIsDueWhenTheFirstPodMayMove(t *testing.T) {
 	m.close()
 	m.pod("db-1", "old-1", func(p *Pod) { p.Workload = "statefulset/apps/db" })
 	m.recordOf("job/apps/elsewhere")
+	for _, r := range m.Record.Nodes {
+		r.State = NodeClosed // for a while
+	}
 	m.Record.Wave, m.Record.Closed = 3, time.Time{}
 	m.turn(m.ready)
 	if m.Record.Wave != 0 || !m.Record.WaveAt.Equal(noon) || !m.Record.Closed.Equal(noon) {
