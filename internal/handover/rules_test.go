@@ -587,6 +587,12 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "old-2")
 			s.web.Wants = 3
 		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… nor while one may send to it that let go of it", func(s *scene) {
+			s.out(s.one, settleProxies-time.Second)
+			s.r.Released["web-1"] = PodRecord{Gone: noon.Add(time.Second - settleProxies), Left: Left{"tg": noon.Add(-time.Second)}}
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
 		{"… nor for minutes: it has its share of quotas meanwhile", func(s *scene) {
 			s.out(s.one, time.Second)
 			s.released(s.one, time.Minute, func(r *Release) { r.Out, r.Settle = true, briefly+time.Second })
@@ -648,6 +654,13 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.unready(s.one, 10*time.Second)
 			s.pod("web-3", "old-2")
 		}, "waiting; wait: deployment/apps/web: pod web-1 is not Ready yet; evict pod apps/web-3"},
+
+		{"… which waits for the load balancer that sends to its node", func(s *scene) {
+			s.ordered()
+			s.pods = s.pods[:1]
+			s.web.Wants, s.one.AcceptGap, s.r.Floors["web"] = 1, true, 1
+			s.local()
+		}, "waiting; wait: load balancer lb: node old is in it for the sake of pod web-1"},
 
 		// Pods that end.
 		{"a pod ends in its own time", func(s *scene) {
@@ -825,6 +838,13 @@ func TestRulesOfAWorkload(t *testing.T) {
 			}
 			s.c.Refused["web-1"] = Refused{At: noon.Add(-time.Second), Since: noon.Add(-backLimit)}
 		}, "waiting; give back pod apps/web-1"},
+		{"… nor before EndpointSlices list it no more", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Selected = false
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "waiting; take out pod apps/web-1"},
 		{"… which waits as long as it was refused lately", func(s *scene) {
 			s.c.StopsSince = noon.Add(-time.Second)
 			s.released(s.one, time.Minute, nil)

@@ -278,7 +278,7 @@ func TestWhatCountsAsProgress(t *testing.T) {
 			s.one.UID = "another"
 		}, false},
 		{"a pod beside its replacement was taken out", func(s *scene) { s.released(s.one, time.Second, nil); s.web.Deadline = time.Hour }, func(s *scene) {
-			s.released(s.one, time.Second, func(r *Release) { r.Out, r.Settle = true, time.Hour })
+			s.released(s.one, time.Second, func(r *Release) { r.Out = true })
 		}, false},
 	} {
 		t.Run(row.situation, func(t *testing.T) {
@@ -295,6 +295,27 @@ func TestWhatCountsAsProgress(t *testing.T) {
 				t.Error(told(d))
 			}
 		})
+	}
+}
+
+// Patience begins anew once it is not the workload's turn, or something of it ends.
+func TestPatienceIsNotAddedUp(t *testing.T) {
+	for situation, between := range map[string]func(*scene){
+		"its wave has not come": func(s *scene) { s.c.Open = func(string) bool { return false } },
+		"a pod ends":            func(s *scene) { s.one.Deleting, s.one.GoneBy = true, noon.Add(time.Minute) },
+	} {
+		s := newScene()
+		s.unready(s.two, time.Hour)
+		s.r = s.decide().Record
+		open, one := s.c.Open, *s.one
+		s.Now = noon.Add(time.Second)
+		between(s)
+		s.r = s.decide().Record
+		s.c.Open, *s.one = open, one
+		s.Now = noon.Add(patience)
+		if d := s.decide(); d.Record.State == WorkloadParked {
+			t.Errorf("%s in between: %s", situation, told(d))
+		}
 	}
 }
 
@@ -390,6 +411,21 @@ func TestRecordOfAWorkload(t *testing.T) {
 	}
 	if len(got.Released) > 0 || len(got.asked) > 0 || !maps.Equal(got.CameBack, map[string]bool{"web-3": true}) || !got.letGo["web-1"].Equal(noon) {
 		t.Errorf("%+v", got)
+	}
+	s = newScene()
+	s.one.Created = noon
+	if got := s.decide().Record.CameBack; !got["web-1"] || len(got) != 1 {
+		t.Errorf("came back: %v", got)
+	}
+	s = newScene()
+	s.web.Counted = false
+	if got := s.decide().Record.Wants; got != 2 {
+		t.Errorf("it was seen with %d pods", got)
+	}
+	s = newScene()
+	s.ordered()
+	if got := s.decide().Record.asked; !got["web-1"].Equal(noon) {
+		t.Errorf("asked to end: %v", got) // for others it serves no more
 	}
 	s = newScene()
 	s.out(s.one, time.Hour)
@@ -542,5 +578,66 @@ func TestWhichPodGoesNext(t *testing.T) {
 	s.decide()
 	if newHerd(s.c, s.r).goes(s.one) {
 		t.Error("its replacement comes first")
+	}
+}
+
+// A path leads to nowhere if no pod of the workload has it, or had it and is on its way
+// out: one that does not serve may do so any moment.
+func TestWhichPathsLeadNowhere(t *testing.T) {
+	leader := []Path{{Service: "leader", Selected: true, Listed: true}}
+	for _, row := range []struct {
+		situation string
+		scene     func(*scene)
+		nowhere   bool
+	}{
+		{"no pod has it", func(*scene) {}, true},
+		{"a pod that does not serve", func(s *scene) { s.two.Paths = leader }, false},
+		{"a pod beside its replacement", func(s *scene) { s.released(s.two, time.Second, nil); s.two.Paths = leader }, false},
+		{"a pod that was taken out of it", func(s *scene) {
+			s.released(s.two, time.Second, func(r *Release) { r.Out, r.Services = true, []string{"leader"} })
+			s.two.Paths = nil
+		}, false},
+		{"a pod that went back", func(s *scene) {
+			s.released(s.two, time.Second, func(r *Release) { r.Out, r.Back, r.Services = true, true, []string{"web"} })
+			s.two.Paths = leader
+		}, false},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			s := newScene()
+			s.r.Floors = map[string]int{"leader": 1}
+			row.scene(s)
+			if _, nowhere := s.decide().Record.nowhere["leader"]; nowhere != row.nowhere {
+				t.Errorf("it leads to nowhere: %t", nowhere)
+			}
+		})
+	}
+	s := newScene()
+	s.r.Floors["gone"] = 1
+	for range 2 {
+		s.r = s.decide().Record
+		s.Now = s.Now.Add(time.Second)
+	}
+	if since := s.r.nowhere["gone"]; !since.Equal(noon) {
+		t.Errorf("since %s", since)
+	}
+}
+
+// Who renews a release keeps all that it says but its time, and only when half of that is over.
+func TestRenewal(t *testing.T) {
+	s := newScene()
+	s.released(s.one, expiry/2, func(r *Release) { r.Labels = map[string]string{"app": "web"} })
+	a, due := renewal(s.one, time.Hour, noon)
+	renewed := *s.one
+	if due {
+		renewed.Released = *a.Patch.Annotations[ReleasedAnnotation]
+	}
+	if r, _ := renewed.release(); !due || !r.Until.Equal(noon.Add(time.Hour)) || !r.At.Equal(noon.Add(-expiry/2)) || r.Labels["app"] != "web" {
+		t.Errorf("%+v", r)
+	}
+	if _, due := renewal(s.one, time.Hour, noon.Add(-time.Millisecond)); due {
+		t.Error("it is renewed early")
+	}
+	if _, due := renewal(s.two, time.Hour, noon); due {
+		t.Error("it is renewed, and was not let go of")
 	}
 }
