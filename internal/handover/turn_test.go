@@ -572,3 +572,76 @@ func TestWhatStopsAMove(t *testing.T) {
 		})
 	}
 }
+
+// A turn in which pods move keeps groups held and others off the nodes, looks at what came
+// to nodes that leave, and has other nodes leave load balancers once the canary has.
+func TestATurnInWhichPodsMove(t *testing.T) {
+	scene := func() *tour {
+		m := newTour()
+		m.o.From, m.o.To = Group{Name: "old", Min: 4}, []Group{{Name: "new"}}
+		m.node("new", func(n *Node) { n.Group = "new" })
+		m.node("old-1", func(n *Node) { n.Exclude, n.Cordoned, n.Before = new("true"), true, "{}" })
+		m.view.PutEvictor(&Evictor{Namespace: "kube-system", Name: "descheduler", Replicas: 1})
+		m.lack, m.going = map[string]string{}, map[string]goingNodes{}
+		return m
+	}
+	m := scene()
+	m.pod("db-1", "old-3", func(p *Pod) { p.Workload = "statefulset/apps/db" })
+	nodes := map[string]bool{"old-3": true, "new": true}
+	done := m.turn(func() { m.shift(map[string]bool{}, nodes) })
+	for _, want := range []string{"hold group old", "keep autoscalers off node new", "kube-system/descheduler"} {
+		if !strings.Contains(done, want) {
+			t.Errorf("%q is not in %q", want, done)
+		}
+	}
+	if m.Record.Workloads["statefulset/apps/db"] == nil || !m.canaryLetGo {
+		t.Errorf("%v, the canary is out: %t", m.Record.Workloads, m.canaryLetGo)
+	}
+	if m.o.Pause, m.pausing = "ops", true; !strings.Contains(m.turn(func() { m.shift(map[string]bool{}, map[string]bool{}) }), "ops") {
+		t.Error("it does not say that it pauses")
+	}
+	m = scene()
+	for _, r := range m.Record.Nodes {
+		r.State = NodeEmpty
+	}
+	m.web.State, m.Record.Phase, m.Record.Wave = WorkloadMoved, Soak, 2
+	if done := m.turn(func() { m.shift(map[string]bool{}, map[string]bool{"new": true}) }); strings.Contains(done, "keep autoscalers off") || strings.Contains(done, "turn off") {
+		t.Errorf("it is through, and keeps others off: %q", done)
+	}
+}
+
+// Of a node that has yet to leave load balancers it is asked whether they can do without
+// it; of one that has left them only if its group registered it.
+func TestLoadBalancersThatCannotDoWithoutANode(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(*tour)
+		holds     bool
+	}{
+		{"it is in them", func(*tour) {}, true},
+		{"it was told to leave them", func(m *tour) { m.node("old-1", func(n *Node) { n.Exclude = new("true") }) }, false},
+		{"… and its group registered it", func(m *tour) {
+			m.node("old-1", func(n *Node) { n.Exclude = new("true") })
+			m.o.From = Group{Attached: []string{"web"}, Instances: []Instance{{ID: "i-old-1"}}}
+		}, true},
+		{"its wave has not come", func(m *tour) { m.Record.Nodes["old-1"].Wave = 1 }, false},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			m := newTour()
+			m.lack, m.going = map[string]string{}, map[string]goingNodes{}
+			m.view.PutService(&Service{Namespace: "apps", Name: "web", Balanced: true, Hosts: []string{"web.elb", "elsewhere"}})
+			m.o.To = []Group{{Name: "new", Instances: []Instance{{ID: "i-new"}}}}
+			m.o.Balancers = []Balancer{{Name: "web", Host: "web.elb", Targets: []Target{{Instance: "i-old-1", State: InService}, {Instance: "i-new", State: OutOfService}}}}
+			m.sortTargets()
+			m.unasked = m.allUnasked()
+			row.scene(m)
+			c := m.nodeCase("old-1")
+			if holds := c.Hold != ""; holds != row.holds {
+				t.Errorf("they cannot do without it: %q", c.Hold)
+			}
+			if c.Open != slices.Equal(c.Unasked, []string{"elsewhere"}) {
+				t.Errorf("nobody can ask %v", c.Unasked)
+			}
+		})
+	}
+}
