@@ -7,9 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/engine"
+	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 )
 
@@ -74,6 +77,7 @@ type fleet struct {
 	err    error
 	states map[string]string
 	calls  []string
+	look   func() // comes before each look at the group; nil: nothing
 }
 
 func (f *fleet) called(format string, args ...any) error {
@@ -81,7 +85,12 @@ func (f *fleet) called(format string, args ...any) error {
 	return nil
 }
 
-func (f *fleet) Group(context.Context, string) (Group, error) { return f.group, f.err }
+func (f *fleet) Group(context.Context, string) (Group, error) {
+	if f.look != nil {
+		f.look()
+	}
+	return f.group, f.err
+}
 func (f *fleet) States(context.Context, []string) (map[string]string, error) {
 	return f.states, nil
 }
@@ -183,7 +192,8 @@ func TestGroupThatStaysIsLoosened(t *testing.T) {
 // still is a cluster that does not change.
 type still struct {
 	Cluster
-	view *View
+	view  *View
+	fleet *fleet
 }
 
 func (s still) View() (*View, error) { return s.view, nil }
@@ -279,5 +289,116 @@ func TestWhatKeepsInstancesFromTheirEnd(t *testing.T) {
 	}
 	if err := (&Mover{scaling: &fleet{}, balancers: nil}).empty(t.Context(), still{view: NewView()}, "web", nil, nil); err != nil {
 		t.Errorf("there is nothing to ask about: %v", err)
+	}
+}
+
+func (s still) Changed() <-chan struct{} { return nil }
+func (s still) Close()                   {}
+func (s still) PatchNode(_ context.Context, node string, _ Patch) error {
+	return s.fleet.called("cordon %s", node)
+}
+func (s still) DeleteNode(_ context.Context, node string) error {
+	return s.fleet.called("remove %s", node)
+}
+
+// Emit keeps which nodes were said to be removed.
+func (f *fleet) Emit(fact event.Fact) {
+	_ = f.called("tell of %s", fact.(event.NodeChanged).Node)
+}
+
+// mover is one that sees the view, and asks the fleet.
+func (f *fleet) mover(v *View) *Mover {
+	return New(f, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return still{view: v, fleet: f}, nil }, f)
+}
+
+// A group is emptied in this order: nothing lands there, nothing is launched, the instances
+// end, and only then their Node objects go; what stays acts on its own again.
+func TestHowNodesAreTakenAway(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(f *fleet)
+		keep      int
+		breach    int // the guard says so from that time on that it is asked; 0: never
+		fails     bool
+		want      string
+	}{
+		{"a group that goes", func(*fleet) {}, 0, 0, false, "cordon a, cordon b, min 0, terminate 2, first i-a, remove a, tell of a, remove b, tell of b"},
+		{"… that may be empty", func(f *fleet) { f.group.Min = 0 }, 0, 0, false, "cordon a, cordon b, terminate 2, first i-a, remove a, tell of a, remove b, tell of b"},
+		{"one that keeps a node", func(f *fleet) { f.group.Tags = hold{Min: 2}.tags() }, 1, 0, false, "cordon a, min 1, terminate 1, first i-a, remove a, tell of a, min 1, untag 2"},
+		{"one that is gone: its nodes are left", func(f *fleet) { f.group, f.err = Group{}, ErrNotFound }, 0, 0, false, "cordon a, cordon b, remove a, tell of a, remove b, tell of b"},
+		{"AWS does not answer", func(f *fleet) { f.err = errors.New("throttled") }, 0, 0, true, ""},
+		{"traffic suffers before anything ends", func(*fleet) {}, 0, 1, true, "cordon a, cordon b"},
+		{"… right before the instances end", func(*fleet) {}, 0, 2, true, "cordon a, cordon b, min 0"},
+		{"… once they have", func(*fleet) {}, 0, 3, true, "cordon a, cordon b, min 0, terminate 2, first i-a"},
+		{"… between two nodes", func(*fleet) {}, 0, 4, true, "cordon a, cordon b, min 0, terminate 2, first i-a, remove a, tell of a"},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			f := &fleet{group: Group{Name: "web", Min: 2, Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}}, states: map[string]string{"i-a": "terminated", "i-b": "terminated"}}
+			row.scene(f)
+			v := NewView()
+			for _, name := range []string{"a", "b"} {
+				v.PutNode(&Node{Name: name, Instance: "i-" + name, Group: "web", Before: "{}", Ready: true})
+			}
+			asked := 0
+			err := f.mover(v).Retire(t.Context(), engine.Retirement{Host: engine.Host{Name: "web"}, Keep: row.keep, Wait: func(string) {}, Breach: func() (string, bool) {
+				asked++
+				return "GET /: 502", row.breach > 0 && asked >= row.breach
+			}})
+			if got := strings.Join(f.calls, ", "); got != row.want || (err != nil) != row.fails {
+				t.Errorf("%v\n%s, want\n%s", err, got, row.want)
+			}
+		})
+	}
+}
+
+// New nodes are waited for until as many are Ready, and set up, as the group wants; after
+// that it is said of each how far it got.
+func TestNewNodesAreWaitedFor(t *testing.T) {
+	for _, row := range []struct {
+		situation string
+		scene     func(f *fleet, v *View)
+		later     func(f *fleet, v *View) // a minute later
+		note      string                  // of the error; empty: there is none
+	}{
+		{"all are there", nil, nil, ""},
+		{"one is of another group", func(_ *fleet, v *View) {
+			v.DropNode("b")
+			v.PutNode(&Node{Name: "z", Instance: "i-z", Group: "db", Ready: true, Initialized: true})
+		}, nil, "instance i-b is running and never joined"},
+		{"one has not joined", func(_ *fleet, v *View) { v.DropNode("b") }, nil, "instance i-b is running and never joined"},
+		{"one is not Ready", func(_ *fleet, v *View) { v.PutNode(&Node{Name: "b", Instance: "i-b", Initialized: true}) }, nil, "node b joined and is not Ready"},
+		{"one is not set up", func(_ *fleet, v *View) { v.PutNode(&Node{Name: "b", Instance: "i-b", Ready: true}) }, nil, "node b is Ready and still tainted"},
+		{"one was not launched", func(f *fleet, _ *View) { f.group.Desired = 3 }, nil, "has yet to launch 1 instances"},
+		{"one comes late", func(_ *fleet, v *View) { v.DropNode("b") }, func(_ *fleet, v *View) {
+			v.PutNode(&Node{Name: "b", Instance: "i-b", Ready: true, Initialized: true})
+		}, ""},
+		{"AWS answers late", func(f *fleet, _ *View) { f.err = errors.New("throttled") }, func(f *fleet, _ *View) { f.err = nil }, ""},
+	} {
+		t.Run(row.situation, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, v := &fleet{group: Group{Name: "web", Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}}, states: map[string]string{"i-b": "running"}}, NewView()
+				for _, name := range []string{"a", "b"} {
+					v.PutNode(&Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true})
+				}
+				if row.scene != nil {
+					row.scene(f, v)
+				}
+				began, said := time.Now(), ""
+				f.look = func() {
+					if row.later != nil && time.Since(began) == time.Minute {
+						row.later(f, v)
+					}
+				}
+				err := f.mover(v).Ready(t.Context(), engine.Host{Name: "web"}, func(text string) { said = text })
+				var told *problem.Error
+				switch took := time.Since(began); {
+				case row.note == "" && (err != nil || took > 2*time.Minute || said != "2 of 2 nodes Ready"):
+					t.Errorf("after %s: %v, %s", took, err, said)
+				case row.note == "":
+				case !errors.As(err, &told) || told.Kind != problem.Outside || took != joinTime || len(told.Notes) != 1 || !strings.Contains(told.Notes[0], row.note):
+					t.Errorf("after %s: %v, %+v", took, err, told)
+				}
+			})
+		})
 	}
 }

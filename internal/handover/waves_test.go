@@ -150,6 +150,7 @@ func TestWavesComeInTheirTime(t *testing.T) {
 		t.Errorf("the canary is busy, and counts as through since %s", m.Record.WaveAt)
 	}
 	m.view.DropPod("web-1")
+	m.canaryReplaced = noon.Add(-time.Hour)
 	m.advance()
 	if at := m.dueNodes["old-1"]; !at.Equal(noon.Add(canaryProof)) || m.Record.Wave != 0 {
 		t.Errorf("in wave %d it looks again at %s", m.Record.Wave, at)
@@ -183,9 +184,9 @@ func TestWavesComeInTheirTime(t *testing.T) {
 func TestWhichNodesAreOpen(t *testing.T) {
 	m := newTour()
 	m.Record.Nodes["a"] = &NodeRecord{Wave: 2, State: NodeClosed}
-	names := []string{"a", "old-4", "old-3", "old-2", "old-1", "new"}
+	names := []string{"a", "old-4", "old-3", "old-2", "old-1", "stays"}
 	slices.SortFunc(names, m.byWave)
-	if want := []string{"new", "old-1", "old-2", "old-3", "a", "old-4"}; !slices.Equal(names, want) {
+	if want := []string{"stays", "old-1", "old-2", "old-3", "a", "old-4"}; !slices.Equal(names, want) {
 		t.Errorf("they are emptied in the order %v", names)
 	}
 	m.Record.Wave = 1
@@ -275,9 +276,9 @@ func TestReplacementsOfTheSecondWaveWaitForTheCanarys(t *testing.T) {
 		})
 	}
 	m := newTour()
-	m.canaryReplaced = noon.Add(-canaryProof)
-	if m.advance(); !m.canaryProven {
-		t.Error("nobody looks")
+	m.canaryReplaced, m.Record.WaveAt = noon.Add(-canaryProof), noon
+	if m.advance(); !m.canaryProven || m.Record.Wave != 0 {
+		t.Errorf("nobody looks, in wave %d", m.Record.Wave)
 	}
 	if _, due := m.dueWorkloads["deployment/apps/web"]; !due {
 		t.Error("its workloads are not looked at")
@@ -345,6 +346,7 @@ func TestNodesLeaveLoadBalancersEarlyUnlessSomethingNeedsThem(t *testing.T) {
 		{"its pod is reached through it alone", local, false, true},
 		{"… and was let go of", func(m *tour) { local(m); m.begun("web-2", "old-2", 0, nil) }, true, true},
 		{"… and is not replaced first", func(m *tour) { local(m); m.view.Workloads["deployment/apps/web"].Surge = 0 }, false, false},
+		{"… and may not be let go of", func(m *tour) { local(m); m.web.Denied = map[string]string{verbHold: "policy"} }, false, false},
 		{"… and its wave comes later", func(m *tour) { local(m); m.Record.Nodes["old-2"].Wave = 2 }, false, false},
 		{"… and ends", func(m *tour) { local(m); m.pod("web-2", "old-2", func(p *Pod) { p.Deleting = true }) }, true, true},
 		{"… and belongs to the node", func(m *tour) { local(m); m.pod("web-2", "old-2", func(p *Pod) { p.Daemon = true }) }, true, true},
