@@ -359,19 +359,17 @@ func (m *Move) cannotClose() {
 // nodesMissing says what is lacking of the nodes that stay, before others close.
 func (m *Move) nodesMissing() []string {
 	var missing []string
-	ready := 0
 	for _, g := range m.o.To {
-		n, lacks := m.readyNodes(g)
-		ready += n
 		if !slices.Contains(m.Options.Awaited, g.Name) {
 			continue
 		}
+		n, lacks := m.readyNodes(g)
 		missing = append(missing, lacks...)
 		if n < g.Desired {
 			missing = append(missing, fmt.Sprintf("%s: %d of %d nodes Ready", g.Name, n, g.Desired))
 		}
 	}
-	if len(missing) == 0 && ready == 0 && !m.otherReady() {
+	if len(missing) == 0 && !m.otherReady() {
 		missing = append(missing, "no node outside "+m.Record.Group+" is Ready")
 	}
 	slices.Sort(missing)

@@ -357,8 +357,12 @@ func TestWhatAMoveTakesOver(t *testing.T) {
 // done any more.
 func TestAMoveThatStopsBeginsNothing(t *testing.T) {
 	m := newTour()
-	m.Record.Paused, m.actions, m.answeredAt = true, []Action{Evict{}}, noon
+	m.Record.Paused, m.actions, m.answeredAt, m.waits["web"] = true, []Action{Evict{}}, noon, []string{"x"}
+	version := m.version
 	m.stop(Reason{Why: "first"})
+	if m.version == version || len(m.waits) > 0 {
+		t.Errorf("it is not kept that it stops, or it waits for %v", m.waits)
+	}
 	if m.Record.Phase != Stop || m.Record.Paused || len(m.actions) > 0 || m.Record.Reason.Why != "first" || !m.unclean.Equal(noon) {
 		t.Errorf("%+v, %v", m.Record, m.actions)
 	}
@@ -401,6 +405,10 @@ func TestWhatADecisionTells(t *testing.T) {
 	m.note("web", Decision{Tempted: true, InLine: true, Crowded: true, Unreplaced: true, Actions: []Action{Evict{}, Wait{For: "x"}}})
 	if slices.Contains(told(), false) || len(m.actions) != 1 || !slices.Equal(m.waits["web"], []string{"x"}) {
 		t.Errorf("%v, %v, %v", told(), m.actions, m.waits)
+	}
+	m.note("deployment/apps/web", Decision{Record: WorkloadRecord{Floors: map[string]int{"web": 2}}})
+	if !m.owed["apps/web"]["deployment/apps/web"] {
+		t.Errorf("owed are %v", m.owed)
 	}
 	m.note("web", Decision{})
 	if slices.Contains(told(), true) || len(m.waits["web"]) > 0 {
@@ -643,5 +651,27 @@ func TestLoadBalancersThatCannotDoWithoutANode(t *testing.T) {
 				t.Errorf("nobody can ask %v", c.Unasked)
 			}
 		})
+	}
+}
+
+// What is lacking is said in one order: by the first of it a move knows that it waits for
+// the same as before.
+func TestWhatIsLackingIsSaidInOneOrder(t *testing.T) {
+	m := newReady()
+	m.Options.Awaited, m.o.To = []string{"new"}, []Group{{Name: "new", Desired: 9}}
+	for _, name := range []string{"f", "e", "d", "c", "b", "a"} {
+		m.node(name, func(n *Node) { n.Group, n.Daemons = "new", []string{"proxy"} })
+	}
+	if missing := m.nodesMissing(); len(missing) != 7 || !slices.IsSorted(missing) {
+		t.Errorf("%v", missing)
+	}
+}
+
+// What dry runs refused is known of workloads from the start.
+func TestWhatDryRunsRefusedIsKnown(t *testing.T) {
+	m := newTour()
+	m.deny(map[string]map[string]string{"deployment/apps/api": {verbHold: "policy"}})
+	if got := m.Record.Workloads["deployment/apps/api"]; got == nil || got.Denied[verbHold] != "policy" {
+		t.Errorf("%+v", got)
 	}
 }
