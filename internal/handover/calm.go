@@ -74,10 +74,7 @@ func (m *Move) calmNodes(names map[string]bool) {
 			p.Annotations[key] = new("true")
 		}
 		m.act(ChangeNode{Node: name, What: "keep autoscalers off", Patch: p})
-		soon := m.view.Now.Add(askAgain)
-		if at, due := m.dueNodes[name]; !due || at.After(soon) {
-			m.dueNodes[name] = soon
-		}
+		m.lookAt(name, m.view.Now.Add(askAgain))
 	}
 }
 

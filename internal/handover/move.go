@@ -301,7 +301,8 @@ func (m *Move) ready() {
 		m.wait("%s", m.o.Pause)
 		return
 	}
-	if missing := m.nodesMissing(); len(missing) > 0 {
+	missing := m.nodesMissing()
+	if len(missing) > 0 {
 		m.wait("%s", list(missing))
 		if m.clean.stuck(m.view.Now, missing[0], patience) {
 			m.stop(Reason{
@@ -312,27 +313,34 @@ func (m *Move) ready() {
 		}
 		return
 	}
-	if m.closed = m.holdGroups() && m.evictorsOff() && m.closeNodes(); m.closed && m.o.First != "" {
+	m.clean = mark{}
+	m.closed = m.holdGroups() && m.evictorsOff() && m.closeNodes()
+	if !m.closed {
+		m.cannotClose()
+		return
+	}
+	m.unclosed = mark{}
+	switch {
+	case m.o.First != "":
 		m.wait("%s", m.o.First)
-		return
-	}
-	if m.closed && m.Options.Shelter != nil {
+	case m.Options.Shelter != nil:
 		m.rests = m.shelter()
-		return
+	default:
+		m.beginShift()
 	}
-	if m.closed {
-		m.to(Shift)
-		m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
-		m.wake(0)
-		for name := range m.view.Nodes { // autoscalers are to be kept off
-			m.dueNodes[name] = time.Time{}
-		}
-		for key := range m.Record.Workloads { // some may have nothing on these nodes
-			m.dueWorkloads[key] = time.Time{}
-		}
-		return
+}
+
+// beginShift has the first pods move: all is ready.
+func (m *Move) beginShift() {
+	m.to(Shift)
+	m.Record.Wave, m.Record.WaveAt, m.Record.Closed = 0, m.view.Now, m.view.Now
+	m.wake(0)
+	for name := range m.view.Nodes { // autoscalers are to be kept off
+		m.dueNodes[name] = time.Time{}
 	}
-	m.cannotClose()
+	for key := range m.Record.Workloads { // some may have nothing on these nodes
+		m.dueWorkloads[key] = time.Time{}
+	}
 }
 
 // cannotClose stops a move that may not close its nodes, or hold its groups still.
@@ -353,19 +361,17 @@ func (m *Move) cannotClose() {
 // nodesMissing says what is lacking of the nodes that stay, before others close.
 func (m *Move) nodesMissing() []string {
 	var missing []string
-	ready := 0
 	for _, g := range m.o.To {
-		n, lacks := m.readyNodes(g)
-		ready += n
 		if !slices.Contains(m.Options.Awaited, g.Name) {
 			continue
 		}
+		n, lacks := m.readyNodes(g)
 		missing = append(missing, lacks...)
 		if n < g.Desired {
 			missing = append(missing, fmt.Sprintf("%s: %d of %d nodes Ready", g.Name, n, g.Desired))
 		}
 	}
-	if len(missing) == 0 && ready == 0 && !m.otherReady() {
+	if len(missing) == 0 && !m.otherReady() {
 		missing = append(missing, "no node outside "+m.Record.Group+" is Ready")
 	}
 	slices.Sort(missing)
@@ -548,6 +554,13 @@ func (m *Move) due(workloads, nodes map[string]bool) {
 			nodes[name] = true
 			delete(m.dueNodes, name)
 		}
+	}
+}
+
+// lookAt makes a node due then, unless it is due earlier.
+func (m *Move) lookAt(node string, then time.Time) {
+	if at, due := m.dueNodes[node]; !due || then.Before(at) {
+		m.dueNodes[node] = then
 	}
 }
 

@@ -199,6 +199,93 @@ func TestRulesOfAWorkload(t *testing.T) {
 		}, "parked: 5 of its replacements started on nodes that leave: its tolerations match the taint of cordoned nodes"},
 		{"it was deleted, and its pods are left", func(s *scene) { s.c.Workload = nil }, "waiting; evict pod apps/web-1"},
 
+		{"a pod that serves nobody is replaced first though fewer serve than must: its successor may end that", func(s *scene) {
+			s.unready(s.one, brokenAfter)
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-evictRetry), Since: noon.Add(-evictRetry)}
+		}, "surging; hold pod apps/web-1"},
+		{"a pod that serves nobody ends beside one that moves", func(s *scene) {
+			s.unready(s.one, brokenAfter)
+			s.pod("web-3", "old-2")
+		}, "surging; evict pod apps/web-1; hold pod apps/web-3"},
+		{"a pod that starts is given time, and another one moves", func(s *scene) {
+			s.unready(s.one, 10*time.Second)
+			s.pod("web-3", "old-2")
+		}, "surging; wait: deployment/apps/web: pod web-1 is not Ready yet; hold pod apps/web-3"},
+		{"as many move at once as its own maxSurge allows", func(s *scene) {
+			s.pod("web-3", "old-2")
+			s.web.Wants, s.web.Surge = 3, 2
+		}, "surging; hold pod apps/web-1; hold pod apps/web-3"},
+		{"… and as there is room for", func(s *scene) {
+			s.pod("web-3", "old-2")
+			s.web.Wants, s.web.Surge, s.c.Room = 3, 2, 1
+		}, "surging; hold pod apps/web-1; wait: deployment/apps/web: replacements of others find no room; until they do, or are given up, one workload at a time tries"},
+		{"pods that no Service selects count as they are Ready", func(s *scene) {
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.r.Floors = map[string]int{"": 2}
+			s.two.Ready = false
+		}, "waiting; wait: deployment/apps/web: 1 of 2 pods serve: pod web-2 is not Ready"},
+		{"… at once, as nobody sends to them", func(s *scene) {
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.r.Floors = map[string]int{"": 2}
+			s.two.Probe, s.two.ReadySince = false, noon
+		}, "surging; hold pod apps/web-1"},
+		{"a Service that selects none of its pods any more is waited for, for a while", func(s *scene) {
+			s.r.Floors["gone"], s.r.nowhere = 1, map[string]time.Time{"gone": noon.Add(time.Second - brokenAfter)}
+		}, "waiting; wait: deployment/apps/web: 0 of 1 pods serve behind Service gone"},
+		{"… and owed nothing after that", func(s *scene) {
+			s.r.Floors["gone"], s.r.nowhere = 1, map[string]time.Time{"gone": noon.Add(-brokenAfter)}
+		}, "surging; hold pod apps/web-1"},
+		{"… but one that a pod was taken out of is owed what it was", func(s *scene) {
+			s.out(s.two, time.Second)
+			s.released(s.two, time.Second, func(r *Release) { r.Out, r.OutAt, r.Settle, r.Services = true, noon, time.Hour, []string{"leader"} })
+			s.r.Floors["leader"], s.r.nowhere = 1, map[string]time.Time{"leader": noon.Add(-brokenAfter)}
+			s.web.Surge, s.r.Floors["web"] = 2, 1
+		}, "surging; wait: pod apps/web-2: out of its Services, its last requests end"},
+		{"as many are wanted as were seen, where nobody tells", func(s *scene) {
+			s.web.Counted, s.web.Wants, s.r.Wants, s.r.Floors["web"] = false, 2, 3, 3
+		}, "waiting; wait: deployment/apps/web: 2 of 3 pods serve behind Service web"},
+		{"a pod that another move let go of serves, and is that one's to see to", func(s *scene) {
+			s.pod("web-3", "old-2")
+			s.released(s.one, time.Minute, nil)
+			s.c.Anothers = func(p *Pod) bool { return p == s.one }
+			s.web.Wants, s.r.Floors["web"] = 3, 3
+		}, "surging; hold pod apps/web-3"},
+		{"… unless it was taken out", func(s *scene) {
+			s.pod("web-3", "old-2")
+			s.released(s.one, time.Minute, func(r *Release) { r.Out = true })
+			s.c.Anothers = func(p *Pod) bool { return p == s.one }
+			s.web.Wants, s.r.Floors["web"] = 3, 3
+		}, "waiting; wait: deployment/apps/web: 2 of 3 pods serve behind Service web"},
+		{"its wave comes next: its replacement comes early", func(s *scene) {
+			s.c.Open = func(string) bool { return false }
+			s.c.Ahead = func(string) bool { return true }
+		}, "surging; hold pod apps/web-1"},
+		{"… but it goes with its wave if it goes first", func(s *scene) {
+			s.ordered()
+			s.c.Open = func(string) bool { return false }
+			s.c.Ahead = func(string) bool { return true }
+		}, "waiting"},
+		{"of a Job's pods one ends whose work may be lost", func(s *scene) {
+			s.web.Nature = Runs
+			s.pod("web-3", "old-2").Expendable = true
+		}, "after its Job; wait: deployment/apps/web: pod web-1 runs until its work is done; evict pod apps/web-3"},
+		{"one pod is kept for a while, and another one moves", func(s *scene) {
+			s.one.KeptUntil = noon.Add(5 * time.Minute)
+			s.pod("web-3", "old-2")
+		}, "surging; wait: pod apps/web-1: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until 12:05:00; hold pod apps/web-3"},
+		{"a pod that nothing controls ends, if it may", func(s *scene) {
+			s.c.Workload, s.one.Workload, s.one.Expendable, s.pods = nil, "", true, s.pods[:1]
+			s.c.Unheard = func(*Pod) string { return "AWS does not answer: throttled" }
+		}, "waiting; evict pod apps/web-1"},
+		{"what has moved waits once more if a pod comes back", func(s *scene) {
+			s.r.State = WorkloadMoved
+			s.c.Open = func(string) bool { return false }
+		}, "waiting"},
+
 		// A released pod, beside its replacement.
 		{"a released pod serves until its replacement does", func(s *scene) { s.released(s.one, time.Minute, nil) }, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
 		{"a released pod whose replacement serves is taken out of its Services", func(s *scene) {
@@ -298,6 +385,114 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.released(s.one, expiry/2, nil)
 			s.web.Deadline = time.Hour
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does; renew pod apps/web-1"},
+		{"… or, of one that its author wants to prove itself, as soon as it has", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.web.MinReady = time.Minute
+			s.pod("web-3", "new").ReadySince = noon.Add(-time.Minute)
+		}, "surging; take out pod apps/web-1"},
+		{"… only if that Service lists it, whatever others do", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new").Paths = []Path{{Service: "front", Selected: true, Listed: true, Ready: true}, {Service: "web", Selected: true, Listed: true}}
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"one replacement serves for two: one is taken out", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.released(s.pod("web-4", "old"), time.Minute, nil)
+			s.pod("web-3", "new")
+			s.web.Wants, s.r.Floors["web"], s.web.Surge = 3, 3, 2
+		}, "surging; take out pod apps/web-1; wait: deployment/apps/web: web-4 serves on until its replacement does"},
+		{"its wave comes next: it serves on until the first node is through", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.c.Next = func(string) bool { return true }
+		}, "surging; wait: deployment/apps/web: web-1 serves on until the first node is through"},
+		{"… unless it serves nobody", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.one, brokenAfter)
+			s.pod("web-3", "new")
+			s.c.Next = func(string) bool { return true }
+		}, "surging; take out pod apps/web-1"},
+		{"it was let go of for a rollout, whose time does not count", func(s *scene) {
+			s.released(s.one, 10*time.Minute, func(r *Release) { r.Rollout, r.Until = true, noon.Add(time.Hour) })
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"… and then its replacement has its own", func(s *scene) {
+			s.released(s.one, 20*time.Minute, func(r *Release) { r.Rollout, r.Until = true, noon.Add(time.Hour) })
+			s.c.Closed = noon.Add(-10 * time.Minute)
+		}, "parked: the replacement of pod web-1 does not serve after 10m0s"},
+		{"it may be missing, and nothing stands by: it serves on", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.one.AcceptGap = true
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
+		{"a target group cannot do without it, and it leaves by itself", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.c.Needed = func(*Pod) string { return "zone a" }
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+		}, "surging; evict pod apps/web-1"},
+		{"no Service selects it any more, and some list it yet", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Selected = false
+		}, "surging; take out pod apps/web-1"},
+		{"its Service selects it, and does not list it yet", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Listed, s.one.Paths[0].Ready = false, false
+		}, "surging; take out pod apps/web-1"},
+		{"a pod that never had a Service ends at once", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Floors = map[string]int{"": 2} })
+			s.pod("web-3", "new")
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.r.Floors = map[string]int{"": 2}
+		}, "surging; evict pod apps/web-1"},
+		{"a load balancer sends to the node, and not for a pod that does not serve", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Ready = false
+			s.local()
+		}, "surging; take out pod apps/web-1"},
+		{"pods of its node are served by it, and it does not serve", func(s *scene) {
+			s.service.NodeLocal = true
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Ready = false
+			s.c.Clients = func(*Pod) string { return "apps/shop-1" }
+		}, "surging; take out pod apps/web-1"},
+		{"pods of its node are served by another one there, too", func(s *scene) {
+			s.service.NodeLocal = true
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.pod("web-4", "old").Daemon = true
+			s.c.Clients = func(*Pod) string { return "apps/shop-1" }
+		}, "surging; take out pod apps/web-1"},
+		{"its preStop hook covers the end, and its clients would come back", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor, s.one.PreStopTime = nil, "a policy selects by app", 10*time.Second
+			s.c.WouldComeBack = func(*Pod, string) string { return "load balancer lb and node old-2" }
+		}, "surging; wait: pod apps/web-1: its last clients would come back by load balancer lb and node old-2"},
+		{"it may not be evicted, which shows once it is out", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "surging; take out pod apps/web-1"},
+		{"its eviction was refused, and by now its replacement serves no more: it serves on", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), time.Second)
+			s.one.Doors, s.one.NoDoor, s.one.PreStopTime = nil, "a policy selects by app", 10*time.Second
+			s.r.asked = map[string]time.Time{"web-1": noon.Add(-10 * time.Second)}
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-8 * time.Second), Since: noon.Add(-8 * time.Second)}
+		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does: pod web-3 is not Ready"},
+		{"its eviction was asked for after it had been refused: it is on its way", func(s *scene) {
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), time.Second)
+			s.one.Doors, s.one.NoDoor, s.one.PreStopTime = nil, "a policy selects by app", 10*time.Second
+			s.r.asked = map[string]time.Time{"web-1": noon.Add(-time.Second)}
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-8 * time.Second), Since: noon.Add(-8 * time.Second)}
+		}, "surging; evict pod apps/web-1"},
 
 		// A pod that is out of its Services.
 		{"its Services still list it", func(s *scene) {
@@ -372,6 +567,61 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.one.Doors, s.one.Paths = []string{"tier"}, []Path{{Service: "front", Selected: true, Listed: true, Ready: true}}
 		}, "surging; take out pod apps/web-1"},
+		{"its eviction was refused, and nobody is to give it back meanwhile", func(s *scene) {
+			s.out(s.one, settleProxies)
+			s.released(s.one, expiry/2, func(r *Release) { r.Out = true })
+			s.pod("web-3", "new")
+			s.c.Refused["web-1"] = Refused{At: noon, Since: noon, Refusal: Refusal{Why: "budget spent"}}
+		}, "surging; wait: pod apps/web-1: budget spent; renew pod apps/web-1"},
+		{"the next one is let go of while those who sent to it let go", func(s *scene) {
+			s.out(s.one, settleProxies-time.Second)
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end; hold pod apps/web-3"},
+		{"… not while Services list it", func(s *scene) {
+			s.out(s.one, settleProxies-time.Second)
+			s.one.Paths = []Path{{Service: "web", Listed: true}}
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: EndpointSlices of web still list it"},
+		{"… nor while a target group has it", func(s *scene) {
+			s.out(s.one, settleProxies-time.Second)
+			s.c.Targets = func(p *Pod) map[string]Target {
+				return map[string]map[string]Target{"web-1": {"tg": {State: Draining}}}[p.Name]
+			}
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… nor while one may send to it that let go of it", func(s *scene) {
+			s.out(s.one, settleProxies-time.Second)
+			s.r.Released["web-1"] = PodRecord{Gone: noon.Add(time.Second - settleProxies), Left: Left{"tg": noon.Add(-time.Second)}}
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… nor for minutes: it has its share of quotas meanwhile", func(s *scene) {
+			s.out(s.one, time.Second)
+			s.released(s.one, time.Minute, func(r *Release) { r.Out, r.Settle = true, briefly+time.Second })
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end"},
+		{"… and for a minute", func(s *scene) {
+			s.out(s.one, time.Second)
+			s.released(s.one, time.Minute, func(r *Release) { r.Out, r.Settle = true, briefly })
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end; hold pod apps/web-3"},
+		{"… nor when it is to end by now", func(s *scene) {
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "old-2")
+			s.web.Wants = 3
+		}, "surging; evict pod apps/web-1"},
+		{"… and no more than its strategy allows do so at once", func(s *scene) {
+			s.out(s.two, settleProxies-time.Second)
+			s.out(s.one, settleProxies-time.Second)
+			s.r.Released["web-2"] = s.r.Released["web-1"]
+			s.pod("web-3", "old-2")
+			s.web.Wants, s.r.Floors["web"] = 3, 1
+		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end; wait: pod apps/web-2: out of its Services, its last requests end"},
 
 		// What cannot be replaced before it goes.
 		{"of a StatefulSet the highest number goes first", func(s *scene) { s.pod("web-3", "old"); s.ordered(); s.web.Wants = 3 }, "waiting; evict pod apps/web-3"},
@@ -404,6 +654,18 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pods = s.pods[:1]
 			s.web.Wants, s.one.AcceptGap, s.r.Floors["web"] = 1, true, 1
 		}, "waiting; evict pod apps/web-1"},
+		{"one that starts is given time, and another one goes", func(s *scene) {
+			s.web.Surge = 0
+			s.unready(s.one, 10*time.Second)
+			s.pod("web-3", "old-2")
+		}, "waiting; wait: deployment/apps/web: pod web-1 is not Ready yet; evict pod apps/web-3"},
+
+		{"… which waits for the load balancer that sends to its node", func(s *scene) {
+			s.ordered()
+			s.pods = s.pods[:1]
+			s.web.Wants, s.one.AcceptGap, s.r.Floors["web"] = 1, true, 1
+			s.local()
+		}, "waiting; wait: load balancer lb: node old is in it for the sake of pod web-1"},
 
 		// Pods that end.
 		{"a pod ends in its own time", func(s *scene) {
@@ -477,6 +739,14 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.released(s.one, time.Minute, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-time.Second) })
 			s.pod("web-3", "new")
 		}, "waiting; wait: pod apps/web-1: its ReplicaSet takes it back"},
+		{"… or should have long ago", func(s *scene) {
+			s.released(s.one, time.Minute, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-2*backLimit) })
+			s.pod("web-3", "new")
+		}, "waiting; forget pod apps/web-1"},
+		{"… or its time is over", func(s *scene) {
+			s.released(s.one, expiry, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-time.Second) })
+			s.pod("web-3", "new")
+		}, "waiting; forget pod apps/web-1"},
 
 		// The move stops, or the workload is parked.
 		{"the move stops: what was not begun stays", func(s *scene) { s.c.StopsSince = noon.Add(-time.Second) }, "waiting"},
@@ -517,6 +787,111 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "new")
 			s.r.Denied = map[string]string{verbEvict: "policy"}
 		}, "waiting; give back pod apps/web-1"},
+		{"the move stops: what is out and needed goes to its end, if no other can end in its place", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.out(s.one, settleProxies)
+			s.pod("web-3", "new").Paths[0].Ready = false
+			s.two.Paths[0].Ready = false
+		}, "waiting; evict pod apps/web-1"},
+		{"the move stops: what is beside serves on, if no other can end in its place", func(s *scene) {
+			s.c.StopsSince = noon.Add(-backLimit)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new").Paths[0].Ready = false
+		}, "waiting; wait: deployment/apps/web: pod web-1 serves until its replacement does"},
+		{"… not for ever", func(s *scene) {
+			s.c.StopsSince = noon.Add(-3 * backLimit)
+			s.released(s.one, 4*time.Minute, nil)
+			s.pod("web-3", "new").Paths[0].Ready = false
+		}, "waiting; give back pod apps/web-1"},
+		{"… unless nobody knows what its target groups do", func(s *scene) {
+			s.c.StopsSince = noon.Add(-3 * backLimit)
+			s.released(s.one, 4*time.Minute, nil)
+			s.pod("web-3", "new").Paths[0].Ready = false
+			s.c.Unheard = func(*Pod) string { return "throttled" }
+		}, "waiting; wait: deployment/apps/web: pod web-1 serves until its replacement does"},
+		{"the move stops: what a load balancer sends to its node for goes back at once", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.unready(s.pod("web-3", "new"), time.Minute)
+			s.local()
+		}, "waiting; give back pod apps/web-1"},
+		{"… also if its replacement serves", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.local()
+		}, "waiting; give back pod apps/web-1"},
+		{"the move stops: what may not be evicted, and is in its Services, is taken out first", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "waiting; take out pod apps/web-1"},
+		{"… not if its preStop hook covers the end: it goes back as the first to end", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor, s.one.PreStopTime = nil, "a policy selects by app", 10*time.Second
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "waiting; give back pod apps/web-1"},
+		{"… nor if it has none", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-time.Second), Since: noon.Add(-backLimit)}
+		}, "waiting; give back pod apps/web-1"},
+		{"… nor before EndpointSlices list it no more", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Paths[0].Selected = false
+			s.r.Denied = map[string]string{verbEvict: "policy"}
+		}, "waiting; take out pod apps/web-1"},
+		{"… which waits as long as it was refused lately", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			for _, p := range s.pods {
+				p.Paths = nil
+			}
+			s.c.Refused["web-1"] = Refused{At: noon.Add(-evictRetry), Since: noon.Add(time.Second - backLimit)}
+		}, "waiting; evict pod apps/web-1"},
+		{"the move stops: what cannot leave its Services goes back in the end", func(s *scene) {
+			s.c.StopsSince = noon.Add(-backLimit)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor = nil, "a policy selects by app"
+		}, "waiting; give back pod apps/web-1"},
+		{"… and serves until then", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.pod("web-3", "new")
+			s.one.Doors, s.one.NoDoor = nil, "a policy selects by app"
+		}, "waiting; wait: deployment/apps/web: pod web-1 serves on: it cannot be taken out of its Services before it ends: a policy selects by app"},
+		{"the move stops: what went back is its own again", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, func(r *Release) { r.Back, r.OutAt = true, noon.Add(-time.Second) })
+		}, "waiting; forget pod apps/web-1"},
+		{"the move stops: what has ended and is kept by a finalizer keeps no mark", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.one.Deleting, s.one.Finalizers = true, []string{"example.com/f"}
+		}, "waiting; forget pod apps/web-1"},
+		{"… and one that ends by itself takes it along", func(s *scene) {
+			s.c.StopsSince = noon.Add(-time.Second)
+			s.released(s.one, time.Minute, nil)
+			s.one.Deleting = true
+		}, "waiting"},
+		{"parked: what is missed for long goes back though no other can end in its place", func(s *scene) {
+			s.r.State, s.r.Since = WorkloadParked, noon.Add(-3*backLimit)
+			s.released(s.one, 4*time.Minute, nil)
+			s.pod("web-3", "new").Paths[0].Ready = false
+		}, "parked; give back pod apps/web-1"},
+		{"parked, and what it gave back is gone", func(s *scene) { s.r.State, s.r.GaveBack, s.one.Node = WorkloadParked, true, "new" }, "parked"},
+		{"parked, and a pod ends", func(s *scene) { s.r.State, s.one.Deleting = WorkloadParked, true }, "parked"},
 		{"parked: as when the move stops", func(s *scene) {
 			s.r.State = WorkloadParked
 			s.released(s.one, time.Minute, nil)
@@ -564,6 +939,15 @@ func (s *stop) parked() { s.c.Parked = func(*Pod) bool { return true } }
 // emptied is a node without pods that has been out of its load balancers for a while.
 func (s *stop) emptied(since time.Duration) {
 	s.c.Pods, s.node.Exclude, s.r.Excluded = nil, new("true"), noon.Add(-since)
+}
+
+// attached is an empty node that its group registered with two target groups, as is
+// written on it; a third one is none of the group's.
+func (s *stop) attached() {
+	s.emptied(time.Minute)
+	s.c.Own, s.node.Before = []string{"arn:b", "arn:a"}, encode(before{Registered: []string{"arn:a", "arn:b"}})
+	s.c.Targets = map[string]Target{"a": {Instance: "i-1", State: InService}, "b": {Instance: "i-1", State: OutOfService}, "c": {Instance: "i-1", State: Unused}}
+	s.c.Drains = func(name string) Balancer { return Balancer{Name: name, Group: "arn:" + name, Draining: time.Minute} }
 }
 
 // daemon puts a DaemonSet's pod on the node, to which Service web sends.
@@ -706,6 +1090,37 @@ func TestRulesOfANode(t *testing.T) {
 			s.emptied(time.Minute)
 			s.node.Volumes, s.r.State, s.r.mark = []string{"pv-1"}, NodeDraining, mark{seen: "volumes", since: noon.Add(-patience)}
 		}, "draining, cannot be emptied: volume pv-1 is still attached to it after 15m0s: see kubectl get volumeattachments; wait: node old: volume pv-1 still attached"},
+		{"load balancers let go of it before its wave comes", func(s *stop) { s.c.Open, s.c.Early = false, true }, "closed; exclude node old"},
+		{"… which is no matter of its patience", func(s *stop) {
+			s.c.Open, s.c.Early, s.c.Pods, s.c.Hold = false, true, nil, "no node outside is InService"
+			s.r.mark, s.r.Why = mark{seen: "hold", since: noon.Add(-patience)}, "its load balancers cannot do without it"
+		}, "closed; wait: no node outside is InService"},
+		{"a pod that leaves needs it out of its load balancers, and a parked one in them", func(s *stop) {
+			s.c.Local = func(*Pod) bool { return true }
+			parked := newScene().two
+			s.c.Pods = append(s.c.Pods, parked)
+			s.c.Parked = func(p *Pod) bool { return p == parked }
+		}, "emptying"},
+		{"its group registered it: that is written on it first", func(s *stop) { s.attached(); s.node.Before = "{}" }, "draining; exclude node old"},
+		{"… and then it is taken out", (*stop).attached, "draining; deregister node old from [arn:a arn:b]"},
+		{"… once load balancers can do without it", func(s *stop) { s.attached(); s.c.Hold = "no node outside is InService" }, "draining; wait: no node outside is InService"},
+		{"… which drain it", func(s *stop) {
+			s.attached()
+			for name, target := range s.c.Targets {
+				target.State = Draining
+				s.c.Targets[name] = target
+			}
+			s.r.Left = Left{"a": noon, "b": noon}
+		}, "draining; wait: load balancer a: node old still draining (0s of 1m0s)"},
+		{"its group registered it, and it cannot be taken out", func(s *stop) {
+			s.attached()
+			s.r.State, s.r.mark = NodeDraining, mark{seen: "deregister", since: noon.Add(-patience)}
+		}, "draining, cannot be emptied: it could not be taken out of what its Auto Scaling group registered it with for 15m0s; deregister node old from [arn:a arn:b]"},
+		{"a load balancer did not let go of it in time, as it said before it fell silent", func(s *stop) {
+			s.emptied(time.Minute + drainMargin)
+			s.c.Targets = map[string]Target{"lb": {Instance: "i-1", State: InService}}
+			s.c.Silent = "AWS does not answer: throttled"
+		}, "draining; wait: load balancer lb: node old still registered (3m0s of 1m0s)"},
 		{"it cannot be closed", func(s *stop) {
 			s.node.Cordoned, s.r.mark = false, mark{seen: "cordon", since: noon.Add(-patience)}
 		}, "open, cannot be emptied: it could not be cordoned for 15m0s; cordon node old"},
@@ -751,6 +1166,10 @@ func TestWhenANodeIsLookedAtAgain(t *testing.T) {
 		{"… for a moment", func(s *stop) { s.emptied(time.Hour); s.r.Left = Left{"nlb": noon.Add(4*time.Second - 3*time.Minute)} }, 4 * time.Second},
 		{"a load balancer cannot be asked", func(s *stop) { s.emptied(time.Minute); s.c.Unasked = []string{"nlb"} }, unaskedTime - time.Minute},
 		{"a volume is attached", func(s *stop) { s.emptied(time.Minute); s.node.Volumes = []string{"pv-1"} }, patience},
+		{"a load balancer has had its time, and does not answer", func(s *stop) {
+			s.emptied(time.Hour)
+			s.c.Targets, s.c.Silent = map[string]Target{"lb": {Instance: "i-1", State: InService}}, "throttled"
+		}, reread},
 		{"the last requests to a DaemonSet's pod end", func(s *stop) {
 			p := s.daemon()
 			p.Paths, p.Released = nil, encode(Release{Workload: "daemonset/apps/edge", Until: noon.Add(expiry), Out: true, Settle: settleProxies})
@@ -786,6 +1205,18 @@ func TestRecordOfANode(t *testing.T) {
 	s.r.Excluded = noon.Add(-time.Hour)
 	if got := NextNode(s.c, s.r).Record; !got.Excluded.IsZero() || !got.asked {
 		t.Errorf("somebody put it back: out since %s, asked for: %v", got.Excluded, got.asked)
+	}
+	s = newStop()
+	s.attached()
+	if got := NextNode(s.c, s.r).Record.Before.Registered; !slices.Equal(got, []string{"arn:a", "arn:b"}) {
+		t.Errorf("it is taken out of %v", got)
+	}
+	s.node.Exclude, s.r.Before.Registered = nil, []string{"arn:0", "arn:a"}
+	d := NextNode(s.c, s.r)
+	marked := *s.node
+	marked.Before = *d.Actions[0].(ChangeNode).Patch.Annotations[BeforeAnnotation]
+	if b, _ := marked.before(); !slices.Equal(b.Registered, []string{"arn:0", "arn:a", "arn:b"}) || !slices.Equal(d.Record.Before.Registered, b.Registered) {
+		t.Errorf("on it is written %v, in the record %v", b.Registered, d.Record.Before.Registered)
 	}
 	s = newStop()
 	s.r.mark = mark{"cordon", noon.Add(-time.Hour)}

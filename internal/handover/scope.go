@@ -56,15 +56,15 @@ func (s Scope) chosen(o Observed, group string, keep int) []*Node {
 }
 
 // pause begins or ends a pause: nothing new begins in it, and what is under way
-// comes to its end.
+// comes to its end. Patience with what the move itself waits for begins anew.
 func (m *Move) pause() {
 	pausing := m.o.Pause != "" && (m.Record.Phase == Ready || m.Record.Phase == Shift)
 	if pausing == m.pausing {
 		return
 	}
-	m.pausing = pausing
-	for name := range m.Record.Nodes {
-		m.dueNodes[name] = time.Time{}
+	m.pausing, m.clean, m.unclosed = pausing, mark{}, mark{}
+	for name, r := range m.Record.Nodes {
+		r.mark, m.dueNodes[name] = mark{}, time.Time{}
 	}
 	for key := range m.Record.Workloads {
 		m.dueWorkloads[key] = time.Time{}

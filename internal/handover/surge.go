@@ -31,7 +31,6 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 		return false
 	case !p.Ready && !h.broken(p):
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
-		h.again(brokenAfter - h.now.Sub(p.ReadySince))
 		return true
 	case h.extra()+h.unseen(p) >= h.w.Surge:
 		return h.unseen(p) > 0 // the others may be those
@@ -78,10 +77,11 @@ func (h *herd) unseen(p *Pod) int {
 	return n
 }
 
-// soonGone: nothing but its settle time keeps a pod that has left its Services.
+// soonGone: nothing but its settle time keeps a pod that has left its Services: none
+// lists it (Gone), and no target group has it, or had it (Left).
 func (h *herd) soonGone(p *Pod) bool {
 	rec, settle := h.r.Released[p.UID], h.settleOf(p)
-	return len(p.listed()) == 0 && len(h.Targets(p)) == 0 && len(rec.Left) == 0 && settle <= briefly && h.now.Sub(rec.Gone) < settle
+	return len(rec.Left) == 0 && settle <= briefly && h.now.Sub(rec.Gone) < settle
 }
 
 // letGo releases a pod from its ReplicaSet. The record, of which r is the

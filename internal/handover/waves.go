@@ -113,7 +113,7 @@ func (m *Move) came(changed map[string]bool, heard bool) (names []string) {
 		}
 	}
 	for name := range changed {
-		if n := m.view.Nodes[name]; n != nil && n.Group == m.Record.Group && n.Group != "" {
+		if n := m.view.Nodes[name]; n != nil && n.Group == m.Record.Group {
 			note(n)
 		}
 	}
@@ -365,7 +365,7 @@ func (m *Move) advance() {
 	}
 	since := m.view.Now.Sub(m.Record.WaveAt)
 	if since < wait {
-		m.dueNodes[m.Record.leaving()[0]] = m.Record.WaveAt.Add(wait)
+		m.lookAt(m.Record.leaving()[0], m.Record.WaveAt.Add(wait))
 		return
 	}
 	m.Record.Wave++
@@ -387,7 +387,7 @@ func (m *Move) prepare() {
 	at := m.canaryReplaced.Add(canaryProof)
 	switch {
 	case m.view.Now.Before(at):
-		m.dueNodes[m.Record.leaving()[0]] = at
+		m.lookAt(m.Record.leaving()[0], at)
 	case !m.canaryProven:
 		m.canaryProven = true
 		m.wake(1)

@@ -504,7 +504,7 @@ func (h *herd) begin() {
 // and again, whatever is done to keep them off.
 func (h *herd) comesBack() bool {
 	for _, p := range h.fresh {
-		if p.Created.After(h.Closed) && p.Node != "" && !h.r.CameBack[p.UID] {
+		if p.Created.After(h.Closed) {
 			if h.r.CameBack == nil {
 				h.r.CameBack = map[string]bool{}
 			}
@@ -608,7 +608,6 @@ func (h *herd) evict(p *Pod) {
 		return
 	}
 	h.spend(p)
-	h.r.asked[p.UID] = h.now
 	h.act(Evict{Pod: p.Ref, Workload: h.Key})
 }
 
