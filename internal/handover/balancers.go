@@ -467,8 +467,10 @@ func (m *Move) cannotSpare(n *Node) string {
 		if m.targets[n.Instance][name].State == Unused {
 			continue
 		}
-		if s := m.uses(m.lbs[name]); s != nil && s.Local && (!m.serves(n, s) || m.inTurn(n, s, m.lbs[name])) {
-			continue // nothing is sent through it, or others are in service while its pod goes
+		// Nothing is sent through it, or others are in service while its pod goes. Who
+		// answers for a Service without pods of its own (Cilium's gateways) is not known.
+		if s := m.uses(m.lbs[name]); s != nil && s.Local && m.view.served(s) && (!m.serves(n, s) || m.inTurn(n, s, m.lbs[name])) {
+			continue
 		}
 		if _, known := m.lack[name]; !known {
 			m.lack[name] = m.lacks(m.lbs[name])

@@ -175,6 +175,16 @@ func TestWhenLoadBalancersCanSpareANode(t *testing.T) {
 		{"… one that is not listed any more either is not", func(s *traffic) {
 			s.service.Local = true
 			s.pod("1", "old").Paths = []Path{{Service: "web"}, {Service: "other", Selected: true, Listed: true}}
+			s.pod("2", "new")
+			s.says("new", OutOfService)
+		}, ""},
+		{"… and of a Service without pods nobody knows who answers on the node", func(s *traffic) {
+			s.service.Local = true
+			s.says("new", OutOfService)
+		}, "load balancer lb: no node outside old-group is InService"},
+		{"… which nobody does, if the node is not in service either", func(s *traffic) {
+			s.service.Local = true
+			s.says("old", OutOfService)
 			s.says("new", OutOfService)
 		}, ""},
 		{"… where pods go one after the other, one that leaves later serves meanwhile", func(s *traffic) {
