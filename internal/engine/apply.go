@@ -167,7 +167,7 @@ func (a *apply) refuseBlockers(ctx context.Context) error {
 
 // leaving is a host as it will be when its turn comes: with what is made before.
 func (a *apply) leaving(r state.Resource) Host {
-	h := a.patient(r)
+	h := host(r).patient(a.wanted[r.URN].Hosts)
 	for _, s := range a.plan.Steps {
 		if want := a.wanted[s.URN]; want.Hosts != nil && (s.Op == plan.Create || s.Op == plan.Update) {
 			h.await(r, s.URN, s.Gen, want.Hosts, a.journal.Snapshot())

@@ -399,21 +399,11 @@ func (a *apply) handing(ctx context.Context, s plan.Step, r state.Resource, call
 func (a *apply) move(ctx context.Context, s plan.Step, r state.Resource, in state.Intent) Move {
 	to := a.others(r)
 	return Move{
-		Step: s.ID, From: a.patient(r), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
+		Step: s.ID, From: host(r).patient(a.wanted[r.URN].Hosts), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
 		Back: a.plan.Returns, Owed: a.owed(to),
 		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
 		Breach: a.guard.breach, Events: a.Events,
 	}
-}
-
-// patient is a host with the times that the stack file names now; those of a
-// group that is no longer in it are in the state.
-func (a *apply) patient(r state.Resource) Host {
-	h := host(r)
-	if want := a.wanted[r.URN].Hosts; want != nil {
-		h.Soak, h.Settle = want.Soak, want.Settle
-	}
-	return h
 }
 
 // doomed is what the plan deletes.

@@ -416,7 +416,11 @@ func (b *builder) inspectAll(ctx context.Context) error {
 
 // leaving is a host as it will be when its turn comes: with what is made before.
 func (b *builder) leaving(r state.Resource) Host {
-	h := host(r)
+	var now *graph.Hosts
+	if it := b.byURN[r.URN]; it != nil {
+		now = it.Hosts
+	}
+	h := host(r).patient(now)
 	for _, n := range b.makes {
 		if it := b.byURN[n.URN]; it != nil && it.Hosts != nil {
 			h.await(r, n.URN, n.Gen, it.Hosts, b.old)
@@ -452,6 +456,15 @@ func (n *node) replacedBefore() []graph.Key {
 // host is how the Mover knows a resource that workloads run on.
 func host(r state.Resource) Host {
 	return Host{URN: r.URN, Name: r.Name, Conn: r.Hosts.Conn.Resolved, Soak: r.Hosts.Soak, Settle: r.Hosts.Settle}
+}
+
+// patient has the times that the stack file names now; those of a group that is no
+// longer in it (nil) are in the state.
+func (h Host) patient(now *graph.Hosts) Host {
+	if now != nil {
+		h.Soak, h.Settle = now.Soak, now.Settle
+	}
+	return h
 }
 
 // number puts the nodes into an order in which they could run one by one: what

@@ -18,6 +18,12 @@ type soaking struct {
 	engine.Mover
 	broken bool
 	moves  []engine.Move
+	asked  []engine.Host // what inspections were about
+}
+
+func (m *soaking) Inspect(ctx context.Context, from engine.Host, keep int, replaced []graph.Key) (engine.Inspection, error) {
+	m.asked = append(m.asked, from)
+	return m.Mover.Inspect(ctx, from, keep, replaced)
 }
 
 func (m *soaking) HandOver(ctx context.Context, mv engine.Move) error {
@@ -63,6 +69,26 @@ func TestSoakIsAsTheStackFileSays(t *testing.T) {
 		got := mover.moves[i]
 		if got.From.Soak != want.From.Soak || got.From.Settle != want.From.Settle || got.Hasten != want.Hasten || string(got.Memo) != string(want.Memo) {
 			t.Errorf("hand-over %d of %s: soak %s, settle %s, hasten %v, memo %s", i, got.From.Name, got.From.Soak, got.From.Settle, got.Hasten, got.Memo)
+		}
+	}
+}
+
+// A preview meets what the run will: whether some pods can move at all rests on how long
+// those who send to them are given, by the stack file as it is now.
+func TestInspectionsAreOfTheStackFileAsItIs(t *testing.T) {
+	w := newWorld(t)
+	w.mustRun(tutorial("web", standard, before))
+	mover := new(soaking)
+	by := func(e *engine.Engine) { mover.Mover = e.Mover; e.Mover = mover }
+	if _, err := w.up(context.Background(), patient(tutorial("web", standard, after), time.Hour), by); err != nil {
+		t.Fatal(err)
+	}
+	if len(mover.asked) < 2 {
+		t.Fatalf("asked %d times: of the plan, and of the run", len(mover.asked))
+	}
+	for i, h := range mover.asked {
+		if h.Settle != time.Minute || h.Soak != time.Hour {
+			t.Errorf("inspection %d of %s: soak %s, settle %s", i, h.Name, h.Soak, h.Settle)
 		}
 	}
 }

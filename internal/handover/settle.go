@@ -29,6 +29,7 @@ type bound struct {
 	source string                         // of the number, as there
 	routes []string                       // kinds of objects that name the Services it sends to: what Service.Routes begin with
 	sends  func(v *View, s *Service) bool // nil: routes tell
+	own    func(s *Service) time.Duration // what the Service itself says, if that is longer; nil: it says nothing
 }
 
 // bounds are all kinds. A pod that several send to waits for the slowest.
@@ -40,7 +41,7 @@ var bounds = []bound{
 	{who: "DNS (headless Services)", enough: settleDNS, source: "CoreDNS answers with a TTL of 30 s on EKS, and clients look up anew after that",
 		sends: func(_ *View, s *Service) bool { return s.Headless }},
 	{who: "external-dns (its annotation on a headless Service)", enough: settleRecords, source: "records hold for 300 s by default, and it looks every minute; for longer if its `ttl` says so",
-		sends: func(_ *View, s *Service) bool { return s.Published > 0 }},
+		sends: func(_ *View, s *Service) bool { return s.Published > 0 }, own: func(s *Service) time.Duration { return s.Published }},
 	{who: "target groups and load balancers that AWS does not show", enough: settleTargets, source: "300 s deregistration delay by default, and 2 min for what follows its API late",
 		sends: func(v *View, s *Service) bool { return len(v.senders.unaskedToPods(s)) > 0 }},
 }
@@ -111,12 +112,13 @@ func (v *View) settleOf(p *Pod, services []string) time.Duration {
 // known by its EndpointSlices alone.
 func (v *View) bound(s *Service) time.Duration {
 	longest := time.Duration(0)
-	if s != nil {
-		longest = s.Published
-	}
 	for _, b := range bounds {
-		if b.reaches(v, s) {
-			longest = max(longest, b.enough)
+		if !b.reaches(v, s) {
+			continue
+		}
+		longest = max(longest, b.enough)
+		if b.own != nil {
+			longest = max(longest, b.own(s))
 		}
 	}
 	return longest
