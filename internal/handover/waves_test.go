@@ -63,14 +63,9 @@ func (t *tour) pod(name, node string, change func(*Pod)) {
 
 // begun is a pod that was let go of, on that node, and taken out of its Services a while
 // ago; 0: it is in them yet.
-func (t *tour) begun(name, node string, out time.Duration, change func(*Pod)) {
+func (t *tour) begun(name, node string, out time.Duration) {
 	r := Release{Group: "old", Workload: "deployment/apps/web", At: noon.Add(-time.Hour), Out: out > 0, OutAt: noon.Add(-out)}
-	t.pod(name, node, func(p *Pod) {
-		p.Released = encode(r)
-		if change != nil {
-			change(p)
-		}
-	})
+	t.pod(name, node, func(p *Pod) { p.Released = encode(r) })
 	if t.web.Released == nil {
 		t.web.Released = map[string]PodRecord{}
 	}
@@ -94,16 +89,16 @@ func TestTheSecondWaveWaitsForTheCanary(t *testing.T) {
 		{"the move pauses", func(m *tour) { m.pausing = true }, false},
 		{"it is not closed any more", func(m *tour) { m.Record.Nodes["old-1"].State = NodeOpen }, false},
 		{"it has yet to begin", func(m *tour) { m.Record.Nodes["old-1"].State = NodeClosed }, false},
-		{"its pod is beside its replacement", func(m *tour) { m.begun("web-1", "old-1", 0, nil) }, false},
-		{"its pod was taken out just now", func(m *tour) { m.begun("web-1", "old-1", canaryPatience-time.Second, nil) }, false},
-		{"its pod has been out for long", func(m *tour) { m.begun("web-1", "old-1", canaryPatience, nil) }, true},
+		{"its pod is beside its replacement", func(m *tour) { m.begun("web-1", "old-1", 0) }, false},
+		{"its pod was taken out just now", func(m *tour) { m.begun("web-1", "old-1", canaryPatience-time.Second) }, false},
+		{"its pod has been out for long", func(m *tour) { m.begun("web-1", "old-1", canaryPatience) }, true},
 		{"its pod is being let go of", func(m *tour) { m.pod("web-1", "old-1", nil) }, false},
 		{"its pod waits for something else", func(m *tour) { m.pod("web-1", "old-1", nil); m.web.State = WorkloadWaiting }, true},
 		{"its pod is of a workload that nobody has decided about", func(m *tour) {
 			m.pod("db-1", "old-1", func(p *Pod) { p.Workload = "statefulset/apps/db" })
 		}, false},
 		{"its pod belongs to it", func(m *tour) { m.pod("proxy", "old-1", func(p *Pod) { p.Daemon = true }) }, true},
-		{"its pod is none of the move's", func(m *tour) { m.begun("web-1", "old-1", 0, nil); m.onlyOthers() }, true},
+		{"its pod is none of the move's", func(m *tour) { m.begun("web-1", "old-1", 0); m.onlyOthers() }, true},
 		{"its pod ends", func(m *tour) {
 			m.web.State = WorkloadWaiting
 			m.pod("web-1", "old-1", func(p *Pod) { p.Deleting, p.Told = true, noon.Add(time.Second-canaryPatience) })
@@ -114,14 +109,14 @@ func TestTheSecondWaveWaitsForTheCanary(t *testing.T) {
 		}, true},
 		{"pods of the second wave are beside their replacements", func(m *tour) {
 			m.pod("web-1", "old-1", func(p *Pod) { p.Deleting, p.Told = true, noon.Add(-time.Hour) })
-			m.begun("web-2", "old-2", 0, nil)
+			m.begun("web-2", "old-2", 0)
 		}, true},
 		{"… and one of the canary as well", func(m *tour) {
-			m.begun("web-1", "old-1", 0, nil)
-			m.begun("web-2", "old-2", 0, nil)
+			m.begun("web-1", "old-1", 0)
+			m.begun("web-2", "old-2", 0)
 		}, false},
 		{"a pod that it was made to let go of is seen no more", func(m *tour) {
-			m.begun("web-1", "old-1", 0, nil)
+			m.begun("web-1", "old-1", 0)
 			m.pod("web-6", "old-1", func(p *Pod) { p.Deleting, p.Told = true, noon.Add(-time.Hour) })
 			m.view.DropPod("web-1")
 		}, false},
@@ -144,7 +139,7 @@ func TestTheSecondWaveWaitsForTheCanary(t *testing.T) {
 // looks again in time, later waves come one after the other, and then there are none.
 func TestWavesComeInTheirTime(t *testing.T) {
 	m := newTour()
-	m.begun("web-1", "old-1", 0, nil)
+	m.begun("web-1", "old-1", 0)
 	m.advance()
 	if !m.Record.WaveAt.Equal(noon) {
 		t.Errorf("the canary is busy, and counts as through since %s", m.Record.WaveAt)
@@ -252,8 +247,8 @@ func TestReplacementsOfTheSecondWaveWaitForTheCanarys(t *testing.T) {
 		{"it is not closed any more", func(m *tour) { m.Record.Nodes["old-1"].State = NodeOpen }, false},
 		{"it has yet to begin", func(m *tour) { m.Record.Nodes["old-1"].State = NodeClosed }, false},
 		{"its pod serves", func(m *tour) { m.pod("web-1", "old-1", nil) }, false},
-		{"its pod serves beside its replacement", func(m *tour) { m.begun("web-1", "old-1", 0, nil) }, false},
-		{"its pod is out", func(m *tour) { m.begun("web-1", "old-1", time.Second, nil) }, true},
+		{"its pod serves beside its replacement", func(m *tour) { m.begun("web-1", "old-1", 0) }, false},
+		{"its pod is out", func(m *tour) { m.begun("web-1", "old-1", time.Second) }, true},
 		{"its pod went back", func(m *tour) {
 			m.pod("web-1", "old-1", func(p *Pod) { p.Released = encode(Release{Workload: "deployment/apps/web", Out: true, Back: true}) })
 		}, false},
@@ -344,7 +339,7 @@ func TestNodesLeaveLoadBalancersEarlyUnlessSomethingNeedsThem(t *testing.T) {
 	}{
 		{"requests reach its pod through other nodes, too", func(*tour) {}, true, true},
 		{"its pod is reached through it alone", local, false, true},
-		{"… and was let go of", func(m *tour) { local(m); m.begun("web-2", "old-2", 0, nil) }, true, true},
+		{"… and was let go of", func(m *tour) { local(m); m.begun("web-2", "old-2", 0) }, true, true},
 		{"… and is not replaced first", func(m *tour) { local(m); m.view.Workloads["deployment/apps/web"].Surge = 0 }, false, false},
 		{"… and may not be let go of", func(m *tour) { local(m); m.web.Denied = map[string]string{verbHold: "policy"} }, false, false},
 		{"… and its wave comes later", func(m *tour) { local(m); m.Record.Nodes["old-2"].Wave = 2 }, false, false},
