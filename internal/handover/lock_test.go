@@ -43,6 +43,7 @@ type lockbox struct {
 	locks    map[string]Lock
 	records  map[string][]byte
 	fails    map[string]error // calls that do
+	closed   bool
 }
 
 func newLockbox(answer func(ctx context.Context, move string) error) *lockbox {
@@ -97,6 +98,8 @@ func (b *lockbox) View() (_ *View, err error) {
 	b.with(func() { err = b.fails["view"] })
 	return NewView(), err
 }
+
+func (b *lockbox) Close() { b.closed = true }
 
 func free(context.Context, string) error { return nil }
 
