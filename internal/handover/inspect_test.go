@@ -21,6 +21,10 @@ type rehearsed struct {
 	anew    []Ref
 }
 
+func (c *rehearsed) Surroundings(context.Context) (Surroundings, error) {
+	return Surroundings{}, c.fails
+}
+
 func (c *rehearsed) Rehearse(_ context.Context, r Rehearsal) error { return c.refuses(r) }
 
 func (c *rehearsed) Place(_ context.Context, _ []string, pods, anew []Ref, _ []Size) ([]Placement, error) {
@@ -125,6 +129,35 @@ func TestWherePodsWouldGo(t *testing.T) {
 	}
 	if cl.fails = errors.New("away"); r.place(t.Context(), i, nil, nil) != nil {
 		t.Error("it says where pods go without an answer")
+	}
+}
+
+// A question holds what was answered to each call when it was tried, and what the nodes are
+// that are yet to come.
+func TestWhatAQuestionHolds(t *testing.T) {
+	cl := &rehearsed{refuses: func(r Rehearsal) error {
+		if r.Evict || r.Node != "" {
+			return &Refusal{Why: "policy"}
+		}
+		return nil
+	}, fails: errors.New("no right to webhooks")}
+	r := newRun(&Mover{scaling: &sized{of: map[string]Size{"big": {Arch: "arm64"}}}}, cl, moveOf("web"))
+	o := asked(func(q *Question, _ *Pod, _ *Workload) {
+		q.View.PutNode(&Node{Name: "other", Ready: true, Labels: map[string]string{"node.kubernetes.io/instance-type": "small"}})
+	}).Observed
+	q := r.question(t.Context(), o, nil, nil)
+	if q.Coming || len(q.Types) > 0 || len(q.Arches) > 0 || !slices.Equal(q.Leaving, []string{"old"}) || q.Unseen != "no right to webhooks" {
+		t.Errorf("%+v", q)
+	}
+	if q.Denied["deployment/apps/web"][verbEvict] != "policy" || q.Closing != "cordon is refused: policy" {
+		t.Errorf("denied %v, and of nodes %q", q.Denied, q.Closing)
+	}
+	q = r.question(t.Context(), o, nil, []engine.Fresh{{Type: "big", Nodes: 2}})
+	if !q.Coming || !slices.Equal(q.Types, []string{"big"}) || !slices.Equal(q.Arches, []string{"arm64", "arm64"}) {
+		t.Errorf("coming %t, types %v of %v", q.Coming, q.Types, q.Arches)
+	}
+	if q = r.question(t.Context(), o, nil, []engine.Fresh{{Nodes: 1}}); !slices.Contains(q.Types, "small") {
+		t.Errorf("it may be of any type, and is of %v", q.Types)
 	}
 }
 
