@@ -197,7 +197,7 @@ func TestLocksAreRenewed(t *testing.T) {
 		want(true, false, 15*time.Second, 16*time.Second, 17*time.Second)
 		time.Sleep(13*time.Second - 1)
 		want(true, false, seconds(18, 29)...)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		want(false, false, 30*time.Second)
 		if _, why := k.good(); !errors.Is(why, away) {
 			t.Errorf("why: %v", why)
