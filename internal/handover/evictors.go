@@ -79,10 +79,10 @@ func (e *Evictor) wake(c Calmed) ChangeEvictor {
 	if e.on() {
 		return a
 	}
-	if n, err := strconv.Atoi(c.Before[replicasBefore]); err == nil && !e.timed() {
+	if n, err := strconv.Atoi(c.Before[replicasBefore]); err == nil {
 		a.Patch.Replicas = &n
 	}
-	if is, err := strconv.ParseBool(c.Before[suspendedBefore]); err == nil && e.timed() {
+	if is, err := strconv.ParseBool(c.Before[suspendedBefore]); err == nil {
 		a.Patch.Suspended = &is
 	}
 	return a

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,17 +52,11 @@ func (l Lock) Live(now time.Time) bool { return l.Holder != "" && now.Before(l.R
 
 // Who is the holder without what only programs need.
 func (l Lock) Who() string {
-	who, _, _ := cutLast(l.Holder, '/')
-	return cmp.Or(who, "somebody")
-}
-
-func cutLast(s string, sep byte) (before, after string, found bool) {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == sep {
-			return s[:i], s[i+1:], true
-		}
+	who := l.Holder
+	if i := strings.LastIndexByte(who, '/'); i >= 0 {
+		who = who[:i]
 	}
-	return s, "", false
+	return cmp.Or(who, "somebody")
 }
 
 // Held is a lock that is another's.
