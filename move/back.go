@@ -187,7 +187,7 @@ func (y *way) back(breach func() (string, bool)) handover.Errand {
 	e := handover.Errand{
 		Move:        engine.Move{Step: 2, From: engine.Host{Name: y.backName(), Settle: y.Settle}, Events: y.Events, Back: true, Owed: []json.RawMessage{y.memo}, Breach: breach},
 		UnaskedTime: y.BalancerSettle,
-		Scope: handover.Scope{Nodes: y.nodes.nodes, Beside: y.nodes.groupNames(), Keep: true,
+		Scope: handover.Scope{Nodes: y.nodes.nodes, Beside: y.nodes.groupNames(), Stay: true,
 			In: func(p *handover.Pod, _ time.Time) bool { return y.goesBack(p) }},
 	}
 	for _, g := range y.hosts(y.from, append(y.nodes.groupNames(), y.backName())) {

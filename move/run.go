@@ -324,7 +324,7 @@ func names(sets []Set) string {
 
 // errand is what the core is asked for.
 func (j *job) errand() handover.Errand {
-	scope := handover.Scope{Nodes: j.from.nodes, Group: j.from.whole, In: j.Only.in(), Keep: j.Then == Keep}
+	scope := handover.Scope{Nodes: j.from.nodes, Group: j.from.whole, In: j.Only.in(), Stay: j.Then == Keep}
 	if scope.Nodes == nil {
 		scope.Nodes = []string{}
 	}

@@ -179,7 +179,7 @@ func TestWayBackReadsWell(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	last := mover.moves[len(mover.moves)-1]
-	if !last.Back || !last.Hasten || len(last.Owed) != 1 || len(last.To) != 2 {
+	if !last.Back || !last.EndSoak || len(last.Owed) != 1 || len(last.To) != 2 {
 		t.Errorf("the way back is asked for as %+v", last)
 	}
 }

@@ -399,7 +399,7 @@ func (a *apply) handing(ctx context.Context, s plan.Step, r state.Resource, call
 func (a *apply) move(ctx context.Context, s plan.Step, r state.Resource, in state.Intent) Move {
 	to := a.others(r)
 	return Move{
-		Step: s.ID, From: host(r).patient(a.wanted[r.URN].Hosts), To: to, Keep: s.Keep, Hasten: a.Continue || a.plan.Returns, Memo: in.Memo,
+		Step: s.ID, From: host(r).patient(a.wanted[r.URN].Hosts), To: to, Keep: s.Keep, EndSoak: a.Continue || a.plan.Returns, Memo: in.Memo,
 		Back: a.plan.Returns, Owed: a.owed(to),
 		Save:   func(memo json.RawMessage) error { return a.journal.Memo(ctx, in, memo) },
 		Breach: a.guard.breach, Events: a.Events,

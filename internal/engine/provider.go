@@ -178,17 +178,17 @@ type Fresh struct {
 
 // Move asks for one hand-over.
 type Move struct {
-	Step   int
-	From   Host
-	To     []Host                           // the groups that stay, or are new; pods go where the scheduler puts them
-	Keep   int                              // nodes that may stay in From: 0 unless the group only shrinks
-	Hasten bool                             // end the soak at once
-	Back   bool                             // it takes an earlier hand-over back
-	Owed   []json.RawMessage                // records of those that it takes back: what they promised holds
-	Memo   json.RawMessage                  // what Save stored before a crash; nil at first
-	Save   func(json.RawMessage) error      // stores what cannot be observed
-	Breach func() (reason string, yes bool) // the guard's verdict so far
-	Events event.Sink
+	Step    int
+	From    Host
+	To      []Host                           // the groups that stay, or are new; pods go where the scheduler puts them
+	Keep    int                              // nodes that may stay in From: 0 unless the group only shrinks
+	EndSoak bool                             // end the soak at once
+	Back    bool                             // it takes an earlier hand-over back
+	Owed    []json.RawMessage                // records of those that it takes back: what they promised holds
+	Memo    json.RawMessage                  // what Save stored before a crash; nil at first
+	Save    func(json.RawMessage) error      // stores what cannot be observed
+	Breach  func() (reason string, yes bool) // the guard's verdict so far
+	Events  event.Sink
 }
 
 // Sheltering says what a plan does to the pods of a host before it is handed over.

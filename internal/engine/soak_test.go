@@ -63,12 +63,12 @@ func TestSoakIsAsTheStackFileSays(t *testing.T) {
 	}
 	for i, want := range []engine.Move{
 		{From: engine.Host{Soak: 4 * time.Hour, Settle: time.Minute}, Memo: []byte(`{"phase":"ready"}`)}, // begun for a rollout
-		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}, Hasten: true, Memo: []byte(`{"phase":"soak"}`)},
+		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}, EndSoak: true, Memo: []byte(`{"phase":"soak"}`)},
 		{From: engine.Host{Soak: 5 * time.Hour, Settle: time.Minute}}, // standard, which is not in the file any more
 	} {
 		got := mover.moves[i]
-		if got.From.Soak != want.From.Soak || got.From.Settle != want.From.Settle || got.Hasten != want.Hasten || string(got.Memo) != string(want.Memo) {
-			t.Errorf("hand-over %d of %s: soak %s, settle %s, hasten %v, memo %s", i, got.From.Name, got.From.Soak, got.From.Settle, got.Hasten, got.Memo)
+		if got.From.Soak != want.From.Soak || got.From.Settle != want.From.Settle || got.EndSoak != want.EndSoak || string(got.Memo) != string(want.Memo) {
+			t.Errorf("hand-over %d of %s: soak %s, settle %s, hasten %v, memo %s", i, got.From.Name, got.From.Soak, got.From.Settle, got.EndSoak, got.Memo)
 		}
 	}
 }

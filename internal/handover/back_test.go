@@ -55,7 +55,7 @@ func (y *way) handOver(cluster handover.Cluster, scaling handover.Scaling, alive
 	defer y.endless()()
 	return y.by(cluster, scaling).HandOver(context.Background(), engine.Move{
 		Step: 2, From: engine.Host{Name: world.New}, To: []engine.Host{{Name: world.Old}}, Memo: y.memo, Events: y.play,
-		Back: true, Owed: []json.RawMessage{y.play.memo}, Hasten: true,
+		Back: true, Owed: []json.RawMessage{y.play.memo}, EndSoak: true,
 		Save:   func(memo json.RawMessage) error { return y.save(&y.memo, memo, alive) },
 		Breach: func() (string, bool) { why, _ := y.again.Load().(string); return why, why != "" },
 	})

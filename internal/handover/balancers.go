@@ -13,9 +13,9 @@ import (
 // What load balancers have to do with a move: through which nodes requests come,
 // whether they can do without one, and which of them nobody can ask.
 
-// unasked is a load balancer that nobody here can ask: of another cloud, or of no
+// silentBalancer is a load balancer that nobody here can ask: of another cloud, or of no
 // provider at all.
-type unasked struct {
+type silentBalancer struct {
 	service *Service
 	name    string // its host, or a target group's ARN
 }
@@ -372,19 +372,19 @@ func (m *Move) sender(node string, s *Service) (string, bool) {
 }
 
 // allUnasked are the load balancers of Services that nobody can ask.
-func (m *Move) allUnasked() []unasked {
-	var all []unasked
+func (m *Move) allUnasked() []silentBalancer {
+	var all []silentBalancer
 	for _, s := range m.view.Services {
 		for _, name := range m.senders.unaskedThroughNodes(s) {
-			all = append(all, unasked{s, name})
+			all = append(all, silentBalancer{s, name})
 		}
 	}
-	slices.SortFunc(all, func(a, b unasked) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b silentBalancer) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 
 // sendsThrough: it may send through the node.
-func (u unasked) sendsThrough(n *Node) bool { return n.registers() && u.service.admits(n) }
+func (u silentBalancer) sendsThrough(n *Node) bool { return n.registers() && u.service.admits(n) }
 
 // unaskedOf are the names of those that may send through the node.
 func (m *Move) unaskedOf(n *Node) []string {
@@ -416,7 +416,7 @@ func (m *Move) unaskedShort(n *Node) string {
 }
 
 // unaskedLacks says what such a load balancer lacks of the nodes that stay.
-func (m *Move) unaskedLacks(u unasked) string {
+func (m *Move) unaskedLacks(u silentBalancer) string {
 	stay := m.stayers(u)
 	want, had := max(1, min(len(stay), len(m.Record.leaving()))), 0
 	for _, n := range stay {
@@ -432,7 +432,7 @@ func (m *Move) unaskedLacks(u unasked) string {
 
 // stayers are the nodes through which it may go on to send: with local traffic those
 // with pods of its Service, if there are any yet.
-func (m *Move) stayers(u unasked) []*Node {
+func (m *Move) stayers(u silentBalancer) []*Node {
 	var all, local []*Node
 	for name, n := range m.view.Nodes {
 		if m.leaves(name) || !n.Ready || !n.Initialized || n.excluded() || !u.sendsThrough(n) {
@@ -473,7 +473,7 @@ func (m *Move) cannotSpare(n *Node) string {
 			continue
 		}
 		if _, known := m.lack[name]; !known {
-			m.lack[name] = m.lacks(m.lbs[name])
+			m.lack[name] = m.notInService(m.lbs[name])
 		}
 		if why := cmp.Or(m.lack[name], m.emptied(m.lbs[name], n)); why != "" {
 			return why
@@ -566,8 +566,8 @@ func (m *Move) uses(b Balancer) *Service {
 	return nil
 }
 
-// lacks says what a load balancer still lacks of the nodes that stay.
-func (m *Move) lacks(b Balancer) string {
+// notInService says what a load balancer has not in service yet of the nodes that stay.
+func (m *Move) notInService(b Balancer) string {
 	in, unused, said := map[string]bool{}, map[string]bool{}, map[string]string{}
 	going := map[string]bool{}
 	for name := range m.Record.Nodes {

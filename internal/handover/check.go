@@ -463,7 +463,7 @@ func (i *inspection) servedByItAlone(p *Pod) string {
 // others is ended.
 func lacksMember(i *inspection) []event.Finding {
 	lacks := func(w *Workload) string {
-		return w.lacks(i.v.Of(w.Key()), func(string) bool { return false })
+		return w.missesMember(i.v.Of(w.Key()), func(string) bool { return false })
 	}
 	return i.each(
 		func(p *Pod, w *Workload) bool {

@@ -152,7 +152,7 @@ func (p *play) by(cluster handover.Cluster, scaling handover.Scaling) *handover.
 // step is what the engine asks for.
 func (p *play) step(save func(json.RawMessage) error) engine.Move {
 	return engine.Move{
-		Step: 1, From: engine.Host{Name: world.Old, Soak: p.soak}, To: p.to(), Keep: p.keep, Hasten: p.hasten, Memo: p.memo, Save: save, Events: p,
+		Step: 1, From: engine.Host{Name: world.Old, Soak: p.soak}, To: p.to(), Keep: p.keep, EndSoak: p.hasten, Memo: p.memo, Save: save, Events: p,
 		Breach: func() (string, bool) { p.mu.Lock(); defer p.mu.Unlock(); return p.breach, p.breach != "" },
 	}
 }

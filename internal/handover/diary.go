@@ -175,7 +175,7 @@ func (r *run) leave(ctx context.Context) error {
 	switch {
 	case r.core.Record.Ending != nil:
 		return r.ends(ctx)
-	case !r.scope.Keep:
+	case !r.scope.Stay:
 		r.forget(ctx)
 		return nil
 	}

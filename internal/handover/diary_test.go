@@ -148,7 +148,7 @@ func TestWhatIsLeftOfAMoveThatIsDone(t *testing.T) {
 	} {
 		b := newLockbox(free)
 		r := newRun(nil, b, moveOf("old"))
-		r.core, r.scope.Keep, r.copied = moving(), c.keep, time.Now()
+		r.core, r.scope.Stay, r.copied = moving(), c.keep, time.Now()
 		r.core.Record.Waits = []Waiting{{"w", noon}}
 		if c.ends {
 			r.core.Record.Ending = &Ending{Group: "asg"}

@@ -30,12 +30,12 @@ func (m *Move) end() {
 	left := m.parked()
 	if len(left) == 0 {
 		groups := slices.Concat(m.o.To, m.o.Beside)
-		if m.Options.Scope.Keep {
+		if m.Options.Scope.Stay {
 			groups = append(groups, m.o.From)
 		}
 		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Judged && m.awaits(g) }) // it would end what is kept
 		free := m.letGo(groups)
-		stay := func(name string) bool { return m.Options.Scope.Keep || !m.leaves(name) }
+		stay := func(name string) bool { return m.Options.Scope.Stay || !m.leaves(name) }
 		awake := m.wakeEvictors()
 		if m.stirNodes(stay) && awake && free {
 			m.to(Done)

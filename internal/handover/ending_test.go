@@ -34,18 +34,18 @@ func TestHowAMoveEnds(t *testing.T) {
 			"resume group b [AZRebalance InstanceRefresh], min 1"},
 		"the group that ends is held": {func(m *Move) { m.o.From.Tags, m.Record.Holds["old"] = was.tags(), was }, Done, ""},
 		"… and its nodes are kept": {func(m *Move) {
-			m.o.From.Tags, m.Record.Holds["old"], m.Options.Scope.Keep = was.tags(), was, true
+			m.o.From.Tags, m.Record.Holds["old"], m.Options.Scope.Stay = was.tags(), was, true
 		}, Soak, "resume group old [AZRebalance InstanceRefresh], min 0"},
 		"… which it would end, as they are out of their load balancers": {func(m *Move) {
-			m.o.From.Tags, m.Record.Holds["old"], m.o.From.Judged, m.Options.Scope.Keep = was.tags(), was, true, true
+			m.o.From.Tags, m.Record.Holds["old"], m.o.From.Judged, m.Options.Scope.Stay = was.tags(), was, true, true
 			m.view.Nodes["old"].Before = encode(before{Registered: []string{"arn"}})
 		}, Done, ""},
 		"… and which judges them by nothing that they are out of": {func(m *Move) {
-			m.o.From.Tags, m.Record.Holds["old"], m.o.From.Judged, m.Options.Scope.Keep = was.tags(), was, true, true
+			m.o.From.Tags, m.Record.Holds["old"], m.o.From.Judged, m.Options.Scope.Stay = was.tags(), was, true, true
 		}, Soak, "resume group old [AZRebalance InstanceRefresh], min 0"},
 		"a node that stays is kept from its autoscaler":  {func(m *Move) { calmed(m, "new") }, Soak, "give back to autoscalers node new"},
 		"a node that leaves is kept from its autoscaler": {func(m *Move) { calmed(m, "old") }, Done, ""},
-		"… and is kept":        {func(m *Move) { m.Options.Scope.Keep = true; calmed(m, "old") }, Soak, "give back to autoscalers node old"},
+		"… and is kept":        {func(m *Move) { m.Options.Scope.Stay = true; calmed(m, "old") }, Soak, "give back to autoscalers node old"},
 		"a descheduler is off": {func(m *Move) { m.view.PutEvictor(descheduler(false, "old")) }, Soak, "let evict again deployment/sys/d"},
 		"a workload is parked": {func(m *Move) {
 			m.Record.Workloads["deployment/apps/web"] = &WorkloadRecord{State: WorkloadParked, Why: "no room"}

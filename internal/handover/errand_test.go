@@ -94,7 +94,7 @@ func TestAMoveReachesTheCore(t *testing.T) {
 		"From.URN": "a part of it", "From.Name": "the record has it", "From.Conn": "Mover.open takes it", "From.Fresh": "TestWhatIsYetToComeReachesTheQuestion",
 	}
 	asked := func(name string, of reflect.Value, mv *engine.Move) {
-		mv.From.Soak = max(mv.From.Soak, 1) // which Hasten ends
+		mv.From.Soak = max(mv.From.Soak, 1) // which EndSoak ends
 		before := reflect.ValueOf((&run{move: *mv}).options())
 		if without[name] == "" {
 			fieldtest.Fill(t, name, of)

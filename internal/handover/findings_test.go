@@ -50,7 +50,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "run the same command again"},
 		{itself, func(q *Question, p *Pod, _ *Workload) { q.Host = p.Name }, blocker, web, "this very command runs in its pod", "outside of the cluster"},
 		{cannotMove, func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(time.Hour) }, blocker, web, "forbids to disrupt it until", "wait for that"},
-		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.Keep = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
+		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.DoNotDisrupt = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
 			p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = "web-0", "web", 1, true, map[string]bool{web: true}

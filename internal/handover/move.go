@@ -125,7 +125,7 @@ type Move struct {
 	lack     map[string]string               // by load balancer: what it lacks of the nodes that stay; of this turn
 	going    map[string]goingNodes           // … how far it is with the nodes that leave; of this turn
 	vain     map[string]bool                 // load balancer/node: a pod has waited long enough until it let go of the node
-	unasked  []unasked                       // load balancers that nobody can ask; of this turn
+	unasked  []silentBalancer                // load balancers that nobody can ask; of this turn
 	off      *bool                           // sentinels stand where they should; of this turn
 
 	dueWorkloads   map[string]time.Time

@@ -105,7 +105,7 @@ func (d directory) belongsTo(b Balancer, s *Service) bool {
 }
 
 // unasked are the hosts of the Service that no load balancer which was asked has.
-func (d directory) unasked(s *Service) []string { return d.lacks(s.Hosts) }
+func (d directory) unasked(s *Service) []string { return d.unanswered(s.Hosts) }
 
 // unaskedToPods is what sends to the Service's pods themselves and nobody here can ask: target
 // groups, or load balancers whose target groups nothing names.
@@ -113,20 +113,21 @@ func (d directory) unaskedToPods(s *Service) []string {
 	if s.ToPods && len(s.TargetGroups) == 0 {
 		return d.unasked(s)
 	}
-	return d.lacks(s.TargetGroups)
+	return d.unanswered(s.TargetGroups)
 }
 
 // unaskedThroughNodes is what may send through nodes for the Service, and nobody here can
 // ask: its load balancers, and target groups, whose targets may be nodes.
 func (d directory) unaskedThroughNodes(s *Service) []string {
-	groups := d.lacks(s.TargetGroups)
+	groups := d.unanswered(s.TargetGroups)
 	if !s.Balanced {
 		return groups
 	}
 	return append(d.unasked(s), groups...)
 }
 
-func (d directory) lacks(names []string) []string {
+// unanswered are the names for which no load balancer that was asked answers.
+func (d directory) unanswered(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return len(d[strings.ToLower(name)]) > 0 })
 }
 

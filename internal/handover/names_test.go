@@ -40,7 +40,7 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 		if got := d.unasked(&c.s); !slices.Equal(got, c.hosts) {
 			t.Errorf("%s: nobody can ask %v, want %v", name, got, c.hosts)
 		}
-		if got, want := d.unaskedThroughNodes(&c.s), d.lacks(c.s.TargetGroups); !slices.Equal(got, want) {
+		if got, want := d.unaskedThroughNodes(&c.s), d.unanswered(c.s.TargetGroups); !slices.Equal(got, want) {
 			t.Errorf("%s: through nodes are %v, want %v, of a Service that is no load balancer's", name, got, want)
 		}
 		if got := d.unaskedToPods(&c.s); !slices.Equal(got, c.toPods) {

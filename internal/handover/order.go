@@ -27,7 +27,7 @@ func (h *herd) order(p *Pod, pr promise) bool {
 		h.wait("%s: %d of %d pods serve%s%s", h.Key, h.serving[path], h.floor(path), by(path), after(h.trouble()))
 		return false
 	}
-	if why := h.w.lacks(h.Pods, h.Ended); why != "" && p.Ready && !p.AcceptGap {
+	if why := h.w.missesMember(h.Pods, h.Ended); why != "" && p.Ready && !p.AcceptGap {
 		h.wait("%s: none of its pods that work is ended while others do not: %s", h.Key, why)
 		return true
 	}
@@ -65,11 +65,11 @@ func (h *herd) order(p *Pod, pr promise) bool {
 	return false
 }
 
-// lacks is why a workload whose pods know each other has fewer that work than it
+// missesMember is why a workload whose pods know each other has fewer that work than it
 // wants; empty: it has as many, or any other pod could take the place of one. One
 // less of three that vote leaves no majority of two; and a StatefulSet makes no pod
 // for one that goes while one that comes before it is not Ready.
-func (w *Workload) lacks(pods []*Pod, gone func(node string) bool) string {
+func (w *Workload) missesMember(pods []*Pod, gone func(node string) bool) string {
 	ready, why := 0, ""
 	for _, p := range pods {
 		switch {

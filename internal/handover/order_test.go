@@ -112,7 +112,7 @@ func TestWhatAWorkloadLacks(t *testing.T) {
 			if !knows {
 				want = ""
 			}
-			if got := (&Workload{Nature: nature, Wants: 2}).lacks(pods(row.pod), func(node string) bool { return node == "ended" }); got != want {
+			if got := (&Workload{Nature: nature, Wants: 2}).missesMember(pods(row.pod), func(node string) bool { return node == "ended" }); got != want {
 				t.Errorf("%s, %s: %q, want %q", nature, row.situation, got, want)
 			}
 		}

@@ -64,8 +64,8 @@ const (
 // shared, that pods of other workloads stand behind the Service as well.
 func promised(p *Pod, w *Workload, denied map[string]string, settle time.Duration, shared func(p *Pod, service string) bool) promise {
 	switch {
-	case p.Keep != "" && (w == nil || w.Nature != Runs):
-		return promise{how: Never, why: "its annotation " + p.Keep + " forbids to disrupt it",
+	case p.DoNotDisrupt != "" && (w == nil || w.Nature != Runs):
+		return promise{how: Never, why: "its annotation " + p.DoNotDisrupt + " forbids to disrupt it",
 			fix: "remove the annotation, or end the pod yourself"}
 	case p.Workload == "" && p.Released == "":
 		return bare(p)

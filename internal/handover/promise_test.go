@@ -74,10 +74,10 @@ func TestPromised(t *testing.T) {
 		{"no door", func(p *Pod, _ *Workload) { p.Doors, p.NoDoor = nil, "a policy selects by app" }, nil, Never, "a policy selects"},
 		{"create denied", func(*Pod, *Workload) {}, denies(verbCreate), Never, "could not be made"},
 		{"evict denied", func(*Pod, *Workload) {}, denies(verbEvict), Never, "may not be evicted"},
-		{"kept", func(p *Pod, _ *Workload) { p.Keep = "karpenter.sh/do-not-disrupt" }, nil, Never, "do-not-disrupt"},
+		{"kept", func(p *Pod, _ *Workload) { p.DoNotDisrupt = "karpenter.sh/do-not-disrupt" }, nil, Never, "do-not-disrupt"},
 		{"fixed", func(p *Pod, _ *Workload) { p.Fixed = "old" }, nil, Never, "spec.nodeName"},
 		{"by hand", func(p *Pod, _ *Workload) { p.Paths[0].ByHand = "manual" }, nil, Never, "EndpointSlice manual"},
-		{"a Job's pod that is kept", func(p *Pod, w *Workload) { w.Nature, p.Keep = Runs, "karpenter.sh/do-not-disrupt" }, nil, AfterJob, "would be lost"},
+		{"a Job's pod that is kept", func(p *Pod, w *Workload) { w.Nature, p.DoNotDisrupt = Runs, "karpenter.sh/do-not-disrupt" }, nil, AfterJob, "would be lost"},
 		{"sentinels denied", func(p *Pod, _ *Workload) { p.Tolerates = true }, denies(verbKeepOff), Never, "tolerates every taint"},
 		{"… which keep off others", func(*Pod, *Workload) {}, denies(verbKeepOff), SurgeFirst, ""},
 		{"… and may stand", func(p *Pod, _ *Workload) { p.Tolerates = true }, nil, SurgeFirst, ""},
@@ -90,7 +90,7 @@ func TestPromised(t *testing.T) {
 		{"a Service that does not select it", func(p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths[0].Selected = Ordered, 1, false }, nil, InOrder, "goes before"},
 		{"bare, and released: its controller is gone", func(p *Pod, w *Workload) { p.Workload, p.Released = "", encode(Release{Workload: w.Key()}) }, nil, SurgeFirst, ""},
 		{"bare", func(p *Pod, _ *Workload) { p.Workload = "" }, nil, Never, "gone for good"},
-		{"bare, expendable and kept", func(p *Pod, _ *Workload) { p.Workload, p.Expendable, p.Keep = "", true, "drover.dev/keep" }, nil, Never, "forbids to disrupt it"},
+		{"bare, expendable and kept", func(p *Pod, _ *Workload) { p.Workload, p.Expendable, p.DoNotDisrupt = "", true, "drover.dev/keep" }, nil, Never, "forbids to disrupt it"},
 		{"bare, expendable", func(p *Pod, _ *Workload) { p.Workload, p.Expendable = "", true }, nil, Gap, "ends for good"},
 		{"StatefulSet", func(_ *Pod, w *Workload) { w.Nature, w.InTurn = Ordered, "each has a name of its own" }, nil, InOrder, "name of its own"},
 		{"StatefulSet of one", func(_ *Pod, w *Workload) { w.Nature, w.Wants = Ordered, 1 }, nil, Never, "nothing would serve"},
@@ -171,7 +171,7 @@ func TestSettle(t *testing.T) {
 	if got := promised(&Pod{Workload: "deployment/apps/web"}, nil, nil, 0, nil); got.how != InOrder || got.why == "" {
 		t.Errorf("its controller is gone: %+v", got)
 	}
-	if got := promised(&Pod{Workload: "deployment/apps/web", Keep: "karpenter.sh/do-not-disrupt"}, nil, nil, 0, nil); got.how != Never {
+	if got := promised(&Pod{Workload: "deployment/apps/web", DoNotDisrupt: "karpenter.sh/do-not-disrupt"}, nil, nil, 0, nil); got.how != Never {
 		t.Errorf("its controller is gone, and it is kept: %+v", got)
 	}
 	large := NewView()

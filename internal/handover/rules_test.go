@@ -29,7 +29,7 @@ func newScene() *scene {
 	s := &scene{View: NewView(), r: WorkloadRecord{State: WorkloadWaiting, Floors: map[string]int{"web": 2}}}
 	s.Now = noon
 	s.web = &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: "web", Nature: Replicated, Wants: 2, Counted: true, Surge: 1,
-		Deadline: 10 * time.Minute, Holder: &Owner{Kind: "Deployment", Name: "web"}}
+		StartsWithin: 10 * time.Minute, Holder: &Owner{Kind: "Deployment", Name: "web"}}
 	s.service = &Service{Namespace: "apps", Name: "web"}
 	s.one, s.two = s.pod("web-1", "old"), s.pod("web-2", "new")
 	s.c = Case{
@@ -182,13 +182,13 @@ func TestRulesOfAWorkload(t *testing.T) {
 		{"a Job is waited for", func(s *scene) { s.web.Nature = Runs }, "after its Job; wait: deployment/apps/web: pod web-1 runs until its work is done"},
 		{"a Job whose work may be lost ends", func(s *scene) { s.web.Nature, s.one.Expendable = Runs, true }, "waiting; evict pod apps/web-1"},
 		{"a pod that must not be disrupted parks its workload", func(s *scene) {
-			s.one.Keep = "karpenter.sh/do-not-disrupt"
+			s.one.DoNotDisrupt = "karpenter.sh/do-not-disrupt"
 		}, "parked: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it"},
 		{"a pod that must not be disrupted for a while is waited for", func(s *scene) {
 			s.one.KeptUntil = noon.Add(5 * time.Minute)
 		}, "waiting; wait: pod apps/web-1: its annotation karpenter.sh/do-not-disrupt forbids to disrupt it until 12:05:00"},
 		{"… once nothing else of it can move", func(s *scene) {
-			s.one.Keep = "karpenter.sh/do-not-disrupt"
+			s.one.DoNotDisrupt = "karpenter.sh/do-not-disrupt"
 			s.pod("web-3", "old-2")
 			s.c.Open = func(node string) bool { return node == "old" }
 		}, "waiting"},
@@ -383,7 +383,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does"},
 		{"a released pod is renewed before anybody gives it back", func(s *scene) {
 			s.released(s.one, expiry/2, nil)
-			s.web.Deadline = time.Hour
+			s.web.StartsWithin = time.Hour
 		}, "surging; wait: deployment/apps/web: web-1 serves on until its replacement does; renew pod apps/web-1"},
 		{"… or, of one that its author wants to prove itself, as soon as it has", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
@@ -703,7 +703,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.Now = s.Now.Add(patience)
 		}, "parked: nothing of it has moved for 15m0s: pod apps/web-1: should have ended by 11:00:00; wait: pod apps/web-1: should have ended by 11:00:00"},
 		{"… but a replacement that starts, and is late, has its author's time", func(s *scene) {
-			s.web.Deadline = time.Hour
+			s.web.StartsWithin = time.Hour
 			s.released(s.one, 16*time.Minute, nil)
 			s.unready(s.pod("web-3", "new"), 16*time.Minute)
 			d := s.decide()
@@ -721,7 +721,7 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.r = d.Record
 		}, "surging; wait: pod apps/web-1: out of its Services, its last requests end; renew pod apps/web-1"},
 		{"… not one of which Kubernetes says what it lacks", func(s *scene) {
-			s.web.Deadline = time.Hour
+			s.web.StartsWithin = time.Hour
 			s.released(s.one, 16*time.Minute, nil)
 			late := s.pod("web-3", "new")
 			s.unready(late, 16*time.Minute)

@@ -190,7 +190,7 @@ func (r *run) options() Options {
 	if r.order != nil { // it is of no stack
 		o.SoakEnds = "the same command with --soak 0s"
 	}
-	if r.move.Hasten {
+	if r.move.EndSoak {
 		o.Soak = 0
 	}
 	for _, h := range r.move.To {
@@ -494,7 +494,7 @@ func (r *run) stopping(ctx context.Context) *Reason {
 	case ctx.Err() != nil:
 		return &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: interruption(ctx), Fix: "run the same command again: it continues"}
 	case r.barred != nil:
-		return r.lacks(r.barred)
+		return r.lacksRight(r.barred)
 	case !r.failing.IsZero() && r.failed.Sub(r.failing) >= outage:
 		return r.out("nothing answers any more", r.lastErr)
 	case !r.awsOff.IsZero() && time.Since(r.awsOff) >= outage:
@@ -503,8 +503,8 @@ func (r *run) stopping(ctx context.Context) *Reason {
 	return nil
 }
 
-// lacks is the end of a move by a right that its caller has not got.
-func (r *run) lacks(err error) *Reason {
+// lacksRight is the end of a move by a right that its caller has not got.
+func (r *run) lacksRight(err error) *Reason {
 	var p *problem.Error
 	reason := &Reason{Kind: problem.Outside, Op: "hand over " + r.move.From.Name, Why: err.Error(), Fix: RightsFix}
 	if errors.As(err, &p) {

@@ -425,7 +425,7 @@ func TestOptionsOfARun(t *testing.T) {
 	if o := r.options(); !slices.Equal(o.Awaited, []string{"web-2"}) || o.Soak != time.Hour || o.SoakEnds != "drover up --continue" || o.Shelter != nil {
 		t.Errorf("%+v", o)
 	}
-	r.move.Hasten, r.order = true, []byte("{}")
+	r.move.EndSoak, r.order = true, []byte("{}")
 	if o := r.options(); o.Soak != 0 || o.SoakEnds != "the same command with --soak 0s" {
 		t.Errorf("%+v", o)
 	}

@@ -35,7 +35,7 @@ func large() Observed {
 	for i := range 10 * nodes / 5 {
 		name := fmt.Sprintf("app-%05d", i)
 		w := &Workload{Kind: "Deployment", API: "apps/v1", Namespace: "apps", Name: name, UID: name, Nature: Replicated, Wants: 5, Counted: true, Surge: 2,
-			Deadline: 10 * time.Minute, Holder: &Owner{API: "apps/v1", Kind: "Deployment", Name: name, UID: name}}
+			StartsWithin: 10 * time.Minute, Holder: &Owner{API: "apps/v1", Kind: "Deployment", Name: name, UID: name}}
 		v.PutWorkload(w)
 		v.PutService(&Service{Namespace: "apps", Name: name})
 		v.PutBudget(&Budget{Namespace: "apps", Name: name, Expected: 5, Desired: 4, Healthy: 5, Seen: true, Keys: []string{"app"}})

@@ -21,7 +21,7 @@ type Scope struct {
 	Group  string   // the Auto Scaling group that they make up; empty: there is none, or they are a part of it
 	Beside []string // Auto Scaling groups of which some nodes leave
 	In     In       // pods that are to move; nil: all
-	Keep   bool     // the nodes stay when they are empty, and their groups act on their own again
+	Stay   bool     // the nodes stay when they are empty, and their groups act on their own again
 }
 
 // In asks whether a pod is to move, at a time of the API server's clock.

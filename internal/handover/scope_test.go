@@ -21,7 +21,7 @@ import (
 func (p *play) errand(name string, nodes ...string) handover.Errand {
 	return handover.Errand{
 		Move:  engine.Move{Step: 1, From: engine.Host{Name: name}, Events: p},
-		Scope: handover.Scope{Nodes: nodes, Beside: []string{world.Old}, Keep: true},
+		Scope: handover.Scope{Nodes: nodes, Beside: []string{world.Old}, Stay: true},
 	}
 }
 

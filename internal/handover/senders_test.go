@@ -168,7 +168,7 @@ func TestWhatALoadBalancerLacksIsSaidInItsWords(t *testing.T) {
 	m.view.PutService(&Service{Namespace: "apps", Name: "web", Balanced: true, Hosts: []string{"web.elb"}})
 	m.o = Observed{View: m.view, Balancers: []Balancer{b}, To: []Group{{Instances: []Instance{{ID: "i-1"}, {ID: "i-2"}}}}}
 	m.sortTargets()
-	if got, want := m.lacks(b), "load balancer web: 1 of 2 new nodes InService (node new-2: Health checks failed)"; got != want {
+	if got, want := m.notInService(b), "load balancer web: 1 of 2 new nodes InService (node new-2: Health checks failed)"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -124,9 +124,9 @@ func (v *View) bound(s *Service) time.Duration {
 	return longest
 }
 
-// settleMute is how long target groups that nobody here can ask may go on to send
+// settleUnaskedGroups is how long target groups that nobody here can ask may go on to send
 // to a pod that was taken out, whoever could ask them then.
-func (v *View) settleMute(p *Pod) time.Duration {
+func (v *View) settleUnaskedGroups(p *Pod) time.Duration {
 	if slices.ContainsFunc(v.servicesOf(p), func(s *Service) bool { return len(v.senders.unaskedToPods(s)) > 0 }) {
 		return settleTargets
 	}

@@ -233,7 +233,7 @@ func (v *View) onward(p *Pod, r Release) (Action, bool) {
 	if r.Back || p.daemon() || r.Owner == nil || !v.replaced(r) || v.serviceOf(p, func(s *Service) bool { return s.Local }) != nil {
 		return nil, false
 	}
-	settle := max(r.Settle, v.settleMute(p))
+	settle := max(r.Settle, v.settleUnaskedGroups(p))
 	switch {
 	case r.Out && p.selected():
 		return nil, false

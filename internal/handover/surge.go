@@ -373,7 +373,7 @@ func (h *herd) finish(p *Pod) {
 // comingBack: a load balancer would lead the clients that keep connections to
 // the pod, and that it sends away, back through a node that leaves.
 func (h *herd) comingBack(p *Pod) bool {
-	for _, name := range h.doors(p) {
+	for _, name := range h.servicesOf(p) {
 		if why := h.WouldComeBack(p, p.serviceKey(name)); why != "" {
 			h.wait("pod %s: its last clients would come back by %s", p.Ref, why)
 			h.again(reread)
@@ -383,8 +383,8 @@ func (h *herd) comingBack(p *Pod) bool {
 	return false
 }
 
-// doors are the Services that the pod is in, or was taken out of.
-func (h *herd) doors(p *Pod) (names []string) {
+// servicesOf are the Services that the pod is in, or was taken out of.
+func (h *herd) servicesOf(p *Pod) (names []string) {
 	if r, _ := p.release(); r.Out {
 		return r.Services
 	}
@@ -414,7 +414,7 @@ func (h *herd) quiet(p *Pod) bool {
 
 // settleOf is how long those who sent to a pod that was taken out are given.
 func (h *herd) settleOf(p *Pod) time.Duration {
-	return max(h.r.Released[p.UID].Release.Settle, h.View.settleMute(p))
+	return max(h.r.Released[p.UID].Release.Settle, h.View.settleUnaskedGroups(p))
 }
 
 // deregistering: a target group still sends to the pod's address, drains it, or

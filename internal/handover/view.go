@@ -286,46 +286,46 @@ func (n *Node) usable() bool { return n.Ready && n.Initialized && !n.Cordoned &&
 // Pod is one pod.
 type Pod struct {
 	Ref
-	Node        string
-	Address     string // of its own; empty: it has none yet, or uses its node's
-	Workload    string // key of its Workload; empty: nothing controls it
-	Owner       *Owner // its controller as metadata tells: the ReplicaSet, StatefulSet …
-	Labels      map[string]string
-	Released    string    // annotation drover.dev/released: a Release
-	Cost        *string   // annotation controller.kubernetes.io/pod-deletion-cost
-	Keep        string    // the annotation by which somebody forbids to disrupt it: "karpenter.sh/do-not-disrupt"
-	KeptUntil   time.Time // until when such an annotation forbids it; zero: none names a time
-	Expendable  bool      // annotation drover.dev/expendable=true, on it or its workload: it may be lost
-	AcceptGap   bool      // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
-	Sentinel    bool      // label drover.dev/sentinel: a move put it there to keep others off
-	Repels      string    // a sentinel's: whom
-	Daemon      bool      // controlled by a DaemonSet
-	Mirror      bool      // a static pod of its node
-	Finished    bool      // succeeded or failed
-	Created     time.Time
-	Ready       bool
-	ReadySince  time.Time // since when it is, or is not, Ready
-	Deleting    bool
-	Evicted     bool          // Deleting, and the Eviction API did it
-	Told        time.Time     // when its end was asked for; set while Deleting
-	GoneBy      time.Time     // when its grace period ends, be it its own or what it was given then; set while Deleting
-	Finalizers  []string      // that keep it once it has ended
-	Grace       time.Duration // termination grace period
-	PreStop     bool          // every container that serves has a preStop hook
-	PreStopTime time.Duration // how long all of these sleep at the least; 0 if unknown
-	LongestHook time.Duration // how long the longest preStop hook of any container sleeps; 0 if unknown
-	Probe       bool          // Ready means that it answers: what serves in it has a readiness or startup probe
-	EmptyDir    bool          // holds data that ends with it, other than in memory
-	HostPath    string        // directory of its node that it can write to, and that does not move with it; empty: none
-	HostPorts   []int         // ports of its node on which it listens itself
-	Trouble     string        // why it is not Ready: "Unschedulable: 0/5 nodes are available: …"
-	Crowded     bool          // Unschedulable for want of CPU, memory, pods or another resource
-	Tolerates   bool          // it may start on a cordoned node
-	Fixed       string        // spec.nodeName of its template, if that names a node
-	Evictor     string        // it is a descheduler's: the key of what runs it in the end, an Evictor or not; empty: it is none
-	Scheduler   string        // schedulerName, if it is not the default one
-	Gates       []string      // readiness gates that are not met
-	Zoned       bool          // a rule of its own keeps those like it from sharing a zone while another has none
+	Node         string
+	Address      string // of its own; empty: it has none yet, or uses its node's
+	Workload     string // key of its Workload; empty: nothing controls it
+	Owner        *Owner // its controller as metadata tells: the ReplicaSet, StatefulSet …
+	Labels       map[string]string
+	Released     string    // annotation drover.dev/released: a Release
+	Cost         *string   // annotation controller.kubernetes.io/pod-deletion-cost
+	DoNotDisrupt string    // the annotation by which somebody forbids to disrupt it: "karpenter.sh/do-not-disrupt"
+	KeptUntil    time.Time // until when such an annotation forbids it; zero: none names a time
+	Expendable   bool      // annotation drover.dev/expendable=true, on it or its workload: it may be lost
+	AcceptGap    bool      // annotation drover.dev/accept-gap=true, on it or its workload: it may be missing for a while
+	Sentinel     bool      // label drover.dev/sentinel: a move put it there to keep others off
+	Repels       string    // a sentinel's: whom
+	Daemon       bool      // controlled by a DaemonSet
+	Mirror       bool      // a static pod of its node
+	Finished     bool      // succeeded or failed
+	Created      time.Time
+	Ready        bool
+	ReadySince   time.Time // since when it is, or is not, Ready
+	Deleting     bool
+	Evicted      bool          // Deleting, and the Eviction API did it
+	Told         time.Time     // when its end was asked for; set while Deleting
+	GoneBy       time.Time     // when its grace period ends, be it its own or what it was given then; set while Deleting
+	Finalizers   []string      // that keep it once it has ended
+	Grace        time.Duration // termination grace period
+	PreStop      bool          // every container that serves has a preStop hook
+	PreStopTime  time.Duration // how long all of these sleep at the least; 0 if unknown
+	LongestHook  time.Duration // how long the longest preStop hook of any container sleeps; 0 if unknown
+	Probe        bool          // Ready means that it answers: what serves in it has a readiness or startup probe
+	EmptyDir     bool          // holds data that ends with it, other than in memory
+	HostPath     string        // directory of its node that it can write to, and that does not move with it; empty: none
+	HostPorts    []int         // ports of its node on which it listens itself
+	Trouble      string        // why it is not Ready: "Unschedulable: 0/5 nodes are available: …"
+	Crowded      bool          // Unschedulable for want of CPU, memory, pods or another resource
+	Tolerates    bool          // it may start on a cordoned node
+	Fixed        string        // spec.nodeName of its template, if that names a node
+	Evictor      string        // it is a descheduler's: the key of what runs it in the end, an Evictor or not; empty: it is none
+	Scheduler    string        // schedulerName, if it is not the default one
+	Gates        []string      // readiness gates that are not met
+	Zoned        bool          // a rule of its own keeps those like it from sharing a zone while another has none
 
 	// Handle is a label that its ReplicaSet selects by and nothing else that Drover
 	// sees does (Service, budget, policy): without it the pod leaves the ReplicaSet
@@ -518,7 +518,7 @@ func (s *Service) nodeLocal() bool { return s.NodeLocal }
 //	promise.go byNature    surge-first, or   in order         after its     by its
 //	                       in order                           work (job)    operator
 //	promise.go promised    kept where it is  the same         not so        the same
-//	  (Pod.Keep), and      by an annotation
+//	  (Pod.DoNotDisrupt),  by an annotation
 //	check.go promised
 //	  (Pod.KeptUntil)
 //	check.go oneAtATime    a warning, if     a note, if it    –             a warning
@@ -557,7 +557,7 @@ type Workload struct {
 	Counted      bool          // Wants is known; else it is how many pods there are
 	Surge        int           // pods beyond that during a rollout, by its own strategy; 0: never one more
 	MinReady     time.Duration // how long a pod must be Ready to count
-	Deadline     time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it, or its kind has none
+	StartsWithin time.Duration // how long a replacement may take to become Ready: its progressDeadlineSeconds, 10 min where nobody set it, or its kind has none
 	Rolling      string        // a rollout is under way: "2 of 3 pods are new"; empty: none is
 	Paused       bool          // its rollouts are paused
 	Stalled      bool          // its rollout has passed its deadline

@@ -677,14 +677,14 @@ func (h *herd) limit() time.Duration {
 
 // startLimit is after how long it is parked if the replacement of a pod that it was
 // made to let go of does not serve.
-func (h *herd) startLimit() time.Duration { return cmp.Or(h.w.Deadline, patience) }
+func (h *herd) startLimit() time.Duration { return cmp.Or(h.w.StartsWithin, patience) }
 
 // patience is how long nothing of it may move: while a released pod's replacement
 // starts, and nothing says that it will not, for as long as its author has it.
 func (h *herd) patience() time.Duration {
 	starts := func(p *Pod) bool { return !p.Ready && !p.Deleting && !p.stays() && p.Node != "" && p.starts() }
 	if len(h.beside) > 0 && slices.ContainsFunc(h.Pods, starts) {
-		return max(patience, h.w.Deadline)
+		return max(patience, h.w.StartsWithin)
 	}
 	return patience + h.w.MinReady
 }
@@ -775,7 +775,7 @@ func (h *herd) remedy() string {
 			return fmt.Sprintf("let the budget allow one disruption, by more replicas, less protection, or unhealthyPodEvictionPolicy: AlwaysAllow: kubectl -n %s get pdb %s", p.Namespace, r.Budget)
 		}
 	}
-	if h.w.lacks(h.Pods, h.Ended) != "" {
+	if h.w.missesMember(h.Pods, h.Ended) != "" {
 		return h.w.repair()
 	}
 	if ns := h.w.Namespace; ns != "" {

@@ -230,7 +230,7 @@ func TestWhenAWorkloadIsDecidedAboutAnew(t *testing.T) {
 			s.c.Refused["web-1"] = Refused{At: noon.Add(-time.Second), Since: noon}
 		}, evictRetry - time.Second},
 		{"a path leads to nowhere", func(s *scene) { s.r.Floors["gone"] = 1 }, brokenAfter},
-		{"it is parked just now: its pods go back", func(s *scene) { s.one.Keep = "x" }, time.Millisecond},
+		{"it is parked just now: its pods go back", func(s *scene) { s.one.DoNotDisrupt = "x" }, time.Millisecond},
 		{"a pod that stands by is young", func(s *scene) {
 			s.released(s.one, time.Minute, nil)
 			s.one.AcceptGap, s.r.Floors["web"] = true, 1
@@ -274,10 +274,10 @@ func TestWhatCountsAsProgress(t *testing.T) {
 		{"another pod is there that stays", nil, func(s *scene) { s.unready(s.pod("web-9", "new"), time.Second) }, false},
 		{"a pod became Ready", nil, func(s *scene) { s.two.Ready = true }, false},
 		{"a pod that is Ready ends elsewhere", nil, func(s *scene) { p := s.pod("web-9", "new"); p.Deleting = true }, true},
-		{"another pod is beside its replacement", func(s *scene) { s.released(s.one, time.Second, nil); s.web.Deadline = time.Hour }, func(s *scene) {
+		{"another pod is beside its replacement", func(s *scene) { s.released(s.one, time.Second, nil); s.web.StartsWithin = time.Hour }, func(s *scene) {
 			s.one.UID = "another"
 		}, false},
-		{"a pod beside its replacement was taken out", func(s *scene) { s.released(s.one, time.Second, nil); s.web.Deadline = time.Hour }, func(s *scene) {
+		{"a pod beside its replacement was taken out", func(s *scene) { s.released(s.one, time.Second, nil); s.web.StartsWithin = time.Hour }, func(s *scene) {
 			s.released(s.one, time.Second, func(r *Release) { r.Out = true })
 		}, false},
 	} {
@@ -329,7 +329,7 @@ func TestHowLongNothingMayMove(t *testing.T) {
 	}{
 		{"a pod does not work", func(s *scene) { s.unready(s.two, time.Hour) }, patience},
 		{"… and counts only once it has been Ready for long", func(s *scene) { s.unready(s.two, time.Hour); s.web.MinReady = 10 * time.Minute }, patience + 10*time.Minute},
-		{"… of one that has no replacement under way: its author's time is not of it", func(s *scene) { s.unready(s.two, time.Hour); s.web.Deadline = time.Hour }, patience},
+		{"… of one that has no replacement under way: its author's time is not of it", func(s *scene) { s.unready(s.two, time.Hour); s.web.StartsWithin = time.Hour }, patience},
 		{"a Job's pod works", job, jobPatience},
 		{"a Job's pod does not end", func(s *scene) { job(s); s.one.Deleting, s.one.GoneBy = true, noon.Add(-time.Hour) }, patience},
 		{"a pod ends in its own time", func(s *scene) { s.one.Deleting, s.one.GoneBy = true, noon.Add(24*time.Hour) }, 0},

@@ -195,7 +195,7 @@ func (w *World) viewLoad(v *handover.View, a *App) {
 	api, kind := named(a.kind())
 	load := handover.Workload{
 		Kind: kind, API: api, Namespace: "apps", Name: a.Name, UID: a.Name, Nature: a.nature(), Wants: a.Replicas, Counted: true,
-		Surge: a.Surge, Deadline: 10 * time.Minute, Paused: a.Paused, FailsIfEnded: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
+		Surge: a.Surge, StartsWithin: 10 * time.Minute, Paused: a.Paused, FailsIfEnded: a.nature() == handover.Runs, Ordinals: a.makes().Ordinals, OnDelete: a.OnDelete,
 		Together: a.Group > 0 && a.Replicas <= a.Group,
 	}
 	if a.nature() == handover.Operated { // it has no scale to ask: what it wants is what is there
@@ -517,7 +517,7 @@ func (w *World) Evict(_ context.Context, r handover.Ref) error {
 		if w.checking && p.app.nature() == handover.Runs && !p.Finished {
 			w.fail("pod %s of a Job was evicted while it worked", p.Name)
 		}
-		if p.Keep != "" || p.app.bare() && !p.Expendable {
+		if p.DoNotDisrupt != "" || p.app.bare() && !p.Expendable {
 			w.fail("pod %s was evicted, and must not be", p.Name)
 		}
 		w.moved++

@@ -688,7 +688,7 @@ func (w *World) spawn(a *App, name string) *pod {
 		p.Labels["tier"] = "front"
 	}
 	if a.Keep {
-		p.Keep = "karpenter.sh/do-not-disrupt"
+		p.DoNotDisrupt = "karpenter.sh/do-not-disrupt"
 	}
 	p.Expendable, p.Daemon = a.Expendable, a.daemon()
 	if a.bare() {

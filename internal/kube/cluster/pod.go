@@ -270,8 +270,8 @@ func (w *world) inherit(p *corev1.Pod, out *handover.Pod) {
 		out.Expendable = out.Expendable || a[handover.ExpendableAnnotation] == "true"
 		out.AcceptGap = out.AcceptGap || a[handover.AcceptGapAnnotation] == "true"
 		for _, k := range keeps {
-			if out.Keep == "" && a[k.annotation] == k.value {
-				out.Keep = k.annotation
+			if out.DoNotDisrupt == "" && a[k.annotation] == k.value {
+				out.DoNotDisrupt = k.annotation
 			}
 		}
 	}

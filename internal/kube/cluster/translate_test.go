@@ -293,7 +293,7 @@ func TestGatesAndConsent(t *testing.T) {
 	f.deploy.Annotations = equal("drover.dev/keep", "true", handover.AcceptGapAnnotation, "true")
 	p := f.look()
 	if !slices.Equal(p.Gates, []string{"target-health"}) || !slices.Equal(p.Finalizers, []string{"example.com/hold"}) ||
-		!p.Tolerates || p.Keep != "drover.dev/keep" || !p.AcceptGap || p.Expendable {
+		!p.Tolerates || p.DoNotDisrupt != "drover.dev/keep" || !p.AcceptGap || p.Expendable {
 		t.Errorf("got %+v", p)
 	}
 }
@@ -310,7 +310,7 @@ func TestWishesToBeLeftAlone(t *testing.T) {
 	} {
 		f := newFixture()
 		f.pod.Annotations = equal(c.annotation, c.value)
-		if got := f.look().Keep; got != c.keep {
+		if got := f.look().DoNotDisrupt; got != c.keep {
 			t.Errorf("%s=%s: kept by %q, want %q", c.annotation, c.value, got, c.keep)
 		}
 	}
@@ -650,8 +650,8 @@ func TestDisruptionForbiddenForAWhile(t *testing.T) {
 		f := newFixture()
 		f.pod.Status.StartTime = &began
 		f.deploy.Spec.Template.Annotations = equal("karpenter.sh/do-not-disrupt", value)
-		if p := f.look(); !p.KeptUntil.Equal(until) || (p.Keep != "") != (value == "true") {
-			t.Errorf("%q: until %s, kept by %q", value, p.KeptUntil, p.Keep)
+		if p := f.look(); !p.KeptUntil.Equal(until) || (p.DoNotDisrupt != "") != (value == "true") {
+			t.Errorf("%q: until %s, kept by %q", value, p.KeptUntil, p.DoNotDisrupt)
 		}
 	}
 }

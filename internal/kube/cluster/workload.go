@@ -206,7 +206,7 @@ func (w *world) stranger(key string) (topOwner, bool) {
 func (w *world) unknown(key string, c topOwner) *handover.Workload {
 	out := &handover.Workload{
 		Kind: c.owner.Kind, API: c.owner.API, Namespace: c.namespace, Name: c.owner.Name, UID: c.owner.UID,
-		Nature: handover.Operated, Deadline: defaultDeadline, Wants: w.countPods(key),
+		Nature: handover.Operated, StartsWithin: defaultDeadline, Wants: w.countPods(key),
 	}
 	switch k := kindOf(c.owner); {
 	case c.byReplicaSets || k != nil && k.releases():
@@ -228,7 +228,7 @@ func (w *world) unknown(key string, c topOwner) *handover.Workload {
 	if c.byReplicaSets && a.scalable {
 		out.Holder = &handover.Owner{API: c.owner.API, Kind: c.owner.Kind, Name: c.owner.Name, UID: c.owner.UID}
 	}
-	out.Paused, out.MinReady, out.Deadline = a.paused, a.minReady, cmp.Or(a.deadline, out.Deadline)
+	out.Paused, out.MinReady, out.StartsWithin = a.paused, a.minReady, cmp.Or(a.deadline, out.StartsWithin)
 	if c.byReplicaSets && a.surge != nil {
 		out.Surge = scaled(a.surge, max(1, out.Wants))
 	}
@@ -294,7 +294,7 @@ func deployment(d *appsv1.Deployment) *handover.Workload {
 	w.Holder = &handover.Owner{Name: w.Name, UID: w.UID}
 	w.Paused = d.Spec.Paused
 	if s := d.Spec.ProgressDeadlineSeconds; s != nil && *s != math.MaxInt32 { // that is none
-		w.Deadline = time.Duration(*s) * time.Second
+		w.StartsWithin = time.Duration(*s) * time.Second
 	}
 	w.Surge = surge(d, w.Wants)
 	switch s := d.Status; {
@@ -436,7 +436,7 @@ func failsIfEnded(j *batchv1.Job) bool {
 func newWorkload(o metav1.Object, nature handover.Nature, wants *int32, minReady int32) *handover.Workload {
 	return &handover.Workload{
 		Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID()), Nature: nature,
-		Wants: replicas(wants), Counted: true, MinReady: time.Duration(minReady) * time.Second, Deadline: defaultDeadline,
+		Wants: replicas(wants), Counted: true, MinReady: time.Duration(minReady) * time.Second, StartsWithin: defaultDeadline,
 	}
 }
 
