@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // pack is a package with its mutants.
@@ -22,6 +23,10 @@ type pack struct {
 	scratch         string // folder for what is built
 	sources         map[string][]byte
 	mutants         []*mutant
+
+	mu      sync.Mutex
+	noticed map[string]int // file and test -> when the test last failed for a mutant of the file
+	serial  int
 }
 
 // load finds the package and its mutants.
@@ -31,7 +36,7 @@ func load(pkg string, files []string) (*pack, error) {
 		return nil, told(err)
 	}
 	lines := strings.Split(string(out), "\n")
-	p := &pack{name: lines[0], dir: lines[1], path: lines[2], sources: map[string][]byte{}}
+	p := &pack{name: lines[0], dir: lines[1], path: lines[2], sources: map[string][]byte{}, noticed: map[string]int{}}
 	next := 1
 	for _, file := range strings.Fields(lines[3]) {
 		if len(files) > 0 && !slices.Contains(files, file) {

@@ -9,7 +9,7 @@
 // All mutants of a package are compiled into one test binary (go test -overlay), in
 // which an environment variable chooses one. Each test is run once as it is, which
 // tells what it reaches. So a mutant costs no build, and only the tests that reach
-// it, the quickest first, until one fails.
+// it, until one fails: those first that noticed others of its file, then the quickest.
 package main
 
 import (

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,18 +87,17 @@ func (p *pack) survey(t trial) ([]test, error) {
 
 func exactly(names ...string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// fateOf runs the tests that reach a mutant, the quickest first, a few at once: most
-// mutants are noticed by any of them.
+// fateOf runs the tests that reach a mutant, a few at once: first those that noticed
+// others of its file, then the quickest.
 func (p *pack) fateOf(m *mutant, tests []test, t trial) fate {
 	m.fate = unreached
 	var names []string
 	var these, spent time.Duration
+	tests = p.likely(m, tests)
 	for i, test := range tests {
-		if test.reaches[m.id] {
-			names, these = append(names, test.name), these+test.takes
-		}
+		names, these = append(names, test.name), these+test.takes
 		last := i == len(tests)-1 || t.budget > 0 && spent+these >= t.budget
-		if len(names) == 0 || !last && these < max(spent, time.Second) {
+		if !last && these < max(spent, time.Second) {
 			continue
 		}
 		if m.fate = p.outcome(m, names, t.args, these); m.fate != survived || last {
@@ -108,11 +108,35 @@ func (p *pack) fateOf(m *mutant, tests []test, t trial) fate {
 	return m.fate
 }
 
+// likely are the tests that reach a mutant, in the order in which they are tried.
+func (p *pack) likely(m *mutant, tests []test) []test {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	reaching := slices.DeleteFunc(slices.Clone(tests), func(t test) bool { return !t.reaches[m.id] })
+	slices.SortStableFunc(reaching, func(a, b test) int {
+		return cmp.Compare(p.noticed[m.file+b.name], p.noticed[m.file+a.name])
+	})
+	return reaching
+}
+
+var failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\w+)`)
+
+// notice remembers which test failed for a mutant, and that it was the last to.
+func (p *pack) notice(m *mutant, output []byte) {
+	if found := failure.FindSubmatch(output); found != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.serial++
+		p.noticed[m.file+string(found[1])] = p.serial
+	}
+}
+
 // outcome is what some tests make of a mutant.
 func (p *pack) outcome(m *mutant, names, args []string, takes time.Duration) fate {
 	ctx, cancel := context.WithTimeout(context.Background(), patience*takes+slack)
 	defer cancel()
-	_, err := p.test(ctx, exactly(names...), args, "MUTANT="+strconv.Itoa(m.id))
+	output, err := p.test(ctx, exactly(names...), args, "MUTANT="+strconv.Itoa(m.id))
+	p.notice(m, output)
 	switch {
 	case err == nil:
 		return survived
