@@ -84,6 +84,8 @@ where nodes are its instances and credentials are there.
 	return cmd
 }
 
+var errNoEvents = errors.New("nothing is done, so there are no events")
+
 var errNoCopy = errors.New("they are of the group that --create-like makes")
 
 // complete turns the texts of the flags into options.
@@ -106,6 +108,9 @@ func (o *migrateOptions) complete() error {
 
 func runMigrate(ctx context.Context, o migrateOptions) (err error) {
 	if o.PlanOnly {
+		if o.Log != "" {
+			return &problem.Error{Kind: problem.Usage, Op: "--log", Err: errNoEvents, Fix: "leave it out: --json prints the report"}
+		}
 		seen := looking(o.Env.Stderr)
 		defer seen()
 		report, err := move.Check(ctx, o.Move)

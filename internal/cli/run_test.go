@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +65,19 @@ func TestPreviewJSON(t *testing.T) {
 	}
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil || got.Plan == nil || got.Findings == nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A move that is only shown has no events: it takes no log, before anything is asked.
+func TestNothingIsLoggedOfALook(t *testing.T) {
+	env, _, _ := screenOf()
+	name := filepath.Join(t.TempDir(), "log")
+	var p *problem.Error
+	if err := runMigrate(t.Context(), migrateOptions{Env: env, PlanOnly: true, Log: name}); !errors.As(err, &p) || p.Kind != problem.Usage || p.Op != "--log" {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file: %v", err)
 	}
 }
 

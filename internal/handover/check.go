@@ -415,11 +415,18 @@ func noNodesAdmitted(i *inspection) []event.Finding {
 		for _, k := range slices.Sorted(maps.Keys(s.NodeLabels)) {
 			labels = append(labels, k+"="+s.NodeLabels[k])
 		}
-		found = append(found, event.Finding{
+		f := event.Finding{
 			Severity: blocker, Object: "service/" + key,
-			Effect: "its annotation service.beta.kubernetes.io/aws-load-balancer-target-node-labels (" + strings.Join(labels, ",") + ") fits nodes of " + i.Group + " only: its load balancer would be left without targets",
+			Effect: "its annotation service.beta.kubernetes.io/aws-load-balancer-target-node-labels (" + strings.Join(labels, ",") + ") fits nodes of " + i.Group + " only: ",
 			Fix:    "give the new nodes these labels (drover.yaml: nodeGroups.<name>.labels), or change the annotation",
-		})
+		}
+		if i.Coming {
+			f.Severity = warning
+			f.Effect += "unless the group that is made has these labels, too, the move is refused once its nodes are there"
+		} else {
+			f.Effect += "its load balancer would be left without targets"
+		}
+		found = append(found, f)
 	}
 	return found
 }

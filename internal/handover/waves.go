@@ -32,20 +32,20 @@ func (m *Move) Begin(o Observed) {
 	m.o, m.view = o, o.View
 	nodes := m.Options.Scope.chosen(o, m.Record.Group, m.Record.Keep)
 	spared := surplusFirst(o.From, movable(o.View))
-	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Or(falseFirst(m.view.idle(a), m.view.idle(b)), spared(a, b)) })
+	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Or(falseFirst(m.idleNode(a), m.idleNode(b)), spared(a, b)) })
 	for i, n := range nodes {
 		m.Record.Nodes[n.Name] = &NodeRecord{Before: beforeOf(n), Wave: wave(i), State: NodeOpen, Since: m.view.Now}
 	}
 }
 
-// idle: no pod of the node is to move, or to leave its Services.
-func (v *View) idle(n *Node) bool {
-	for _, p := range v.on[n.Name] {
-		if !p.stays() || p.selected() {
-			return false
+// idleNode: no pod of the node is to move, or to leave its Services.
+func (m *Move) idleNode(n *Node) bool {
+	return !slices.ContainsFunc(m.view.On(n.Name), func(p *Pod) bool {
+		if p.stays() {
+			return p.selected()
 		}
-	}
-	return true
+		return m.concerns(p)
+	})
 }
 
 // wave is the wave of the i-th node: 0 for the first, 1 for the next two, 2 for four.
