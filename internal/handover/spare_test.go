@@ -781,6 +781,12 @@ func TestWhatANodeWithLocalTrafficTakesWithIt(t *testing.T) {
 			p.Workload = "statefulset/apps/web"
 			s.podOf(p.Workload, "5", "new")
 		}, ""},
+		{"… not with two of them on the node", func(s *traffic, p *Pod) {
+			s.Record.Workloads["statefulset/apps/web"] = s.Record.Workloads[p.Workload]
+			p.Workload = "statefulset/apps/web"
+			s.podOf(p.Workload, "4", "old")
+			s.podOf(p.Workload, "5", "new")
+		}, one},
 		{"… once another one there, whose replacement comes first, is through", func(s *traffic, p *Pod) {
 			w := *s.Workloads[p.Workload]
 			w.Surge = 0

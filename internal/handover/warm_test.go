@@ -9,11 +9,15 @@ import (
 // its health checks are. One that served when the run began serves.
 func TestTargetTakesOverWhenItsSlowStartIsThrough(t *testing.T) {
 	m := NewMove(newRecord("old-group", 0, noon), Options{})
-	look := func(after time.Duration, targets ...Target) map[string]TargetState {
+	asked := noon
+	look := func(after time.Duration, news bool, targets ...Target) map[string]TargetState {
 		v := NewView()
 		v.Now = noon.Add(after)
+		if news {
+			asked = v.Now
+		}
 		b := Balancer{Name: "lb/tg", ByAddress: true, SlowStart: 30 * time.Second, Targets: targets}
-		m.Turn(Observed{View: v, Balancers: []Balancer{b}, Asked: v.Now})
+		m.Turn(Observed{View: v, Balancers: []Balancer{b}, Asked: asked})
 		states := map[string]TargetState{}
 		for _, said := range m.o.Balancers {
 			for _, t := range said.Targets {
@@ -27,17 +31,19 @@ func TestTargetTakesOverWhenItsSlowStartIsThrough(t *testing.T) {
 		after   time.Duration
 		targets []Target
 		want    TargetState
+		silent  bool // AWS was not asked again
 	}{
-		{0, []Target{old}, ""},
-		{10 * time.Second, []Target{old, failing}, OutOfService},
-		{20 * time.Second, []Target{old, fresh}, OutOfService},
-		{49 * time.Second, []Target{old, fresh}, OutOfService},
-		{50 * time.Second, []Target{old, fresh}, InService},
-		{60 * time.Second, []Target{old, failing}, OutOfService},
-		{61 * time.Second, []Target{old, fresh}, OutOfService}, // it begins anew
-		{91 * time.Second, []Target{old, fresh}, InService},
+		{0, []Target{old}, "", false},
+		{10 * time.Second, []Target{old, failing}, OutOfService, false},
+		{20 * time.Second, []Target{old, fresh}, OutOfService, false},
+		{30 * time.Second, []Target{old, fresh}, OutOfService, true},
+		{49 * time.Second, []Target{old, fresh}, OutOfService, false},
+		{50 * time.Second, []Target{old, fresh}, InService, false},
+		{60 * time.Second, []Target{old, failing}, OutOfService, false},
+		{61 * time.Second, []Target{old, fresh}, OutOfService, false}, // it begins anew
+		{91 * time.Second, []Target{old, fresh}, InService, false},
 	} {
-		states := look(row.after, row.targets...)
+		states := look(row.after, !row.silent, row.targets...)
 		if states["old"] != InService || states["new"] != row.want {
 			t.Errorf("after %s: %v, want new to be %q", row.after, states, row.want)
 		}
