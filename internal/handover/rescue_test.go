@@ -200,6 +200,18 @@ func TestWhatARestorationGivesUp(t *testing.T) {
 	}
 }
 
+// Each thing is told once, however often it is asked for until it is seen; a wait is none.
+func TestARestorationTellsOfEachThingOnce(t *testing.T) {
+	var told []Restored
+	r := rescue(&told)
+	pod, node := ChangePod{Pod: Ref{"apps", "web-1", "1"}, What: "give back"}, ChangeNode{Node: "old", What: "put back"}
+	r.list([]Action{Wait{For: "a node"}, pod, node, pod})
+	r.carryOut(t.Context(), node, false)
+	if len(told) != 2 || told[0].Object != "pod/apps/web-1" || told[0].What == "" || told[1].Object != "node/old" || told[1].What == "" {
+		t.Errorf("%+v", told)
+	}
+}
+
 // A record stays as long as something that it tells of is not given back.
 func TestWhichRecordsARestorationKeeps(t *testing.T) {
 	rec := func() *Record {
