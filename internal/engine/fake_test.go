@@ -500,6 +500,9 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 		if c.foreign(o) {
 			c.breach("deleted %s of another stack", o.id)
 		}
+		if r.Old == nil || r.Token == "" {
+			c.breach("deleted %s by neither what it is nor a token", o.id) // an association is found by its subnet
+		}
 		c.mayDelete(o)
 		delete(c.objects, o.id)
 		return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/droverhq/drover/internal/engine"
 	"github.com/droverhq/drover/internal/graph"
+	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
 	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
@@ -144,6 +145,27 @@ func TestIgnoredChanges(t *testing.T) {
 	w.must(thing(2, "a:2", "y"))
 	if got, _ := value.Get(inputs(), "spec.image"); got != "a:2" || inputs()["size"] != float64(2) {
 		t.Errorf("the new object has %v", inputs())
+	}
+}
+
+// While something else of the object is updated, what is ignored is sent as it is, and
+// kept so.
+func TestIgnoredChangesOfAnUpdate(t *testing.T) {
+	w := newWorld(t)
+	thing := func(size float64, image, keep string) *graph.Graph {
+		return one(with(res(role, "a", plan.Props{"size": size, "spec": plan.Props{"image": image, "keep": keep}}),
+			func(o *graph.Options) { o.IgnoreChanges = []string{"size", "spec.image"} }))
+	}
+	w.must(thing(1, "a:1", "x"))
+	var sent plan.Props
+	p, err := w.up(t.Context(), thing(2, "a:2", "y"), w.intercept(func(_ plan.Op, r engine.Request) error { sent = r.Want; return nil }))
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].Op != plan.Update {
+		t.Fatalf("%v\n%s", err, detail(p))
+	}
+	r, _ := w.read().Live(plan.NewURN(stackName, projectName, role, "a"))
+	want := plan.Props{"size": float64(1), "spec": plan.Props{"image": "a:1", "keep": "y"}}
+	if !state.Equal(sent, want) || !state.Equal(r.Inputs, want) {
+		t.Errorf("sent %v, kept %v", sent, r.Inputs)
 	}
 }
 
