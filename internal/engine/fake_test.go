@@ -500,7 +500,7 @@ func (c *cloud) Delete(_ context.Context, r engine.Request) error {
 		if c.foreign(o) {
 			c.breach("deleted %s of another stack", o.id)
 		}
-		if r.Old == nil || r.Token == "" {
+		if r.Token == "" || len(r.Old) == 0 && len(o.inputs) > len("null") {
 			c.breach("deleted %s by neither what it is nor a token", o.id) // an association is found by its subnet
 		}
 		c.mayDelete(o)
