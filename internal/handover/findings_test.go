@@ -318,3 +318,42 @@ func placeOf(c check) (name, file string) {
 	file, _ = at.FileLine(at.Entry())
 	return at.Name()[strings.LastIndexByte(at.Name(), '.')+1:], filepath.Base(file)
 }
+
+// What is told of a situation is not told where it is only like it.
+func TestWhatIsNotTold(t *testing.T) {
+	lacking := func(q *Question, p *Pod, w *Workload) {
+		w.Nature, w.Wants = Ordered, 3
+		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
+	}
+	alone := func(q *Question, p *Pod, w *Workload) {
+		w.Nature, p.Paths[0].Service = Operated, "db-rw"
+		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
+	}
+	unmet := Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}
+	for situation, row := range map[string]struct {
+		check  check
+		base   func(*Question, *Pod, *Workload)
+		change func(*Question, *Pod, *Workload)
+	}{
+		"a broken member: its user lets one more be missing":     {lacksMember, lacking, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
+		"a broken member: of a Deployment any other will do":     {lacksMember, lacking, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
+		"a broken member: the pod that leaves is the broken one": {lacksMember, lacking, func(_ *Question, p *Pod, _ *Workload) { p.Ready = false }},
+		"a sole server: its user accepts the gap":                {soleServer, alone, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
+		"a sole server: its replacement comes first":             {soleServer, alone, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
+		"a sole server: it does not serve":                       {soleServer, alone, func(_ *Question, p *Pod, _ *Workload) { p.Paths[0].Ready = false }},
+		"an unmet budget: it is met":                             {unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 2}), nil},
+		"an unmet budget: nobody has worked it out":              {unmetBudget, budgeted(Budget{Expected: 2, Desired: 2, Healthy: 1}), nil},
+		"an unmet budget: broken pods may go":                    {unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1, AlwaysAllow: true}), nil},
+		"an unmet budget: the pod works until it is done":        {unmetBudget, budgeted(unmet), func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
+	} {
+		found := row.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
+			row.base(q, p, w)
+			if row.change != nil {
+				row.change(q, p, w)
+			}
+		})))
+		if len(found) > 0 {
+			t.Errorf("%s: %+v", situation, found)
+		}
+	}
+}
