@@ -60,9 +60,12 @@ func (m *Move) sortTargets() {
 	m.view.hear(m.o.Balancers)
 	m.senders = m.view.senders
 	news := m.news(before)
-	all := m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike) || slices.ContainsFunc(news, m.isStayer)
+	all := m.o.Stale != m.stale || !maps.EqualFunc(lbs, m.lbs, Balancer.alike)
+	for id := range news {
+		all = all || m.isStayer(id)
+	}
 	for name := range m.Record.Nodes {
-		if n := m.view.Nodes[name]; n != nil && (all || slices.Contains(news, n.Instance)) {
+		if n := m.view.Nodes[name]; n != nil && (all || news[n.Instance]) {
 			m.targetsChanged(n)
 		}
 	}
@@ -70,16 +73,13 @@ func (m *Move) sortTargets() {
 }
 
 // news are the targets of which load balancers say something else than before.
-func (m *Move) news(before map[string]map[string]Target) []string {
-	var ids []string
-	for id, now := range m.targets {
-		if !maps.Equal(before[id], now) {
-			ids = append(ids, id)
-		}
-	}
-	for id := range before {
-		if m.targets[id] == nil {
-			ids = append(ids, id)
+func (m *Move) news(before map[string]map[string]Target) map[string]bool {
+	ids := map[string]bool{}
+	for _, said := range []map[string]map[string]Target{before, m.targets} {
+		for id := range said {
+			if !maps.Equal(before[id], m.targets[id]) {
+				ids[id] = true
+			}
 		}
 	}
 	return ids
@@ -93,8 +93,8 @@ func (m *Move) isStayer(target string) bool {
 
 // addressesChanged makes the workloads due of whose pods target groups say
 // something new.
-func (m *Move) addressesChanged(news []string) {
-	for _, id := range news {
+func (m *Move) addressesChanged(news map[string]bool) {
+	for id := range news {
 		p := m.view.byAddress[id]
 		if p == nil {
 			continue

@@ -232,6 +232,9 @@ type denial struct{ workload, node, evictor, verb, why string }
 // done in another way.
 func (r *run) refuse(a Action, refusal Refusal) {
 	now := r.core.view.Now
+	if _, evicts := a.(Evict); !evicts {
+		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
+	}
 	switch a := a.(type) {
 	case Evict:
 		since := now
@@ -243,27 +246,21 @@ func (r *run) refuse(a Action, refusal Refusal) {
 			r.denied = append(r.denied, denial{workload: a.Workload, verb: verbEvict, why: refusal.Why})
 		}
 	case ChangePod:
-		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 		if !refusal.Passing && a.Workload != "" {
 			r.denied = append(r.denied, denial{workload: a.Workload, verb: a.What, why: refusal.Why})
 		}
 	case ChangeNode:
-		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 		if !refusal.Passing {
 			r.denied = append(r.denied, denial{node: a.Node, verb: a.What, why: refusal.Why})
 		}
 	case Sentinel:
-		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 		if !refusal.Passing {
 			r.denied = append(r.denied, denial{verb: verbKeepOff, why: refusal.Why})
 		}
 	case ChangeEvictor:
-		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 		if !refusal.Passing {
 			r.denied = append(r.denied, denial{evictor: a.Evictor.Key(), verb: a.What, why: refusal.Why})
 		}
-	default:
-		r.lastErr = fmt.Errorf("%s: %w", a, &refusal)
 	}
 }
 

@@ -301,8 +301,7 @@ func (m *Move) ready() {
 		m.wait("%s", m.o.Pause)
 		return
 	}
-	missing := m.nodesMissing()
-	if len(missing) > 0 {
+	if missing := m.nodesMissing(); len(missing) > 0 {
 		m.wait("%s", list(missing))
 		if m.clean.stuck(m.view.Now, missing[0], patience) {
 			m.stop(Reason{

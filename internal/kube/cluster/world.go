@@ -61,7 +61,7 @@ type world struct {
 	attachedTo links                          // volume -> nodes
 }
 
-// topOwner is the workload that a pod or a ReplicaSet counts to, as its references tell it.
+// topOwner is the workload that a pod or a ReplicaSet counts to, as its references tell it, or its label.
 type topOwner struct {
 	key           string // of the workload
 	namespace     string
