@@ -18,8 +18,9 @@ import (
 // budgeted puts the pod under a budget.
 func budgeted(b Budget) func(q *Question, p *Pod, w *Workload) {
 	return func(q *Question, p *Pod, _ *Workload) {
-		b.Namespace, b.Name = "apps", "spare"
-		q.View.PutBudget(&b)
+		of := b
+		of.Namespace, of.Name = "apps", "spare"
+		q.View.PutBudget(&of)
 		p.Budgets = []string{"spare"}
 	}
 }
@@ -27,8 +28,9 @@ func budgeted(b Budget) func(q *Question, p *Pod, w *Workload) {
 // served puts the pod behind a Service.
 func served(s Service) func(q *Question, p *Pod, w *Workload) {
 	return func(q *Question, _ *Pod, _ *Workload) {
-		s.Namespace, s.Name = "apps", "web"
-		q.View.PutService(&s)
+		of := s
+		of.Namespace, of.Name = "apps", "web"
+		q.View.PutService(&of)
 	}
 }
 
@@ -50,6 +52,7 @@ func TestFindingsOfPods(t *testing.T) {
 		{cannotClose, func(q *Question, _ *Pod, _ *Workload) { q.Closing = "cordon is refused: policy" }, blocker, "node/old", "may not be closed: cordon is refused: policy", "run the same command again"},
 		{itself, func(q *Question, p *Pod, _ *Workload) { q.Host = p.Name }, blocker, web, "this very command runs in its pod", "outside of the cluster"},
 		{cannotMove, func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(time.Hour) }, blocker, web, "forbids to disrupt it until", "wait for that"},
+		{cannotMove, func(q *Question, p *Pod, _ *Workload) { p.KeptUntil, p.Workload = q.View.Now.Add(patience), "" }, blocker, "pod/apps/web-1", "forbids to disrupt it until", "wait for that"},
 		{cannotMove, func(_ *Question, p *Pod, _ *Workload) { p.DoNotDisrupt = "example.com/keep" }, blocker, web, "its annotation example.com/keep forbids to disrupt it", "remove the annotation"},
 		{frozen, func(q *Question, _ *Pod, w *Workload) { q.Replaced, w.Paused = map[string]bool{web: true}, true }, blocker, web, "it is paused", "rollout resume deployment/web"},
 		{frozen, func(q *Question, p *Pod, w *Workload) {
@@ -59,6 +62,9 @@ func TestFindingsOfPods(t *testing.T) {
 			w.API = "apps.example.com/v1"
 			p.Workload, p.Name, p.Group, w.Partition, w.Ordinals, q.Replaced = w.Key(), "web-0", "web", 1, true, map[string]bool{w.Key(): true}
 		}, blocker, "deployment.apps.example.com/apps/web", "has a partition (1)", "set the partition to 0: kubectl -n apps edit deployment.apps.example.com web"},
+		{frozen, func(q *Question, p *Pod, w *Workload) {
+			p.Group, w.Partition, q.Replaced = "web", 1, map[string]bool{web: true}
+		}, blocker, web, "so many pods come back by the old template", "edit deployment"},
 		{pinned, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }, blocker, web, "its own selector admits only nodes of web", "a node group that stays"},
 		{pinned, func(q *Question, p *Pod, _ *Workload) {
 			q.Coming, p.Pins = true, map[string]string{"kubernetes.io/hostname": "old"}
@@ -76,6 +82,10 @@ func TestFindingsOfPods(t *testing.T) {
 			q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
 			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
 		}, blocker, service, "(edge=yes) fits nodes of web only", "give the new nodes these labels"},
+		{noNodesAdmitted, func(q *Question, p *Pod, w *Workload) {
+			q.Coming, q.View.Nodes["old"].Labels = true, map[string]string{"edge": "yes"}
+			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
+		}, warning, service, "the move is refused once its nodes are there", "give the new nodes these labels"},
 		{unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}), warning, web, "is not met (1 of 2 healthy)", "AlwaysAllow"},
 		{operatorsBudget, func(q *Question, p *Pod, w *Workload) {
 			w.Nature, p.Owner = Operated, &Owner{Kind: "Cluster", Name: "db", UID: "db"}
@@ -104,6 +114,8 @@ func TestFindingsOfPods(t *testing.T) {
 		}, warning, web, "finalizer example.com/deregister", "get pod web-1 -o yaml"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }, note, web, "one at a time: each of its pods goes before the next one comes", "more than one replica"},
 		{oneAtATime, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Operated }, warning, web, "only its controller (Deployment) knows", "PodDisruptionBudget"},
+		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths = Ordered, 1, nil }, warning, web, "one at a time", "more than one replica"},
+		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.Paths = Operated, 1, nil }, warning, web, "one at a time", "more than one replica"},
 		{oneAtATime, func(_ *Question, p *Pod, w *Workload) { w.Nature, w.Wants, p.AcceptGap = Ordered, 1, true }, warning, web, "nothing serves while it moves, as was accepted", ""},
 		{rollsUnasked, func(q *Question, p *Pod, w *Workload) {
 			p.Group, w.Nature, w.Kind, w.Ordinals, q.Replaced = "web", Ordered, "StatefulSet", true, map[string]bool{"statefulset/apps/web": true}
@@ -121,6 +133,10 @@ func TestFindingsOfPods(t *testing.T) {
 		}, blocker, "daemonset/apps/web", "ends its pods on nodes of web all at once: nothing would serve Service web", AcceptGapAnnotation},
 		{onDelete, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }, warning, web, "OnDelete", ""},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }, warning, web, "not complete (1 of 2 pods are new); the move waits", "rollout status deployment/web"},
+		{rollingOut, func(_ *Question, p *Pod, w *Workload) {
+			w.Rolling, w.API = "1 of 2 pods are new", "apps.example.com/v1"
+			p.Workload = w.Key()
+		}, warning, "deployment.apps.example.com/apps/web", "the move waits", "status it, by the tool for its kind"},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Stalled = "1 of 2 pods are new", true }, warning, web, "has failed", "rollout undo deployment/web"},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling, w.Paused = "1 of 2 pods are new", true }, warning, web, "is paused in the middle", "rollout resume deployment/web"},
 		{localStorage, func(_ *Question, p *Pod, _ *Workload) { p.HostPath = "/data" }, warning, web, "writes to /data of its node (hostPath) stays there", "PersistentVolume"},
@@ -130,10 +146,16 @@ func TestFindingsOfPods(t *testing.T) {
 			p.PreStop, p.LongestHook, p.Grace = true, 30*time.Second, 30*time.Second
 		}, warning, web, "preStop hook (30s) uses up its grace period (30s)", "terminationGracePeriodSeconds"},
 		{noPreStop, func(_ *Question, p *Pod, w *Workload) { p.PreStop, w.Nature = false, Ordered }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
+		{noPreStop, func(q *Question, p *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
 		{noDraining, func(q *Question, _ *Pod, _ *Workload) {
 			q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
 			q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
 		}, warning, "load balancer edge", "connection draining is off", "annotate its Service"},
+		{noDraining, func(q *Question, p *Pod, _ *Workload) {
+			p.Address = "10.0.0.1"
+			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Address: "10.0.0.2"})
+			q.Balancers = []Balancer{{Name: "edge", Group: "arn:edge", ByAddress: true, Targets: []Target{{Address: p.Address, State: InService}}}}
+		}, warning, "load balancer edge", "open connections to old pods are cut", "deregistration_delay"},
 		{waitsForJob, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }, note, web, "a pod of it works there", "let it finish"},
 		{tolerant, func(_ *Question, p *Pod, _ *Workload) { p.Tolerates = true }, note, web, "sentinels keep them off", ""},
 		{closedBudgetSurged, budgeted(closed), note, web, "the extra pod that comes first makes room", ""},
@@ -319,6 +341,26 @@ func placeOf(c check) (name, file string) {
 	return at.Name()[strings.LastIndexByte(at.Name(), '.')+1:], filepath.Base(file)
 }
 
+// Two pods of one owner are told of once.
+func TestWhatIsToldIsToldOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		check  check
+		change func(*Question, *Pod, *Workload)
+	}{
+		"what ends late":  {endsLate, func(q *Question, p *Pod, _ *Workload) { p.Deleting, p.GoneBy = true, q.View.Now.Add(-time.Hour) }},
+		"a DaemonSet":     {daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }},
+		"what keeps data": {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }},
+	} {
+		found := c.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
+			q.Leaving = []string{"old", "new"}
+			c.change(q, p, w)
+		})))
+		if len(found) != 1 {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
 // What is told of a situation is not told where it is only like it.
 func TestWhatIsNotTold(t *testing.T) {
 	lacking := func(q *Question, p *Pod, w *Workload) {
@@ -330,6 +372,28 @@ func TestWhatIsNotTold(t *testing.T) {
 		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
 	}
 	unmet := Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}
+	both := func(_ *Question, p *Pod, w *Workload) {
+		p.Budgets, p.Doors, w.Nature = []string{"a", "b"}, nil, Ordered
+	}
+	replaced := func(q *Question, _ *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }
+	parted := func(q *Question, p *Pod, w *Workload) {
+		p.Name, p.Group, w.Partition, w.Ordinals = "web-0", "web", 1, true
+		replaced(q, p, w)
+	}
+	named := func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }
+	admits := func(q *Question, p *Pod, w *Workload) {
+		q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
+		served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
+	}
+	unhooked := func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }
+	cuts := func(q *Question, _ *Pod, _ *Workload) {
+		q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
+		q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
+	}
+	one := func(_ *Question, _ *Pod, w *Workload) { w.Wants = 1 }
+	longHook := func(_ *Question, p *Pod, _ *Workload) { p.LongestHook, p.Grace = 30*time.Second, 30*time.Second }
+	through := served(Service{Balanced: true, Hosts: []string{"lb.example.com"}})
+	kept := func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(patience) }
 	for situation, row := range map[string]struct {
 		check  check
 		base   func(*Question, *Pod, *Workload)
@@ -345,7 +409,54 @@ func TestWhatIsNotTold(t *testing.T) {
 		"an unmet budget: nobody has worked it out":              {unmetBudget, budgeted(Budget{Expected: 2, Desired: 2, Healthy: 1}), nil},
 		"an unmet budget: broken pods may go":                    {unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1, AlwaysAllow: true}), nil},
 		"an unmet budget: the pod works until it is done":        {unmetBudget, budgeted(unmet), func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
+		"a partition: the pod is above it":                       {frozen, parted, func(_ *Question, p *Pod, _ *Workload) { p.Name = "web-1" }},
+		"a partition: the pod asks for another group":            {frozen, parted, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web-2" }},
+		"a partition: there is none":                             {frozen, parted, func(_ *Question, p *Pod, w *Workload) { w.Partition = 0 }},
+		"a partition: the plan lets the workload be":             {frozen, parted, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = nil }},
+		"the group's name: some of its nodes stay":               {pinned, named, func(q *Question, _ *Pod, _ *Workload) { q.Keep = 1 }},
+		"the group's name: the plan changes it":                  {pinned, named, replaced},
+		"the group's name: a rollout is about to change it":      {pinned, named, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }},
+		"the group's name: pods come back by another template":   {pinned, named, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }},
+		"the group's name: one beside its replacement":           {pinned, named, func(_ *Question, p *Pod, _ *Workload) { p.Released = encode(Release{Group: "web"}) }},
+		"two budgets: there is one":                              {twoBudgets, both, func(_ *Question, p *Pod, _ *Workload) { p.Budgets = []string{"a"} }},
+		"two budgets: the plan changes the workload":             {twoBudgets, both, replaced},
+		"two budgets: nobody asks for an eviction":               {twoBudgets, both, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
+		"two budgets: once replaced it leaves its Service's":     {twoBudgets, both, func(_ *Question, p *Pod, w *Workload) { w.Nature, p.Doors = Replicated, []string{"app"} }},
+		"two budgets: once replaced it leaves them":              {twoBudgets, both, func(_ *Question, p *Pod, w *Workload) { w.Nature, p.Veils = Replicated, []string{"app"} }},
+		"labels of nodes: nobody sends through nodes":            {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Services["apps/web"].Balanced = false }},
+		"labels of nodes: the plan changes the Service":          {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = map[string]bool{"service/apps/web": true} }},
+		"labels of nodes: one that stays has them":               {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["new"].Labels = map[string]string{"edge": "yes"} }},
+		"labels of nodes: the old ones lack them, too":           {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["old"].Labels = nil }},
+		"no preStop hook: its replacement comes first":           {noPreStop, unhooked, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
+		"no preStop hook: nothing sends to it":                   {noPreStop, unhooked, func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
+		"a long preStop hook: there is time after it":            {longPreStop, longHook, func(_ *Question, p *Pod, _ *Workload) { p.LongestHook -= time.Second }},
+		"a balancer that cuts: it sends to nodes that stay":      {noDraining, cuts, func(q *Question, _ *Pod, _ *Workload) { q.Leaving = []string{"new"} }},
+		"a balancer that cuts: it has no use for the node":       {noDraining, cuts, func(q *Question, _ *Pod, _ *Workload) { q.Balancers[0].Targets[0].State = Unused }},
+		"a balancer that cuts: it drains":                        {noDraining, cuts, func(q *Question, _ *Pod, _ *Workload) { q.Balancers[0].Draining = time.Minute }},
+		"one replica: nothing sends to it":                       {single, one, func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
+		"one replica: the plan changes it":                       {single, one, replaced},
+		"one replica: it is ended first":                         {single, one, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }},
+		"a sole server: it is another one": {soleServer, alone, func(q *Question, p *Pod, _ *Workload) {
+			other := *q.View.Pods["2"]
+			other.Paths = slices.Clone(p.Paths)
+			p.Paths[0].Ready = false
+			q.View.PutPod(&other)
+		}},
+		"a sole server: its Service has no other pods ever": {soleServer, alone, func(_ *Question, p *Pod, _ *Workload) { p.Paths[0].Own = true }},
+		"a broken member: the plan changes the workload":    {lacksMember, lacking, replaced},
+		"nobody can ask: it sends through other nodes": {unaskedBalancers, through, func(q *Question, _ *Pod, _ *Workload) {
+			q.View.Services["apps/web"].NodeLabels = map[string]string{"edge": "yes"}
+		}},
+		"nobody can ask: the node has no instance":          {unaskedBalancers, through, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["old"].Cloud = "aws" }},
+		"nobody can ask: nothing stands behind its Service": {unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
+		"an annotation until then: that is soon":            {cannotMove, kept, func(_ *Question, p *Pod, _ *Workload) { p.KeptUntil = p.KeptUntil.Add(-time.Second) }},
+		"an annotation until then: its work is waited for":  {cannotMove, kept, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
+		"a pod of a scope: others are not asked about":      {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(q *Question, _ *Pod, _ *Workload) { q.Scope.In = func(*Pod, time.Time) bool { return false } }},
+		"a pod that stays with its node":                    {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(_ *Question, p *Pod, _ *Workload) { p.Mirror = true }},
 	} {
+		if found := row.check(inspect(asked(row.base))); row.change != nil && len(found) == 0 {
+			t.Errorf("%s: without that, nothing is told either", situation)
+		}
 		found := row.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
 			row.base(q, p, w)
 			if row.change != nil {
