@@ -142,7 +142,7 @@ lint-sandbox: bin/golangci-lint
 
 .PHONY: mutate
 mutate: bin/mutate ## change the code a little, again and again, and tell what no test notices: make mutate PKG=./internal/verdict
-	bin/mutate $(if $(FILES),-files $(FILES)) $(if $(RUN),-run '$(RUN)') $(if $(BUDGET),-budget $(BUDGET)) $(if $(ARGS),-args '$(ARGS)') $(or $(PKG),./internal/verdict ./plan)
+	bin/mutate $(if $(FILES),-files $(FILES)) $(if $(RUN),-run '$(RUN)') $(if $(BUDGET),-budget $(BUDGET)) $(if $(AGAIN),-again $(AGAIN)) $(if $(ARGS),-args '$(ARGS)') $(or $(PKG),./internal/verdict ./plan)
 
 bin/mutate: $(wildcard tools/mutate/*.go)
 	@mkdir -p bin

@@ -452,6 +452,7 @@ func TestWhatIsNotTold(t *testing.T) {
 		"an annotation until then: that is soon":            {cannotMove, kept, func(_ *Question, p *Pod, _ *Workload) { p.KeptUntil = p.KeptUntil.Add(-time.Second) }},
 		"an annotation until then: its work is waited for":  {cannotMove, kept, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
 		"a pod of a scope: others are not asked about":      {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(q *Question, _ *Pod, _ *Workload) { q.Scope.In = func(*Pod, time.Time) bool { return false } }},
+		"a pod that goes already":                           {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(_ *Question, p *Pod, _ *Workload) { p.Deleting = true }},
 		"a pod that stays with its node":                    {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(_ *Question, p *Pod, _ *Workload) { p.Mirror = true }},
 	} {
 		if found := row.check(inspect(asked(row.base))); row.change != nil && len(found) == 0 {

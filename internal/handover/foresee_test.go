@@ -76,7 +76,8 @@ func TestTakes(t *testing.T) {
 			}
 		}
 	}
-	plain := inspect(asked(func(*Question, *Pod, *Workload) {})).takes()
+	i := inspect(asked(func(*Question, *Pod, *Workload) {}))
+	plain, settle := i.takes(), i.v.settle(i.pods[0], i.Settle)
 	for name, c := range map[string]struct {
 		change func(q *Question, p *Pod, w *Workload)
 		more   time.Duration // than the plain one
@@ -109,11 +110,52 @@ func TestTakes(t *testing.T) {
 		}, 0},
 		"a longer soak":  {func(q *Question, _ *Pod, _ *Workload) { q.Soak = soakTime + time.Minute }, time.Minute},
 		"a shorter soak": {func(q *Question, _ *Pod, _ *Workload) { q.Soak = time.Second }, 0},
-		"two nodes":      {nodes(2), canaryProof},
-		"ten nodes":      {nodes(10), canaryProof + time.Duration(wave(9)-1)*waveTime},
+		"two workloads, the second one quick": {func(q *Question, p *Pod, _ *Workload) {
+			p.LongestHook = time.Minute
+			q.View.PutPod(&Pod{Ref: Ref{"apps", "zeta", "9"}, Node: "old", Workload: "", Released: ""})
+		}, time.Minute - endGuess},
+		"a Job's end": {func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }, -startGuess - settle},
+		"two nodes":   {nodes(2), canaryProof},
+		"ten nodes":   {nodes(10), canaryProof + time.Duration(wave(9)-1)*waveTime},
 	} {
 		if took := inspect(asked(c.change)).takes(); took != plain+c.more {
 			t.Errorf("%s: %s, want %s", name, took, plain+c.more)
+		}
+	}
+}
+
+// A workload whose pods go before the next ones come takes the longer, the more they are.
+func TestTakesInOrder(t *testing.T) {
+	took := func(pods int) time.Duration {
+		return inspect(asked(func(q *Question, p *Pod, w *Workload) {
+			w.Nature = Ordered
+			for n := range pods - 1 {
+				other := *p
+				other.Ref = Ref{"apps", "more", "more" + string(rune('a'+n))}
+				q.View.PutPod(&other)
+			}
+		})).takes()
+	}
+	one := took(2) - took(1)
+	if three := took(4) - took(1); one < startGuess+endGuess || three != 3*one {
+		t.Errorf("one more: %s, three more: %s", one, three)
+	}
+}
+
+// A load balancer that nobody can ask takes its time, where it sends through nodes that leave.
+func TestBalancersTakeTheirTimeUnasked(t *testing.T) {
+	for name, c := range map[string]struct {
+		service Service
+		takes   time.Duration
+	}{
+		"one that nobody can ask": {Service{Balanced: true, Hosts: []string{"lb.example.com"}}, 2 * settleTargets},
+		"none":                    {Service{Balanced: true}, 0},
+		"… of other nodes":        {Service{Balanced: true, Hosts: []string{"lb.example.com"}, NodeLabels: map[string]string{"edge": "yes"}}, 0},
+	} {
+		i := inspect(asked(served(c.service)))
+		i.v.Nodes["new"].Ready = false
+		if took := i.balancersTake(); took != c.takes {
+			t.Errorf("%s: %s, want %s", name, took, c.takes)
 		}
 	}
 }

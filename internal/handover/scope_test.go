@@ -75,6 +75,43 @@ func TestOneNodeIsEmptiedAndKept(t *testing.T) {
 	})
 }
 
+// What is foreseen of an errand changes nothing, and is what becomes of it.
+func TestWhatIsForeseenHappens(t *testing.T) {
+	in(t, 2, apps(&world.App{Name: "web", Replicas: 4, Surge: 1, Balancer: world.ALB}, &world.App{Name: "data", Kind: "StatefulSet", Replicas: 3}), func(p *play) {
+		old := p.old()
+		node := old[slices.IndexFunc(old, func(name string) bool { return p.podsOn("web", name) > 0 && p.podsOn("data", name) > 0 })]
+		e := p.errand("node/"+node, node)
+		m := handover.New(p.World, p.World, func(context.Context, plan.Props) (handover.Cluster, error) { return p.Another(), nil }, p)
+		foreseen, err := m.Foresee(context.Background(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left := p.leftBut(); len(left) > 0 {
+			t.Errorf("to look has changed: %v", left)
+		}
+		if !slices.Equal(foreseen.Nodes, []string{node}) || foreseen.Balancers == 0 || slices.ContainsFunc(foreseen.Findings, func(f event.Finding) bool { return f.Severity == event.Blocker }) {
+			t.Errorf("%+v", foreseen)
+		}
+		moves := map[handover.How]int{}
+		for _, f := range foreseen.Pods {
+			if f.Node != node {
+				t.Errorf("a pod of another node: %+v", f)
+			}
+			moves[f.How]++
+		}
+		if web, data := p.podsOn("web", node), p.podsOn("data", node); moves[handover.SurgeFirst] != web || moves[handover.InOrder] != data {
+			t.Errorf("%v of %d and %d pods", moves, web, data)
+		}
+		began := time.Now()
+		if err := p.send(context.Background(), e); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(began); took > 2*foreseen.Takes || foreseen.Takes > 2*took {
+			t.Errorf("it took %s, and was to take about %s", took, foreseen.Takes)
+		}
+	})
+}
+
 // What is not to move stays, serves on, and its node stays in the load balancers.
 func TestOnlySomePodsMove(t *testing.T) {
 	in(t, 2, apps(web(4), &world.App{Name: "zeta", Replicas: 4, Surge: 1}), func(p *play) {

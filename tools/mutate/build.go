@@ -64,6 +64,24 @@ func load(pkg string, files []string) (*pack, error) {
 	return p, err
 }
 
+// keep drops the mutants that are not in a list, if there is one.
+func (p *pack) keep(list string) error {
+	if list == "" {
+		return nil
+	}
+	text, err := os.ReadFile(list)
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		_, mutant, _ := strings.Cut(strings.TrimSpace(line), " ")
+		listed[strings.TrimSpace(mutant)] = true
+	}
+	p.mutants = slices.DeleteFunc(p.mutants, func(m *mutant) bool { return !listed[m.String()] })
+	return nil
+}
+
 // told puts what a command printed into its error.
 func told(err error) error {
 	var exit *exec.ExitError

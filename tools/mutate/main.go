@@ -4,7 +4,7 @@
 // A mutant that no test fails for is a survivor: either nothing promises what it
 // changed, or a test is missing.
 //
-//	mutate [-files run.go,stop.go] [-run TestX] [-budget 10s] [-jobs N] ./internal/verdict
+//	mutate [-files run.go,stop.go] [-run TestX] [-budget 10s] [-again list.txt] [-jobs N] ./internal/verdict
 //
 // All mutants of a package are compiled into one test binary (go test -overlay), in
 // which an environment variable chooses one. Each test is run once as it is, which
@@ -25,6 +25,7 @@ func main() {
 	files := flag.String("files", "", "only these `files` of the package, separated by commas")
 	run := flag.String("run", "", "only the tests that match this `regexp`")
 	budget := flag.Duration("budget", 0, "run no more tests for a mutant than take this `time` together (0: all that reach it)")
+	again := flag.String("again", "", "only mutants that are in this `list`, which an earlier run printed")
 	args := flag.String("args", "", "`arguments` for the test binary, separated by spaces")
 	jobs := flag.Int("jobs", max(1, runtime.NumCPU()/2), "run `N` mutants at once")
 	flag.Parse()
@@ -34,7 +35,7 @@ func main() {
 	}
 	failed := false
 	for _, pkg := range flag.Args() {
-		if err := report(pkg, split(*files), trial{run: *run, args: strings.Fields(*args), budget: *budget, jobs: *jobs}); err != nil {
+		if err := report(pkg, split(*files), *again, trial{run: *run, args: strings.Fields(*args), budget: *budget, jobs: *jobs}); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", pkg, err)
 			failed = true
 		}
@@ -49,9 +50,12 @@ func split(list string) []string {
 }
 
 // report mutates one package and prints what became of its mutants.
-func report(pkg string, files []string, t trial) error {
+func report(pkg string, files []string, again string, t trial) error {
 	p, err := load(pkg, files)
 	if err != nil {
+		return err
+	}
+	if err := p.keep(again); err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(p.scratch) }()

@@ -32,8 +32,12 @@ type mutant struct {
 // tell prints a mutant that no test noticed.
 func (m *mutant) tell() {
 	if m.fate == survived || m.fate == unreached {
-		fmt.Printf("%-9s  %s:%d:%d  %s\n", m.fate, m.file, m.line, m.column, m.what)
+		fmt.Printf("%-9s  %s\n", m.fate, m)
 	}
+}
+
+func (m *mutant) String() string {
+	return fmt.Sprintf("%s:%d:%d  %s", m.file, m.line, m.column, m.what)
 }
 
 // finder collects the mutants of one file.
