@@ -25,6 +25,9 @@ func budgeted(b Budget) func(q *Question, p *Pod, w *Workload) {
 	}
 }
 
+// replaced has the plan place the workload anew.
+func replaced(q *Question, _ *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }
+
 // served puts the pod behind a Service.
 func served(s Service) func(q *Question, p *Pod, w *Workload) {
 	return func(q *Question, _ *Pod, _ *Workload) {
@@ -350,6 +353,9 @@ func TestWhatIsToldIsToldOnce(t *testing.T) {
 		"what ends late":  {endsLate, func(q *Question, p *Pod, _ *Workload) { p.Deleting, p.GoneBy = true, q.View.Now.Add(-time.Hour) }},
 		"a DaemonSet":     {daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }},
 		"what keeps data": {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }},
+		"a DaemonSet that is placed anew": {daemonsReplaced, func(q *Question, p *Pod, _ *Workload) {
+			p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
+		}},
 	} {
 		found := c.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
 			q.Leaving = []string{"old", "new"}
@@ -357,6 +363,28 @@ func TestWhatIsToldIsToldOnce(t *testing.T) {
 		})))
 		if len(found) != 1 {
 			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
+// unlike is a situation that a check tells of, and a change after which it does not.
+type unlike struct {
+	check        check
+	base, change func(*Question, *Pod, *Workload)
+}
+
+func mustTellNothing(t *testing.T, rows map[string]unlike) {
+	t.Helper()
+	for situation, row := range rows {
+		if found := row.check(inspect(asked(row.base))); len(found) == 0 {
+			t.Errorf("%s: without that, nothing is told either", situation)
+		}
+		found := row.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
+			row.base(q, p, w)
+			row.change(q, p, w)
+		})))
+		if len(found) > 0 {
+			t.Errorf("%s: %+v", situation, found)
 		}
 	}
 }
@@ -372,10 +400,12 @@ func TestWhatIsNotTold(t *testing.T) {
 		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
 	}
 	unmet := Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}
+	budgetIs := func(change func(*Budget)) func(*Question, *Pod, *Workload) {
+		return func(q *Question, _ *Pod, _ *Workload) { change(q.View.Budgets["apps/spare"]) }
+	}
 	both := func(_ *Question, p *Pod, w *Workload) {
 		p.Budgets, p.Doors, w.Nature = []string{"a", "b"}, nil, Ordered
 	}
-	replaced := func(q *Question, _ *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }
 	parted := func(q *Question, p *Pod, w *Workload) {
 		p.Name, p.Group, w.Partition, w.Ordinals = "web-0", "web", 1, true
 		replaced(q, p, w)
@@ -394,20 +424,16 @@ func TestWhatIsNotTold(t *testing.T) {
 	longHook := func(_ *Question, p *Pod, _ *Workload) { p.LongestHook, p.Grace = 30*time.Second, 30*time.Second }
 	through := served(Service{Balanced: true, Hosts: []string{"lb.example.com"}})
 	kept := func(q *Question, p *Pod, _ *Workload) { p.KeptUntil = q.View.Now.Add(patience) }
-	for situation, row := range map[string]struct {
-		check  check
-		base   func(*Question, *Pod, *Workload)
-		change func(*Question, *Pod, *Workload)
-	}{
+	mustTellNothing(t, map[string]unlike{
 		"a broken member: its user lets one more be missing":     {lacksMember, lacking, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
 		"a broken member: of a Deployment any other will do":     {lacksMember, lacking, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
 		"a broken member: the pod that leaves is the broken one": {lacksMember, lacking, func(_ *Question, p *Pod, _ *Workload) { p.Ready = false }},
 		"a sole server: its user accepts the gap":                {soleServer, alone, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
 		"a sole server: its replacement comes first":             {soleServer, alone, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
 		"a sole server: it does not serve":                       {soleServer, alone, func(_ *Question, p *Pod, _ *Workload) { p.Paths[0].Ready = false }},
-		"an unmet budget: it is met":                             {unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 2}), nil},
-		"an unmet budget: nobody has worked it out":              {unmetBudget, budgeted(Budget{Expected: 2, Desired: 2, Healthy: 1}), nil},
-		"an unmet budget: broken pods may go":                    {unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1, AlwaysAllow: true}), nil},
+		"an unmet budget: it is met":                             {unmetBudget, budgeted(unmet), budgetIs(func(b *Budget) { b.Healthy = 2 })},
+		"an unmet budget: nobody has worked it out":              {unmetBudget, budgeted(unmet), budgetIs(func(b *Budget) { b.Seen = false })},
+		"an unmet budget: broken pods may go":                    {unmetBudget, budgeted(unmet), budgetIs(func(b *Budget) { b.AlwaysAllow = true })},
 		"an unmet budget: the pod works until it is done":        {unmetBudget, budgeted(unmet), func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
 		"a partition: the pod is above it":                       {frozen, parted, func(_ *Question, p *Pod, _ *Workload) { p.Name = "web-1" }},
 		"a partition: the pod asks for another group":            {frozen, parted, func(_ *Question, p *Pod, _ *Workload) { p.Group = "web-2" }},
@@ -454,18 +480,5 @@ func TestWhatIsNotTold(t *testing.T) {
 		"a pod of a scope: others are not asked about":      {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(q *Question, _ *Pod, _ *Workload) { q.Scope.In = func(*Pod, time.Time) bool { return false } }},
 		"a pod that goes already":                           {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(_ *Question, p *Pod, _ *Workload) { p.Deleting = true }},
 		"a pod that stays with its node":                    {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }, func(_ *Question, p *Pod, _ *Workload) { p.Mirror = true }},
-	} {
-		if found := row.check(inspect(asked(row.base))); row.change != nil && len(found) == 0 {
-			t.Errorf("%s: without that, nothing is told either", situation)
-		}
-		found := row.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
-			row.base(q, p, w)
-			if row.change != nil {
-				row.change(q, p, w)
-			}
-		})))
-		if len(found) > 0 {
-			t.Errorf("%s: %+v", situation, found)
-		}
-	}
+	})
 }
