@@ -146,6 +146,11 @@ func TestRestorationOfAPod(t *testing.T) {
 		"… and somebody let it in again":                        {func(d *dead) { d.out(d.one, time.Hour); d.one.Paths = []Path{{Service: "web", Selected: true}} }, "let in pod apps/web-1"},
 		"it is out, and too few serve: into its Services first": {func(d *dead) { d.out(d.one, time.Hour); d.three.Ready = false }, "let in pod apps/web-1"},
 		"… where it serves nobody: to its ReplicaSet at once":   {func(d *dead) { d.out(d.one, time.Hour); d.three.Ready, d.one.Ready = false, false }, home},
+		"… as soon as it is out": {func(d *dead) {
+			d.out(d.one, time.Second)
+			d.released(d.one, time.Hour, func(r *Release) { r.Out, r.OutAt, r.Services = true, noon.Add(-time.Second), []string{"web"} })
+			d.three.Ready, d.one.Ready = false, false
+		}, home},
 		"it was let in, and is not listed yet": {func(d *dead) {
 			d.letIn(readmit-time.Second, Path{Service: "web", Selected: true, Ready: true})
 		}, wait + "its Services list it again"},
@@ -176,6 +181,45 @@ func TestRestorationOfAPod(t *testing.T) {
 		row.scene(d)
 		if got := lines(Restore(d.view(), d.records, func(group string) bool { return d.alive[group] })); got != row.want {
 			t.Errorf("%s:\nwant %s\ngot  %s", situation, row.want, got)
+		}
+	}
+}
+
+// What is told of a restoration names the object, and what became of it.
+func TestWhatARestorationTells(t *testing.T) {
+	ref := Ref{"apps", "web-1", "1"}
+	for _, row := range []struct {
+		action       Action
+		object, what string
+	}{
+		{ChangeNode{Node: "old", What: "put back"}, "node/old", "put back"},
+		{ChangeEvictor{Evictor: Evictor{Kind: "Deployment", Namespace: "x", Name: "d"}, What: "let evict again"}, "deployment/x/d", "let evict again"},
+		{ChangePod{Pod: ref, What: "give back"}, "pod/apps/web-1", "give back"},
+		{Evict{Pod: ref}, "pod/apps/web-1", "end, since its replacement serves"},
+		{Unguard{Node: "old"}, "node/old", "take the sentinel away"},
+		{Resume{Group: "web", Processes: []string{"Launch", "AZRebalance"}, Min: 2}, "group/web", "resume Launch AZRebalance, min 2"},
+	} {
+		var told []Restored
+		r := &Rescue{told: map[Restored]bool{}, Tell: func(d Restored) { told = append(told, d) }}
+		r.list([]Action{row.action, Wait{For: "something"}, row.action})
+		if len(told) != 1 || told[0] != (Restored{Object: row.object, What: row.what}) {
+			t.Errorf("%s: %+v", row.action, told)
+		}
+	}
+}
+
+// Deschedulers are off until the last node is open: they would evict what is on it.
+func TestDeschedulersAreTurnedOnLast(t *testing.T) {
+	node, evictor, pod := ChangeNode{Node: "old", What: "put back"}, ChangeEvictor{Evictor: Evictor{Kind: "Deployment", Namespace: "x", Name: "d"}, What: "let evict again"}, Evict{Pod: Ref{"apps", "web-1", "1"}}
+	for _, row := range []struct {
+		actions []Action
+		now     string
+	}{
+		{[]Action{evictor, node, pod}, "put back node old; evict pod apps/web-1"},
+		{[]Action{evictor, pod}, "let evict again deployment/x/d; evict pod apps/web-1"},
+	} {
+		if now := lines(nodesFirst(row.actions)); now != row.now {
+			t.Errorf("%s, want %s", now, row.now)
 		}
 	}
 }
