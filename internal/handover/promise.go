@@ -115,12 +115,12 @@ func withGap(p *Pod, w *Workload, pr promise, shared func(p *Pod, service string
 	if !ways[pr.how].consent || !p.Ready && !w.Together {
 		return pr
 	}
-	service, second := p.behind(func(x Path) bool { return !shared(p, x.Service) }), ", or let a second pod run beside it"
+	service, rest := p.behind(func(x Path) bool { return !shared(p, x.Service) }), " (or on its workload), or let a second pod run beside it"
 	switch {
 	case w.Together:
-		second = ", or let a second group run beside it"
+		rest = ", and each other pod of its group, or let a second group run beside it"
 	case w.Wants > 1:
-		service, second = p.ownService(), ""
+		service, rest = p.ownService(), " (or on its workload)"
 	}
 	if service == "" && !w.Together {
 		return pr
@@ -133,7 +133,7 @@ func withGap(p *Pod, w *Workload, pr promise, shared func(p *Pod, service string
 		service = " Service " + service
 	}
 	return promise{how: Never, why: "while it moves nothing would serve" + service + ": " + pr.why,
-		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true (or on its workload)%s", p.Namespace, p.Name, AcceptGapAnnotation, second)}
+		fix: fmt.Sprintf("accept the gap: kubectl -n %s annotate pod %s %s=true%s", p.Namespace, p.Name, AcceptGapAnnotation, rest)}
 }
 
 // service is a Service that selects the pod.

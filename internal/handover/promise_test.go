@@ -106,6 +106,10 @@ func TestPromised(t *testing.T) {
 		{"… that serves nobody now", func(p *Pod, w *Workload) {
 			w.Nature, p.Ready, p.Paths = Ordered, false, append(p.Paths, Path{Service: "web-1", Selected: true, Own: true})
 		}, nil, InOrder, ""},
+		{"a lone group that goes as one", func(_ *Pod, w *Workload) { w.Nature, w.Wants, w.Together = Ordered, 4, true }, nil, Never, "nothing would serve Service web"},
+		{"… of no Service", func(p *Pod, w *Workload) { w.Nature, w.Wants, w.Together, p.Paths = Ordered, 4, true, nil }, nil, Never, "nothing would serve: "},
+		{"… of a pod that does not work", func(p *Pod, w *Workload) { w.Nature, w.Wants, w.Together, p.Ready = Ordered, 4, true, false }, nil, Never, "nothing would serve"},
+		{"… accepted", func(p *Pod, w *Workload) { w.Nature, w.Wants, w.Together, p.AcceptGap = Ordered, 4, true, true }, nil, Gap, ""},
 		{"shares a volume", func(p *Pod, _ *Workload) {
 			p.Shares = "its volume data can be attached to one node only, and pod web-2 uses it as well"
 		}, nil, Never, "pod web-2 uses it as well"},
@@ -124,6 +128,28 @@ func TestPromised(t *testing.T) {
 				t.Errorf("want %s (%s), got %+v", c.want, c.words, got)
 			}
 		})
+	}
+}
+
+// Whoever accepts a gap is told where to say so: a lone pod's workload will do, but not
+// what a group of pods that go as one belongs to.
+func TestWhereAGapIsAccepted(t *testing.T) {
+	const say = "accept the gap: kubectl -n apps annotate pod web-1 drover.dev/accept-gap=true"
+	for name, c := range map[string]struct {
+		change func(*Pod, *Workload)
+		fix    string
+	}{
+		"one pod":            {func(_ *Pod, w *Workload) { w.Wants = 1 }, say + " (or on its workload), or let a second pod run beside it"},
+		"a Service for each": {func(p *Pod, _ *Workload) { p.Paths[0].Own = true }, say + " (or on its workload)"},
+		"a lone group":       {func(_ *Pod, w *Workload) { w.Together = true }, say + ", and each other pod of its group, or let a second group run beside it"},
+	} {
+		i := inspect(asked(func(_ *Question, p *Pod, w *Workload) {
+			w.Nature = Ordered
+			c.change(p, w)
+		}))
+		if pr := i.promised(i.pods[0]); pr.how != Never || pr.fix != c.fix {
+			t.Errorf("%s: %s, %s", name, pr.how, pr.fix)
+		}
 	}
 }
 
