@@ -154,7 +154,7 @@ func (h *herd) trouble() string {
 			why = fmt.Sprintf("pod %s: readiness gate %s is not met", p.Name, p.Gates[0])
 		case p.Node == "" && p.Scheduler != "":
 			why = fmt.Sprintf("pod %s: its scheduler %s has not placed it", p.Name, p.Scheduler)
-		case why == "" && !p.Ready:
+		case why == "":
 			why = fmt.Sprintf("pod %s is not Ready", p.Name)
 		}
 	}
