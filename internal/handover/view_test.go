@@ -281,3 +281,40 @@ func TestOrderOfNodesThatLeave(t *testing.T) {
 		t.Errorf("of the group: %v", got)
 	}
 }
+
+// What is gone is found by no key any more.
+func TestWhatIsDroppedIsForgotten(t *testing.T) {
+	v := NewView()
+	v.PutNode(&Node{Name: "a"})
+	v.PutPod(&Pod{Ref: Ref{"apps", "p", "1"}, Node: "a"})
+	v.PutWorkload(&Workload{Kind: "Deployment", Namespace: "apps", Name: "web"})
+	v.PutService(&Service{Namespace: "apps", Name: "web"})
+	v.PutBudget(&Budget{Namespace: "apps", Name: "spare"})
+	v.PutEvictor(&Evictor{Kind: "Deployment", Namespace: "x", Name: "d"})
+	v.DropNode("a")
+	v.DropPod("1")
+	v.DropWorkload("deployment/apps/web")
+	v.DropService("apps/web")
+	v.DropBudget("apps/spare")
+	v.DropEvictor("deployment/x/d")
+	if len(v.Nodes)+len(v.Pods)+len(v.Workloads)+len(v.Services)+len(v.Budgets)+len(v.Evictors)+len(v.On("a")) > 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// The pods of a key come by name, in every turn.
+func TestPodsOfAKeyAreInOrder(t *testing.T) {
+	v := NewView()
+	for _, r := range []Ref{{"b", "p", "1"}, {"a", "q", "2"}, {"a", "p", "4"}, {"a", "p", "3"}} {
+		v.PutPod(&Pod{Ref: r, Node: "n"})
+	}
+	for range 10 {
+		var got string
+		for _, p := range v.On("n") {
+			got += p.UID
+		}
+		if got != "3421" {
+			t.Fatal(got)
+		}
+	}
+}

@@ -47,6 +47,7 @@ func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
 	}
 	for name, nothing := range map[string][]event.Finding{
 		"as many pods as zones": zoned(3, true, as),
+		"it wants none":         zoned(0, true, as),
 		"zones share targets":   zoned(2, true, func(b *Balancer, _ *Service) { b.Zonal = false }),
 		"no local traffic":      zoned(2, true, func(_ *Balancer, s *Service) { s.Local = false }),
 		"another's":             zoned(2, true, func(_ *Balancer, s *Service) { s.Hosts = nil }),
@@ -91,6 +92,40 @@ func TestAZoneWithoutNodesIsTold(t *testing.T) {
 	} {
 		if len(nothing) > 0 {
 			t.Errorf("%s: %+v", name, nothing)
+		}
+	}
+}
+
+// A zone keeps a node if one stays there that takes pods, of whatever group, or one of
+// the group that takes them is on its way.
+func TestAZoneThatKeepsANode(t *testing.T) {
+	zone := func(name, zone string) *Node {
+		return &Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}}
+	}
+	for name, c := range map[string]struct {
+		change func(third *Node) // besides one that leaves zone a, and a new one in zone b
+		to     []string          // instances that take the pods
+		found  bool
+	}{
+		"another group's":          {func(*Node) {}, []string{"i-new"}, false},
+		"… that is closed":         {func(n *Node) { n.Cordoned = true }, []string{"i-new"}, true},
+		"… in zone b":              {func(n *Node) { n.Labels = zone("", "b").Labels }, []string{"i-new"}, true},
+		"… in none that is known":  {func(n *Node) { n.Labels = nil }, []string{"i-new"}, true},
+		"a new one, not Ready yet": {func(n *Node) { n.Ready = false }, []string{"i-new", "i-third"}, false},
+	} {
+		v, third := NewView(), zone("third", "a")
+		c.change(third)
+		v.PutNode(zone("old", "a"))
+		v.PutNode(zone("new", "b"))
+		v.PutNode(third)
+		var to Group
+		for _, id := range c.to {
+			to.Instances = append(to.Instances, Instance{ID: id})
+		}
+		b := Balancer{Name: "net/web", Zonal: true, Targets: []Target{{Instance: "i-old", State: InService}}}
+		q := Question{Observed: Observed{View: v, Balancers: []Balancer{b}, To: []Group{to}}, Group: "web", Leaving: []string{"old"}}
+		if found := emptyZone(inspect(q)); (len(found) > 0) != c.found {
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }
