@@ -452,6 +452,32 @@ func TestInterruptedReopeningIsToldAndPutsBack(t *testing.T) {
 		if err := y.reopen(y.World, y.World, always); err != nil || p.inService() != 2 {
 			p.t.Errorf("%v: %d of 2 nodes are in service", err, p.inService())
 		}
+		p.waited(" is not InService yet")
+	})
+}
+
+// A group that was to have fewer nodes is opened again by its own record: that tells what
+// the move brought, and what each workload is owed.
+func TestReductionIsOpenedByItsRecord(t *testing.T) {
+	in(t, 3, apps(web(3)), func(p *play) {
+		p.keep, p.soak = 1, 2*time.Hour
+		if err, ended := p.killedIn(5 * time.Minute); ended {
+			p.t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		before, err := handover.ReadRecord(p.memo)
+		if err != nil || before.Closed.IsZero() || len(before.Workloads) == 0 {
+			p.t.Fatalf("%v: it was killed before anything had moved: %+v", err, before)
+		}
+		y := &way{play: p}
+		if err := y.reopen(y.World, y.World, always); err != nil {
+			t.Fatal(err)
+		}
+		p.open()
+		after, err := handover.ReadRecord(p.memo)
+		if err != nil || after.Keep != 1 || !after.Closed.Equal(before.Closed) || len(after.Workloads) != len(before.Workloads) {
+			t.Errorf("%v: %+v", err, after)
+		}
 	})
 }
 
