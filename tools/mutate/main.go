@@ -13,15 +13,21 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 func main() {
+	// What is interrupted ends its tests: a mutant may go on, and grow, without end.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	files := flag.String("files", "", "only these `files` of the package, separated by commas")
 	run := flag.String("run", "", "only the tests that match this `regexp`")
 	budget := flag.Duration("budget", 0, "run no more tests for a mutant than take this `time` together (0: all that reach it)")
@@ -35,7 +41,7 @@ func main() {
 	}
 	failed := false
 	for _, pkg := range flag.Args() {
-		if err := report(pkg, split(*files), *again, trial{run: *run, args: strings.Fields(*args), budget: *budget, jobs: *jobs}); err != nil {
+		if err := report(ctx, pkg, split(*files), *again, trial{run: *run, args: strings.Fields(*args), budget: *budget, jobs: *jobs}); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", pkg, err)
 			failed = true
 		}
@@ -50,7 +56,7 @@ func split(list string) []string {
 }
 
 // report mutates one package and prints what became of its mutants.
-func report(pkg string, files []string, again string, t trial) error {
+func report(ctx context.Context, pkg string, files []string, again string, t trial) error {
 	p, err := load(pkg, files)
 	if err != nil {
 		return err
@@ -62,7 +68,7 @@ func report(pkg string, files []string, again string, t trial) error {
 	if err := p.build(); err != nil {
 		return err
 	}
-	if err := p.try(t); err != nil {
+	if err := p.try(ctx, t); err != nil {
 		return err
 	}
 	count := map[fate]int{}

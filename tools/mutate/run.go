@@ -39,8 +39,8 @@ type test struct {
 }
 
 // try runs each test once as it is, and then, for each mutant, those that reach it.
-func (p *pack) try(t trial) error {
-	tests, err := p.survey(t)
+func (p *pack) try(ctx context.Context, t trial) error {
+	tests, err := p.survey(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -49,21 +49,24 @@ func (p *pack) try(t trial) error {
 	for range t.jobs {
 		work.Go(func() {
 			for m := range due {
-				m.fate = p.fateOf(m, tests, t)
-				m.tell()
+				if m.fate = p.fateOf(ctx, m, tests, t); ctx.Err() == nil {
+					m.tell()
+				}
 			}
 		})
 	}
 	for _, m := range p.mutants {
-		due <- m
+		if ctx.Err() == nil {
+			due <- m
+		}
 	}
 	close(due)
 	work.Wait()
-	return nil
+	return ctx.Err()
 }
 
 // survey runs the tests one by one. The quickest comes first.
-func (p *pack) survey(t trial) ([]test, error) {
+func (p *pack) survey(ctx context.Context, t trial) ([]test, error) {
 	names, err := exec.Command(p.binary(), "-test.list", cmp.Or(t.run, ".")).Output()
 	if err != nil {
 		return nil, told(err)
@@ -72,7 +75,7 @@ func (p *pack) survey(t trial) ([]test, error) {
 	for _, name := range strings.Fields(string(names)) {
 		list := filepath.Join(p.scratch, "reached-"+name)
 		began := time.Now()
-		if out, err := p.test(context.Background(), exactly(name), t.args, "MUTANTS_REACHED="+list); err != nil {
+		if out, err := p.test(ctx, exactly(name), t.args, "MUTANTS_REACHED="+list); err != nil {
 			return nil, fmt.Errorf("%s fails before anything is changed: %w\n%s", name, err, out)
 		}
 		reached, err := numbers(list)
@@ -89,7 +92,7 @@ func exactly(names ...string) string { return "^(" + strings.Join(names, "|") + 
 
 // fateOf runs the tests that reach a mutant, a few at once: first those that noticed
 // others of its file, then the quickest.
-func (p *pack) fateOf(m *mutant, tests []test, t trial) fate {
+func (p *pack) fateOf(ctx context.Context, m *mutant, tests []test, t trial) fate {
 	m.fate = unreached
 	var names []string
 	var these, spent time.Duration
@@ -100,7 +103,7 @@ func (p *pack) fateOf(m *mutant, tests []test, t trial) fate {
 		if !last && these < max(spent, time.Second) {
 			continue
 		}
-		if m.fate = p.outcome(m, names, t.args, these); m.fate != survived || last {
+		if m.fate = p.outcome(ctx, m, names, t.args, these); m.fate != survived || last {
 			return m.fate
 		}
 		names, these, spent = nil, 0, spent+these
@@ -132,8 +135,8 @@ func (p *pack) notice(m *mutant, output []byte) {
 }
 
 // outcome is what some tests make of a mutant.
-func (p *pack) outcome(m *mutant, names, args []string, takes time.Duration) fate {
-	ctx, cancel := context.WithTimeout(context.Background(), patience*takes+slack)
+func (p *pack) outcome(ctx context.Context, m *mutant, names, args []string, takes time.Duration) fate {
+	ctx, cancel := context.WithTimeout(ctx, patience*takes+slack)
 	defer cancel()
 	output, err := p.test(ctx, exactly(names...), args, "MUTANT="+strconv.Itoa(m.id))
 	p.notice(m, output)
