@@ -86,7 +86,6 @@ func (r *run) question(ctx context.Context, o Observed, replaced map[string]bool
 	q.Host, _ = os.Hostname() // without one it is no pod
 	i := inspect(q)
 	q.Denied, q.Closing = r.rehearse(ctx, rehearsals(i)), r.rehearseClosing(ctx, q.Leaving)
-	i.Denied = q.Denied
 	q.Placements = r.place(ctx, i, fresh, coming)
 	around, err := r.cluster.Surroundings(ctx)
 	if q.Around = around; err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -151,6 +152,9 @@ func TestWhatAQuestionHolds(t *testing.T) {
 	}
 	if q.Denied["deployment/apps/web"][verbEvict] != "policy" || q.Closing != "cordon is refused: policy" {
 		t.Errorf("denied %v, and of nodes %q", q.Denied, q.Closing)
+	}
+	if host, err := os.Hostname(); err != nil || q.Host != host {
+		t.Errorf("%v: the pod that this may run in is %q", err, q.Host)
 	}
 	q = r.question(t.Context(), o, nil, []engine.Fresh{{Type: "big", Nodes: 2}})
 	if !q.Coming || !slices.Equal(q.Types, []string{"big"}) || !slices.Equal(q.Arches, []string{"arm64", "arm64"}) {
