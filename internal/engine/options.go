@@ -154,8 +154,7 @@ func cutKey(path string, a, b plan.Props) (key, rest string) {
 			return path[:end], strings.TrimPrefix(path[end:], ".")
 		}
 	}
-	key, rest, _ = strings.Cut(path, ".")
-	return key, rest
+	return path, "" // there is nothing to keep
 }
 
 // forced are the changes at paths at which the user wants none in place.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/internal/state"
 	"github.com/droverhq/drover/plan"
+	"github.com/droverhq/drover/problem"
 	"github.com/droverhq/drover/value"
 )
 
@@ -357,3 +359,127 @@ func TestRolloutIsOfPods(t *testing.T) {
 		}
 	}
 }
+
+// Properties that are not to be changed stay as they were: there or not, in maps, in
+// lists, and under keys that hold dots themselves.
+func TestIgnoredPropertiesStayAsTheyWere(t *testing.T) {
+	for about, c := range map[string]struct {
+		now, was plan.Props
+		path     string
+		want     plan.Props
+	}{
+		"changed":                   {plan.Props{"a": 1.0, "b": 1.0}, plan.Props{"a": 2.0, "b": 2.0}, "a", plan.Props{"a": 2.0, "b": 1.0}},
+		"added":                     {plan.Props{"a": 1.0, "b": 1.0}, plan.Props{}, "a", plan.Props{"b": 1.0}},
+		"taken away":                {plan.Props{}, plan.Props{"a": 2.0}, "a", plan.Props{"a": 2.0}},
+		"in neither":                {plan.Props{"b": 1.0}, plan.Props{"b": 2.0}, "a", plan.Props{"b": 1.0}},
+		"deeper":                    {plan.Props{"m": plan.Props{"x": 1.0, "y": 1.0}}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": plan.Props{"x": 2.0, "y": 1.0}}},
+		"deeper, taken away":        {plan.Props{}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": plan.Props{"x": 2.0}}},
+		"deeper, in neither":        {plan.Props{"b": 1.0}, plan.Props{}, "m.x", plan.Props{"b": 1.0}},
+		"in a list":                 {plan.Props{"l": []any{1.0, 1.0}}, plan.Props{"l": []any{2.0, 2.0}}, "l.1", plan.Props{"l": []any{1.0, 2.0}}},
+		"deeper in a list":          {plan.Props{"l": []any{plan.Props{"x": 1.0, "y": 1.0}}}, plan.Props{"l": []any{plan.Props{"x": 2.0}}}, "l.0.x", plan.Props{"l": []any{plan.Props{"x": 2.0, "y": 1.0}}}},
+		"beyond a list's end":       {plan.Props{"l": []any{1.0}}, plan.Props{"l": []any{2.0, 2.0}}, "l.1", plan.Props{"l": []any{1.0}}},
+		"beyond the former's":       {plan.Props{"l": []any{1.0, 1.0}}, plan.Props{"l": []any{2.0}}, "l.1", plan.Props{"l": []any{1.0, 1.0}}},
+		"no place in a list":        {plan.Props{"l": []any{1.0}}, plan.Props{"l": []any{2.0}}, "l.x", plan.Props{"l": []any{1.0}}},
+		"a key with dots":           {plan.Props{"a.b/c": 1.0}, plan.Props{"a.b/c": 2.0}, "a.b/c", plan.Props{"a.b/c": 2.0}},
+		"a key with dots, added":    {plan.Props{"a.b": 1.0}, plan.Props{}, "a.b", plan.Props{}},
+		"a key with dots, gone":     {plan.Props{}, plan.Props{"a.b": 2.0}, "a.b", plan.Props{"a.b": 2.0}},
+		"a key with dots, and more": {plan.Props{"a.b": plan.Props{"c": 1.0}}, plan.Props{"a.b": plan.Props{"c": 2.0}}, "a.b.c", plan.Props{"a.b": plan.Props{"c": 2.0}}},
+		"something else altogether": {plan.Props{"m": "text"}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": "text"}},
+	} {
+		if got := kept(c.now, c.was, []string{c.path}); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", about, got, c.want)
+		}
+	}
+}
+
+// A resource that the state does not know is what an alias of it was called, or a
+// Kubernetes object of another version; unless that is still wanted, or not there.
+func TestFormerNames(t *testing.T) {
+	urn := func(typ, name string) plan.URN { return plan.NewURN("dev", "shop", typ, name) }
+	conn := plan.Props{"cluster": "one"}
+	inside := func(typ, name string) state.Resource {
+		return state.Resource{URN: urn(typ, name), Type: typ, Conn: state.Conn{Declared: conn}}
+	}
+	role := func(name string, aliases ...string) graph.Resource {
+		r := graph.Resource{Key: graph.Key{Type: "AWS::IAM::Role", Name: name}}
+		for _, a := range aliases {
+			r.Options.Aliases = append(r.Options.Aliases, graph.Key{Type: "AWS::IAM::Role", Name: a})
+		}
+		return r
+	}
+	ingress := func(version, name string) graph.Resource {
+		return graph.Resource{Key: graph.Key{Type: version + "/Ingress", Name: name}, Conn: conn}
+	}
+	old := &state.Snapshot{
+		Resources: []state.Resource{
+			{URN: urn("AWS::IAM::Role", "was"), Type: "AWS::IAM::Role"}, {URN: urn("AWS::IAM::Role", "is"), Type: "AWS::IAM::Role"},
+			inside("networking.k8s.io/v1beta1/Ingress", "apps/web"), inside("v1/Service", "apps/web"),
+			func() state.Resource {
+				r := inside("networking.k8s.io/v1beta1/Ingress", "apps/gone")
+				r.Condemned = true
+				return r
+			}(),
+			{URN: urn("custom/v1/Thing", "apps/aws"), Type: "custom/v1/Thing"},
+		},
+		Pending: []state.Intent{{URN: urn("AWS::IAM::Role", "begun")}},
+	}
+	for about, c := range map[string]struct {
+		wants graph.Resource
+		also  []graph.Resource
+		want  plan.URN
+	}{
+		"new":                         {role("new"), nil, ""},
+		"known by an alias":           {role("new", "other", "was"), nil, urn("AWS::IAM::Role", "was")},
+		"one whose create was begun":  {role("new", "begun"), nil, urn("AWS::IAM::Role", "begun")},
+		"an alias that is wanted":     {role("new", "is"), []graph.Resource{role("is")}, ""},
+		"another version":             {ingress("networking.k8s.io/v1", "apps/web"), nil, urn("networking.k8s.io/v1beta1/Ingress", "apps/web")},
+		"another group":               {ingress("extensions/v1", "apps/web"), nil, ""},
+		"another name":                {ingress("networking.k8s.io/v1", "apps/api"), nil, ""},
+		"both versions are wanted":    {ingress("networking.k8s.io/v1", "apps/web"), []graph.Resource{ingress("networking.k8s.io/v1beta1", "apps/web")}, ""},
+		"one that is deleted already": {ingress("networking.k8s.io/v1", "apps/gone"), nil, ""},
+		"one that is in no cluster":   {graph.Resource{Key: graph.Key{Type: "custom/v2/Thing", Name: "apps/aws"}, Conn: conn}, nil, ""},
+		"… nor is what is wanted":     {graph.Resource{Key: graph.Key{Type: "networking.k8s.io/v1/Ingress", Name: "apps/web"}}, nil, ""},
+	} {
+		g := &graph.Graph{Stack: "dev", Project: "shop", Resources: append(c.also, c.wants)}
+		if got := namesOf(g, old).former(g, c.wants); got != c.want {
+			t.Errorf("%s: %q, want %q", about, got, c.want)
+		}
+	}
+}
+
+// What could not be read is told once for AWS and once for each cluster, with the remedy
+// of the cause if it has one.
+func TestWhatCouldNotBeReadIsTold(t *testing.T) {
+	plain, known := errors.New("denied"), &problem.Error{Kind: problem.Outside, Err: errors.New("denied"), Fix: "log in"}
+	for about, c := range map[string]struct {
+		conn        string
+		cause       error
+		forget      bool
+		object      string
+		effect, fix string
+	}{
+		"AWS":                  {"", plain, false, "aws", "2 resources could not be read and count as the state has them: denied", "IAM identity"},
+		"AWS is not forgotten": {"", plain, true, "aws", "could not be read and count", "IAM identity"},
+		"a cause with a cure":  {"", known, false, "aws", "could not be read", "log in"},
+		"a cluster":            {"one", plain, false, "cluster", "2 resources could not be read and count as the state has them: denied", "API server can be reached"},
+		"… with a cure":        {"one", known, false, "cluster", "could not be read", "log in"},
+		"… that is forgotten":  {"one", plain, true, "cluster", "2 resources in a cluster that does not answer are forgotten: denied", "API server"},
+	} {
+		var told []event.Finding
+		l := &looker{Engine: &Engine{Events: sinkFunc(func(f event.Fact) { told = append(told, f.(event.Finding)) })}, forget: c.forget, found: sightings{}, silent: map[string]error{}, unread: map[string]int{}}
+		l.miss(c.conn, state.Resource{URN: "a"}, c.cause)
+		l.miss(c.conn, state.Resource{URN: "b"}, errors.New("a later cause"))
+		l.tell()
+		if len(told) != 1 || told[0].Severity != event.Warning || told[0].Object != c.object || !strings.Contains(told[0].Effect, c.effect) || !strings.Contains(told[0].Fix, c.fix) {
+			t.Errorf("%s: %+v", about, told)
+		}
+		if gone := l.found.gone(state.Resource{URN: "a"}); gone != (c.forget && c.conn != "") {
+			t.Errorf("%s: gone %t", about, gone)
+		}
+	}
+}
+
+// sinkFunc is a sink of one function.
+type sinkFunc func(event.Fact)
+
+func (f sinkFunc) Emit(fact event.Fact) { f(fact) }
