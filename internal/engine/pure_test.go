@@ -483,3 +483,34 @@ func TestWhatCouldNotBeReadIsTold(t *testing.T) {
 type sinkFunc func(event.Fact)
 
 func (f sinkFunc) Emit(fact event.Fact) { f(fact) }
+
+// One needs another by its URN, of that generation or of any; it refers to one generation
+// alone. What it needs, that needs in turn.
+func TestWhoNeedsWhom(t *testing.T) {
+	vpc := state.Resource{URN: "vpc", Gen: 2}
+	for about, c := range map[string]struct {
+		need            state.Need
+		depends, refers bool
+	}{
+		"that generation": {state.Need{URN: "vpc", Gen: 2}, true, true},
+		"another one":     {state.Need{URN: "vpc", Gen: 1}, false, false},
+		"any":             {state.Need{URN: "vpc"}, true, false},
+		"something else":  {state.Need{URN: "role", Gen: 2}, false, false},
+	} {
+		r := state.Resource{Needs: []state.Need{{URN: "x"}, c.need}}
+		if got := dependsOn(&r, &vpc); got != c.depends {
+			t.Errorf("%s: depends %t", about, got)
+		}
+		if got := refersTo(&r, &vpc); got != c.refers {
+			t.Errorf("%s: refers %t", about, got)
+		}
+	}
+	subnet := state.Resource{URN: "subnet", Gen: 1, Needs: []state.Need{{URN: "vpc", Gen: 2}}}
+	group := state.Resource{URN: "group", Gen: 1, Needs: []state.Need{{URN: "subnet"}}}
+	role := state.Resource{URN: "role", Gen: 1, Needs: []state.Need{{URN: "group", Gen: 1}}}
+	b := &builder{judgement: &judgement{old: &state.Snapshot{Resources: []state.Resource{role, group, subnet, vpc}}}}
+	want := map[state.Need]bool{{URN: "subnet", Gen: 1}: true, {URN: "vpc", Gen: 2}: true}
+	if got := b.neededBy(&group); !reflect.DeepEqual(got, want) {
+		t.Errorf("%v", got)
+	}
+}

@@ -333,10 +333,12 @@ func TestWhichWorkloadsAMoveDecidesAbout(t *testing.T) {
 func TestWhatAMoveTakesOver(t *testing.T) {
 	m := newTour()
 	m.node("old-1", func(n *Node) { n.Cordoned = true })
+	m.view.DropNode("old-3")
+	m.view.PutNode(&Node{Name: "another's", Cordoned: true})
 	m.Record.Holds["new"] = hold{Min: 1}
 	was := before{Exclude: new("true")}
 	m.inherit(&Record{
-		Nodes: map[string]*NodeRecord{"old-1": {Before: was}, "old-2": {Before: was}, "unknown": {Before: was}},
+		Nodes: map[string]*NodeRecord{"old-1": {Before: was}, "old-2": {Before: was}, "old-3": {Before: was}, "another's": {Before: was}},
 		Workloads: map[string]*WorkloadRecord{
 			"parked": {State: WorkloadParked, Floors: map[string]int{"web": 2}}, "moved": {State: WorkloadMoved, Floors: map[string]int{"web": 2}}, "owed nothing": {State: WorkloadParked},
 		},
@@ -344,6 +346,9 @@ func TestWhatAMoveTakesOver(t *testing.T) {
 	})
 	if m.Record.Nodes["old-1"].Before.Exclude == nil || m.Record.Nodes["old-2"].Before.Exclude != nil {
 		t.Error("closed by the earlier move is old-1 alone")
+	}
+	if m.Record.Nodes["old-3"].Before.Exclude != nil || m.Record.Nodes["another's"] != nil {
+		t.Error("it takes over nodes that have gone, or do not leave")
 	}
 	if m.Record.Workloads["parked"].Floors["web"] != 2 || m.Record.Workloads["moved"] != nil || m.Record.Workloads["owed nothing"] != nil {
 		t.Errorf("%v", m.Record.Workloads)
