@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -121,5 +122,24 @@ func TestTheLastNodeIsForetoldAsItIsWaitedFor(t *testing.T) {
 	}
 	if got := behindNodes(Balancer{Name: "other", Host: "other.elb"}, service, Group{}).balancersTake(); got != 2*unaskedTime {
 		t.Errorf("it cannot be asked, and all nodes that stay are yet to come: %s", got)
+	}
+}
+
+// Families are asked by the hosts of Services with load balancers of their own, and by
+// what names target groups, whatever made them.
+func TestWhatAServiceIsAskedAboutBy(t *testing.T) {
+	for name, c := range map[string]struct {
+		service Service
+		want    Inquiry
+	}{
+		"a load balancer of its own": {Service{Balanced: true, Hosts: []string{"a", "b"}}, Inquiry{Hosts: []string{"a", "b"}}},
+		"another's, as an ingress's": {Service{Hosts: []string{"a"}}, Inquiry{}},
+		"a target group":             {Service{TargetGroups: []string{"arn"}}, Inquiry{Groups: []string{"arn"}}},
+		"both":                       {Service{Balanced: true, Hosts: []string{"a"}, TargetGroups: []string{"arn"}}, Inquiry{Hosts: []string{"a"}, Groups: []string{"arn"}}},
+	} {
+		var q Inquiry
+		if q.about(&c.service); !reflect.DeepEqual(q, c.want) {
+			t.Errorf("%s: %+v", name, q)
+		}
 	}
 }
