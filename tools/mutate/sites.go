@@ -202,6 +202,21 @@ func (f *finder) returned(typ *ast.FuncType, n *ast.ReturnStmt) {
 			}
 			continue
 		}
-		f.add(r, "zero returned", "mutantZero["+f.text(types[i])+"](#, ", ")")
+		if !empty(r) {
+			f.add(r, "zero returned", "mutantZero["+f.text(types[i])+"](#, ", ")")
+		}
 	}
+}
+
+// empty: it is a struct of which nothing is set.
+func empty(e ast.Expr) bool {
+	lit, is := e.(*ast.CompositeLit)
+	if !is || len(lit.Elts) > 0 {
+		return false
+	}
+	switch lit.Type.(type) {
+	case *ast.Ident, *ast.SelectorExpr:
+		return true
+	}
+	return false
 }
