@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -193,6 +194,9 @@ func TestIgnoredPathsStay(t *testing.T) {
 		{"a.b", plan.Props{"a": unknown}, plan.Props{"a": plan.Props{"b": 2.0}}, plan.Props{"a": unknown}},
 		{"example.com/a.b", plan.Props{"example.com/a.b": 1.0}, plan.Props{"example.com/a.b": 2.0}, plan.Props{"example.com/a.b": 2.0}},
 		{"m.example.com/a.b", plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 1.0}}}, plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 2.0}}}, plan.Props{"m": plan.Props{"example.com/a": plan.Props{"b": 2.0}}}},
+		{"a.b", plan.Props{"a.b": 1.0}, plan.Props{}, plan.Props{}},
+		{"a.b", plan.Props{}, plan.Props{"a.b": 2.0}, plan.Props{"a.b": 2.0}},
+		{"a.b.c", plan.Props{"a.b": plan.Props{"c": 1.0}}, plan.Props{"a.b": plan.Props{"c": 2.0}}, plan.Props{"a.b": plan.Props{"c": 2.0}}},
 		{"l.1", plan.Props{"l": []any{"a", "b"}}, plan.Props{"l": []any{"x", "y"}}, plan.Props{"l": []any{"a", "y"}}},
 		{"l.0.k", plan.Props{"l": []any{plan.Props{"k": 1.0, "o": 1.0}}}, plan.Props{"l": []any{plan.Props{"k": 2.0, "o": 2.0}}}, plan.Props{"l": []any{plan.Props{"k": 2.0, "o": 1.0}}}},
 		{"l.1", plan.Props{"l": []any{"a", "b"}}, plan.Props{"l": []any{"x"}}, plan.Props{"l": []any{"a", "b"}}},
@@ -360,38 +364,6 @@ func TestRolloutIsOfPods(t *testing.T) {
 	}
 }
 
-// Properties that are not to be changed stay as they were: there or not, in maps, in
-// lists, and under keys that hold dots themselves.
-func TestIgnoredPropertiesStayAsTheyWere(t *testing.T) {
-	for about, c := range map[string]struct {
-		now, was plan.Props
-		path     string
-		want     plan.Props
-	}{
-		"changed":                   {plan.Props{"a": 1.0, "b": 1.0}, plan.Props{"a": 2.0, "b": 2.0}, "a", plan.Props{"a": 2.0, "b": 1.0}},
-		"added":                     {plan.Props{"a": 1.0, "b": 1.0}, plan.Props{}, "a", plan.Props{"b": 1.0}},
-		"taken away":                {plan.Props{}, plan.Props{"a": 2.0}, "a", plan.Props{"a": 2.0}},
-		"in neither":                {plan.Props{"b": 1.0}, plan.Props{"b": 2.0}, "a", plan.Props{"b": 1.0}},
-		"deeper":                    {plan.Props{"m": plan.Props{"x": 1.0, "y": 1.0}}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": plan.Props{"x": 2.0, "y": 1.0}}},
-		"deeper, taken away":        {plan.Props{}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": plan.Props{"x": 2.0}}},
-		"deeper, in neither":        {plan.Props{"b": 1.0}, plan.Props{}, "m.x", plan.Props{"b": 1.0}},
-		"in a list":                 {plan.Props{"l": []any{1.0, 1.0}}, plan.Props{"l": []any{2.0, 2.0}}, "l.1", plan.Props{"l": []any{1.0, 2.0}}},
-		"deeper in a list":          {plan.Props{"l": []any{plan.Props{"x": 1.0, "y": 1.0}}}, plan.Props{"l": []any{plan.Props{"x": 2.0}}}, "l.0.x", plan.Props{"l": []any{plan.Props{"x": 2.0, "y": 1.0}}}},
-		"beyond a list's end":       {plan.Props{"l": []any{1.0}}, plan.Props{"l": []any{2.0, 2.0}}, "l.1", plan.Props{"l": []any{1.0}}},
-		"beyond the former's":       {plan.Props{"l": []any{1.0, 1.0}}, plan.Props{"l": []any{2.0}}, "l.1", plan.Props{"l": []any{1.0, 1.0}}},
-		"no place in a list":        {plan.Props{"l": []any{1.0}}, plan.Props{"l": []any{2.0}}, "l.x", plan.Props{"l": []any{1.0}}},
-		"a key with dots":           {plan.Props{"a.b/c": 1.0}, plan.Props{"a.b/c": 2.0}, "a.b/c", plan.Props{"a.b/c": 2.0}},
-		"a key with dots, added":    {plan.Props{"a.b": 1.0}, plan.Props{}, "a.b", plan.Props{}},
-		"a key with dots, gone":     {plan.Props{}, plan.Props{"a.b": 2.0}, "a.b", plan.Props{"a.b": 2.0}},
-		"a key with dots, and more": {plan.Props{"a.b": plan.Props{"c": 1.0}}, plan.Props{"a.b": plan.Props{"c": 2.0}}, "a.b.c", plan.Props{"a.b": plan.Props{"c": 2.0}}},
-		"something else altogether": {plan.Props{"m": "text"}, plan.Props{"m": plan.Props{"x": 2.0}}, "m.x", plan.Props{"m": "text"}},
-	} {
-		if got := kept(c.now, c.was, []string{c.path}); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s: %v, want %v", about, got, c.want)
-		}
-	}
-}
-
 // A resource that the state does not know is what an alias of it was called, or a
 // Kubernetes object of another version; unless that is still wanted, or not there.
 func TestFormerNames(t *testing.T) {
@@ -512,5 +484,39 @@ func TestWhoNeedsWhom(t *testing.T) {
 	want := map[state.Need]bool{{URN: "subnet", Gen: 1}: true, {URN: "vpc", Gen: 2}: true}
 	if got := b.neededBy(&group); !reflect.DeepEqual(got, want) {
 		t.Errorf("%v", got)
+	}
+}
+
+// After some failures nothing new may start; what became of a new host is no reason to
+// keep it, and traffic that suffers is no failure of the host.
+func TestWhatStopsAll(t *testing.T) {
+	for about, c := range map[string]struct {
+		err   error
+		stops bool
+	}{
+		"a call failed":       {errors.New("denied"), false},
+		"a step was refused":  {&problem.Error{Kind: problem.Refused}, false},
+		"it is not in order":  {&problem.Error{Kind: problem.Parked, Err: errors.New("x")}, false},
+		"nothing is written":  {fmt.Errorf("step: %w", &journalError{errors.New("disk full")}), true},
+		"credentials expired": {fmt.Errorf("step: %w", ErrCredentials), true},
+		"traffic suffers":     {fmt.Errorf("step: %w", &problem.Error{Kind: problem.Guarded}), true},
+	} {
+		if got := stopsAll(c.err); got != c.stops {
+			t.Errorf("%s: %t", about, got)
+		}
+	}
+	for about, c := range map[string]struct {
+		step  plan.Step
+		err   error
+		fresh bool
+	}{
+		"a new group":           {plan.Step{Op: plan.Create, Hosts: true}, errors.New("x"), true},
+		"a new role":            {plan.Step{Op: plan.Create}, errors.New("x"), false},
+		"a group that is there": {plan.Step{Op: plan.Update, Hosts: true}, errors.New("x"), false},
+		"its nodes never serve": {plan.Step{Op: plan.HandOver}, fmt.Errorf("x: %w", ErrFresh), true},
+	} {
+		if got := fresh(c.step, c.err); got != c.fresh {
+			t.Errorf("%s: %t", about, got)
+		}
 	}
 }
