@@ -75,13 +75,18 @@ type fleet struct {
 	Scaling
 	group  Group
 	err    error
+	blind  error // of States
 	states map[string]string
 	calls  []string
 	look   func() // comes before each look at the group; nil: nothing
+	fails  int    // the call that fails, from 1 on; 0: none
 }
 
 func (f *fleet) called(format string, args ...any) error {
 	f.calls = append(f.calls, fmt.Sprintf(format, args...))
+	if len(f.calls) == f.fails {
+		return errors.New("denied")
+	}
 	return nil
 }
 
@@ -92,7 +97,7 @@ func (f *fleet) Group(context.Context, string) (Group, error) {
 	return f.group, f.err
 }
 func (f *fleet) States(context.Context, []string) (map[string]string, error) {
-	return f.states, nil
+	return f.states, f.blind
 }
 func (f *fleet) Terminate(_ context.Context, _ string, ids []string) error {
 	return f.called("terminate %d, first %s", len(ids), ids[0])
@@ -193,21 +198,23 @@ func TestGroupThatStaysIsLoosened(t *testing.T) {
 type still struct {
 	Cluster
 	view  *View
+	err   error // of a look
 	fleet *fleet
 }
 
-func (s still) View() (*View, error) { return s.view, nil }
+func (s still) View() (*View, error) { return s.view, s.err }
 
 // gates are load balancers, and what they were asked.
 type gates struct {
 	Nothing
 	all   []Balancer
+	err   error
 	asked Inquiry
 }
 
 func (g *gates) Balancers(_ context.Context, q Inquiry) ([]Balancer, error) {
 	g.asked = q
-	return g.all, nil
+	return g.all, g.err
 }
 
 // Right before instances end it is asked once more, of all load balancers, whether
@@ -292,6 +299,76 @@ func TestWhatKeepsInstancesFromTheirEnd(t *testing.T) {
 	}
 }
 
+// What cannot be looked at once more is not known to be empty: nothing ends.
+func TestWhatCannotBeSeenIsNotEmpty(t *testing.T) {
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		f fleet
+		s still
+		g gates
+	}{
+		"the cluster":    {s: still{err: away}},
+		"its instances":  {f: fleet{blind: away}},
+		"load balancers": {g: gates{err: away}},
+	} {
+		c.s.view = NewView()
+		c.s.view.PutNode(&Node{Name: "a", Instance: "i-a", Ready: true})
+		err := (&Mover{scaling: &c.f, balancers: &c.g}).empty(t.Context(), c.s, "web", []string{"i-a"}, []string{"a"})
+		if !errors.Is(err, away) || !strings.Contains(err.Error(), "look at web once more") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Instances are waited for until they have ended, for as long as that takes if a lifecycle
+// hook holds one; what goes on without one for too long is an error that names it.
+func TestTheEndOfInstancesIsWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		held  bool                  // by a hook
+		look  func(f *fleet) func() // comes before each look
+		ends  time.Duration         // after that they have ended; 0: never
+		takes time.Duration         // at the least
+		note  string                // of the error; empty: there is none
+		says  string                // what was said last
+	}{
+		"they end":                {ends: time.Minute, takes: time.Minute, says: "1 of 1 instances terminated"},
+		"they do not":             {takes: patience, note: "i-a running Terminating", says: "0 of 1 instances terminated"},
+		"a hook holds one":        {held: true, ends: 3 * patience, takes: 3 * patience, says: "1 of 1 instances terminated"},
+		"AWS does not answer":     {look: func(f *fleet) func() { return func() { f.err = errors.New("away") } }, takes: patience, note: "away"},
+		"… nor tell of instances": {look: func(f *fleet) func() { return func() { f.blind = errors.New("away") } }, takes: patience, note: "away"},
+		"the fence cannot be let go of": {held: true, look: func(f *fleet) func() {
+			f.group.Tags = map[string]string{FenceTag: ""}
+			return func() { f.fails = len(f.calls) + 1 }
+		}, takes: patience, note: "denied"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fleet{group: Group{Name: "web", Instances: []Instance{{"i-a", "Terminating"}}}, states: map[string]string{"i-a": "running"}}
+			if c.held {
+				f.group.Instances[0].Lifecycle = TerminatingWait
+			}
+			if c.look != nil {
+				f.look = c.look(f)
+			}
+			began, said := time.Now(), ""
+			wait := func(text string) {
+				if said = text; c.ends > 0 && time.Since(began) >= c.ends {
+					f.group.Instances, f.states = nil, nil
+				}
+			}
+			err := (&Mover{scaling: f}).terminated(t.Context(), still{view: NewView(), fleet: f}, "web", []string{"i-a"}, wait)
+			var told *problem.Error
+			switch took := time.Since(began); {
+			case took < c.takes || took > c.takes+time.Minute || said != c.says:
+				t.Errorf("%s: after %s, said %q", name, took, said)
+			case (err == nil) != (c.note == ""):
+				t.Errorf("%s: %v", name, err)
+			case err != nil && (!errors.As(err, &told) || told.Kind != problem.Outside || !strings.Contains(err.Error()+fmt.Sprint(told.Notes), c.note)):
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
 func (s still) Changed() <-chan struct{} { return nil }
 func (s still) Close()                   {}
 func (s still) PatchNode(_ context.Context, node string, _ Patch) error {
@@ -351,6 +428,26 @@ func TestHowNodesAreTakenAway(t *testing.T) {
 	}
 }
 
+// Whatever call fails, it is told, and nothing is done that comes after it.
+func TestWhatFailsEndsTheTakingAway(t *testing.T) {
+	calls := []string{"cordon a", "min 1", "terminate 1, first i-a", "remove a", "tell of a", "min 1", "untag 2"}
+	for n, call := range calls {
+		if strings.HasPrefix(call, "tell") {
+			continue
+		}
+		f := &fleet{fails: n + 1, group: Group{Name: "web", Min: 2, Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}, Tags: hold{Min: 2}.tags()},
+			states: map[string]string{"i-a": "terminated", "i-b": "terminated"}}
+		v := NewView()
+		for _, name := range []string{"a", "b"} {
+			v.PutNode(&Node{Name: name, Instance: "i-" + name, Group: "web", Before: "{}", Ready: true})
+		}
+		err := f.mover(v).Retire(t.Context(), engine.Retirement{Host: engine.Host{Name: "web"}, Keep: 1, Wait: func(string) {}, Breach: func() (string, bool) { return "", false }})
+		if err == nil || !strings.Contains(err.Error(), "denied") || !slices.Equal(f.calls, calls[:n+1]) {
+			t.Errorf("%s fails: %v, after %v", call, err, f.calls)
+		}
+	}
+}
+
 // New nodes are waited for until as many are Ready, and set up, as the group wants; after
 // that it is said of each how far it got.
 func TestNewNodesAreWaitedFor(t *testing.T) {
@@ -400,5 +497,34 @@ func TestNewNodesAreWaitedFor(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// That nodes are Ready is never said without a look that saw so.
+func TestReadyIsNotSaidUnseen(t *testing.T) {
+	away := errors.New("away")
+	for name, scene := range map[string]func(f *fleet, s *still, interrupt func()){
+		"AWS never answers":         func(f *fleet, _ *still, _ func()) { f.err = away },
+		"the cluster never answers": func(_ *fleet, s *still, _ func()) { s.err = away },
+		"it is interrupted":         func(f *fleet, _ *still, interrupt func()) { f.look = interrupt },
+		"nor how far they got":      func(f *fleet, _ *still, _ func()) { f.blind = away },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, interrupt := context.WithCancelCause(t.Context())
+			f := &fleet{group: Group{Name: "web", Desired: 1}}
+			s := still{view: NewView(), fleet: f}
+			scene(f, &s, func() { interrupt(away) })
+			m := New(f, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return s, nil }, f)
+			if err := m.Ready(ctx, engine.Host{Name: "web"}, func(string) {}); !errors.Is(err, away) || !strings.Contains(err.Error(), "nodes of web") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+	m := New(&fleet{}, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return nil, away }, &fleet{})
+	if err := m.Ready(t.Context(), engine.Host{Name: "web"}, func(string) {}); !errors.Is(err, away) {
+		t.Errorf("the cluster cannot be opened: %v", err)
+	}
+	if err := m.Retire(t.Context(), engine.Retirement{Host: engine.Host{Name: "web"}}); !errors.Is(err, away) {
+		t.Errorf("the cluster cannot be opened: %v", err)
 	}
 }
