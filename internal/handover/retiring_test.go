@@ -505,7 +505,7 @@ func TestReadyIsNotSaidUnseen(t *testing.T) {
 	away := errors.New("away")
 	for name, scene := range map[string]func(f *fleet, s *still, interrupt func()){
 		"AWS never answers":         func(f *fleet, _ *still, _ func()) { f.err = away },
-		"the cluster never answers": func(_ *fleet, s *still, _ func()) { s.err = away },
+		"the cluster never answers": func(f *fleet, s *still, _ func()) { f.look = func() { s.err = away } },
 		"it is interrupted":         func(f *fleet, _ *still, interrupt func()) { f.look = interrupt },
 		"nor how far they got":      func(f *fleet, _ *still, _ func()) { f.blind = away },
 	} {
@@ -514,7 +514,7 @@ func TestReadyIsNotSaidUnseen(t *testing.T) {
 			f := &fleet{group: Group{Name: "web", Desired: 1}}
 			s := still{view: NewView(), fleet: f}
 			scene(f, &s, func() { interrupt(away) })
-			m := New(f, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return s, nil }, f)
+			m := New(f, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return &s, nil }, f)
 			if err := m.Ready(ctx, engine.Host{Name: "web"}, func(string) {}); !errors.Is(err, away) || !strings.Contains(err.Error(), "nodes of web") {
 				t.Errorf("%s: %v", name, err)
 			}
