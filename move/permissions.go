@@ -49,7 +49,7 @@ var needs = []Need{
 	{"", "policy", []string{"poddisruptionbudgets"}, watch, "what has to keep serving", looks},
 	{"", "networking.k8s.io", []string{"networkpolicies", "ingresses"}, watch, "which labels pods must keep, and who sends to them", looks},
 	{"", "storage.k8s.io", []string{"volumeattachments"}, watch, "whether a node has let go of its volumes", looks},
-	{"", "gateway.networking.k8s.io", []string{"httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes"}, watch, "who sends to pods, where it is served", looks},
+	{"", "gateway.networking.k8s.io", []string{"httproutes", "grpcroutes", "tlsroutes", "tcproutes", "udproutes", "gateways"}, watch, "who sends to pods, where it is served", looks},
 	{"", "elbv2.k8s.aws", []string{"targetgroupbindings"}, watch, "the same", looks},
 	{"", "eks.amazonaws.com", []string{"targetgroupbindings"}, watch, "the same, of EKS Auto Mode", looks},
 	{"", "security.istio.io", []string{"peerauthentications", "authorizationpolicies", "requestauthentications"}, watch, "which labels pods must keep, where it is served", looks},

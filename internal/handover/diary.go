@@ -62,7 +62,7 @@ func (d *diary) take() (last []event.Event, news bool) {
 	return slices.Clone(d.last), news
 }
 
-// resumeLog goes on with the log of an earlier run.
+// resume goes on with the log of an earlier run.
 func (d *diary) resume(earlier []event.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

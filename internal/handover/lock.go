@@ -96,7 +96,7 @@ func Person() string {
 	return name + "@" + host
 }
 
-// hold is a lock that is kept.
+// keeper holds the lock of a move, and renews it.
 type keeper struct {
 	cluster Cluster
 	move    string

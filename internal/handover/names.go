@@ -91,8 +91,8 @@ func (d directory) reaches(b Balancer, s *Service) bool {
 
 // belongsTo: it is the Service's, by the target group that the Service's pods or
 // nodes are registered with, or else by any name. One host may serve many Services,
-// each through a group of its own: where the Service has one, its host's other groups
-// are not its.
+// each through a group of its own: if the Service has one of this host's, that is its,
+// and the host's others are not.
 func (d directory) belongsTo(b Balancer, s *Service) bool {
 	if b.Group != "" && slices.Contains(s.TargetGroups, b.Group) {
 		return true

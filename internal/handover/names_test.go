@@ -18,7 +18,8 @@ func found(d directory, s *Service) (names []string) {
 // A Service's load balancers are found by each of its names, once each; what has
 // none of them is told as nobody's that can be asked.
 func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
-	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}, {Name: "d", Group: "arn:d", Port: 30080}})
+	d := newDirectory([]Balancer{{Name: "a", Host: "A.elb"}, {Name: "b", Host: "b.elb", Group: "arn:b"}, {Name: "c"}, {Name: "d", Group: "arn:d", Port: 30080},
+		{Name: "r/1", Group: "arn:r"}, {Name: "r/2", Group: "arn:r"}})
 	for name, c := range map[string]struct {
 		s                 Service
 		of, hosts, toPods []string
@@ -27,6 +28,7 @@ func TestServicesAndLoadBalancersFindEachOther(t *testing.T) {
 		"a host":               {s: Service{Hosts: []string{"a.ELB"}}, of: []string{"a"}},
 		"a group":              {s: Service{TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
 		"both":                 {s: Service{Hosts: []string{"b.elb"}, TargetGroups: []string{"arn:b"}}, of: []string{"b"}},
+		"two of one group":     {s: Service{TargetGroups: []string{"arn:r"}}, of: []string{"r/1", "r/2"}},
 		"two":                  {s: Service{Hosts: []string{"b.elb", "a.elb"}}, of: []string{"a", "b"}},
 		"a node port":          {s: Service{NodePorts: []int{30443, 30080}}, of: []string{"d"}},
 		"no node port":         {s: Service{NodePorts: []int{30443}}},

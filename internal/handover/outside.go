@@ -142,7 +142,7 @@ type Inquiry struct {
 type Balancer struct {
 	Name      string        // as AWS names it: a1b2c3…, or a1b2c3…/k8s-apps-web-0a1b2c3d4e; no other has it
 	Host      string        // its DNS name, by which the Service that owns it is found
-	Group     string        // one set of targets of one Service, by a name that the cluster's objects give, too: of AWS's target groups the ARN; empty: it has none, as a Classic one
+	Group     string        // one set of targets of one Service, by a name that the cluster's objects give, too (several balancers, each of a route, may have the same): of AWS's target groups the ARN; empty: it has none, as a Classic one
 	ByAddress bool          // its targets are pods, by their addresses; it has a Group then, by which their Services are found
 	Port      int           // of its targets, where those are nodes: a Service may have it as a node port; 0: not known
 	Zonal     bool          // each zone has an address of its own that sends to targets of that zone only

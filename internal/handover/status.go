@@ -16,7 +16,6 @@ type Status struct {
 	Phase   Phase
 	Since   time.Time // when the phase began
 	By      string    // who works on it; empty: nobody
-	Began   time.Time // when that one took it up
 	Wish    Wish      // what he is asked for
 	Kept    bool      // it is done, and its nodes are kept closed
 	Opened  bool      // … no more: what it moved goes back
@@ -31,9 +30,6 @@ type Status struct {
 	Order   json.RawMessage
 	Leaving []string // nodes
 }
-
-// Dead: nobody works on it, and it is not over.
-func (s Status) Dead() bool { return s.By == "" && !s.Kept && !s.Paused }
 
 // Statuses are those of all moves, by name. A record that cannot be read is left out.
 func Statuses(records map[string][]byte, locks map[string]Lock, now time.Time) []Status {
@@ -52,7 +48,7 @@ func (r *Record) status(name string, l Lock, now time.Time) Status {
 		Nodes: map[NodeState]int{}, Moves: map[WorkloadState]int{}, Parked: map[string]string{},
 	}
 	if l.Live(now) {
-		s.By, s.Began, s.Wish = l.Who(), l.Since, l.Wish
+		s.By, s.Wish = l.Who(), l.Wish
 	}
 	for _, n := range r.Nodes {
 		s.Nodes[n.State]++

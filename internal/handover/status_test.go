@@ -31,10 +31,10 @@ func TestStatuses(t *testing.T) {
 		t.Fatalf("%+v", all)
 	}
 	api, web := all[0], all[1]
-	if web.By != "alice@laptop" || !web.Began.Equal(noon) || web.Wish.What != PauseIt || web.Dead() {
+	if web.By != "alice@laptop" || web.Wish.What != PauseIt {
 		t.Errorf("somebody works on it: %+v", web)
 	}
-	if api.By != "" || !api.Began.IsZero() || api.Wish != (Wish{}) || !api.Dead() {
+	if api.By != "" || api.Wish != (Wish{}) {
 		t.Errorf("its lock has run out: %+v", api)
 	}
 	if !maps.Equal(web.Nodes, map[NodeState]int{NodeClosed: 2, NodeOpen: 1}) || !maps.Equal(web.Moves, map[WorkloadState]int{WorkloadMoved: 1, WorkloadParked: 1}) ||
@@ -43,23 +43,18 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// A move is dead if nobody works on it and it is not over; what it ends once its nodes
-// are empty is told when it is done.
+// What ends once the nodes are empty is told when the move is done.
 func TestWhatStatusSaysOfTheEnd(t *testing.T) {
 	for name, c := range map[string]struct {
-		change     func(r *Record)
-		dead, ends bool
+		record Record
+		ends   bool
 	}{
-		"cut off":                  {func(*Record) {}, true, false},
-		"done, and kept":           {func(r *Record) { r.Phase, r.Kept = Done, true }, false, false},
-		"interrupted in its soak":  {func(r *Record) { r.Phase, r.Paused = Soak, true }, false, false},
-		"done, and its nodes end":  {func(r *Record) { r.Phase, r.Ending = Done, &Ending{} }, true, true},
-		"its nodes are to end yet": {func(r *Record) { r.Ending = &Ending{} }, true, false},
+		"its nodes end":            {Record{Phase: Done, Ending: &Ending{}}, true},
+		"they stay":                {Record{Phase: Done, Kept: true}, false},
+		"its nodes are to end yet": {Record{Phase: Soak, Ending: &Ending{}}, false},
 	} {
-		r := &Record{Group: "web", Phase: Shift, Since: noon}
-		c.change(r)
-		if s := r.status("web", Lock{}, noon); s.Dead() != c.dead || s.Ends != c.ends {
-			t.Errorf("%s: dead %t, ends %t", name, s.Dead(), s.Ends)
+		if s := c.record.status("web", Lock{}, noon); s.Ends != c.ends {
+			t.Errorf("%s: ends %t", name, s.Ends)
 		}
 	}
 }

@@ -60,10 +60,11 @@ func TestStraysOfACluster(t *testing.T) {
 	p, _, conn := clusterOf(t,
 		object("Service", "v1", "own", `"spec":{"type":"LoadBalancer"}`),
 		object("Service", "v1", "legacy", `"spec":{"type":"LoadBalancer"}`),
+		`{"apiVersion":"v1","kind":"Service","metadata":{"namespace":"apps","name":"edge-istio","ownerReferences":[{"apiVersion":"gateway.networking.k8s.io/v1","kind":"Gateway","name":"edge"}]},"spec":{"type":"LoadBalancer"}}`,
 		object("Service", "v1", "inner", `"spec":{"type":"ClusterIP"}`),
 		object("Ingress", "networking.k8s.io/v1", "shop", balanced),
 		object("Ingress", "networking.k8s.io/v1", "nobody-serves-it", `"spec":{}`),
-		object("PersistentVolumeClaim", "v1", "data-db-0", `"status":{"phase":"Bound"}`),
+		`{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"namespace":"apps","name":"data-db-0","ownerReferences":[{"apiVersion":"apps/v1","kind":"StatefulSet","name":"db"}]},"status":{"phase":"Bound"}}`,
 		object("PersistentVolumeClaim", "v1", "waits", `"status":{"phase":"Pending"}`))
 	found, err := p.Strays(t.Context(), conn, []string{"v1/Service/apps/own"})
 	if err != nil {
@@ -76,6 +77,7 @@ func TestStraysOfACluster(t *testing.T) {
 	want := []string{
 		"ingress apps/shop blocks true: kubectl delete -n apps ingress/shop",
 		"persistentvolumeclaim apps/data-db-0 blocks false: kubectl delete -n apps persistentvolumeclaim/data-db-0",
+		"service apps/edge-istio blocks true: kubectl delete -n apps gateway.gateway.networking.k8s.io/edge",
 		"service apps/legacy blocks true: kubectl delete -n apps service/legacy",
 	}
 	if slices.Sort(got); !slices.Equal(got, want) {

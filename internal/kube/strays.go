@@ -32,11 +32,22 @@ func (p *Provider) Strays(ctx context.Context, conn plan.Props, known []string) 
 		for _, u := range list.Items {
 			t := target{gvk: u.GroupVersionKind(), resource: k.resource.Resource, namespace: u.GetNamespace(), name: u.GetName()}
 			if leaves := k.leaves(&u); leaves != "" && !slices.Contains(known, k.typ+"/"+t.namespace+"/"+t.name) {
-				strays = append(strays, engine.Stray{Object: t.String(), Owner: k.typ + "/" + t.namespace + "/" + t.name, Leaves: leaves, Blocks: k.blocks, Fix: "kubectl delete " + t.kubectl()})
+				strays = append(strays, engine.Stray{Object: t.String(), Owner: k.typ + "/" + t.namespace + "/" + t.name, Leaves: leaves, Blocks: k.blocks, Fix: "kubectl delete " + k.removed(t, &u).kubectl()})
 			}
 		}
 	}
 	return strays, nil
+}
+
+// removed is what to delete to be rid of the object's load balancer: what it was made for,
+// if that is another object, as a Gateway's Service, since it would be made anew.
+func (k strayKind) removed(t target, u *unstructured.Unstructured) target {
+	owners := u.GetOwnerReferences()
+	if !k.blocks || len(owners) == 0 {
+		return t
+	}
+	kind := schema.FromAPIVersionAndKind(owners[0].APIVersion, owners[0].Kind).GroupKind()
+	return target{gvk: schema.GroupVersionKind{Kind: kind.String()}, namespace: t.namespace, name: owners[0].Name}
 }
 
 // strayKind is a kind whose objects may have something outside of the cluster.

@@ -103,6 +103,7 @@ func init() {
 		{name: "TLSRoute", optional: crd(gatewayAPI, "v1", "tlsroutes"), routes: routing(routeBackends)},
 		{name: "TCPRoute", optional: crd(gatewayAPI, "v1alpha2", "tcproutes"), routes: routing(routeBackends)},
 		{name: "UDPRoute", optional: crd(gatewayAPI, "v1alpha2", "udproutes"), routes: routing(routeBackends)},
+		{name: "Gateway", optional: crd(gatewayAPI, "v1", "gateways"), see: policy(istioProxies)},
 		{name: "TargetGroupBinding", optional: crd("elbv2.k8s.aws", "v1beta1", "targetgroupbindings"), see: typed(seeBinding)},
 		{name: "TargetGroupBinding", optional: crd("eks.amazonaws.com", "v1", "targetgroupbindings"), see: typed(seeBinding)}, // EKS Auto Mode's
 		{name: "PeerAuthentication", optional: crd("security.istio.io", "v1", "peerauthentications"), see: policy(istioSelector)},

@@ -110,6 +110,20 @@ func istioGateway(object string, u *custom) []*selector {
 	return byMap(object, u.GetName(), "", stringMap(u, "spec", "selector"))
 }
 
+// istioProxies are those that Istio makes for a Gateway of Kubernetes' Gateway API. One
+// listens as long as it is behind the Gateway's Service, which finds it by such a label.
+// Other controllers' proxies listen whatever labels they have.
+func istioProxies(object string, u *custom) []*selector {
+	var all []*selector
+	for _, label := range []string{"gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"} {
+		all = append(all, byLabels(object, u.GetName(), u.GetNamespace(), &metav1.LabelSelector{
+			MatchLabels:      map[string]string{label: u.GetName()},
+			MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "gateway.istio.io/managed", Operator: metav1.LabelSelectorOpExists}},
+		})...)
+	}
+	return all
+}
+
 // podSelectors are the pods that the object is for, of its own namespace, and those that
 // it names further down as peers, of any.
 func podSelectors(object string, u *custom) []*selector {

@@ -75,6 +75,37 @@ func TestMeshesKeepTheirLabels(t *testing.T) {
 	}
 }
 
+// A proxy that Istio makes for a Gateway of the Gateway API listens as long as the Gateway's
+// Service selects it; what other controllers make does so whatever its labels are.
+func TestIstioGatewaysKeepListening(t *testing.T) {
+	const name, older, managed = "gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name", "gateway.istio.io/managed"
+	for about, c := range map[string]struct {
+		labels  map[string]string
+		gateway string // its namespace and name
+		kept    bool
+	}{
+		"Istio's":              {map[string]string{name: "edge", managed: "istio.io-gateway-controller"}, "apps/edge", true},
+		"of an older Istio":    {map[string]string{older: "edge", managed: "istio.io-gateway-controller"}, "apps/edge", true},
+		"another controller's": {map[string]string{name: "edge"}, "apps/edge", false},
+		"of another Gateway":   {map[string]string{name: "edge", managed: "istio.io-gateway-controller"}, "apps/other", false},
+		"… of that name":       {map[string]string{name: "edge", managed: "istio.io-gateway-controller"}, "shop/edge", false},
+	} {
+		f := newFixture()
+		namespace, gateway, _ := strings.Cut(c.gateway, "/")
+		f.more = append(f.more, foreignObject(t, `{"apiVersion":"gateway.networking.k8s.io/v1","kind":"Gateway","metadata":{"namespace":"`+namespace+`","name":"`+gateway+`"}}`))
+		f.service.Spec.Selector = map[string]string{}
+		for label, value := range c.labels {
+			if f.pod.Labels[label] = value; label != managed {
+				f.service.Spec.Selector[label] = value
+			}
+		}
+		p := f.look()
+		if kept := p.Doors == nil; kept != c.kept || kept && !strings.Contains(p.NoDoor, "Gateway.gateway.networking.k8s.io "+c.gateway) {
+			t.Errorf("%s: doors %q, no door %q; want the label kept: %v", about, p.Doors, p.NoDoor, c.kept)
+		}
+	}
+}
+
 // Where labels are equally good, the one that a monitor selects by stays.
 func TestMonitorGoesOnMeasuring(t *testing.T) {
 	f := newFixture()
