@@ -192,3 +192,30 @@ func (p *play) began() {
 		time.Sleep(100 * time.Millisecond)
 	}
 }
+
+// A move over nodes of which a killed one has let pods go takes these over at once, and
+// until it knows that they are nobody's lets no more go than the workload's strategy allows.
+func TestWhatAKilledMoveLetGoOfIsTakenOver(t *testing.T) {
+	for calls := 10; calls < 60; calls += 5 {
+		in(t, 2, apps(web(4)), func(p *play) {
+			m := &mortal{World: p.World}
+			m.left.Store(int64(calls))
+			if err := p.by(m, m).Run(context.Background(), p.errand("nodes/a", p.old()...)); err == nil {
+				p.t.Fatalf("%d calls were enough", calls)
+			}
+			time.Sleep(3 * time.Minute)
+			began := time.Now()
+			if err := p.send(context.Background(), p.errand("nodes/b", p.old()...)); err != nil {
+				p.t.Fatal(err)
+			}
+			if took := time.Since(began); took > 2*time.Minute {
+				p.t.Errorf("after %d calls: %s", calls, took)
+			}
+			for _, node := range p.old() {
+				if n := p.podsOn("web", node); n > 0 {
+					p.t.Errorf("after %d calls: %d pods are left on %s", calls, n, node)
+				}
+			}
+		})
+	}
+}

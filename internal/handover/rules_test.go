@@ -252,8 +252,14 @@ func TestRulesOfAWorkload(t *testing.T) {
 			s.pod("web-3", "old-2")
 			s.released(s.one, time.Minute, nil)
 			s.c.Anothers = func(p *Pod) bool { return p == s.one }
-			s.web.Wants, s.r.Floors["web"] = 3, 3
+			s.web.Wants, s.r.Floors["web"], s.web.Surge = 3, 3, 2
 		}, "surging; hold pod apps/web-3"},
+		{"… and one comes in its place: no more than the surge", func(s *scene) {
+			s.pod("web-3", "old-2")
+			s.released(s.one, time.Minute, nil)
+			s.c.Anothers = func(p *Pod) bool { return p == s.one }
+			s.web.Wants, s.r.Floors["web"] = 3, 3
+		}, "waiting; wait: deployment/apps/web: another move has let go of pod web-1, and one comes in its place"},
 		{"… unless it was taken out", func(s *scene) {
 			s.pod("web-3", "old-2")
 			s.released(s.one, time.Minute, func(r *Release) { r.Out = true })

@@ -32,7 +32,10 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 	case !p.Ready && !h.broken(p):
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		return true
-	case h.extra()+h.unseen(p) >= h.w.Surge:
+	case h.extra()+len(h.others)+h.unseen(p) >= h.w.Surge:
+		if len(h.others) > 0 {
+			h.wait("%s: another move has let go of pod %s, and one comes in its place", h.Key, h.others[0].Name)
+		}
 		return h.unseen(p) > 0 // the others may be those
 	case h.d.Surged >= h.Room:
 		h.d.InLine = true

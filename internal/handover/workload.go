@@ -158,6 +158,7 @@ type herd struct {
 
 	fresh  []*Pod // on nodes that leave, nothing done yet; in the order in which they go
 	beside []*Pod // released, still in their Services
+	others []*Pod // the same, by another move
 	out    []*Pod // taken out of their Services
 	back   []*Pod // given back
 	ending []*Pod // told to end, on nodes that leave
@@ -210,6 +211,9 @@ func (h *herd) sort(p *Pod) {
 	case released && h.Anothers != nil && h.Anothers(p):
 		if r.Out && !r.Back {
 			return
+		}
+		if !r.Back {
+			h.others = append(h.others, p)
 		}
 	case released && r.Out && !r.Back:
 		h.out = append(h.out, p)
