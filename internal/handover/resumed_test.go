@@ -34,7 +34,7 @@ func TestAnErrandRemembersWhatEnds(t *testing.T) {
 		if err := p.send(context.Background(), e); err != nil {
 			p.t.Fatal(err)
 		}
-		all, err := p.World.Records(context.Background())
+		all, err := p.Records(context.Background())
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestTheLogGoesOn(t *testing.T) {
 		e := p.errand("nodes/old", p.old()...)
 		e.From.Soak = time.Hour
 		log := func() []event.Event {
-			all, err := p.World.Records(context.Background())
+			all, err := p.Records(context.Background())
 			if err != nil {
 				p.t.Fatal(err)
 			}
@@ -169,7 +169,7 @@ func TestARecordSaysWhatIsWaitedFor(t *testing.T) {
 		go func() {
 			p.began()
 			time.Sleep(time.Minute)
-			all, err := p.World.Records(context.Background())
+			all, err := p.Records(context.Background())
 			if err != nil {
 				p.t.Error(err)
 			}
