@@ -58,16 +58,38 @@ func TestResolveRefuses(t *testing.T) {
 		t.Errorf("nothing is unknown: %v", err)
 	}
 	g := one(res(network, "net", plan.Props{}), res(network, "two", plan.Props{}))
-	if _, err := w.run(g, &faults{at: 3, kind: "crash before"}); err == nil {
-		t.Fatal("the fault did not strike")
+	if _, err := w.run(g, &faults{at: 4, kind: "crash before"}); err == nil || len(w.read().Pending) != 1 {
+		t.Fatalf("%v: the fault did not strike between what is written and the call", err)
 	}
+	w.cloud.faults = new(faults)
 	two := plan.NewURN(stackName, projectName, network, "two")
 	for _, id := range []string{"id-999", "id-001"} { // one that is not there, one that is another resource
 		if err := w.cloud.engine(event.Discard).Resolve(t.Context(), two, id, w.lock()); kind(err) != problem.Usage {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
+	var told *problem.Error
+	e := w.cloud.engine(event.Discard)
+	if err := e.Resolve(t.Context(), urn, "", w.lock()); !errors.As(err, &told) || !strings.HasSuffix(told.Fix, ": "+string(two)) {
+		t.Errorf("what is unknown is not named: %v", err)
+	}
+	e.Providers = func(string) (engine.Provider, error) { return untagged{w.cloud}, nil }
+	if err := e.Resolve(t.Context(), two, "id-001", w.lock()); kind(err) != problem.Usage || !strings.Contains(err.Error(), "id-001 is "+string(urn)+", generation 1, already") {
+		t.Errorf("one object would be two resources: %v", err)
+	}
+	e.Providers = func(string) (engine.Provider, error) { return nil, errLost }
+	if err := e.Resolve(t.Context(), two, "id-001", w.lock()); !errors.Is(err, errLost) {
+		t.Errorf("nobody can read it: %v", err)
+	}
 	w.mustRun(g)
+}
+
+// untagged reads objects whose owner nothing tells.
+type untagged struct{ *cloud }
+
+func (p untagged) Read(ctx context.Context, r engine.Request) (engine.Object, error) {
+	r.Tags = nil
+	return p.cloud.Read(ctx, r)
 }
 
 // drifting tells other outputs than the fake has.
