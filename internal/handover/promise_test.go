@@ -279,3 +279,29 @@ func TestServiceThatThePlanChangesIsLookedAtOnceItHas(t *testing.T) {
 		}
 	}
 }
+
+// A node is idle if nothing of it has to move, nor to leave its Services.
+func TestIdleNode(t *testing.T) {
+	for name, c := range map[string]struct {
+		pod  *Pod
+		idle bool
+	}{
+		"empty":                           {nil, true},
+		"a pod":                           {&Pod{}, false},
+		"a pod that is not to move":       {&Pod{EmptyDir: true}, true},
+		"a DaemonSet's":                   {&Pod{Daemon: true}, true},
+		"a DaemonSet's, behind a Service": {&Pod{Daemon: true, Paths: []Path{{Service: "logs", Selected: true}}}, false},
+		"one that has finished":           {&Pod{Finished: true}, true},
+	} {
+		m := &Move{view: NewView(), Options: Options{Scope: Scope{In: func(p *Pod, _ time.Time) bool { return !p.EmptyDir }}}}
+		n := &Node{Name: "a"}
+		m.view.PutNode(n)
+		if c.pod != nil {
+			c.pod.Ref, c.pod.Node = Ref{"apps", "p", "1"}, "a"
+			m.view.PutPod(c.pod)
+		}
+		if is := m.idleNode(n); is != c.idle {
+			t.Errorf("%s: %t", name, is)
+		}
+	}
+}
