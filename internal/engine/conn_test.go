@@ -43,6 +43,14 @@ func TestSwitchedIdentifiersAreFollowed(t *testing.T) {
 	everyPoint(t, g("old"), g("new"))
 	everyPoint(t, g("old"), g("new"), g("old"))
 	everyPoint(t, g("old"), g("new"), one())
+	w := newWorld(t)
+	w.mustRun(g("old"))
+	before := w.cloud.named(lead, "a").id
+	w.mustRun(g("new"))
+	r, _ := w.read().Live(plan.NewURN(stackName, projectName, lead, "a"))
+	if now := w.cloud.named(lead, "a").id; now == before || r.ID != now {
+		t.Errorf("it was %s, is %s, and the state has %s", before, now, r.ID)
+	}
 }
 
 // What replaced an object that somebody had deleted is not taken for it.
