@@ -210,8 +210,10 @@ func (d drawn) lend(ctx context.Context, w *world.World, h hand) {
 	case "records lost":
 		w.With((*world.Hand).Forget)
 	default:
+		// With calls that fail right before and after it, an outage is shorter than farewell:
+		// after that a move that stops is left, with the remedy.
 		w.With(func(hand *world.Hand) { hand.Down(h.what == "aws down", h.what == "api down") })
-		pause(ctx, time.Duration(h.i)*time.Minute)
+		pause(ctx, time.Duration(h.i)*50*time.Second)
 		w.With(func(hand *world.Hand) { hand.Down(false, false) })
 	}
 }
