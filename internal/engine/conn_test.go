@@ -2,8 +2,10 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/droverhq/drover/event"
 	"github.com/droverhq/drover/internal/graph"
 	"github.com/droverhq/drover/plan"
 )
@@ -82,5 +84,47 @@ func everyPoint(t *testing.T, edits ...*graph.Graph) {
 				w.mustRun(nil)
 			})
 		}
+	}
+}
+
+// An object in another region or account is another object; one that is only reached by
+// another way is the same.
+func TestAnotherPlaceIsAnotherObject(t *testing.T) {
+	in := func(where graph.Where) *graph.Graph {
+		r := res(role, "a", plan.Props{"path": "/"})
+		r.Where = where
+		return one(r)
+	}
+	for about, c := range map[string]struct {
+		now   graph.Where
+		anew  bool
+		whys  string // of what is made, or changed
+		steps int
+	}{
+		"the same":              {graph.Where{}, false, "", 0},
+		"another region":        {graph.Where{Region: "eu-west-1", Account: home.account}, true, "us-west-2 of account 111 -> eu-west-1 of account 111", 2},
+		"another account":       {graph.Where{Region: home.region, Account: "222"}, true, "us-west-2 of account 111 -> us-west-2 of account 222", 2},
+		"there, by another way": {graph.Where{Region: home.region, Account: home.account, Role: "arn:aws:iam::111:role/x"}, false, "is reached otherwise", 1},
+	} {
+		w := newWorld(t)
+		w.mustRun(in(graph.Where{}))
+		p, err := w.cloud.engine(event.Discard).Plan(t.Context(), in(c.now), w.read())
+		if err != nil || len(p.Steps) != c.steps {
+			t.Fatalf("%s: %v\n%s", about, err, detail(p))
+		}
+		if c.steps == 0 {
+			continue
+		}
+		if made := p.Steps[0].Op == plan.Create; made != c.anew || !strings.Contains(p.Steps[0].Why, c.whys) {
+			t.Errorf("%s:\n%s", about, detail(p))
+		}
+	}
+	w := newWorld(t)
+	p, err := w.cloud.engine(event.Discard).Plan(t.Context(), in(graph.Where{Region: "eu-west-1", Account: "222"}), w.read())
+	if err != nil || len(p.Steps) != 1 || p.Steps[0].Why != "in eu-west-1 of account 222" {
+		t.Errorf("%v\n%s", err, detail(p))
+	}
+	if p, err = w.cloud.engine(event.Discard).Plan(t.Context(), in(graph.Where{}), w.read()); err != nil || len(p.Steps) != 1 || p.Steps[0].Why != "" {
+		t.Errorf("the stack's own place goes without saying: %v\n%s", err, detail(p))
 	}
 }
