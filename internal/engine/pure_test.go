@@ -520,3 +520,60 @@ func TestWhatStopsAll(t *testing.T) {
 		}
 	}
 }
+
+// Nodes that a plan brings before a group goes are those beyond what stands; what takes
+// the group's place has its size, unless fewer are wanted now.
+func TestNodesToCome(t *testing.T) {
+	web := state.Resource{URN: "web", Gen: 1, Hosts: &state.Hosts{Nodes: 3}}
+	old := &state.Snapshot{Resources: []state.Resource{web, {URN: "batch", Gen: 1, Hosts: &state.Hosts{Nodes: 3}}, {URN: "bare", Gen: 1}}}
+	for about, c := range map[string]struct {
+		urn   plan.URN
+		gen   int
+		nodes int
+		want  []Fresh
+	}{
+		"what takes its place":             {"web", 2, 5, []Fresh{{Nodes: 5, Type: "c5", Replaces: true}}},
+		"… as large as it was":             {"web", 2, 3, []Fresh{{Nodes: 3, Type: "c5", Replaces: true}}},
+		"… and is to be smaller":           {"web", 2, 2, []Fresh{{Nodes: 2, Type: "c5"}}},
+		"another group":                    {"new", 1, 2, []Fresh{{Nodes: 2, Type: "c5"}}},
+		"another one that grows":           {"batch", 1, 5, []Fresh{{Nodes: 2, Type: "c5"}}},
+		"another one that stays":           {"batch", 1, 3, nil},
+		"another one that shrinks":         {"batch", 1, 1, nil},
+		"one whose nodes nobody had known": {"bare", 1, 2, []Fresh{{Nodes: 2, Type: "c5"}}},
+	} {
+		var h Host
+		if h.await(web, c.urn, c.gen, &graph.Hosts{Nodes: c.nodes, Type: "c5"}, old); !reflect.DeepEqual(h.Fresh, c.want) {
+			t.Errorf("%s: %+v", about, h.Fresh)
+		}
+	}
+}
+
+// Who waits for the last of some steps waits for all of them, and before a step comes
+// all that it needs, and what that needs.
+func TestWhatComesBefore(t *testing.T) {
+	step := func(needs ...*node) *node {
+		n := new(node)
+		n.need("", needs...)
+		return n
+	}
+	role := step()
+	group, subnet := step(role), step()
+	nodes := step(group, subnet)
+	alone := step()
+	if got := ends([]*node{role, group, subnet, nodes, alone}); !slices.Equal(got, []*node{nodes, alone}) {
+		t.Errorf("%d ends", len(got))
+	}
+	if got := ends([]*node{role, subnet}); !slices.Equal(got, []*node{role, subnet}) {
+		t.Errorf("%d ends of two that do not need each other", len(got))
+	}
+	want := map[*node]bool{role: true, group: true, subnet: true}
+	if got := before([]*node{nodes}); !reflect.DeepEqual(got, want) {
+		t.Errorf("%d come before, want %d", len(got), len(want))
+	}
+	object, other, made := step(), step(), step()
+	object.conn, object.key, other.key = true, graph.Key{Type: "v1/Service", Name: "web"}, graph.Key{Type: "AWS::IAM::Role", Name: "x"}
+	made.conn, made.key, made.Op = true, graph.Key{Type: "v1/Service", Name: "new"}, plan.Create
+	if got := step(object, other, made).replacedBefore(); !slices.Equal(got, []graph.Key{object.key}) {
+		t.Errorf("placed anew are %v", got)
+	}
+}
