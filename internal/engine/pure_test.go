@@ -577,3 +577,29 @@ func TestWhatComesBefore(t *testing.T) {
 		t.Errorf("placed anew are %v", got)
 	}
 }
+
+// The state is planned against as others have left it, and each object that they changed is
+// told of once; what is gone, every plan sees by itself.
+func TestWhatOthersChangedIsTakenOverAndTold(t *testing.T) {
+	urn := func(name string) plan.URN { return plan.NewURN("dev", "shop", "AWS::S3::Bucket", name) }
+	bucket := func(name, size string) state.Resource {
+		return state.Resource{URN: urn(name), Gen: 1, Inputs: plan.Props{"size": size}}
+	}
+	s := &state.Snapshot{Resources: []state.Resource{bucket("changed", "3"), bucket("gone", "3"), bucket("same", "3")}}
+	drifts := []Drift{
+		{URN: urn("changed"), Name: "changed-1", Changes: []DriftChange{{"size", "3", "5"}, {"class", "a", "b"}}, live: bucket("changed", "5")},
+		{URN: urn("gone"), Name: "gone-1", Gone: true, live: bucket("gone", "")}, {URN: urn("same"), Name: "same-1", live: bucket("same", "3")},
+	}
+	var sizes []any
+	for _, r := range Drifted(s, drifts).Resources {
+		sizes = append(sizes, r.Inputs["size"])
+	}
+	if !slices.Equal(sizes, []any{"5", "3", "3"}) || s.Resources[0].Inputs["size"] != "3" {
+		t.Errorf("planned against are %v, and the state has %v", sizes, s.Resources[0].Inputs)
+	}
+	var told []event.Finding
+	Tell(sinkFunc(func(f event.Fact) { told = append(told, f.(event.Finding)) }), drifts)
+	if len(told) != 1 || told[0].Severity != event.Note || told[0].Object != "Bucket changed-1" || told[0].Effect != "others have changed it: size 3 -> 5, class a -> b" {
+		t.Errorf("%+v", told)
+	}
+}
