@@ -603,3 +603,36 @@ func TestWhatOthersChangedIsTakenOverAndTold(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// An object that is imported is reached through what stands of its stack, and needs that.
+func TestHowAnImportIsReached(t *testing.T) {
+	cluster := graph.Key{Type: "AWS::EKS::Cluster", Name: "main"}
+	urn := plan.NewURN("dev", "shop", cluster.Type, cluster.Name)
+	s := &state.Snapshot{Stack: "dev", Project: "shop", Resources: []state.Resource{
+		{URN: urn, Gen: 2, Type: cluster.Type, ID: "main-1", Outputs: plan.Props{"Endpoint": "https://example.com"}},
+	}}
+	inside := graph.Resource{Key: graph.Key{Type: "v1/Service", Name: "apps/web"}, Conn: plan.Props{"endpoint": cluster.To("Endpoint")}}
+	reached, needs, err := reachedBy(inside, s)
+	if err != nil || reached.Resolved["endpoint"] != "https://example.com" || !reflect.DeepEqual(reached.Declared, inside.Conn) || !slices.Equal(needs, []state.Need{{URN: urn, Gen: 2}}) {
+		t.Errorf("%v: %+v, %v", err, reached, needs)
+	}
+	if _, _, err := reachedBy(inside, &state.Snapshot{Stack: "dev", Project: "shop"}); err == nil {
+		t.Error("its cluster does not stand, and nobody is told")
+	}
+	reached, needs, err = reachedBy(graph.Resource{Key: graph.Key{Type: "AWS::SQS::Queue", Name: "q"}, After: []graph.Key{cluster}}, s)
+	if err != nil || len(reached.Resolved)+len(reached.Declared)+len(needs) > 0 {
+		t.Errorf("what is in no cluster: %v: %+v, %v", err, reached, needs)
+	}
+	e := &Engine{Providers: func(typ string) (Provider, error) {
+		if typ == "unknown" {
+			return nil, errors.New("no such type")
+		}
+		return secretive{}, nil
+	}}
+	for _, typ := range []string{"unknown", "AWS::SQS::Queue"} { // the second one's provider cannot tell
+		var told *problem.Error
+		if _, err := e.declared(t.Context(), Request{Type: typ}); !errors.As(err, &told) || told.Kind != problem.Usage {
+			t.Errorf("%s: %v", typ, err)
+		}
+	}
+}
