@@ -129,7 +129,8 @@ func TestRestoreWithoutAWS(t *testing.T) {
 
 func restoreWithoutAWS(t *testing.T, n int) {
 	t.Helper()
-	in(t, 3, []*world.App{{Name: "web", Replicas: 3, Surge: 1}}, func(p *play) {
+	in(t, 3, []*world.App{{Name: "web", Replicas: 3, Surge: 1}, {Name: "tolerant", Replicas: 2, Surge: 1, Tolerates: true}}, func(p *play) {
+		p.Deschedules = time.Hour
 		p.die(n)
 		time.Sleep(6 * time.Minute)
 		noAWS := func(r *handover.Rescue) {
@@ -144,7 +145,7 @@ func restoreWithoutAWS(t *testing.T, n int) {
 		var left []string
 		p.With(func(h *world.Hand) { left = h.Left() })
 		for _, line := range left {
-			if strings.HasPrefix(line, "node") || strings.HasPrefix(line, "pod") {
+			if strings.HasPrefix(line, "node") || strings.HasPrefix(line, "pod") || strings.HasPrefix(line, "the descheduler") {
 				t.Error(line)
 			}
 		}
