@@ -338,7 +338,7 @@ func TestWhatAMoveTakesOver(t *testing.T) {
 	m.Record.Holds["new"] = hold{Min: 1}
 	was := before{Exclude: new("true")}
 	m.inherit(&Record{
-		Nodes: map[string]*NodeRecord{"old-1": {Before: was}, "old-2": {Before: was}, "old-3": {Before: was}, "another's": {Before: was}},
+		Nodes: map[string]*NodeRecord{"old-1": {Before: was}, "old-2": {Before: was}, "old-3": {Before: was}, "another's": {Before: was}, "unknown": {Before: was}},
 		Workloads: map[string]*WorkloadRecord{
 			"parked": {State: WorkloadParked, Floors: map[string]int{"web": 2}}, "moved": {State: WorkloadMoved, Floors: map[string]int{"web": 2}}, "owed nothing": {State: WorkloadParked},
 		},
