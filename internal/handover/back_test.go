@@ -139,9 +139,7 @@ func (y *way) asBefore(err error, apps ...*world.App) {
 func (p *play) breachedIn(phase event.Phase, after time.Duration) *way {
 	p.t.Helper()
 	go func() {
-		for !p.heard(func(f event.Fact) bool { c, is := f.(event.PhaseChanged); return is && c.To == phase }) {
-			time.Sleep(100 * time.Millisecond)
-		}
+		p.reaches(phase)
 		time.Sleep(after)
 		p.suffer("GET /: 502")
 	}()
@@ -465,18 +463,17 @@ func TestReductionIsOpenedByItsRecord(t *testing.T) {
 			p.t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
-		before, err := handover.ReadRecord(p.memo)
-		if err != nil || before.Closed.IsZero() || len(before.Workloads) == 0 {
-			p.t.Fatalf("%v: it was killed before anything had moved: %+v", err, before)
+		before := p.remembered(p.memo)
+		if before.Closed.IsZero() || len(before.Workloads) == 0 {
+			p.t.Fatalf("it was killed before anything had moved: %+v", before)
 		}
 		y := &way{play: p}
 		if err := y.reopen(y.World, y.World, always); err != nil {
-			t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		p.open()
-		after, err := handover.ReadRecord(p.memo)
-		if err != nil || after.Keep != 1 || !after.Closed.Equal(before.Closed) || len(after.Workloads) != len(before.Workloads) {
-			t.Errorf("%v: %+v", err, after)
+		if after := p.remembered(p.memo); after.Keep != 1 || !after.Closed.Equal(before.Closed) || len(after.Workloads) != len(before.Workloads) {
+			p.t.Errorf("%+v", after)
 		}
 	})
 }

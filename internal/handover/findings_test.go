@@ -28,6 +28,35 @@ func budgeted(b Budget) func(q *Question, p *Pod, w *Workload) {
 // replaced has the plan place the workload anew.
 func replaced(q *Question, _ *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }
 
+// lacking breaks another pod of the workload, whose pods know each other.
+func lacking(q *Question, p *Pod, w *Workload) {
+	w.Nature, w.Wants = Ordered, 3
+	q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
+}
+
+// alone has the pod alone serve a Service, as a primary does.
+func alone(q *Question, p *Pod, w *Workload) {
+	w.Nature, p.Paths[0].Service = Operated, "db-rw"
+	q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
+}
+
+// picky has the Service's load balancer take nodes with a label alone that leave.
+func picky(q *Question, p *Pod, w *Workload) {
+	q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
+	served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
+}
+
+// cuts has a load balancer that does not drain send to the node.
+func cuts(q *Question, _ *Pod, _ *Workload) {
+	q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
+	q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
+}
+
+// daemonsAnew makes the pod a DaemonSet's that the plan places anew.
+func daemonsAnew(q *Question, p *Pod, _ *Workload) {
+	p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
+}
+
 // served puts the pod behind a Service.
 func served(s Service) func(q *Question, p *Pod, w *Workload) {
 	return func(q *Question, _ *Pod, _ *Workload) {
@@ -81,27 +110,15 @@ func TestFindingsOfPods(t *testing.T) {
 		{twoBudgets, func(_ *Question, p *Pod, _ *Workload) { p.Budgets, p.Doors = []string{"a", "b"}, nil }, blocker, web, "PodDisruptionBudgets a and b", "keep one"},
 		{brokenBudget, budgeted(Budget{Broken: "no scale"}), blocker, web, "cannot be computed and allows nothing: no scale", "minAvailable"},
 		{closedBudget, func(q *Question, p *Pod, w *Workload) { w.Nature = Ordered; budgeted(closed)(q, p, w) }, blocker, web, "never allows an eviction (it wants 2 of 2 healthy)", "allow one disruption"},
-		{noNodesAdmitted, func(q *Question, p *Pod, w *Workload) {
-			q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
-			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
-		}, blocker, service, "(edge=yes) fits nodes of web only", "give the new nodes these labels"},
-		{noNodesAdmitted, func(q *Question, p *Pod, w *Workload) {
-			q.Coming, q.View.Nodes["old"].Labels = true, map[string]string{"edge": "yes"}
-			served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
-		}, warning, service, "the move is refused once its nodes are there", "give the new nodes these labels"},
+		{noNodesAdmitted, picky, blocker, service, "(edge=yes) fits nodes of web only", "give the new nodes these labels"},
+		{noNodesAdmitted, func(q *Question, p *Pod, w *Workload) { q.Coming = true; picky(q, p, w) }, warning, service, "the move is refused once its nodes are there", "give the new nodes these labels"},
 		{unmetBudget, budgeted(Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}), warning, web, "is not met (1 of 2 healthy)", "AlwaysAllow"},
 		{operatorsBudget, func(q *Question, p *Pod, w *Workload) {
 			w.Nature, p.Owner = Operated, &Owner{Kind: "Cluster", Name: "db", UID: "db"}
 			budgeted(Budget{Seen: true, Expected: 1, Desired: 1, Healthy: 1, Owner: p.Owner.UID})(q, p, w)
 		}, warning, web, "the operator is to move the pod once its node is closed", "see that the operator runs"},
-		{soleServer, func(q *Question, p *Pod, w *Workload) {
-			w.Nature, p.Paths[0].Service = Operated, "db-rw"
-			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
-		}, warning, web, "alone serves Service db-rw", "switches over"},
-		{lacksMember, func(q *Question, p *Pod, w *Workload) {
-			w.Nature, w.Wants = Ordered, 3
-			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
-		}, warning, web, "it lacks a pod that works (pod web-3 is not Ready: CrashLoopBackOff)", "repair it first"},
+		{soleServer, alone, warning, web, "alone serves Service db-rw", "switches over"},
+		{lacksMember, lacking, warning, web, "it lacks a pod that works (pod web-3 is not Ready: CrashLoopBackOff)", "repair it first"},
 		{unaskedBalancers, served(Service{Balanced: true, Hosts: []string{"lb.example.com"}}), warning, service, "lb.example.com cannot be asked", "300 s"},
 		{unaskedBalancers, served(Service{Hosts: []string{"lb.example.com"}, ToPods: true}), warning, service, "cannot be asked (lb.example.com): the move waits 7m0s for each pod", "300 s"},
 		{ailingDaemons, func(q *Question, _ *Pod, _ *Workload) {
@@ -131,9 +148,7 @@ func TestFindingsOfPods(t *testing.T) {
 			q.View.PutService(&Service{Namespace: "apps", Name: "web", Local: true, Balanced: true, Hosts: []string{"edge.elb"}})
 			q.Balancers = []Balancer{{Name: "edge", Host: "edge.elb"}}
 		}, warning, web, "goes on to send to a node when the pod on it has ended", "labels of both groups"},
-		{daemonsReplaced, func(q *Question, p *Pod, _ *Workload) {
-			p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
-		}, blocker, "daemonset/apps/web", "ends its pods on nodes of web all at once: nothing would serve Service web", AcceptGapAnnotation},
+		{daemonsReplaced, daemonsAnew, blocker, "daemonset/apps/web", "ends its pods on nodes of web all at once: nothing would serve Service web", AcceptGapAnnotation},
 		{onDelete, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }, warning, web, "OnDelete", ""},
 		{rollingOut, func(_ *Question, _ *Pod, w *Workload) { w.Rolling = "1 of 2 pods are new" }, warning, web, "not complete (1 of 2 pods are new); the move waits", "rollout status deployment/web"},
 		{rollingOut, func(_ *Question, p *Pod, w *Workload) {
@@ -149,11 +164,8 @@ func TestFindingsOfPods(t *testing.T) {
 			p.PreStop, p.LongestHook, p.Grace = true, 30*time.Second, 30*time.Second
 		}, warning, web, "preStop hook (30s) uses up its grace period (30s)", "terminationGracePeriodSeconds"},
 		{noPreStop, func(_ *Question, p *Pod, w *Workload) { p.PreStop, w.Nature = false, Ordered }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
-		{noPreStop, func(q *Question, p *Pod, w *Workload) { q.Replaced = map[string]bool{w.Key(): true} }, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
-		{noDraining, func(q *Question, _ *Pod, _ *Workload) {
-			q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
-			q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
-		}, warning, "load balancer edge", "connection draining is off", "annotate its Service"},
+		{noPreStop, replaced, warning, web, "without a preStop hook", "lifecycle.preStop.sleep"},
+		{noDraining, cuts, warning, "load balancer edge", "connection draining is off", "annotate its Service"},
 		{noDraining, func(q *Question, p *Pod, _ *Workload) {
 			p.Address = "10.0.0.1"
 			q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Address: "10.0.0.2"})
@@ -350,12 +362,10 @@ func TestWhatIsToldIsToldOnce(t *testing.T) {
 		check  check
 		change func(*Question, *Pod, *Workload)
 	}{
-		"what ends late":  {endsLate, func(q *Question, p *Pod, _ *Workload) { p.Deleting, p.GoneBy = true, q.View.Now.Add(-time.Hour) }},
-		"a DaemonSet":     {daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }},
-		"what keeps data": {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }},
-		"a DaemonSet that is placed anew": {daemonsReplaced, func(q *Question, p *Pod, _ *Workload) {
-			p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
-		}},
+		"what ends late":                  {endsLate, func(q *Question, p *Pod, _ *Workload) { p.Deleting, p.GoneBy = true, q.View.Now.Add(-time.Hour) }},
+		"a DaemonSet":                     {daemonServices, func(_ *Question, p *Pod, _ *Workload) { p.Daemon = true }},
+		"what keeps data":                 {localStorage, func(_ *Question, p *Pod, _ *Workload) { p.EmptyDir = true }},
+		"a DaemonSet that is placed anew": {daemonsReplaced, daemonsAnew},
 	} {
 		found := c.check(inspect(asked(func(q *Question, p *Pod, w *Workload) {
 			q.Leaving = []string{"old", "new"}
@@ -391,14 +401,6 @@ func mustTellNothing(t *testing.T, rows map[string]unlike) {
 
 // What is told of a situation is not told where it is only like it.
 func TestWhatIsNotTold(t *testing.T) {
-	lacking := func(q *Question, p *Pod, w *Workload) {
-		w.Nature, w.Wants = Ordered, 3
-		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-3", "3"}, Node: "new", Workload: p.Workload, Trouble: "CrashLoopBackOff"})
-	}
-	alone := func(q *Question, p *Pod, w *Workload) {
-		w.Nature, p.Paths[0].Service = Operated, "db-rw"
-		q.View.PutPod(&Pod{Ref: Ref{"apps", "web-2", "2"}, Node: "new", Workload: p.Workload, Ready: true})
-	}
 	unmet := Budget{Seen: true, Expected: 2, Desired: 2, Healthy: 1}
 	budgetIs := func(change func(*Budget)) func(*Question, *Pod, *Workload) {
 		return func(q *Question, _ *Pod, _ *Workload) { change(q.View.Budgets["apps/spare"]) }
@@ -411,15 +413,7 @@ func TestWhatIsNotTold(t *testing.T) {
 		replaced(q, p, w)
 	}
 	named := func(_ *Question, p *Pod, _ *Workload) { p.Group = "web" }
-	admits := func(q *Question, p *Pod, w *Workload) {
-		q.View.Nodes["old"].Labels = map[string]string{"edge": "yes"}
-		served(Service{Balanced: true, NodeLabels: map[string]string{"edge": "yes"}})(q, p, w)
-	}
 	unhooked := func(_ *Question, _ *Pod, w *Workload) { w.Nature = Ordered }
-	cuts := func(q *Question, _ *Pod, _ *Workload) {
-		q.Balancers = []Balancer{{Name: "edge", Targets: []Target{{Instance: "i-old", State: InService}}}}
-		q.View.PutNode(&Node{Name: "old", Instance: "i-old", Group: "web", Ready: true, Initialized: true})
-	}
 	one := func(_ *Question, _ *Pod, w *Workload) { w.Wants = 1 }
 	longHook := func(_ *Question, p *Pod, _ *Workload) { p.LongestHook, p.Grace = 30*time.Second, 30*time.Second }
 	through := served(Service{Balanced: true, Hosts: []string{"lb.example.com"}})
@@ -449,10 +443,10 @@ func TestWhatIsNotTold(t *testing.T) {
 		"two budgets: nobody asks for an eviction":               {twoBudgets, both, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Runs }},
 		"two budgets: once replaced it leaves its Service's":     {twoBudgets, both, func(_ *Question, p *Pod, w *Workload) { w.Nature, p.Doors = Replicated, []string{"app"} }},
 		"two budgets: once replaced it leaves them":              {twoBudgets, both, func(_ *Question, p *Pod, w *Workload) { w.Nature, p.Veils = Replicated, []string{"app"} }},
-		"labels of nodes: nobody sends through nodes":            {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Services["apps/web"].Balanced = false }},
-		"labels of nodes: the plan changes the Service":          {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = map[string]bool{"service/apps/web": true} }},
-		"labels of nodes: one that stays has them":               {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["new"].Labels = map[string]string{"edge": "yes"} }},
-		"labels of nodes: the old ones lack them, too":           {noNodesAdmitted, admits, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["old"].Labels = nil }},
+		"labels of nodes: nobody sends through nodes":            {noNodesAdmitted, picky, func(q *Question, _ *Pod, _ *Workload) { q.View.Services["apps/web"].Balanced = false }},
+		"labels of nodes: the plan changes the Service":          {noNodesAdmitted, picky, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = map[string]bool{"service/apps/web": true} }},
+		"labels of nodes: one that stays has them":               {noNodesAdmitted, picky, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["new"].Labels = map[string]string{"edge": "yes"} }},
+		"labels of nodes: the old ones lack them, too":           {noNodesAdmitted, picky, func(q *Question, _ *Pod, _ *Workload) { q.View.Nodes["old"].Labels = nil }},
 		"no preStop hook: its replacement comes first":           {noPreStop, unhooked, func(_ *Question, _ *Pod, w *Workload) { w.Nature = Replicated }},
 		"no preStop hook: nothing sends to it":                   {noPreStop, unhooked, func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
 		"a long preStop hook: there is time after it":            {longPreStop, longHook, func(_ *Question, p *Pod, _ *Workload) { p.LongestHook -= time.Second }},

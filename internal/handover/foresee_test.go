@@ -47,10 +47,20 @@ func TestSentinelsHaveNoFate(t *testing.T) {
 	}
 }
 
+// more has so many pods of the workload leave.
+func more(pods int) func(*Question, *Pod, *Workload) {
+	return func(q *Question, p *Pod, _ *Workload) {
+		for n := range pods - 1 {
+			other := *p
+			other.Ref = Ref{"apps", "more", "more" + string(rune('a'+n))}
+			q.View.PutPod(&other)
+		}
+	}
+}
+
 // How long a move takes is the longest way of its workloads, its waves, what load
 // balancers take, and the soak.
 func TestTakes(t *testing.T) {
-	born := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	through := func(b Balancer) func(*Question, *Pod, *Workload) {
 		return func(q *Question, _ *Pod, _ *Workload) {
 			b.Name, b.Targets = "edge", []Target{{Instance: "i-old", State: InService}}
@@ -67,27 +77,18 @@ func TestTakes(t *testing.T) {
 			}
 		}
 	}
-	more := func(pods int) func(*Question, *Pod, *Workload) {
-		return func(q *Question, p *Pod, _ *Workload) {
-			for n := range pods - 1 {
-				other := *p
-				other.Ref = Ref{"apps", "more", "more" + string(rune('a'+n))}
-				q.View.PutPod(&other)
-			}
-		}
-	}
 	i := inspect(asked(func(*Question, *Pod, *Workload) {}))
 	plain, settle := i.takes(), i.v.settle(i.pods[0], i.Settle)
 	for name, c := range map[string]struct {
 		change func(q *Question, p *Pod, w *Workload)
 		more   time.Duration // than the plain one
 	}{
-		"its like took 30 s to start": {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = born, born.Add(30*time.Second) }, 30*time.Second - startGuess},
+		"its like took 30 s to start": {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = noon, noon.Add(30*time.Second) }, 30*time.Second - startGuess},
 		"… and does not serve now": {func(_ *Question, p *Pod, _ *Workload) {
-			p.Created, p.ReadySince, p.Ready = born, born.Add(30*time.Second), false
+			p.Created, p.ReadySince, p.Ready = noon, noon.Add(30*time.Second), false
 		}, 0},
-		"it was late to serve by a mishap": {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = born, born.Add(patience) }, 0},
-		"clocks differ":                    {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = born, born }, 0},
+		"it was late to serve by a mishap": {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = noon, noon.Add(patience) }, 0},
+		"clocks differ":                    {func(_ *Question, p *Pod, _ *Workload) { p.Created, p.ReadySince = noon, noon }, 0},
 		"a preStop hook of a minute":       {func(_ *Question, p *Pod, _ *Workload) { p.LongestHook = time.Minute }, time.Minute - endGuess},
 		"a second pod, one at a time":      {more(2), startGuess},
 		"three pods, two at a time":        {func(q *Question, p *Pod, w *Workload) { w.Surge = 2; more(3)(q, p, w) }, startGuess},
@@ -129,11 +130,7 @@ func TestTakesInOrder(t *testing.T) {
 	took := func(pods int) time.Duration {
 		return inspect(asked(func(q *Question, p *Pod, w *Workload) {
 			w.Nature = Ordered
-			for n := range pods - 1 {
-				other := *p
-				other.Ref = Ref{"apps", "more", "more" + string(rune('a'+n))}
-				q.View.PutPod(&other)
-			}
+			more(pods)(q, p, w)
 		})).takes()
 	}
 	one := took(2) - took(1)
@@ -163,7 +160,6 @@ func TestBalancersTakeTheirTimeUnasked(t *testing.T) {
 // One that nobody can ask is given time to take up a node that stays, less what that
 // has had, and then to let go.
 func TestUnaskedTakes(t *testing.T) {
-	noon := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		change func(n *Node)
 		first  time.Duration // until it has a node that stays

@@ -2,7 +2,6 @@ package handover_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -25,6 +24,16 @@ func (p *play) remembered(memo []byte) *handover.Record {
 	return rec
 }
 
+// recorded is the same of what the cluster keeps of the errand for the old nodes.
+func (p *play) recorded() *handover.Record {
+	p.t.Helper()
+	all, err := p.Records(context.Background())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.remembered(all["nodes/old"])
+}
+
 // An errand whose nodes are to end is done once they are empty, and its record says what
 // ends: they are not kept.
 func TestAnErrandRemembersWhatEnds(t *testing.T) {
@@ -34,11 +43,7 @@ func TestAnErrandRemembersWhatEnds(t *testing.T) {
 		if err := p.send(context.Background(), e); err != nil {
 			p.t.Fatal(err)
 		}
-		all, err := p.Records(context.Background())
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if rec := p.remembered(all["nodes/old"]); rec.Phase != handover.Done || rec.Kept || rec.Ending == nil || rec.Ending.Group != world.Old {
+		if rec := p.recorded(); rec.Phase != handover.Done || rec.Kept || rec.Ending == nil || rec.Ending.Group != world.Old {
 			p.t.Errorf("%+v", rec)
 		}
 	})
@@ -49,23 +54,16 @@ func TestTheLogGoesOn(t *testing.T) {
 	in(t, 2, apps(web(2)), func(p *play) {
 		e := p.errand("nodes/old", p.old()...)
 		e.From.Soak = time.Hour
-		log := func() []event.Event {
-			all, err := p.Records(context.Background())
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			return p.remembered(all["nodes/old"]).Log
-		}
 		ctx, interrupt := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer interrupt()
 		if err := p.send(ctx, e); err == nil {
 			p.t.Fatal("it was to be interrupted in its soak")
 		}
-		before := log()
+		before := p.recorded().Log
 		if err := p.send(context.Background(), e); err != nil {
 			p.t.Fatal(err)
 		}
-		after := log()
+		after := p.recorded().Log
 		if len(before) == 0 || len(after) <= len(before) {
 			p.t.Fatalf("%d events before, %d after", len(before), len(after))
 		}
@@ -166,31 +164,19 @@ func TestWhatIsToldNamesItsStep(t *testing.T) {
 func TestARecordSaysWhatIsWaitedFor(t *testing.T) {
 	in(t, 2, apps(&world.App{Name: "web", Replicas: 2, Surge: 1, Ready: 2 * time.Minute}), func(p *play) {
 		time.Sleep(5 * time.Minute) // until all are Ready
-		go func() {
-			p.began()
-			time.Sleep(time.Minute)
-			all, err := p.Records(context.Background())
-			if err != nil {
-				p.t.Error(err)
-			}
-			rec := p.remembered(all["nodes/old"])
-			if !slices.ContainsFunc(rec.Waits, func(w handover.Waiting) bool {
-				return strings.Contains(fmt.Sprint(w), "serves on until its replacement does")
-			}) {
-				p.t.Errorf("%+v", rec.Waits)
-			}
-		}()
-		if err := p.send(context.Background(), p.errand("nodes/old", p.old()...)); err != nil {
+		sent := make(chan error)
+		go func() { sent <- p.send(context.Background(), p.errand("nodes/old", p.old()...)) }()
+		p.await(func(f event.Fact) bool { m, is := f.(event.PodMoved); return is && m.Change == event.PodReleased })
+		time.Sleep(time.Minute)
+		if waits := p.recorded().Waits; !slices.ContainsFunc(waits, func(w handover.Waiting) bool {
+			return strings.Contains(w.For, "serves on until its replacement does")
+		}) {
+			p.t.Errorf("%+v", waits)
+		}
+		if err := <-sent; err != nil {
 			p.t.Fatal(err)
 		}
 	})
-}
-
-// began returns once the first pod is released.
-func (p *play) began() {
-	for !p.heard(func(f event.Fact) bool { m, is := f.(event.PodMoved); return is && m.Change == event.PodReleased }) {
-		time.Sleep(100 * time.Millisecond)
-	}
 }
 
 // A move over nodes of which a killed one has let pods go takes these over at once, and

@@ -388,6 +388,16 @@ func (f *fleet) mover(v *View) *Mover {
 	return New(f, &gates{}, func(context.Context, plan.Props) (Cluster, error) { return still{view: v, fleet: f}, nil }, f)
 }
 
+// emptied is a group of two nodes that a move has emptied; told to end, their instances have.
+func emptied() (*fleet, *View) {
+	f := &fleet{group: Group{Name: "web", Min: 2, Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}}, states: map[string]string{"i-a": "terminated", "i-b": "terminated"}}
+	v := NewView()
+	for _, name := range []string{"a", "b"} {
+		v.PutNode(&Node{Name: name, Instance: "i-" + name, Group: "web", Before: "{}", Ready: true})
+	}
+	return f, v
+}
+
 // A group is emptied in this order: nothing lands there, nothing is launched, the instances
 // end, and only then their Node objects go; what stays acts on its own again.
 func TestHowNodesAreTakenAway(t *testing.T) {
@@ -410,12 +420,8 @@ func TestHowNodesAreTakenAway(t *testing.T) {
 		{"… between two nodes", func(*fleet) {}, 0, 4, true, "cordon a, cordon b, min 0, terminate 2, first i-a, remove a, tell of a"},
 	} {
 		t.Run(row.situation, func(t *testing.T) {
-			f := &fleet{group: Group{Name: "web", Min: 2, Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}}, states: map[string]string{"i-a": "terminated", "i-b": "terminated"}}
+			f, v := emptied()
 			row.scene(f)
-			v := NewView()
-			for _, name := range []string{"a", "b"} {
-				v.PutNode(&Node{Name: name, Instance: "i-" + name, Group: "web", Before: "{}", Ready: true})
-			}
 			asked := 0
 			err := f.mover(v).Retire(t.Context(), engine.Retirement{Host: engine.Host{Name: "web"}, Keep: row.keep, Wait: func(string) {}, Breach: func() (string, bool) {
 				asked++
@@ -435,12 +441,8 @@ func TestWhatFailsEndsTheTakingAway(t *testing.T) {
 		if strings.HasPrefix(call, "tell") {
 			continue
 		}
-		f := &fleet{fails: n + 1, group: Group{Name: "web", Min: 2, Desired: 2, Instances: []Instance{{ID: "i-a"}, {ID: "i-b"}}, Tags: hold{Min: 2}.tags()},
-			states: map[string]string{"i-a": "terminated", "i-b": "terminated"}}
-		v := NewView()
-		for _, name := range []string{"a", "b"} {
-			v.PutNode(&Node{Name: name, Instance: "i-" + name, Group: "web", Before: "{}", Ready: true})
-		}
+		f, v := emptied()
+		f.fails, f.group.Tags = n+1, hold{Min: 2}.tags()
 		err := f.mover(v).Retire(t.Context(), engine.Retirement{Host: engine.Host{Name: "web"}, Keep: 1, Wait: func(string) {}, Breach: func() (string, bool) { return "", false }})
 		if err == nil || !strings.Contains(err.Error(), "denied") || !slices.Equal(f.calls, calls[:n+1]) {
 			t.Errorf("%s fails: %v, after %v", call, err, f.calls)

@@ -18,9 +18,6 @@ func TestWhatRollsOutWithoutHarm(t *testing.T) {
 		q.View.PutService(&Service{Namespace: "apps", Name: "web", Local: true, Balanced: true, Hosts: []string{"edge.elb"}})
 		q.Balancers = []Balancer{{Name: "edge", Host: "edge.elb"}}
 	}
-	daemons := func(q *Question, p *Pod, w *Workload) {
-		p.Daemon, p.Group, p.Workload, q.Replaced = true, "web", "daemonset/apps/web", map[string]bool{"daemonset/apps/web": true}
-	}
 	mustTellNothing(t, map[string]unlike{
 		"the plan lets it be":                     {rollsUnasked, ordered, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = nil }},
 		"its pods wait for the move":              {rollsUnasked, ordered, func(_ *Question, _ *Pod, w *Workload) { w.OnDelete = true }},
@@ -28,12 +25,12 @@ func TestWhatRollsOutWithoutHarm(t *testing.T) {
 		"the target group is another Service's":   {rollsUnasked, ordered, func(q *Question, _ *Pod, _ *Workload) { q.View.Services["apps/web"].TargetGroups = nil }},
 		"through nodes, and to pods of all nodes": {rollsUnasked, local, func(q *Question, _ *Pod, _ *Workload) { q.View.Services["apps/web"].Local = false }},
 		"its pods sleep before they end":          {rollsUnasked, local, func(q *Question, _ *Pod, _ *Workload) { q.Balancers = nil }},
-		"no DaemonSet":                            {daemonsReplaced, daemons, func(_ *Question, p *Pod, w *Workload) { p.Daemon, p.Workload = false, w.Key() }},
-		"a DaemonSet of all groups":               {daemonsReplaced, daemons, func(_ *Question, p *Pod, _ *Workload) { p.Group = "" }},
-		"a DaemonSet that the plan lets be":       {daemonsReplaced, daemons, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = nil }},
-		"a DaemonSet that serves nobody":          {daemonsReplaced, daemons, func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
-		"a DaemonSet's pod that does not work":    {daemonsReplaced, daemons, func(_ *Question, p *Pod, _ *Workload) { p.Ready = false }},
-		"a gap that was accepted":                 {daemonsReplaced, daemons, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
+		"no DaemonSet":                            {daemonsReplaced, daemonsAnew, func(_ *Question, p *Pod, w *Workload) { p.Daemon, p.Workload = false, w.Key() }},
+		"a DaemonSet of all groups":               {daemonsReplaced, daemonsAnew, func(_ *Question, p *Pod, _ *Workload) { p.Group = "" }},
+		"a DaemonSet that the plan lets be":       {daemonsReplaced, daemonsAnew, func(q *Question, _ *Pod, _ *Workload) { q.Replaced = nil }},
+		"a DaemonSet that serves nobody":          {daemonsReplaced, daemonsAnew, func(_ *Question, p *Pod, _ *Workload) { p.Paths = nil }},
+		"a DaemonSet's pod that does not work":    {daemonsReplaced, daemonsAnew, func(_ *Question, p *Pod, _ *Workload) { p.Ready = false }},
+		"a gap that was accepted":                 {daemonsReplaced, daemonsAnew, func(_ *Question, p *Pod, _ *Workload) { p.AcceptGap = true }},
 	})
 }
 

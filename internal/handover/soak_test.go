@@ -15,8 +15,18 @@ import (
 
 // soaking returns when the move has begun to soak.
 func (p *play) soaking() {
-	for !p.heard(func(f event.Fact) bool { c, is := f.(event.PhaseChanged); return is && c.To == event.PhaseSoak }) {
-		time.Sleep(time.Second)
+	p.reaches(event.PhaseSoak)
+}
+
+// reaches returns when the move is in a phase.
+func (p *play) reaches(phase event.Phase) {
+	p.await(func(f event.Fact) bool { c, is := f.(event.PhaseChanged); return is && c.To == phase })
+}
+
+// await returns when such a thing has been told.
+func (p *play) await(is func(event.Fact) bool) {
+	for !p.heard(is) {
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -32,7 +32,7 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 	case !p.Ready && !h.broken(p):
 		h.wait("%s: pod %s is not Ready yet%s", h.Key, p.Name, after(p.Trouble))
 		return true
-	case h.extra()+len(h.others)+h.unseen(p) >= h.w.Surge:
+	case h.extra()+h.unseen(p) >= h.w.Surge:
 		if len(h.others) > 0 {
 			h.wait("%s: another move has let go of pod %s, and one comes in its place", h.Key, h.others[0].Name)
 		}
@@ -53,7 +53,7 @@ func (h *herd) surge(p *Pod, pr promise) bool {
 // counts as one that ends: what waits for minutes needs its share of quotas meanwhile.
 const briefly = time.Minute
 
-// extra counts the pods under way as maxSurge does. The Deployment controller
+// extra counts the pods under way, of whatever move, as maxSurge does. The Deployment controller
 // leaves out what ends, whatever its preStop hook waits for; a pod that has left
 // its Services and waits for its senders is no different. As many as maxSurge may
 // be in that state beside as many that serve, so that a move that stops has no
@@ -65,7 +65,7 @@ func (h *herd) extra() int {
 			leaving++
 		}
 	}
-	return len(h.beside) + len(h.out) - min(leaving, h.w.Surge)
+	return len(h.beside) + len(h.others) + len(h.out) - min(leaving, h.w.Surge)
 }
 
 // unseen counts others that were let go of a moment ago, and that the view does not

@@ -58,15 +58,17 @@ func TestFewerLocalPodsThanZonesAreTold(t *testing.T) {
 	}
 }
 
+// nodeIn is a node in a zone.
+func nodeIn(zone, name string) *Node {
+	return &Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}}
+}
+
 // A load balancer's address in a zone is of no use without a node that it may send to.
 func TestAZoneWithoutNodesIsTold(t *testing.T) {
-	zone := func(name, zone string) *Node {
-		return &Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}}
-	}
 	of := func(stays string, change func(*Balancer, *Group)) []event.Finding {
 		v := NewView()
-		v.PutNode(zone("old", "a"))
-		v.PutNode(zone("new", stays))
+		v.PutNode(nodeIn("a", "old"))
+		v.PutNode(nodeIn(stays, "new"))
 		b := Balancer{Name: "net/web", Zonal: true, Targets: []Target{{Instance: "i-old", State: InService}}}
 		to := Group{Instances: []Instance{{ID: "i-new"}}}
 		change(&b, &to)
@@ -99,9 +101,6 @@ func TestAZoneWithoutNodesIsTold(t *testing.T) {
 // A zone keeps a node if one stays there that takes pods, of whatever group, or one of
 // the group that takes them is on its way.
 func TestAZoneThatKeepsANode(t *testing.T) {
-	zone := func(name, zone string) *Node {
-		return &Node{Name: name, Instance: "i-" + name, Ready: true, Initialized: true, Labels: map[string]string{"topology.kubernetes.io/zone": zone}}
-	}
 	for name, c := range map[string]struct {
 		change func(third *Node) // besides one that leaves zone a, and a new one in zone b
 		to     []string          // instances that take the pods
@@ -109,14 +108,14 @@ func TestAZoneThatKeepsANode(t *testing.T) {
 	}{
 		"another group's":          {func(*Node) {}, []string{"i-new"}, false},
 		"… that is closed":         {func(n *Node) { n.Cordoned = true }, []string{"i-new"}, true},
-		"… in zone b":              {func(n *Node) { n.Labels = zone("", "b").Labels }, []string{"i-new"}, true},
+		"… in zone b":              {func(n *Node) { n.Labels = nodeIn("b", "").Labels }, []string{"i-new"}, true},
 		"… in none that is known":  {func(n *Node) { n.Labels = nil }, []string{"i-new"}, true},
 		"a new one, not Ready yet": {func(n *Node) { n.Ready = false }, []string{"i-new", "i-third"}, false},
 	} {
-		v, third := NewView(), zone("third", "a")
+		v, third := NewView(), nodeIn("a", "third")
 		c.change(third)
-		v.PutNode(zone("old", "a"))
-		v.PutNode(zone("new", "b"))
+		v.PutNode(nodeIn("a", "old"))
+		v.PutNode(nodeIn("b", "new"))
 		v.PutNode(third)
 		var to Group
 		for _, id := range c.to {
